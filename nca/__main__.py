@@ -1,0 +1,8 @@
+"""``python -m nca`` is the console command ``nca``."""
+
+import sys
+
+from nca.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Pictures in and out: whatever a person has on disk becomes float RGB, and back."""
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.files import write_atomically
+
+MAX_PIXELS = 200_000_000
+MIN_SIDE = 8
+ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
+    """Read any picture as 8-bit RGB, turned as its EXIF data say.
+
+    Grey, palette and 16-bit pictures are converted; transparency is put on white.
+
+    Args:
+        path: the file.
+        max_side: the picture is made smaller until its longer side is at most this; a large JPEG
+            is then decoded at a fraction of its size.
+
+    Raises:
+        InputError: no such file, a folder, not readable, not a picture, too large or too small.
+
+    """
+    try:
+        with warnings.catch_warnings():
+            # Our own limit below is stricter in wording, not in pixels.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            _check_size(path, image.size)
+            if max_side is not None:
+                image.draft("RGB", (max_side, max_side))
+            return _to_rgb(ImageOps.exif_transpose(image), max_side)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not a picture that can be read (JPEG, PNG, WebP)") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} has more than {MAX_PIXELS} pixels; make it smaller") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the name of a picture") from error
+        reason = getattr(error, "strerror", None) or f"damaged picture ({error})"
+        raise InputError(f"cannot read {path}: {reason}") from error
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{path} has {width}x{height} pixels; at most {MAX_PIXELS} can be read")
+    if min(size) < MIN_SIDE:
+        raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")
+
+
+def _to_rgb(image: Image.Image, max_side: int | None) -> Image.Image:
+    if image.mode in SIXTEEN_BIT_MODES:
+        # Pillow would clip to 255 instead of scaling.
+        grey = np.asarray(image, dtype=np.float64) / 257
+        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
+    if max_side is not None and max(image.size) > max_side:
+        image = image.copy() if image.mode != "P" else image.convert("RGBA")
+        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
+    return image.convert("RGB")
+
+
+def read_square(path: Path, size: int) -> Tensor:
+    """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
+
+    Raises:
+        InputError: as :func:`read_image`.
+
+    """
+    image = read_image(path, max_side=16 * size)
+    square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return to_tensor(square)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An 8-bit RGB picture as [3, H, W] float32 in [0, 1]."""
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def to_image(rgb: Tensor) -> Image.Image:
+    """[3, H, W] as an 8-bit picture; values outside [0, 1] are clipped."""
+    levels = (rgb.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def write_image(path: Path, image: Image.Image) -> None:
+    """Write one picture in the format that its ending names.
+
+    Raises:
+        InputError: the ending is unknown or the path cannot be written.
+
+    """
+    data = io.BytesIO()
+    try:
+        image.save(data, format=_format(path))
+    except (KeyError, OSError) as error:
+        raise InputError(f"cannot write {path} as a picture: {error}") from error
+    write_atomically(path, data.getvalue())
+
+
+def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:
+    """Write a looping animation: GIF, WebP, or APNG (``.png`` or ``.apng``).
+
+    Raises:
+        InputError: the ending is none of these, there is no frame, or the path cannot be written.
+
+    """
+    if path.suffix.lower() not in ANIMATIONS:
+        raise InputError(f"{path}: an animation ends in {', '.join(ANIMATIONS)}")
+    if not frames:
+        raise InputError(f"{path}: an animation needs at least one frame")
+    data = io.BytesIO()
+    options: dict[str, object] = {"quality": 80, "method": 4} if path.suffix == ".webp" else {}
+    frames[0].save(
+        data,
+        format=_format(path),
+        save_all=True,
+        append_images=list(frames[1:]),
+        duration=round(1000 / frames_per_second),
+        loop=0,
+        **options,
+    )
+    write_atomically(path, data.getvalue())
+
+
+def _format(path: Path) -> str:
+    suffix = ".png" if path.suffix.lower() == ".apng" else path.suffix.lower()
+    try:
+        return Image.registered_extensions()[suffix]
+    except KeyError:
+        raise InputError(f"{path}: unknown kind of picture {path.suffix!r}; use .png") from None
+
+
+def contact_sheet(pictures: Sequence[Image.Image], columns: int | None = None) -> Image.Image:
+    """Lay out pictures of one size in a grid with thin gaps; near-square by default."""
+    columns = columns or math.ceil(len(pictures) ** 0.5)
+    rows = math.ceil(len(pictures) / columns)
+    width, height = pictures[0].size
+    gap = max(2, width // 64)
+    size = (columns * (width + gap) - gap, rows * (height + gap) - gap)
+    sheet = Image.new("RGB", size, "white")
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture, (i % columns * (width + gap), i // columns * (height + gap)))
+    return sheet

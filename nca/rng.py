@@ -1,0 +1,65 @@
+"""The integer hash that decides which cells fire: the same bits in Python, GLSL and JavaScript.
+
+PCG-RXS-M-XS-32 (O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
+Algorithms for Random Number Generation", 2014), used as a hash as in Jarzynski and Olano, "Hash
+Functions for GPU Rendering", JCGT 9(3), 2020. Every value is an unsigned 32-bit integer. Here it is
+held in an int64, in which no product below overflows, so that one function serves Python integers,
+numpy arrays and torch tensors alike.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+UINT32_MAX = 0xFFFFFFFF
+
+Integers = TypeVar("Integers", int, "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", Tensor)
+
+
+def pcg_hash(value: Integers) -> Integers:
+    """Hash integers in [0, 2**32) to integers in [0, 2**32). Arrays and tensors must be int64."""
+    state = (value * 747796405 + 2891336453) & UINT32_MAX
+    word = (((state >> ((state >> 28) + 4)) ^ state) * 277803737) & UINT32_MAX
+    return (word >> 22) ^ word
+
+
+def step_base(step: int, seed: int) -> int:
+    """Hash of a step and a seed: the one integer that a simulator hands to its shader per step."""
+    return pcg_hash((step + pcg_hash(seed & UINT32_MAX)) & UINT32_MAX)
+
+
+def cell_hash(height: int, width: int, base: int, device: torch.device | str = "cpu") -> Tensor:
+    """Hash every cell, ``pcg(x + pcg(y + base))``: [height, width] int64 in [0, 2**32)."""
+    y = torch.arange(height, dtype=torch.int64, device=device)[:, None]
+    x = torch.arange(width, dtype=torch.int64, device=device)[None, :]
+    return pcg_hash((x + pcg_hash((y + base) & UINT32_MAX)) & UINT32_MAX)
+
+
+def fire_threshold(update_rate: float) -> int:
+    """Cells whose hash lies below this fire. 2**32 (more than any hash) for a rate of 1."""
+    return int(update_rate * 2**32)
+
+
+def fire_mask(
+    height: int,
+    width: int,
+    step: int,
+    seed: int,
+    update_rate: float,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Tell which cells fire: [height, width] bool, a pure function of (x, y, step, seed)."""
+    hashes = cell_hash(height, width, step_base(step, seed), device)
+    return hashes < fire_threshold(update_rate)
+
+
+def uniform_noise(channels: int, height: int, width: int, seed: int) -> Tensor:
+    """Noise for a seed state, [channels, height, width] float32 in [0, 1) on a grid of 2**-24.
+
+    Channel c uses the hash of step ``-1 - c``, which no simulation ever reaches, so that the noise
+    is independent of every mask. 24 bits are what a float32 holds exactly.
+    """
+    layers = [cell_hash(height, width, step_base(-1 - c, seed)) for c in range(channels)]
+    return (torch.stack(layers) >> 8).to(torch.float32) * 2.0**-24

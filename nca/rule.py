@@ -1,0 +1,319 @@
+"""The rule of a neural cellular automaton: the reference of its maths, in plain torch.
+
+Perception by fixed 3x3 filters, two 1x1 layers, a residual update of the cells that fire
+(Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020; Niklasson et al.,
+"Self-Organising Textures", Distill 2021). Every faster path (unrolls, shaders) is tested
+against this module.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from nca.rng import fire_mask, uniform_noise
+
+Padding = Literal["circular", "zeros", "reflect", "replicate"]
+SeedState = Literal["zeros", "noise", "center"]
+
+IDENTITY = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0))
+SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+SOBEL_Y = ((-1.0, -2.0, -1.0), (0.0, 0.0, 0.0), (1.0, 2.0, 1.0))
+LAPLACIAN = ((1.0, 2.0, 1.0), (2.0, -12.0, 2.0), (1.0, 2.0, 1.0))
+DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
+
+MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
+ALPHA = 3  # the channel that tells a living cell, where a rule has an alive threshold
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """A uniform grid of ``levels`` values: ``(k / (levels - 1) - zero) * range``, k = 0, 1, ...
+
+    With 256 levels this is what a value becomes when it is kept in an 8-bit texture.
+    """
+
+    range: float
+    zero: float
+    levels: int = 256
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.range) and self.range > 0):
+            raise ValueError(f"quantizer range must be above 0, not {self.range}")
+        if not 0 <= self.zero <= 1:
+            raise ValueError(f"quantizer zero must be in 0 to 1, not {self.zero}")
+        if type(self.levels) is not int or not 2 <= self.levels <= 65536:
+            raise ValueError(f"quantizer levels must be 2 to 65536, not {self.levels}")
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """Round to the nearest value of the grid; values outside go to its ends."""
+        top = self.levels - 1
+        level = ((value / self.range + self.zero).clamp(0, 1) * top).round()
+        return (level / top - self.zero) * self.range
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Where a rule that was trained for coarse textures rounds. None: not rounded there."""
+
+    state: Quantizer | None = None
+    perception: Quantizer | None = None
+    hidden: Quantizer | None = None
+    update: Quantizer | None = None
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """All of a rule but its weights.
+
+    Attributes:
+        channels: C, values per cell; the first three are the colour. 4 to 64.
+        hidden: width of the hidden layer. 1 to 1024.
+        padding: what a cell at the border sees beyond it. ``circular`` makes the texture tile.
+        update_rate: probability that a cell fires in a step, above 0 and at most 1.
+        rgb_scale, rgb_offset: colour = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
+        alive_threshold: cells live while channel 3 is above this somewhere in their 3x3
+            neighborhood, before and after the step, else they are zero. None: all cells live.
+        seed_state: what a rule grows from: ``zeros``, uniform ``noise`` in
+            (-noise_level / 2, noise_level / 2), or one cell in the ``center`` whose channels from
+            the fourth on are 1.
+        noise_level: width of the noise of the seed.
+        hidden_clip: upper bound of the hidden layer after ReLU. None: no bound.
+        quantization: rounding that the rule was trained with.
+
+    Raises:
+        ValueError: a value is out of its range; the text names it.
+
+    """
+
+    channels: int = 8
+    hidden: int = 32
+    padding: Padding = "circular"
+    update_rate: float = 0.5
+    rgb_scale: float = 1.0
+    rgb_offset: float = 0.5
+    alive_threshold: float | None = None
+    seed_state: SeedState = "zeros"
+    noise_level: float = 0.0
+    hidden_clip: float | None = None
+    quantization: Quantization = Quantization()
+
+    def __post_init__(self) -> None:
+        def check(ok: bool, name: str, right: str) -> None:
+            if not ok:
+                raise ValueError(f"{name} must be {right}, not {getattr(self, name)!r}")
+
+        for name in ("channels", "hidden"):
+            check(type(getattr(self, name)) is int, name, "a whole number")
+        check(4 <= self.channels <= MAX_CHANNELS, "channels", f"4 to {MAX_CHANNELS}")
+        check(1 <= self.hidden <= MAX_HIDDEN, "hidden", f"1 to {MAX_HIDDEN}")
+        check(self.padding in get_args(Padding), "padding", f"one of {get_args(Padding)}")
+        check(0 < self.update_rate <= 1, "update_rate", "above 0 and at most 1")
+        check(math.isfinite(self.rgb_scale), "rgb_scale", "finite")
+        check(math.isfinite(self.rgb_offset), "rgb_offset", "finite")
+        check(
+            self.alive_threshold is None or math.isfinite(self.alive_threshold),
+            "alive_threshold",
+            "finite or null",
+        )
+        check(self.seed_state in get_args(SeedState), "seed_state", f"one of {get_args(SeedState)}")
+        check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
+        check(
+            self.hidden_clip is None or 0 < self.hidden_clip < math.inf,
+            "hidden_clip",
+            "above 0 or null",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and nulls, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "RuleSettings":
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: a field is unknown, has the wrong type or is out of range.
+
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(data) - known)
+        if unknown:
+            raise ValueError(f"unknown setting {unknown[0]!r}; this version knows {sorted(known)}")
+        values = dict(data)
+        parts = values.pop("quantization", None) or {}
+        try:
+            quantization = Quantization(
+                **{
+                    name: None if part is None else Quantizer(**part)
+                    for name, part in parts.items()
+                }
+            )
+            return cls(quantization=quantization, **values)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a setting has the wrong type: {error}") from error
+
+
+def filter_tensor() -> Tensor:
+    """Identity, sobel x, sobel y and laplacian, [4, 3, 3] float32."""
+    return torch.tensor(DEFAULT_FILTERS)
+
+
+class Rule(nn.Module):
+    """A rule: its settings, its filters and its weights.
+
+    Args:
+        settings: sizes, padding, colour map and so on.
+        filters: [K, 3, 3], the perception of every channel; default :func:`filter_tensor`.
+        update_bias: give the second layer a bias ``b2``, as some rules made elsewhere have.
+        generator: source of the first weights. They start as those of ``nn.Conv2d`` do, ``w2`` at
+            zero: with a zero ``b1`` too, the gradients of a zero seed would all be zero.
+
+    Shapes:
+        ``w1 [hidden, C*K]`` whose columns are interleaved, ``c * K + k``; ``b1 [hidden]``;
+        ``w2 [C, hidden]``; ``b2 [C]`` or None.
+
+    """
+
+    filters: Tensor
+
+    def __init__(
+        self,
+        settings: RuleSettings,
+        filters: Tensor | None = None,
+        *,
+        update_bias: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.register_buffer("filters", filter_tensor() if filters is None else filters)
+        inputs = settings.channels * len(self.filters)
+        bound = inputs**-0.5
+        self.w1 = nn.Parameter(torch.empty(settings.hidden, inputs))
+        self.b1 = nn.Parameter(torch.empty(settings.hidden))
+        self.w2 = nn.Parameter(torch.zeros(settings.channels, settings.hidden))
+        self.b2 = nn.Parameter(torch.zeros(settings.channels)) if update_bias else None
+        nn.init.uniform_(self.w1, -bound, bound, generator=generator)
+        nn.init.uniform_(self.b1, -bound, bound, generator=generator)
+
+    def pad(self, state: Tensor) -> Tensor:
+        """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
+        mode = "constant" if self.settings.padding == "zeros" else self.settings.padding
+        return F.pad(state, (1, 1, 1, 1), mode=mode)
+
+    def perceive(self, state: Tensor) -> Tensor:
+        """Correlate every channel with every filter, [B, C, H, W] -> [B, C*K, H, W]."""
+        channels = self.settings.channels
+        weight = self.filters[:, None].repeat(channels, 1, 1, 1)  # [C*K, 1, 3, 3], K fastest
+        return F.conv2d(self.pad(state), weight, groups=channels)
+
+    def update(self, state: Tensor) -> Tensor:
+        """Change of every cell if it fires, [B, C, H, W] -> [B, C, H, W]."""
+        quantization = self.settings.quantization
+        perception = _rounded(self.perceive(state), quantization.perception)
+        hidden = F.relu(F.conv2d(perception, self.w1[:, :, None, None], self.b1))
+        if self.settings.hidden_clip is not None:
+            hidden = hidden.clamp(max=self.settings.hidden_clip)
+        hidden = _rounded(hidden, quantization.hidden)
+        change = F.conv2d(hidden, self.w2[:, :, None, None], self.b2)
+        return _rounded(change, quantization.update)
+
+    def step(self, state: Tensor, mask: Tensor) -> Tensor:
+        """One step.
+
+        Args:
+            state: [B, C, H, W].
+            mask: [B, 1, H, W] or [B, H, W], one (or True) where a cell fires.
+
+        Returns:
+            The next state, [B, C, H, W].
+
+        """
+        if mask.ndim == 3:
+            mask = mask[:, None]
+        after = state + mask * self.update(state)
+        if self.settings.alive_threshold is not None:
+            after = after * (self.alive(state) & self.alive(after))
+        return _rounded(after, self.settings.quantization.state)
+
+    def alive(self, state: Tensor) -> Tensor:
+        """Tell which cells have a living neighbor or live themselves, [B, 1, H, W] bool."""
+        neighborhood = F.max_pool2d(self.pad(state[:, ALPHA : ALPHA + 1]), 3, stride=1)
+        return neighborhood > (self.settings.alive_threshold or 0.0)
+
+    def fire_masks(
+        self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0
+    ) -> Tensor:
+        """Masks of a simulation, [steps, B, H, W] bool; sample i has the seed ``seed + i``."""
+        return torch.stack(
+            [
+                torch.stack(
+                    [
+                        fire_mask(height, width, step, seed + i, self.settings.update_rate)
+                        for i in range(batch)
+                    ]
+                )
+                for step in range(first_step, first_step + steps)
+            ]
+        )
+
+    @torch.no_grad()
+    def seed(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
+        """State a rule grows from, [B, C, H, W]; noise of sample i is that of ``seed + i``."""
+        settings = self.settings
+        state = torch.zeros(batch, settings.channels, height, width)
+        if settings.seed_state == "center":
+            state[:, ALPHA:, height // 2, width // 2] = 1
+        elif settings.seed_state == "noise":
+            for i in range(batch):
+                noise = uniform_noise(settings.channels, height, width, seed + i)
+                state[i] = (noise - 0.5) * settings.noise_level
+        return state
+
+    @torch.no_grad()
+    def forward(self, state: Tensor, steps: int, *, seed: int = 0, first_step: int = 0) -> Tensor:
+        """Simulate: the same bits fire as in every shader that is given the same seed.
+
+        Args:
+            state: [B, C, H, W].
+            steps: how many.
+            seed: of the masks; sample i uses ``seed + i``.
+            first_step: number of the first step, for going on where a simulation stopped.
+
+        Returns:
+            The state after ``steps`` steps, [B, C, H, W].
+
+        """
+        batch, _, height, width = state.shape
+        for step in range(first_step, first_step + steps):
+            mask = self.fire_masks(batch, height, width, 1, seed=seed, first_step=step)[0]
+            state = self.step(state, mask)
+        return state
+
+    def to_rgb(self, state: Tensor) -> Tensor:
+        """Colours of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
+        return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
+
+    def weight_count(self) -> int:
+        """Count what is learned: ``w1``, ``b1``, ``w2`` and ``b2`` where there is one."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def extra_repr(self) -> str:
+        """Sizes, for printing."""
+        s = self.settings
+        return f"channels={s.channels}, hidden={s.hidden}, weights={self.weight_count()}"
+
+
+def _rounded(value: Tensor, quantizer: Quantizer | None) -> Tensor:
+    return value if quantizer is None else quantizer(value)
+
+
+def dense_kernel(w1: Tensor, filters: Tensor) -> Tensor:
+    """Fold the fixed filters into the first layer: one 3x3 convolution, [hidden, C, 3, 3]."""
+    columns = rearrange(w1, "h (c k) -> h c k", k=len(filters))
+    return torch.einsum("hck,kij->hcij", columns, filters)

@@ -1,0 +1,1 @@
+"""Hand-written GLSL and the page's HTML, CSS and JavaScript, as templates."""

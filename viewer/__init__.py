@@ -1,0 +1,1 @@
+"""Running a rule on a GL context, with a window or without."""
