@@ -55,6 +55,26 @@ def fire_mask(
     return hashes < fire_threshold(update_rate)
 
 
+def random_masks(
+    steps: int,
+    batch: int,
+    height: int,
+    width: int,
+    update_rate: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Draw masks for training, [steps, batch, height, width] bool.
+
+    Sixteen random bits decide for a cell (a rate is met to within 2**-16): four times as fast as
+    one random float a cell.
+    """
+    cells = steps * batch * height * width
+    words = torch.empty(-(-cells // 4), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    bits = words.view(torch.int16)[:cells].view(steps, batch, height, width)
+    return bits < round(update_rate * 2**16) - 2**15 if update_rate < 1 else bits == bits
+
+
 def uniform_noise(channels: int, height: int, width: int, seed: int) -> Tensor:
     """Noise for a seed state, [channels, height, width] float32 in [0, 1) on a grid of 2**-24.
 
