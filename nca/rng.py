@@ -72,7 +72,7 @@ def random_masks(
     words = torch.empty(-(-cells // 4), dtype=torch.int64)
     words.random_(-(2**63), None, generator=generator)
     bits = words.view(torch.int16)[:cells].view(steps, batch, height, width)
-    return bits < round(update_rate * 2**16) - 2**15 if update_rate < 1 else bits == bits
+    return bits <= max(round(update_rate * 2**16), 1) - 2**15 - 1
 
 
 def uniform_noise(channels: int, height: int, width: int, seed: int) -> Tensor:
