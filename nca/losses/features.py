@@ -1,0 +1,74 @@
+"""What every feature extractor has in common, and raw patches, the simplest of them.
+
+A feature extractor maps pictures to named layers of features. Pictures that live on a torus (the
+states of a rule with circular padding) are taken with circular padding, so that there is no border;
+others with valid convolutions, so that no border is invented.
+"""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Features = dict[str, Tensor]
+
+
+class FeatureExtractor(Protocol):
+    """Maps pictures to features."""
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """Compute the features of every layer.
+
+        Args:
+            images: [B, 3, H, W] in about [0, 1].
+            torus: whether the left side goes on at the right, the top at the bottom.
+
+        Returns:
+            Name of the layer -> [B, N, h, w], shallow layers first.
+
+        """
+        ...
+
+
+def circular_pad(images: Tensor, size: int) -> Tensor:
+    """Add ``size`` pixels on every side of pictures on a torus."""
+    return F.pad(images, (size, size, size, size), mode="circular")
+
+
+def halve(images: Tensor, *, torus: bool) -> Tensor:
+    """Blur by the binomial filter [1, 3, 3, 1] / 8 and take every second pixel."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=images.device) / 8
+    channels = images.shape[1]
+    kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
+    padded = F.pad(images, (1, 1, 1, 1), mode="circular" if torus else "reflect")
+    return F.conv2d(padded, kernel, stride=2, groups=channels)
+
+
+def pyramid(images: Tensor, levels: int, *, torus: bool) -> list[Tensor]:
+    """Pictures at full, half, quarter ... size, ``levels`` of them."""
+    result = [images]
+    for _ in range(levels - 1):
+        result.append(halve(result[-1], torus=torus))
+    return result
+
+
+class Patches:
+    """Raw colour patches of a pyramid: with sliced transport, a patch distance.
+
+    Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching",
+    ECCV 2022.
+    """
+
+    def __init__(self, size: int = 7, levels: int = 4) -> None:
+        self.size, self.levels = size, levels
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`FeatureExtractor`."""
+        result = {}
+        for level, picture in enumerate(pyramid(images, self.levels, torus=torus)):
+            padded = circular_pad(picture, self.size // 2) if torus else picture
+            patches = F.unfold(padded, self.size)  # [B, 3 * size**2, positions]
+            side = padded.shape[-1] - self.size + 1
+            result[f"patch{level}"] = patches.view(*patches.shape[:2], -1, side)
+        return result

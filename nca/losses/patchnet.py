@@ -1,0 +1,169 @@
+"""Features that need no download: filters learned from the target picture itself in a moment.
+
+``PatchNet`` is a small convolutional net whose filters are the centers of half-whitened patches,
+layer after layer (Coates and Ng, "Learning Feature Representations with K-Means", 2012, who whiten
+fully; half whitening is what converges on smooth pictures). ``RandomBank`` is one layer of fixed
+random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
+Networks with Random Filters", 2016). ``Builtin`` joins the two: the net knows shapes, the bank
+colours and all scales.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.losses.features import Features, circular_pad, halve, pyramid
+
+LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size and filters; 2x2 pooling in between
+LEVELS = 4
+SMALLEST_LEVEL = 12  # a coarser target has too few positions for its statistics to mean anything
+PATCHES = 4000
+NOISE_FLOOR = 0.05
+
+
+class Normalization:
+    """Zero mean per colour, about unit deviation over all: what makes dark pictures count."""
+
+    def __init__(self, target: Tensor) -> None:
+        self.mean = target.mean((2, 3), keepdim=True)
+        # The floor keeps the noise of a nearly flat picture from being blown up to full contrast.
+        self.deviation = (target - self.mean).std() + 0.03
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalize pictures as the target was, [B, 3, H, W]."""
+        return (images - self.mean) / self.deviation
+
+
+class PatchNet:
+    """A net fitted to a target.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+        seed: of the patches taken and of the first centers.
+
+    """
+
+    def __init__(self, target: Tensor, seed: int = 0) -> None:
+        self.normalize = Normalization(target)
+        self.layers: list[tuple[Tensor, Tensor]] = []
+        generator = torch.Generator().manual_seed(seed)
+        features = self.normalize(target)
+        for size, count in LAYERS:
+            if self.layers:
+                features = F.avg_pool2d(features, 2)
+            if min(features.shape[2:]) < SMALLEST_LEVEL:
+                break
+            filters = _patch_centers(features, size, count, generator)
+            weight, bias = _equalize(filters, features)
+            self.layers.append((weight, bias))
+            features = F.relu(F.conv2d(features, weight, bias))
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`nca.losses.features.FeatureExtractor`."""
+        features = self.normalize(images)
+        result = {"color": _with_ones(features)}
+        for i, (weight, bias) in enumerate(self.layers):
+            if i:
+                features = F.avg_pool2d(features, 2)
+            padded = circular_pad(features, weight.shape[-1] // 2) if torus else features
+            features = F.relu(F.conv2d(padded, weight, bias))
+            result[f"net{i + 1}"] = features
+        return result
+
+
+class RandomBank:
+    """Zero-mean random filters on a pyramid, both signs rectified, beside the colours.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1], to which the responses are scaled.
+        size: of the filters.
+        count: filters per level.
+        seed: of the filters.
+
+    """
+
+    def __init__(self, target: Tensor, size: int = 5, count: int = 24, seed: int = 0) -> None:
+        self.normalize = Normalization(target)
+        self.levels: list[tuple[Tensor, Tensor]] = []
+        level = self.normalize(target)
+        while len(self.levels) < LEVELS and min(level.shape[2:]) >= SMALLEST_LEVEL:
+            generator = torch.Generator().manual_seed(seed + len(self.levels))
+            filters = torch.randn(count, 3, size, size, generator=generator)
+            filters -= filters.mean((2, 3), keepdim=True)
+            self.levels.append(_equalize(filters.to(target.device), level))
+            level = halve(level, torus=False)
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`nca.losses.features.FeatureExtractor`."""
+        result = {}
+        levels = pyramid(self.normalize(images), len(self.levels), torus=torus)
+        for i, ((weight, bias), level) in enumerate(zip(self.levels, levels, strict=True)):
+            margin = weight.shape[-1] // 2
+            padded = circular_pad(level, margin) if torus else level
+            response = F.conv2d(padded, weight, bias)
+            colors = F.pad(padded, (-margin,) * 4)  # what the responses are centered on
+            result[f"bank{i + 1}"] = torch.cat(
+                [F.relu(response), F.relu(-response), _with_ones(colors).to(response.dtype)], 1
+            )
+        return result
+
+
+class Builtin:
+    """``PatchNet`` and ``RandomBank`` together: the default features."""
+
+    def __init__(self, target: Tensor, seed: int = 0) -> None:
+        self.net, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`nca.losses.features.FeatureExtractor`."""
+        return self.net(images, torus=torus) | self.bank(images, torus=torus)
+
+
+def _with_ones(features: Tensor) -> Tensor:
+    """Append a channel of ones: the Gram matrix then holds the means too."""
+    return torch.cat([features, torch.ones_like(features[:, :1])], 1)
+
+
+def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale filters to zero-mean, unit-deviation responses on ``features``.
+
+    A filter that the target hardly excites would get an enormous gain, and the loss is quartic in
+    it; so its deviation counts as no less than the response to a little white noise.
+    """
+    response = F.conv2d(features, filters)
+    noise = NOISE_FLOOR * features.var((0, 2, 3)).mean() * filters.square().sum((1, 2, 3))
+    deviation = (response.var((0, 2, 3)) + noise).sqrt() + 1e-6
+    return filters / deviation[:, None, None, None], -response.mean((0, 2, 3)) / deviation
+
+
+def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Generator) -> Tensor:
+    """Filters of [count, C, size, size] that answer to the typical patches of ``features``."""
+    patches = F.unfold(features, size)[0].T  # [positions, C * size**2]
+    chosen = torch.randperm(len(patches), generator=generator)[:PATCHES]
+    patches = patches[chosen.to(patches.device)]
+    patches = patches - patches.mean(0)
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    values = values.clamp(min=0)
+    quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
+    whitening = vectors / quarter_root
+    centers = _spherical_kmeans(patches @ whitening, count, generator)
+    filters: Tensor = centers @ whitening.T
+    return filters.view(count, features.shape[1], size, size)
+
+
+def _spherical_kmeans(
+    points: Tensor, count: int, generator: torch.Generator, rounds: int = 12
+) -> Tensor:
+    """Unit directions that points lie along, [count, D]."""
+    first = torch.randperm(len(points), generator=generator)[:count].to(points.device)
+    centers = F.normalize(points[first], dim=1)
+    if len(centers) < count:
+        more = torch.randn(count - len(centers), points.shape[1], generator=generator)
+        centers = torch.cat([centers, F.normalize(more.to(points.device), dim=1)])
+    for _ in range(rounds):
+        length, nearest = (points @ centers.T).max(1)
+        sums = torch.zeros_like(centers).index_add_(0, nearest, points * length[:, None])
+        empty = sums.norm(dim=1) < 1e-6
+        sums[empty] = centers[empty]
+        centers = F.normalize(sums, dim=1)
+    return centers

@@ -1,0 +1,255 @@
+"""Features of nets trained on ImageNet: VGG-16, VGG-19 (Simonyan and Zisserman), SqueezeNet 1.1.
+
+The weights are torchvision's, fetched once from their official address and checked against the hash
+in their name, or read from a ``.safetensors`` file with torchvision's key names. Only the layers
+that are used are kept; they are frozen.
+"""
+
+import ssl
+import sys
+import urllib.error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.losses.features import Features
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where a net's weights are, and which of its layers are taps by default."""
+
+    url: str
+    megabytes: int
+    taps: tuple[str, ...]
+
+
+VGG_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+ARCHITECTURES = {
+    "vgg16": Architecture("https://download.pytorch.org/models/vgg16-397923af.pth", 528, VGG_TAPS),
+    "vgg19": Architecture("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", 548, VGG_TAPS),
+    "squeezenet1_1": Architecture(
+        "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        5,
+        ("relu1", "fire3", "fire5", "fire7", "fire9"),
+    ),
+}
+# Convolutions per block; 2x2 max pooling lies between blocks.
+VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+SQUEEZENET_POOLS = (2, 5)  # pooling comes before these of `features`; Fire modules in between
+
+
+def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
+    """Fetch or read weights.
+
+    Args:
+        source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a ``.safetensors`` file.
+
+    Returns:
+        The name of the architecture and its ``features.*`` tensors.
+
+    Raises:
+        InputError: no network and not yet in the cache, the hash is wrong, or the file is not
+            usable.
+
+    """
+    if source in ARCHITECTURES:
+        return source, _download(source, ARCHITECTURES[source])
+    path = Path(source)
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read features from {path}: {error}") from error
+    kept = {name: tensor.float() for name, tensor in weights.items() if "features." in name}
+    if "features.0.weight" not in kept:
+        raise InputError(f"{path} has no tensor 'features.0.weight', as torchvision names it")
+    return _recognize(kept), kept
+
+
+def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
+    file_name = architecture.url.rpartition("/")[2]
+    cached = Path(torch.hub.get_dir(), "checkpoints", file_name)
+    if not cached.exists():
+        print(
+            f"fetching {name} ({architecture.megabytes} MB) from {architecture.url}, once",
+            file=sys.stderr,
+        )
+    try:
+        weights: Mapping[str, Tensor] = torch.hub.load_state_dict_from_url(
+            architecture.url, map_location="cpu", check_hash=True, weights_only=True
+        )
+    except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
+        raise InputError(
+            f"cannot fetch {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
+            f"--features builtin needs no download, or give the path of a .safetensors file"
+        ) from error
+    except RuntimeError as error:  # torch.hub's word for a hash that does not match
+        raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
+    return {key: tensor for key, tensor in weights.items() if key.startswith("features.")}
+
+
+def _recognize(weights: Mapping[str, Tensor]) -> str:
+    if "features.3.squeeze.weight" in weights:
+        return "squeezenet1_1"
+    # Up to relu3_2 the two VGGs have the same keys; a file that ends there counts as VGG-19.
+    return (
+        "vgg16"
+        if tuple(weights.get("features.17.weight", torch.empty(0, 0)).shape[:2])
+        == (
+            512,
+            256,
+        )
+        else "vgg19"
+    )
+
+
+class Pretrained:
+    """A frozen pretrained net.
+
+    Args:
+        source: see :func:`load_weights`.
+        taps: names of layers, such as ``relu3_1``; default the net's usual five, or those of them
+            that a cut-off file has.
+        border: padding of pictures that are not on a torus: ``reflect`` invents no edge that a
+            torus could not have; ``zeros`` is what the nets were trained with.
+
+    Raises:
+        InputError: see :func:`load_weights`; or a tap is unknown.
+
+    """
+
+    def __init__(
+        self, source: str, taps: tuple[str, ...] | None = None, border: str = "reflect"
+    ) -> None:
+        self.architecture, weights = load_weights(source)
+        self.border = border
+        nodes = (
+            _vgg(self.architecture, weights) if "vgg" in self.architecture else _squeezenet(weights)
+        )
+        names = [node.name for node in nodes]
+        if taps is None:
+            taps = tuple(n for n in ARCHITECTURES[self.architecture].taps if n in names)
+        unknown = [name for name in taps if name not in names]
+        if unknown or not taps:
+            raise InputError(f"{source} has no layer {unknown or 'at all'}; it has {names}")
+        last = max(names.index(name) for name in taps)
+        self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
+        self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+        self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`nca.losses.features.FeatureExtractor`."""
+        border = "circular" if torus else self.border
+        features = (images - self.mean.to(images)) / self.deviation.to(images)
+        features = features.contiguous(memory_format=torch.channels_last)
+        result = {}
+        for node in self.nodes:
+            features = node(features, border)
+            if node.name in self.taps:
+                result[node.name] = features
+        return result
+
+
+def _convolve(features: Tensor, weight: Tensor, bias: Tensor, border: str, stride: int) -> Tensor:
+    margin = weight.shape[-1] // 2
+    weight, bias = weight.to(features.device), bias.to(features.device)
+    if margin == 0 or border == "zeros":
+        return F.relu(F.conv2d(features, weight, bias, stride, padding=margin))
+    padded = F.pad(features, (margin,) * 4, mode=border)
+    return F.relu(F.conv2d(padded, weight, bias, stride))
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Pooling where there is some, a convolution, ReLU."""
+
+    name: str
+    weight: Tensor
+    bias: Tensor
+    pool: int = 0
+    stride: int = 1
+
+    def __call__(self, features: Tensor, border: str) -> Tensor:
+        """[B, N, h, w] -> [B, M, h', w'], with ``border`` as in :class:`Pretrained`."""
+        if self.pool:
+            features = F.max_pool2d(features, self.pool, stride=2, ceil_mode=self.pool == 3)
+        return _convolve(features, self.weight, self.bias, border, self.stride)
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A Fire module of SqueezeNet (Iandola et al. 2016): squeeze, then expand by two sizes."""
+
+    name: str
+    squeeze: Convolution
+    expand1: Convolution
+    expand3: Convolution
+    pool: int = 0
+
+    def __call__(self, features: Tensor, border: str) -> Tensor:
+        """[B, N, h, w] -> [B, M, h', w'], with ``border`` as in :class:`Pretrained`."""
+        if self.pool:
+            features = F.max_pool2d(features, self.pool, stride=2, ceil_mode=True)
+        squeezed = self.squeeze(features, border)
+        return torch.cat([self.expand1(squeezed, border), self.expand3(squeezed, border)], 1)
+
+
+def _tensor(weights: Mapping[str, Tensor], name: str) -> Tensor:
+    tensor = weights[name].detach().requires_grad_(False)
+    if tensor.ndim == 4:
+        tensor = tensor.contiguous(memory_format=torch.channels_last)
+    return tensor
+
+
+def _vgg(architecture: str, weights: Mapping[str, Tensor]) -> list[Convolution | Fire]:
+    nodes: list[Convolution | Fire] = []
+    index = 0  # in torchvision's `features`, where ReLU and pooling count too
+    for block, count in enumerate(VGG_BLOCKS[architecture], 1):
+        for i in range(1, count + 1):
+            key = f"features.{index}"
+            if f"{key}.weight" not in weights:
+                return nodes
+            nodes.append(
+                Convolution(
+                    f"relu{block}_{i}",
+                    _tensor(weights, f"{key}.weight"),
+                    _tensor(weights, f"{key}.bias"),
+                    pool=2 if i == 1 and block > 1 else 0,
+                )
+            )
+            index += 2
+        index += 1
+    return nodes
+
+
+def _squeezenet(weights: Mapping[str, Tensor]) -> list[Convolution | Fire]:
+    def convolution(key: str, name: str = "", stride: int = 1) -> Convolution:
+        return Convolution(
+            name, _tensor(weights, f"{key}.weight"), _tensor(weights, f"{key}.bias"), stride=stride
+        )
+
+    nodes: list[Convolution | Fire] = [convolution("features.0", "relu1", stride=2)]
+    for number, index in enumerate((3, 4, 6, 7, 9, 10, 11, 12), 2):
+        key = f"features.{index}"
+        if f"{key}.squeeze.weight" not in weights:
+            break
+        nodes.append(
+            Fire(
+                f"fire{number}",
+                convolution(f"{key}.squeeze"),
+                convolution(f"{key}.expand1x1"),
+                convolution(f"{key}.expand3x3"),
+                pool=3 if index in (3, 6, 9) else 0,
+            )
+        )
+    return nodes

@@ -1,0 +1,144 @@
+"""What is compared of a layer of features: Gram matrix, distribution, or moments.
+
+Each statistic describes the features of a target once and then tells, for every picture of a
+batch, how far its features are. All of it in float32, whatever the precision of the features: sums
+of products over ten thousand positions leave the range of float16 and the digits of bfloat16.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Statistic(Protocol):
+    """Compares features of shape [B, N, h, w] with those of a target."""
+
+    def describe(self, features: Tensor) -> Tensor:
+        """What is kept of a target, [1, N, h, w]; its size may differ from the pictures'."""
+        ...
+
+    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+        """How far every picture is from what was described, [B], zero when equal."""
+        ...
+
+
+def gram(features: Tensor) -> Tensor:
+    """Products of all pairs of channels, averaged over positions: [B, N, h, w] -> [B, N, N].
+
+    Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.flatten(2).float()
+        return flat @ flat.mT / flat.shape[2]
+
+
+class Gram:
+    """Relative distance of Gram matrices, ``sqrt(d**2 + c**2) - c`` with d = |G - T| / |T|.
+
+    The squared distance of Gatys is quartic in the features, and one blown-up sample drowns the
+    rest; this one grows linearly when far and is quadratic when near.
+    """
+
+    knee = 0.1
+
+    def describe(self, features: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        return gram(features)
+
+    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        square = (gram(features) - target).square().sum((1, 2)) / target.square().sum()
+        return (square + self.knee**2).sqrt() - self.knee
+
+
+class LessonGram:
+    """The loss of fast.ai's lesson 20, to the letter: mean squared difference of Gram matrices.
+
+    The matrix of a batch is summed over the batch there, which makes it B times the target's for B
+    perfect pictures. Kept for the preset that repeats the lesson, and for nothing else.
+    """
+
+    def describe(self, features: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        return gram(features)
+
+    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+        """See :class:`Statistic`; the same number for every picture."""
+        difference = gram(features).sum(0) - target[0]
+        return difference.square().mean().expand(len(features))
+
+
+class Moments:
+    """Relative distance of the mean and of the covariance of the channels.
+
+    Unlike the Gram matrix, which mixes the two, it weighs them alike.
+    """
+
+    def describe(self, features: Tensor) -> Tensor:
+        """See :class:`Statistic`. [1, N, N + 1]: the covariance, and the mean as last column."""
+        mean = features.float().mean((2, 3))
+        centered = features.float() - mean[:, :, None, None]
+        return torch.cat([gram(centered), mean[:, :, None]], 2)
+
+    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        square = (self.describe(features) - target).square()
+        scale = target.square()
+        covariance = square[:, :, :-1].sum((1, 2)) / scale[:, :, :-1].sum()
+        mean = square[:, :, -1].sum(1) / (scale[:, :, -1].sum() + 1e-6)
+        knee = Gram.knee
+        return (covariance + knee**2).sqrt() + (mean + knee**2).sqrt() - 2 * knee
+
+
+class SlicedTransport:
+    """Sliced optimal transport: distance of sorted projections on random directions.
+
+    Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
+    the differences; here it is their absolute value, relative to the spread of the target's.
+    Directions are drawn anew at every call.
+
+    Args:
+        generator: of the directions.
+        directions: how many.
+        samples: positions taken of a picture at most, at random.
+
+    """
+
+    def __init__(
+        self, generator: torch.Generator, directions: int = 32, samples: int = 4096
+    ) -> None:
+        self.generator, self.directions, self.samples = generator, directions, samples
+
+    def describe(self, features: Tensor) -> Tensor:
+        """See :class:`Statistic`. The features themselves, [1, N, h * w]."""
+        return features.float().flatten(2)
+
+    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        with torch.autocast(features.device.type, enabled=False):
+            flat = features.float().flatten(2)
+            if flat.shape[2] > self.samples:
+                chosen = torch.randperm(flat.shape[2], generator=self.generator)[: self.samples]
+                flat = flat[:, :, chosen.to(flat.device)]
+            directions = torch.randn(self.directions, flat.shape[1], generator=self.generator).to(
+                flat.device
+            )
+            directions = directions / directions.norm(dim=1, keepdim=True)
+            theirs = (directions @ target[0]).sort(1).values  # [D, M]
+            mine = (directions @ flat).sort(2).values  # [B, D, m]
+            count = mine.shape[2]
+            quantiles = (torch.arange(count, device=flat.device) + 0.5) / count
+            theirs = theirs[:, (quantiles * theirs.shape[1]).long()]
+            spread = (theirs - theirs.mean(1, keepdim=True)).abs().mean()
+            distance: Tensor = (mine - theirs).abs().mean((1, 2)) / (spread + 1e-6)
+            return distance
+
+
+STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {
+    "gram": lambda _: Gram(),
+    "transport": SlicedTransport,
+    "moments": lambda _: Moments(),
+    "lesson20": lambda _: LessonGram(),
+}

@@ -1,0 +1,1 @@
+"""Training a rule that grows a texture."""

@@ -1,0 +1,117 @@
+"""The sample pool: states that go on growing from iteration to iteration.
+
+Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: what a rule makes after many
+steps is trained without ever unrolling more than a few dozen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.rng import random_masks
+from nca.rule import Rule
+from nca.texture.settings import TrainSettings
+from nca.training.callback import Callback
+from nca.training.learner import Learner
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What an iteration works on.
+
+    Attributes:
+        index: [B], where the states are in the pool.
+        state: [B, C, H, W].
+        masks: [steps, B, H, W] bool, the cells that fire.
+
+    """
+
+    index: Tensor
+    state: Tensor
+    masks: Tensor
+
+
+class Pool:
+    """An endless source of batches. Later in the training, its grid and its steps are larger.
+
+    Args:
+        rule: tells what a state is and starts as.
+        settings: sizes, and how often a state is started anew.
+        generator: of all that is drawn.
+
+    Attributes:
+        progress: the part of the training that is done, which whoever trains keeps up to date.
+
+    """
+
+    def __init__(self, rule: Rule, settings: TrainSettings, generator: torch.Generator) -> None:
+        self.rule, self.settings, self.generator = rule, settings, generator
+        self.progress = 0.0
+        self.states = self._seeds(settings.pool_size, settings.grid)
+
+    def __iter__(self) -> Iterator[Draw]:
+        while True:
+            yield self.draw()
+
+    def draw(self) -> Draw:
+        """Take a batch, one of its states perhaps started anew."""
+        settings = self.settings
+        late = self.progress >= settings.late_from
+        side = settings.late_grid if late else settings.grid
+        if side != self.states.shape[-1]:
+            self.states = self._seeds(settings.pool_size, side)
+        index = torch.randperm(settings.pool_size, generator=self.generator)[: settings.batch_size]
+        state = self.states[index]
+        if float(torch.rand((), generator=self.generator)) < settings.reset_rate:
+            state[:1] = self._seeds(1, side)
+        least, most = settings.late_steps if late else settings.steps
+        steps = int(torch.randint(least, most + 1, (), generator=self.generator))
+        masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
+        return Draw(index, state, masks)
+
+    def put_back(self, draw: Draw, state: Tensor) -> None:
+        """Store what became of a batch. States that blew up start anew."""
+        state = state.detach().clone()
+        blown = blown_up(state)
+        if blown.any():
+            state[blown] = self._seeds(int(blown.sum()), state.shape[-1])
+        self.states[draw.index] = state
+
+    def _seeds(self, count: int, side: int) -> Tensor:
+        seed = int(torch.randint(2**31, (), generator=self.generator))
+        return self.rule.seed(count, side, side, seed=seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """States, progress and the generator's own state."""
+        return {
+            "states": self.states.clone(),
+            "progress": self.progress,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.states, self.progress = state["states"].clone(), state["progress"]
+        self.generator.set_state(state["generator"])
+
+
+BLOWN_UP = 3.0  # healthy states stay near [-1, 1]; nothing returns from this far
+
+
+def blown_up(state: Tensor) -> Tensor:
+    """Tell which states are beyond help, [B, C, H, W] -> [B] bool; NaN counts too."""
+    return ~(state.detach().abs().amax((1, 2, 3)) < BLOWN_UP)
+
+
+class KeepPool(Callback):
+    """Put what became of a batch back into the pool, and tell the pool how far the training is."""
+
+    def after_batch(self, learner: Learner) -> None:
+        """See above."""
+        pool = learner.batches
+        assert isinstance(pool, Pool)
+        pool.put_back(learner.batch, learner.prediction)
+        pool.progress = learner.progress

@@ -1,0 +1,69 @@
+"""Exponential moving average of the weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nca.training.callback import Callback
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+
+class EMA(Callback):
+    """Keep an average of the weights, which is smoother than any of them.
+
+    Args:
+        decay: the part of the average that is kept in a step. While few steps were made, less is:
+            ``(1 + n) / (10 + n)``, so that the first weights do not linger.
+
+    """
+
+    order = 10
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.weights: list[Tensor] = []
+
+    def before_fit(self, learner: "Learner") -> None:
+        """Begin with the weights as they are."""
+        if not self.weights:
+            self.weights = [weight.detach().clone() for weight in learner.model.parameters()]
+
+    @torch.no_grad()
+    def after_step(self, learner: "Learner") -> None:
+        """Move the average towards the weights."""
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
+        for average, weight in zip(self.weights, learner.model.parameters(), strict=True):
+            average.lerp_(weight, 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        """Overwrite the weights of a model with the average."""
+        for weight, average in zip(model.parameters(), self.weights, strict=True):
+            weight.copy_(average)
+
+    @contextmanager
+    def averaged(self, model: nn.Module) -> Iterator[None]:
+        """Let a model have the averaged weights for the length of a ``with`` block."""
+        own = [weight.detach().clone() for weight in model.parameters()]
+        self.copy_to(model)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for weight, kept in zip(model.parameters(), own, strict=True):
+                    weight.copy_(kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and how many steps it has seen."""
+        return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.weights, self.steps = [w.clone() for w in state["weights"]], state["steps"]

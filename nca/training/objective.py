@@ -1,0 +1,41 @@
+"""The objective: what is predicted and what is lost. A learner has exactly one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Objective(ABC):
+    """What a model is trained for."""
+
+    @abstractmethod
+    def predict(self, model: nn.Module, batch: Any) -> Any:
+        """Run the model on a batch."""
+
+    @abstractmethod
+    def losses(self, prediction: Any, batch: Any) -> dict[str, Tensor]:
+        """Name every term of the loss; the loss is their sum. Scalars, weights included."""
+
+
+class Supervised(Objective):
+    """Inputs to targets: the first ``n_inputs`` parts of a batch go in, the rest is compared.
+
+    Args:
+        loss: ``loss(prediction, *targets)`` -> scalar.
+        n_inputs: how many parts of a batch the model takes.
+        name: of the loss, in logs.
+
+    """
+
+    def __init__(self, loss: Callable[..., Tensor], n_inputs: int = 1, name: str = "loss") -> None:
+        self.loss, self.n_inputs, self.name = loss, n_inputs, name
+
+    def predict(self, model: nn.Module, batch: Any) -> Any:
+        """Give the model its inputs."""
+        return model(*batch[: self.n_inputs])
+
+    def losses(self, prediction: Any, batch: Any) -> dict[str, Tensor]:
+        """Compare with the targets."""
+        return {self.name: self.loss(prediction, *batch[self.n_inputs :])}
