@@ -14,7 +14,6 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
-
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")

@@ -32,7 +32,6 @@ def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
 
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
-
     """
     try:
         with warnings.catch_warnings():
@@ -85,7 +84,6 @@ def read_square(path: Path, size: int) -> Tensor:
 
     Raises:
         InputError: as :func:`read_image`.
-
     """
     image = read_image(path, max_side=16 * size)
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
@@ -109,7 +107,6 @@ def write_image(path: Path, image: Image.Image) -> None:
 
     Raises:
         InputError: the ending is unknown or the path cannot be written.
-
     """
     data = io.BytesIO()
     try:
@@ -124,7 +121,6 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
 
     Raises:
         InputError: the ending is none of these, there is no frame, or the path cannot be written.
-
     """
     if path.suffix.lower() not in ANIMATIONS:
         raise InputError(f"{path}: an animation ends in {', '.join(ANIMATIONS)}")

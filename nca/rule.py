@@ -87,7 +87,6 @@ class RuleSettings:
 
     Raises:
         ValueError: a value is out of its range; the text names it.
-
     """
 
     channels: int = 8
@@ -138,7 +137,6 @@ class RuleSettings:
 
         Raises:
             ValueError: a field is unknown, has the wrong type or is out of range.
-
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(data) - known)
@@ -176,7 +174,6 @@ class Rule(nn.Module):
     Shapes:
         ``w1 [hidden, C*K]`` whose columns are interleaved, ``c * K + k``; ``b1 [hidden]``;
         ``w2 [C, hidden]``; ``b2 [C]`` or None.
-
     """
 
     filters: Tensor
@@ -232,7 +229,6 @@ class Rule(nn.Module):
 
         Returns:
             The next state, [B, C, H, W].
-
         """
         if mask.ndim == 3:
             mask = mask[:, None]
@@ -287,7 +283,6 @@ class Rule(nn.Module):
 
         Returns:
             The state after ``steps`` steps, [B, C, H, W].
-
         """
         batch, _, height, width = state.shape
         for step in range(first_step, first_step + steps):

@@ -32,7 +32,6 @@ class RuleFile:
         rule: the rule, on the CPU.
         info: free JSON data: ``training``, ``license``, ``author``, ``thumbnail`` and so on. What a
             file carries beyond what we know is kept here and written again.
-
     """
 
     rule: Rule
@@ -44,7 +43,6 @@ def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> Non
 
     Raises:
         InputError: the path cannot be written, or a weight is not finite.
-
     """
     tensors = {"w1": rule.w1, "b1": rule.b1, "w2": rule.w2, "filters": rule.filters}
     if rule.b2 is not None:
@@ -68,7 +66,6 @@ def load_rule(path: Path) -> RuleFile:
     Raises:
         InputError: the file is missing, cut short, of another format or a newer version, or holds
             a tensor or setting that is not as it must be. The text names the field and the value.
-
     """
     try:
         tensors, metadata = _read(path)

@@ -26,7 +26,6 @@ class FeatureExtractor(Protocol):
 
         Returns:
             Name of the layer -> [B, N, h, w], shallow layers first.
-
         """
         ...
 

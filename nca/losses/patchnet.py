@@ -40,7 +40,6 @@ class PatchNet:
     Args:
         target: [1, 3, H, W] in [0, 1].
         seed: of the patches taken and of the first centers.
-
     """
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
@@ -79,7 +78,6 @@ class RandomBank:
         size: of the filters.
         count: filters per level.
         seed: of the filters.
-
     """
 
     def __init__(self, target: Tensor, size: int = 5, count: int = 24, seed: int = 0) -> None:

@@ -61,7 +61,6 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     Raises:
         InputError: no network and not yet in the cache, the hash is wrong, or the file is not
             usable.
-
     """
     if source in ARCHITECTURES:
         return source, _download(source, ARCHITECTURES[source])
@@ -125,7 +124,6 @@ class Pretrained:
 
     Raises:
         InputError: see :func:`load_weights`; or a tap is unknown.
-
     """
 
     def __init__(

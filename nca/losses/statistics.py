@@ -103,7 +103,6 @@ class SlicedTransport:
         generator: of the directions.
         directions: how many.
         samples: positions taken of a picture at most, at random.
-
     """
 
     def __init__(

@@ -26,7 +26,6 @@ class TextureLoss:
 
     Raises:
         InputError: a weight names a layer that there is not.
-
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class TextureLoss:
 
         Returns:
             Name of the layer -> [B].
-
         """
         layers = self.features(images, torus=self.torus)
         return {
@@ -85,7 +83,6 @@ def build_texture_loss(
 
     Raises:
         InputError: the features cannot be had.
-
     """
     extractor: FeatureExtractor
     if features == "builtin":

@@ -20,7 +20,6 @@ class GrowTexture(Objective):
         rule: whose colour map is used.
         texture_loss: the distance from the target.
         settings: weights of the terms, and whether gradients are capped.
-
     """
 
     def __init__(self, rule: Rule, texture_loss: TextureLoss, settings: TrainSettings) -> None:
@@ -36,7 +35,7 @@ class GrowTexture(Objective):
         del batch
         state = prediction
         if self.settings.cap_gradients:
-            state = CapGradients.apply(prediction, blown_up(prediction))
+            state = cap_gradients(prediction)
         layers = self.texture_loss(self.rule.to_rgb(state))
         terms = {f"texture/{k}": self.settings.texture_weight * v.mean() for k, v in layers.items()}
         # Taken of the state itself: nothing else pulls a blown-up sample back.
@@ -44,24 +43,29 @@ class GrowTexture(Objective):
         return terms
 
 
-class CapGradients(torch.autograd.Function):
-    """Identity, whose backward caps the gradient of every sample at the median of the batch.
-
-    One sample in trouble has a gradient many times that of the others, and would be all that a
-    step of the optimizer sees. Samples that blew up get none: theirs points nowhere useful.
-    """
-
+class _CapGradients(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, state: Tensor, blown: Tensor) -> Tensor:
-        """[B, C, H, W] and [B] bool -> the same state."""
         ctx.save_for_backward(blown)
         return state.view_as(state)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """Cap, [B, C, H, W] -> [B, C, H, W]."""
         (blown,) = ctx.saved_tensors
         gradient = gradients[0]
         norms = gradient.flatten(1).norm(dim=1)
         factor = (norms.nanmedian() / (norms + 1e-12)).clamp(max=1).masked_fill(blown, 0)
         return gradient.nan_to_num() * factor.nan_to_num()[:, None, None, None], None
+
+
+def cap_gradients(state: Tensor) -> Tensor:
+    """Identity, whose backward caps the gradient of every sample at the median of the batch.
+
+    One sample in trouble has a gradient many times that of the others, and would be all that a
+    step of the optimizer sees. Samples that blew up get none: theirs points nowhere useful.
+
+    Args:
+        state: [B, C, H, W].
+    """
+    capped: Tensor = _CapGradients.apply(state, blown_up(state))  # type: ignore[no-untyped-call]
+    return capped

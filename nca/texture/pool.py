@@ -26,7 +26,6 @@ class Draw:
         index: [B], where the states are in the pool.
         state: [B, C, H, W].
         masks: [steps, B, H, W] bool, the cells that fire.
-
     """
 
     index: Tensor
@@ -44,7 +43,6 @@ class Pool:
 
     Attributes:
         progress: the part of the training that is done, which whoever trains keeps up to date.
-
     """
 
     def __init__(self, rule: Rule, settings: TrainSettings, generator: torch.Generator) -> None:

@@ -27,7 +27,6 @@ class Stabilizer(Callback):
 
     Attributes:
         restores: how often it went back.
-
     """
 
     order = 5  # after the gradients are normalized, before the average moves on

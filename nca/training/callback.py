@@ -38,7 +38,6 @@ class Callback:
 
     Attributes:
         order: callbacks with a smaller order run first; equal ones as they were given.
-
     """
 
     order: ClassVar[int] = 0

@@ -31,7 +31,6 @@ class Autocast(Engine):
 
     Args:
         device_type: ``cpu`` or ``cuda``.
-
     """
 
     def __init__(self, device_type: str = "cpu") -> None:

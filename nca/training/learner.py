@@ -6,6 +6,7 @@ callback.
 """
 
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -56,7 +57,6 @@ class Learner:
 
     Raises:
         TypeError: something among the callbacks is none, such as a second objective or engine.
-
     """
 
     def __init__(
@@ -88,16 +88,22 @@ class Learner:
         self.losses: dict[str, Tensor] = {}
         self.loss: Tensor
 
-    def fit(self, epochs: int = 1, *, minutes: float | None = None) -> None:
-        """Train until ``epochs`` epochs are done or the time is over, whichever comes first.
+    def fit(
+        self,
+        epochs: int | None = None,
+        *,
+        iterations: int | None = None,
+        minutes: float | None = None,
+    ) -> None:
+        """Train until so many epochs or iterations are done, or the time is over.
 
-        Args:
-            epochs: in all, those before a resume included.
-            minutes: time limit in all, time before a resume included.
-
+        All three are counted from the beginning, before a resume; what comes first ends the fit.
+        Without any of them it is one epoch.
         """
+        if epochs is None:
+            epochs = 1 if iterations is None and minutes is None else sys.maxsize
         length = len(self.batches) if isinstance(self.batches, Sized) else math.inf
-        self._iterations = epochs * length
+        self._iterations = min(epochs * length, iterations or math.inf)
         self._time_limit = math.inf if minutes is None else 60 * minutes
         self._began = time.monotonic() - self.seconds
         self._update_progress()

@@ -26,7 +26,6 @@ class Supervised(Objective):
         loss: ``loss(prediction, *targets)`` -> scalar.
         n_inputs: how many parts of a batch the model takes.
         name: of the loss, in logs.
-
     """
 
     def __init__(self, loss: Callable[..., Tensor], n_inputs: int = 1, name: str = "loss") -> None:

@@ -26,7 +26,6 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
     Raises:
         ValueError: shapes do not belong together.
-
     """
     if state.ndim != 4 or state.shape[1] != rule.settings.channels:
         raise ValueError(

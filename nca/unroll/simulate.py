@@ -23,7 +23,6 @@ def simulate(rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0) 
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
-
     """
     batch, _, height, width = state.shape
     step = 0

@@ -27,7 +27,6 @@ class Checkpoint(Callback):
     Args:
         path: the file; the one before is replaced only when the new one is whole.
         every_seconds: between two writes.
-
     """
 
     order = 100  # after every callback whose state it takes
@@ -71,7 +70,6 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     Raises:
         InputError: the file cannot be written; the one before is still there.
-
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -84,7 +82,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         InputError: there is no such file, or it is damaged or of a newer version.
-
     """
     try:
         raw = path.read_bytes()

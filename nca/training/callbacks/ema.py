@@ -19,7 +19,6 @@ class EMA(Callback):
     Args:
         decay: the part of the average that is kept in a step. While few steps were made, less is:
             ``(1 + n) / (10 + n)``, so that the first weights do not linger.
-
     """
 
     order = 10

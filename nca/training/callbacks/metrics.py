@@ -28,7 +28,6 @@ class Metrics(Callback):
     Attributes:
         rows: one dictionary an interval: ``iteration``, ``seconds``, ``rate``, ``loss`` and every
             term by name.
-
     """
 
     order = 20

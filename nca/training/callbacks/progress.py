@@ -19,7 +19,6 @@ class Progress(Callback):
     Args:
         quiet: plain lines, one every tenth of the fit, as also when standard error is no terminal.
         every: iterations between looks at the loss, each of which waits for the device.
-
     """
 
     order = 30
@@ -65,7 +64,7 @@ class Progress(Callback):
         left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
         return (
             f"{left // 60:02.0f}:{left % 60:02.0f} left, iteration {learner.iteration}, "
-            f"{rate:.1f}/s, loss {float(learner.loss):.3f}"
+            f"{rate:.1f}/s, loss {float(learner.loss.detach()):.3f}"
         )
 
     @staticmethod

@@ -15,7 +15,6 @@ class Schedule(Callback):
 
     Args:
         factor: ``factor(progress, iteration)`` -> what the optimizer's own rate is multiplied by.
-
     """
 
     def __init__(self, factor: Callable[[float, int], float]) -> None:

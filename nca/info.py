@@ -1,0 +1,41 @@
+"""What a rule file holds, in words and as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+from nca.rulefile import load_rule
+
+SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
+
+
+def describe_rule(path: Path) -> dict[str, Any]:
+    """Settings, size and history of a rule.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    file = load_rule(path)
+    info = {key: value for key, value in file.info.items() if key != "thumbnail"}
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "weights": file.rule.weight_count(),
+        "filters": file.rule.filters.tolist(),
+        "settings": file.rule.settings.to_dict(),
+        **info,
+    }
+
+
+def format_description(description: dict[str, Any]) -> str:
+    """A few lines for a person."""
+    settings = description["settings"]
+    lines = [
+        f"{description['file']}: {description['bytes']} bytes",
+        f"  {settings['channels']} channels, {settings['hidden']} hidden, "
+        f"{len(description['filters'])} filters: {description['weights']} weights",
+        f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
+        f"grows from {settings['seed_state']}",
+    ]
+    training = description.get("training", {})
+    lines += [f"  {key}: {training[key]}" for key in SHOWN_OF_TRAINING if key in training]
+    return "\n".join(lines)

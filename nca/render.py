@@ -1,0 +1,45 @@
+"""Pictures and animations of a rule, without a display."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from nca.errors import InputError
+from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.rulefile import load_rule
+from nca.settings import RenderSettings, parse_size
+from nca.unroll.simulate import simulate
+
+MAX_FRAMES = 5000
+
+
+def render(settings: RenderSettings) -> Path:
+    """Grow a texture and write it. Gives the path of the result.
+
+    Raises:
+        InputError: the rule cannot be read, or the result not be written.
+    """
+    rule = load_rule(settings.rule).rule
+    width, height = parse_size(settings.size)
+    stops = [settings.steps]
+    if settings.every is not None:
+        stops = list(range(0, settings.steps + 1, settings.every))
+        if settings.out.suffix.lower() not in ANIMATIONS:
+            raise InputError(f"--out {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
+        if len(stops) > MAX_FRAMES:
+            raise InputError(f"--every {settings.every}: more than {MAX_FRAMES} frames")
+    seeds = rule.seed(1, height, width, seed=settings.seed)
+    frames = [
+        _enlarged(to_image(rule.to_rgb(state)[0]), settings.scale)
+        for state in simulate(rule, seeds, stops, seed=settings.seed)
+    ]
+    if settings.every is None:
+        write_image(settings.out, frames[0])
+    else:
+        write_animation(settings.out, frames, settings.fps)
+    return settings.out
+
+
+def _enlarged(picture: Image.Image, scale: int) -> Image.Image:
+    size = (scale * picture.width, scale * picture.height)
+    return picture.resize(size, Image.Resampling.NEAREST)

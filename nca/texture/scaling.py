@@ -1,0 +1,54 @@
+"""Training the first layer in units of its filters.
+
+A sobel filter answers 4 times, the laplacian 10 times as strongly as the identity. With the
+columns of ``w1`` in those units one learning rate suits all of them, and it can be several times
+higher. The rule itself is unchanged: the scale is folded back into ``w1``.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from nca.rule import Rule
+
+
+class ColumnScale(nn.Module):
+    """``w1 = weights * scale``, column by column."""
+
+    scale: Tensor
+
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """What is trained -> ``w1``."""
+        return weights * self.scale
+
+    def right_inverse(self, w1: Tensor) -> Tensor:
+        """``w1`` -> what is trained."""
+        return w1 / self.scale
+
+
+def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
+    """Let ``w1`` of a rule be trained in units of ``scale``, one number per filter.
+
+    Args:
+        rule: is changed in place.
+        scale: one number per filter.
+        fresh: the weights are random ones, which shall be as large in the new units.
+    """
+    columns = torch.tensor(scale).repeat(rule.settings.channels)
+    if fresh:
+        with torch.no_grad():
+            rule.w1.mul_(columns)
+    parametrize.register_parametrization(rule, "w1", ColumnScale(columns))
+
+
+@torch.no_grad()
+def folded(rule: Rule) -> Rule:
+    """A plain copy of a rule, the scale folded into ``w1``."""
+    copy = Rule(rule.settings, rule.filters.clone(), update_bias=rule.b2 is not None)
+    for name, weight in copy.named_parameters():
+        weight.copy_(getattr(rule, name))
+    return copy

@@ -1,0 +1,224 @@
+"""Train a rule on a picture: everything between the settings and the results."""
+
+import hashlib
+import json
+import math
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import nca
+from nca.errors import InputError
+from nca.files import write_atomically
+from nca.images import read_square
+from nca.losses.texture import TextureLoss, build_texture_loss
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import save_rule
+from nca.texture.objective import GrowTexture
+from nca.texture.pool import KeepPool, Pool
+from nca.texture.results import thumbnail, write_growth, write_loss_plot, write_preview
+from nca.texture.scaling import scale_filters
+from nca.texture.selection import KeepBest
+from nca.texture.settings import TrainSettings
+from nca.texture.stability import Stabilizer
+from nca.training.callback import Callback
+from nca.training.callbacks import (
+    EMA,
+    Checkpoint,
+    Metrics,
+    NormalizeGradients,
+    Progress,
+    Schedule,
+    warm_up_then_cosine,
+)
+from nca.training.callbacks.checkpoint import load_checkpoint
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.learner import Learner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RULE, CHECKPOINT, SETTINGS = "rule.safetensors", "checkpoint.pt", "settings.json"
+RESULTS = (RULE, "preview.png", "growth.webp", "loss.png", "metrics.jsonl", "metrics.csv",
+           CHECKPOINT, SETTINGS)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave.
+
+    Attributes:
+        folder: where the results are.
+        rule: the rule that is kept.
+        iterations, seconds: of training.
+        kept_from: the iteration that the rule is from.
+        score: its texture loss after long runs.
+        restores: how often the training went back after a blow-up.
+    """
+
+    folder: Path
+    rule: Rule
+    iterations: int
+    seconds: float
+    kept_from: int
+    score: float
+    restores: int
+
+
+def train(settings: TrainSettings) -> Trained:
+    """Train, choose the rule that is kept, and write all results.
+
+    Raises:
+        InputError: the picture, the folder or a setting is not usable.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+    """
+    prepare_folder(settings)
+    target = read_square(settings.picture, settings.size)
+    training = TextureTraining(settings, target)
+    if settings.resume:
+        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
+    training.fit()
+    return training.finish()
+
+
+def prepare_folder(settings: TrainSettings) -> None:
+    """Make the folder, or check that it may be written to.
+
+    Raises:
+        InputError: it holds results and neither --overwrite nor --resume is given, or --resume is
+            and there is nothing to resume.
+    """
+    folder = settings.out
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; give a folder")
+    if settings.resume:
+        if not (folder / CHECKPOINT).is_file():
+            raise InputError(f"--resume: there is no {CHECKPOINT} in {folder}")
+        return
+    found = [name for name in RESULTS if (folder / name).exists()]
+    if found and not settings.overwrite:
+        raise InputError(f"--out {folder}: has {found[0]} already; use --overwrite or --resume")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in found:
+            (folder / name).unlink()
+    except OSError as error:
+        raise InputError(f"--out {folder}: {error.strerror}") from error
+
+
+class TextureTraining:
+    """A learner with everything that a texture needs around it.
+
+    Args:
+        settings: all of them.
+        target: [3, S, S] in [0, 1].
+    """
+
+    def __init__(self, settings: TrainSettings, target: "Tensor") -> None:
+        self.settings, self.target = settings, target
+        generator = torch.Generator().manual_seed(settings.seed)
+        rule = Rule(_rule_settings(settings), generator=generator)
+        scale_filters(rule, settings.filter_scale, fresh=True)
+        pool = Pool(rule, settings, generator)
+        self.texture_loss: TextureLoss = build_texture_loss(
+            target[None],
+            settings.features,
+            settings.statistic,
+            generator,
+            weights=settings.layer_weights,
+            torus=settings.padding == "circular",
+        )
+        optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
+        schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
+        self.ema = EMA(settings.ema)
+        self.stabilizer = Stabilizer(self.ema, schedule)
+        self.metrics = Metrics(settings.out)
+        self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
+        callbacks: list[Callback] = [
+            schedule,
+            NormalizeGradients(),
+            self.stabilizer,
+            self.ema,
+            KeepPool(),
+            self.metrics,
+            self.best,
+            Progress(quiet=settings.quiet),
+            Checkpoint(settings.out / CHECKPOINT),
+        ]
+        self.learner = Learner(
+            rule,
+            pool,
+            GrowTexture(rule, self.texture_loss, settings),
+            optimizer,
+            engine=_engine(settings),
+            callbacks=callbacks,
+        )
+
+    def fit(self) -> None:
+        """Train, by iterations if their number is set, else by time."""
+        write_atomically(
+            self.settings.out / SETTINGS,
+            json.dumps(asdict(self.settings), default=str, indent=1).encode(),
+        )
+        if self.settings.iterations is not None:
+            self.learner.fit(iterations=self.settings.iterations)
+        else:
+            self.learner.fit(minutes=self.settings.minutes)
+
+    def finish(self) -> Trained:
+        """Choose the rule, write it and everything there is to look at."""
+        settings, learner = self.settings, self.learner
+        kept = self.best.choose()
+        folder = settings.out
+        info = {"training": self._report(kept.iteration, kept.score)}
+        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
+        write_preview(folder / "preview.png", kept.rule, self.target)
+        write_growth(folder / "growth.webp", kept.rule, settings.size)
+        write_loss_plot(folder / "loss.png", self.metrics.rows, f"{settings.picture.name}")
+        return Trained(
+            folder,
+            kept.rule,
+            learner.iteration,
+            learner.seconds,
+            kept.iteration,
+            kept.score,
+            self.stabilizer.restores,
+        )
+
+    def _report(self, kept_from: int, score: float) -> dict[str, Any]:
+        settings, learner = self.settings, self.learner
+        return {
+            "settings": json.loads(json.dumps(asdict(settings), default=str)),
+            "target": settings.picture.name,
+            "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
+            "iterations": learner.iteration,
+            "kept_from_iteration": kept_from,
+            "seconds": round(learner.seconds, 1),
+            "long_run_loss": score if math.isfinite(score) else None,
+            "losses": self.metrics.rows[-1],
+            "versions": {
+                "nca": nca.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+
+def _rule_settings(settings: TrainSettings) -> RuleSettings:
+    return RuleSettings(
+        channels=settings.channels,
+        hidden=settings.hidden,
+        padding=settings.padding,
+        update_rate=settings.update_rate,
+        seed_state="noise" if settings.noise else "zeros",
+        noise_level=settings.noise,
+    )
+
+
+def _engine(settings: TrainSettings) -> Engine:
+    if settings.precision == "auto":
+        return Autocast() if bfloat16_is_fast() else Engine()
+    return Autocast() if settings.precision == "bfloat16" else Engine()
