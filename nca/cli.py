@@ -7,27 +7,32 @@ import contextlib
 import io
 import json
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import tyro
 
+import nca
 from nca.errors import GraphicsError, InputError
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
 
-Settings = TypeVar("Settings")
 
+@dataclass(frozen=True)
+class Command:
+    """A command: the settings it takes, what it does, and where its defaults come from."""
 
-class Command(NamedTuple):
-    """A command: its settings with their defaults, and what it does with them."""
-
-    defaults: Callable[[Sequence[str]], Any]
+    settings: type[Any]
     run: Callable[[Any], None]
+    defaults: Callable[[Sequence[str]], Any] | None = None
+
+    @property
+    def summary(self) -> str:
+        """First line of the help text."""
+        return (self.settings.__doc__ or "").partition("\n")[0]
 
 
 def run_train(settings: TrainSettings) -> None:
@@ -35,9 +40,17 @@ def run_train(settings: TrainSettings) -> None:
     from nca.texture.train import train
 
     trained = train(settings)
-    print(f"{trained.iterations} iterations in {trained.seconds:.0f} s; results in {trained.folder}")
-    print(f"  {trained.folder / 'preview.png'}   the picture beside what the rule makes of it")
-    print(f"  {trained.folder / 'rule.safetensors'}   {trained.rule.weight_count()} weights")
+    print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
+    for name, what in trained.results.items():
+        print(f"  {trained.folder / name}  {what}")
+
+
+def run_demo(settings: DemoSettings) -> None:
+    """Train on a bundled picture and make its page."""
+    from nca.demo import demo
+
+    for path, what in demo(settings).items():
+        print(f"  {path}  {what}")
 
 
 def run_render(settings: RenderSettings) -> None:
@@ -56,30 +69,111 @@ def run_info(settings: InfoSettings) -> None:
 
 
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
-    """The preset that the arguments name gives the defaults, and the help text shows them."""
-    names: list[str] = [a.removeprefix("--preset=") for a in arguments if a.startswith("--preset=")]
-    names += [after for a, after in zip(arguments, arguments[1:], strict=False) if a == "--preset"]
-    preset = next((p for name, p in PRESETS.items() if names and name == names[-1]), PRESETS["small"])
+    """The preset that is asked for gives the defaults; the help text shows them."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    preset = PRESETS["small"]
+    for flag, name in zip(words, words[1:], strict=False):
+        if flag == "--preset" and name in PRESETS:
+            preset = PRESETS[name]
     return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
 
 
-def defaults_of(settings: type[Settings]) -> Callable[[Sequence[str]], Settings]:
-    """For settings whose defaults do not depend on the arguments."""
-
-    def defaults(_: Sequence[str]) -> Settings:
-        return settings
-
-    return defaults
-
-
 COMMANDS = {
-    "train": (TrainSettings, run_train),
-    "render": (RenderSettings, run_render),
-    "info": (InfoSettings, run_info),
+    "train": Command(TrainSettings, run_train, train_defaults),
+    "render": Command(RenderSettings, run_render),
+    "info": Command(InfoSettings, run_info),
+    "demo": Command(DemoSettings, run_demo),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no
-    usable OpenGL, 130 interrupted after saving.
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no usable OpenGL, 130
+        interrupted, after saving.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return DONE
+    if words[0] == "--version":
+        print(nca.__version__)
+        return DONE
+    try:
+        command = COMMANDS.get(words[0])
+        if command is None:
+            raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
+        command.run(parse(words[0], command, words[1:]))
+    except KeyboardInterrupt:
+        print("nca: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (InputError, GraphicsError, OSError, RuntimeError, MemoryError) as error:
+        if debug:
+            raise
+        print(f"nca: {one_line(error)}", file=sys.stderr)
+        if isinstance(error, InputError):
+            return WRONG_USE
+        return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
+    return DONE
+
+
+def parse(name: str, command: Command, words: Sequence[str]) -> Any:
+    """Turn the words after a command's name into its settings.
+
+    Raises:
+        InputError: they are not right; tyro's first words tell what.
+        SystemExit: help was asked for and printed.
+    """
+    options: dict[str, Any] = {}
+    if command.defaults is not None:
+        options["default"] = command.defaults(words)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                command.settings,
+                prog=f"nca {name}",
+                args=words,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                **options,
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
+
+
+def first_words(box: str) -> str:
+    """What stands in tyro's box of complaint up to the first rule or further explanation."""
+    words: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│ ")
+        if text.startswith(("─", "╰", "Argument helptext")):
+            break
+        words.append(text)
+    return " ".join(words) or "wrong use"
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error without line breaks, its kind where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def usage() -> str:
+    """What ``nca --help`` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: nca COMMAND ...",
+            "",
+            nca.__doc__ or "",
+            "",
+            *lines,
+            "",
+            "nca COMMAND --help tells the settings of a command; --debug shows where an error is.",
+        ]
+    )

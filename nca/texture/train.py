@@ -45,6 +45,13 @@ RULE, CHECKPOINT, SETTINGS = "rule.safetensors", "checkpoint.pt", "settings.json
 RESULTS = (RULE, "preview.png", "growth.webp", "loss.png", "metrics.jsonl", "metrics.csv",
            CHECKPOINT, SETTINGS)  # fmt: skip
 
+WORTH_A_LOOK = {
+    "preview.png": "the picture, and the texture after 30, 200 and 2,000 steps",
+    "growth.webp": "the texture growing from nothing",
+    RULE: "the rule",
+    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+}
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -57,6 +64,7 @@ class Trained:
         kept_from: the iteration that the rule is from.
         score: its texture loss after long runs.
         restores: how often the training went back after a blow-up.
+        results: what files there are in the folder for a person, and what they are.
     """
 
     folder: Path
@@ -66,6 +74,7 @@ class Trained:
     kept_from: int
     score: float
     restores: int
+    results: dict[str, str]
 
 
 def train(settings: TrainSettings) -> Trained:
@@ -186,6 +195,7 @@ class TextureTraining:
             kept.iteration,
             kept.score,
             self.stabilizer.restores,
+            WORTH_A_LOOK,
         )
 
     def _report(self, kept_from: int, score: float) -> dict[str, Any]:
