@@ -1,0 +1,92 @@
+"""Rules to test with: bounded ones of any size, and the published ones."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from nca.rule import ALPHA, Quantization, Quantizer, Rule, RuleSettings, filter_tensor
+
+
+def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = False) -> Rule:
+    """A rule whose states stay around 0.5: each channel decays, with small couplings between.
+
+    The first hidden units are relu(x_c) and relu(-x_c) as far as there is room for pairs; their
+    second layer takes 40 % of x_c away. Growing errors would drown what a comparison is about.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rule = Rule(settings, update_bias=update_bias, generator=generator)
+    channels, hidden, filters = settings.channels, settings.hidden, len(rule.filters)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    with torch.no_grad():
+        rule.w1.copy_(noise(hidden, channels * filters) * 0.03 / channels**0.5)
+        rule.b1.copy_(noise(hidden) * 0.3)
+        rule.w2.copy_(noise(channels, hidden) * 0.3 / hidden**0.5)
+        if rule.b2 is not None:
+            rule.b2.copy_(noise(channels) * 0.05)
+            if settings.alive_threshold is not None:
+                # Life rests at 1.5 times its threshold, so that most cells stay alive.
+                rule.b2[ALPHA] = 0.6 * settings.alive_threshold
+                rule.w2[ALPHA] = 0
+                rule.b1[2 * ALPHA : 2 * ALPHA + 2] = 0
+        for c in range(min(channels, hidden // 2)):
+            for unit, sign in ((2 * c, 1.0), (2 * c + 1, -1.0)):
+                rule.w1[unit, c * filters] += sign
+                rule.w2[c, unit] -= 0.4 * sign
+    return rule
+
+
+def published_rules(path: Path, *, rounded: bool = True) -> dict[str, Rule]:
+    """The rules of Niklasson et al., "Self-Organising Textures", Distill 2021, by name."""
+    data = json.loads(path.read_text())
+    layers = [_atlas(layer) for layer in data["layers"]]
+    eight_bit = Quantizer(range=4, zero=127 / 255)
+    quantization = Quantization(eight_bit, eight_bit, Quantizer(range=2, zero=0), eight_bit)
+    settings = RuleSettings(
+        channels=12,
+        hidden=96,
+        rgb_scale=0.5,
+        hidden_clip=2.0,
+        quantization=quantization if rounded else Quantization(),
+    )
+    filters = filter_tensor() / torch.tensor([1.0, 8.0, 8.0, 8.0])[:, None, None]
+    rules = {}
+    for i, name in enumerate(data["model_names"]):
+        first, second = layers[0][i], layers[1][i]
+        rule = Rule(settings, filters, update_bias=True)
+        by_filter = first[:-1].reshape(4, 12, 96)
+        with torch.no_grad():
+            rule.w1.copy_(torch.from_numpy(by_filter.transpose(2, 1, 0).reshape(96, 48).copy()))
+            rule.b1.copy_(torch.from_numpy(first[-1]))
+            rule.w2.copy_(torch.from_numpy(second[:-1].T.copy()))
+            assert rule.b2 is not None
+            rule.b2.copy_(torch.from_numpy(second[-1]))
+        rules[name] = rule
+    return rules
+
+
+def _atlas(layer: dict) -> list[np.ndarray]:
+    picture = Image.open(io.BytesIO(base64.b64decode(layer["data"].partition(",")[2])))
+    bytes_ = np.asarray(picture.convert("RGBA"), dtype=np.float32)
+    rows, columns = layer["shape"][0], layer["shape"][1] // 4
+    across, down = layer["layout"]
+    tiles = []
+    for i in range(across * down):
+        x, y = i % across * columns, i // across * rows
+        tile = bytes_[y : y + rows, x : x + columns].reshape(rows, 4 * columns)
+        tiles.append((tile - 127) / 255 * np.float32(layer["scale"]))
+    return tiles
+
+
+def unrounded(rule: Rule) -> Rule:
+    """The same rule without quantization, sharing its weights."""
+    rule.settings = replace(rule.settings, quantization=Quantization())
+    return rule
