@@ -5,6 +5,7 @@ Modules that need torch are imported by the command that needs them, so that hel
 
 import contextlib
 import io
+import itertools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     preset = PRESETS["small"]
-    for flag, name in zip(words, words[1:], strict=False):
+    for flag, name in itertools.pairwise(words):
         if flag == "--preset" and name in PRESETS:
             preset = PRESETS[name]
     return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)

@@ -131,7 +131,8 @@ def _build(settings: RuleSettings, tensors: dict[str, Tensor]) -> Rule:
         "w2": (settings.channels, settings.hidden),
         "b2": (settings.channels,),
     }
-    for name, tensor in tensors.items():
+    for name in (name for name in shapes if name in tensors):
+        tensor = tensors[name]
         if tensor.dtype != torch.float32:
             raise ValueError(f"{name} must be float32, not {tensor.dtype}")
         if tuple(tensor.shape) != shapes[name]:

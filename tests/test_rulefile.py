@@ -1,0 +1,145 @@
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from nca.errors import InputError
+from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rulefile import load_rule, save_rule
+
+
+@pytest.fixture
+def rule() -> Rule:
+    return Rule(RuleSettings(), update_bias=True, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def path(tmp_path: Path, rule: Rule) -> Path:
+    save_rule(tmp_path / "rule.safetensors", rule, {"author": "somebody", "gadget": {"a": [1]}})
+    return tmp_path / "rule.safetensors"
+
+
+def header_of(path: Path) -> dict[str, object]:
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["nca"])
+
+
+def rewrite(path: Path, header: object = None, **tensors: torch.Tensor | None) -> None:
+    """Write the file again with another header or other tensors, unchecked."""
+    kept = load_file(path) | tensors
+    text = json.dumps(header_of(path)) if header is None else header
+    save_file({k: v for k, v in kept.items() if v is not None}, path, {"nca": text})
+
+
+def test_a_rule_comes_back_as_it_was(path: Path, rule: Rule) -> None:
+    loaded = load_rule(path)
+    assert loaded.rule.settings == rule.settings
+    assert loaded.info == {"author": "somebody", "gadget": {"a": [1]}}
+    for name, tensor in rule.state_dict().items():
+        assert torch.equal(loaded.rule.state_dict()[name], tensor)
+
+
+def test_what_we_do_not_know_is_kept(path: Path, tmp_path: Path) -> None:
+    loaded = load_rule(path)
+    save_rule(tmp_path / "again.safetensors", loaded.rule, loaded.info)
+    assert header_of(tmp_path / "again.safetensors")["gadget"] == {"a": [1]}
+
+
+def test_every_setting_comes_back(tmp_path: Path) -> None:
+    every = RuleSettings(12, 5, "reflect", 0.25, 2.0, 0.1, 0.1, "noise", 0.3, 2.0,
+                         Quantization(state=Quantizer(4, 0.5, 16)))  # fmt: skip
+    filters = torch.randn(2, 3, 3)
+    save_rule(tmp_path / "r", Rule(every, filters))
+    loaded = load_rule(tmp_path / "r").rule
+    assert loaded.settings == every
+    assert torch.equal(loaded.filters, filters)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "other"}, "format is not 'nca-rule'"),
+        ({"version": "2.0"}, "version is 2.0, this program reads 1"),
+        ({"version": "new"}, "version is 'new'"),
+        ({"version": None}, "version is 'None'"),
+        ({"settings": None}, "no 'settings'"),
+        ({"settings": {"channels": 9}}, "w1 must have shape"),
+        ({"settings": {"channels": 99999}}, "channels must be 4 to 64"),
+        ({"settings": {"chanels": 8}}, "unknown setting 'chanels'"),
+    ],
+)
+def test_a_wrong_header_is_refused(path: Path, change: dict[str, object], said: str) -> None:
+    rewrite(path, json.dumps(header_of(path) | change))
+    with pytest.raises(InputError, match=said):
+        load_rule(path)
+
+
+@pytest.mark.parametrize("header", ["", "[1]", "nan", "{", "[" * 100_000])
+def test_a_header_that_is_no_object_is_refused(path: Path, header: str) -> None:
+    rewrite(path, header)
+    with pytest.raises(InputError, match="not a usable rule file"):
+        load_rule(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"w1": None}, "no tensor 'w1'"),
+        ({"w3": torch.zeros(1)}, "unknown tensor 'w3'"),
+        ({"w1": torch.zeros(32, 31)}, r"w1 must have shape \(32, 32\), not \(32, 31\)"),
+        ({"b1": torch.zeros(32, dtype=torch.float64)}, "b1 must be float32"),
+        ({"w2": torch.full((8, 32), torch.nan)}, "w2 holds a number that is not finite"),
+        ({"filters": torch.zeros(17, 3, 3)}, "filters must be 1 to 16, not 17"),
+        ({"filters": torch.zeros(())}, "filters must be 1 to 16, not 0"),
+    ],
+)
+def test_wrong_tensors_are_refused(path: Path, tensors: dict[str, torch.Tensor], said: str) -> None:
+    rewrite(path, **tensors)
+    with pytest.raises(InputError, match=said):
+        load_rule(path)
+
+
+def test_a_file_cut_short_anywhere_is_refused(path: Path) -> None:
+    data = path.read_bytes()
+    for length in (*range(0, 64), *range(64, len(data), 97), len(data) - 1):
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError, match="not a usable rule file"):
+            load_rule(path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_garbage_ever_gives_a_traceback(tmp_path_factory: pytest.TempPathFactory, data) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    save_rule(folder / "rule", Rule(RuleSettings(4, 2)))
+    raw = bytearray((folder / "rule").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    (folder / "rule").write_bytes(raw)
+    try:
+        loaded = load_rule(folder / "rule").rule
+    except InputError:
+        pass
+    else:
+        assert all(torch.isfinite(p).all() for p in loaded.parameters())
+
+
+def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: No such file"):
+        load_rule(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is a folder"):
+        load_rule(tmp_path)
+
+
+def test_a_rule_with_a_nan_is_not_written(tmp_path: Path, rule: Rule) -> None:
+    with torch.no_grad():
+        rule.w1[0, 0] = torch.nan
+    with pytest.raises(InputError, match="w1 holds a number that is not finite"):
+        save_rule(tmp_path / "r", rule)
+    assert not list(tmp_path.iterdir())
