@@ -1,0 +1,235 @@
+// The unroll for rules with a small hidden layer. Each channel is a plane of its own and a vector
+// holds neighboring cells of a row: with so few weights all of a block's values stay in registers,
+// and computing every cell is faster than gathering those that fire.
+#pragma once
+
+#include "rule.h"
+
+struct Planes {
+    static constexpr int TILE = 4;  // weights are done in tiles of TILE x TILE, padded with zeros
+    static constexpr int WIDE = round_up(HIDDEN, TILE), PERCEIVED = round_up(PERCEPTION, TILE),
+                         CHANNELS_UP = round_up(CHANNELS, TILE);
+
+    // A row: one vector whose last lane is the left border, then the cells, up to whole vectors. The right
+    // border is the lane after the last cell, at worst the first of the next row's vector.
+    static ptrdiff_t row_floats(int64_t width) { return LANES + (width + LANES - 1) / LANES * LANES; }
+    static ptrdiff_t plane_floats(int64_t height, int64_t width) { return (height + 2) * row_floats(width); }
+    static int64_t state_floats(int64_t height, int64_t width) {
+        return CHANNELS * plane_floats(height, width) + LANES;
+    }
+
+    static Plane plane(float* image, const Problem& p, int channel) {
+        const ptrdiff_t row = row_floats(p.width);
+        return {image + channel * plane_floats(p.height, p.width) + row + LANES, row, 1};
+    }
+
+    struct Weights {
+        float w1[PERCEIVED][WIDE] = {}, b1[WIDE] = {}, w2[WIDE][CHANNELS] = {}, b2[CHANNELS] = {};
+        float clip;
+
+        explicit Weights(const Problem& p) : clip(p.hidden_clip) {
+            for (int h = 0; h < HIDDEN; ++h) {
+                for (int k = 0; k < PERCEPTION; ++k) w1[k][h] = p.w1[h * PERCEPTION + k];
+                for (int c = 0; c < CHANNELS; ++c) w2[h][c] = p.w2[c * HIDDEN + h];
+                b1[h] = p.b1[h];
+            }
+            if (p.b2) std::memcpy(b2, p.b2, sizeof b2);
+        }
+    };
+
+    // Values of one row for the backward pass, and the sums of one step: one sum per lane.
+    struct Scratch {
+        ptrdiff_t row;
+        std::vector<uint8_t> mask;
+        std::vector<float> perception, hidden, d_hidden, change, d_perception;
+        alignas(64) float d_w1[WIDE * PERCEIVED * LANES] = {};
+        alignas(64) float d_w2[CHANNELS_UP * WIDE * LANES] = {};
+        alignas(64) float d_b1[WIDE * LANES] = {}, d_b2[CHANNELS_UP * LANES] = {};
+
+        explicit Scratch(const Problem& p)
+            : row(row_floats(p.width)), mask(row), perception(PERCEIVED * row), hidden(WIDE * row),
+              d_hidden(WIDE * row), change(CHANNELS_UP * row), d_perception((PERCEIVED + 1) * row + LANES) {}
+    };
+
+    // --- one block of LANES cells -----------------------------------------------------------------
+
+    static void perceive(const float* cell, ptrdiff_t row, ptrdiff_t channel, Floats* perception) {
+        UNROLL for (int c = 0; c < CHANNELS; ++c) UNROLL for (int k = 0; k < FILTERS; ++k) {
+            Floats sum = {};
+            UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x)
+                if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(cell + c * channel + (y - 1) * row + x - 1);
+            perception[c * FILTERS + k] = sum;
+        }
+    }
+
+    // TILE hidden units, before ReLU.
+    static void first_layer(const Weights& w, const Floats* perception, int first, Floats* sums) {
+        UNROLL for (int j = 0; j < TILE; ++j) sums[j] = broadcast(w.b1[first + j]);
+        UNROLL for (int k = 0; k < PERCEPTION; ++k) UNROLL for (int j = 0; j < TILE; ++j)
+            sums[j] = dot(w.w1[k][first + j], perception[k], sums[j]);
+    }
+
+    static void forward_block(const Weights& w, const float* cell, float* next, ptrdiff_t row, ptrdiff_t channel,
+                              Ints firing) {
+        Floats perception[PERCEPTION], change[CHANNELS];
+        perceive(cell, row, channel, perception);
+        UNROLL for (int c = 0; c < CHANNELS; ++c) change[c] = broadcast(w.b2[c]);
+        for (int first = 0; first < WIDE; first += TILE) {
+            Floats hidden[TILE];
+            first_layer(w, perception, first, hidden);
+            UNROLL for (int j = 0; j < TILE; ++j) {
+                const Floats value = at_most(relu(hidden[j]), w.clip);
+                UNROLL for (int c = 0; c < CHANNELS; ++c) change[c] = dot(w.w2[first + j][c], value, change[c]);
+            }
+        }
+        UNROLL for (int c = 0; c < CHANNELS; ++c)
+            store(next + c * channel, load(cell + c * channel) + keep(firing, change[c]));
+    }
+
+    // Recompute a block and leave in the row what the weights' gradients and the neighbors need.
+    static void backward_block(const Weights& w, Scratch& s, const float* cell, const float* d_next, ptrdiff_t channel,
+                               Ints firing, ptrdiff_t i) {
+        Floats perception[PERCEPTION], change[CHANNELS], d_perception[PERCEIVED] = {};
+        perceive(cell, s.row, channel, perception);
+        UNROLL for (int k = 0; k < PERCEPTION; ++k) store(&s.perception[k * s.row + i], keep(firing, perception[k]));
+        UNROLL for (int c = 0; c < CHANNELS; ++c) {
+            change[c] = keep(firing, load(d_next + c * channel));
+            store(&s.change[c * s.row + i], change[c]);
+            add(s.d_b2 + c * LANES, change[c]);
+        }
+        for (int first = 0; first < WIDE; first += TILE) {
+            Floats hidden[TILE];
+            first_layer(w, perception, first, hidden);
+            UNROLL for (int j = 0; j < TILE; ++j) {
+                const Floats value = at_most(relu(hidden[j]), w.clip);
+                Floats sum = {};
+                UNROLL for (int c = 0; c < CHANNELS; ++c) sum = dot(w.w2[first + j][c], change[c], sum);
+                const Floats gradient = pass_gradient(sum, value, w.clip);
+                store(&s.hidden[(first + j) * s.row + i], keep(firing, value));
+                store(&s.d_hidden[(first + j) * s.row + i], gradient);
+                add(s.d_b1 + (first + j) * LANES, gradient);
+                UNROLL for (int k = 0; k < PERCEPTION; ++k)
+                    d_perception[k] = dot(w.w1[k][first + j], gradient, d_perception[k]);
+            }
+        }
+        UNROLL for (int k = 0; k < PERCEPTION; ++k) store(&s.d_perception[k * s.row + LANES + i], d_perception[k]);
+    }
+
+    static void add(float* to, Floats v) { store(to, load(to) + v); }
+
+    // --- one row of the backward pass ---------------------------------------------------------------
+
+    // sums[i][j] += sum over the row of left[i] * right[j], lane by lane.
+    static void outer_products(const float* left, int left_rows, const float* right, int right_rows, ptrdiff_t row,
+                               ptrdiff_t cells, float* sums) {
+        for (int i = 0; i < left_rows; i += TILE)
+            for (int j = 0; j < right_rows; j += TILE) {
+                Floats sum[TILE][TILE] = {};
+                for (ptrdiff_t x = 0; x < cells; x += LANES) {
+                    Floats a[TILE], b[TILE];
+                    UNROLL for (int q = 0; q < TILE; ++q) {
+                        a[q] = load(left + (i + q) * row + x);
+                        b[q] = load(right + (j + q) * row + x);
+                    }
+                    UNROLL for (int q = 0; q < TILE; ++q) UNROLL for (int r = 0; r < TILE; ++r) sum[q][r] += a[q] * b[r];
+                }
+                UNROLL for (int q = 0; q < TILE; ++q) UNROLL for (int r = 0; r < TILE; ++r)
+                    add(sums + ((i + q) * right_rows + j + r) * LANES, sum[q][r]);
+            }
+    }
+
+    // The transpose of perceive for one row: gradients of the perceptions go to rows y-1, y and y+1.
+    static void spread_row(const Scratch& s, float* d_row, ptrdiff_t channel, int64_t width) {
+        for (int c = 0; c < CHANNELS; ++c) {
+            const float* gradient = s.d_perception.data() + c * FILTERS * s.row + LANES;
+            UNROLL for (int y = 0; y < 3; ++y) {
+                float* to = d_row + c * channel + (y - 1) * s.row;
+                for (ptrdiff_t i = 0; i < width; i += LANES) {
+                    Floats sum = {};
+                    UNROLL for (int k = 0; k < FILTERS; ++k) UNROLL for (int x = 0; x < 3; ++x)
+                        if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(gradient + k * s.row + i + 1 - x);
+                    add(to + i, sum);
+                }
+                // The vectors reach neither the left border nor, when they end with the row, the right one.
+                for (int k = 0; k < FILTERS; ++k) {
+                    to[-1] += FILTER[k][y][0] * gradient[k * s.row];
+                    if (width % LANES == 0) to[width] += FILTER[k][y][2] * gradient[k * s.row + width - 1];
+                }
+            }
+        }
+    }
+
+    // --- one step of one sample -----------------------------------------------------------------------
+
+    static void forward(const Problem& p, const Weights& w, Scratch& s, float* state, float* next,
+                        const uint8_t* mask) {
+        const Plane from = plane(state, p, 0), to = plane(next, p, 0);
+        const ptrdiff_t channel = plane_floats(p.height, p.width);
+        for (int64_t y = 0; y < p.height; ++y) {
+            std::memcpy(s.mask.data(), mask + y * p.width, p.width);
+            for (ptrdiff_t i = 0; i < p.width; i += LANES)
+                forward_block(w, from.origin + y * from.row + i, to.origin + y * to.row + i, from.row, channel,
+                              lanes_of(&s.mask[i]));
+        }
+        show_border(p, next);
+    }
+
+    // The border of both gradients is zero before and after.
+    static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
+                         const uint8_t* mask, Gradients& sums) {
+        const Plane from = plane(state, p, 0), d_from = plane(d_next, p, 0), d_to = plane(d_state, p, 0);
+        const ptrdiff_t channel = plane_floats(p.height, p.width), cells = s.row - LANES;
+        std::memcpy(d_state, d_next, state_floats(p.height, p.width) * sizeof(float));
+        for (int64_t y = 0; y < p.height; ++y) {
+            std::memcpy(s.mask.data(), mask + y * p.width, p.width);
+            for (ptrdiff_t i = 0; i < p.width; i += LANES)
+                backward_block(w, s, from.origin + y * s.row + i, d_from.origin + y * s.row + i, channel,
+                               lanes_of(&s.mask[i]), i);
+            outer_products(s.d_hidden.data(), WIDE, s.perception.data(), PERCEIVED, s.row, cells, s.d_w1);
+            outer_products(s.change.data(), CHANNELS_UP, s.hidden.data(), WIDE, s.row, cells, s.d_w2);
+            spread_row(s, d_to.origin + y * s.row, channel, p.width);
+        }
+        for (int c = 0; c < CHANNELS; ++c) fold_border(plane(d_state, p, c), p.height, p.width, p.padding);
+        flush(s, sums);
+    }
+
+    // Add the sums of a step to those of all steps: short sums in float, the long one in double.
+    static void flush(Scratch& s, Gradients& sums) {
+        const auto move = [](double& to, float* lanes) {
+            for (int i = 0; i < LANES; ++i) {
+                to += lanes[i];
+                lanes[i] = 0;
+            }
+        };
+        for (int h = 0; h < HIDDEN; ++h) {
+            for (int k = 0; k < PERCEPTION; ++k) move(sums.w1[h * PERCEPTION + k], s.d_w1 + (h * PERCEIVED + k) * LANES);
+            for (int c = 0; c < CHANNELS; ++c) move(sums.w2[c * HIDDEN + h], s.d_w2 + (c * WIDE + h) * LANES);
+            move(sums.b1[h], s.d_b1 + h * LANES);
+        }
+        for (int c = 0; c < CHANNELS; ++c) move(sums.b2[c], s.d_b2 + c * LANES);
+    }
+
+    // --- torch's layout [C, H, W] in and out -----------------------------------------------------------
+
+    static void read(const Problem& p, const float* channels, float* image) {
+        std::memset(image, 0, state_floats(p.height, p.width) * sizeof(float));
+        for (int c = 0; c < CHANNELS; ++c)
+            for (int64_t y = 0; y < p.height; ++y) {
+                const Plane to = plane(image, p, c);
+                std::memcpy(to.origin + y * to.row, channels + (c * p.height + y) * p.width, p.width * sizeof(float));
+            }
+    }
+
+    static void show_border(const Problem& p, float* image) {
+        for (int c = 0; c < CHANNELS; ++c) fill_border(plane(image, p, c), p.height, p.width, p.padding);
+    }
+
+    static void write(const Problem& p, float* image, float* channels) {
+        for (int c = 0; c < CHANNELS; ++c)
+            for (int64_t y = 0; y < p.height; ++y) {
+                const Plane from = plane(image, p, c);
+                std::memcpy(channels + (c * p.height + y) * p.width, from.origin + y * from.row,
+                            p.width * sizeof(float));
+            }
+    }
+};

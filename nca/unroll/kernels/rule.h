@@ -1,0 +1,95 @@
+// The rule and the grid a kernel works on. Sizes and filters are fixed when the source is compiled,
+// so that every inner loop has known bounds and a filter's zeros cost nothing.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "lanes.h"
+
+#ifndef NCA_CHANNELS
+#error "compile with -DNCA_CHANNELS=C -DNCA_HIDDEN=H -DNCA_FILTER_COUNT=K -DNCA_FILTERS=a,b,c,..."
+#endif
+
+constexpr int CHANNELS = NCA_CHANNELS, HIDDEN = NCA_HIDDEN, FILTERS = NCA_FILTER_COUNT;
+constexpr int PERCEPTION = CHANNELS * FILTERS;
+constexpr float FILTER[FILTERS][3][3] = {NCA_FILTERS};
+
+enum Padding : int64_t { CIRCULAR, ZEROS, REFLECT, REPLICATE };
+
+// What Python hands over. All pointers are to dense float32 (masks: bytes, 0 or 1) of the shapes told.
+struct Problem {
+    int64_t steps, batch, height, width, padding;
+    int64_t threads;    // at most this many
+    int64_t keep_all;   // keep every state, for the backward pass; else only two
+    int64_t bfloat16;   // multiply in bfloat16
+    const float *w1, *b1, *w2, *b2;  // [hidden, C*K], [hidden], [C, hidden], [C] or null
+    const uint8_t* masks;            // [steps, batch, height, width]
+    float* states;                   // workspace of nca_workspace_floats() floats
+    float hidden_clip;
+};
+
+// One plane of cells with a border of one cell. `origin` is cell (0, 0), `row` the distance of rows
+// and `cell` the size of one cell, both in floats.
+struct Plane {
+    float* origin;
+    ptrdiff_t row;
+    int cell;
+};
+
+// The place inside 0..n-1 that the border position -1 or n shows; -1: nothing, zero.
+inline int border_source(int position, int n, int64_t padding) {
+    const bool before = position < 0;
+    if (padding == CIRCULAR) return before ? n - 1 : 0;
+    if (padding == REPLICATE) return before ? 0 : n - 1;
+    if (padding == REFLECT) return before ? 1 : n - 2;
+    return -1;
+}
+
+// Give the border the values that the padding puts there. Columns first: rows then carry the corners.
+inline void fill_border(const Plane& plane, int height, int width, int64_t padding) {
+    const auto copy = [](float* to, const float* from, size_t n) {
+        if (from) std::memcpy(to, from, n * sizeof(float));
+        else std::memset(to, 0, n * sizeof(float));
+    };
+    for (int x : {-1, width}) {
+        const int source = border_source(x, width, padding);
+        for (int y = 0; y < height; ++y) {
+            float* row = plane.origin + y * plane.row;
+            copy(row + x * plane.cell, source < 0 ? nullptr : row + source * plane.cell, plane.cell);
+        }
+    }
+    for (int y : {-1, height}) {
+        const int source = border_source(y, height, padding);
+        float* row = plane.origin - plane.cell;
+        copy(row + y * plane.row, source < 0 ? nullptr : row + source * plane.row, (width + 2) * plane.cell);
+    }
+}
+
+// The transpose of fill_border: what reached the border goes to the cell that was shown there.
+inline void fold_border(const Plane& plane, int height, int width, int64_t padding) {
+    const auto move = [](float* to, float* from, int n) {
+        for (int i = 0; i < n; ++i) {
+            if (to) to[i] += from[i];
+            from[i] = 0;
+        }
+    };
+    for (int y : {-1, height}) {
+        const int source = border_source(y, height, padding);
+        float* row = plane.origin - plane.cell;
+        move(source < 0 ? nullptr : row + source * plane.row, row + y * plane.row, (width + 2) * plane.cell);
+    }
+    for (int x : {-1, width}) {
+        const int source = border_source(x, width, padding);
+        for (int y = 0; y < height; ++y) {
+            float* row = plane.origin + y * plane.row;
+            move(source < 0 ? nullptr : row + source * plane.cell, row + x * plane.cell, plane.cell);
+        }
+    }
+}
+
+// Gradients of one sample in the layout of the torch tensors. In double: they sum over all steps.
+struct Gradients {
+    std::vector<double> w1 = std::vector<double>(HIDDEN * PERCEPTION), b1 = std::vector<double>(HIDDEN),
+                        w2 = std::vector<double>(CHANNELS * HIDDEN), b2 = std::vector<double>(CHANNELS);
+};

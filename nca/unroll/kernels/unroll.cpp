@@ -1,0 +1,145 @@
+// Many steps of a rule, forward and backward, for whole batches: what nca/unroll/native.py loads.
+//
+// The backward pass recomputes a step from the saved state before it, so that only states are kept.
+// A sample belongs to one thread and has its own gradient sums, added at the end in the order of
+// the samples: the result is the same bits for any number of threads.
+
+#include <atomic>
+#include <memory>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "cells.h"
+#include "planes.h"
+
+namespace {
+
+enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
+
+// Few hidden units and a perception that fits in registers and the nearest cache: planes.
+constexpr bool SMALL = HIDDEN <= 16 && PERCEPTION <= 64;
+
+// Run work(sample) for every sample. The calling thread takes part: if the system has no thread
+// to spare, it does all.
+template <class MakeScratch, class Work> int for_each_sample(const Problem& p, MakeScratch scratch, Work work) {
+    std::atomic<int64_t> next{0};
+    std::atomic<int> status{DONE};
+    const auto take = [&] {
+        try {
+            auto own = scratch();
+            for (int64_t i = next++; i < p.batch; i = next++) work(i, *own);
+        } catch (const std::bad_alloc&) {
+            status = OUT_OF_MEMORY;
+        }
+    };
+    std::vector<std::thread> helpers;
+    try {
+        for (int64_t i = 1; i < p.threads && i < p.batch; ++i) helpers.emplace_back(take);
+    } catch (const std::system_error&) {
+    }
+    take();
+    for (std::thread& helper : helpers) helper.join();
+    return status;
+}
+
+template <class Kernel> struct Unroll {
+    using Weights = typename Kernel::Weights;
+    using Scratch = typename Kernel::Scratch;
+
+    static int forward(const Problem& p, const float* first, float* last) {
+        const Weights weights(p);
+        const int64_t size = Kernel::state_floats(p.height, p.width), cells = p.height * p.width;
+        const auto slot = [&](int64_t step, int64_t sample) {
+            return p.states + ((p.keep_all ? step : step % 2) * p.batch + sample) * size;
+        };
+        return for_each_sample(
+            p, [&] { return std::make_unique<Scratch>(p); },
+            [&](int64_t i, Scratch& scratch) {
+                Kernel::read(p, first + i * CHANNELS * cells, slot(0, i));
+                Kernel::show_border(p, slot(0, i));
+                for (int64_t t = 0; t < p.steps; ++t)
+                    Kernel::forward(p, weights, scratch, slot(t, i), slot(t + 1, i),
+                                    p.masks + (t * p.batch + i) * cells);
+                Kernel::write(p, slot(p.steps, i), last + i * CHANNELS * cells);
+            });
+    }
+
+    struct Own {
+        Scratch scratch;
+        std::vector<float> d_next, d_state;
+        explicit Own(const Problem& p)
+            : scratch(p), d_next(Kernel::state_floats(p.height, p.width)), d_state(d_next.size()) {}
+    };
+
+    static int backward(const Problem& p, const float* d_last, float* d_first, std::vector<Gradients>& sums) {
+        const Weights weights(p);
+        const int64_t size = Kernel::state_floats(p.height, p.width), cells = p.height * p.width;
+        return for_each_sample(
+            p, [&] { return std::make_unique<Own>(p); },
+            [&](int64_t i, Own& own) {
+                float *d_next = own.d_next.data(), *d_state = own.d_state.data();
+                Kernel::read(p, d_last + i * CHANNELS * cells, d_next);
+                for (int64_t t = p.steps - 1; t >= 0; --t) {
+                    Kernel::backward(p, weights, own.scratch, p.states + (t * p.batch + i) * size, d_next, d_state,
+                                     p.masks + (t * p.batch + i) * cells, sums[i]);
+                    std::swap(d_next, d_state);
+                }
+                Kernel::write(p, d_next, d_first + i * CHANNELS * cells);
+            });
+    }
+};
+
+// Call with the kernel that suits the rule and the precision.
+template <class Call> int with_kernel(bool bfloat16, Call call) {
+    if constexpr (SMALL) return call(Unroll<Planes>());
+#if HAS_BFLOAT16
+    else if (bfloat16) return call(Unroll<Cells<Pair>>());
+#endif
+    else return call(Unroll<Cells<float>>());
+}
+
+}  // namespace
+
+extern "C" {
+
+int64_t nca_lanes() { return LANES; }
+
+// Whether asking for bfloat16 changes anything.
+int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
+
+// Floats of one state of one sample in the workspace.
+int64_t nca_state_floats(int64_t height, int64_t width) {
+    return SMALL ? Planes::state_floats(height, width) : Cells<float>::state_floats(height, width);
+}
+
+// first, last: [batch, C, height, width].
+int64_t nca_forward(const Problem* problem, const float* first, float* last) try {
+    return with_kernel(problem->bfloat16, [&](auto unroll) { return unroll.forward(*problem, first, last); });
+} catch (const std::bad_alloc&) {
+    return OUT_OF_MEMORY;
+}
+
+// d_last, d_first: [batch, C, height, width]; the other gradients in the shapes of their weights.
+int64_t nca_backward(const Problem* problem, const float* d_last, float* d_first, float* d_w1, float* d_b1,
+                     float* d_w2, float* d_b2) try {
+    std::vector<Gradients> samples(problem->batch);
+    const int status = with_kernel(
+        problem->bfloat16, [&](auto unroll) { return unroll.backward(*problem, d_last, d_first, samples); });
+    const auto total = [&](std::vector<double> Gradients::*part, float* out) {
+        for (size_t i = 0; i < (Gradients().*part).size(); ++i) {
+            double sum = 0;
+            for (const Gradients& sample : samples) sum += (sample.*part)[i];
+            out[i] = static_cast<float>(sum);
+        }
+    };
+    total(&Gradients::w1, d_w1);
+    total(&Gradients::b1, d_b1);
+    total(&Gradients::w2, d_w2);
+    total(&Gradients::b2, d_b2);
+    return status;
+} catch (const std::bad_alloc&) {
+    return OUT_OF_MEMORY;
+}
+
+}

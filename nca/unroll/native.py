@@ -1,0 +1,271 @@
+"""The unroll on CPUs: C++ that computes only the cells that fire, in float32 or bfloat16.
+
+The forward pass keeps every state, the backward pass recomputes the rest of a step from it. What is
+kept is one block of memory, reused by the next unroll. ``kernels/`` holds the source, compiled at
+first use for the sizes and filters of a rule.
+"""
+
+import ctypes
+import math
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nca.rule import Padding, Quantization, Rule
+from nca.unroll.compiler import load_library
+from nca.unroll.threads import ThreadCount
+
+KERNELS = Path(__file__).parent / "kernels"
+PADDINGS = ("circular", "zeros", "reflect", "replicate")  # in the order of the C++ enum
+MAX_CELLS = 2**30
+assert set(PADDINGS) == set(get_args(Padding))
+
+Filters = tuple[float, ...]
+
+
+class Problem(ctypes.Structure):
+    """``struct Problem`` of ``kernels/rule.h``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("steps", "batch", "height", "width", "padding")),
+        *((name, ctypes.c_int64) for name in ("threads", "keep_all", "bfloat16")),
+        *((name, ctypes.c_void_p) for name in ("w1", "b1", "w2", "b2", "masks", "states")),
+        ("hidden_clip", ctypes.c_float),
+    )
+
+
+@lru_cache(maxsize=64)
+def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
+    """Library for rules of one size and filter bank, compiled now unless it is in the cache.
+
+    Raises:
+        CompileError: there is no compiler, or it failed.
+
+    """
+    defines = {
+        "NCA_CHANNELS": str(channels),
+        "NCA_HIDDEN": str(hidden),
+        "NCA_FILTER_COUNT": str(len(filters) // 9),
+        "NCA_FILTERS": ",".join(f"{value.hex()}f" for value in filters),
+    }
+    library = load_library(KERNELS / "unroll.cpp", defines)
+    pointer, size = ctypes.c_void_p, ctypes.c_int64
+    library.nca_forward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 2]
+    library.nca_backward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 6]
+    library.nca_state_floats.argtypes = [size, size]
+    for function in ("forward", "backward", "state_floats", "has_bfloat16", "lanes"):
+        getattr(library, f"nca_{function}").restype = size
+    return library
+
+
+def library_of(rule: Rule) -> ctypes.CDLL:
+    """Library that computes a rule; raises as :func:`kernel_library`."""
+    filters = tuple(rule.filters.flatten().tolist())
+    return kernel_library(rule.settings.channels, rule.settings.hidden, filters)
+
+
+def obstacle(state: Tensor, rule: Rule) -> str | None:
+    """Tell why the kernels cannot compute this; None if they can."""
+    settings = rule.settings
+    tensors = [state, *rule.parameters(), rule.filters]
+    obstacles = {
+        "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
+        "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
+        "it has no alive threshold": settings.alive_threshold is not None,
+        "it does not round": settings.quantization != Quantization(),
+        "it takes fixed filters": rule.filters.requires_grad,
+        "its filters are finite": not bool(rule.filters.isfinite().all()),
+        f"it takes at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
+    }
+    return next((text for text, met in obstacles.items() if met), None)
+
+
+def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
+    """See :func:`nca.unroll.unroll`; :func:`obstacle` must have found none.
+
+    Bfloat16 (under autocast) is used where the CPU multiplies in it, and float32 elsewhere.
+
+    Raises:
+        ValueError: a weight does not have the shape that the rule's settings give it.
+        CompileError: as :func:`kernel_library`.
+
+    """
+    _check_shapes(state, rule, masks)
+    autocast = torch.is_autocast_enabled("cpu")
+    kernel = Kernel(
+        library_of(rule),
+        PADDINGS.index(rule.settings.padding),
+        math.inf if rule.settings.hidden_clip is None else rule.settings.hidden_clip,
+        autocast and torch.get_autocast_dtype("cpu") == torch.bfloat16,
+    )
+    tensors = (state, rule.w1, rule.b1, rule.w2, rule.b2, masks)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        last: Tensor = _Unroll.apply(*tensors, kernel)  # type: ignore[no-untyped-call]
+        return last
+    last, states = kernel.forward(Inputs.dense(*tensors), keep_all=False)
+    _workspace.give_back(states)
+    return last
+
+
+def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
+    """Refuse whatever would make the kernels read or write beyond a tensor."""
+    channels, hidden = rule.settings.channels, rule.settings.hidden
+    batch, _, height, width = state.shape
+    shapes = {
+        "state": (state, (batch, channels, height, width)),
+        "masks": (masks, (len(masks), batch, height, width)),
+        "filters": (rule.filters, (len(rule.filters), 3, 3)),
+        "w1": (rule.w1, (hidden, channels * len(rule.filters))),
+        "b1": (rule.b1, (hidden,)),
+        "w2": (rule.w2, (channels, hidden)),
+    }
+    if rule.b2 is not None:
+        shapes["b2"] = (rule.b2, (channels,))
+    for name, (tensor, shape) in shapes.items():
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{name} must have shape {shape}, not {tuple(tensor.shape)}")
+    if masks.dtype != torch.bool or masks.device.type != "cpu":
+        raise ValueError(
+            f"masks must be torch.bool on the CPU, not {masks.dtype} on {masks.device}"
+        )
+
+
+class Inputs(NamedTuple):
+    """Tensors of a call; dense, so that a kernel can walk them by their shapes alone."""
+
+    state: Tensor
+    w1: Tensor
+    b1: Tensor
+    w2: Tensor
+    b2: Tensor | None
+    masks: Tensor
+
+    @classmethod
+    def dense(cls, *tensors: Tensor | None) -> "Inputs":
+        """Copy only what is not dense already."""
+        return cls(*(None if t is None else t.detach().contiguous() for t in tensors))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A library and what it is told beside the tensors."""
+
+    library: ctypes.CDLL
+    padding: int
+    hidden_clip: float
+    bfloat16: bool
+
+    def forward(
+        self, inputs: Inputs, *, keep_all: bool, threads: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Last state, and the workspace with what the backward pass needs (if all is kept)."""
+        steps, batch, height, width = inputs.masks.shape
+        floats = batch * int(self.library.nca_state_floats(height, width))
+        if threads is None:
+            threads = self._threads(inputs)
+        states = _workspace.take(floats * (steps + 1 if keep_all else 2))
+        last = torch.empty_like(inputs.state)
+        problem = self._problem(inputs, states, threads, keep_all)
+        _check(self.library.nca_forward(problem, inputs.state.data_ptr(), last.data_ptr()))
+        return last, states
+
+    def backward(self, inputs: Inputs, states: Tensor, d_last: Tensor) -> list[Tensor]:
+        """Gradients of the state, w1, b1, w2 and b2 (of b2 even where there is none)."""
+        d_last = d_last.to(torch.float32).contiguous()
+        like = (inputs.state, inputs.w1, inputs.b1, inputs.w2, inputs.w2[:, 0])
+        gradients = [torch.empty(tensor.shape) for tensor in like]
+        pointers = [gradient.data_ptr() for gradient in gradients]
+        problem = self._problem(inputs, states, self._threads(inputs), True)
+        _check(self.library.nca_backward(problem, d_last.data_ptr(), *pointers))
+        return gradients
+
+    def _threads(self, inputs: Inputs) -> int:
+        def trial(threads: int) -> None:
+            samples, steps, side = 2 * torch.get_num_threads(), 8, 32
+            small = inputs._replace(
+                state=torch.zeros(samples, inputs.state.shape[1], side, side),
+                masks=torch.ones(steps, samples, side, side, dtype=torch.bool),
+            )
+            self.forward(small, keep_all=False, threads=threads)
+
+        return _thread_count(len(inputs.state), trial)
+
+    def _problem(self, inputs: Inputs, states: Tensor, threads: int, keep_all: bool) -> Problem:
+        steps, batch, height, width = inputs.masks.shape
+        return Problem(
+            steps=steps,
+            batch=batch,
+            height=height,
+            width=width,
+            padding=self.padding,
+            threads=threads,
+            keep_all=keep_all,
+            bfloat16=self.bfloat16,
+            w1=inputs.w1.data_ptr(),
+            b1=inputs.b1.data_ptr(),
+            w2=inputs.w2.data_ptr(),
+            b2=None if inputs.b2 is None else inputs.b2.data_ptr(),
+            masks=inputs.masks.data_ptr(),
+            states=states.data_ptr(),
+            hidden_clip=self.hidden_clip,
+        )
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        raise MemoryError("the native unroll ran out of memory")
+
+
+class Workspace:
+    """Memory for states, kept between unrolls: fresh memory costs a page fault every 4 KB."""
+
+    def __init__(self) -> None:
+        self._spare: Tensor | None = None
+        self._lock = threading.Lock()
+
+    def take(self, floats: int) -> Tensor:
+        """At least ``floats`` floats of any content, not in use elsewhere."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is None or spare.numel() < floats:
+            spare = torch.empty(floats)
+        return spare
+
+    def give_back(self, states: Tensor) -> None:
+        """Keep for the next; one block is kept, the last."""
+        with self._lock:
+            self._spare = states
+
+
+_workspace = Workspace()
+_thread_count = ThreadCount()
+
+
+class _Unroll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        *tensors, kernel = arguments
+        inputs = Inputs.dense(*tensors)
+        last: Tensor
+        last, ctx.states = kernel.forward(inputs, keep_all=True)
+        ctx.kernel = kernel
+        ctx.save_for_backward(*inputs)
+        return last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_last: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = Inputs(*ctx.saved_tensors)
+        kernel: Kernel = ctx.kernel
+        states, ctx.states = ctx.states, None
+        if states is None:  # a second time through a retained graph
+            _, states = kernel.forward(inputs, keep_all=True)
+        d_state, d_w1, d_b1, d_w2, d_b2 = kernel.backward(inputs, states, d_last)
+        _workspace.give_back(states)
+        return d_state, d_w1, d_b1, d_w2, None if inputs.b2 is None else d_b2, None, None
