@@ -3,15 +3,18 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import moderngl
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nca.errors import GraphicsError
 from nca.export.fragments import vertex_shader
 from nca.export.glsl import Matrix
+from nca.export.settings import StateFormat
 from nca.export.tiles import Tiles
 
 UniformValue = float | bool | tuple[float, ...]
@@ -25,9 +28,8 @@ def open_context() -> moderngl.Context:
 
     """
     try:
-        if sys.platform.startswith("linux"):
-            return moderngl.create_context(standalone=True, require=330, backend="egl")
-        return moderngl.create_context(standalone=True, require=330)
+        settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}
+        return moderngl.create_context(standalone=True, require=330, **settings)
     except Exception as error:  # moderngl raises plain Exception
         raise GraphicsError(f"no OpenGL 3.3 without a window ({error})") from error
 
@@ -104,26 +106,140 @@ class TileMachine:
             tile[:] = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
         mark = (state.shape[2], state.shape[1], groups, 1) if code == (1, 0) else (1, 0, 0, 1)
         picture[0, self.tiles.columns * state.shape[2]] = mark
-        eight_bit = (picture.clip(0, 1) * 255).round().astype(np.uint8)
-        texture.write((picture if self.dtype == "f4" else eight_bit).tobytes())
+        texture.write(stored(picture, self.dtype).tobytes())
 
     def read(
         self, name: str, shape: Sequence[int], code: tuple[float, float] = (1.0, 0.0)
     ) -> Tensor:
         """Take a state [C, H, W] out of the tiles of a texture."""
         texture = self.front[name]
-        raw = np.frombuffer(texture.read(), np.float32 if self.dtype == "f4" else np.uint8)
-        picture = raw.reshape(texture.height, texture.width, 4).astype(np.float32)
-        if self.dtype == "f1":
-            picture = (picture / 255 - code[1]) * code[0]
+        picture = loaded(texture.read(), self.dtype, (texture.height, texture.width, 4))
+        picture = (picture - code[1]) * code[0]
         tiles = self._tiles(picture, shape, -(-shape[0] // 4))
         state = np.concatenate([tile.transpose(2, 0, 1) for tile in tiles])
         return torch.from_numpy(state[: shape[0]].copy())
 
-    def _tiles(self, picture: Matrix, shape: Sequence[int], groups: int) -> list[Matrix]:
+    def _tiles(
+        self, picture: npt.NDArray[Any], shape: Sequence[int], groups: int
+    ) -> list[npt.NDArray[Any]]:
         height, width = shape[1:]
         corners = [divmod(group, self.tiles.columns) for group in range(groups)]
         return [
             picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
             for row, column in corners
         ]
+
+
+class LayerMachine:
+    """Passes with several targets: a state is one texture for every four channels."""
+
+    def __init__(
+        self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
+    ) -> None:
+        self.context, self.groups = context, groups
+        self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[state]
+        size = (shape[2], shape[1])
+        self.sets = {
+            name: [context.texture(size, 4, dtype=self.dtype) for _ in range(groups)]
+            for name in ("state", "after", "spare")
+        }
+        self._programs: dict[str, moderngl.Program] = {}
+        self._weights: dict[str, moderngl.Texture] = {}
+
+    def add_weights(self, sampler: str, packed: Matrix) -> None:
+        """Give the shaders a weight texture."""
+        size = (packed.shape[1], packed.shape[0])
+        self._weights[sampler] = self.context.texture(size, 4, packed.tobytes(), dtype="f4")
+
+    def swap(self, first: str, second: str) -> None:
+        """Exchange two sets of textures."""
+        self.sets[first], self.sets[second] = self.sets[second], self.sets[first]
+
+    def draw(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        samplers: Mapping[str, str],
+        uniforms: Mapping[str, UniformValue],
+    ) -> None:
+        """Draw one shader into some groups of a set; sampler ``name<g>`` reads group g of a set."""
+        textures = dict(self._weights)
+        for name, which in samplers.items():
+            textures |= {f"{name}{g}": texture for g, texture in enumerate(self.sets[which])}
+        program = self._program(fragment)
+        for unit, (name, texture) in enumerate(textures.items()):
+            texture.use(unit)
+            if name in program:
+                program[name] = unit
+        self._render(program, target, groups, uniforms)
+
+    def draw_array(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        sampler: str,
+        inputs: Sequence[str],
+        uniforms: Mapping[str, UniformValue],
+    ) -> None:
+        """Draw as :meth:`draw`; one array of samplers reads the groups of some sets in a row."""
+        textures = [texture for name in inputs for texture in self.sets[name]]
+        program = self._program(fragment)
+        for unit, texture in enumerate(textures):
+            texture.use(unit)
+        program[sampler] = list(range(len(textures))) if len(textures) > 1 else 0
+        self._render(program, target, groups, uniforms)
+
+    def _program(self, fragment: str) -> moderngl.Program:
+        if fragment not in self._programs:
+            self._programs[fragment] = self.context.program(
+                vertex_shader=vertex_shader("330"), fragment_shader=fragment
+            )
+        return self._programs[fragment]
+
+    def _render(
+        self,
+        program: moderngl.Program,
+        target: str,
+        groups: Sequence[int],
+        uniforms: Mapping[str, UniformValue],
+    ) -> None:
+        for name, value in uniforms.items():
+            if name in program:
+                program[name] = value
+        framebuffer = self.context.framebuffer([self.sets[target][g] for g in groups])
+        framebuffer.use()
+        self.context.vertex_array(program, []).render(vertices=3)
+        framebuffer.release()
+
+    def write(self, name: str, state: Tensor, code: tuple[float, float]) -> None:
+        """Put a state [C, H, W] into a set of textures."""
+        filled = np.zeros((4 * self.groups, *state.shape[1:]), np.float32)
+        filled[: len(state)] = state.numpy()
+        for group, texture in enumerate(self.sets[name]):
+            texel = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
+            texture.write(stored(texel, self.dtype).tobytes())
+
+    def read(self, name: str, shape: Sequence[int], code: tuple[float, float]) -> Tensor:
+        """Take a state [C, H, W] out of a set of textures."""
+        groups = [
+            (loaded(texture.read(), self.dtype, (shape[1], shape[2], 4)) - code[1]) * code[0]
+            for texture in self.sets[name]
+        ]
+        state = np.concatenate([group.transpose(2, 0, 1) for group in groups])
+        return torch.from_numpy(state[: shape[0]].astype(np.float32))
+
+
+def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """What a texture keeps of numbers: itself, its nearest half, or its nearest of 256 levels."""
+    if dtype == "f1":
+        return (texel.clip(0, 1) * 255).round().astype(np.uint8)
+    return texel.astype(np.float32 if dtype == "f4" else np.float16)
+
+
+def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """What a shader reads from such a texture."""
+    kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
+    texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
+    return texel / 255 if dtype == "f1" else texel

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Files = Mapping[str, bytes]
 
+LONG_SHADER = 65_000  # characters; a limit that users of Shadertoy report
+
 # An 8-bit state of a rule that does not tell its own range: that of the article's rules.
 EIGHT_BITS = Quantizer(range=4.0, zero=127 / 255)
 
@@ -59,7 +61,9 @@ def check_state(options: ExportOptions, target: str, *known: StateFormat) -> Non
 
     """
     if options.state not in known:
-        raise InputError(f"--state {options.state}: {target} keeps its state in {known[0]}")
+        raise InputError(
+            f"--state {options.state}: {target} keeps its state in {' or '.join(known)}"
+        )
 
 
 def check_inline(options: ExportOptions, target: str) -> None:
@@ -95,15 +99,22 @@ def matrix_count(rule: Rule) -> int:
 def notes(rule: Rule, options: ExportOptions, files: Files) -> list[str]:
     """What a person should know about these files."""
     found = []
+    settings = rule.settings
     longest = max((len(data) for name, data in files.items() if _is_shader(name)), default=0)
-    inline = options.weights != "texture" and longest > 65_000
-    if inline:
-        found.append(f"{longest} characters in one shader: some hosts take 65000 at most")
-    if matrix_count(rule) > MAX_INLINE_MATRICES and inline:
-        found.append("so many numbers in a shader compile slowly on some drivers")
-    trained = rule.settings.quantization.state
+    if longest > LONG_SHADER:
+        shorter = "; --digits 5 makes it shorter" if options.digits > 5 else ""
+        found.append(f"{longest} characters in one shader, {LONG_SHADER} may be too many{shorter}")
+        if matrix_count(rule) > MAX_INLINE_MATRICES:
+            found.append("so many numbers in a shader compile slowly on some drivers")
+    trained = settings.quantization.state
     if options.state == "rgba8" and (trained is None or trained.levels != 256):
         found.append("this rule was not trained for an 8-bit state and may look different")
+    steps = [q.range / (q.levels - 1) for q in vars(settings.quantization).values() if q]
+    if steps:
+        found.append(
+            f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
+            " order may be rounded to the neighboring level"
+        )
     return found
 
 
