@@ -2,11 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from nca.export.html import PageSettings, export_html
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+from tests.browsing import READY, until
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -39,11 +46,75 @@ def published() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of a Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+# Chromium's own software renderer is some five times slower than Mesa's.
+CHROMIUM_FLAGS = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; for one module, as its event loop would be in the way of others' ."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         absent("Chromium")
-    assert path is not None
-    return path
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a file in a fresh page; any error, warning or request to the network fails the test.
+
+    ``address`` is the part from "#" on, ``before`` a script to run first, the rest are options of
+    Playwright's ``new_context``.
+    """
+    contexts, complaints = [], []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def open_(path: Path, address: str = "", before: str = "", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        if before:
+            page.add_init_script(before)
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file:", "data:", "blob:"))
+                else complaints.append(f"request to {request.url}")
+            ),
+        )
+        page.goto(path.as_uri() + address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def still_page(open_page: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+    """Open a page of rules, ready and paused at step 0."""
+
+    def open_(
+        rules: dict[str, Rule],
+        address: str = "",
+        browser: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Page:
+        files = {name: RuleFile(rule) for name, rule in rules.items()}
+        export_html(files, tmp_path / "page.html", PageSettings(**settings))
+        page = open_page(tmp_path / "page.html", address, **(browser or {}))
+        until(page, READY)
+        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
+        return page
+
+    return open_
