@@ -88,7 +88,7 @@ class RandomBank:
             generator = torch.Generator().manual_seed(seed + len(self.levels))
             filters = torch.randn(count, 3, size, size, generator=generator)
             filters -= filters.mean((2, 3), keepdim=True)
-            self.levels.append(_equalize(filters.to(target.device), level))
+            self.levels.append(_equalize(filters.to(target), level))
             level = halve(level, torus=False)
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
@@ -142,7 +142,7 @@ def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Gen
     patches = patches - patches.mean(0)
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     values = values.clamp(min=0)
-    quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
+    quarter_root = (values + NOISE_FLOOR * values.mean() + 1e-12).pow(0.25)
     whitening = vectors / quarter_root
     centers = _spherical_kmeans(patches @ whitening, count, generator)
     filters: Tensor = centers @ whitening.T

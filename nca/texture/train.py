@@ -84,8 +84,8 @@ def train(settings: TrainSettings) -> Trained:
         InputError: the picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    prepare_folder(settings)
     target = read_square(settings.picture, settings.size)
+    prepare_folder(settings)
     training = TextureTraining(settings, target)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
