@@ -284,7 +284,7 @@ def test_a_level_place_keeps_its_color_and_a_slope_to_the_sun_is_brighter():
 def test_a_shadow_falls_away_from_the_sun():
     height = np.zeros((64, 64))
     height[30:34, 30:34] = 0.1
-    shadow = cast_shadow(height, 0.15, 0.7)
+    shadow = cast_shadow(height, 0.15)
     assert shadow[36, 36] == 1
     assert shadow[27, 27] == 0
     assert shadow[31, 31] == 0

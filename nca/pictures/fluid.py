@@ -5,7 +5,7 @@ import numpy as np
 from nca.pictures.light import lit, mix, ramp, rgb, smooth
 from nca.pictures.torus import Cells, Color, grid, noise, pixel, scatter, window
 
-SKY = "0b1748 16308a 2a66bd 46a0c6 93d0bd efe3a4 f8c84e ef8f38"
+NIGHT = "0b1748 16308a 2a66bd 46a0c6 93d0bd efe3a4 f8c84e ef8f38"
 
 
 def draw_bubbles(size: int, seed: int) -> Color:
@@ -46,11 +46,11 @@ def draw_brush(size: int, seed: int) -> Color:
     stream = noise(size, rng, 3.4)
     slope_x = np.roll(stream, -1, 1) - np.roll(stream, 1, 1)
     slope_y = np.roll(stream, -1, 0) - np.roll(stream, 1, 0)
-    picture = ramp(0.42 + 0.20 * stream, SKY)
+    picture = ramp(0.42 + 0.20 * stream, NIGHT)
     height = np.zeros((size, size))
     for x, y in scatter(rng, 900, rounds=1):
         at = pixel(size, x, y)
-        jitter = rng.random(6) - 0.5
+        jitter = rng.random(5) - 0.5
         direction = np.arctan2(slope_x[at], -slope_y[at]) + 0.4 * jitter[0]
         length, width = 0.056 * (1 + 0.6 * jitter[1]), 0.0195 * (1 + 0.5 * jitter[2])
         place, dx, dy = window(size, x, y, 1.1 * length)
@@ -62,10 +62,10 @@ def draw_brush(size: int, seed: int) -> Color:
         end = 0.88 + 0.10 * hair
         cover = smooth(1.0, 0.82, np.abs(v)) * smooth(end, end - 0.10, np.abs(u))
         tone = 0.47 + 0.23 * stream[at] + 0.28 * jitter[4]
-        paint = ramp(np.clip(tone, 0.02, 0.98) + 0.045 * hair, SKY)
+        paint = ramp(np.clip(tone, 0.02, 0.98) + 0.045 * hair, NIGHT)
         picture[place] = mix(picture[place], paint, 0.96 * cover)
         thick = 0.0055 * (1 - 0.4 * v**2) + 0.0007 * hair + 0.003 * smooth(0.5, 0.9, np.abs(u))
-        height[place] += (thick + 0.35 * height[place] - height[place]) * cover
+        height[place] += (thick - 0.65 * height[place]) * cover
     return lit(picture, height, gloss=0.10, hardness=16, ambient=0.42, hollow=0.008)
 
 

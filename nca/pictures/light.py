@@ -3,6 +3,8 @@
 Everything is computed in linear light, where averaging and lighting are right.
 """
 
+import math
+
 import numpy as np
 
 from nca.pictures.torus import Color, Field, Index, blur
@@ -15,7 +17,7 @@ TO_LMS = np.array(
         [0.0883024619, 0.2817188376, 0.6299787005],
     ]
 )
-SUN = (-0.55, -0.62, 0.56)
+SUN = (-0.55, -0.62, 0.56)  # where it stands: left, above, in front
 SKY = (0.80, 0.93, 1.18)
 WARM = (1.08, 1.0, 0.88)
 
@@ -82,21 +84,21 @@ class Relief:
         self.color[at] = np.where(seen[..., None], color, self.color[at])
 
 
-def cast_shadow(height: Field, reach: float, slope: float) -> Field:
+def cast_shadow(height: Field, reach: float) -> Field:
     """Shadow of a relief, [n, n], 0 in the open and 1 in full shadow.
 
     Args:
         height: [n, n].
         reach: length of the longest shadow.
-        slope: of the light; how far it falls over a unit of length.
 
     """
-    n = len(height)
-    steps = 16
+    n, steps = len(height), 16
+    level = math.hypot(SUN[0], SUN[1])
+    slope = SUN[2] / level
     highest = np.zeros_like(height)
     for i in range(1, steps + 1):
         length = reach * i / steps
-        shift = (round(-SUN[1] * 1.2 * length * n), round(-SUN[0] * 1.2 * length * n))
+        shift = (round(-SUN[1] / level * length * n), round(-SUN[0] / level * length * n))
         above = np.roll(height, shift, (0, 1)) - height - slope * length
         np.maximum(highest, above, out=highest)
     return np.clip(highest / (0.25 * reach * slope), 0, 1)
@@ -143,7 +145,7 @@ def lit(
     direct = facing / sun[2]
     highlight = gloss * mirror**hardness
     if shadow:
-        open_sky = 1 - cast_shadow(height, shadow, 0.7)
+        open_sky = 1 - cast_shadow(height, shadow)
         direct, highlight = direct * open_sky, highlight * open_sky
     direct = (1 - ambient) * direct * (0.5 + 0.5 * sky)
     light = np.multiply.outer(ambient * sky, SKY) + np.multiply.outer(direct, WARM)

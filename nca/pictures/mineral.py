@@ -1,4 +1,4 @@
-"""Stone, sand and clay: agate, lava, pebbles, dunes, bricks, terrazzo."""
+"""Stone and clay: lava, pebbles, bricks."""
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def draw_bricks(size: int, seed: int) -> Color:
     along = x * columns + slip[row]
     brick = np.floor(along).astype(int) % columns + columns * row
     u, v = along % 1 - 0.5, y * rows % 1 - 0.5
-    jitter = (rng.random((columns * rows, 5)) - 0.5)[brick]
+    jitter = (rng.random((columns * rows, 4)) - 0.5)[brick]
     dx = (0.5 - np.abs(u)) / columns
     dy = (0.5 - np.abs(v + 0.10 * jitter[..., 0] * u)) / rows
     corner = 0.020
@@ -79,5 +79,5 @@ def draw_bricks(size: int, seed: int) -> Color:
     clay = ramp(tone, "5c1c2a 8a2c2e b0402f cb5b3e dc7f58 e6a582")
     mortar = ramp(0.5 + 0.2 * worn, "cdb9a0 e6d6bf f6ead8")
     height = 0.011 * pillow + 0.0007 * worn
-    height += 0.06 * body * (jitter[..., 3] * u / columns + jitter[..., 4] * v / rows)
+    height += 0.06 * body * (jitter[..., 2] * u / columns + jitter[..., 3] * v / rows)
     return lit(mix(mortar, clay, body), height, shadow=0.018, hollow=0.012, hollow_depth=0.4)

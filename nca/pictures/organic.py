@@ -1,4 +1,4 @@
-"""Grown things: scales, a leaf, honeycomb, peacock feathers, coral."""
+"""Grown things: scales, honeycomb, peacock feathers, blossom, coral."""
 
 import numpy as np
 
@@ -12,27 +12,26 @@ def draw_scales(size: int, seed: int) -> Color:
     columns, rows = 6, 10
     tint = noise(size, rng, 2)
     relief = Relief(np.zeros((size, size, 3)), np.full((size, size), -1.0))
-    for row in range(rows):
-        for column in range(columns):
-            jitter = rng.random(5) - 0.5
-            x = (column + row % 2 / 2 + 0.10 * jitter[0]) / columns
-            y = (row + 0.12 * jitter[1]) / rows
-            at, dx, dy = window(size, x, y + 0.5 / rows, 1.25 / rows)
-            u = dx * columns * (1 + 0.06 * jitter[2]) + 0.12 * jitter[3] * dy * columns
-            v = (dy + 0.5 / rows) * rows / 1.5  # 0 at the root, 1 at the tip
-            half_width = 0.60 * np.sqrt(np.clip(1 - np.clip(v, 0, 1) ** 3.2, 0, 1))
-            edge = half_width - np.abs(u)
-            rim = smooth(0.13, 0.03, edge)
-            dome = 1 - (np.abs(u) / 0.62) ** 2
-            keel = np.exp(-((u / 0.07) ** 2)) * smooth(1.0, 0.2, v)
-            height = 0.075 * v + 0.022 * dome + 0.004 * keel - 0.016 * smooth(0.09, 0, edge)
-            height = np.where((edge > 0) & (v > -0.3), height, -np.inf)
-            hue = np.clip(0.5 + 0.22 * tint[at] + 0.45 * jitter[4], 0, 1)
-            body = ramp(hue, "0f5c58 138a6a 2fb06c 8fc24a")
-            body *= (0.22 + 0.78 * smooth(0.15, 0.95, v))[..., None]
-            ribs = 0.5 + 0.5 * np.cos(np.arctan2(u, v + 0.25) * 44)
-            body *= (1 - 0.22 * ribs * smooth(0.2, 0.6, v))[..., None]
-            relief.place(at, height, mix(body, rgb("f0c878"), 0.9 * rim * smooth(0.25, 0.7, v)))
+    for row, column in np.ndindex(rows, columns):
+        jitter = rng.random(5) - 0.5
+        x = (column + row % 2 / 2 + 0.10 * jitter[0]) / columns
+        y = (row + 0.12 * jitter[1]) / rows
+        at, dx, dy = window(size, x, y + 0.5 / rows, 1.25 / rows)
+        u = dx * columns * (1 + 0.06 * jitter[2]) + 0.12 * jitter[3] * dy * columns
+        v = (dy + 0.5 / rows) * rows / 1.5  # 0 at the root, 1 at the tip
+        half_width = 0.60 * np.sqrt(np.clip(1 - np.clip(v, 0, 1) ** 3.2, 0, 1))
+        edge = half_width - np.abs(u)
+        rim = smooth(0.13, 0.03, edge)
+        dome = 1 - (np.abs(u) / 0.62) ** 2
+        keel = np.exp(-((u / 0.07) ** 2)) * smooth(1.0, 0.2, v)
+        height = 0.075 * v + 0.022 * dome + 0.004 * keel - 0.016 * smooth(0.09, 0, edge)
+        height = np.where((edge > 0) & (v > -0.3), height, -np.inf)
+        hue = np.clip(0.5 + 0.22 * tint[at] + 0.45 * jitter[4], 0, 1)
+        body = ramp(hue, "0f5c58 138a6a 2fb06c 8fc24a")
+        body *= (0.22 + 0.78 * smooth(0.15, 0.95, v))[..., None]
+        ribs = 0.5 + 0.5 * np.cos(np.arctan2(u, v + 0.25) * 44)
+        body *= (1 - 0.22 * ribs * smooth(0.2, 0.6, v))[..., None]
+        relief.place(at, height, mix(body, rgb("f0c878"), 0.9 * rim * smooth(0.25, 0.7, v)))
     return lit(relief.color, relief.height, gloss=0.42, hardness=22, shadow=0.05, hollow=0.015)
 
 
@@ -69,7 +68,7 @@ def draw_peacock(size: int, seed: int) -> Color:
     columns, rows = 4, 6
     relief = Relief(np.zeros((size, size, 3)), np.full((size, size), -1.0))
     for row, column in np.ndindex(rows, columns):
-        jitter = rng.random(6) - 0.5
+        jitter = rng.random(5) - 0.5
         x = (column + row % 2 / 2 + 0.10 * jitter[0]) / columns
         y = (row + 0.20 * jitter[1]) / rows
         at, dx, dy = window(size, x, y, 0.22)
@@ -101,7 +100,7 @@ def draw_blossom(size: int, seed: int) -> Color:
     pond = ramp(0.5 + 0.22 * noise(size, rng, 4), "7fb4ae a5d0c4 cbe6d8")
     relief = Relief(pond, np.full((size, size), -0.012))
     for x, y in scatter(rng, 46, rounds=3):
-        jitter = rng.random(5)
+        jitter = rng.random(4)
         radius = 0.088 * (0.85 + 0.30 * jitter[0])
         at, dx, dy = window(size, x, y, 1.1 * radius)
         r = np.hypot(dx, dy) / radius

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Field: TypeAlias = NDArray[np.float64]  # [n, n]
+Points: TypeAlias = NDArray[np.float64]  # [count, 2], x and y
 Color: TypeAlias = NDArray[np.float64]  # [..., 3], linear light
 Index: TypeAlias = tuple[NDArray[np.intp], ...]
 
@@ -112,7 +113,7 @@ def stripes_and_spots(
     return resample(u / np.abs(u).max(), n)
 
 
-def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Field:
+def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
     """Points [count, 2] that keep apart: random ones, moved to the middle of their cells.
 
     Each round is one of Lloyd's ("Least squares quantization in PCM", 1982): more rounds, more
@@ -149,7 +150,7 @@ class Cells:
     def of(
         cls,
         n: int,
-        points: Field,
+        points: Points,
         *,
         weights: ArrayLike = 0.0,
         bend: tuple[Field, Field] | None = None,
