@@ -38,7 +38,6 @@ class Host:
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
         steering: the direction and scale of what is perceived are uniforms.
-
     """
 
     dialect: Dialect = "330"
@@ -77,7 +76,6 @@ def step_passes(
         store: where the weights are.
         groups: groups of the state, where it has more than this rule (several rules share one
             state); the rule leaves those as they are.
-
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
@@ -142,7 +140,6 @@ def view_fragment(host: Host, channels: int, settings: RuleSettings | None = Non
         channels: of the state.
         settings: of the rule whose colors it shows. None, for hosts that blend: the color map of
             every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order.
-
     """
     groups = range(group_count(channels))
     if settings is None:

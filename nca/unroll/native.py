@@ -46,7 +46,6 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
 
     Raises:
         CompileError: there is no compiler, or it failed.
-
     """
     defines = {
         "NCA_CHANNELS": str(channels),
@@ -94,7 +93,6 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     Raises:
         ValueError: a weight does not have the shape that the rule's settings give it.
         CompileError: as :func:`kernel_library`.
-
     """
     _check_shapes(state, rule, masks)
     autocast = torch.is_autocast_enabled("cpu")
