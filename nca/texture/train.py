@@ -143,7 +143,7 @@ class TextureTraining:
         optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
         self.ema = EMA(settings.ema)
-        self.stabilizer = Stabilizer(self.ema, schedule)
+        self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
         self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
         callbacks: list[Callback] = [

@@ -8,7 +8,7 @@ from torch import Tensor
 from nca.rule import Rule
 from nca.unroll import unroll
 
-CHUNK = 64  # masks made at a time
+CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
 
 @torch.no_grad()
@@ -25,10 +25,11 @@ def simulate(rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0) 
         The state after each of ``stops`` steps, [B, C, H, W].
     """
     batch, _, height, width = state.shape
+    chunk = max(1, CELLS_AT_ONCE // (batch * height * width))
     step = 0
     for stop in stops:
         while step < stop:
-            count = min(CHUNK, stop - step)
+            count = min(chunk, stop - step)
             masks = rule.fire_masks(batch, height, width, count, seed=seed, first_step=step)
             state = unroll(state, rule, masks)
             step += count
