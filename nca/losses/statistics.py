@@ -6,7 +6,7 @@ of products over ten thousand positions leave the range of float16 and the digit
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -35,8 +35,22 @@ def gram(features: Tensor) -> Tensor:
     Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015.
     """
     with torch.autocast(features.device.type, enabled=False):
-        flat = _precise(features).flatten(2)
+        matrix: Tensor = _Gram.apply(_precise(features).flatten(2))  # type: ignore[no-untyped-call]
+        return matrix
+
+
+class _Gram(torch.autograd.Function):
+    """F F^T / n, whose two equal halves of the gradient autograd would compute one by one."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
         return flat @ flat.mT / flat.shape[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        return (gradients[0] + gradients[0].mT) @ flat / flat.shape[2]
 
 
 class Gram:

@@ -20,6 +20,7 @@ def simulate(rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0) 
         state: [B, C, H, W], the state at step 0.
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
+        backend: as for :func:`nca.unroll.unroll`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
@@ -31,6 +32,6 @@ def simulate(rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0) 
         while step < stop:
             count = min(chunk, stop - step)
             masks = rule.fire_masks(batch, height, width, count, seed=seed, first_step=step)
-            state = unroll(state, rule, masks)
+            state = unroll(state, rule, masks, backend)
             step += count
         yield state
