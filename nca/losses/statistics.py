@@ -50,7 +50,8 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        return (gradients[0] + gradients[0].mT) @ flat / flat.shape[2]
+        gradient: Tensor = (gradients[0] + gradients[0].mT) @ flat / flat.shape[2]
+        return gradient
 
 
 class Gram:

@@ -12,7 +12,14 @@ CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
 
 @torch.no_grad()
-def simulate(rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0) -> Iterator[Tensor]:
+def simulate(
+    rule: Rule,
+    state: Tensor,
+    stops: Sequence[int],
+    *,
+    seed: int = 0,
+    backend: Backend = "auto",
+) -> Iterator[Tensor]:
     """Run a rule and stop now and then.
 
     Args:
