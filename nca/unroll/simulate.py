@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nca.rule import Rule
-from nca.unroll import unroll
+from nca.unroll import Backend, unroll
 
 CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
