@@ -13,6 +13,7 @@ from nca.training.callbacks import Progress, Schedule
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
+GRACE = 50  # iterations in which the first big steps may overshoot; the pool starts states anew
 CALM = 25  # iterations without any blow-up after which weights are worth going back to
 KEPT = 8
 SLOW_DOWN = 0.7
@@ -54,7 +55,7 @@ class Stabilizer(Callback):
     def after_step(self, learner: "Learner") -> None:
         """Go back, if it must be; else note that all is well."""
         blown = int(blown_up(learner.prediction).sum())
-        if 4 * blown >= 3 * len(learner.prediction):
+        if learner.iteration >= GRACE and 4 * blown >= 3 * len(learner.prediction):
             self._go_back(learner)
             return
         self._calm = 0 if blown else self._calm + 1
