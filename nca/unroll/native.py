@@ -58,6 +58,8 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
     library.nca_forward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 2]
     library.nca_backward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 6]
     library.nca_state_floats.argtypes = [size, size]
+    library.nca_fire_mask.argtypes = [pointer, size, size, ctypes.c_uint32, ctypes.c_uint64]
+    library.nca_fire_mask.restype = None
     for function in ("forward", "backward", "state_floats", "has_bfloat16", "lanes"):
         getattr(library, f"nca_{function}").restype = size
     return library
