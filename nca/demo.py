@@ -3,10 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from nca.export.html import export_html
 from nca.pictures import picture_path
+from nca.rulefile import load_rule
 from nca.settings import DemoSettings
 from nca.texture.settings import PRESETS
-from nca.texture.train import train
+from nca.texture.train import RULE, train
 
 
 def demo(settings: DemoSettings) -> dict[Path, str]:
@@ -29,4 +31,7 @@ def demo(settings: DemoSettings) -> dict[Path, str]:
             quiet=settings.quiet,
         )
     )
-    return {trained.folder / name: what for name, what in trained.results.items()}
+    page = trained.folder / f"{settings.picture}.html"
+    export_html({settings.picture: load_rule(trained.folder / RULE)}, page)
+    results = {trained.folder / name: what for name, what in trained.results.items()}
+    return {page: "runs the rule in any browser; scratch it with the mouse"} | results

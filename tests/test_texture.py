@@ -69,7 +69,8 @@ def test_settings_out_of_range_are_named(change: dict[str, object], said: str) -
 
 
 def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:
-    pool = Pool(Rule(RuleSettings(4, 8)), replace(settings, reset_rate=1.0), generator())
+    undamaged = replace(settings, reset_rate=1.0, damage_rate=0.0)
+    pool = Pool(Rule(RuleSettings(4, 8)), undamaged, generator())
     pool.states += 0.5
     lengths = set()
     for _ in range(40):
@@ -80,6 +81,24 @@ def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> N
         assert len(draw.index.unique()) == 4
         lengths.add(len(draw.masks))
     assert lengths == {3, 4, 5, 6}
+
+
+def test_damage_is_a_small_disc_of_the_last_state(settings: TrainSettings) -> None:
+    damaged = replace(settings, reset_rate=0.0, damage_rate=1.0, grid=64, late_from=1.0)
+    pool = Pool(Rule(RuleSettings(4, 8)), damaged, generator())
+    pool.states += 2
+    sizes, erased = [], 0
+    for _ in range(60):
+        state = pool.draw().state
+        assert (state[:-1] == 2).all()
+        disc = (state[-1] != 2).all(0)
+        assert torch.equal(disc, (state[-1] != 2).any(0))
+        assert state[-1, :, disc].abs().max() <= 0.5
+        erased += bool((state[-1, :, disc] == 0).all())
+        sizes.append(float(disc.float().mean()))
+    assert 15 < erased < 45
+    assert 0.002 < min(sizes) < 0.02
+    assert 0.03 < max(sizes) < 3.1416 / 64  # the area of a disc a quarter as wide
 
 
 def test_pool_grows_late(settings: TrainSettings) -> None:
@@ -159,11 +178,11 @@ def test_objective_names_every_term(settings: TrainSettings) -> None:
 def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     rule = Rule(RuleSettings(4, 8), generator=generator())
     loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator())
-    calm = long_run_score(rule, loss, 16, (5,), 0)
+    calm = long_run_score(rule, loss, 16, (5,), range(2))
     assert math.isfinite(calm)
     with torch.no_grad():
         rule.w2 += 1
-    assert long_run_score(rule, loss, 16, (50,), 0) == math.inf
+    assert long_run_score(rule, loss, 16, (50,), range(2)) == math.inf
 
 
 def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
