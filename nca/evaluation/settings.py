@@ -27,7 +27,7 @@ class EvalSettings:
     peer: Path | None = None
     """Another rule for the same picture, measured alike."""
     features: tuple[str, ...] = ()
-    """Feature sets beyond the built-in ones to compare by: vgg16, vgg19, squeezenet1_1, or files."""
+    """More features to compare by: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
     size: int = 128
     """Side of the square that the picture is scaled to, and of the grids."""
     steps: int = 100_000
