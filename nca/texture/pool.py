@@ -121,11 +121,12 @@ def blown_up(state: Tensor) -> Tensor:
 
 
 class KeepPool(Callback):
-    """Put what became of a batch back into the pool, and tell the pool how far the training is."""
+    """Put what became of a batch back into its pool, and tell the pool how far the training is."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
 
     def after_batch(self, learner: Learner) -> None:
         """See above."""
-        pool = learner.batches
-        assert isinstance(pool, Pool)
-        pool.put_back(learner.batch, learner.prediction)
-        pool.progress = learner.progress
+        self.pool.put_back(learner.batch, learner.prediction)
+        self.pool.progress = learner.progress

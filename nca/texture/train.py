@@ -152,7 +152,7 @@ class TextureTraining:
             NormalizeGradients(),
             self.stabilizer,
             self.ema,
-            KeepPool(),
+            KeepPool(pool),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
