@@ -21,7 +21,7 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from nca.export.emitter import life_source, seed_source, step_source
-from nca.export.glsl import group_count, number
+from nca.export.glsl import LITERAL_DIGITS, group_count, number
 from nca.export.weights import TEXTURE_WIDTH, Store
 from nca.rule import Rule, RuleSettings
 
@@ -68,7 +68,12 @@ void main() {{
 
 
 def step_passes(
-    rule: Rule, host: Host, store: Store = "inline", *, groups: int | None = None
+    rule: Rule,
+    host: Host,
+    store: Store = "inline",
+    *,
+    groups: int | None = None,
+    digits: int = LITERAL_DIGITS,
 ) -> list[Pass]:
     """Shaders of one step. A rule with an alive threshold needs :func:`life_passes` after them.
 
@@ -78,6 +83,7 @@ def step_passes(
         store: where the weights are.
         groups: groups of the state, where it has more than this rule (several rules share one
             state); the rule leaves those as they are.
+        digits: of inline weights; nine are exact.
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
@@ -88,7 +94,9 @@ def step_passes(
         computed = [g for g in part if g < own]
         head = _head(host) + "uniform uint nca_base;\n" + steering + weights
         head += _texture("nca_fetch", "nca_state", range(groups or own), host.layers)
-        body = step_source(rule, store, groups=computed, steering=host.steering) if computed else ""
+        body = ""
+        if computed:
+            body = step_source(rule, store, groups=computed, steering=host.steering, digits=digits)
         # The life pass mixes the rules, if there is one.
         main = _update_main(part, computed, "nca_step", host, mixes=host.blend and not dies)
         passes.append(Pass(head + body + main, part))

@@ -16,6 +16,7 @@ import tyro
 
 import nca
 from nca.errors import GraphicsError, InputError
+from nca.export.settings import ExportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
 
@@ -54,6 +55,13 @@ def run_demo(settings: DemoSettings) -> None:
         print(f"  {path}  {what}")
 
 
+def run_export(settings: ExportSettings) -> None:
+    """Write a page or shaders, and say what was written."""
+    from nca.export.command import export_rules
+
+    print("\n".join(export_rules(settings)))
+
+
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
     from nca.render import render
@@ -81,6 +89,7 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
 
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
+    "export": Command(ExportSettings, run_export),
     "render": Command(RenderSettings, run_render),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),

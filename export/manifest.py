@@ -1,0 +1,89 @@
+"""``manifest.json``: all that a program needs to know to run exported shaders."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import nca
+from nca.export.glsl import group_count
+from nca.export.settings import ExportOptions
+from nca.export.target import state_code
+from nca.export.weights import Store, pack_weights
+from nca.rng import fire_threshold
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+FORMAT, VERSION = "nca-shaders", "1.0"
+WEIGHT_FILE = "weights.f32"
+TOLERANCE = {"rgba32f": 1e-5, "rgba16f": 5e-3, "rgba8": None}
+
+
+def weight_bytes(rule: Rule) -> bytes:
+    """Content of ``weights.f32``: RGBA texels, little-endian float32, 256 in a row."""
+    return pack_weights(rule).astype("<f4").tobytes()
+
+
+def describe(
+    name: str, file: RuleFile, options: ExportOptions, store: Store, host: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What every host needs to know, followed by what is special to one.
+
+    Args:
+        name: of the rule.
+        file: the rule and what is known of it.
+        options: as exported.
+        store: where the weights are.
+        host: entries of the host: its shaders, uniforms and the order of calls.
+    """
+    rule = file.rule
+    settings = rule.settings
+    scale, offset = state_code(rule, options.state)
+    weights: dict[str, Any] = {
+        "store": store,
+        "sha256": hashlib.sha256(weight_bytes(rule)).hexdigest(),
+    }
+    if store == "texture":
+        rows, width, _ = pack_weights(rule).shape
+        weights |= {"file": WEIGHT_FILE, "format": "rgba32f", "width": width, "height": rows}
+    credit: dict[str, Any] = {
+        key: str(file.info[key]) for key in ("author", "license", "source") if key in file.info
+    }
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "generator": f"nca-studio {nca.__version__}",
+        "name": name,
+        **credit,
+        "rule": settings.to_dict(),
+        "weights": weights,
+        "state": {
+            "channels": settings.channels,
+            "groups": group_count(settings.channels),
+            "format": options.state,
+            "value": {"scale": scale, "offset": offset, "is": "(texel - offset) * scale"},
+            "first_row": "top of the picture",
+            "tiles": settings.padding == "circular",
+        },
+        "fires": {
+            "hash": "PCG-RXS-M-XS-32",
+            "base": "hash(step + hash(seed)), unsigned 32 bits",
+            "cell": "hash(x + hash(y + base)) < threshold",
+            "threshold": fire_threshold(settings.update_rate),
+        },
+        "seed": options.seed,
+        "parity": {"tolerance": TOLERANCE[options.state], "measured": None},
+        **host,
+    }
+
+
+def to_json(manifest: Mapping[str, Any]) -> bytes:
+    """The file's bytes."""
+    return json.dumps(manifest, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def with_measurement(data: bytes, measured: Mapping[str, Any]) -> bytes:
+    """Enter what was measured into a manifest."""
+    manifest = json.loads(data)
+    manifest["parity"]["measured"] = dict(measured)
+    return to_json(manifest)

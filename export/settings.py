@@ -1,0 +1,79 @@
+"""Every setting of export and import, in one place, without heavy imports."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from nca.errors import InputError
+
+TargetName = Literal[
+    "html",
+    "glsl",
+    "shadertoy",
+    "isf",
+    "glslviewer",
+    "touchdesigner",
+    "godot",
+    "wgsl",
+    "gallery",
+]
+StateFormat = Literal["rgba32f", "rgba16f", "rgba8"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What may be chosen about the shaders of a rule."""
+
+    weights: Literal["auto", "inline", "texture"] = "auto"
+    """Weights as numbers in the shader, or in a texture or buffer beside it; auto goes by size."""
+    digits: Literal[9, 7, 5] = 9
+    """Of the numbers in the shader: 9 are exact, 5 are shorter and nearly always good enough."""
+    steps_per_frame: int | None = None
+    """Steps between two pictures; the default is what suits the host."""
+    grid: int | None = None
+    """Cells along a side, for hosts in which the shader chooses; the default is what suits it."""
+    state: StateFormat = "rgba32f"
+    """How the host keeps the state: 32-bit floats, 16-bit floats or 8 bits a value."""
+    seed: int = 0
+    """Which cells fire, and the noise that some rules grow from."""
+    overwrite: bool = False
+    """Replace what is there."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        bounds = {"steps_per_frame": (1, 64), "grid": (8, 4096), "seed": (0, 2**32 - 1)}
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} {value}: must be {least} to {most}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(ExportOptions):
+    """Turn rules into a web page, or into shaders for another program."""
+
+    rules: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Rule files."""
+    out: Path
+    """The result: a file or a folder, as the target needs."""
+    to: TargetName = "html"
+    """The program that runs the rules."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportSettings:
+    """Turn rules that others have published into rule files.
+
+    Reads the JSON of the article "Self-Organising Textures", and shader text of the kind that was
+    published for muNCA: integer mat4 with the absolute value.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional]
+    """The published file: .json, or text with a shader."""
+    out: Path
+    """Folder for the rule files."""
+    overwrite: bool = False
+    """Replace rule files of the same names."""

@@ -1,0 +1,121 @@
+
+struct NcaFrame {
+  size: vec2i,    // cells across and down
+  base: u32,      // hash(step + hash(seed)): which cells fire
+  seed: u32,      // of the noise
+  brush: vec4f,   // x, y, radius in cells (below 0: everywhere), and the tool:
+                  // 0 erase, 1 plant, 2 noise, 3 start anew
+  screen: vec4f,  // pixels across and down, cells per pixel, unused
+}
+
+@group(0) @binding(0) var<uniform> nca_frame: NcaFrame;
+@group(0) @binding(1) var nca_state: texture_2d_array<f32>;
+@group(0) @binding(2) var nca_next: texture_storage_2d_array<@@TEXTURE_FORMAT@@, write>;
+
+fn nca_decode(texel: vec4f) -> vec4f { return (texel - @@OFFSET@@) * @@SCALE@@; }
+fn nca_encode(value: vec4f) -> vec4f { return value / @@SCALE@@ + @@OFFSET@@; }
+
+fn nca_hash(v: u32) -> u32 {
+  let s = v * 747796405u + 2891336453u;
+  let w = ((s >> ((s >> 28u) + 4u)) ^ s) * 277803737u;
+  return (w >> 22u) ^ w;
+}
+
+fn nca_fires(at: vec2i) -> bool {
+  let bits = nca_hash(u32(at.x) + nca_hash(u32(at.y) + nca_frame.base));
+  return @@FIRES@@;
+}
+
+fn nca_pad(c: vec2i) -> vec2i { return @@PAD@@; }
+
+fn nca_fetch(group: i32, at: vec2i) -> vec4f {
+  return nca_decode(textureLoad(nca_state, at, group, 0));
+}
+
+fn nca_read(group: i32, c: vec2i) -> vec4f {
+  if (!(@@INSIDE@@)) { return vec4f(0.0); }
+  return nca_fetch(group, c);
+}
+
+fn nca_grid(v: vec4f, size: f32, zero: f32, top: f32) -> vec4f {
+  let level = round(clamp(v / size + zero, vec4f(0.0), vec4f(1.0)) * top);
+  return (level / top - zero) * size;
+}
+
+@compute @workgroup_size(8, 8)
+fn nca_step(@builtin(global_invocation_id) cell: vec3u) {
+  let nca_at = vec2i(cell.xy);
+  if (any(nca_at >= nca_frame.size)) { return; }
+@@STEP@@
+  let at = nca_at;
+@@STORE@@
+}
+
+fn nca_used(group: i32) -> vec4f {
+  return select(vec4f(0.0), vec4f(1.0), vec4i(0, 1, 2, 3) + 4 * group < vec4i(@@CHANNELS@@));
+}
+
+fn nca_sprout(group: i32) -> vec4f {
+  return select(vec4f(1.0), vec4f(0.0, 0.0, 0.0, 1.0), group == 0) * nca_used(group);
+}
+
+fn nca_noise(group: i32, at: vec2i) -> vec4f {
+  var value: vec4f;
+  for (var i = 0; i < 4; i++) {
+    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    let layer = nca_hash(4294967295u - u32(4 * group + i) + nca_hash(nca_frame.seed));
+    let bits = nca_hash(u32(at.x) + nca_hash(u32(at.y) + layer));
+    value[i] = f32(bits >> 8u) * 5.9604644775390625e-08 - 0.5;
+  }
+  return value * nca_used(group);
+}
+
+fn nca_seed(group: i32, at: vec2i) -> vec4f { return @@SEED@@; }
+
+fn nca_touched(at: vec2i) -> bool {
+  var away = vec2f(at) + 0.5 - nca_frame.brush.xy;
+  let cells = vec2f(nca_frame.size);
+  if (@@TORUS@@) { away -= cells * round(away / cells); }
+  return nca_frame.brush.z < 0.0 || length(away) < nca_frame.brush.z;
+}
+
+@compute @workgroup_size(8, 8)
+fn nca_paint(@builtin(global_invocation_id) cell: vec3u) {
+  let at = vec2i(cell.xy);
+  if (any(at >= nca_frame.size)) { return; }
+  for (var group = 0; group < @@GROUPS@@; group++) {
+    var value = nca_fetch(group, at);
+    if (nca_touched(at)) {
+      switch i32(nca_frame.brush.w) {
+        case 1: { value = nca_sprout(group); }
+        case 2: { value = nca_noise(group, at); }
+        case 3: { value = nca_seed(group, at); }
+        default: { value = vec4f(0.0); }
+      }
+    }
+    textureStore(nca_next, at, group, nca_encode(value));
+  }
+}
+
+@vertex
+fn nca_vertex(@builtin(vertex_index) i: u32) -> @builtin(position) vec4f {
+  return vec4f(4.0 * vec2f(f32(i % 2u), f32(i / 2u)) - 1.0, 0.0, 1.0);
+}
+
+fn nca_color(at: vec2i) -> vec3f {
+  var c = clamp(at, vec2i(0), nca_frame.size - 1);
+  if (@@TORUS@@) { c = (at % nca_frame.size + nca_frame.size) % nca_frame.size; }
+  return clamp(nca_fetch(0, c).rgb * @@RGB_SCALE@@ + @@RGB_OFFSET@@, vec3f(0.0), vec3f(1.0));
+}
+
+// The picture, smooth between the cells; row 0 of the state is its top, as pixels count here.
+@fragment
+fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
+  let point = pixel.xy * nca_frame.screen.z - 0.5;
+  let low = floor(point);
+  let part = point - low;
+  let a = vec2i(low);
+  let above = mix(nca_color(a), nca_color(a + vec2i(1, 0)), part.x);
+  let below = mix(nca_color(a + vec2i(0, 1)), nca_color(a + vec2i(1, 1)), part.x);
+  return vec4f(mix(above, below, part.y), 1.0);
+}
