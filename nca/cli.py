@@ -113,10 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(nca.__version__)
         return DONE
     try:
-        command = COMMANDS.get(words[0])
-        if command is None:
-            raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
-        command.run(parse(words[0], command, words[1:]))
+        name = command_name(words)
+        command = COMMANDS[name]
+        command.run(parse(name, command, words[name.count(" ") + 1 :]))
     except KeyboardInterrupt:
         print("nca: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -128,6 +127,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return WRONG_USE
         return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
     return DONE
+
+
+def command_name(words: Sequence[str]) -> str:
+    """The command that the first words name; some names are of two words.
+
+    Raises:
+        InputError: there is no such command.
+    """
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name
+    parts = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{words[0]} ")]
+    if parts:
+        raise InputError(f"nca {words[0]} needs one of {', '.join(parts)} after it")
+    raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
 
 
 def parse(name: str, command: Command, words: Sequence[str]) -> Any:
