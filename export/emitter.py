@@ -61,7 +61,6 @@ def step_source(
 
     Returns:
         GLSL functions ending with ``void nca_step(ivec2 nca_at, out vec4 nca_next0, ...)``.
-
     """
     settings = rule.settings
     blocks = WeightBlocks(rule)
@@ -95,7 +94,6 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
 
     Raises:
         ValueError: the rule has no alive threshold, so it needs no such pass.
-
     """
     settings = rule.settings
     if settings.alive_threshold is None:

@@ -25,7 +25,6 @@ def open_context() -> moderngl.Context:
 
     Raises:
         GraphicsError: there is none.
-
     """
     try:
         settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}

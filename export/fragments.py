@@ -40,7 +40,6 @@ class Host:
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
         steering: the direction and scale of what is perceived are uniforms.
-
     """
 
     dialect: Dialect = "330"
@@ -85,7 +84,6 @@ def step_passes(
         groups: groups of the state, where it has more than this rule (several rules share one
             state); the rule leaves those as they are.
         digits: of inline weights; nine are exact.
-
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
@@ -156,7 +154,6 @@ def colors_fragment(
             every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order, and
             ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0).
         view: what is shown.
-
     """
     groups = range(group_count(channels))
     if settings is None:

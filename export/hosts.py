@@ -46,7 +46,6 @@ class ExportedFile:
     Attributes:
         path: where.
         size: in bytes.
-
     """
 
     path: Path
@@ -61,7 +60,6 @@ class Difference:
         largest: largest absolute difference of any value, None if it was not measured.
         steps: after so many steps from a grown state.
         reason: why it was not measured, else empty.
-
     """
 
     largest: float | None
@@ -84,7 +82,6 @@ class ExportReport:
         differences: by name of the rule.
         notes: what a person should know, by name of the rule.
         verified: how this target is known to work, or that it is untested.
-
     """
 
     target: str
@@ -127,7 +124,6 @@ def export(
     Raises:
         InputError: an unknown target, an option that the host does not have, a weight that is not
             finite, or a path that is there, or cannot be written.
-
     """
     host = TARGETS.get(target)
     if host is None:
@@ -162,7 +158,6 @@ def check_finite(name: str, rule: Rule) -> None:
 
     Raises:
         InputError: names the tensor.
-
     """
     tensors = {**dict(rule.named_parameters()), "filters": rule.filters}
     for tensor, values in tensors.items():
@@ -224,7 +219,6 @@ def check_free(out: Path, options: ExportOptions, *, file: bool) -> None:
     Raises:
         InputError: it is there without ``overwrite``, or is a file where a folder is needed or the
             other way round, or its parent is missing or cannot be written.
-
     """
     if file and out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file")
@@ -250,7 +244,6 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:
 
     Raises:
         InputError: it cannot be written.
-
     """
     try:
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))

@@ -66,7 +66,6 @@ class PageSettings:
 
     Raises:
         InputError: a value is out of its range.
-
     """
 
     title: str = ""
@@ -108,7 +107,6 @@ def export_html(
     Raises:
         InputError: there is no rule or more than 255, a weight is not finite, or the file cannot be
             written. Nothing is written then.
-
     """
     settings = settings or PageSettings()
     script = joined(PAGE_SCRIPTS)

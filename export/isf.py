@@ -33,7 +33,6 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
     Raises:
         InputError: an odd number above one, which two buffers by turns cannot make.
-
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:

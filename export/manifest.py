@@ -35,7 +35,6 @@ def describe(
         options: as exported.
         store: where the weights are.
         host: entries of the host: its shaders, uniforms and the order of calls.
-
     """
     rule = file.rule
     settings = rule.settings

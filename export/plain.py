@@ -12,11 +12,12 @@ from nca.export.fragments import (
     Dialect,
     Host,
     Pass,
+    colors_fragment,
     life_passes,
     paint_passes,
+    screen_fragment,
     step_passes,
     vertex_shader,
-    view_fragment,
 )
 from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
 from nca.export.settings import ExportOptions
@@ -36,20 +37,20 @@ UNIFORMS = {
     "nca_base": ["uint", "step: hash(step + hash(seed)), see fires"],
     "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one a group"],
     "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
-    "nca_before0": ["sampler2D", "view: group 0 one step ago, for mode 3"],
     "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
     "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the state to start from"],
     "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
     "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
     "nca_number": ["uint", "brush: seed of the noise"],
-    "nca_wraps": ["bool", "brush and view: the state is a torus, as state.tiles says"],
-    "nca_camera": ["vec3", "view: cell at the upper left corner, cells per pixel"],
-    "nca_height": ["float", "view: height of the picture in pixels"],
-    "nca_mode": ["int", "view: 0 colors, 1 a channel, 2 all channels, 3 the last change"],
-    "nca_channel, nca_channels, nca_palette": ["int", "view: what modes 1 to 3 show, and how"],
-    "nca_smooth": ["bool", "view: blend between cells"],
-    "nca_borders": ["float", "view: strength of lines between the tiles of a torus"],
-    "nca_ring": ["vec4", "view: circle at x, y with a radius, in cells, and its strength"],
+    "nca_wraps": ["bool", "brush and screen: the state is a torus, as state.tiles says"],
+    "nca_picture": ["vec2", "colors: size of the texture drawn into"],
+    "nca_colors_of_cells": ["sampler2D", "screen: what the colors shader drew"],
+    "nca_cells": ["vec2", "screen: size of the state"],
+    "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
+    "nca_height": ["float", "screen: height of the picture in pixels"],
+    "nca_smooth": ["bool", "screen: blend between cells"],
+    "nca_borders": ["float", "screen: strength of lines between the tiles of a torus"],
+    "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
 }
 ORDER = [
     "Make three sets of textures, one texture a group: state, after, spare. Read them with nearest"
@@ -58,7 +59,8 @@ ORDER = [
     "Step: draw every step shader into the textures of its groups in after.",
     "Where there are live shaders, draw them into spare and swap state with spare; else swap state"
     " with after.",
-    "Show: draw the view shader. Every draw is three vertices of the vertex shader, no buffers.",
+    "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
+    " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
 ]
 
 
@@ -114,9 +116,13 @@ def _dialect(
             path = f"{folder}/{kind}{number if len(passes) > 1 else ''}.frag"
             texts[path] = one.fragment
             entry[kind].append({"file": path, "groups": list(one.groups)})
-    path = f"{folder}/view.frag"
-    texts[path] = view_fragment(host, rule.settings.channels, rule.settings)
-    entry["view"] = [{"file": path, "groups": []}]
+    views = {
+        "colors": colors_fragment(host, rule.settings.channels, rule.settings),
+        "screen": screen_fragment(host),
+    }
+    for kind, text in views.items():
+        texts[f"{folder}/{kind}.frag"] = text
+        entry[kind] = [{"file": f"{folder}/{kind}.frag", "groups": []}]
     return texts, entry
 
 

@@ -29,7 +29,6 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
     Raises:
         InputError: more are asked for than four buffers can make.
-
     """
     most = 4 if rule.settings.alive_threshold is None else 2
     steps = options.steps_per_frame or most

@@ -41,7 +41,6 @@ class Target:
         suffix: ending of the one file of a rule; None: a rule is a folder of files.
         verified: how the result was made sure to work, or that it is untested, and why.
         grid: sides of the state (height, width) that ``run`` needs; None: any.
-
     """
 
     summary: str
@@ -58,7 +57,6 @@ def check_state(options: ExportOptions, target: str, *known: StateFormat) -> Non
 
     Raises:
         InputError: it is none of the known ones.
-
     """
     if options.state not in known:
         raise InputError(
@@ -71,7 +69,6 @@ def check_inline(options: ExportOptions, target: str) -> None:
 
     Raises:
         InputError: the weights were to go into a texture.
-
     """
     if options.weights == "texture":
         raise InputError(f"--weights texture: {target} has none; use auto or inline")

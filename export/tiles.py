@@ -39,7 +39,6 @@ def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCR
         rule: the rule.
         side: cells along a side of a tile; default: what fits on the screen, at most 256.
         screen: width and height in texels.
-
     """
     groups = group_count(rule.settings.channels)
     width, height = screen
@@ -61,7 +60,6 @@ class TilePass:
         after: in a life pass, number of the pass that made the step; None in a step pass.
         step: number of the step within the frame.
         last: it is the last pass of the frame, which also restarts and paints.
-
     """
 
     reads: int
@@ -100,7 +98,6 @@ def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) ->
         tiles: how its groups lie.
         options: digits, format of the state, seed.
         steps: of a frame. Frame 0 shows the seed, frame 1 makes the first steps.
-
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None

@@ -32,7 +32,6 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
     Raises:
         InputError: more are asked for.
-
     """
     del rule
     if options.steps_per_frame not in (None, 1):

@@ -22,7 +22,6 @@ class WeightBlocks:
     Attributes:
         groups, hidden_groups, filters: how many.
         b1, b2: [4 * hidden_groups] and [4 * groups] float32; a rule without ``b2`` has zeros.
-
     """
 
     def __init__(self, rule: Rule) -> None:
@@ -71,7 +70,6 @@ def pack_weights(rule: Rule) -> Matrix:
 
     Returns:
         [rows, 256, 4] float32.
-
     """
     blocks = WeightBlocks(rule)
     groups, filters = range(blocks.groups), range(blocks.filters)

@@ -177,7 +177,6 @@ def run(
 
     Raises:
         NotMeasuredError: wgpu is not installed or finds no device.
-
     """
     del context
     wgpu = load_wgpu()

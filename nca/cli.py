@@ -16,6 +16,7 @@ import tyro
 
 import nca
 from nca.errors import GraphicsError, InputError
+from nca.export.settings import ExportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
 
@@ -54,6 +55,13 @@ def run_demo(settings: DemoSettings) -> None:
         print(f"  {path}  {what}")
 
 
+def run_export(settings: ExportSettings) -> None:
+    """Write a page or shaders, and say what was written."""
+    from nca.export.command import export_rules
+
+    print("\n".join(export_rules(settings)))
+
+
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
     from nca.render import render
@@ -81,6 +89,7 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
 
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
+    "export": Command(ExportSettings, run_export),
     "render": Command(RenderSettings, run_render),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
@@ -104,10 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(nca.__version__)
         return DONE
     try:
-        command = COMMANDS.get(words[0])
-        if command is None:
-            raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
-        command.run(parse(words[0], command, words[1:]))
+        name = command_name(words)
+        command = COMMANDS[name]
+        command.run(parse(name, command, words[name.count(" ") + 1 :]))
     except KeyboardInterrupt:
         print("nca: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -119,6 +127,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return WRONG_USE
         return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
     return DONE
+
+
+def command_name(words: Sequence[str]) -> str:
+    """The command that the first words name; some names are of two words.
+
+    Raises:
+        InputError: there is no such command.
+    """
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name
+    parts = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{words[0]} ")]
+    if parts:
+        raise InputError(f"nca {words[0]} needs one of {', '.join(parts)} after it")
+    raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
 
 
 def parse(name: str, command: Command, words: Sequence[str]) -> Any:

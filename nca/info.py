@@ -1,9 +1,11 @@
 """What a rule file holds, in words and as JSON."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nca.rulefile import load_rule
+from nca.unroll import describe_backends
 
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
 
@@ -22,6 +24,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
         "weights": file.rule.weight_count(),
         "filters": file.rule.filters.tolist(),
         "settings": file.rule.settings.to_dict(),
+        "backends": [asdict(report) for report in describe_backends()],
         **info,
     }
 
@@ -38,4 +41,7 @@ def format_description(description: dict[str, Any]) -> str:
     ]
     training = description.get("training", {})
     lines += [f"  {key}: {training[key]}" for key in SHOWN_OF_TRAINING if key in training]
+    for backend in description["backends"]:
+        usable = "" if backend["available"] else "not "
+        lines.append(f"  {usable}run by {backend['name']}: {backend['detail']}")
     return "\n".join(lines)

@@ -31,7 +31,7 @@ def render(settings: RenderSettings) -> Path:
     seeds = rule.seed(1, height, width, seed=settings.seed)
     frames = [
         _enlarged(to_image(rule.to_rgb(state)[0]), settings.scale)
-        for state in simulate(rule, seeds, stops, seed=settings.seed)
+        for state in simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
     ]
     if settings.every is None:
         write_image(settings.out, frames[0])

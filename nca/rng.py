@@ -25,16 +25,25 @@ def pcg_hash(value: Integers) -> Integers:
     return (word >> 22) ^ word
 
 
-def step_base(step: int, seed: int) -> int:
+def step_base(step: Integers, seed: Integers) -> Integers:
     """Hash of a step and a seed: the one integer that a simulator hands to its shader per step."""
     return pcg_hash((step + pcg_hash(seed & UINT32_MAX)) & UINT32_MAX)
 
 
-def cell_hash(height: int, width: int, base: int, device: torch.device | str = "cpu") -> Tensor:
-    """Hash every cell, ``pcg(x + pcg(y + base))``: [height, width] int64 in [0, 2**32)."""
-    y = torch.arange(height, dtype=torch.int64, device=device)[:, None]
-    x = torch.arange(width, dtype=torch.int64, device=device)[None, :]
-    return pcg_hash((x + pcg_hash((y + base) & UINT32_MAX)) & UINT32_MAX)
+def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
+    """Hash every cell, ``pcg(x + pcg(y + base))``.
+
+    Args:
+        height, width: of the grid.
+        base: [...] int64, from :func:`step_base`.
+
+    Returns:
+        [..., height, width] int64 in [0, 2**32).
+    """
+    y = torch.arange(height, device=base.device)[:, None]
+    x = torch.arange(width, device=base.device)
+    rows = pcg_hash((y + base[..., None, None]) & UINT32_MAX)  # [..., height, 1]
+    return pcg_hash((x + rows) & UINT32_MAX)
 
 
 def fire_threshold(update_rate: float) -> int:
@@ -42,17 +51,18 @@ def fire_threshold(update_rate: float) -> int:
     return int(update_rate * 2**32)
 
 
-def fire_mask(
-    height: int,
-    width: int,
-    step: int,
-    seed: int,
-    update_rate: float,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    """Tell which cells fire: [height, width] bool, a pure function of (x, y, step, seed)."""
-    hashes = cell_hash(height, width, step_base(step, seed), device)
-    return hashes < fire_threshold(update_rate)
+def fire_mask(height: int, width: int, step: Tensor, seed: Tensor, update_rate: float) -> Tensor:
+    """Tell which cells fire: a pure function of (x, y, step, seed).
+
+    Args:
+        height, width: of the grid.
+        step, seed: int64 of shapes that broadcast to [...].
+        update_rate: probability that a cell fires.
+
+    Returns:
+        [..., height, width] bool.
+    """
+    return cell_hash(height, width, step_base(step, seed)) < fire_threshold(update_rate)
 
 
 def random_masks(
@@ -81,5 +91,5 @@ def uniform_noise(channels: int, height: int, width: int, seed: int) -> Tensor:
     Channel c uses the hash of step ``-1 - c``, which no simulation ever reaches, so that the noise
     is independent of every mask. 24 bits are what a float32 holds exactly.
     """
-    layers = [cell_hash(height, width, step_base(-1 - c, seed)) for c in range(channels)]
-    return (torch.stack(layers) >> 8).to(torch.float32) * 2.0**-24
+    bases = step_base(-1 - torch.arange(channels), torch.tensor(seed))
+    return (cell_hash(height, width, bases) >> 8).to(torch.float32) * 2.0**-24

@@ -246,17 +246,9 @@ class Rule(nn.Module):
         self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0
     ) -> Tensor:
         """Masks of a simulation, [steps, B, H, W] bool; sample i has the seed ``seed + i``."""
-        return torch.stack(
-            [
-                torch.stack(
-                    [
-                        fire_mask(height, width, step, seed + i, self.settings.update_rate)
-                        for i in range(batch)
-                    ]
-                )
-                for step in range(first_step, first_step + steps)
-            ]
-        )
+        step = torch.arange(first_step, first_step + steps)[:, None]
+        seeds = torch.arange(seed, seed + batch)
+        return fire_mask(height, width, step, seeds, self.settings.update_rate)
 
     @torch.no_grad()
     def seed(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:

@@ -23,6 +23,10 @@ def pcg_uint32(value: np.ndarray) -> np.ndarray:
     return (word >> np.uint32(22)) ^ word
 
 
+def mask_of(height: int, width: int, step: int, seed: int, rate: float) -> torch.Tensor:
+    return fire_mask(height, width, torch.tensor(step), torch.tensor(seed), rate)
+
+
 VALUES = np.array([0, 1, 2, 77, 2**16, 2**31 - 1, 2**31, 2**32 - 1], dtype=np.int64)
 
 
@@ -34,31 +38,37 @@ def test_hash_equals_real_uint32_arithmetic() -> None:
 
 
 def test_cell_hash_follows_its_formula() -> None:
-    base = step_base(5, seed=9)
+    base = step_base(5, 9)
     y, x = np.mgrid[0:7, 0:13].astype(np.uint32)
     with np.errstate(over="ignore"):
         expected = pcg_uint32(x + pcg_uint32(y + np.uint32(base)))
-    assert np.array_equal(cell_hash(7, 13, base).numpy(), expected.astype(np.int64))
+    assert np.array_equal(cell_hash(7, 13, torch.tensor(base)).numpy(), expected.astype(np.int64))
 
 
 @pytest.mark.parametrize("rate", [0.25, 0.5, 0.9])
 def test_fire_mask_fires_at_its_rate(rate: float) -> None:
-    mask = fire_mask(256, 256, 3, 1, rate)
+    mask = mask_of(256, 256, 3, 1, rate)
     assert abs(mask.float().mean().item() - rate) < 0.01
 
 
 def test_fire_mask_at_rate_one_fires_everywhere() -> None:
     assert fire_threshold(1.0) > 0xFFFFFFFF
-    assert fire_mask(64, 64, 0, 0, 1.0).all()
+    assert mask_of(64, 64, 0, 0, 1.0).all()
 
 
 def test_fire_mask_depends_on_step_and_seed_alone() -> None:
-    mask = fire_mask(32, 32, 4, 5, 0.5)
-    assert torch.equal(mask, fire_mask(32, 32, 4, 5, 0.5))
-    assert not torch.equal(mask, fire_mask(32, 32, 5, 5, 0.5))
-    assert not torch.equal(mask, fire_mask(32, 32, 4, 6, 0.5))
+    mask = mask_of(32, 32, 4, 5, 0.5)
+    assert torch.equal(mask, mask_of(32, 32, 4, 5, 0.5))
+    assert not torch.equal(mask, mask_of(32, 32, 5, 5, 0.5))
+    assert not torch.equal(mask, mask_of(32, 32, 4, 6, 0.5))
     # A larger grid goes on where a smaller one ends.
-    assert torch.equal(mask, fire_mask(40, 48, 4, 5, 0.5)[:32, :32])
+    assert torch.equal(mask, mask_of(40, 48, 4, 5, 0.5)[:32, :32])
+
+
+def test_many_masks_at_once_are_the_same_masks() -> None:
+    masks = fire_mask(9, 8, torch.arange(3, 6)[:, None], torch.tensor([1, 7]), 0.5)
+    assert masks.shape == (3, 2, 9, 8)
+    assert torch.equal(masks[2, 1], mask_of(9, 8, 5, 7, 0.5))
 
 
 @pytest.mark.parametrize("rate", [1e-9, 0.3, 0.5, 1.0])

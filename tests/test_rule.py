@@ -13,6 +13,7 @@ from nca.rule import (
     RuleSettings,
     dense_kernel,
 )
+from tests.rules import bounded_rule
 
 NUMPY_PADDING = {"circular": "wrap", "zeros": "constant", "reflect": "reflect", "replicate": "edge"}
 
@@ -88,7 +89,7 @@ def test_fresh_rule_does_nothing_but_has_gradients() -> None:
 
 
 def test_forward_goes_on_where_it_stopped_and_samples_are_independent() -> None:
-    rule = random_rule(RuleSettings())
+    rule = bounded_rule(RuleSettings())
     state = rule.seed(3, 12, 10)
     whole = rule(state, 9, seed=4)
     parts = rule(rule(state, 4, seed=4), 5, seed=4, first_step=4)

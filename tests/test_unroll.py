@@ -5,6 +5,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.rule import Quantization, Quantizer, Rule
 from nca.unroll import Backend, describe_backends, unroll
+from nca.unroll.simulate import simulate
 from tests.unroll_oracle import largest_error, make_case, oracle, results
 
 CASES = {
@@ -125,3 +126,19 @@ def test_backends_are_described() -> None:
     assert reports["torch"].available
     assert reports["native"].available
     assert "float32" in reports["native"].detail
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+@pytest.mark.parametrize("rate", [0.25, 0.5, 1.0])
+def test_simulate_fires_the_cells_that_the_rule_fires(
+    backend: Backend, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case(8, 20, (13, 37), rate=rate)
+    seed = 2**32 - 1
+    with torch.no_grad():
+        right = [case.rule(case.state, steps, seed=seed) for steps in (3, 20)]
+    for cells in (2**21, 1):  # all masks at once; one by one
+        monkeypatch.setattr("nca.unroll.simulate.CELLS_AT_ONCE", cells)
+        got = simulate(case.rule, case.state, [3, 20], seed=seed, backend=backend)
+        for state, expected in zip(got, right, strict=True):
+            assert largest_error(state, expected.double()) < 1e-5

@@ -37,7 +37,7 @@ def circular_pad(images: Tensor, size: int) -> Tensor:
 
 def halve(images: Tensor, *, torus: bool) -> Tensor:
     """Blur by the binomial filter [1, 3, 3, 1] / 8 and take every second pixel."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=images.device) / 8
+    taps = images.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
     channels = images.shape[1]
     kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
     padded = F.pad(images, (1, 1, 1, 1), mode="circular" if torus else "reflect")

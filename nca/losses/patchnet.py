@@ -19,19 +19,29 @@ LEVELS = 4
 SMALLEST_LEVEL = 12  # a coarser target has too few positions for its statistics to mean anything
 PATCHES = 4000
 NOISE_FLOOR = 0.05
+COLOR_FLOOR = 0.03**2
 
 
 class Normalization:
-    """Zero mean per colour, about unit deviation over all: what makes dark pictures count."""
+    """Zero mean, about unit deviation over all, and colors that are half as unequal.
+
+    Colors of a picture mostly vary together, so an error in hue would hardly count beside one in
+    brightness; half whitening of the color axes makes it count, as in :func:`_patch_centers`.
+    """
 
     def __init__(self, target: Tensor) -> None:
         self.mean = target.mean((2, 3), keepdim=True)
+        colors = (target - self.mean).flatten(2)[0]
+        values, vectors = torch.linalg.eigh(colors @ colors.T / colors.shape[1])
         # The floor keeps the noise of a nearly flat picture from being blown up to full contrast.
-        self.deviation = (target - self.mean).std() + 0.03
+        values = values.clamp(min=0) + COLOR_FLOOR
+        quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
+        deviation = (values / quarter_root.square()).mean().sqrt()
+        self.matrix = (vectors / quarter_root @ vectors.T / deviation)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize pictures as the target was, [B, 3, H, W]."""
-        return (images - self.mean) / self.deviation
+        return F.conv2d(images - self.mean, self.matrix)
 
 
 class PatchNet:
@@ -88,7 +98,7 @@ class RandomBank:
             generator = torch.Generator().manual_seed(seed + len(self.levels))
             filters = torch.randn(count, 3, size, size, generator=generator)
             filters -= filters.mean((2, 3), keepdim=True)
-            self.levels.append(_equalize(filters.to(target.device), level))
+            self.levels.append(_equalize(filters.to(target), level))
             level = halve(level, torus=False)
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
@@ -142,7 +152,7 @@ def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Gen
     patches = patches - patches.mean(0)
     values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     values = values.clamp(min=0)
-    quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
+    quarter_root = (values + NOISE_FLOOR * values.mean() + 1e-12).pow(0.25)
     whitening = vectors / quarter_root
     centers = _spherical_kmeans(patches @ whitening, count, generator)
     filters: Tensor = centers @ whitening.T

@@ -9,7 +9,7 @@ import ssl
 import sys
 import urllib.error
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -158,30 +158,27 @@ class Pretrained:
         return result
 
 
-def _convolve(features: Tensor, weight: Tensor, bias: Tensor, border: str, stride: int) -> Tensor:
-    margin = weight.shape[-1] // 2
-    weight, bias = weight.to(features.device), bias.to(features.device)
-    if margin == 0 or border == "zeros":
-        return F.relu(F.conv2d(features, weight, bias, stride, padding=margin))
-    padded = F.pad(features, (margin,) * 4, mode=border)
-    return F.relu(F.conv2d(padded, weight, bias, stride))
-
-
 @dataclass(frozen=True)
 class Convolution:
-    """Pooling where there is some, a convolution, ReLU."""
+    """Pooling where there is some, a convolution, ReLU. ``pads`` is off where the net pads none."""
 
     name: str
     weight: Tensor
     bias: Tensor
     pool: int = 0
     stride: int = 1
+    pads: bool = True
 
     def __call__(self, features: Tensor, border: str) -> Tensor:
         """[B, N, h, w] -> [B, M, h', w'], with ``border`` as in :class:`Pretrained`."""
         if self.pool:
-            features = F.max_pool2d(features, self.pool, stride=2, ceil_mode=self.pool == 3)
-        return _convolve(features, self.weight, self.bias, border, self.stride)
+            features = F.max_pool2d(features, self.pool, stride=2)
+        margin = self.weight.shape[-1] // 2
+        if margin and (self.pads or border == "circular"):
+            mode = "constant" if border == "zeros" else border
+            features = F.pad(features, (margin,) * 4, mode=mode)
+        weight, bias = self.weight.to(features.device), self.bias.to(features.device)
+        return F.relu(F.conv2d(features, weight, bias, self.stride))
 
 
 @dataclass(frozen=True)
@@ -231,12 +228,11 @@ def _vgg(architecture: str, weights: Mapping[str, Tensor]) -> list[Convolution |
 
 
 def _squeezenet(weights: Mapping[str, Tensor]) -> list[Convolution | Fire]:
-    def convolution(key: str, name: str = "", stride: int = 1) -> Convolution:
-        return Convolution(
-            name, _tensor(weights, f"{key}.weight"), _tensor(weights, f"{key}.bias"), stride=stride
-        )
+    def convolution(key: str) -> Convolution:
+        return Convolution("", _tensor(weights, f"{key}.weight"), _tensor(weights, f"{key}.bias"))
 
-    nodes: list[Convolution | Fire] = [convolution("features.0", "relu1", stride=2)]
+    first = replace(convolution("features.0"), name="relu1", stride=2, pads=False)
+    nodes: list[Convolution | Fire] = [first]
     for number, index in enumerate((3, 4, 6, 7, 9, 10, 11, 12), 2):
         key = f"features.{index}"
         if f"{key}.squeeze.weight" not in weights:

@@ -6,7 +6,7 @@ of products over ten thousand positions leave the range of float16 and the digit
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,14 +24,34 @@ class Statistic(Protocol):
         ...
 
 
+def _precise(features: Tensor) -> Tensor:
+    """Float32, or float64 where it is that already."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
 def gram(features: Tensor) -> Tensor:
     """Products of all pairs of channels, averaged over positions: [B, N, h, w] -> [B, N, N].
 
     Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015.
     """
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.flatten(2).float()
+        matrix: Tensor = _Gram.apply(_precise(features).flatten(2))  # type: ignore[no-untyped-call]
+        return matrix
+
+
+class _Gram(torch.autograd.Function):
+    """F F^T / n, whose two equal halves of the gradient autograd would compute one by one."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
         return flat @ flat.mT / flat.shape[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        gradient: Tensor = (gradients[0] + gradients[0].mT) @ flat / flat.shape[2]
+        return gradient
 
 
 class Gram:
@@ -78,8 +98,8 @@ class Moments:
 
     def describe(self, features: Tensor) -> Tensor:
         """See :class:`Statistic`. [1, N, N + 1]: the covariance, and the mean as last column."""
-        mean = features.float().mean((2, 3))
-        centered = features.float() - mean[:, :, None, None]
+        mean = _precise(features).mean((2, 3))
+        centered = _precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
@@ -112,12 +132,12 @@ class SlicedTransport:
 
     def describe(self, features: Tensor) -> Tensor:
         """See :class:`Statistic`. The features themselves, [1, N, h * w]."""
-        return features.float().flatten(2)
+        return _precise(features).flatten(2)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
         with torch.autocast(features.device.type, enabled=False):
-            flat = features.float().flatten(2)
+            flat = _precise(features).flatten(2)
             if flat.shape[2] > self.samples:
                 chosen = torch.randperm(flat.shape[2], generator=self.generator)[: self.samples]
                 flat = flat[:, :, chosen.to(flat.device)]
@@ -125,7 +145,7 @@ class SlicedTransport:
                 flat.device
             )
             directions = directions / directions.norm(dim=1, keepdim=True)
-            theirs = (directions @ target[0]).sort(1).values  # [D, M]
+            theirs = (directions.to(target) @ target[0]).sort(1).values  # [D, M]
             mine = (directions @ flat).sort(2).values  # [B, D, m]
             count = mine.shape[2]
             quantiles = (torch.arange(count, device=flat.device) + 0.5) / count

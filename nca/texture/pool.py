@@ -33,6 +33,9 @@ class Draw:
     masks: Tensor
 
 
+NOISY = 0.5  # the part of the damages that are noise
+
+
 class Pool:
     """An endless source of batches. Later in the training, its grid and its steps are larger.
 
@@ -65,10 +68,23 @@ class Pool:
         state = self.states[index]
         if float(torch.rand((), generator=self.generator)) < settings.reset_rate:
             state[:1] = self._seeds(1, side)
+        if float(torch.rand((), generator=self.generator)) < settings.damage_rate:
+            self._damage(state[-1])
         least, most = settings.late_steps if late else settings.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
         return Draw(index, state, masks)
+
+    def _damage(self, state: Tensor) -> None:
+        """Erase a disc of a state, [C, H, W], or fill it with noise; a quarter as wide at most."""
+        side = state.shape[-1]
+        x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
+        along = torch.arange(side) / side
+        # The shorter way round the torus.
+        dx, dy = ((along - place + 0.5) % 1 - 0.5 for place in (x, y))
+        disc = dx.square() + dy[:, None].square() < (0.03 + 0.095 * size) ** 2
+        noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
+        state[:, disc] = noise if kind < NOISY else 0.0
 
     def put_back(self, draw: Draw, state: Tensor) -> None:
         """Store what became of a batch. States that blew up start anew."""
@@ -105,11 +121,12 @@ def blown_up(state: Tensor) -> Tensor:
 
 
 class KeepPool(Callback):
-    """Put what became of a batch back into the pool, and tell the pool how far the training is."""
+    """Put what became of a batch back into its pool, and tell the pool how far the training is."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
 
     def after_batch(self, learner: Learner) -> None:
         """See above."""
-        pool = learner.batches
-        assert isinstance(pool, Pool)
-        pool.put_back(learner.batch, learner.prediction)
-        pool.progress = learner.progress
+        self.pool.put_back(learner.batch, learner.prediction)
+        self.pool.progress = learner.progress

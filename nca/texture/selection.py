@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
 LONG = 10_000  # steps that the one that is kept has survived
 DRIFT = 1.5  # how many times worse it may look by then
-SAMPLES = 2
+LOOKED_AT, CERTIFIED = 2, 4  # seeds of a look, and of the long run at the end
 KEPT = 3
 
 
@@ -34,20 +34,24 @@ class Candidate:
 
 
 def long_run_score(
-    rule: Rule, texture_loss: TextureLoss, side: int, stops: tuple[int, ...], seed: int
+    rule: Rule,
+    texture_loss: TextureLoss,
+    side: int,
+    stops: tuple[int, ...],
+    seeds: range,
 ) -> float:
-    """Texture loss after long runs: mean over ``stops`` of the worst of two seeds; inf if it dies.
+    """Texture loss after long runs: mean over ``stops`` of the worst seed; infinite if one dies.
 
     Args:
         rule: what is judged.
         texture_loss: the distance from the target.
         side: of the grid.
         stops: steps after which the picture is looked at.
-        seed: of the first run; the others follow.
+        seeds: of the runs.
     """
-    state = rule.seed(SAMPLES, side, side, seed=seed)
+    state = rule.seed(len(seeds), side, side, seed=seeds.start)
     total = 0.0
-    for after in simulate(rule, state, stops, seed=seed):
+    for after in simulate(rule, state, stops, seed=seeds.start):
         if blown_up(after).any():
             return math.inf
         layers = texture_loss(rule.to_rgb(after))
@@ -92,17 +96,17 @@ class KeepBest(Callback):
     def look(self, learner: "Learner") -> None:
         """Score the rule as it is."""
         rule = averaged_rule(learner, self.ema)
-        score = long_run_score(rule, self.texture_loss, self.side, STOPS, self.seed)
+        seeds = range(self.seed, self.seed + LOOKED_AT)
+        score = long_run_score(rule, self.texture_loss, self.side, STOPS, seeds)
         self.candidates.append(Candidate(rule, learner.iteration, score))
         self.candidates = sorted(self.candidates, key=lambda c: c.score)[:KEPT]
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Take the best that looks alike after 10,000 steps with another seed, else the best."""
+        """Take the best that looks alike after 10,000 steps with other seeds, else the best."""
+        seeds = range(self.seed + LOOKED_AT, self.seed + LOOKED_AT + CERTIFIED)
         for candidate in self.candidates:
-            late = long_run_score(
-                candidate.rule, self.texture_loss, self.side, (LONG,), self.seed + SAMPLES
-            )
+            late = long_run_score(candidate.rule, self.texture_loss, self.side, (LONG,), seeds)
             if late <= DRIFT * candidate.score:
                 return candidate
         return self.candidates[0]

@@ -88,6 +88,9 @@ class TrainSettings:
     """States that are kept and go on growing."""
     reset_rate: float = 0.5
     """Probability that an iteration starts one of its states anew."""
+    damage_rate: float = 0.25
+    """Probability that an iteration starts with a disc of one of its states erased or filled with
+    noise: what makes a texture heal."""
     grid: int = 64
     """Side of the states, in cells, at first."""
     late_grid: int = 96
@@ -115,6 +118,7 @@ class TrainSettings:
             "batch_size": (1, 256),
             "pool_size": (self.batch_size, 65536),
             "reset_rate": (low, 1),
+            "damage_rate": (low, 1),
             "grid": (16, 2048),
             "late_grid": (16, 2048),
             "late_from": (low, 1),
@@ -170,6 +174,7 @@ PRESETS: dict[Preset, TrainSettings] = {
         ema=0.0,
         pool_size=256,
         reset_rate=0.125,
+        damage_rate=0.0,
         grid=256,
         late_from=1.0,
         steps=(32, 95),

@@ -1,39 +1,50 @@
 """What keeps a training going when states blow up."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
-from nca.training.callbacks import EMA, Progress, Schedule
+from nca.training.callbacks import Progress, Schedule
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
-GRACE = 50  # iterations in which nothing is worth going back to
+GRACE = 50  # iterations in which the first big steps may overshoot; the pool starts states anew
+CALM = 25  # iterations without any blow-up after which weights are worth going back to
+KEPT = 8
 SLOW_DOWN = 0.7
 
 
 class Stabilizer(Callback):
     """Skip steps whose gradient is not finite; go back when most of a batch blows up.
 
-    Back is the averaged weights, a fresh optimizer and a lower learning rate: the old rate is what
-    led there.
+    Back is the weights as they were the last time that all was well for a while, with a fresh
+    optimizer and a lower learning rate, as the old rate is what led here. If that does not help at
+    once, the weights before those are next; the first are never given up.
 
     Args:
-        ema: the average to go back to.
         schedule: whose rates are lowered.
 
     Attributes:
         restores: how often it went back.
     """
 
-    order = 5  # after the gradients are normalized, before the average moves on
+    order = 5  # after the gradients are normalized
 
-    def __init__(self, ema: EMA, schedule: Schedule) -> None:
-        self.ema, self.schedule = ema, schedule
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
         self.restores = 0
+        self.good: list[list[Tensor]] = []
+        self._calm = 0
+
+    def before_fit(self, learner: "Learner") -> None:
+        """Keep the first weights."""
+        if not self.good:
+            self.good = [_copies(learner.model.parameters())]
 
     def after_backward(self, learner: "Learner") -> None:
         """Take the gradients away if one of them is not finite."""
@@ -42,23 +53,38 @@ class Stabilizer(Callback):
             learner.optimizer.zero_grad(set_to_none=True)
 
     def after_step(self, learner: "Learner") -> None:
-        """Go back, if it must be."""
+        """Go back, if it must be; else note that all is well."""
         blown = int(blown_up(learner.prediction).sum())
-        if learner.iteration < GRACE or 4 * blown < 3 * len(learner.prediction):
+        if learner.iteration >= GRACE and 4 * blown >= 3 * len(learner.prediction):
+            self._go_back(learner)
             return
-        self.restores += 1
-        self.ema.copy_to(learner.model)
+        self._calm = 0 if blown else self._calm + 1
+        if self._calm == CALM:
+            self._calm = 0
+            self.good = [*self.good[-KEPT:], _copies(learner.model.parameters())]
+
+    @torch.no_grad()
+    def _go_back(self, learner: "Learner") -> None:
+        weights = self.good.pop() if len(self.good) > 1 else self.good[0]
+        for weight, kept in zip(learner.model.parameters(), weights, strict=True):
+            weight.copy_(kept)
         learner.optimizer.state.clear()
         self.schedule.base_rates = [SLOW_DOWN * rate for rate in self.schedule.base_rates]
+        self.restores += 1
+        self._calm = 0
         Progress.say(
-            f"iteration {learner.iteration}: the states blew up; back to the averaged weights, "
+            f"iteration {learner.iteration + 1}: the states blew up; back to earlier weights, "
             f"learning rate x {SLOW_DOWN}"
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """How often it went back."""
-        return {"restores": self.restores}
+        """How often it went back, and what it may go back to."""
+        return {"restores": self.restores, "calm": self._calm, "good": self.good}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self.restores = state["restores"]
+        self.restores, self._calm, self.good = state["restores"], state["calm"], state["good"]
+
+
+def _copies(weights: Iterable[Tensor]) -> list[Tensor]:
+    return [weight.detach().clone() for weight in weights]

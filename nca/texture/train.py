@@ -37,6 +37,7 @@ from nca.training.callbacks import (
 from nca.training.callbacks.checkpoint import load_checkpoint
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
 from nca.training.learner import Learner
+from nca.unroll.threads import fastest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,8 +85,8 @@ def train(settings: TrainSettings) -> Trained:
         InputError: the picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    prepare_folder(settings)
     target = read_square(settings.picture, settings.size)
+    prepare_folder(settings)
     training = TextureTraining(settings, target)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
@@ -143,7 +144,7 @@ class TextureTraining:
         optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
         self.ema = EMA(settings.ema)
-        self.stabilizer = Stabilizer(self.ema, schedule)
+        self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
         self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
         callbacks: list[Callback] = [
@@ -151,7 +152,7 @@ class TextureTraining:
             NormalizeGradients(),
             self.stabilizer,
             self.ema,
-            KeepPool(),
+            KeepPool(pool),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
@@ -172,10 +173,31 @@ class TextureTraining:
             self.settings.out / SETTINGS,
             json.dumps(asdict(self.settings), default=str, indent=1).encode(),
         )
-        if self.settings.iterations is not None:
-            self.learner.fit(iterations=self.settings.iterations)
-        else:
-            self.learner.fit(minutes=self.settings.minutes)
+        iterations = self.settings.iterations
+        before = torch.get_num_threads()
+        torch.set_num_threads(1 if iterations is not None else self._fastest_threads())
+        try:
+            if iterations is not None:
+                self.learner.fit(iterations=iterations)
+            else:
+                self.learner.fit(minutes=self.settings.minutes)
+        finally:
+            torch.set_num_threads(before)
+
+    def _fastest_threads(self) -> int:
+        """Threads for the loss, by trying: on a busy machine two are far slower than one.
+
+        A run by iterations does not try: its bits must repeat, and they depend on the number.
+        """
+
+        def run(threads: int) -> None:
+            torch.set_num_threads(threads)
+            images = torch.rand(self.settings.batch_size, *self.target.shape, requires_grad=True)
+            losses = torch.stack(list(self.texture_loss(images).values()))
+            torch.autograd.grad(losses.sum(), images)
+
+        limit = torch.get_num_threads()
+        return fastest(limit, run) if limit > 1 else 1
 
     def finish(self) -> Trained:
         """Choose the rule, write it and everything there is to look at."""

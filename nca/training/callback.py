@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ EVENTS = frozenset(
 
 
 class CancelFit(Exception):  # noqa: N818  (not an error: it asks the loop to stop)
-    """Raised in a callback to end the fit; ``after_fit`` is skipped, ``cleanup_fit`` runs."""
+    """Raised in a callback to abandon the fit; to end it early but well, ``learner.stop()``."""
 
 
 class CancelEpoch(Exception):  # noqa: N818
@@ -23,24 +24,36 @@ class CancelEpoch(Exception):  # noqa: N818
 
 
 class CancelBatch(Exception):  # noqa: N818
-    """Raised in a callback to end the batch and go on with the next."""
+    """Raised in a callback to end the batch and go on with the next; its gradient is dropped."""
 
 
-CANCEL = {"fit": CancelFit, "epoch": CancelEpoch, "batch": CancelBatch}
+CANCEL: dict[str, type[Exception]] = {
+    "fit": CancelFit,
+    "epoch": CancelEpoch,
+    "batch": CancelBatch,
+}
 
 
 class Callback:
     """Base of callbacks. A subclass defines methods named as events, each taking the learner.
 
-    Events are ``before_``, ``after_`` and ``cleanup_`` of ``fit``, ``epoch`` and ``batch``, and
-    ``after_predict``, ``after_loss``, ``after_backward``, ``after_step``. ``cleanup_`` runs however
-    a phase ends. A method that looks like an event and is none is refused when the class is made.
+    A fit, an epoch and a batch each have three events. ``before_`` comes first; ``after_`` when all
+    went well, not when it was cancelled or failed; ``cleanup_`` always, for every callback, even
+    for those whose ``before_`` was not reached. Within a batch there are ``after_predict``,
+    ``after_loss`` and, when training, ``after_backward`` (the gradient is complete) and
+    ``after_step`` (the weights have changed). A method that looks like an event and is none is
+    refused when its class is made.
 
     Attributes:
         order: callbacks with a smaller order run first; equal ones as they were given.
+        essential: the callback is part of how the model is trained (devices, gradients, pools), so
+            that a search for the learning rate needs it too. Others only watch or record.
+        main_process_only: of several processes only the first runs it.
     """
 
     order: ClassVar[int] = 0
+    essential: ClassVar[bool] = False
+    main_process_only: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,15 +62,13 @@ class Callback:
                 near = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0)[0]
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near}?")
 
+    def handler(self, event: str) -> "Callable[[Learner], None] | None":
+        """The method of an event, where there is one."""
+        return getattr(self, event, None)
+
     def state_dict(self) -> dict[str, Any]:
         """What must survive a stop and resume: tensors, numbers, strings, lists and dicts."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` gave."""
-
-    def on(self, event: str, learner: "Learner") -> None:
-        """Call the method of an event, where there is one."""
-        method = getattr(self, event, None)
-        if method is not None:
-            method(learner)

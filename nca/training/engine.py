@@ -1,44 +1,168 @@
-"""The engine: in which precision a step is computed, and how. A learner has exactly one."""
+"""The engine: how a gradient and a step are computed. A learner has exactly one.
 
+Precision, scaling, accumulation and the number of processes are its business, so that neither the
+loop nor a callback ever asks. Several processes: :mod:`nca.training.accelerate_engine`.
+"""
+
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
 class Engine:
-    """Float32, one process: the plain way."""
+    """Float32, one process: the plain way.
+
+    Args:
+        accumulate: batches whose gradients are averaged into one step.
+
+    Attributes:
+        added: batches whose gradients wait for the rest of their step.
+        rank, processes: which process this is, of how many.
+
+    Raises:
+        ValueError: ``accumulate`` is below 1.
+    """
+
+    rank, processes = 0, 1
+
+    def __init__(self, *, accumulate: int = 1) -> None:
+        if accumulate < 1:
+            raise ValueError(f"accumulate must be 1 or more, not {accumulate}")
+        self.accumulate, self.added = accumulate, 0
 
     def precision(self) -> AbstractContextManager[None]:
         """Context in which prediction and loss are computed."""
         return nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor, optimizer: Optimizer) -> bool:
+        """Add the gradients of a batch. Tells whether those of a whole step are there."""
+        self.add_gradients(loss / self.accumulate if self.accumulate > 1 else loss)
+        self.added = (self.added + 1) % self.accumulate
+        if self.added:
+            return False
+        self.finish_gradients(optimizer)
+        return True
+
+    def add_gradients(self, loss: Tensor) -> None:
         """Add the gradients of the loss to ``.grad`` of every weight."""
         loss.backward()  # type: ignore[no-untyped-call]
+
+    def finish_gradients(self, optimizer: Optimizer) -> None:
+        """Make the sums in ``.grad`` the true gradients, before any callback looks at them."""
 
     def step(self, optimizer: Optimizer) -> bool:
         """Change the weights. Tells whether it was done."""
         optimizer.step()
         return True
 
+    def zero_grad(self, optimizer: Optimizer) -> None:
+        """Forget the gradients, whether or not a step was made of them."""
+        optimizer.zero_grad()
+
+    def prepare(self, model: nn.Module, optimizer: Optimizer) -> Optimizer:
+        """Get model and optimizer ready; returns the optimizer that is to be used."""
+        del model
+        return optimizer
+
+    def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
+        """Batches of this process."""
+        return batches
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Concatenate the tensors of all processes along their first dimension."""
+        return tensor
+
+    def gather_object(self, value: Any) -> list[Any]:
+        """The values of all processes, by rank."""
+        return [value]
+
+    def highest(self, value: float) -> float:
+        """The highest value of all processes: what they agree on before they branch."""
+        return value
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the accumulation is."""
+        return {"added": self.added}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.added = state["added"]
+
 
 class Autocast(Engine):
-    """Mixed precision: layers in bfloat16 where that is safe, weights and sums in float32.
+    """Mixed precision: layers in 16 bits where that is safe, weights and sums in float32.
 
-    Bfloat16 has the range of float32, so no gradient needs scaling.
+    Bfloat16 has the range of float32. Float16 has not: small gradients become zero. The loss is
+    multiplied by a scale that grows until gradients overflow, and a step that overflows is skipped
+    (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
 
     Args:
         device_type: ``cpu`` or ``cuda``.
+        dtype: ``torch.bfloat16`` or ``torch.float16``.
+        accumulate: see :class:`Engine`.
+
+    Raises:
+        ValueError: another dtype.
     """
 
-    def __init__(self, device_type: str = "cpu") -> None:
-        self.device_type = device_type
+    def __init__(
+        self,
+        device_type: str = "cpu",
+        dtype: torch.dtype = torch.bfloat16,
+        *,
+        accumulate: int = 1,
+    ) -> None:
+        super().__init__(accumulate=accumulate)
+        if dtype not in (torch.bfloat16, torch.float16):
+            raise ValueError(f"dtype must be torch.bfloat16 or torch.float16, not {dtype}")
+        self.device_type, self.dtype = device_type, dtype
+        # A disabled scaler passes everything through, so that both dtypes take the same way.
+        self.scaler = torch.amp.GradScaler(device_type, enabled=dtype == torch.float16)
+        self._unscaled = False
 
     def precision(self) -> AbstractContextManager[None]:
         """See :meth:`Engine.precision`."""
-        return torch.autocast(self.device_type, torch.bfloat16)
+        return torch.autocast(self.device_type, self.dtype)
+
+    def add_gradients(self, loss: Tensor) -> None:
+        """See :meth:`Engine.add_gradients`; of the scaled loss."""
+        super().add_gradients(self.scaler.scale(loss))
+
+    def finish_gradients(self, optimizer: Optimizer) -> None:
+        """Divide the scale out."""
+        self.scaler.unscale_(optimizer)
+        self._unscaled = True
+
+    def step(self, optimizer: Optimizer) -> bool:
+        """Step, unless a gradient overflowed; the scale then shrinks."""
+        before = self.scaler.get_scale()
+        self.scaler.step(optimizer)
+        self._update_scale()
+        return self.scaler.get_scale() >= before
+
+    def zero_grad(self, optimizer: Optimizer) -> None:
+        """See :meth:`Engine.zero_grad`."""
+        if self._unscaled:  # the batch was cancelled before its step
+            self._update_scale()
+        super().zero_grad(optimizer)
+
+    def _update_scale(self) -> None:
+        self.scaler.update()
+        self._unscaled = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale, and how far the accumulation is."""
+        return super().state_dict() | {"scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        super().load_state_dict(state)
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
 
 
 def bfloat16_is_fast() -> bool:

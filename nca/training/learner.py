@@ -1,37 +1,29 @@
 """The training loop: fast.ai's lesson, grown up.
 
-The loop reads like the algorithm, with one event after each of its lines. What is trained and for
-what is the objective's business, how a step is computed the engine's; everything else is a
-callback.
+The loop reads like the algorithm, with one event after each of its lines. What is predicted and
+lost is the objective's business, how a gradient and a step are computed the engine's; everything
+else is a callback.
 """
 
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nca.training.callback import CANCEL, Callback
+from nca.errors import InputError
+from nca.training.batches import Batches, Stateful
+from nca.training.callback import CANCEL, EVENTS, Callback
 from nca.training.engine import Engine
+from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
 
-
-@runtime_checkable
-class Stateful(Protocol):
-    """Something whose state goes into a checkpoint."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers, strings, lists and dicts of them."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Take up what :meth:`state_dict` gave."""
-        ...
+VALIDATION_SEED = 0
 
 
 class Learner:
@@ -39,21 +31,25 @@ class Learner:
 
     Args:
         model: what is trained.
-        batches: what an epoch goes through; may be endless if the fit has a time limit.
+        batches: what an epoch goes through, every epoch anew: a DataLoader, a list, ``range(n)``
+            where there are no data. May be endless if the fit has another limit.
         objective: what is predicted and lost.
         optimizer: changes the weights.
-        engine: how a step is computed; float32 in one process by default.
+        engine: how a gradient and a step are computed; float32 in one process by default.
         callbacks: whatever watches or adjusts.
-        valid_batches: what is gone through after each epoch without training.
+        valid_batches: what is gone through after each epoch, and at the end of the fit, without
+            training. It is given the same random numbers every time, and takes none of training's.
 
     Attributes:
-        epoch, iteration: how many are finished, over all fits; ``iteration`` counts batches that
-            were trained on.
-        progress: the part of the fit that is done, 0 to 1: the larger of the parts of the
-            iterations and of the time, so that a schedule that follows it fits both.
-        seconds: time spent in fits, over all resumes.
+        epoch: finished epochs, over all fits.
+        iteration: batches that training has begun with, over all fits.
+        steps: changes of the weights; fewer, where several batches make a step or one is skipped.
+        seconds: time spent in fits, as of the last batch, over all resumes.
+        progress: part of the fit that is done, 0 to 1; see there.
         training: whether the batch is trained on.
-        batch, prediction, losses, loss: of the batch at hand; ``losses`` by term.
+        batch, prediction: at hand.
+        losses, loss: of the batch, by term, and their sum.
+        measures: what callbacks measured of the batch, by name: recorded beside the losses.
 
     Raises:
         TypeError: something among the callbacks is none, such as a second objective or engine.
@@ -68,25 +64,28 @@ class Learner:
         *,
         engine: Engine | None = None,
         callbacks: Sequence[Callback] = (),
-        valid_batches: Iterable[Any] = (),
+        valid_batches: Iterable[Any] | None = None,
     ) -> None:
-        for part in callbacks:
-            if not isinstance(part, Callback):
-                raise TypeError(
-                    f"{type(part).__name__} is not a Callback; objective and engine have their "
-                    f"own arguments, and there is exactly one of each"
-                )
-        self.model, self.batches, self.valid_batches = model, batches, valid_batches
-        self.objective, self.optimizer = objective, optimizer
+        self.model, self.objective = model, objective
         self.engine = engine or Engine()
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
-        self.epoch = self.iteration = 0
-        self.progress = self.seconds = 0.0
+        self.optimizer = self.engine.prepare(model, optimizer)
+        self.batches = Batches(batches, self.engine.prepare_batches(batches))
+        self.valid_batches = (
+            None if valid_batches is None else self.engine.prepare_batches(valid_batches)
+        )
+        self.use_callbacks(callbacks)
+        self.epoch = self.iteration = self.steps = 0
+        self.seconds = 0.0
         self.training = True
         self.batch: Any = None
         self.prediction: Any = None
-        self.losses: dict[str, Tensor] = {}
         self.loss: Tensor
+        self.losses: dict[str, Tensor] = {}
+        self.measures: dict[str, Tensor] = {}
+        self._set_aside: dict[str, Any] | None = None  # training's generators while validating
+        self._set_limits(1, None, None)
+
+    # ---- the loop ------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -97,22 +96,27 @@ class Learner:
     ) -> None:
         """Train until so many epochs or iterations are done, or the time is over.
 
-        All three are counted from the beginning, before a resume; what comes first ends the fit.
-        Without any of them it is one epoch.
+        All three are counted from the very beginning, over all fits and resumes; what comes first
+        ends the fit. Without any of them it is one epoch more.
         """
-        if epochs is None:
-            epochs = 1 if iterations is None and minutes is None else sys.maxsize
-        length = len(self.batches) if isinstance(self.batches, Sized) else math.inf
-        self._iterations = min(epochs * length, iterations or math.inf)
-        self._time_limit = math.inf if minutes is None else 60 * minutes
-        self._began = time.monotonic() - self.seconds
-        self._update_progress()
+        self._set_limits(epochs, iterations, minutes)
         with self._phase("fit"):
-            while self.epoch < epochs and self.progress < 1:
+            while self.epoch < self._epochs and not self._over:
                 self._one_epoch(self.batches, training=True)
-                if self.valid_batches:
-                    self._one_epoch(self.valid_batches, training=False)
-                self.epoch += 1
+                if self.valid_batches is not None:
+                    self._validate(self.valid_batches)
+                if self.batches.finished or not self._over:
+                    self.epoch += 1
+                    self.batches.rewind()
+
+    def _validate(self, batches: Iterable[Any]) -> None:
+        self._set_aside = generator_state()
+        try:
+            seed_generators(VALIDATION_SEED)
+            self._one_epoch(batches, training=False)
+        finally:
+            set_generator_state(self._set_aside)
+            self._set_aside = None
 
     def _one_epoch(self, batches: Iterable[Any], *, training: bool) -> None:
         self.training = training
@@ -121,66 +125,194 @@ class Learner:
             for self.batch in batches:
                 with self._phase("batch"):
                     self._one_batch()
-                    self.iteration += training
-                    self._update_progress()
-                if training and self.progress >= 1:
-                    break
+                if training:
+                    self.seconds = self.engine.highest(time.monotonic() - self._began)
+                    if self._over:
+                        break
 
     def _one_batch(self) -> None:
+        self.iteration += self.training
+        self.measures = {}
         with self.engine.precision():
             self.prediction = self.objective.predict(self.model, self.batch)
             self._emit("after_predict")
             self.losses = self.objective.losses(self.prediction, self.batch)
-            self.loss = torch.stack(list(self.losses.values())).sum()
+            self.loss = total(self.losses)
             self._emit("after_loss")
         if not self.training:
             return
-        self.engine.backward(self.loss)
-        self._emit("after_backward")
-        self.engine.step(self.optimizer)
-        self._emit("after_step")
-        self.optimizer.zero_grad()
-
-    def _update_progress(self) -> None:
-        self.seconds = time.monotonic() - self._began
-        self.progress = max(self.iteration / self._iterations, self.seconds / self._time_limit)
+        if not self.engine.backward(self.loss, self.optimizer):
+            return  # the batches that follow add to the gradient before a step is made of it
+        try:
+            self._emit("after_backward")
+            if self.engine.step(self.optimizer):
+                self.steps += 1
+                self._emit("after_step")
+        finally:
+            self.engine.zero_grad(self.optimizer)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
+        failure: BaseException | None = None
         try:
             self._emit(f"before_{name}")
             yield
             self._emit(f"after_{name}")
         except CANCEL[name]:
             pass
-        finally:
-            self._emit(f"cleanup_{name}")
+        except BaseException as error:
+            failure = error
+        for handler in self._handlers[f"cleanup_{name}"]:
+            try:
+                handler(self)
+            except BaseException as error:  # the others must clean up all the same
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _emit(self, event: str) -> None:
-        for callback in self.callbacks:
-            callback.on(event, self)
+        for handler in self._handlers[event]:
+            handler(self)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that a resumed fit needs to give the same bits as one that was not interrupted."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batches": self.batches.state_dict() if isinstance(self.batches, Stateful) else {},
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
-            "epoch": self.epoch,
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "generator": torch.get_rng_state(),
+    # ---- limits --------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> float:
+        """Part of the fit that is done, 0 to 1.
+
+        The largest of the parts of the epochs, the iterations and the time, so that a schedule that
+        follows it fits whichever ends the fit.
+        """
+        return min(
+            1.0,
+            max(
+                self.epoch / self._epochs,
+                self.iteration / self._iterations,
+                self.seconds / self._time_limit,
+            ),
+        )
+
+    def stop(self) -> None:
+        """End the fit after this batch, as if that had been its limit."""
+        self._stopped = True
+
+    @property
+    def _over(self) -> bool:
+        return (
+            self._stopped
+            or self.iteration >= self._iteration_limit
+            or self.seconds >= self._time_limit
+        )
+
+    def _set_limits(
+        self, epochs: int | None, iterations: int | None, minutes: float | None
+    ) -> None:
+        if epochs is None:
+            unlimited = iterations is None and minutes is None
+            epochs = self.epoch + 1 if unlimited else sys.maxsize
+        try:
+            length: float = len(self.batches)
+        except TypeError:
+            length = math.inf
+        self._epochs = max(epochs, 1)
+        self._iteration_limit: float = math.inf if iterations is None else iterations
+        self._iterations = max(min(epochs * length, self._iteration_limit), 1)
+        self._time_limit = math.inf if minutes is None else 60 * minutes
+        self._stopped = False
+        self._began = time.monotonic() - self.seconds
+
+    # ---- callbacks -----------------------------------------------------------------------------
+
+    def use_callbacks(self, callbacks: Sequence[Callback]) -> None:
+        """Take these callbacks instead of those there are.
+
+        Raises:
+            TypeError: one of them is none.
+        """
+        for part in callbacks:
+            if not isinstance(part, Callback):
+                raise TypeError(
+                    f"{type(part).__name__} is not a Callback; objective and engine have their "
+                    f"own arguments, and there is exactly one of each"
+                )
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
+        here = [c for c in self.callbacks if self.engine.rank == 0 or not c.main_process_only]
+        self._handlers: dict[str, list[Callable[[Learner], None]]] = {
+            event: [method for c in here if (method := c.handler(event))] for event in EVENTS
         }
 
+    # ---- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed fit needs to give the same bits as one that was not interrupted.
+
+        Whole after every batch. Of several processes all must call this together.
+        """
+        parts: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "engine": self.engine.state_dict(),
+            "batches": self.batches.state_dict(),
+            "callbacks": {name: state for name, c in self._named() if (state := c.state_dict())},
+            "counts": {name: getattr(self, name) for name in COUNTS},
+            "generators": self.engine.gather_object(self._set_aside or generator_state()),
+        }
+        if self.engine.added:
+            parts["gradients"] = [weight.grad for weight in self.model.parameters()]
+        if isinstance(self.objective, Stateful):
+            parts["objective"] = self.objective.state_dict()
+        return parts
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state_dict`; the parts must be those it was taken with."""
+        """Go on from :meth:`state_dict`.
+
+        Raises:
+            InputError: the state is that of something else.
+        """
+        try:
+            self._load(state)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            text = " ".join(str(error).split())
+            raise InputError(
+                f"the checkpoint does not fit what is to be trained: {text}"
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        named = dict(self._named())
+        strangers = sorted(set(state["callbacks"]) - set(named))
+        if strangers:
+            raise ValueError(
+                f"it has the state of {strangers[0]}, which is not among the callbacks"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if isinstance(self.batches, Stateful):
-            self.batches.load_state_dict(state["batches"])
-        for callback, its_state in zip(self.callbacks, state["callbacks"], strict=True):
-            callback.load_state_dict(its_state)
-        self.epoch, self.iteration = state["epoch"], state["iteration"]
-        self.seconds = state["seconds"]
-        torch.set_rng_state(state["generator"])
+        self.engine.load_state_dict(state["engine"])
+        self.batches.load_state_dict(state["batches"])
+        if isinstance(self.objective, Stateful):
+            self.objective.load_state_dict(state["objective"])
+        for name, its_state in state["callbacks"].items():
+            named[name].load_state_dict(its_state)
+        for name in COUNTS:
+            setattr(self, name, state["counts"][name])
+        gradients = state.get("gradients", [])
+        for weight, gradient in zip(self.model.parameters(), gradients, strict=bool(gradients)):
+            weight.grad = None if gradient is None else gradient.to(weight)
+        set_generator_state(state["generators"][self.engine.rank % len(state["generators"])])
+
+    def _named(self) -> Iterator[tuple[str, Callback]]:
+        seen: dict[str, int] = {}
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            seen[kind] = seen.get(kind, 0) + 1
+            yield kind if seen[kind] == 1 else f"{kind} {seen[kind]}", callback
+
+
+COUNTS = ("epoch", "iteration", "steps", "seconds")
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    """Sum of the terms of a loss."""
+    first, *others = losses.values()
+    for term in others:
+        first = first + term
+    return first

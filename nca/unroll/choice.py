@@ -22,7 +22,6 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Literal["torc
 
     Raises:
         InputError: ``native`` was asked for and cannot be had; the text says why.
-
     """
     if backend == "torch":
         return "torch"

@@ -50,7 +50,6 @@ def load_library(
 
     Raises:
         CompileError: no compiler, or it failed.
-
     """
     compiler = find_compiler()
     flags = [*FLAGS, *compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
@@ -84,7 +83,6 @@ def find_compiler() -> Compiler:
 
     Raises:
         CompileError: there is none.
-
     """
     wanted = os.environ.get("CXX")
     names = (wanted,) if wanted else COMPILERS

@@ -46,7 +46,6 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
 
     Raises:
         CompileError: there is no compiler, or it failed.
-
     """
     defines = {
         "NCA_CHANNELS": str(channels),
@@ -59,6 +58,8 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
     library.nca_forward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 2]
     library.nca_backward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 6]
     library.nca_state_floats.argtypes = [size, size]
+    library.nca_fire_mask.argtypes = [pointer, size, size, ctypes.c_uint32, ctypes.c_uint64]
+    library.nca_fire_mask.restype = None
     for function in ("forward", "backward", "state_floats", "has_bfloat16", "lanes"):
         getattr(library, f"nca_{function}").restype = size
     return library
@@ -94,7 +95,6 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     Raises:
         ValueError: a weight does not have the shape that the rule's settings give it.
         CompileError: as :func:`kernel_library`.
-
     """
     _check_shapes(state, rule, masks)
     autocast = torch.is_autocast_enabled("cpu")

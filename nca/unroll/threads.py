@@ -26,7 +26,6 @@ class ThreadCount:
 
         Returns:
             At most ``torch.get_num_threads()``, the CPUs of the process, and ``samples``.
-
         """
         limit = min(torch.get_num_threads(), usable_cpus())
         if min(limit, samples) <= 1:

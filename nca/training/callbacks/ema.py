@@ -19,27 +19,33 @@ class EMA(Callback):
     Args:
         decay: the part of the average that is kept in a step. While few steps were made, less is:
             ``(1 + n) / (10 + n)``, so that the first weights do not linger.
+        warm_up: whether that is so.
     """
 
     order = 10
 
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, decay: float, *, warm_up: bool = True) -> None:
+        self.decay, self.warm_up = decay, warm_up
         self.steps = 0
         self.weights: list[Tensor] = []
 
     def before_fit(self, learner: "Learner") -> None:
         """Begin with the weights as they are."""
+        weights = list(learner.model.parameters())
         if not self.weights:
-            self.weights = [weight.detach().clone() for weight in learner.model.parameters()]
+            self.weights = [weight.detach().clone() for weight in weights]
+        self.weights = [
+            average.to(weight.device) for average, weight in zip(self.weights, weights, strict=True)
+        ]
 
     @torch.no_grad()
     def after_step(self, learner: "Learner") -> None:
         """Move the average towards the weights."""
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        decay = self.decay
+        if self.warm_up:
+            decay = min(decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        for average, weight in zip(self.weights, learner.model.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
+        torch._foreach_lerp_(self.weights, list(learner.model.parameters()), 1 - decay)
 
     @torch.no_grad()
     def copy_to(self, model: nn.Module) -> None:

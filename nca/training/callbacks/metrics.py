@@ -1,90 +1,169 @@
-"""Losses by term, written to a file that a program can read."""
+"""Losses by term and by layer, written to files that a program can read."""
 
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from nca.files import write_atomically
 from nca.training.callback import Callback
+from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nca.training.engine import Engine
     from nca.training.learner import Learner
 
 
 class Metrics(Callback):
-    """Average every term of the loss over an interval and append it to ``metrics.jsonl``.
+    """Average every term of the loss, and every measure, over an interval; write them as a row.
 
-    The sums stay on the device; one transfer an interval brings them over. After the fit the whole
-    table is written as ``metrics.csv`` too.
+    The values stay on the device; one transfer an interval brings them over. Rows are appended to
+    ``metrics.jsonl``; at the end of a fit all are written as ``metrics.csv`` too. Of several
+    processes the mean is taken.
 
     Args:
-        folder: where the files go.
+        folder: where the files go; None: rows are kept in memory only.
         every: iterations an interval.
 
     Attributes:
-        rows: one dictionary an interval: ``iteration``, ``seconds``, ``rate``, ``loss`` and every
-            term by name.
+        rows: one dictionary an interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every term
+            by name (``term/layer`` where a term has layers) and every measure. A validation gives a
+            row of its own: ``iteration``, ``seconds`` and ``valid/`` with the names.
+        terms: names of the terms of the loss.
     """
 
     order = 20
 
-    def __init__(self, folder: Path, every: int = 20) -> None:
-        self.path, self.every = folder / "metrics.jsonl", every
+    def __init__(self, folder: Path | None = None, every: int = 20) -> None:
+        self.path = None if folder is None else folder / "metrics.jsonl"
+        self.every = every
         self.rows: list[dict[str, float]] = []
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self.terms: list[str] = []
+        self._training: dict[str, list[Tensor]] = {}
+        self._validation: dict[str, list[Tensor]] = {}
 
-    def before_fit(self, _: "Learner") -> None:
+    def before_fit(self, learner: "Learner") -> None:
         """Begin the file with the rows from before a resume, of which there may be none."""
-        write_atomically(self.path, "".join(_line(row) for row in self.rows).encode())
+        if self.path is not None and learner.engine.rank == 0:
+            self._rewrite(self.path)
+
+    def before_epoch(self, _: "Learner") -> None:
+        """Begin a validation with nothing."""
+        self._validation = {}
 
     def after_batch(self, learner: "Learner") -> None:
-        """Add up the terms; write a row when the interval is full."""
-        if not learner.training:
-            return
-        for name, value in ({"loss": learner.loss} | learner.losses).items():
-            total = self._sums.get(name)
-            self._sums[name] = value.detach().clone() if total is None else total + value.detach()
-        self._count += 1
-        if self._count >= self.every:
-            self._write(learner)
+        """Keep the values; make a row when the interval is full."""
+        held = self._training if learner.training else self._validation
+        for name, value in {"loss": learner.loss, **learner.losses, **learner.measures}.items():
+            held.setdefault(name, []).append(value.detach())
+        if learner.training and len(held["loss"]) >= self.every:
+            self._add_row(learner)
+
+    def after_epoch(self, learner: "Learner") -> None:
+        """Make a row of a validation."""
+        if not learner.training and self._validation:
+            row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
+            means = averages(self._validation, learner.engine)
+            self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
+
+    def after_fit(self, learner: "Learner") -> None:
+        """Make a row of what is left."""
+        if self._training:
+            self._add_row(learner)
 
     def cleanup_fit(self, learner: "Learner") -> None:
-        """Write what is left, and the table."""
-        if self._count:
-            self._write(learner)
+        """Write the table."""
+        if self.path is None or learner.engine.rank != 0:
+            return
         table = io.StringIO()
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         writer = csv.DictWriter(table, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        write_atomically(self.path.with_suffix(".csv"), table.getvalue().encode())
+        with going_on():
+            write_atomically(self.path.with_suffix(".csv"), table.getvalue().encode())
+            self._rewrite(self.path)
 
-    def _write(self, learner: "Learner") -> None:
+    def _add_row(self, learner: "Learner") -> None:
+        self.terms = list(learner.losses)
         row: dict[str, float] = {
             "iteration": learner.iteration,
             "seconds": round(learner.seconds, 3),
             "rate": learner.optimizer.param_groups[0]["lr"],
         }
-        row |= {name: float(total) / self._count for name, total in self._sums.items()}
-        self._sums, self._count = {}, 0
+        held, self._training = self._training, {}
+        self._keep(learner, row | averages(held, learner.engine))
+
+    def _keep(self, learner: "Learner", row: dict[str, float]) -> None:
         self.rows.append(row)
-        with self.path.open("a") as file:
-            file.write(_line(row))
+        if self.path is not None and learner.engine.rank == 0:
+            with going_on(), self.path.open("a") as file:
+                file.write(_line(row))
+
+    def _rewrite(self, path: Path) -> None:
+        write_atomically(path, "".join(map(_line, self.rows)).encode())
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far, and the interval that is not full yet."""
-        return {"rows": self.rows, "sums": self._sums, "count": self._count}
+        return {"rows": list(self.rows), "terms": self.terms, "interval": dict(self._training)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self.rows, self._sums = list(state["rows"]), dict(state["sums"])
-        self._count = state["count"]
+        self.rows, self.terms = list(state["rows"]), list(state["terms"])
+        self._training = {name: list(values) for name, values in state["interval"].items()}
+
+
+class RowReader(Callback):
+    """Base of callbacks that show the rows of :class:`Metrics` somewhere.
+
+    Args:
+        metrics: whose rows; must be among the callbacks too.
+    """
+
+    order = 25  # after the rows are made
+    main_process_only = True
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._read = 0
+
+    def before_fit(self, _: "Learner") -> None:
+        """Rows from before a resume were shown then."""
+        self._read = len(self.metrics.rows)
+
+    def after_batch(self, learner: "Learner") -> None:
+        """Look for new rows."""
+        for row in self.metrics.rows[self._read :]:
+            self._read += 1
+            self.show(row, learner)
+
+    def after_epoch(self, learner: "Learner") -> None:
+        """See :meth:`after_batch`."""
+        RowReader.after_batch(self, learner)
+
+    def after_fit(self, learner: "Learner") -> None:
+        """See :meth:`after_batch`."""
+        RowReader.after_batch(self, learner)
+
+    def show(self, row: dict[str, float], learner: "Learner") -> None:
+        """Do with a row what it is for."""
+        raise NotImplementedError
+
+
+@torch.no_grad()
+def averages(held: dict[str, list["Tensor"]], engine: "Engine") -> dict[str, float]:
+    """Mean of every list, over all processes too, in one transfer from the device."""
+    means = torch.stack([torch.stack(values).float().mean() for values in held.values()])
+    return dict(zip(held, engine.gather(means[None]).mean(0).tolist(), strict=True))
 
 
 def _line(row: dict[str, float]) -> str:
-    return json.dumps(row) + "\n"
+    # JSON has no NaN and no infinity.
+    finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
+    return json.dumps(finite) + "\n"

@@ -1,16 +1,23 @@
 """A progress bar on a terminal, plain lines elsewhere."""
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
 
+from nca.errors import InputError
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nca.training.learner import Learner
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
+SECONDS = 0.2  # between looks at the loss, each of which waits for the device
 
 
 class Progress(Callback):
@@ -18,39 +25,37 @@ class Progress(Callback):
 
     Args:
         quiet: plain lines, one every tenth of the fit, as also when standard error is no terminal.
-        every: iterations between looks at the loss, each of which waits for the device.
     """
 
     order = 30
+    main_process_only = True
 
-    def __init__(self, *, quiet: bool = False, every: int = 10) -> None:
-        self.every = every
+    def __init__(self, *, quiet: bool = False) -> None:
         self.plain = quiet or not sys.stderr.isatty()
         self._bar: tqdm[Never] | None = None
+        self._shown = 0.0
         self._tenths = 0
+        self._start = (0, 0.0)
 
     def before_fit(self, learner: "Learner") -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
-        self._start = (learner.iteration, learner.seconds)
+        self._start = (learner.iteration, time.monotonic())
         if not self.plain:
-            self._bar = tqdm(total=100, bar_format=BAR, desc="training")
+            self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
     def after_batch(self, learner: "Learner") -> None:
-        """Update the bar, or write a line when a tenth is done."""
-        done = learner.progress
-        due = int(10 * done) > self._tenths
-        if self._bar is not None:
-            due = due or learner.iteration % self.every == 0
-        if not (learner.training and due):
+        """Update the bar now and then, or write a line when a tenth is done."""
+        if not learner.training:
             return
-        self._tenths = int(10 * done)
-        text = self._describe(learner)
-        if self._bar is not None:
-            self._bar.n = round(100 * done)
-            self._bar.set_postfix_str(text)
-        else:
-            print(f"training {done:4.0%}  {text}", file=sys.stderr, flush=True)
+        if self._bar is None:
+            if int(10 * learner.progress) > self._tenths:
+                self._tenths = int(10 * learner.progress)
+                self.say(f"training {learner.progress:4.0%}  {self._describe(learner)}")
+        elif time.monotonic() - self._shown > SECONDS or learner.progress >= 1:
+            self._shown = time.monotonic()
+            self._bar.n = round(100 * learner.progress)
+            self._bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: "Learner") -> None:
         """Close the bar."""
@@ -59,15 +64,37 @@ class Progress(Callback):
             self._bar = None
 
     def _describe(self, learner: "Learner") -> str:
-        seconds = learner.seconds - self._start[1]
+        seconds = time.monotonic() - self._start[1]
         rate = (learner.iteration - self._start[0]) / max(seconds, 1e-9)
         left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
         return (
             f"{left // 60:02.0f}:{left % 60:02.0f} left, iteration {learner.iteration}, "
-            f"{rate:.1f}/s, loss {float(learner.loss.detach()):.3f}"
+            f"{rate:.3g}/s, {describe_losses(learner.losses)}"
         )
 
     @staticmethod
     def say(text: str) -> None:
         """Write a line without tearing a bar."""
         tqdm.write(text, file=sys.stderr)
+        sys.stderr.flush()
+
+
+def describe_losses(losses: "dict[str, Tensor]") -> str:
+    """The loss and its terms; those of the layers of one term (``term/layer``) are added up."""
+    terms: dict[str, float] = {}
+    for name, value in losses.items():
+        term = name.partition("/")[0]
+        terms[term] = terms.get(term, 0.0) + float(value.detach())
+    text = f"loss {sum(terms.values()):.4g}"
+    if len(terms) > 1:
+        text += " = " + " + ".join(f"{value:.4g} {term}" for term, value in terms.items())
+    return text
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """If something cannot be written, say so and go on: a full disk may have room again later."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        Progress.say(f"warning: {error}; the training goes on")

@@ -2,24 +2,34 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
+Curve = Callable[[float, int], float]
+"""``curve(progress, steps)``: progress of the fit in [0, 1], and steps made so far."""
+
 
 class Schedule(Callback):
-    """Set the learning rate before every batch.
+    """Set the learning rate, and if asked for the momentum, before every step.
+
+    The rate moves on only when the weights have changed: it is the same for all batches of an
+    accumulated step, and for another try after a step that was skipped. As it follows the progress
+    of the fit and does not count, it is right under any number of processes and is done when the
+    fit is.
 
     Args:
-        factor: ``factor(progress, iteration)`` -> what the optimizer's own rate is multiplied by.
+        factor: what the optimizer's own rates are multiplied by.
+        momentum: momentum, or the first beta of Adam.
     """
 
-    def __init__(self, factor: Callable[[float, int], float]) -> None:
-        self.factor = factor
+    def __init__(self, factor: Curve, momentum: Curve | None = None) -> None:
+        self.factor, self.momentum = factor, momentum
         self.base_rates: list[float] = []
+        self._steps = -1  # that were made when the rates were set last
 
     def before_fit(self, learner: "Learner") -> None:
         """Keep the optimizer's own rates."""
@@ -27,25 +37,62 @@ class Schedule(Callback):
             self.base_rates = [group["lr"] for group in learner.optimizer.param_groups]
 
     def before_batch(self, learner: "Learner") -> None:
-        """Set the rates."""
-        factor = self.factor(learner.progress, learner.iteration)
+        """Set the rates, if there was a step since."""
+        if learner.steps == self._steps:
+            return
+        self._steps = learner.steps
+        position = learner.progress, learner.steps
         for group, rate in zip(learner.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
+            group["lr"] = rate * self.factor(*position)
+            if self.momentum is not None:
+                set_momentum(group, self.momentum(*position))
 
-    def state_dict(self) -> dict[str, list[float]]:
+    def state_dict(self) -> dict[str, Any]:
         """The optimizer's own rates, which its state no longer tells once they were set."""
-        return {"base_rates": self.base_rates}
+        return {"base_rates": self.base_rates, "steps": self._steps}
 
-    def load_state_dict(self, state: dict[str, list[float]]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self.base_rates = state["base_rates"]
+        self.base_rates, self._steps = state["base_rates"], state["steps"]
 
 
-def warm_up_then_cosine(warm_up: int, final: float) -> Callable[[float, int], float]:
-    """Rise linearly over ``warm_up`` iterations, and fall to ``final`` along half a cosine."""
+def set_momentum(group: dict[str, Any], value: float) -> None:
+    """Set the momentum of a group of an optimizer: of SGD, or the first beta of Adam."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
 
-    def factor(progress: float, iteration: int) -> float:
-        rise = min(1.0, (iteration + 1) / max(warm_up, 1))
-        return rise * (final + (1 - final) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2)
 
-    return factor
+def cosine(start: float, end: float, position: float) -> float:
+    """Go from ``start`` to ``end`` along half a cosine; ``position`` is clipped to [0, 1]."""
+    position = min(max(position, 0.0), 1.0)
+    return end + (start - end) * (1 + math.cos(math.pi * position)) / 2
+
+
+def one_cycle(rise: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> Curve:
+    """Rise from ``start`` to 1 in the first part of the fit, fall to ``end`` in the rest.
+
+    Smith, "Super-Convergence", 2018, with the half cosines of fast.ai. For its momentum, falling
+    while the rate rises, take ``one_cycle_momentum``.
+    """
+    return lambda progress, _: up_and_down(progress, rise, start, 1.0, end)
+
+
+def one_cycle_momentum(rise: float = 0.25, high: float = 0.95, low: float = 0.85) -> Curve:
+    """Fall from ``high`` to ``low`` while the rate of :func:`one_cycle` rises, and come back."""
+    return lambda progress, _: up_and_down(progress, rise, high, low, high)
+
+
+def up_and_down(progress: float, rise: float, start: float, middle: float, end: float) -> float:
+    """From ``start`` to ``middle`` while progress is below ``rise``, then to ``end``."""
+    if progress < rise:
+        return cosine(start, middle, progress / rise)
+    return cosine(middle, end, (progress - rise) / max(1 - rise, 1e-9))
+
+
+def warm_up_then_cosine(warm_up: int, final: float) -> Curve:
+    """Rise linearly over ``warm_up`` steps, and fall to ``final`` along half a cosine."""
+    return lambda progress, steps: (
+        min(1.0, (steps + 1) / max(warm_up, 1)) * cosine(1.0, final, progress)
+    )

@@ -104,14 +104,11 @@ template <class Unit> struct Cells {
 
     // --- one chunk ------------------------------------------------------------------------------
 
-    static void perceive(const float* cell, ptrdiff_t row, float* __restrict out) {
-        UNROLL for (int k = 0; k < FILTERS; ++k) UNROLL for (int v = 0; v < CELL_VECTORS; ++v) {
-            Floats sum = {};
-            UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x)
-                if (FILTER[k][y][x] != 0)
-                    sum += FILTER[k][y][x] * load(cell + (y - 1) * row + (x - 1) * CELL + v * LANES);
-            store(out + k * CHANNELS + v * LANES, sum);
-        }
+    static void perceive_cell(const float* cell, ptrdiff_t row, float* out) {
+        // Last vector first: what it writes beyond its filter is then overwritten.
+        UNROLL for (int v = CELL_VECTORS - 1; v >= 0; --v)
+            perceive(cell + v * LANES, row, CELL,
+                     [&](int k, Floats value) { store(out + k * CHANNELS + v * LANES, value); });
     }
 
     // The transpose of perceive: gradients of a cell's perception go to its neighbors.
@@ -141,7 +138,7 @@ template <class Unit> struct Cells {
     static void hidden_layer(const Weights& w, Scratch& s, const float* origin, ptrdiff_t row, const int32_t* firing,
                              int n) {
         for (int i = 0; i < n; ++i)
-            perceive(origin + ptrdiff_t{firing[i]} * CELL, row, s.perception + i * PERCEIVED_ROW);
+            perceive_cell(origin + ptrdiff_t{firing[i]} * CELL, row, s.perception + i * PERCEIVED_ROW);
         std::memset(s.perception + n * PERCEIVED_ROW, 0, (CHUNK - n) * PERCEIVED_ROW * sizeof(float));
         const Unit* perception = along_columns(s.perception, s.packed, CHUNK * PERCEIVED_ROW);
         multiply<WIDE_VECTORS>(

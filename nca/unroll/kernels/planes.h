@@ -6,13 +6,18 @@
 #include "rule.h"
 
 struct Planes {
-    static constexpr int TILE = 4;  // weights are done in tiles of TILE x TILE, padded with zeros
-    static constexpr int WIDE = round_up(HIDDEN, TILE), PERCEIVED = round_up(PERCEPTION, TILE),
+    static constexpr int BLOCK = 2;  // vectors of a row that are done together
+    static constexpr int TILE = 4;   // weight gradients are done in tiles of TILE x TILE
+    static constexpr int UNITS = 8;  // rows of a product that are done together
+    static constexpr int WIDE = round_up(HIDDEN, UNITS), PERCEIVED = round_up(PERCEPTION, UNITS),
                          CHANNELS_UP = round_up(CHANNELS, TILE);
 
-    // A row: one vector whose last lane is the left border, then the cells, up to whole vectors. The right
-    // border is the lane after the last cell, at worst the first of the next row's vector.
-    static ptrdiff_t row_floats(int64_t width) { return LANES + (width + LANES - 1) / LANES * LANES; }
+    // A row: one vector whose last lane is the left border, then the cells, up to whole blocks. The
+    // right border is the lane after the last cell, at worst the first of the next row's vector.
+    static ptrdiff_t row_floats(int64_t width) {
+        constexpr int BLOCK_CELLS = BLOCK * LANES;
+        return LANES + (width + BLOCK_CELLS - 1) / BLOCK_CELLS * BLOCK_CELLS;
+    }
     static ptrdiff_t plane_floats(int64_t height, int64_t width) { return (height + 2) * row_floats(width); }
     static int64_t state_floats(int64_t height, int64_t width) {
         return CHANNELS * plane_floats(height, width) + LANES;
@@ -51,73 +56,84 @@ struct Planes {
               d_hidden(WIDE * row), change(CHANNELS_UP * row), d_perception((PERCEIVED + 1) * row + LANES) {}
     };
 
-    // --- one block of LANES cells -----------------------------------------------------------------
+    static void add(float* to, Floats v) { store(to, load(to) + v); }
 
-    static void perceive(const float* cell, ptrdiff_t row, ptrdiff_t channel, Floats* perception) {
-        UNROLL for (int c = 0; c < CHANNELS; ++c) UNROLL for (int k = 0; k < FILTERS; ++k) {
-            Floats sum = {};
-            UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x)
-                if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(cell + c * channel + (y - 1) * row + x - 1);
-            perception[c * FILTERS + k] = sum;
-        }
-    }
+    // --- forward: one vector of cells, all in registers -----------------------------------------------
 
-    // TILE hidden units, before ReLU.
-    static void first_layer(const Weights& w, const Floats* perception, int first, Floats* sums) {
-        UNROLL for (int j = 0; j < TILE; ++j) sums[j] = broadcast(w.b1[first + j]);
-        UNROLL for (int k = 0; k < PERCEPTION; ++k) UNROLL for (int j = 0; j < TILE; ++j)
-            sums[j] = dot(w.w1[k][first + j], perception[k], sums[j]);
-    }
-
-    static void forward_block(const Weights& w, const float* cell, float* next, ptrdiff_t row, ptrdiff_t channel,
-                              Ints firing) {
+    static void forward_vector(const Weights& w, const float* cell, float* next, ptrdiff_t row, ptrdiff_t channel,
+                               Ints firing) {
         Floats perception[PERCEPTION], change[CHANNELS];
-        perceive(cell, row, channel, perception);
-        UNROLL for (int c = 0; c < CHANNELS; ++c) change[c] = broadcast(w.b2[c]);
-        for (int first = 0; first < WIDE; first += TILE) {
-            Floats hidden[TILE];
-            first_layer(w, perception, first, hidden);
-            UNROLL for (int j = 0; j < TILE; ++j) {
-                const Floats value = at_most(relu(hidden[j]), w.clip);
-                UNROLL for (int c = 0; c < CHANNELS; ++c) change[c] = dot(w.w2[first + j][c], value, change[c]);
+        UNROLL for (int c = 0; c < CHANNELS; ++c) {
+            perceive(cell + c * channel, row, 1, [&](int k, Floats value) { perception[c * FILTERS + k] = value; });
+            change[c] = broadcast(w.b2[c]);
+        }
+        for (int first = 0; first < WIDE; first += UNITS) {
+            Floats hidden[UNITS];
+            UNROLL for (int j = 0; j < UNITS; ++j) hidden[j] = broadcast(w.b1[first + j]);
+            UNROLL for (int k = 0; k < PERCEPTION; ++k) UNROLL for (int j = 0; j < UNITS; ++j)
+                hidden[j] = dot(w.w1[k][first + j], perception[k], hidden[j]);
+            UNROLL for (int j = 0; j < UNITS; ++j) {
+                hidden[j] = at_most(relu(hidden[j]), w.clip);
+                UNROLL for (int c = 0; c < CHANNELS; ++c) change[c] = dot(w.w2[first + j][c], hidden[j], change[c]);
             }
         }
         UNROLL for (int c = 0; c < CHANNELS; ++c)
             store(next + c * channel, load(cell + c * channel) + keep(firing, change[c]));
     }
 
-    // Recompute a block and leave in the row what the weights' gradients and the neighbors need.
-    static void backward_block(const Weights& w, Scratch& s, const float* cell, const float* d_next, ptrdiff_t channel,
-                               Ints firing, ptrdiff_t i) {
-        Floats perception[PERCEPTION], change[CHANNELS], d_perception[PERCEIVED] = {};
-        perceive(cell, s.row, channel, perception);
-        UNROLL for (int k = 0; k < PERCEPTION; ++k) store(&s.perception[k * s.row + i], keep(firing, perception[k]));
-        UNROLL for (int c = 0; c < CHANNELS; ++c) {
-            change[c] = keep(firing, load(d_next + c * channel));
-            store(&s.change[c * s.row + i], change[c]);
-            add(s.d_b2 + c * LANES, change[c]);
-        }
-        for (int first = 0; first < WIDE; first += TILE) {
-            Floats hidden[TILE];
-            first_layer(w, perception, first, hidden);
-            UNROLL for (int j = 0; j < TILE; ++j) {
-                const Floats value = at_most(relu(hidden[j]), w.clip);
-                Floats sum = {};
-                UNROLL for (int c = 0; c < CHANNELS; ++c) sum = dot(w.w2[first + j][c], change[c], sum);
-                const Floats gradient = pass_gradient(sum, value, w.clip);
-                store(&s.hidden[(first + j) * s.row + i], keep(firing, value));
-                store(&s.d_hidden[(first + j) * s.row + i], gradient);
-                add(s.d_b1 + (first + j) * LANES, gradient);
-                UNROLL for (int k = 0; k < PERCEPTION; ++k)
-                    d_perception[k] = dot(w.w1[k][first + j], gradient, d_perception[k]);
+    // --- backward: one row at a time, in small buffers ------------------------------------------------
+
+    // Perceptions and incoming gradients of the cells that fire, zero for the others.
+    static void gather_row(Scratch& s, const float* state, const float* d_next, ptrdiff_t channel, ptrdiff_t cells) {
+        const ptrdiff_t row = s.row;
+        const uint8_t* mask = s.mask.data();
+        for (int c = 0; c < CHANNELS; ++c) {
+            float *perception = s.perception.data() + c * FILTERS * row, *change = s.change.data() + c * row;
+            Floats sum = {};
+            for (ptrdiff_t i = 0; i < cells; i += LANES) {
+                const Ints firing = lanes_of(mask + i);
+                perceive(state + c * channel + i, row, 1,
+                         [&](int k, Floats value) { store(perception + k * row + i, keep(firing, value)); });
+                const Floats gradient = keep(firing, load(d_next + c * channel + i));
+                store(change + i, gradient);
+                sum += gradient;
             }
+            add(s.d_b2 + c * LANES, sum);
         }
-        UNROLL for (int k = 0; k < PERCEPTION; ++k) store(&s.d_perception[k * s.row + LANES + i], d_perception[k]);
     }
 
-    static void add(float* to, Floats v) { store(to, load(to) + v); }
+    // Product of weights and rows of cells: finish(i, x, start(i) + sum over k of weight (i, k) * row k), where
+    // weight (i, k) is at weights[i * next_row + k * next_column].
+    template <int COUNT, int DEPTH, class Start, class Finish>
+    static void combine_rows(const float* weights, int next_row, int next_column, const float* rows, ptrdiff_t row,
+                             ptrdiff_t cells, Start start, Finish finish) {
+        for (ptrdiff_t x = 0; x < cells; x += BLOCK * LANES)
+            for (int i = 0; i < COUNT; i += UNITS)
+                multiply_block<UNITS, BLOCK>(
+                    weights + i * next_row, next_row, next_column, rows + x, row, DEPTH,
+                    [&](int) { return Floats{}; },
+                    [&](int j, int v, Floats sum) { finish(i + j, x + v * LANES, sum + broadcast(start(i + j))); });
+    }
 
-    // --- one row of the backward pass ---------------------------------------------------------------
+    // Recompute a row and leave in the buffers what the weights' gradients and the neighbors need.
+    static void backward_row(const Weights& w, Scratch& s, ptrdiff_t cells) {
+        const ptrdiff_t row = s.row;
+        const float clip = w.clip;
+        float *hidden = s.hidden.data(), *d_hidden = s.d_hidden.data(), *d_perception = s.d_perception.data() + LANES;
+        const auto nothing = [](int) { return 0.f; };
+        combine_rows<WIDE, PERCEPTION>(
+            w.w1[0], 1, WIDE, s.perception.data(), row, cells, [&](int j) { return w.b1[j]; },
+            [=](int j, ptrdiff_t x, Floats v) { store(hidden + j * row + x, at_most(relu(v), clip)); });
+        combine_rows<WIDE, CHANNELS>(
+            w.w2[0], CHANNELS, 1, s.change.data(), row, cells, nothing, [=, &s](int j, ptrdiff_t x, Floats v) {
+                const Floats gradient = pass_gradient(v, load(hidden + j * row + x), clip);
+                store(d_hidden + j * row + x, gradient);
+                add(s.d_b1 + j * LANES, gradient);
+            });
+        combine_rows<PERCEIVED, WIDE>(
+            w.w1[0], WIDE, 1, d_hidden, row, cells, nothing,
+            [=](int k, ptrdiff_t x, Floats v) { store(d_perception + k * row + x, v); });
+    }
 
     // sums[i][j] += sum over the row of left[i] * right[j], lane by lane.
     static void outer_products(const float* left, int left_rows, const float* right, int right_rows, ptrdiff_t row,
@@ -130,6 +146,8 @@ struct Planes {
                     UNROLL for (int q = 0; q < TILE; ++q) {
                         a[q] = load(left + (i + q) * row + x);
                         b[q] = load(right + (j + q) * row + x);
+                        pin(a[q]);
+                        pin(b[q]);
                     }
                     UNROLL for (int q = 0; q < TILE; ++q) UNROLL for (int r = 0; r < TILE; ++r) sum[q][r] += a[q] * b[r];
                 }
@@ -138,22 +156,23 @@ struct Planes {
             }
     }
 
-    // The transpose of perceive for one row: gradients of the perceptions go to rows y-1, y and y+1.
-    static void spread_row(const Scratch& s, float* d_row, ptrdiff_t channel, int64_t width) {
+    // The transpose of perceive: gradients of a row's perceptions go to the rows above, here and below.
+    static void spread_row(const Scratch& s, float* d_state, ptrdiff_t channel, int64_t width) {
+        const ptrdiff_t row = s.row;
         for (int c = 0; c < CHANNELS; ++c) {
-            const float* gradient = s.d_perception.data() + c * FILTERS * s.row + LANES;
+            const float* gradient = s.d_perception.data() + c * FILTERS * row + LANES;
             UNROLL for (int y = 0; y < 3; ++y) {
-                float* to = d_row + c * channel + (y - 1) * s.row;
+                float* to = d_state + c * channel + (y - 1) * row;
                 for (ptrdiff_t i = 0; i < width; i += LANES) {
                     Floats sum = {};
                     UNROLL for (int k = 0; k < FILTERS; ++k) UNROLL for (int x = 0; x < 3; ++x)
-                        if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(gradient + k * s.row + i + 1 - x);
+                        if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(gradient + k * row + i + 1 - x);
                     add(to + i, sum);
                 }
                 // The vectors reach neither the left border nor, when they end with the row, the right one.
                 for (int k = 0; k < FILTERS; ++k) {
-                    to[-1] += FILTER[k][y][0] * gradient[k * s.row];
-                    if (width % LANES == 0) to[width] += FILTER[k][y][2] * gradient[k * s.row + width - 1];
+                    to[-1] += FILTER[k][y][0] * gradient[k * row];
+                    if (width % LANES == 0) to[width] += FILTER[k][y][2] * gradient[k * row + width - 1];
                 }
             }
         }
@@ -168,7 +187,7 @@ struct Planes {
         for (int64_t y = 0; y < p.height; ++y) {
             std::memcpy(s.mask.data(), mask + y * p.width, p.width);
             for (ptrdiff_t i = 0; i < p.width; i += LANES)
-                forward_block(w, from.origin + y * from.row + i, to.origin + y * to.row + i, from.row, channel,
+                forward_vector(w, from.origin + y * from.row + i, to.origin + y * to.row + i, from.row, channel,
                               lanes_of(&s.mask[i]));
         }
         show_border(p, next);
@@ -182,9 +201,8 @@ struct Planes {
         std::memcpy(d_state, d_next, state_floats(p.height, p.width) * sizeof(float));
         for (int64_t y = 0; y < p.height; ++y) {
             std::memcpy(s.mask.data(), mask + y * p.width, p.width);
-            for (ptrdiff_t i = 0; i < p.width; i += LANES)
-                backward_block(w, s, from.origin + y * s.row + i, d_from.origin + y * s.row + i, channel,
-                               lanes_of(&s.mask[i]), i);
+            gather_row(s, from.origin + y * s.row, d_from.origin + y * s.row, channel, cells);
+            backward_row(w, s, cells);
             outer_products(s.d_hidden.data(), WIDE, s.perception.data(), PERCEIVED, s.row, cells, s.d_w1);
             outer_products(s.change.data(), CHANNELS_UP, s.hidden.data(), WIDE, s.row, cells, s.d_w2);
             spread_row(s, d_to.origin + y * s.row, channel, p.width);

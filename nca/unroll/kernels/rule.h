@@ -88,6 +88,21 @@ inline void fold_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
+// Filter k of the cells at `cell`, as finish(k, value); rows and columns lie so many floats apart.
+template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, ptrdiff_t column, Finish finish) {
+    Floats near[3][3];
+    UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
+        near[y][x] = load(cell + (y - 1) * row + (x - 1) * column);
+        pin(near[y][x]);
+    }
+    UNROLL for (int k = 0; k < FILTERS; ++k) {
+        Floats sum = {};
+        UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x)
+            if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * near[y][x];
+        finish(k, sum);
+    }
+}
+
 // Gradients of one sample in the layout of the torch tensors. In double: they sum over all steps.
 struct Gradients {
     std::vector<double> w1 = std::vector<double>(HIDDEN * PERCEPTION), b1 = std::vector<double>(HIDDEN),

@@ -99,6 +99,13 @@ template <class Call> int with_kernel(bool bfloat16, Call call) {
     else return call(Unroll<Cells<float>>());
 }
 
+// The hash of nca/rng.py.
+inline uint32_t pcg_hash(uint32_t value) {
+    const uint32_t state = value * 747796405u + 2891336453u;
+    const uint32_t word = ((state >> ((state >> 28) + 4)) ^ state) * 277803737u;
+    return (word >> 22) ^ word;
+}
+
 }  // namespace
 
 extern "C" {
@@ -111,6 +118,14 @@ int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
 // Floats of one state of one sample in the workspace.
 int64_t nca_state_floats(int64_t height, int64_t width) {
     return SMALL ? Planes::state_floats(height, width) : Cells<float>::state_floats(height, width);
+}
+
+// Which cells fire in a step, [height, width] bytes: those whose hash is below the threshold.
+void nca_fire_mask(uint8_t* mask, int64_t height, int64_t width, uint32_t base, uint64_t threshold) {
+    for (uint32_t y = 0; y < height; ++y) {
+        const uint32_t row = pcg_hash(y + base);
+        for (uint32_t x = 0; x < width; ++x) *mask++ = pcg_hash(x + row) < threshold;
+    }
 }
 
 // first, last: [batch, C, height, width].

@@ -1,0 +1,43 @@
+# Two commands: `make demo` and `make test`. README.md tells the plain lines behind them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the tests with real graphics and a real browser need, by Debian's names.
+PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotool
+
+.PHONY: demo test check system-packages
+
+demo: $(VENV)/base
+	$(BIN)/nca demo --out demo --overwrite
+
+test: $(VENV)/dev system-packages check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p nca
+
+$(VENV)/base: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	@touch $@ $(VENV)/base
+
+# Installed where this machine allows it, else named.
+system-packages:
+	@missing=""; for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; \
+	  else \
+	    echo "missing for the tests with graphics and a browser:$$missing"; \
+	  fi; \
+	fi

@@ -1,0 +1,37 @@
+"""The first thing a newcomer sees: a bundled picture becomes a rule and a page."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from nca.export.html import export_html
+from nca.pictures import picture_path
+from nca.rulefile import load_rule
+from nca.settings import DemoSettings
+from nca.texture.settings import PRESETS
+from nca.texture.train import RULE, train
+
+
+def demo(settings: DemoSettings) -> dict[Path, str]:
+    """Train a rule on a bundled picture and make the page that runs it.
+
+    Returns:
+        What there is to look at: path of each result, and what it is.
+
+    Raises:
+        InputError: there is no such picture, or the folder has results already.
+    """
+    picture = picture_path(settings.picture)
+    trained = train(
+        replace(
+            PRESETS["small"],
+            picture=picture,
+            out=settings.out,
+            minutes=settings.minutes,
+            overwrite=settings.overwrite,
+            quiet=settings.quiet,
+        )
+    )
+    page = trained.folder / f"{settings.picture}.html"
+    export_html({settings.picture: load_rule(trained.folder / RULE)}, page)
+    results = {trained.folder / name: what for name, what in trained.results.items()}
+    return {page: "runs the rule in any browser; scratch it with the mouse"} | results

@@ -1,0 +1,1 @@
+"""How good a rule is: distances it was not trained on, long runs, healing, other grids."""

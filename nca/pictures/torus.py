@@ -1,0 +1,205 @@
+"""Geometry on a torus: the unit square whose opposite sides are one, so that a drawing tiles.
+
+Lengths are fractions of the side, x runs right and y down. A field is an array [n, n]; what is
+random is chosen on a grid of its own, not on the pixels, so that a drawing is the same at every n.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Field: TypeAlias = NDArray[np.float64]  # [n, n]
+Points: TypeAlias = NDArray[np.float64]  # [count, 2], x and y
+Color: TypeAlias = NDArray[np.float64]  # [..., 3], linear light
+Index: TypeAlias = tuple[NDArray[np.intp], ...]
+
+NOISE_GRID = 256
+PATTERN_GRID = 192
+
+
+def grid(n: int) -> tuple[Field, Field]:
+    """Coordinates x and y of the pixel centers, each [n, n] in (0, 1)."""
+    centers = (np.arange(n) + 0.5) / n
+    x, y = np.meshgrid(centers, centers)
+    return x, y
+
+
+def wrap(difference: Field) -> Field:
+    """Shortest way round the torus, in [-0.5, 0.5]."""
+    return difference - np.round(difference)
+
+
+def frequencies(n: int) -> tuple[Field, Field]:
+    """Whole cycles per side along x [1, n//2 + 1] and y [n, 1], as ``np.fft.rfft2`` orders them."""
+    along_x, along_y = np.arange(n // 2 + 1.0), (np.arange(n) + n // 2) % n - n // 2
+    return along_x[None, :], along_y[:, None].astype(np.float64)
+
+
+def resample(field: Field, n: int) -> Field:
+    """The same trigonometric polynomial on another grid, [m, m] -> [n, n]; exact when n >= m."""
+    m = len(field)
+    spectrum = np.fft.fftshift(np.fft.fft2(field)) * (n / m) ** 2
+    if n >= m:
+        spectrum = np.pad(spectrum, ((n // 2 - m // 2, (n + 1) // 2 - (m + 1) // 2),) * 2)
+    else:
+        first = m // 2 - n // 2
+        spectrum = spectrum[first : first + n, first : first + n]
+    # A sample is a pixel center: grids of different pixels start at different points.
+    k = np.arange(n) - n // 2
+    turn = np.exp(1j * np.pi * k * (1 / n - 1 / m))
+    return np.fft.ifft2(np.fft.ifftshift(spectrum * turn[:, None] * turn)).real
+
+
+def blur(field: Field, radius: float) -> Field:
+    """Gaussian blur whose standard deviation is ``radius``."""
+    kx, ky = frequencies(len(field))
+    falloff = np.exp(-2 * (np.pi * radius) ** 2 * (kx**2 + ky**2))
+    return np.fft.irfft2(np.fft.rfft2(field) * falloff, field.shape)
+
+
+def noise(
+    n: int, rng: np.random.Generator, frequency_x: float, frequency_y: float | None = None
+) -> Field:
+    """Smooth noise of mean 0 and variance 1.
+
+    Args:
+        n: pixels of the side.
+        rng: where it comes from.
+        frequency_x: highest frequency along x in cycles per side (a Gaussian's deviation).
+        frequency_y: the same along y; default as along x.
+    """
+    kx, ky = frequencies(NOISE_GRID)
+    squared = (kx / frequency_x) ** 2 + (ky / (frequency_y or frequency_x)) ** 2
+    spectrum = np.fft.rfft2(rng.random((NOISE_GRID, NOISE_GRID))) * np.exp(-squared / 2)
+    spectrum[0, 0] = 0
+    field = np.fft.irfft2(spectrum, (NOISE_GRID, NOISE_GRID))
+    return resample(field / field.std(), n)
+
+
+def stripes_and_spots(
+    n: int,
+    rng: np.random.Generator,
+    waves: float,
+    *,
+    spots: float = 0.0,
+    drift: tuple[float, float] = (0.0, 0.0),
+    steps: int = 160,
+) -> Field:
+    """Pattern formed from noise, about -1 to 1, by the equation of Swift and Hohenberg.
+
+    ``du/dt = r u - (1 + laplacian / k^2)^2 u + g u^2 - u^3`` ("Hydrodynamic fluctuations at the
+    convective instability", Phys. Rev. A 15, 1977), linear part implicit, on a torus.
+
+    Args:
+        n: pixels of the side.
+        rng: source of the first noise.
+        waves: stripes per side.
+        spots: g; 0 gives a labyrinth, 1 and more gives spots.
+        drift: direction (x, y) along which stripes may not vary; its length is how much.
+        steps: of half a time unit.
+    """
+    kx, ky = frequencies(PATTERN_GRID)
+    growth = 0.9 - (1 - (kx**2 + ky**2) / waves**2) ** 2
+    growth = growth - ((kx * drift[0] + ky * drift[1]) / waves) ** 2
+    time_step = 0.5
+    u = 0.2 * (rng.random((PATTERN_GRID, PATTERN_GRID)) - 0.5)
+    for _ in range(steps):
+        pushed = u + time_step * (spots * u**2 - u**3)
+        u = np.fft.irfft2(np.fft.rfft2(pushed) / (1 - time_step * growth), u.shape)
+    return resample(u / np.abs(u).max(), n)
+
+
+def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
+    """Points [count, 2] that keep apart: random ones, moved to the middle of their cells.
+
+    Each round is one of Lloyd's ("Least squares quantization in PCM", 1982): more rounds, more
+    even. None leaves the points where chance put them.
+    """
+    points = rng.random((count, 2))
+    x, y = grid(96)
+    for _ in range(rounds):
+        owner = Cells.of(96, points).owner.ravel()
+        members = np.maximum(np.bincount(owner, minlength=count), 1)
+        for axis, coordinate in enumerate((x, y)):
+            offset = wrap(coordinate.ravel() - points[owner, axis])
+            points[:, axis] += np.bincount(owner, offset, minlength=count) / members
+    return points % 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A Voronoi diagram, drawn.
+
+    Attributes:
+        owner: index of the point whose cell a pixel lies in, [n, n].
+        border: distance to the border of the cell, [n, n], 0 on it.
+        dx, dy: position relative to the owner, [n, n].
+    """
+
+    owner: NDArray[np.intp]
+    border: Field
+    dx: Field
+    dy: Field
+
+    @classmethod
+    def of(
+        cls,
+        n: int,
+        points: Points,
+        *,
+        weights: ArrayLike = 0.0,
+        bend: tuple[Field, Field] | None = None,
+        rounding: float = 0.0,
+    ) -> "Cells":
+        """Draw the cells of points.
+
+        Args:
+            n: pixels of the side.
+            points: [count, 2].
+            weights: squared radii of a power diagram, [count]: a larger one, a larger cell.
+            bend: offsets (x, y), [n, n], by which pixels are moved first: borders that wander.
+            rounding: radius of the corners. The border distance is then a smooth minimum, below
+                0 in the corners.
+        """
+        x, y = grid(n)
+        if bend is not None:
+            x, y = x + bend[0], y + bend[1]
+        reach: NDArray[np.float64] = np.broadcast_to(weights, len(points))
+        apart = wrap(points[:, None] - points[None])
+        apart = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1e-9)
+
+        def power(i: int) -> Field:
+            distance: Field = wrap(x - points[i, 0]) ** 2 + wrap(y - points[i, 1]) ** 2
+            return distance - float(reach[i])
+
+        nearest, owner = power(0), np.zeros((n, n), dtype=np.intp)
+        for i in range(1, len(points)):
+            candidate = power(i)
+            closer = candidate < nearest
+            nearest[closer], owner[closer] = candidate[closer], i
+        # The bisector of points a and b lies at (|b|^2 - |a|^2) / (2 |b - a|).
+        border = np.full((n, n), np.inf)
+        crowd = np.zeros((n, n))
+        for i in range(len(points)):
+            distance = np.where(owner == i, np.inf, (power(i) - nearest) / (2 * apart[i][owner]))
+            np.minimum(border, distance, out=border)
+            if rounding:
+                crowd += np.exp(-distance / rounding)
+        if rounding:
+            border = -rounding * np.log(crowd)
+        return cls(owner, border, wrap(x - points[owner, 0]), wrap(y - points[owner, 1]))
+
+
+def pixel(n: int, x: float, y: float) -> tuple[int, int]:
+    """Row and column of the pixel that a point lies in."""
+    return int(y * n) % n, int(x * n) % n
+
+
+def window(n: int, x: float, y: float, radius: float) -> tuple[Index, Field, Field]:
+    """Pixels near a point: what to index a field with, and their dx and dy from the point."""
+    columns = np.arange(int(np.floor((x - radius) * n)), int(np.ceil((x + radius) * n)))
+    rows = np.arange(int(np.floor((y - radius) * n)), int(np.ceil((y + radius) * n)))
+    dx, dy = np.meshgrid((columns + 0.5) / n - x, (rows + 0.5) / n - y)
+    return np.ix_(rows % n, columns % n), dx, dy

@@ -1,0 +1,118 @@
+"""Training on several processes or devices, by Hugging Face Accelerate.
+
+``accelerate launch --num_processes 2 ...`` starts the processes; this engine makes them one
+training. Each works on its part of the batches, the gradients are averaged, and all make the same
+step.
+"""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, gather_object
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from nca.training.engine import Engine
+
+
+class Accelerate(Engine):
+    """Data parallelism and mixed precision by an ``accelerate.Accelerator``.
+
+    The gradients are averaged here, once they are complete, instead of by
+    ``DistributedDataParallel``: that wraps the model, and only sees what goes through its
+    ``forward``, which the weights of an unrolled rule do not. Buffers, such as the running
+    statistics of batch normalization, stay each process's own; checkpoints hold the first one's.
+
+    Args:
+        accelerator: devices, precision and processes; its own gradient accumulation must be 1.
+        accumulate: see :class:`~nca.training.engine.Engine`.
+    """
+
+    def __init__(self, accelerator: Accelerator | None = None, *, accumulate: int = 1) -> None:
+        super().__init__(accumulate=accumulate)
+        self.accelerator = accelerator or Accelerator()
+        self.rank, self.processes = (
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+
+    def precision(self) -> AbstractContextManager[None]:
+        """See :meth:`Engine.precision`."""
+        context: AbstractContextManager[None] = self.accelerator.autocast()
+        return context
+
+    def add_gradients(self, loss: Tensor) -> None:
+        """See :meth:`Engine.add_gradients`."""
+        self.accelerator.backward(loss)
+
+    def finish_gradients(self, optimizer: Optimizer) -> None:
+        """Average over the processes; divide the scale out, where there is one."""
+        if self.processes > 1:
+            self._average(weight for group in optimizer.param_groups for weight in group["params"])
+        self.accelerator.unscale_gradients(optimizer)
+
+    @torch.no_grad()
+    def _average(self, weights: Iterable[nn.Parameter]) -> None:
+        trained = [weight for weight in weights if weight.requires_grad]
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in trained]
+        mean = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        parts = mean.split([gradient.numel() for gradient in gradients])
+        for weight, part in zip(trained, parts, strict=True):
+            weight.grad = part.view_as(weight)
+
+    def step(self, optimizer: Optimizer) -> bool:
+        """See :meth:`Engine.step`."""
+        optimizer.step()
+        return not self.accelerator.optimizer_step_was_skipped
+
+    def prepare(self, model: nn.Module, optimizer: Optimizer) -> Optimizer:
+        """Move the model to the device and give all processes the weights of the first."""
+        model.to(self.accelerator.device)
+        if self.processes > 1:
+            with torch.no_grad():
+                for tensor in model.state_dict().values():
+                    tensor.copy_(broadcast(tensor))
+        prepared: Optimizer = self.accelerator.prepare_optimizer(optimizer)
+        return prepared
+
+    def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
+        """Split a DataLoader: process i has every n-th batch, from the i-th on, on its device.
+
+        Other sources must split themselves by ``rank`` and ``processes``.
+        """
+        if isinstance(batches, DataLoader):
+            prepared: Iterable[Any] = self.accelerator.prepare_data_loader(batches)
+            return prepared
+        return batches
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """See :meth:`Engine.gather`."""
+        gathered: Tensor = self.accelerator.gather(tensor)
+        return gathered
+
+    def gather_object(self, value: Any) -> list[Any]:
+        """See :meth:`Engine.gather_object`."""
+        values: list[Any] = gather_object([value])
+        return values
+
+    def highest(self, value: float) -> float:
+        """See :meth:`Engine.highest`."""
+        if self.processes == 1:
+            return value
+        mine = torch.tensor([value], dtype=torch.float64, device=self.accelerator.device)
+        return float(self.accelerator.gather(mine).max())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale, where there is one, and how far the accumulation is."""
+        scaler = self.accelerator.scaler
+        return super().state_dict() | {"scaler": {} if scaler is None else scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        super().load_state_dict(state)
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -1,0 +1,74 @@
+"""What happens inside a model while it learns."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from nca.training.callback import Callback
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+DEAD = 1e-3  # an activation nearer to zero than this does nothing
+
+
+class ActivationStatistics(Callback):
+    """Measure mean, standard deviation and dead part of what layers put out.
+
+    The measures are ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward hooks are
+    removed however the fit ends. A model whose layers are not modules that are called, such as a
+    rule, has nothing to hook.
+
+    Args:
+        layers: names of modules as in ``model.named_modules()``; by default all that have weights
+            and no modules in them.
+
+    Raises:
+        ValueError: (in the fit) there is no module of a name.
+    """
+
+    def __init__(self, layers: Sequence[str] | None = None) -> None:
+        self.layers = layers
+        self._handles: list[RemovableHandle] = []
+
+    def before_fit(self, learner: "Learner") -> None:
+        """Hook the layers."""
+        modules = dict(learner.model.named_modules())
+        names = weighted_leaves(learner.model) if self.layers is None else self.layers
+        for name in names:
+            if name not in modules:
+                raise ValueError(f"no layer {name!r}; there are {sorted(filter(None, modules))}")
+            hook = partial(self._measure, learner, name)
+            self._handles.append(modules[name].register_forward_hook(hook))
+
+    def cleanup_fit(self, _: "Learner") -> None:
+        """Remove the hooks."""
+        while self._handles:
+            self._handles.pop().remove()
+
+    @torch.no_grad()
+    def _measure(
+        self, learner: "Learner", name: str, _: nn.Module, __: Any, output: Tensor
+    ) -> None:
+        if not learner.training:
+            return
+        values = output.float()
+        learner.measures |= {
+            f"activation/{name}/mean": values.mean(),
+            f"activation/{name}/std": values.std(),
+            f"activation/{name}/dead": (values.abs() < DEAD).float().mean(),
+        }
+
+
+def weighted_leaves(model: nn.Module) -> list[str]:
+    """Names of the modules that have weights of their own and no modules in them."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if name and next(module.parameters(recurse=False), None) is not None
+        if next(module.children(), None) is None
+    ]

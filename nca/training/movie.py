@@ -1,0 +1,66 @@
+"""Frames to a movie: animations by Pillow, MP4 by ffmpeg where it is installed."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from nca.errors import InputError
+from nca.files import write_atomically
+from nca.images import write_animation
+
+T = TypeVar("T")
+LAST = 1.5  # seconds that the last frame stays
+
+
+def write_movie(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
+    """Write frames of one size; the last one stays for a moment.
+
+    Args:
+        path: ``.webp``, ``.gif``, ``.png`` or ``.apng``; ``.mp4`` with imageio-ffmpeg.
+        frames: at least one.
+        fps: frames a second.
+
+    Raises:
+        InputError: another ending, no ffmpeg for an MP4, or the path cannot be written.
+    """
+    frames = [*frames, *[frames[-1]] * round(LAST * fps)]
+    if path.suffix.lower() == ".mp4":
+        write_atomically(path, encode_mp4(frames, fps))
+    else:
+        write_animation(path, frames, fps)
+
+
+def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
+    """Encode as H.264; odd sides are made even, as it demands.
+
+    Raises:
+        InputError: imageio-ffmpeg is not installed.
+    """
+    try:
+        import imageio_ffmpeg  # noqa: PLC0415  (optional)
+    except ImportError as error:
+        raise InputError("an MP4 needs imageio-ffmpeg; pip install imageio-ffmpeg") from error
+    width, height = (side + side % 2 for side in frames[0].size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "movie.mp4"
+        writer = imageio_ffmpeg.write_frames(
+            str(path), (width, height), fps=fps, quality=8, macro_block_size=1
+        )
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.asarray(frame.convert("RGB").resize((width, height))).tobytes())
+        writer.close()
+        return path.read_bytes()
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most ``count`` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    if count == 1:
+        return [items[-1]]
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]

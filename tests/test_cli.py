@@ -1,0 +1,171 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nca.cli import COMMANDS, main
+from nca.images import to_image
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import load_rule, save_rule
+
+ROOT = Path(__file__).parents[1]
+QUICK = ("--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size", "8", "--quiet")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    waves = np.sin(np.mgrid[0:64, 0:64].sum(0) / 3)[..., None] * [90, 60, 30] + 128
+    Image.fromarray(waves.astype(np.uint8)).save(tmp_path / "waves.png")
+    return tmp_path / "waves.png"
+
+
+@pytest.fixture
+def rule(tmp_path: Path) -> Path:
+    rule = Rule(RuleSettings(), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        rule.w2.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
+    save_rule(tmp_path / "rule.safetensors", rule, {"license": "CC0"})
+    return tmp_path / "rule.safetensors"
+
+
+def nca(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "nca", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_is_there_at_once_because_nothing_heavy_is_imported() -> None:
+    probe = "import sys, nca.cli; nca.cli.main(['--help']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    for heavy in ("'torch'", "'moderngl'", "'matplotlib'", "'numpy'"):
+        assert heavy not in done.stdout
+    for name in COMMANDS:
+        assert f"  {name}" in done.stdout
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: nca {name}" in capsys.readouterr().out
+
+
+def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--preset", "full"], ["--preset=full"]):
+        with pytest.raises(SystemExit):
+            main(["train", *words, "--help"])
+        assert "Width of the hidden layer. (default: 96)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "no command 'trian'; there are train,"),
+        (["train"], "Missing from nca train: PATH"),
+        (["train", "a.png", "--out", "x", "--size", "big"], "--size: invalid literal"),
+        (["train", "a.png", "--out", "x", "--size", "5"], "--size 5: must be 32 to 1024"),
+        (["train", "a.png", "--out", "x", "--sise", "5"], "Unrecognized options: --sise"),
+        (["train", "a.png", "--out", "x", "--preset", "huge"], "invalid choice 'huge'"),
+        (["train", "none.png", "--out", "x"], "cannot read none.png: No such file"),
+        (["render", "none", "--out", "x.png"], "cannot read none: No such file"),
+        (["render", "none", "--out", "x.png", "--size", "0x4"], "--size 0x4: width and height"),
+        (["render", "none", "--out", "x.png", "--every", "0"], "--every 0: must be 1 to"),
+        (["info", "/"], "/ is a folder"),
+        (["demo", "--picture", "nothing"], "nothing"),
+    ],
+)
+def test_wrong_use_gets_one_line_and_code_2(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.startswith("nca: ")
+    assert captured.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where_an_error_is(tmp_path: Path) -> None:
+    assert "Traceback" not in nca("info", tmp_path / "none").stderr
+    assert "Traceback" in nca("info", tmp_path / "none", "--debug").stderr
+
+
+def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = nca("train", picture, "--out", out, "--preset", "tiny", "--iterations", "6", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "preview.png" in done.stdout
+    assert "training 100%" in done.stderr
+    told = json.loads(nca("info", out / "rule.safetensors", "--json").stdout)
+    assert told["weights"] == 168
+    assert told["training"]["target"] == "waves.png"
+    again = nca("train", picture, "--out", out, "--iterations", "6", *QUICK)
+    assert again.returncode == 2
+    assert "use --overwrite or --resume" in again.stderr
+
+
+def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(rule)]) == 0
+    assert "8 channels, 32 hidden, 4 filters: 1312 weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_render_gives_the_same_picture_as_the_reference(
+    rule: Path, tmp_path: Path, engine: str
+) -> None:
+    out = tmp_path / "a.png"
+    words = ["render", str(rule), "--out", str(out), "--size", "40x24", "--steps", "20"]
+    assert main([*words, "--seed", "3", "--scale", "2", "--engine", engine]) == 0
+    reference = load_rule(rule).rule
+    state = reference(reference.seed(1, 24, 40), 20, seed=3)
+    expected = np.asarray(to_image(reference.to_rgb(state)[0]), dtype=int)
+    with Image.open(out) as image:
+        assert image.size == (80, 48)
+        got = np.asarray(image, dtype=int)[::2, ::2]
+    assert expected.std() > 1
+    assert np.abs(got - expected).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng"])
+def test_render_makes_animations(rule: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"a{suffix}"
+    words = ["render", str(rule), "--out", str(out), "--size", "32", "--steps", "40"]
+    assert main([*words, "--every", "10"]) == 0
+    with Image.open(out) as image:
+        assert image.n_frames == 5
+        assert image.size == (32, 32)
+
+
+def test_ctrl_c_saves_and_resume_goes_on(picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = [sys.executable, "-m", "nca", "train", str(picture), "--out", str(out), *QUICK]
+    process = subprocess.Popen(
+        [*words, "--iterations", "100000"], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").stat().st_size:
+        assert time.monotonic() < deadline, "no metrics after a minute"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130, complaint
+    assert "Traceback" not in complaint
+    assert (out / "checkpoint.pt").exists()
+    rows = (out / "metrics.jsonl").read_text().splitlines()
+    done = nca("train", picture, "--out", out, "--resume", *QUICK,
+               "--iterations", str(json.loads(rows[-1])["iteration"] + 25))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (out / "rule.safetensors").exists()

@@ -1,0 +1,247 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.losses.features import Patches, halve, pyramid
+from nca.losses.patchnet import Builtin, PatchNet, RandomBank
+from nca.losses.statistics import STATISTICS, Gram, LessonGram, Moments, SlicedTransport, gram
+from nca.losses.texture import TextureLoss, build_texture_loss, overflow
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def stripes(period: int = 8, size: int = 64, angle: float = 0.6) -> Tensor:
+    """A picture of [1, 3, size, size] with waves in three colours."""
+    y, x = torch.meshgrid(*2 * [torch.arange(size, dtype=torch.float32)], indexing="ij")
+    phase = 2 * torch.pi / period * (x * np.cos(angle) + y * np.sin(angle))
+    return torch.stack([phase.sin(), phase.cos(), (2 * phase).sin()])[None] * 0.4 + 0.5
+
+
+EXTRACTORS = {
+    "patchnet": PatchNet,
+    "random": RandomBank,
+    "builtin": Builtin,
+    "patches": lambda _: Patches(),
+}
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_features_on_a_torus_move_with_the_picture(name: str) -> None:
+    extract = EXTRACTORS[name](stripes())
+    image = torch.rand(2, 3, 64, 64, generator=generator())
+    moved = extract(image.roll((8, 16), (2, 3)), torus=True)
+    for layer, features in extract(image, torus=True).items():
+        scale = 64 // features.shape[-1]
+        expected = features.roll((8 // scale, 16 // scale), (2, 3))
+        assert torch.allclose(moved[layer], expected, atol=1e-4), layer
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_features_without_a_torus_see_no_border(name: str) -> None:
+    extract = EXTRACTORS[name](stripes())
+    image = stripes(size=64)
+    brighter = F.pad(image[:, :, 8:-8, 8:-8], (8, 8, 8, 8), value=1.0)
+    for layer, features in extract(image, torus=False).items():
+        assert torch.isfinite(features).all()
+        assert features.shape[1] == extract(brighter, torus=False)[layer].shape[1]
+        assert features.shape[-1] < 64 or layer == "color"
+
+
+def test_patchnet_responses_are_normalized_on_the_target() -> None:
+    target = stripes() + 0.05 * torch.randn(1, 3, 64, 64, generator=generator())
+    net = PatchNet(target)
+    weight, bias = net.layers[0]
+    response = F.conv2d(net.normalize(target), weight, bias)
+    assert response.mean((0, 2, 3)).abs().max() < 1e-3
+    assert (response.std((0, 2, 3)) <= 1.01).all()
+    assert response.std((0, 2, 3)).median() > 0.5
+
+
+def test_patchnet_is_the_same_for_the_same_seed() -> None:
+    first, second, other = PatchNet(stripes()), PatchNet(stripes()), PatchNet(stripes(), seed=1)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first.layers, second.layers, strict=True))
+    assert not torch.equal(first.layers[0][0], other.layers[0][0])
+
+
+@pytest.mark.parametrize("size", [32, 48, 128])
+def test_no_layer_gets_too_coarse(size: int) -> None:
+    features = Builtin(stripes(size=size))(stripes(size=size), torus=True)
+    assert min(min(f.shape[2:]) for f in features.values()) >= 10
+
+
+def test_a_flat_picture_has_features_too() -> None:
+    flat = torch.full((1, 3, 64, 64), 0.3)
+    for features in Builtin(flat)(torch.rand(1, 3, 64, 64), torus=True).values():
+        assert torch.isfinite(features).all()
+
+
+def test_halving_keeps_the_mean_and_the_torus() -> None:
+    image = torch.rand(1, 3, 32, 32, generator=generator())
+    half = halve(image, torus=True)
+    assert half.shape == (1, 3, 16, 16)
+    assert torch.allclose(half.mean((2, 3)), image.mean((2, 3)), atol=1e-6)
+    assert torch.allclose(halve(image.roll(2, 3), torus=True), half.roll(1, 3), atol=1e-6)
+    assert [p.shape[-1] for p in pyramid(image, 3, torus=False)] == [32, 16, 8]
+
+
+def test_gram_is_the_mean_of_outer_products() -> None:
+    features = torch.randn(2, 5, 3, 4, generator=generator())
+    vectors = features[1].flatten(1).double().numpy()
+    expected = sum(np.outer(v, v) for v in vectors.T) / 12
+    assert np.abs(gram(features)[1].numpy() - expected).max() < 1e-6
+
+
+def test_gram_is_float32_under_autocast() -> None:
+    """Bfloat16 keeps three digits: the sum over 16,384 positions would lose the small entries."""
+    features = torch.rand(1, 8, 128, 128, generator=generator())
+    expected = (features[0].flatten(1).double() @ features[0].flatten(1).double().T) / 128**2
+    with torch.autocast("cpu", torch.bfloat16):
+        result = gram(features)
+    assert result.dtype == torch.float32
+    assert (result[0].double() - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_equal_features_have_no_distance(name: str) -> None:
+    statistic = STATISTICS[name](generator())
+    features = torch.randn(1, 6, 20, 20, generator=generator(1))
+    target = statistic.describe(features)
+    assert abs(float(statistic.distance(features, target)[0])) < 1e-5
+    assert float(statistic.distance(2 * features, target)[0]) > 0.1
+
+
+@pytest.mark.parametrize("name", ["gram", "moments", "transport"])
+def test_distances_are_per_picture_and_blind_to_places(name: str) -> None:
+    """The lesson's loss is left out: it sums over the batch, which is why it is not ours."""
+    features = torch.randn(3, 6, 16, 16, generator=generator())
+    target = torch.randn(1, 6, 20, 20, generator=generator(1))
+    shuffled = features.flatten(2)[:, :, torch.randperm(256, generator=generator(2))]
+
+    def distance(of: Tensor) -> Tensor:
+        statistic = STATISTICS[name](generator(5))
+        return statistic.distance(of, statistic.describe(target))
+
+    assert torch.allclose(distance(features), distance(shuffled.view_as(features)), atol=1e-5)
+    assert torch.allclose(distance(features)[1:2], distance(features[1:2]), atol=1e-5)
+
+
+def test_gram_distance_is_robust() -> None:
+    features = torch.randn(1, 4, 32, 32, generator=generator())
+    statistic = Gram()
+    target = statistic.describe(features)
+    near, far, further = (float(statistic.distance(k * features, target)) for k in (1.01, 10, 20))
+    relative = 1.01**2 - 1  # quadratic when near, linear in the matrix when far
+    assert near == pytest.approx(np.hypot(relative, 0.1) - 0.1, rel=1e-3)
+    assert further / far == pytest.approx(399 / 99, rel=0.01)
+
+
+def test_lesson_gram_is_the_lesson_s() -> None:
+    """Straight from notebook 16B: einsum over the batch, divided by the positions."""
+    batch = torch.randn(4, 5, 6, 7, generator=generator())
+    target = torch.randn(1, 5, 6, 7, generator=generator(1))
+    grams = [torch.einsum("bchw,bdhw->cd", f, f) / (6 * 7) for f in (batch, target)]
+    expected = (grams[0] - grams[1]).pow(2).mean()
+    statistic = LessonGram()
+    assert torch.allclose(statistic.distance(batch, statistic.describe(target)).mean(), expected)
+
+
+def test_moments_see_mean_and_covariance_apart() -> None:
+    features = torch.randn(1, 4, 32, 32, generator=generator()) + 1
+    statistic = Moments()
+    target = statistic.describe(features)
+    cov = np.cov(features[0].flatten(1).numpy(), bias=True)
+    assert np.abs(target[0, :, :-1].numpy() - cov).max() < 1e-5
+    assert float(statistic.distance(features + 0.5, target)) > 0.1
+    assert float(statistic.distance(features.mean((2, 3), True) * 2 - features, target)) < 1e-5
+
+
+def test_transport_in_one_dimension_is_wasserstein() -> None:
+    mine = torch.randn(1, 1, 40, 50, generator=generator())
+    theirs = torch.randn(1, 1, 40, 50, generator=generator(1)) * 1.5 + 0.7
+    statistic = SlicedTransport(generator(2))
+    distance = float(statistic.distance(mine, statistic.describe(theirs)))
+    flat = theirs.flatten().numpy()
+    spread = np.abs(flat - flat.mean()).mean()
+    expected = scipy.stats.wasserstein_distance(mine.flatten().numpy(), flat) / spread
+    assert distance == pytest.approx(expected, rel=1e-3)
+
+
+def test_transport_takes_pictures_of_another_size() -> None:
+    statistic = SlicedTransport(generator(), samples=300)
+    target = statistic.describe(torch.randn(1, 3, 64, 64, generator=generator(1)))
+    same = statistic.distance(torch.randn(2, 3, 32, 32, generator=generator(3)), target)
+    other = statistic.distance(torch.randn(2, 3, 32, 32, generator=generator(3)) * 2, target)
+    assert same.max() < 0.2 < other.min()
+
+
+@pytest.mark.parametrize("features", ["builtin", "random", "patches"])
+@pytest.mark.parametrize("statistic", ["gram", "transport", "moments"])
+def test_losses_tell_textures_apart_and_have_gradients(features: str, statistic: str) -> None:
+    loss = build_texture_loss(stripes(), features, statistic, generator(), torus=False)
+    images = torch.cat([stripes(), stripes(period=16), torch.rand(1, 3, 64, 64)])
+    images = images.requires_grad_()
+    totals = torch.stack(list(loss(images).values())).sum(0)
+    assert totals.shape == (3,)
+    assert totals[0] < totals[1:].min() / 3
+    totals.sum().backward()
+    assert images.grad is not None
+    assert torch.isfinite(images.grad).all()
+    assert (images.grad[1:].flatten(1).norm(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("features", ["builtin", "random"])
+def test_gradients_agree_with_finite_differences(features: str) -> None:
+    torch.manual_seed(0)
+    target = stripes(size=48).double()
+    loss = build_texture_loss(target, features, "gram", generator())
+    image = torch.rand(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn_like(image)
+
+    def total(of: Tensor) -> Tensor:
+        return torch.stack(list(loss(of).values())).sum()
+
+    total(image).backward()
+    assert image.grad is not None
+    slope = (image.grad * direction).sum()
+    with torch.no_grad():
+        measured = (total(image + 1e-6 * direction) - total(image - 1e-6 * direction)) / 2e-6
+    assert float(slope) == pytest.approx(float(measured), rel=1e-4)
+
+
+def test_weights_of_layers() -> None:
+    loss = build_texture_loss(stripes(), "builtin", "gram", generator(), weights={"net1": 0.0})
+    layers = loss(torch.rand(1, 3, 64, 64))
+    assert layers["net1"] == 0
+    assert layers["net2"] > 0
+    with pytest.raises(InputError, match=r"no layer 'net9' to weigh; there are \['color'"):
+        build_texture_loss(stripes(), "builtin", "gram", generator(), weights={"net9": 1.0})
+
+
+def test_unknown_features_are_named() -> None:
+    with pytest.raises(InputError, match="--features vgg99: must be one of builtin"):
+        build_texture_loss(stripes(), "vgg99", "gram", generator())
+
+
+def test_overflow_counts_what_leaves_the_unit_range() -> None:
+    state = torch.tensor([0.5, -0.5, 1.0, 3.0, -2.0, 0.0])
+    assert overflow(state) == pytest.approx((2 + 1) / 6)
+
+
+def test_texture_loss_keeps_the_target_s_description(tmp_path: Path) -> None:
+    calls = []
+
+    def extract(images: Tensor, *, torus: bool) -> dict[str, Tensor]:
+        calls.append((tuple(images.shape), torus))
+        return {"a": images}
+
+    loss = TextureLoss(stripes(), extract, Gram(), torus=True)
+    loss(torch.rand(2, 3, 32, 32))
+    assert calls == [((1, 3, 64, 64), False), ((2, 3, 32, 32), True)]

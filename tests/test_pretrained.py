@@ -1,0 +1,210 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nca.errors import InputError
+from nca.images import read_square
+from nca.losses import pretrained
+from nca.losses.pretrained import Architecture, Pretrained, load_weights
+from nca.losses.texture import build_texture_loss
+from tests.conftest import DATA
+
+# torchvision's configurations: channels of the convolutions, "M" for pooling.
+VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
+VGG19 = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"]
+
+
+def vgg(configuration: list[int | str], narrow: int) -> nn.Sequential:
+    """VGG's features as torchvision builds them, with fewer channels."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width in configuration:
+        if isinstance(width, str):
+            layers.append(nn.MaxPool2d(2, 2))
+        else:
+            layers += [nn.Conv2d(channels, width // narrow, 3, padding=1), nn.ReLU()]
+            channels = width // narrow
+    return nn.Sequential(*layers)
+
+
+class Fire(nn.Module):
+    """SqueezeNet's module as torchvision builds it."""
+
+    def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1x1(x).relu(), self.expand3x3(x).relu()], 1)
+
+
+def squeezenet() -> nn.Sequential:
+    pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    sizes = [(16, 4, 8), (16, 4, 8), (16, 8, 16), (32, 8, 16), (32, 12, 24), (48, 12, 24),
+             (48, 16, 32), (64, 16, 32)]  # fmt: skip
+    fires = [Fire(*size) for size in sizes]
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2),
+        nn.ReLU(),
+        pool,
+        *fires[:2],
+        pool,
+        *fires[2:4],
+        pool,
+        *fires[4:],
+    )
+
+
+def save_features(net: nn.Sequential, path: Path) -> Path:
+    save_file({f"features.{name}": tensor for name, tensor in net.state_dict().items()}, path)
+    return path
+
+
+def normalized(images: Tensor) -> Tensor:
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return (images - mean[:, None, None]) / deviation[:, None, None]
+
+
+# The taps of the lesson: features[1, 6, 11, 18, 25] of VGG-16, after ReLU.
+@pytest.mark.parametrize(
+    ("configuration", "narrow", "taps"),
+    [(VGG16, 1, (1, 6, 11, 18, 25)), (VGG19, 16, (1, 6, 11, 20, 29))],
+)
+def test_vgg_layers_are_torchvision_s(
+    tmp_path: Path, configuration: list[int | str], narrow: int, taps: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    net = vgg(configuration, narrow)
+    path = save_features(net, tmp_path / "vgg.safetensors")
+    extract = Pretrained(str(path), border="zeros")
+    assert extract.architecture == ("vgg16" if configuration is VGG16 else "vgg19")
+    images = torch.rand(1, 3, 32, 32)
+    result = extract(images, torus=False)
+    assert list(result) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    with torch.no_grad():
+        for tap, features in zip(taps, result.values(), strict=True):
+            expected = net[: tap + 1](normalized(images))
+            assert torch.allclose(features, expected, atol=1e-5)
+
+
+def test_squeezenet_layers_are_torchvision_s(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = squeezenet()
+    extract = Pretrained(str(save_features(net, tmp_path / "s.safetensors")), border="zeros")
+    assert extract.architecture == "squeezenet1_1"
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        result = extract(images, torus=False).values()
+        for tap, features in zip((1, 4, 7, 10, 12), result, strict=True):
+            expected = net[: tap + 1](normalized(images))
+            assert features.shape == expected.shape
+            assert torch.allclose(features, expected, atol=1e-5)
+
+
+def test_only_the_layers_in_use_are_kept(tmp_path: Path) -> None:
+    path = save_features(vgg(VGG19, 16), tmp_path / "vgg.safetensors")
+    extract = Pretrained(str(path), taps=("relu2_2",))
+    assert [node.name for node in extract.nodes] == ["relu1_1", "relu1_2", "relu2_1", "relu2_2"]
+    assert list(extract(torch.rand(1, 3, 16, 16), torus=True)) == ["relu2_2"]
+    assert not any(node.weight.requires_grad for node in extract.nodes)
+
+
+def test_a_cut_off_file_has_the_taps_it_has(tmp_path: Path) -> None:
+    whole = {f"features.{k}": v for k, v in vgg(VGG19, 16).state_dict().items()}
+    short = {k: v for k, v in whole.items() if int(k.split(".")[1]) <= 10}
+    save_file(short, tmp_path / "short.safetensors")
+    extract = Pretrained(str(tmp_path / "short.safetensors"))
+    assert extract.taps == {"relu1_1", "relu2_1", "relu3_1"}
+    with pytest.raises(InputError, match=r"no layer \['relu5_1'\]; it has"):
+        Pretrained(str(tmp_path / "short.safetensors"), taps=("relu5_1",))
+
+
+def test_a_torus_has_no_border(tmp_path: Path) -> None:
+    extract = Pretrained(str(save_features(vgg(VGG19, 16), tmp_path / "v.safetensors")))
+    images = torch.rand(1, 3, 32, 32)
+    moved = extract(images.roll(16, 3), torus=True)
+    for name, features in extract(images, torus=True).items():
+        shift = 16 * features.shape[-1] // 32
+        assert torch.allclose(features.roll(shift, 3), moved[name], atol=1e-4)
+
+
+def test_unusable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read features"):
+        load_weights(str(tmp_path / "none.safetensors"))
+    (tmp_path / "bad.safetensors").write_bytes(b"hello")
+    with pytest.raises(InputError, match="cannot read features"):
+        load_weights(str(tmp_path / "bad.safetensors"))
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"no tensor 'features\.0\.weight'"):
+        load_weights(str(tmp_path / "other.safetensors"))
+
+
+@pytest.fixture
+def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An 'official address' on this disk, with weights whose name tells their hash."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    weights = {f"features.{k}": v for k, v in vgg(VGG16, 16).state_dict().items()}
+    weights["classifier.0.weight"] = torch.zeros(3)
+    torch.save(weights, tmp_path / "weights.pth")
+    digest = hashlib.sha256((tmp_path / "weights.pth").read_bytes()).hexdigest()[:8]
+    path = (tmp_path / "weights.pth").rename(tmp_path / f"vgg16-{digest}.pth")
+    entry = Architecture(path.as_uri(), 1, pretrained.VGG_TAPS)
+    monkeypatch.setitem(pretrained.ARCHITECTURES, "vgg16", entry)
+    return path
+
+
+def test_weights_are_fetched_once_and_checked(
+    official: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, weights = load_weights("vgg16")
+    assert name == "vgg16"
+    assert all(key.startswith("features.") for key in weights)
+    assert "fetching vgg16 (1 MB) from file://" in capsys.readouterr().err
+    official.unlink()
+    load_weights("vgg16")
+    assert "fetching" not in capsys.readouterr().err
+
+
+def test_damaged_weights_are_refused(official: Path) -> None:
+    data = bytearray(official.read_bytes())
+    data[len(data) // 2] ^= 1
+    official.write_bytes(data)
+    with pytest.raises(InputError, match=r"vgg16 from .* is damaged: invalid hash value"):
+        load_weights("vgg16")
+
+
+def test_without_network_the_way_out_is_told(official: Path) -> None:
+    official.unlink()
+    with pytest.raises(InputError, match=r"cannot fetch vgg16 from .* --features builtin needs no"):
+        load_weights("vgg16")
+
+
+@pytest.fixture
+def genuine() -> str:
+    """Genuine pretrained VGG-19 layers."""
+    path = DATA / "features" / "vgg19_relu3_1_fp16.safetensors"
+    if not path.exists():
+        pytest.skip(f"no {path.name} beside the checkout")
+    return str(path)
+
+
+def test_genuine_features_tell_textures_apart(genuine: str) -> None:
+    """Two halves of one photograph are closer than two photographs."""
+    names = ("veined_0106.jpg", "bubbly_0101.jpg", "interlaced_0172.jpg")
+    pictures = [read_square(DATA / "textures" / name, 128)[None] for name in names]
+    for i, picture in enumerate(pictures):
+        loss = build_texture_loss(
+            picture[..., :64], genuine, "gram", torch.Generator(), torus=False
+        )
+        distances = [
+            float(torch.stack(list(loss(other[..., 64:]).values())).sum()) for other in pictures
+        ]
+        assert distances.index(min(distances)) == i
+    assert all(t.dtype == torch.float16 for t in load_file(genuine).values())
