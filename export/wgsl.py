@@ -75,7 +75,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``nca.wgsl``, ``nca.js`` that runs it on a canvas, ``manifest.json``, perhaps the weights."""
     rule = file.rule
     store = store_of(rule, options)
-    head = comment([*credit_lines(name, file), "", "WebGPU. Run here through wgpu."])
+    head = comment([*credit_lines(name, file), "", "WebGPU. Run here through wgpu and in Chromium."])
     dies = rule.settings.alive_threshold is not None
     host = {
         "steps_per_frame": frame_steps(rule, options),
@@ -313,5 +313,5 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here through wgpu",
+    verified="run here through wgpu and in Chromium",
 )

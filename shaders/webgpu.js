@@ -121,10 +121,12 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
   };
   canvas.addEventListener("pointerdown", paint);
   canvas.addEventListener("pointermove", paint);
-  let request = 0;
-  const loop = () => {
+  let running = true;
+  const loop = async () => {
     draw();
-    request = requestAnimationFrame(loop);
+    // A slow device would else be given ever more work.
+    await device.queue.onSubmittedWorkDone();
+    if (running) requestAnimationFrame(loop);
   };
   loop();
   return {
@@ -133,7 +135,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
       strokes.push([3, 0, 0, -1]);
     },
     stop() {
-      cancelAnimationFrame(request);
+      running = false;
       canvas.removeEventListener("pointerdown", paint);
       canvas.removeEventListener("pointermove", paint);
       device.destroy();

@@ -3,13 +3,16 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import moderngl
 import pytest
 import torch
+from playwright.sync_api import Browser
 
 import nca
+from nca.export.fragments import vertex_shader
 from nca.export.hosts import TARGETS
 from nca.export.settings import ExportOptions
 from nca.export.target import Files
@@ -95,6 +98,30 @@ def compile_glsl(text: str, stage: str, *flags: str) -> None:
     command = [str(path), "--stdin", "-S", stage, *flags]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+LINK = """([vertex, fragment]) => {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const program = gl.createProgram();
+  const logs = [];
+  for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, text);
+    gl.compileShader(shader);
+    logs.push(gl.getShaderInfoLog(shader));
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  return gl.getProgramParameter(program, gl.LINK_STATUS) ? "" : logs.join() + "not linked";
+}"""
+
+
+def link_in_browser(browser: Browser, fragments: Iterable[str]) -> None:
+    """Compile and link shaders of dialect 300 es as WebGL2 does."""
+    page = browser.new_page()
+    for fragment in fragments:
+        assert page.evaluate(LINK, [vertex_shader("300 es"), fragment]) == ""
+    page.close()
 
 
 def build(target: str, settings: RuleSettings, options: ExportOptions | None = None) -> Files:

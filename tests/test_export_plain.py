@@ -12,7 +12,15 @@ from nca.export.target import EIGHT_BITS
 from nca.export.weights import pack_weights
 from nca.rule import Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
-from tests.hosts import CASES, TARGETS, build, check_golden, compile_glsl, difference
+from tests.hosts import (
+    CASES,
+    TARGETS,
+    build,
+    check_golden,
+    compile_glsl,
+    difference,
+    link_in_browser,
+)
 from tests.rules import bounded_rule
 
 
@@ -28,6 +36,15 @@ def test_everything_compiles(case, weights):
     assert len(shaders) >= 8
     for name, data in shaders.items():
         compile_glsl(data.decode(), name[-4:])
+
+
+@pytest.mark.browser
+def test_webgl_takes_all_of_300_es(browser):
+    for case in CASES.values():
+        files = build("glsl", case, ExportOptions(weights="texture"))
+        texts = [files[n].decode() for n in files if n.startswith("300es/") and n[-4:] == "frag"]
+        assert len(texts) >= 4
+        link_in_browser(browser, texts)
 
 
 @pytest.mark.gl

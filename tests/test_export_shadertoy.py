@@ -17,7 +17,15 @@ from nca.export.wgsl import load_wgpu
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.hosts import CASES, build, check_golden, compile_glsl, difference, golden_rule
+from tests.hosts import (
+    CASES,
+    build,
+    check_golden,
+    compile_glsl,
+    difference,
+    golden_rule,
+    link_in_browser,
+)
 from tests.rules import bounded_rule
 
 ES_HEAD = shadertoy.HEAD.replace(
@@ -37,6 +45,16 @@ def test_every_tab_compiles_as_the_site_compiles_it(case):
     for name, data in files.items():
         if name not in ("common.glsl", "shadertoy.json"):
             compile_glsl(ES_HEAD + common + data.decode() + shadertoy.TAIL, "frag")
+
+
+@pytest.mark.browser
+def test_a_browser_takes_every_tab(browser):
+    for case in CASES.values():
+        files = build("shadertoy", case)
+        common = files["common.glsl"].decode()
+        tabs = [n for n in files if n.startswith(("buffer", "image"))]
+        texts = [ES_HEAD + common + files[n].decode() + shadertoy.TAIL for n in tabs]
+        link_in_browser(browser, texts)
 
 
 @pytest.mark.gl

@@ -3,7 +3,7 @@
 // License: CC0-1.0
 // Shader made by nca-studio 0.
 //
-// WebGPU. Run here through wgpu.
+// WebGPU. Run here through wgpu and in Chromium.
 
 // Runs the automaton on a canvas of a page that is served over http or https:
 //   import { start } from "./nca.js";
@@ -127,10 +127,12 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
   };
   canvas.addEventListener("pointerdown", paint);
   canvas.addEventListener("pointermove", paint);
-  let request = 0;
-  const loop = () => {
+  let running = true;
+  const loop = async () => {
     draw();
-    request = requestAnimationFrame(loop);
+    // A slow device would else be given ever more work.
+    await device.queue.onSubmittedWorkDone();
+    if (running) requestAnimationFrame(loop);
   };
   loop();
   return {
@@ -139,7 +141,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
       strokes.push([3, 0, 0, -1]);
     },
     stop() {
-      cancelAnimationFrame(request);
+      running = false;
       canvas.removeEventListener("pointerdown", paint);
       canvas.removeEventListener("pointermove", paint);
       device.destroy();
