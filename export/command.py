@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nca.errors import InputError
+from nca.export.gallery import export_gallery
 from nca.export.hosts import check_free, export
 from nca.export.html import PageSettings, export_html
 from nca.export.settings import ExportSettings
@@ -20,6 +21,9 @@ def export_rules(settings: ExportSettings) -> list[str]:
     rules = dict(zip(names_of(settings.rules), map(load_rule, settings.rules), strict=True))
     if settings.to == "html":
         return export_page(rules, settings)
+    if settings.to == "gallery":
+        written = export_gallery(rules, settings.out, settings)
+        return [f"{settings.out / 'index.html'}  {len(rules)} rules, {len(written)} files"]
     return export(list(rules.items()), settings.to, settings.out, settings).lines()
 
 

@@ -75,7 +75,9 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``nca.wgsl``, ``nca.js`` that runs it on a canvas, ``manifest.json``, perhaps the weights."""
     rule = file.rule
     store = store_of(rule, options)
-    head = comment([*credit_lines(name, file), "", "WebGPU. Run here through wgpu and in Chromium."])
+    head = comment(
+        [*credit_lines(name, file), "", "WebGPU. Run here through wgpu and in Chromium."]
+    )
     dies = rule.settings.alive_threshold is not None
     host = {
         "steps_per_frame": frame_steps(rule, options),

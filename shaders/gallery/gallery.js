@@ -1,0 +1,76 @@
+(() => {
+"use strict";
+const WAIT = 120;   // ms of rest before a texture is woken
+const GROWN = 200;  // steps until it is shown in place of its picture
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const scripts = new Map();
+
+/** Load the element of a texture, once. */
+function load(stem) {
+  if (!scripts.has(stem)) {
+    scripts.set(stem, new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = `${stem}/texture.js`;
+      script.onload = resolve;
+      script.onerror = reject;
+      document.head.append(script);
+    }));
+  }
+  return scripts.get(stem);
+}
+
+/** Only one texture lives at a time: a browser has few graphics contexts to give. */
+let awake = null;
+
+async function wake(picture) {
+  if (awake === picture || still.matches) return;
+  awake = picture;
+  await new Promise((resolve) => setTimeout(resolve, WAIT));
+  if (awake !== picture) return;
+  try {
+    await load(picture.dataset.stem);
+  } catch {
+    return;  // the picture stays as it is
+  }
+  if (awake !== picture || picture.querySelector("nca-texture")) return;
+  const texture = document.createElement("nca-texture");
+  texture.setAttribute("rule", picture.dataset.stem);
+  texture.setAttribute("inert", "");
+  texture.setAttribute("aria-hidden", "true");
+  texture.setAttribute("grid", "128x128");
+  texture.setAttribute("speed", "4");
+  picture.append(texture);
+  const show = () => {
+    if (!texture.isConnected) return;
+    if (texture.player?.simulation?.stepNumber >= GROWN) texture.classList.add("grown");
+    else setTimeout(show, 100);
+  };
+  show();
+}
+
+function sleep(picture) {
+  if (awake === picture) awake = null;
+  const texture = picture.querySelector("nca-texture");
+  if (!texture) return;
+  texture.classList.remove("grown");
+  setTimeout(() => awake !== picture && texture.remove(), 600);
+}
+
+for (const picture of document.querySelectorAll(".picture")) {
+  picture.addEventListener("pointerenter", () => wake(picture));
+  picture.addEventListener("pointerleave", () => sleep(picture));
+  picture.addEventListener("focus", () => wake(picture));
+  picture.addEventListener("blur", () => sleep(picture));
+}
+
+const find = document.getElementById("find");
+find?.addEventListener("input", () => {
+  const words = find.value.trim().toLowerCase();
+  let count = 0;
+  for (const article of document.querySelectorAll("article")) {
+    article.hidden = !article.dataset.name.toLowerCase().includes(words);
+    count += !article.hidden;
+  }
+  document.getElementById("none").hidden = count > 0;
+});
+})();
