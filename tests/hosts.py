@@ -29,6 +29,8 @@ CASES = {
     "dying": RuleSettings(9, 13, "circular", 0.25, alive_threshold=0.1),
     "zeros": RuleSettings(12, 32, "zeros", 1.0),
     "dying-zeros": RuleSettings(12, 16, "zeros", alive_threshold=0.1, hidden_clip=0.4),
+    # Beyond the border lies zero, which is alive here.
+    "border": RuleSettings(6, 8, "zeros", alive_threshold=-0.1),
     "reflect": RuleSettings(16, 24, "reflect"),
     "replicate": RuleSettings(22, 16, "replicate"),
 }
