@@ -16,6 +16,7 @@ import tyro
 
 import nca
 from nca.errors import GraphicsError, InputError
+from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
@@ -69,6 +70,16 @@ def run_render(settings: RenderSettings) -> None:
     print(render(settings))
 
 
+def run_eval(settings: EvalSettings) -> None:
+    """Measure a rule, and say the most important figures."""
+    from nca.evaluation.report import evaluate
+
+    for evaluation in evaluate(settings):
+        last = evaluation.figures["run"][-1] if evaluation.figures["run"] else {"patch": "-"}
+        print(f"{evaluation.name}: {evaluation.figures['verdict']}, patch distance {last['patch']}")
+    print(settings.out)
+
+
 def run_info(settings: InfoSettings) -> None:
     """Describe a rule file."""
     from nca.info import describe_rule, format_description
@@ -91,6 +102,7 @@ COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
     "render": Command(RenderSettings, run_render),
+    "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
 }
