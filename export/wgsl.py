@@ -3,8 +3,10 @@
 The maths are the text of the one emitter, in WGSL's spelling.
 """
 
+import functools
 import importlib
 import json
+import logging
 import re
 from typing import Any
 
@@ -177,18 +179,35 @@ def run(
         NotMeasuredError: wgpu is not installed or finds no device.
     """
     del context
-    try:
-        wgpu: Any = importlib.import_module("wgpu")
-    except ImportError as error:
-        raise NotMeasuredError("wgpu is not installed") from error
+    wgpu = load_wgpu()
     try:
         adapter = wgpu.gpu.request_adapter_sync(power_preference="high-performance")
         device = adapter.request_device_sync()
     except Exception as error:  # wgpu raises plain exceptions of its native library
         raise NotMeasuredError(f"no WebGPU device ({error})") from error
-    return _Device(device, wgpu, files, state, state_code(rule, options.state)).steps(
-        frames * frame_steps(rule, options), options.seed
-    )
+    runner = _Device(device, wgpu, files, state, state_code(rule, options.state))
+    return runner.steps(frames * frame_steps(rule, options), options.seed)
+
+
+@functools.cache
+def load_wgpu() -> Any:
+    """The module ``wgpu``, quiet, and kept from OpenGL.
+
+    Looking for devices there, it would leave another OpenGL context current than was before.
+
+    Raises:
+        NotMeasuredError: it is not installed.
+
+    """
+    try:
+        wgpu = importlib.import_module("wgpu")
+        extras = importlib.import_module("wgpu.backends.wgpu_native.extras")
+    except ImportError as error:
+        raise NotMeasuredError("wgpu is not installed") from error
+    # Its native library logs every extension that a software renderer lacks.
+    logging.getLogger("wgpu").setLevel(logging.ERROR)
+    extras.set_instance_extras(backends=["Primary"])  # Vulkan, Metal, Direct3D 12
+    return wgpu
 
 
 class _Device:

@@ -1,0 +1,94 @@
+#version 300 es
+// golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights.
+// Rule by: A. Nonymous
+// License: CC0-1.0
+// Shader made by nca-studio 0.
+precision highp float;
+precision highp int;
+precision highp sampler2D;
+precision highp sampler2DArray;
+uniform ivec2 nca_size;
+uniform vec2 nca_code;
+vec4 nca_decode(vec4 nca_texel) { return (nca_texel - nca_code.y) * nca_code.x; }
+vec4 nca_encode(vec4 nca_value) { return nca_value / nca_code.x + nca_code.y; }
+uniform uint nca_base;
+uniform sampler2D nca_state0;
+uniform sampler2D nca_state1;
+vec4 nca_fetch(int nca_group, ivec2 nca_c) {
+  if (nca_group == 0) return nca_decode(texelFetch(nca_state0, nca_c, 0));
+  return nca_decode(texelFetch(nca_state1, nca_c, 0));
+}
+
+uint nca_hash(uint nca_v) {
+  uint nca_s = nca_v * 747796405u + 2891336453u;
+  uint nca_w = ((nca_s >> ((nca_s >> 28u) + 4u)) ^ nca_s) * 277803737u;
+  return (nca_w >> 22u) ^ nca_w;
+}
+
+bool nca_fires(ivec2 nca_at) {
+  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));
+  return nca_bits < 2147483648u;
+}
+
+ivec2 nca_pad(ivec2 nca_c) {
+  return nca_c + nca_size * (ivec2(lessThan(nca_c, ivec2(0)))
+                             - ivec2(greaterThanEqual(nca_c, nca_size)));
+}
+
+void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
+  ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);
+  vec4 nca_now0 = nca_fetch(0, nca_at);
+  vec4 nca_t0_00 = nca_fetch(0, ivec2(nca_low.x, nca_low.y));
+  vec4 nca_t0_01 = nca_fetch(0, ivec2(nca_at.x, nca_low.y));
+  vec4 nca_t0_02 = nca_fetch(0, ivec2(nca_high.x, nca_low.y));
+  vec4 nca_t0_10 = nca_fetch(0, ivec2(nca_low.x, nca_at.y));
+  vec4 nca_t0_12 = nca_fetch(0, ivec2(nca_high.x, nca_at.y));
+  vec4 nca_t0_20 = nca_fetch(0, ivec2(nca_low.x, nca_high.y));
+  vec4 nca_t0_21 = nca_fetch(0, ivec2(nca_at.x, nca_high.y));
+  vec4 nca_t0_22 = nca_fetch(0, ivec2(nca_high.x, nca_high.y));
+  vec4 nca_p0_0 = nca_now0;
+  vec4 nca_p0_1 = - nca_t0_00 + nca_t0_02 - 2.0 * nca_t0_10 + 2.0 * nca_t0_12 - nca_t0_20 + nca_t0_22;
+  vec4 nca_p0_2 = - nca_t0_00 - 2.0 * nca_t0_01 - nca_t0_02 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
+  vec4 nca_p0_3 = nca_t0_00 + 2.0 * nca_t0_01 + nca_t0_02 + 2.0 * nca_t0_10 - 12.0 * nca_now0 + 2.0 * nca_t0_12 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
+  vec4 nca_now1 = nca_fetch(1, nca_at);
+  vec4 nca_t1_00 = nca_fetch(1, ivec2(nca_low.x, nca_low.y));
+  vec4 nca_t1_01 = nca_fetch(1, ivec2(nca_at.x, nca_low.y));
+  vec4 nca_t1_02 = nca_fetch(1, ivec2(nca_high.x, nca_low.y));
+  vec4 nca_t1_10 = nca_fetch(1, ivec2(nca_low.x, nca_at.y));
+  vec4 nca_t1_12 = nca_fetch(1, ivec2(nca_high.x, nca_at.y));
+  vec4 nca_t1_20 = nca_fetch(1, ivec2(nca_low.x, nca_high.y));
+  vec4 nca_t1_21 = nca_fetch(1, ivec2(nca_at.x, nca_high.y));
+  vec4 nca_t1_22 = nca_fetch(1, ivec2(nca_high.x, nca_high.y));
+  vec4 nca_p1_0 = nca_now1;
+  vec4 nca_p1_1 = - nca_t1_00 + nca_t1_02 - 2.0 * nca_t1_10 + 2.0 * nca_t1_12 - nca_t1_20 + nca_t1_22;
+  vec4 nca_p1_2 = - nca_t1_00 - 2.0 * nca_t1_01 - nca_t1_02 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
+  vec4 nca_p1_3 = nca_t1_00 + 2.0 * nca_t1_01 + nca_t1_02 + 2.0 * nca_t1_10 - 12.0 * nca_now1 + 2.0 * nca_t1_12 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
+  vec4 nca_h;
+  vec4 nca_d0 = vec4(-0.390625, -0.1015625, 0.1875, -0.3125);
+  vec4 nca_d1 = vec4(-0.0234375, 0.0, 0.0, 0.0);
+  nca_h = vec4(-0.390625, -0.1015625, 0.1875, 0.0);
+  nca_h += mat4(-0.390625, -0.1328125, 0.125, 0.0, -0.0234375, 0.234375, -0.296875, 0.0, 0.34375, -0.1875, 0.0703125, 0.0, -0.078125, 0.1796875, -0.3515625, 0.0) * nca_p0_0;
+  nca_h += mat4(-0.1015625, 0.15625, -0.375, 0.0, 0.265625, -0.265625, -0.0078125, 0.0, -0.15625, 0.1015625, 0.359375, 0.0, 0.2109375, -0.3203125, -0.0625, 0.0) * nca_p0_1;
+  nca_h += mat4(0.1875, -0.34375, -0.0859375, 0.0, -0.234375, 0.0234375, 0.28125, 0.0, 0.1328125, 0.390625, -0.140625, 0.0, -0.2890625, -0.03125, 0.2265625, 0.0) * nca_p0_2;
+  nca_h += mat4(-0.3125, -0.0546875, 0.203125, 0.0, 0.0546875, 0.3125, -0.21875, 0.0, -0.3671875, -0.109375, 0.1484375, 0.0, 0.0, 0.2578125, -0.2734375, 0.0) * nca_p0_3;
+  nca_h += mat4(0.2890625, -0.2421875, 0.015625, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_0;
+  nca_h += mat4(-0.2109375, 0.046875, 0.3046875, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_1;
+  nca_h += mat4(0.078125, 0.3359375, -0.1953125, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_2;
+  nca_h += mat4(0.3671875, -0.1640625, 0.09375, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_3;
+  nca_h = max(nca_h, 0.0);
+  nca_d0 += mat4(-0.390625, -0.3125, -0.234375, -0.15625, -0.1015625, -0.0234375, 0.0546875, 0.1328125, 0.1875, 0.265625, 0.34375, -0.3671875, 0.0, 0.0, 0.0, 0.0) * nca_h;
+  nca_d1 += mat4(-0.078125, 0.0, 0.0, 0.0, 0.2109375, 0.0, 0.0, 0.0, -0.2890625, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_h;
+  float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;
+  nca_next0 = nca_now0 + nca_mask * nca_d0;
+  nca_next1 = nca_now1 + nca_mask * nca_d1;
+}
+layout(location = 0) out vec4 nca_out0;
+layout(location = 1) out vec4 nca_out1;
+
+void main() {
+  ivec2 nca_at = ivec2(gl_FragCoord.xy);
+  vec4 nca_n0 = vec4(0.0), nca_n1 = vec4(0.0);
+  nca_step(nca_at, nca_n0, nca_n1);
+  nca_out0 = nca_encode(nca_n0);
+  nca_out1 = nca_encode(nca_n1);
+}

@@ -1,0 +1,124 @@
+#[compute]
+#version 450
+
+// golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights.
+// Rule by: A. Nonymous
+// License: CC0-1.0
+// Shader made by nca-studio 0.
+// Run here as OpenGL compute shaders, untested in Godot itself.
+
+layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
+layout(push_constant, std430) uniform NcaConstants {
+  ivec2 size;   // cells across and down
+  uint step;    // number of the step
+  uint seed;    // which cells fire
+  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 start anew
+} nca_constants;
+
+ivec2 nca_size;
+uint nca_base;
+vec4 nca_decode(vec4 nca_t) { return nca_t; }
+vec4 nca_encode(vec4 nca_v) { return nca_v; }
+layout(set = 0, binding = 0, rgba32f) restrict readonly uniform image2DArray nca_state;
+vec4 nca_fetch(int nca_group, ivec2 nca_at) {
+  return nca_decode(imageLoad(nca_state, ivec3(nca_at, nca_group)));
+}
+layout(set = 0, binding = 1, rgba32f) restrict writeonly uniform image2DArray nca_next;
+
+uint nca_hash(uint nca_v) {
+  uint nca_s = nca_v * 747796405u + 2891336453u;
+  uint nca_w = ((nca_s >> ((nca_s >> 28u) + 4u)) ^ nca_s) * 277803737u;
+  return (nca_w >> 22u) ^ nca_w;
+}
+
+vec4 nca_used(int nca_group) {
+  return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
+}
+
+vec4 nca_sprout(int nca_group) {
+  return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
+}
+
+vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
+  vec4 nca_value;
+  for (int nca_i = 0; nca_i < 4; nca_i++) {
+    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
+    uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
+    nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
+  }
+  return nca_value * nca_used(nca_group);
+}
+
+vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+}
+
+bool nca_fires(ivec2 nca_at) {
+  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));
+  return nca_bits < 2147483648u;
+}
+
+ivec2 nca_pad(ivec2 nca_c) {
+  return nca_c + nca_size * (ivec2(lessThan(nca_c, ivec2(0)))
+                             - ivec2(greaterThanEqual(nca_c, nca_size)));
+}
+
+void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
+  ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);
+  vec4 nca_now0 = nca_fetch(0, nca_at);
+  vec4 nca_t0_00 = nca_fetch(0, ivec2(nca_low.x, nca_low.y));
+  vec4 nca_t0_01 = nca_fetch(0, ivec2(nca_at.x, nca_low.y));
+  vec4 nca_t0_02 = nca_fetch(0, ivec2(nca_high.x, nca_low.y));
+  vec4 nca_t0_10 = nca_fetch(0, ivec2(nca_low.x, nca_at.y));
+  vec4 nca_t0_12 = nca_fetch(0, ivec2(nca_high.x, nca_at.y));
+  vec4 nca_t0_20 = nca_fetch(0, ivec2(nca_low.x, nca_high.y));
+  vec4 nca_t0_21 = nca_fetch(0, ivec2(nca_at.x, nca_high.y));
+  vec4 nca_t0_22 = nca_fetch(0, ivec2(nca_high.x, nca_high.y));
+  vec4 nca_p0_0 = nca_now0;
+  vec4 nca_p0_1 = - nca_t0_00 + nca_t0_02 - 2.0 * nca_t0_10 + 2.0 * nca_t0_12 - nca_t0_20 + nca_t0_22;
+  vec4 nca_p0_2 = - nca_t0_00 - 2.0 * nca_t0_01 - nca_t0_02 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
+  vec4 nca_p0_3 = nca_t0_00 + 2.0 * nca_t0_01 + nca_t0_02 + 2.0 * nca_t0_10 - 12.0 * nca_now0 + 2.0 * nca_t0_12 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
+  vec4 nca_now1 = nca_fetch(1, nca_at);
+  vec4 nca_t1_00 = nca_fetch(1, ivec2(nca_low.x, nca_low.y));
+  vec4 nca_t1_01 = nca_fetch(1, ivec2(nca_at.x, nca_low.y));
+  vec4 nca_t1_02 = nca_fetch(1, ivec2(nca_high.x, nca_low.y));
+  vec4 nca_t1_10 = nca_fetch(1, ivec2(nca_low.x, nca_at.y));
+  vec4 nca_t1_12 = nca_fetch(1, ivec2(nca_high.x, nca_at.y));
+  vec4 nca_t1_20 = nca_fetch(1, ivec2(nca_low.x, nca_high.y));
+  vec4 nca_t1_21 = nca_fetch(1, ivec2(nca_at.x, nca_high.y));
+  vec4 nca_t1_22 = nca_fetch(1, ivec2(nca_high.x, nca_high.y));
+  vec4 nca_p1_0 = nca_now1;
+  vec4 nca_p1_1 = - nca_t1_00 + nca_t1_02 - 2.0 * nca_t1_10 + 2.0 * nca_t1_12 - nca_t1_20 + nca_t1_22;
+  vec4 nca_p1_2 = - nca_t1_00 - 2.0 * nca_t1_01 - nca_t1_02 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
+  vec4 nca_p1_3 = nca_t1_00 + 2.0 * nca_t1_01 + nca_t1_02 + 2.0 * nca_t1_10 - 12.0 * nca_now1 + 2.0 * nca_t1_12 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
+  vec4 nca_h;
+  vec4 nca_d0 = vec4(-0.390625, -0.1015625, 0.1875, -0.3125);
+  vec4 nca_d1 = vec4(-0.0234375, 0.0, 0.0, 0.0);
+  nca_h = vec4(-0.390625, -0.1015625, 0.1875, 0.0);
+  nca_h += mat4(-0.390625, -0.1328125, 0.125, 0.0, -0.0234375, 0.234375, -0.296875, 0.0, 0.34375, -0.1875, 0.0703125, 0.0, -0.078125, 0.1796875, -0.3515625, 0.0) * nca_p0_0;
+  nca_h += mat4(-0.1015625, 0.15625, -0.375, 0.0, 0.265625, -0.265625, -0.0078125, 0.0, -0.15625, 0.1015625, 0.359375, 0.0, 0.2109375, -0.3203125, -0.0625, 0.0) * nca_p0_1;
+  nca_h += mat4(0.1875, -0.34375, -0.0859375, 0.0, -0.234375, 0.0234375, 0.28125, 0.0, 0.1328125, 0.390625, -0.140625, 0.0, -0.2890625, -0.03125, 0.2265625, 0.0) * nca_p0_2;
+  nca_h += mat4(-0.3125, -0.0546875, 0.203125, 0.0, 0.0546875, 0.3125, -0.21875, 0.0, -0.3671875, -0.109375, 0.1484375, 0.0, 0.0, 0.2578125, -0.2734375, 0.0) * nca_p0_3;
+  nca_h += mat4(0.2890625, -0.2421875, 0.015625, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_0;
+  nca_h += mat4(-0.2109375, 0.046875, 0.3046875, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_1;
+  nca_h += mat4(0.078125, 0.3359375, -0.1953125, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_2;
+  nca_h += mat4(0.3671875, -0.1640625, 0.09375, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_p1_3;
+  nca_h = max(nca_h, 0.0);
+  nca_d0 += mat4(-0.390625, -0.3125, -0.234375, -0.15625, -0.1015625, -0.0234375, 0.0546875, 0.1328125, 0.1875, 0.265625, 0.34375, -0.3671875, 0.0, 0.0, 0.0, 0.0) * nca_h;
+  nca_d1 += mat4(-0.078125, 0.0, 0.0, 0.0, 0.2109375, 0.0, 0.0, 0.0, -0.2890625, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_h;
+  float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;
+  nca_next0 = nca_now0 + nca_mask * nca_d0;
+  nca_next1 = nca_now1 + nca_mask * nca_d1;
+}
+
+void main() {
+  ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
+  nca_size = nca_constants.size;
+  if (any(greaterThanEqual(nca_at, nca_size))) return;
+  nca_base = nca_hash(nca_constants.step + nca_hash(nca_constants.seed));
+  vec4 nca_n0, nca_n1;
+  nca_step(nca_at, nca_n0, nca_n1);
+  imageStore(nca_next, ivec3(nca_at, 0), nca_encode(nca_n0));
+  imageStore(nca_next, ivec3(nca_at, 1), nca_encode(nca_n1));
+}

@@ -1,0 +1,152 @@
+# golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights.
+# Rule by: A. Nonymous
+# License: CC0-1.0
+# Shader made by nca-studio 0.
+# Run here as OpenGL compute shaders, untested in Godot itself.
+extends TextureRect
+## Runs a neural cellular automaton on the GPU and shows it: add this script to a TextureRect.
+##
+## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. Drag to erase, shift and drag to
+## plant, R starts anew. All calls of the rendering device are made on the render thread.
+
+const GROUPS := 2
+const DIES := true
+const FORMAT := RenderingDevice.DATA_FORMAT_R32G32B32A32_SFLOAT
+
+## Cells across and down.
+@export var grid := Vector2i(256, 256)
+@export_range(1, 64) var steps_per_frame := 4
+## Which cells fire, and the noise that some rules grow from.
+@export var seed_number := 0
+## Radius of the brush, in cells.
+@export var brush := 10.0
+
+var _device: RenderingDevice
+var _pipelines := {}
+var _shaders := {}
+var _textures: Array[RID] = []
+var _sets := {}
+var _current := 0
+var _step := 0
+var _shown := Texture2DArrayRD.new()
+
+
+func _ready() -> void:
+	var look := ShaderMaterial.new()
+	look.shader = load(_beside("nca_view.gdshader"))
+	look.set_shader_parameter("nca_state", _shown)
+	material = look
+	if texture == null:
+		texture = PlaceholderTexture2D.new()
+		texture.size = grid
+	RenderingServer.call_on_render_thread(_make)
+
+
+func _process(_delta: float) -> void:
+	RenderingServer.call_on_render_thread(_advance.bind(steps_per_frame))
+
+
+func _gui_input(event: InputEvent) -> void:
+	if event is InputEventMouse and event.button_mask & MOUSE_BUTTON_MASK_LEFT:
+		var cell := Vector2(event.position) / size * Vector2(grid)
+		var tool := 1 if event.shift_pressed else 0
+		RenderingServer.call_on_render_thread(_paint.bind(tool, cell, brush))
+
+
+func _unhandled_key_input(event: InputEvent) -> void:
+	if event.is_pressed() and event.keycode == KEY_R:
+		RenderingServer.call_on_render_thread(_restart)
+
+
+func _exit_tree() -> void:
+	_shown.texture_rd_rid = RID()
+	RenderingServer.call_on_render_thread(_free_all)
+
+
+func _beside(file: String) -> String:
+	return get_script().resource_path.get_base_dir().path_join(file)
+
+
+func _make() -> void:
+	_device = RenderingServer.get_rendering_device()
+	for shader_name in ["nca_step", "nca_paint"] + (["nca_live"] if DIES else []):
+		var file: RDShaderFile = load(_beside(shader_name + ".glsl"))
+		_shaders[shader_name] = _device.shader_create_from_spirv(file.get_spirv())
+		_pipelines[shader_name] = _device.compute_pipeline_create(_shaders[shader_name])
+	var format := RDTextureFormat.new()
+	format.texture_type = RenderingDevice.TEXTURE_TYPE_2D_ARRAY
+	format.format = FORMAT
+	format.width = grid.x
+	format.height = grid.y
+	format.array_layers = GROUPS
+	format.usage_bits = (
+		RenderingDevice.TEXTURE_USAGE_STORAGE_BIT | RenderingDevice.TEXTURE_USAGE_SAMPLING_BIT
+	)
+	for i in 3:
+		_textures.append(_device.texture_create(format, RDTextureView.new()))
+	_restart()
+
+
+func _restart() -> void:
+	_step = 0
+	_paint(3, Vector2.ZERO, -1.0)
+
+
+func _paint(tool: int, cell: Vector2, radius: float) -> void:
+	var words := _words(_step, tool, cell, radius)
+	_run("nca_paint", words, [_textures[_current]])
+	_show()
+
+
+func _advance(steps: int) -> void:
+	for i in steps:
+		var before := _textures[_current]
+		var next := _textures[1 - _current]
+		var words := _words(_step, 0, Vector2.ZERO, 0.0)
+		if DIES:
+			_run("nca_step", words, [before, _textures[2]])
+			_run("nca_live", words, [before, next, _textures[2]])
+		else:
+			_run("nca_step", words, [before, next])
+		_current = 1 - _current
+		_step += 1
+	_show()
+
+
+func _show() -> void:
+	_shown.texture_rd_rid = _textures[_current]
+
+
+func _words(step: int, tool: int, cell: Vector2, radius: float) -> PackedByteArray:
+	var words := PackedInt32Array([grid.x, grid.y, step, seed_number]).to_byte_array()
+	words.append_array(PackedFloat32Array([cell.x, cell.y, radius, float(tool)]).to_byte_array())
+	return words
+
+
+func _run(shader_name: String, words: PackedByteArray, textures: Array) -> void:
+	var key := [shader_name] + textures
+	if not _sets.has(key):
+		var uniforms: Array[RDUniform] = []
+		for binding in textures.size():
+			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_IMAGE, binding, textures[binding]))
+		_sets[key] = _device.uniform_set_create(uniforms, _shaders[shader_name], 0)
+	var list := _device.compute_list_begin()
+	_device.compute_list_bind_compute_pipeline(list, _pipelines[shader_name])
+	_device.compute_list_bind_uniform_set(list, _sets[key], 0)
+	_device.compute_list_set_push_constant(list, words, words.size())
+	_device.compute_list_dispatch(list, ceili(grid.x / 8.0), ceili(grid.y / 8.0), 1)
+	_device.compute_list_end()
+
+
+func _uniform(type: int, binding: int, id: RID) -> RDUniform:
+	var uniform := RDUniform.new()
+	uniform.uniform_type = type
+	uniform.binding = binding
+	uniform.add_id(id)
+	return uniform
+
+
+func _free_all() -> void:
+	# Uniform sets go with the textures they bind, pipelines with their shaders.
+	for id in _textures + _shaders.values():
+		_device.free_rid(id)

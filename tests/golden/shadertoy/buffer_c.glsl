@@ -1,0 +1,10 @@
+// Buffer C
+// iChannel0: Buffer B
+
+vec4 nca_before(ivec2 nca_texel) { return texelFetch(iChannel0, nca_texel, 0); }
+vec4 nca_after(ivec2 nca_texel) { return vec4(0.0); }
+
+void mainImage(out vec4 nca_result, in vec2 nca_pixel) {
+  nca_begin(iResolution.xy, iFrame, 1);
+  nca_result = nca_tile_step(ivec2(nca_pixel));
+}

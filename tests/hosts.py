@@ -1,0 +1,103 @@
+"""What the tests of all hosts share: a rule of plain numbers, golden files, differences."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import moderngl
+import pytest
+import torch
+
+import nca
+from nca.export.hosts import TARGETS
+from nca.export.settings import ExportOptions
+from nca.export.target import Files
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import RuleFile
+from tests.conftest import absent
+from tests.rules import bounded_rule
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# One group and several, filled up or not, every padding, with and without death.
+CASES = {
+    "small": RuleSettings(4, 8, "circular"),
+    "dying": RuleSettings(9, 13, "circular", 0.25, alive_threshold=0.1),
+    "zeros": RuleSettings(12, 32, "zeros", 1.0),
+    "dying-zeros": RuleSettings(12, 16, "zeros", alive_threshold=0.1, hidden_clip=0.4),
+    "reflect": RuleSettings(16, 24, "reflect"),
+    "replicate": RuleSettings(22, 16, "replicate"),
+}
+
+
+def golden_rule() -> RuleFile:
+    """A rule whose numbers are told by a formula, the same on every machine."""
+    rule = Rule(RuleSettings(5, 3, alive_threshold=0.1, seed_state="center"), update_bias=True)
+    with torch.no_grad():
+        for parameter in rule.parameters():
+            numbers = torch.arange(parameter.numel()) * 37 % 101 - 50
+            parameter.copy_((numbers / 128).reshape(parameter.shape))
+    return RuleFile(rule, {"author": "A. Nonymous", "license": "CC0-1.0"})
+
+
+def check_golden(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare the files of a target with those kept. NCA_WRITE_GOLDEN=1 keeps the new ones."""
+    monkeypatch.setattr(nca, "__version__", "0")
+    files = TARGETS[target].build("golden", golden_rule(), ExportOptions())
+    folder = GOLDEN / target
+    if os.environ.get("NCA_WRITE_GOLDEN"):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, data in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    kept = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert sorted(files) == sorted(kept)
+    for name, data in files.items():
+        assert data.decode() == kept[name].decode(), name
+
+
+def difference(
+    target: str,
+    settings: RuleSettings,
+    gl: moderngl.Context,
+    frames: int,
+    options: ExportOptions | None = None,
+) -> float:
+    """Largest difference to torch after some frames, on a state that is not square."""
+    host = TARGETS[target]
+    options = options or ExportOptions(seed=77)
+    rule = bounded_rule(settings, update_bias=settings.alive_threshold is not None)
+    height, width = host.grid(rule, options) if host.grid else (20, 28)
+    generator = torch.Generator().manual_seed(5)
+    state = torch.rand(1, settings.channels, height, width, generator=generator) - 0.3
+    if settings.alive_threshold is not None:
+        state[:, :, 3:15, 2:16] = 0
+    steps = frames * host.frame_steps(rule, options)
+    expected = rule(state, steps, seed=options.seed)
+    assert float(expected.std()) > 0.01, "a dead state compares nothing"
+    files = host.build("rule", RuleFile(rule), options)
+    assert host.run is not None
+    got = host.run(files, rule, options, state[0], frames, gl)
+    return float((got - expected[0]).abs().max())
+
+
+def compile_glsl(text: str, stage: str, *flags: str) -> None:
+    """Compile with the reference compiler of the Khronos Group."""
+    path = shutil.which("glslangValidator")
+    if path is None:
+        absent("glslangValidator")
+    command = [str(path), "--stdin", "-S", stage, *flags]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def build(target: str, settings: RuleSettings, options: ExportOptions | None = None) -> Files:
+    """Files of a bounded rule."""
+    file = RuleFile(bounded_rule(settings), {"author": "A. Nonymous"})
+    return TARGETS[target].build("a rule", file, options or ExportOptions())
