@@ -15,6 +15,7 @@ from typing import Any
 import tyro
 
 import nca
+from nca.benchmarks.settings import BenchSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings
@@ -63,6 +64,13 @@ def run_export(settings: ExportSettings) -> None:
     print("\n".join(export_rules(settings)))
 
 
+def run_bench(settings: BenchSettings) -> None:
+    """Measure, and print the table."""
+    from nca.benchmarks.train import run
+
+    print(run(settings).table())
+
+
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
     from nca.render import render
@@ -103,6 +111,7 @@ COMMANDS = {
     "export": Command(ExportSettings, run_export),
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
+    "bench": Command(BenchSettings, run_bench),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
 }
