@@ -15,6 +15,7 @@ from typing import Any
 import tyro
 
 import nca
+from nca.benchmarks.settings import BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.export.settings import ExportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
@@ -77,6 +78,13 @@ def run_info(settings: InfoSettings) -> None:
     print(json.dumps(description) if settings.json else format_description(description))
 
 
+def run_bench_train(settings: BenchTrainSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.train import run
+
+    print(run(settings).table())
+
+
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -93,6 +101,7 @@ COMMANDS = {
     "render": Command(RenderSettings, run_render),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
+    "bench train": Command(BenchTrainSettings, run_bench_train),
 }
 
 
