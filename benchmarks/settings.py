@@ -2,23 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
 
 from nca.errors import InputError
 
 
 @dataclass(frozen=True)
-class BenchSettings:
-    """Measure how fast this machine trains and simulates, as ratios against named peers.
+class BenchTrainSettings:
+    """Measure how fast texture training is here, as ratios against the lesson's step.
 
     Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
     quartiles of all rounds. What a variant computes is compared with float64 first.
     """
 
-    suite: Annotated[Literal["train"], tyro.conf.Positional]
-    """What to measure: train, the iteration of texture training and its parts."""
     rounds: int = 7
     """How often every variant is timed; more rounds, narrower quartiles."""
     json: Path | None = None

@@ -26,7 +26,7 @@ from nca.benchmarks.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.parity import check_iteration, check_simulation, check_unroll
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
-from nca.benchmarks.settings import BenchSettings
+from nca.benchmarks.settings import BenchTrainSettings
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
 from nca.rng import random_masks
 from nca.unroll import Backend, unroll
@@ -58,7 +58,7 @@ ENVIRONMENT = {
 }
 
 
-def run(settings: BenchSettings) -> Report:
+def run(settings: BenchTrainSettings) -> Report:
     """Measure in a process of its own, one thread, pinned to one CPU; write what was asked for.
 
     Raises:
@@ -204,6 +204,8 @@ class Bench:
             for name, variant in variants.items()
             if name in self._right or name.startswith("unroll_torch")
         }
+        if not usable:
+            return {}
         times = interleave({"lesson": lesson, **usable}, self.rounds)
         self.rows += [Row.of(n, ratios(times["lesson"], times[n]), LESSON) for n in usable]
         return times

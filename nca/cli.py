@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchSettings
+from nca.benchmarks.settings import BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings
@@ -64,13 +64,6 @@ def run_export(settings: ExportSettings) -> None:
     print("\n".join(export_rules(settings)))
 
 
-def run_bench(settings: BenchSettings) -> None:
-    """Measure, and print the table."""
-    from nca.benchmarks.train import run
-
-    print(run(settings).table())
-
-
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
     from nca.render import render
@@ -96,6 +89,13 @@ def run_info(settings: InfoSettings) -> None:
     print(json.dumps(description) if settings.json else format_description(description))
 
 
+def run_bench_train(settings: BenchTrainSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.train import run
+
+    print(run(settings).table())
+
+
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -111,9 +111,9 @@ COMMANDS = {
     "export": Command(ExportSettings, run_export),
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
-    "bench": Command(BenchSettings, run_bench),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
+    "bench train": Command(BenchTrainSettings, run_bench_train),
 }
 
 
