@@ -37,7 +37,7 @@ class Host:
         targets: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2 promises 4.
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
-        steering: the direction and scale of what is perceived are uniforms.
+        steering: the direction and scale of what is perceived and the update rate are uniforms.
 
     """
 
@@ -82,7 +82,7 @@ def step_passes(
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
     weights = _WEIGHTS if store == "texture" else ""
-    steering = "uniform vec2 nca_turn;\nuniform float nca_scale;\n" if host.steering else ""
+    steering = _STEERING if host.steering else ""
     passes = []
     for part in _parts(groups or own, host.targets):
         computed = [g for g in part if g < own]
@@ -199,6 +199,8 @@ vec4 nca_weight(int nca_i) {{
   return texelFetch(nca_weights, ivec2(nca_i % {TEXTURE_WIDTH}, nca_i / {TEXTURE_WIDTH}), 0);
 }}
 """
+
+_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\nuniform uint nca_limit;\n"
 
 _SHARE = """
 uniform sampler2D nca_field;
