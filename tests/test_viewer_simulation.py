@@ -1,5 +1,6 @@
 """The desktop simulation against torch, on a real OpenGL implementation."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -7,7 +8,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
 from nca.viewer.simulation import ERASE, NOISE, SEED, SPROUT, Simulation, simulate_gl
-from nca.viewer.stroke import Stroke, field_of_one, paint_field
+from nca.viewer.stroke import Stroke
 from tests.rules import bounded_rule, published_rules
 
 HEIGHT, WIDTH, STEPS_SEED = 20, 28, 0xFEEDBEEF
@@ -100,10 +101,12 @@ def test_two_rules_with_a_share_each(gl):
         bounded_rule(RuleSettings(8, 16, alive_threshold=0.1), seed=3),
     ]
     simulation = Simulation(gl, rules, (HEIGHT, WIDTH), seed=STEPS_SEED)
-    field = field_of_one(HEIGHT, WIDTH)
-    field[:, 9:] = (0, 55, 1, 200)
-    field[:, 18:] = (2, 135, 1, 120)
-    simulation.write_field(field)
+    owner = np.zeros((HEIGHT, WIDTH), np.uint8)
+    owner[:, 9:18] = 1
+    owner[5:, 18:] = 2
+    simulation.field.restore(owner)
+    simulation.show_field()
+    field = simulation.field.shares
     state = noise(rules[1])[0]
     simulation.write(state)
     expected = state.clone()
@@ -225,19 +228,11 @@ def test_the_wrong_shape_is_refused(gl):
         simulation.write(torch.zeros(4, 8, 9))
 
 
-def test_a_painted_rule_takes_over_softly():
-    field = field_of_one(32, 32)
-    stroke = Stroke((16, 16), (16, 16), 10)
-    paint_field(field, 2, stroke, wraps=True)
-    assert field[16, 16].tolist()[:2] == [2, 255]
-    assert field[0, 0].tolist() == [0, 255, 0, 0]
-    row = field[16, :16]
-    shares = [int(c[1]) if c[0] == 2 else int(c[3]) if c[2] == 2 else 0 for c in row]
-    assert shares == sorted(shares)
-    assert 0 < shares[8] < 255
-    assert (field[..., 1].astype(int) + field[..., 3] == 255).all()
-    before = field.copy()
-    paint_field(field, 2, stroke, wraps=True)
-    assert (field == before).all(), "painting twice is painting once"
-    paint_field(field, 0, stroke, wraps=True)
-    assert field[16, 16].tolist()[:2] == [0, 255]
+def test_a_rule_without_cells_costs_nothing_and_one_alone_is_itself(gl):
+    rules = [bounded_rule(RuleSettings(8, 8), seed=seed) for seed in (1, 2)]
+    simulation = Simulation(gl, rules, (HEIGHT, WIDTH), seed=4)
+    simulation.paint_rule(1)
+    state = noise(rules[1])
+    simulation.write(state[0])
+    simulation.step(5)
+    assert (simulation.read() - rules[1](state, 5, seed=4)[0]).abs().max() < 1e-5

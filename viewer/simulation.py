@@ -18,8 +18,9 @@ from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import Rule
 from nca.viewer.buffers import StateBuffer
 from nca.viewer.context import open_headless, target_limit
+from nca.viewer.field import Field
 from nca.viewer.shader import Shader, Value
-from nca.viewer.stroke import EVERYWHERE, Field, Stroke, field_of_one, paint_field
+from nca.viewer.stroke import EVERYWHERE, Stroke
 
 ERASE, SPROUT, NOISE, SEED = range(4)  # tools of paint.glsl
 
@@ -95,7 +96,7 @@ class Simulation:
         turn: angle in radians by which the perceived directions are turned.
         scale: 1 as trained, 2 twice as coarse.
         update_rate: probability that a cell fires, or None: that of every rule itself.
-        field: [H, W, 4] uint8, see :func:`nca.viewer.stroke.paint_field`.
+        field: which rule has which cell; :meth:`show_field` after a change.
 
     Raises:
         GraphicsError: the driver cannot run these rules.
@@ -123,6 +124,8 @@ class Simulation:
         self._stamp = Shader(gl, "#version 330\n" + _shader_text("stamp.glsl"))
         self.height, self.width = size
         self._build(rules)
+        self.field = Field(*size, wraps=self.wraps)
+        self.show_field()
         self.reset()
 
     @property
@@ -153,18 +156,17 @@ class Simulation:
             buffers[0].copy_from(self.state)
             self._release()
         else:
-            self.field = field_of_one(*size)
-            self.field_texture = self.gl.texture((self.width, self.height), 4, self.field.tobytes())
+            self.field_texture = self.gl.texture((self.width, self.height), 4)
         self.state, self.previous = buffers[:2]
         self.previous.clear()
         self._buffers, self._compiled = buffers, compiled
         colors = [(r.settings.rgb_scale, r.settings.rgb_offset, 0.0, 0.0) for r in rules]
         data = np.asarray(colors, np.float32).tobytes()
         self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
-        for number, shaders in enumerate(compiled):
-            fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_rule": number}
+        fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}
+        for shaders in compiled:
             for shader in shaders.shaders():
-                shader.set({**fixed, "nca_wraps": self.wraps})
+                shader.set(fixed)
 
     def set_rule(self, number: int, rule: Rule) -> None:
         """Replace a rule and keep the state; a number one beyond the last adds a rule.
@@ -179,6 +181,7 @@ class Simulation:
         rules = self.rules
         rules[number : number + 1] = [rule]
         self._build(rules)
+        self._set_present()
 
     def step(self, count: int = 1) -> None:
         """Run steps."""
@@ -201,7 +204,7 @@ class Simulation:
     def _step_once(self, base: int) -> None:
         """Let every rule add its share to the next state."""
         mixed: StateBuffer | None = None
-        for shaders in self._compiled:
+        for shaders in self._present:
             free = [b for b in self._buffers if b is not self.state and b is not mixed]
             after = free[0]
             textures = {
@@ -231,14 +234,14 @@ class Simulation:
             "nca_number": (self.seed + (self.step_number + 1) * (stroke.radius >= 0)) & UINT32_MAX,
         }
         textures = {"nca_field": self.field_texture}
-        for shaders in self._compiled:
+        for shaders in self._present:
             for shader, groups in shaders.paint:
                 shader.draw(self.state.target(groups), textures, values)
 
     def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
         """Give the cells under a brush to a rule."""
-        paint_field(self.field, number, stroke, wraps=self.wraps)
-        self.field_texture.write(self.field.tobytes())
+        self.field.paint(number, stroke)
+        self.show_field()
 
     def reset(self, tool: int = SEED) -> None:
         """Start anew, at step 0, from the rule's own seed, one sprout in the middle, or noise."""
@@ -306,10 +309,18 @@ class Simulation:
         self.state.write(state.numpy())
         self.previous.copy_from(self.state)
 
-    def write_field(self, field: Field) -> None:
-        """Replace the field of rules, [H, W, 4] uint8."""
-        self.field = field.copy()
-        self.field_texture.write(self.field.tobytes())
+    def show_field(self) -> None:
+        """Let the next step go by the field as it is now."""
+        self.field_texture.write(self.field.shares.tobytes())
+        self._set_present()
+
+    def _set_present(self) -> None:
+        """Leave out rules that have no cell; one that has all cells needs no shares."""
+        numbers = self.field.present
+        self._present = [self._compiled[number] for number in numbers]
+        for number, shaders in zip(numbers, self._present, strict=True):
+            for shader in shaders.shaders():
+                shader.set({"nca_rule": number if len(numbers) > 1 else -1})
 
     def release(self) -> None:
         """Free what the driver holds."""
@@ -318,6 +329,7 @@ class Simulation:
         self.field_texture.release()
 
     def _release(self) -> None:
+        """Free what belongs to these rules."""
         for buffer in self._buffers:
             buffer.release()
         for shaders in self._compiled:
