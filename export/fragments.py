@@ -6,7 +6,7 @@ Each shader is drawn over a viewport of the size of the state with the one trian
 Textures and uniforms beside those that :mod:`nca.export.emitter` names:
 
 - ``nca_state``: the state before the step; ``nca_after``: what the step pass gave (life pass);
-  ``nca_before``: the state one step ago (view). Each is one texture array with a layer a group,
+  ``nca_before``: the state one step ago (colors). Each is one texture array with a layer a group,
   or, without ``layers``, one texture a group: ``nca_state0``, ``nca_state1`` ...
 - ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
 - ``nca_weights``: :func:`nca.export.weights.pack_weights`, where the store is ``texture``.
@@ -18,7 +18,7 @@ Textures and uniforms beside those that :mod:`nca.export.emitter` names:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 from nca.export.emitter import life_source, seed_source, step_source
 from nca.export.glsl import group_count, number
@@ -26,6 +26,8 @@ from nca.export.weights import TEXTURE_WIDTH, Store
 from nca.rule import Rule, RuleSettings
 
 Dialect = Literal["330", "300 es"]
+View = Literal["colors", "channel", "channels", "change"]
+VIEWS: tuple[View, ...] = get_args(View)  # the index is NCA_VIEW in colors.glsl
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,18 @@ def paint_passes(rule: Rule, host: Host, *, groups: int | None = None) -> list[P
     return passes
 
 
-def view_fragment(host: Host, channels: int, settings: RuleSettings | None = None) -> str:
-    """Shader that shows a state.
+def colors_fragment(
+    host: Host, channels: int, settings: RuleSettings | None = None, view: View = "colors"
+) -> str:
+    """Shader that gives every cell its color, drawn into an 8-bit texture.
 
     Args:
         host: where it runs.
         channels: of the state.
         settings: of the rule whose colors it shows. None, for hosts that blend: the color map of
-            every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order.
+            every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order, and
+            ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0).
+        view: what is shown.
 
     """
     groups = range(group_count(channels))
@@ -155,12 +161,21 @@ def view_fragment(host: Host, channels: int, settings: RuleSettings | None = Non
         )
     return (
         _head(host)
+        + f"#define NCA_VIEW {VIEWS.index(view)}\n"
         + _texture("nca_fetch", "nca_state", groups, host.layers)
         + _texture("nca_fetch_before", "nca_before", range(1), host.layers)
         + colors
-        + _shared("view.glsl")
+        + _shared("colors.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        "void main() { nca_out0 = vec4(nca_view(gl_FragCoord.xy), 1.0); }\n"
+        "void main() { nca_out0 = vec4(nca_color(gl_FragCoord.xy), 1.0); }\n"
+    )
+
+
+def screen_fragment(host: Host) -> str:
+    """Shader that shows the texture of :func:`colors_fragment` through a camera."""
+    return (
+        _version(host) + _shared("screen.glsl") + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
     )
 
 
@@ -172,12 +187,17 @@ def _parts(groups: int, targets: int) -> list[tuple[int, ...]]:
     return [tuple(range(a, min(a + targets, groups))) for a in range(0, groups, targets)]
 
 
+def _version(host: Host) -> str:
+    text = f"#version {host.dialect}\n"
+    if host.dialect == "300 es":  # where fragment shaders have no or a low default precision
+        for kind in ("float", "int", "sampler2D", "sampler2DArray"):
+            text += f"precision highp {kind};\n"
+    return text
+
+
 def _head(host: Host) -> str:
-    precisions = ("float", "int", "sampler2D", "sampler2DArray")
     return (
-        f"#version {host.dialect}\n"
-        + "".join(f"precision highp {kind};\n" for kind in precisions if host.dialect == "300 es")
-        + "uniform ivec2 nca_size;\nuniform vec2 nca_code;\n"
+        _version(host) + "uniform ivec2 nca_size;\nuniform vec2 nca_code;\n"
         "vec4 nca_decode(vec4 nca_texel) { return (nca_texel - nca_code.y) * nca_code.x; }\n"
         "vec4 nca_encode(vec4 nca_value) { return nca_value / nca_code.x + nca_code.y; }\n"
     )
@@ -217,12 +237,16 @@ float nca_share(ivec2 nca_at) {
 _FIELD_COLORS = """
 uniform sampler2D nca_field;
 uniform sampler2D nca_colors;
+uniform vec2 nca_alone;
 
 vec3 nca_rgb(ivec2 nca_at) {
-  vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
-  vec2 nca_a = texelFetch(nca_colors, ivec2(nca_f.x, 0), 0).xy;
-  vec2 nca_b = texelFetch(nca_colors, ivec2(nca_f.z, 0), 0).xy;
-  vec2 nca_map = mix(nca_b, nca_a, nca_f.y / 255.0);
+  vec2 nca_map = nca_alone;
+  if (nca_map.x == 0.0) {
+    vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
+    vec2 nca_a = texelFetch(nca_colors, ivec2(nca_f.x, 0), 0).xy;
+    vec2 nca_b = texelFetch(nca_colors, ivec2(nca_f.z, 0), 0).xy;
+    nca_map = mix(nca_b, nca_a, nca_f.y / 255.0);
+  }
   return nca_fetch(0, nca_at).rgb * nca_map.x + nca_map.y;
 }
 """

@@ -2,11 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -39,11 +41,50 @@ def published() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of a Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+# Chromium's own software renderer is some five times slower than Mesa's.
+CHROMIUM_FLAGS = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; for one module, as its event loop would be in the way of others' ."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         absent("Chromium")
-    assert path is not None
-    return path
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a file in a fresh page; any error, warning or refused request fails the test."""
+    contexts, complaints = [], []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def open_(path: Path, address: str = "", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file:", "data:", "blob:"))
+                else complaints.append(f"request to {request.url}")
+            ),
+        )
+        page.goto(path.as_uri() + address)
+        return page
+
+    open_.complaints = complaints  # type: ignore[attr-defined]
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []

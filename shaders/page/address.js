@@ -1,0 +1,33 @@
+// The part of the address after "#": which rule, seed, view, speed and grid.
+
+/** Settings in the address; what is unknown or out of range is left out. */
+function readAddress(hash, rules) {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const settings = {};
+  const rule = rules.findIndex((r) => r.name === query.get("m"));
+  if (rule >= 0) settings.rule = rule;
+  if (/^\d{1,10}$/.test(query.get("s") ?? "")) settings.seed = Number(query.get("s")) >>> 0;
+  if (query.has("v")) settings.view = query.get("v");
+  if (SPEEDS.includes(Number(query.get("k")))) settings.speed = Number(query.get("k"));
+  const grid = /^(\d{1,4})x(\d{1,4})$/.exec(query.get("g") ?? "");
+  if (grid) {
+    const [width, height] = grid.slice(1).map((n) => Math.min(4096, Math.max(3, Number(n))));
+    settings.grid = { width, height };
+  }
+  if (query.get("f") in STATE_FORMATS) settings.format = query.get("f");
+  return settings;
+}
+
+/** Keep what is shown in the address, so that it can be shared. */
+function writeAddress(app) {
+  const { player, simulation } = app, { options } = player;
+  const query = new URLSearchParams();
+  if (app.rules.length > 1) query.set("m", app.rules[simulation.field.present[0]].name);
+  query.set("s", simulation.seed);
+  if (app.view !== "colors") query.set("v", app.view);
+  if (player.speed !== 1) query.set("k", player.speed);
+  if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);
+  if (options.format) query.set("f", options.format);
+  const hash = `#${query}`;
+  if (hash !== location.hash) history.replaceState(null, "", hash);
+}

@@ -1,0 +1,359 @@
+// The clock: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
+
+const SPEEDS = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64]; // steps a frame
+const CELL_SIZE = 3;          // CSS pixels a cell at the start
+const MAX_CELLS = 300_000;
+const MIN_CELLS = 6_000;
+const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
+const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
+const LEAST_RATE = 15;        // steps a second
+
+/** Reads a state from the device without waiting for it. */
+class StateReader {
+  constructor(simulation) {
+    const { gl, state } = simulation;
+    Object.assign(this, { gl, simulation, state });
+    const { seed, stepNumber, width, height, format, field } = simulation;
+    this.captured = { seed, stepNumber, width, height, format, owner: field.owner.slice() };
+    const bytes = width * height * (format === "rgba8" ? 4 : 16);
+    this.buffer = gl.createBuffer();
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.buffer);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, bytes * state.layers, gl.STREAM_READ);
+    for (let layer = 0; layer < state.layers; layer++) {
+      gl.bindFramebuffer(gl.FRAMEBUFFER, state.framebuffer([layer]));
+      const type = gl[STATE_FORMATS[format].type];
+      gl.readPixels(0, 0, width, height, gl.RGBA, type, layer * bytes);
+    }
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    this.length = bytes * state.layers;
+  }
+
+  /** What Simulation.resume() takes, or null while the device is still at it. */
+  poll() {
+    const { gl } = this;
+    if (gl.clientWaitSync(this.fence, 0, 0) === gl.TIMEOUT_EXPIRED) return null;
+    const bytes = new Uint8Array(this.length);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.buffer);
+    gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, bytes);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    gl.deleteBuffer(this.buffer);
+    gl.deleteSync(this.fence);
+    const texels = this.captured.format === "rgba8" ? bytes : new Float32Array(bytes.buffer);
+    return { ...this.captured, texels };
+  }
+}
+
+/**
+ * Plays rules on a canvas. Events: "change" (anything a control shows), "stats" (once a second),
+ * "lost", "restored", "trouble" (detail: a message).
+ */
+class Player extends EventTarget {
+  /**
+   * @param canvas  its size on the page decides the resolution
+   * @param data    what the exporter wrote
+   * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
+   *                best), speed, running, warmup (steps that are taken before anything is shown)
+   */
+  constructor(canvas, data, options) {
+    super();
+    Object.assign(this, { canvas, data, options });
+    this.speed = options.speed ?? 1;
+    this.running = options.running ?? true;
+    this.warmup = options.warmup ?? 0;
+    this.camera = new Camera();
+    this.look = { view: "colors", channel: 0, palette: 1, smooth: true, borders: false };
+    this.ring = [0, 0, 0, 0];
+    this.limit = 1;
+    this.credit = 0;
+    this.fences = [];
+    this.captured = null;
+    this.captureAt = 0;
+    this.dirty = false;
+    this.stats = { fps: 0, steps: 0, largest: 0, finite: true };
+    this.counts = { since: performance.now(), frames: 0, steps: 0 };
+    this.gl = canvas.getContext("webgl2", {
+      antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
+    });
+    if (!this.gl) throw new Error("This page needs WebGL 2, which this browser does not offer.");
+    this.listeners = new AbortController();
+    const { signal } = this.listeners;
+    canvas.addEventListener("webglcontextlost", (event) => this.lose(event), { signal });
+    canvas.addEventListener("webglcontextrestored", () => this.restore(), { signal });
+    document.addEventListener("visibilitychange", () => this.show(), { signal });
+    addEventListener("pagehide", () => this.show(), { signal });
+    this.watcher = new ResizeObserver(([entry]) => this.resize(entry));
+    this.watcher.observe(canvas);
+    this.resize(null);
+    this.build();
+    this.tick = this.tick.bind(this);
+    this.frame = requestAnimationFrame(this.tick);
+  }
+
+  /** Make everything on the device anew, from what was captured if there is something. */
+  build() {
+    const { gl, data } = this;
+    this.shaders = new Map();
+    this.viewer = new Viewer(gl, data, this.look);
+    this.populate();
+  }
+
+  /** Make the state and what acts on it; compiled rules and the viewer are there. */
+  populate() {
+    const { gl, data, options, shaders } = this;
+    const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
+    const formats = options.format ? [options.format] : Object.keys(STATE_FORMATS);
+    this.format = chooseFormat(gl, formats, targets);
+    if (!this.format) {
+      throw new Error(`This device cannot keep a state as ${formats.join(" or ")}.`);
+    }
+    this.simulation = new Simulation(gl, data, {
+      ...(this.captured ?? this.grid()),
+      seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
+    });
+    if (this.captured?.format === this.format) this.simulation.resume(this.captured);
+    if (this.camera.fitted) this.fit();
+    this.settledAt = null;
+    this.stale = true;
+    this.emit("change");
+  }
+
+  /** Cells across and down: as asked, or so that a cell has its usual size on the page. */
+  grid() {
+    const { options, canvas } = this;
+    if (options.grid) return options.grid;
+    const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;
+    const least = Math.sqrt((width * height) / MAX_CELLS);
+    const size = Math.max(options.cellSize ?? CELL_SIZE, least);
+    return { width: Math.max(32, Math.round(width / size)), height: Math.max(32, Math.round(height / size)) };
+  }
+
+  /** Start again on another grid; null: by the size of the canvas. */
+  setGrid(grid) {
+    this.options.grid = grid;
+    this.options.rule = this.simulation.field.present[0];
+    this.options.seed = this.simulation.seed;
+    const { turn, scale } = this.simulation;
+    this.captured = null;
+    this.forget();
+    this.simulation.dispose();
+    this.populate();
+    Object.assign(this.simulation, { turn, scale });
+    this.fit();
+  }
+
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  resize(entry) {
+    const { canvas } = this;
+    const exact = entry?.devicePixelContentBoxSize?.[0];
+    const ratio = devicePixelRatio || 1;
+    const width = exact?.inlineSize ?? Math.round(canvas.clientWidth * ratio);
+    const height = exact?.blockSize ?? Math.round(canvas.clientHeight * ratio);
+    if (!width || !height || (canvas.width === width && canvas.height === height)) return;
+    const middle = this.camera.cellAt(canvas.width / 2, canvas.height / 2);
+    Object.assign(canvas, { width, height });
+    if (this.simulation && this.camera.fitted) this.fit();
+    else if (this.simulation) {
+      this.camera.x = middle.x - width / 2 / this.camera.zoom;
+      this.camera.y = middle.y - height / 2 / this.camera.zoom;
+    }
+    this.stale = true;
+  }
+
+  fit() {
+    this.camera.fit(this.simulation, this.canvas);
+    this.touch();
+  }
+
+  /** Say that something visible has changed. */
+  touch() {
+    this.stale = true;
+    this.emit("change");
+  }
+
+  /** Say that the state has changed by other means than a step. */
+  changed() {
+    this.dirty = true;
+    this.touch();
+  }
+
+  setRunning(running) {
+    this.running = running;
+    this.warmup = running ? 0 : this.warmup;
+    this.credit = 0;
+    if (!running) this.captureAt = 0;
+    this.touch();
+  }
+
+  /** Take steps at once, also while paused. */
+  advance(steps) {
+    if (!this.simulation.ready) return;
+    for (let i = 0; i < steps; i++) this.simulation.step();
+    this.counts.steps += steps;
+    this.changed();
+  }
+
+  tick(now) {
+    this.frame = requestAnimationFrame(this.tick);
+    const { gl, simulation } = this;
+    if (gl.isContextLost()) return;
+    try {
+      simulation.poll();
+    } catch (error) {
+      cancelAnimationFrame(this.frame);
+      this.emit("trouble", error.message);
+      return;
+    }
+    if (!simulation.ready) return;
+    if (this.coarser(now)) return;
+    if (this.behind()) return;
+    const steps = this.stepsNow();
+    if (steps) this.advance(steps);
+    if (this.stale && !this.warmup) this.draw();
+    if (steps || this.stale) this.fences.push(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
+    this.stale = false;
+    gl.flush();
+    this.capture(now);
+    this.measure(now);
+  }
+
+  /** On a device that is slow from the start, begin again with as few cells as it needs. */
+  coarser(now) {
+    const { options, simulation } = this;
+    const { stepNumber, width, height } = simulation;
+    if (this.judged || options.grid || !this.running || this.warmup) return false;
+    // The first steps are those in which drivers translate the shaders once more.
+    if (stepNumber < 3 || [...this.shaders.values()].some((s) => s.settling)) return false;
+    this.settledAt ??= { now, stepNumber };
+    const seconds = (now - this.settledAt.now) / 1000;
+    if (seconds < JUDGE_AFTER) return false;
+    this.judged = true;
+    const missing = LEAST_RATE * Math.min(1, this.speed) * seconds / (stepNumber - this.settledAt.stepNumber + 1);
+    if (missing < 1.5) return false;
+    const cells = Math.max(MIN_CELLS, (width * height) / missing);
+    options.cellSize = Math.sqrt((this.canvas.clientWidth * this.canvas.clientHeight) / cells);
+    this.setGrid(null);
+    return true;
+  }
+
+  draw() {
+    const { width, height } = this.canvas;
+    this.viewer.color(this.simulation);
+    this.viewer.show(this.simulation, this.camera, { width, height, ring: this.ring });
+    this.counts.frames++;
+  }
+
+  /** Whether the device has not yet finished earlier frames; fewer steps are taken then. */
+  behind() {
+    const { gl } = this;
+    this.fences = this.fences.filter((fence) => {
+      if (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) return true;
+      gl.deleteSync(fence);
+      return false;
+    });
+    const late = this.fences.length >= 2;
+    this.limit = late ? Math.max(1 / 16, 0.8 * this.limit) : Math.min(64, 1.05 * this.limit);
+    return late;
+  }
+
+  /** How many steps this frame takes: by the speed, as far as the device keeps up. */
+  stepsNow() {
+    if (this.warmup) {
+      const steps = Math.min(4, this.warmup);
+      this.warmup -= steps;
+      if (!this.warmup) this.touch();
+      return steps;
+    }
+    if (!this.running) return 0;
+    this.credit = Math.min(this.credit + Math.min(this.speed, Math.max(this.limit, 1 / 8)), 64);
+    const steps = Math.floor(this.credit);
+    this.credit -= steps;
+    return steps;
+  }
+
+  /** Now and then read the state, to go on from after a lost context and to look at. */
+  capture(now) {
+    if (this.reader) {
+      const captured = this.reader.poll();
+      if (!captured) return;
+      this.reader = null;
+      this.captured = captured;
+      this.inspect(captured);
+    } else if (this.dirty && now >= this.captureAt) {
+      this.dirty = false;
+      this.captureAt = now + CAPTURE_EVERY;
+      this.reader = new StateReader(this.simulation);
+    }
+  }
+
+  /** Look at the numbers: a state that has left all bounds is stopped. */
+  inspect({ texels, format }) {
+    let largest = 0, finite = true;
+    for (const value of texels) {
+      if (Math.abs(value) > largest) largest = Math.abs(value);
+      finite &&= Number.isFinite(value);
+    }
+    const [range, zero] = this.simulation.code;
+    if (format === "rgba8") largest = Math.max(zero, largest / 255 - zero) * range;
+    if (!finite && this.stats.finite) {
+      this.setRunning(false);
+      this.emit("trouble", "The state has left all bounds. Reset starts it again.");
+    }
+    Object.assign(this.stats, { largest, finite });
+  }
+
+  measure(now) {
+    const { counts } = this;
+    const seconds = (now - counts.since) / 1000;
+    if (seconds < 0.5) return;
+    this.stats.fps = counts.frames / seconds;
+    this.stats.steps = counts.steps / seconds;
+    this.counts = { since: now, frames: 0, steps: 0 };
+    this.emit("stats");
+  }
+
+  /** Keep what there is before the page sleeps. */
+  show() {
+    if (document.hidden && !this.gl.isContextLost() && this.simulation.seeded) {
+      this.captured = this.simulation.capture();
+      this.dirty = false;
+    }
+    this.credit = 0;
+    this.counts = { since: performance.now(), frames: 0, steps: 0 };
+  }
+
+  lose(event) {
+    event.preventDefault(); // asks the browser to give the context back
+    this.forget();
+    this.emit("lost");
+  }
+
+  restore() {
+    const { turn, scale } = this.simulation;
+    this.build();
+    Object.assign(this.simulation, { turn, scale });
+    this.limit /= 2;
+    this.emit("restored");
+  }
+
+  /** Wait for nothing that the device still does. */
+  forget() {
+    this.reader = null;
+    for (const fence of this.fences) this.gl.deleteSync(fence);
+    this.fences = [];
+  }
+
+  /** Let go of the device and the page. */
+  dispose() {
+    cancelAnimationFrame(this.frame);
+    this.watcher.disconnect();
+    this.listeners.abort();
+    this.forget();
+    for (const shaders of this.shaders.values()) shaders.dispose();
+    this.simulation.dispose();
+    this.viewer.dispose();
+  }
+}

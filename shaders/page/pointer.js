@@ -1,0 +1,145 @@
+// Mouse, pen and fingers: one paints, two zoom and move.
+
+const MIN_RADIUS = 1, MAX_RADIUS = 120; // cells
+
+/** What a stroke does: tool is "erase", "sprout", "noise" or "rule". */
+class Brush {
+  constructor() {
+    Object.assign(this, { tool: "erase", radius: 12, rule: 0 });
+  }
+}
+
+/** Turns pointer events on a player's canvas into strokes and camera moves. */
+class PointerInput {
+  constructor(player, brush, { signal }) {
+    Object.assign(this, { player, brush });
+    this.pointers = new Map();
+    this.stroke = null;
+    const { canvas } = player;
+    const on = (type, run) => canvas.addEventListener(type, run, { signal, passive: false });
+    on("pointerdown", (event) => this.down(event));
+    on("pointermove", (event) => this.move(event));
+    on("pointerup", (event) => this.up(event));
+    on("pointercancel", (event) => this.up(event));
+    on("pointerleave", () => this.showRing(null));
+    on("wheel", (event) => this.wheel(event));
+    on("contextmenu", (event) => event.preventDefault());
+  }
+
+  pixel(event) {
+    const { canvas } = this.player;
+    const box = canvas.getBoundingClientRect();
+    return { x: (event.clientX - box.left) * (canvas.width / box.width),
+      y: (event.clientY - box.top) * (canvas.height / box.height) };
+  }
+
+  down(event) {
+    const { player, brush } = this;
+    player.canvas.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, this.pixel(event));
+    if (this.pointers.size > 1) {
+      this.cancelStroke();
+      return;
+    }
+    const panning = event.button === 1 || event.altKey;
+    const erasing = event.button === 2 || event.shiftKey || (event.buttons & 32) > 0; // 32: a pen's eraser
+    this.stroke = { tool: panning ? "pan" : erasing ? "erase" : brush.tool, fresh: true };
+    if (panning) return;
+    player.simulation.remember();
+    this.paint(event);
+  }
+
+  move(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) {
+      this.showRing(event);
+      return;
+    }
+    const here = this.pixel(event);
+    if (this.pointers.size >= 2) this.pinch(event.pointerId, here);
+    else if (this.stroke?.tool === "pan") this.player.camera.pan(here.x - before.x, here.y - before.y);
+    else if (this.stroke) {
+      for (const part of event.getCoalescedEvents?.() ?? []) this.paint(part);
+      this.paint(event);
+    }
+    this.pointers.set(event.pointerId, here);
+    this.showRing(event);
+    this.player.touch();
+  }
+
+  up(event) {
+    this.pointers.delete(event.pointerId);
+    if (!this.pointers.size) this.stroke = null;
+    if (event.pointerType === "touch") this.showRing(null);
+  }
+
+  /** A second finger means zoom: take back what the first has painted in the meantime. */
+  cancelStroke() {
+    if (this.stroke && this.stroke.tool !== "pan") {
+      this.player.simulation.undo();
+      this.player.changed();
+    }
+    this.stroke = null;
+  }
+
+  pinch(id, here) {
+    const [other] = [...this.pointers].filter(([key]) => key !== id).map(([, point]) => point);
+    const before = this.pointers.get(id);
+    const { camera } = this.player;
+    const spread = (point) => Math.max(8, Math.hypot(point.x - other.x, point.y - other.y));
+    camera.pan((here.x - before.x) / 2, (here.y - before.y) / 2);
+    camera.zoomAt((here.x + other.x) / 2, (here.y + other.y) / 2, spread(here) / spread(before));
+  }
+
+  radiusOf(event) {
+    const pressed = event.pointerType === "pen" && event.pressure > 0;
+    return this.brush.radius * (pressed ? 0.4 + 1.2 * event.pressure : 1);
+  }
+
+  paint(event) {
+    const { player, brush, stroke } = this;
+    const { x, y } = this.pixel(event);
+    const to = player.camera.cellAt(x, y);
+    const from = stroke.last ?? to;
+    stroke.last = to;
+    const line = { x0: from.x, y0: from.y, x1: to.x, y1: to.y };
+    const radius = this.radiusOf(event);
+    const { simulation } = player;
+    if (stroke.tool === "rule") simulation.give(brush.rule, line, radius);
+    else {
+      const owner = simulation.field.present[0];
+      const number = (simulation.seed + simulation.stepNumber + 1) >>> 0;
+      simulation.apply(stroke.tool, owner, { stroke: line, radius, number });
+    }
+    player.changed();
+  }
+
+  showRing(event) {
+    const { player } = this;
+    if (event && event.pointerType !== "touch") {
+      const { x, y } = this.pixel(event);
+      const cell = player.camera.cellAt(x, y);
+      player.ring = [cell.x, cell.y, this.radiusOf(event), 1];
+    } else player.ring = [0, 0, 0, 0];
+    player.stale = true;
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === 1 ? 30 : 1;
+    const amount = (event.deltaY || event.deltaX) * lines;
+    if (event.shiftKey) this.setRadius(this.brush.radius * Math.exp(-amount / 500));
+    else {
+      const { x, y } = this.pixel(event);
+      this.player.camera.zoomAt(x, y, Math.exp(-amount / (event.ctrlKey ? 120 : 600)));
+    }
+    this.showRing(event);
+    this.player.touch();
+  }
+
+  setRadius(radius) {
+    this.brush.radius = Math.min(MAX_RADIUS, Math.max(MIN_RADIUS, radius));
+    this.player.ring[2] = this.brush.radius;
+    this.player.touch();
+  }
+}

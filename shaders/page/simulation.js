@@ -1,0 +1,276 @@
+// The simulation: a state, the rules that act on it, and what paints into it.
+
+const TOOLS = { erase: 0, sprout: 1, noise: 2, seed: 3 };
+
+const PATIENCE = 1000; // milliseconds that the fast programs have before the others stand in
+
+/**
+ * The programs of one rule. Weights as literals run fastest, but some compilers take long over
+ * them; then the weights come from a texture until the literals are ready.
+ */
+class RuleShaders {
+  constructor(gl, vertex, rule) {
+    this.gl = gl;
+    const targets = gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 && rule.passes[8] ? 8 : 4;
+    const sources = rule.passes[targets];
+    const make = (passes) => passes.map(({ fragment, groups }) => (
+      { program: new Program(gl, vertex, fragment), groups }));
+    this.life = make(sources.life);
+    this.paint = make(sources.paint);
+    this.candidates = ["inline", "texture"].filter((store) => sources.steps[store])
+      .map((store) => ({ store, passes: make(sources.steps[store]) }));
+    this.steps = null;
+    this.store = null;
+    this.since = performance.now();
+    if (rule.weights) {
+      const packed = new Float32Array(bytesFromBase64(rule.weights).buffer);
+      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, 256, packed.length / 1024, packed);
+    }
+  }
+
+  get ready() {
+    return this.steps !== null;
+  }
+
+  /** Whether better programs are still to come. */
+  get settling() {
+    return this.candidates.length > 0;
+  }
+
+  /** Take what the compiler has finished; called once a frame. Throws if nothing compiles. */
+  poll() {
+    const settled = ({ passes }) => passes.every(({ program }) => program.settled);
+    const rushed = performance.now() - this.since > PATIENCE;
+    const [first] = this.candidates;
+    const chosen = !first || settled(first) ? first
+      : rushed && !this.ready ? this.candidates.slice(1).find(settled) : null;
+    if (!chosen || !settled({ passes: [...this.life, ...this.paint] })) return;
+    try {
+      for (const { program } of [...chosen.passes, ...this.life, ...this.paint]) program.finish();
+    } catch (error) {
+      this.candidates = this.candidates.filter((c) => c !== chosen);
+      if (!this.ready && !this.candidates.length) throw error;
+      return;
+    }
+    this.drop(this.steps ?? []);
+    this.steps = chosen.passes;
+    this.store = chosen.store;
+    // What is better than the chosen comes first; what is worse is not needed any more.
+    const place = this.candidates.indexOf(chosen);
+    for (const { passes } of this.candidates.slice(place + 1)) this.drop(passes);
+    this.candidates = this.candidates.slice(0, place);
+  }
+
+  drop(passes) {
+    for (const { program } of passes) program.dispose();
+  }
+
+  dispose() {
+    this.drop([...this.life, ...this.paint, ...(this.steps ?? [])]);
+    for (const { passes } of this.candidates) this.drop(passes);
+    this.weights?.dispose();
+  }
+}
+
+/** A grid of cells on a WebGL2 context. Everything on the device can be rebuilt from capture(). */
+class Simulation {
+  /**
+   * @param gl      WebGL2 context
+   * @param data    what the exporter wrote: vertex shader, rules, groups
+   * @param options width, height (cells), seed, rule (number of the first), format, and shaders, a
+   *                map in which compiled rules are kept beyond this simulation
+   */
+  constructor(gl, data, { width, height, seed, rule = 0, format, shaders = new Map() }) {
+    Object.assign(this, { gl, data, width, height, seed, format, shaders });
+    this.pool = [];
+    this.history = [];
+    this.turn = 0;
+    this.scale = 1;
+    this.wraps = data.rules.every((r) => r.wraps);
+    this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
+    this.field = new Field(width, height, this.wraps);
+    this.field.fill(rule);
+    this.shares = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
+    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, 0, 0]));
+    this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
+    this.state = this.before = this.spare();
+    this.load(rule);
+    this.seeded = false;
+    this.stepNumber = 0;
+  }
+
+  load(rule) {
+    if (!this.shaders.has(rule)) {
+      this.shaders.set(rule, new RuleShaders(this.gl, this.data.vertex, this.data.rules[rule]));
+    }
+    return this.shaders.get(rule);
+  }
+
+  /** Whether every rule on the grid can run. */
+  get ready() {
+    return this.field.present.every((rule) => this.load(rule).ready);
+  }
+
+  /** Let compilers go on; seed the state as soon as its rule can. */
+  poll() {
+    for (const shaders of this.shaders.values()) shaders.poll();
+    if (!this.seeded && this.ready) this.reset(this.seed);
+  }
+
+  /** A state texture that is none of these. */
+  spare(...busy) {
+    let texture = this.pool.find((t) => !busy.includes(t));
+    if (!texture) {
+      texture = new StateTexture(this.gl, this.width, this.height, this.data.groups, this.format);
+      this.pool.push(texture);
+    }
+    return texture;
+  }
+
+  draw(passes, target, textures, values) {
+    const { gl } = this;
+    gl.viewport(0, 0, this.width, this.height);
+    const all = {
+      nca_size: [this.width, this.height], nca_code: this.code, nca_rule: -1,
+      nca_turn: [Math.cos(this.turn), Math.sin(this.turn)], nca_scale: this.scale, ...values,
+    };
+    for (const { program, groups } of passes) {
+      gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer(groups));
+      program.draw(all, { nca_field: this.shares, ...textures });
+    }
+  }
+
+  /** One step of every rule on the grid, each by its share in a cell. */
+  step() {
+    const { present } = this.field;
+    const { state } = this;
+    let result = null;
+    for (const rule of present) {
+      const { steps, life, weights } = this.load(rule);
+      const sum = result ?? state;
+      const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
+      const values = {
+        nca_base: stepBase(this.stepNumber, this.seed), nca_first: result === null,
+        nca_rule: present.length > 1 ? rule : -1,
+      };
+      let target = this.spare(state, sum);
+      this.draw(steps, target, textures, values);
+      if (life.length) {
+        textures.nca_after = target;
+        target = this.spare(state, sum, target);
+        this.draw(life, target, textures, values);
+      }
+      result = target;
+    }
+    this.before = state;
+    this.state = result;
+    this.stepNumber++;
+  }
+
+  /** Start again from the seed state of the rules on the grid. */
+  reset(seed = this.seed) {
+    this.seed = seed >>> 0;
+    this.stepNumber = 0;
+    this.seeded = true;
+    const { present } = this.field;
+    for (const rule of present) {
+      this.apply("seed", rule, { radius: -1, rule: present.length > 1 ? rule : -1 });
+    }
+  }
+
+  /** Erase, sprout or make noise along a stroke {x0, y0, x1, y1}; radius -1: everywhere. */
+  apply(tool, owner, { stroke = { x0: 0, y0: 0, x1: 0, y1: 0 }, radius, rule = -1, number }) {
+    const { x0, y0, x1, y1 } = stroke;
+    this.draw(this.load(owner).paint, this.state, {}, {
+      nca_tool: TOOLS[tool], nca_stroke: [x0, y0, x1, y1], nca_radius: radius,
+      nca_number: number ?? this.seed, nca_wraps: this.wraps, nca_rule: rule,
+    });
+  }
+
+  /** Give the cells along a stroke, or all (stroke null), to a rule. */
+  give(rule, stroke, radius) {
+    this.load(rule);
+    if (stroke) this.field.paint(stroke, radius, rule);
+    else this.field.fill(rule);
+    this.shares.write(this.field.shares);
+  }
+
+  /** Remember the state, for undo. As many are kept as fit in some 64 MB, eight at most. */
+  remember() {
+    const bytes = this.width * this.height * this.data.groups * STATE_FORMATS[this.format].bytes;
+    const room = Math.max(1, Math.min(8, Math.floor(64e6 / bytes)));
+    while (this.history.length >= room) this.history.shift().state.dispose();
+    const { width, height } = this;
+    const state = new StateTexture(this.gl, width, height, this.data.groups, this.format);
+    state.copyFrom(this.state);
+    this.history.push({ state, owner: this.field.owner.slice(), stepNumber: this.stepNumber });
+  }
+
+  /** Go back to what was remembered last; false if there is nothing. */
+  undo() {
+    const kept = this.history.pop();
+    if (!kept) return false;
+    this.state.copyFrom(kept.state);
+    kept.state.dispose();
+    this.stepNumber = kept.stepNumber;
+    this.field.restore(kept.owner);
+    this.shares.write(this.field.shares);
+    return true;
+  }
+
+  /** Everything that makes up the simulation, as plain arrays. Waits for the device. */
+  capture() {
+    const { width, height, seed, stepNumber, format } = this;
+    return { width, height, seed, stepNumber, format, texels: this.state.read(),
+      owner: this.field.owner.slice() };
+  }
+
+  /** Go on from what capture() gave, on this or another context. */
+  resume(captured) {
+    this.seed = captured.seed;
+    this.stepNumber = captured.stepNumber;
+    this.field.restore(captured.owner);
+    this.shares.write(this.field.shares);
+    this.state.write(captured.texels);
+    this.seeded = true;
+    for (const rule of this.field.present) this.load(rule);
+  }
+
+  /** The values of all channels, [channels, height, width]. */
+  values() {
+    const { width, height, format, code } = this;
+    const texels = this.state.read(), cells = width * height;
+    const values = new Float32Array(this.data.channels * cells);
+    const [range, zero] = code, top = format === "rgba8" ? 255 : 1;
+    for (let c = 0; c < this.data.channels; c++) {
+      const layer = (c >> 2) * cells * 4 + (c & 3);
+      for (let i = 0; i < cells; i++) {
+        values[c * cells + i] = (texels[layer + 4 * i] / top - zero) * range;
+      }
+    }
+    return values;
+  }
+
+  /** Set the values of all channels; those the state does not have are passed over. */
+  setValues(values, channels) {
+    const { width, height, format, code } = this, cells = width * height;
+    const texels = new (format === "rgba8" ? Uint8Array : Float32Array)(this.data.groups * cells * 4);
+    const [range, zero] = code, top = format === "rgba8" ? 255 : 1;
+    for (let c = 0; c < 4 * this.data.groups; c++) {
+      const layer = (c >> 2) * cells * 4 + (c & 3), known = c < Math.min(channels, this.data.channels);
+      for (let i = 0; i < cells; i++) {
+        const texel = top * ((known ? values[c * cells + i] : 0) / range + zero);
+        texels[layer + 4 * i] = format === "rgba8" ? Math.round(Math.min(255, Math.max(0, texel))) : texel;
+      }
+    }
+    this.state.write(texels);
+    this.seeded = true;
+  }
+
+  /** Let go of the state; compiled rules stay. */
+  dispose() {
+    for (const texture of [...this.pool, ...this.history.map((h) => h.state)]) texture.dispose();
+    this.shares.dispose();
+    this.colors.dispose();
+  }
+}

@@ -1,0 +1,141 @@
+// What is seen: a camera over the plane of cells, drawn to the canvas or into a picture.
+
+const PALETTES = ["grey", "inferno", "diverging"];
+
+/** The part of the plane that is seen: x, y is the cell at the top left, zoom is pixels a cell. */
+class Camera {
+  constructor() {
+    Object.assign(this, { x: 0, y: 0, zoom: 1, fitted: true });
+  }
+
+  /** Cover the picture with the state, or show all of a state that does not go on beyond. */
+  fit({ width, height, wraps }, picture) {
+    const scales = [picture.width / width, picture.height / height];
+    this.zoom = wraps ? Math.max(...scales) : Math.min(...scales);
+    this.x = (width - picture.width / this.zoom) / 2;
+    this.y = (height - picture.height / this.zoom) / 2;
+    this.fitted = true;
+  }
+
+  /** The cell under a pixel. */
+  cellAt(px, py) {
+    return { x: this.x + px / this.zoom, y: this.y + py / this.zoom };
+  }
+
+  zoomAt(px, py, factor) {
+    const { x, y } = this.cellAt(px, py);
+    this.zoom = Math.min(96, Math.max(0.3, this.zoom * factor));
+    this.x = x - px / this.zoom;
+    this.y = y - py / this.zoom;
+    this.fitted = false;
+  }
+
+  pan(dx, dy) {
+    this.x -= dx / this.zoom;
+    this.y -= dy / this.zoom;
+    this.fitted = false;
+  }
+}
+
+/** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
+class Viewer {
+  constructor(gl, data, look) {
+    Object.assign(this, { gl, data, look });
+    this.screen = new Program(gl, data.vertex, data.screen);
+    this.programs = {};
+    this.colored = null;
+  }
+
+  /** Colors of the cells. With views of all channels the texture is larger than the state. */
+  color(simulation) {
+    const { gl, data, look } = this;
+    const { width, height } = simulation;
+    const across = look.view === "channels" ? Math.ceil(Math.sqrt(data.channels)) : 1;
+    const larger = Math.max(1, Math.min(across, 2048 / width, 2048 / height));
+    this.prepare(Math.round(width * larger), Math.round(height * larger));
+    this.programs[look.view] ??= new Program(gl, data.vertex, data.colors[look.view]);
+    const { present } = simulation.field;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
+    gl.viewport(0, 0, this.colored.width, this.colored.height);
+    this.programs[look.view].draw({
+      nca_size: [width, height], nca_code: simulation.code,
+      nca_picture: [this.colored.width, this.colored.height], nca_channel: look.channel,
+      nca_channels: data.channels, nca_palette: look.palette,
+      nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors,
+    }, {
+      nca_state: simulation.state, nca_before: simulation.before,
+      nca_field: simulation.shares, nca_colors: simulation.colors,
+    });
+  }
+
+  prepare(width, height) {
+    const { gl } = this;
+    if (this.colored?.width === width && this.colored.height === height) return;
+    this.release();
+    const target = gl.TEXTURE_2D, handle = gl.createTexture(), framebuffer = gl.createFramebuffer();
+    gl.bindTexture(target, handle);
+    const levels = Math.floor(Math.log2(Math.max(width, height))) + 1;
+    gl.texStorage2D(target, levels, gl.RGBA8, width, height);
+    gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, handle, 0);
+    this.colored = { target, handle, framebuffer, width, height };
+  }
+
+  release() {
+    if (!this.colored) return;
+    this.gl.deleteTexture(this.colored.handle);
+    this.gl.deleteFramebuffer(this.colored.framebuffer);
+    this.colored = null;
+  }
+
+  /** Show the colored cells in a framebuffer; its lowest line is line `row` of the picture. */
+  show(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
+    const { gl, look } = this;
+    gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
+    if (camera.zoom < 1) gl.generateMipmap(gl.TEXTURE_2D);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.viewport(0, 0, width, rows);
+    this.screen.draw({
+      nca_cells: [simulation.width, simulation.height],
+      nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
+      nca_smooth: look.smooth, nca_wraps: simulation.wraps,
+      nca_borders: look.borders ? 0.6 : 0, nca_ring: ring ?? [0, 0, 0, 0],
+    }, { nca_colors_of_cells: this.colored });
+  }
+
+  /** A picture of any size as a two-dimensional canvas. */
+  picture(simulation, camera, width, height) {
+    const { gl } = this;
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width, height });
+    const paper = canvas.getContext("2d");
+    const rows = Math.min(height, 512);
+    const texture = gl.createTexture(), framebuffer = gl.createFramebuffer();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, rows);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    this.color(simulation);
+    const pixels = new Uint8ClampedArray(width * rows * 4);
+    for (let row = 0; row < height; row += rows) {
+      const count = Math.min(rows, height - row);
+      this.show(simulation, camera, { width, height, row, rows: count, framebuffer });
+      gl.readPixels(0, 0, width, count, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+      const stripe = paper.createImageData(width, count);
+      for (let y = 0; y < count; y++) {
+        const from = (count - 1 - y) * width * 4;
+        stripe.data.set(pixels.subarray(from, from + width * 4), y * width * 4);
+      }
+      paper.putImageData(stripe, 0, height - row - count);
+    }
+    gl.deleteFramebuffer(framebuffer);
+    gl.deleteTexture(texture);
+    return canvas;
+  }
+
+  dispose() {
+    this.release();
+    for (const program of [this.screen, ...Object.values(this.programs)]) program.dispose();
+  }
+}

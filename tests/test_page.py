@@ -1,0 +1,130 @@
+"""The page in a real browser: the same numbers as torch, and what a hand does to it."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page
+
+from nca.export.html import PageSettings, export_html
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import RuleFile
+from tests.rules import bounded_rule, published_rules
+
+pytestmark = pytest.mark.browser
+
+READY = "globalThis.nca && nca.app.simulation.seeded"
+
+
+def until(page: Page, condition: str, seconds: float = 20) -> None:
+    """Wait for a condition; the page's policy forbids the eval of ``wait_for_function``."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(30)
+
+
+READ = """() => {
+  const bytes = new Uint8Array(nca.app.simulation.values().buffer);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 32768) {
+    text += String.fromCharCode.apply(null, bytes.subarray(i, i + 32768));
+  }
+  return btoa(text);
+}"""
+WRITE = """([text, channels]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  nca.app.simulation.setValues(new Float32Array(bytes.buffer), channels);
+}"""
+
+
+def read(page: Page, shape: tuple[int, ...]) -> torch.Tensor:
+    raw = base64.b64decode(page.evaluate(READ))
+    return torch.from_numpy(np.frombuffer(raw, np.float32).reshape(shape).copy())
+
+
+def write(page: Page, state: torch.Tensor) -> None:
+    text = base64.b64encode(state.numpy().tobytes()).decode()
+    page.evaluate(WRITE, [text, len(state)])
+
+
+@pytest.fixture
+def still_page(open_page: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+    """Open a page of rules, ready and paused at step 0."""
+
+    def open_(rules: dict[str, Rule], address: str = "", **settings: object) -> Page:
+        files = {name: RuleFile(rule) for name, rule in rules.items()}
+        export_html(files, tmp_path / "page.html", PageSettings(**settings))
+        page = open_page(tmp_path / "page.html", address, reduced_motion="no-preference")
+        until(page, READY)
+        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
+        return page
+
+    return open_
+
+
+@pytest.mark.parametrize(
+    ("settings", "weights"),
+    [
+        (RuleSettings(channels=4, hidden=8, update_rate=1.0), "inline"),
+        (RuleSettings(channels=8, hidden=32, padding="zeros", alive_threshold=0.1), "texture"),
+        (RuleSettings(channels=12, hidden=96), "inline"),
+        (RuleSettings(channels=16, hidden=64, padding="reflect", update_rate=0.25), "texture"),
+        (RuleSettings(channels=24, hidden=128, padding="replicate"), "texture"),
+        (RuleSettings(channels=22, hidden=30, alive_threshold=0.1), "inline"),
+    ],
+    ids=lambda value: (
+        f"{value.channels}x{value.hidden}" if isinstance(value, RuleSettings) else value
+    ),
+)
+def test_a_hundred_steps_are_those_of_torch(still_page, settings, weights):
+    rule = bounded_rule(settings, update_bias=settings.alive_threshold is not None)
+    page = still_page({"rule": rule}, seed=4711, grid=(28, 20), weights=weights)
+    state = torch.rand(1, settings.channels, 20, 28, generator=torch.Generator().manual_seed(1))
+    write(page, state[0] - 0.3)
+    expected, done = state - 0.3, 0
+    for count in (1, 10, 100):
+        expected = rule(expected, count - done, seed=4711, first_step=done)
+        page.evaluate("n => nca.player.advance(n)", count - done)
+        difference = (read(page, (settings.channels, 20, 28)) - expected[0]).abs().max()
+        assert float(difference) < 1e-5
+        done = count
+    assert float(expected.std()) > 0.01
+
+
+@pytest.mark.parametrize(("state", "allowed"), [("rgba16f", 5e-3), ("rgba8", 0.1)])
+def test_coarser_states_stay_near(still_page, state, allowed):
+    rule = bounded_rule(RuleSettings(channels=8, hidden=32))
+    page = still_page({"rule": rule}, grid=(24, 24), state=state)
+    assert page.evaluate("nca.player.format") == state
+    start = torch.rand(1, 8, 24, 24, generator=torch.Generator().manual_seed(1)) - 0.3
+    write(page, start[0])
+    page.evaluate("nca.player.advance(100)")
+    difference = (read(page, (8, 24, 24)) - rule(start, 100)[0]).abs().max()
+    assert 1e-6 < float(difference) < allowed
+
+
+def test_a_published_rule_grows(still_page, published):
+    rules = published_rules(published)
+    page = still_page({"bubbles": rules["bubbly_0101"]}, grid=(32, 32))
+    page.evaluate("nca.player.advance(150)")
+    state = read(page, (12, 32, 32))
+    grown = rules["bubbly_0101"](torch.zeros(1, 12, 32, 32), 150)[0]
+    # Single roundings differ, so the pictures may; their colors are those of the same texture.
+    assert float(grown[:3].std()) > 0.1
+    assert (state[:3].mean((1, 2)) - grown[:3].mean((1, 2))).abs().max() < 0.1
+    assert (state[:3].std((1, 2)) - grown[:3].std((1, 2))).abs().max() < 0.1
+
+
+def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
+    rule = bounded_rule(RuleSettings(channels=4, hidden=8))
+    export_html({"rule": RuleFile(rule)}, tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    until(page, "globalThis.nca && nca.app.simulation.stepNumber > 5")
+    assert page.title() == "rule"
+    assert json.loads(page.evaluate("JSON.stringify(nca.player.canvas.width)")) == 480
