@@ -111,7 +111,7 @@ def export_html(
 
     """
     settings = settings or PageSettings()
-    script = _joined(PAGE_SCRIPTS)
+    script = joined(PAGE_SCRIPTS)
     style = _source("page.css")
     data = page_data(rules, settings)
     title = _one_line(settings.title) or ", ".join(rule["name"] for rule in data["rules"][:3])
@@ -236,9 +236,10 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
         return None
 
 
-def _joined(names: tuple[str, ...]) -> str:
+def joined(names: tuple[str, ...], constants: str = "") -> str:
+    """Join files of the page to one script whose names are nobody else's."""
     parts = "\n".join(_source(f"{name}.js") for name in names)
-    return f'(() => {{\n"use strict";\n{parts}}})();'
+    return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
 
 
 def _source(name: str) -> str:

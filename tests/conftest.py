@@ -10,6 +10,11 @@ import moderngl
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from nca.export.html import PageSettings, export_html
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+from tests.browsing import READY, until
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -59,17 +64,23 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a file in a fresh page; any error, warning or refused request fails the test."""
+    """Open a file in a fresh page; any error, warning or request to the network fails the test.
+
+    ``address`` is the part from "#" on, ``before`` a script to run first, the rest are options of
+    Playwright's ``new_context``.
+    """
     contexts, complaints = [], []
 
     def note(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             complaints.append(message.text)
 
-    def open_(path: Path, address: str = "", **options: Any) -> Page:
+    def open_(path: Path, address: str = "", before: str = "", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
         contexts.append(context)
         page = context.new_page()
+        if before:
+            page.add_init_script(before)
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
@@ -83,8 +94,27 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.goto(path.as_uri() + address)
         return page
 
-    open_.complaints = complaints  # type: ignore[attr-defined]
     yield open_
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def still_page(open_page: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+    """Open a page of rules, ready and paused at step 0."""
+
+    def open_(
+        rules: dict[str, Rule],
+        address: str = "",
+        browser: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Page:
+        files = {name: RuleFile(rule) for name, rule in rules.items()}
+        export_html(files, tmp_path / "page.html", PageSettings(**settings))
+        page = open_page(tmp_path / "page.html", address, **(browser or {}))
+        until(page, READY)
+        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
+        return page
+
+    return open_

@@ -1,71 +1,15 @@
 """The page in a real browser: the same numbers as torch, and what a hand does to it."""
 
-import base64
-import json
-import time
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page
 
-from nca.export.html import PageSettings, export_html
-from nca.rule import Rule, RuleSettings
+from nca.export.html import export_html
+from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
+from tests.browsing import read, until, write
 from tests.rules import bounded_rule, published_rules
 
 pytestmark = pytest.mark.browser
-
-READY = "globalThis.nca && nca.app.simulation.seeded"
-
-
-def until(page: Page, condition: str, seconds: float = 20) -> None:
-    """Wait for a condition; the page's policy forbids the eval of ``wait_for_function``."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        page.wait_for_timeout(30)
-
-
-READ = """() => {
-  const bytes = new Uint8Array(nca.app.simulation.values().buffer);
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 32768) {
-    text += String.fromCharCode.apply(null, bytes.subarray(i, i + 32768));
-  }
-  return btoa(text);
-}"""
-WRITE = """([text, channels]) => {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  nca.app.simulation.setValues(new Float32Array(bytes.buffer), channels);
-}"""
-
-
-def read(page: Page, shape: tuple[int, ...]) -> torch.Tensor:
-    raw = base64.b64decode(page.evaluate(READ))
-    return torch.from_numpy(np.frombuffer(raw, np.float32).reshape(shape).copy())
-
-
-def write(page: Page, state: torch.Tensor) -> None:
-    text = base64.b64encode(state.numpy().tobytes()).decode()
-    page.evaluate(WRITE, [text, len(state)])
-
-
-@pytest.fixture
-def still_page(open_page: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
-    """Open a page of rules, ready and paused at step 0."""
-
-    def open_(rules: dict[str, Rule], address: str = "", **settings: object) -> Page:
-        files = {name: RuleFile(rule) for name, rule in rules.items()}
-        export_html(files, tmp_path / "page.html", PageSettings(**settings))
-        page = open_page(tmp_path / "page.html", address, reduced_motion="no-preference")
-        until(page, READY)
-        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
-        return page
-
-    return open_
 
 
 @pytest.mark.parametrize(
@@ -127,4 +71,4 @@ def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
     page = open_page(tmp_path / "page.html")
     until(page, "globalThis.nca && nca.app.simulation.stepNumber > 5")
     assert page.title() == "rule"
-    assert json.loads(page.evaluate("JSON.stringify(nca.player.canvas.width)")) == 480
+    assert page.evaluate("nca.player.canvas.width") == 480

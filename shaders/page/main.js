@@ -1,7 +1,5 @@
 // Starts the page.
 
-const REDUCED_WARMUP = 200; // steps before the still picture that those get who want no motion
-
 function start() {
   const data = JSON.parse(document.getElementById("data").textContent);
   const canvas = document.getElementById("canvas");

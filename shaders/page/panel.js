@@ -52,11 +52,9 @@ class Panel {
       if (target.value === "window") app.setGrid(null);
       else if (target.value !== "custom") app.setGrid(width, height);
     });
-    this.on(this.find("[name=picture]"), "change", () => this.find("[data-save]").focus());
     this.on(this.find("[data-save]"), "click", () => {
-      const { value } = this.find("[name=picture]");
-      if (value === "window") app.saveWindow();
-      else app.savePicture(Number(value));
+      const width = this.find("[name=picture]");
+      if (width.reportValidity()) app.savePicture(Number(width.value) / app.simulation.width);
     });
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       this.on(button, "click", () => app.setTool(button.dataset.tool));
@@ -217,6 +215,8 @@ class Panel {
       else if (input !== document.activeElement || input.type !== "number") input.value = get();
       if (text) this.find(`output[for=${name}]`).textContent = text();
     }
+    const picture = this.find("[name=picture]");
+    if (!picture.value) picture.value = Math.min(8192, 4 * simulation.width);
     const grid = this.find("[name=grid]"), size = `${simulation.width}x${simulation.height}`;
     const known = [...grid.options].some((option) => option.value === size);
     const custom = this.find("option[value=custom]");

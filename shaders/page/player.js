@@ -7,6 +7,7 @@ const MIN_CELLS = 6_000;
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
 const LEAST_RATE = 15;        // steps a second
+const REDUCED_WARMUP = 200;   // steps before the still picture for those who want no motion
 
 /** Reads a state from the device without waiting for it. */
 class StateReader {
@@ -37,10 +38,14 @@ class StateReader {
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.buffer);
     gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, bytes);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    gl.deleteBuffer(this.buffer);
-    gl.deleteSync(this.fence);
+    this.dispose();
     const texels = this.captured.format === "rgba8" ? bytes : new Float32Array(bytes.buffer);
     return { ...this.captured, texels };
+  }
+
+  dispose() {
+    this.gl.deleteBuffer(this.buffer);
+    this.gl.deleteSync(this.fence);
   }
 }
 
@@ -64,6 +69,7 @@ class Player extends EventTarget {
     this.camera = new Camera();
     this.look = { view: "colors", channel: 0, palette: 1, smooth: true, borders: false };
     this.ring = [0, 0, 0, 0];
+    this.asleep = false; // nobody can see it
     this.limit = 1;
     this.credit = 0;
     this.fences = [];
@@ -199,7 +205,7 @@ class Player extends EventTarget {
   tick(now) {
     this.frame = requestAnimationFrame(this.tick);
     const { gl, simulation } = this;
-    if (gl.isContextLost()) return;
+    if (gl.isContextLost() || this.asleep) return;
     try {
       simulation.poll();
     } catch (error) {
@@ -318,6 +324,7 @@ class Player extends EventTarget {
   /** Keep what there is before the page sleeps. */
   show() {
     if (document.hidden && !this.gl.isContextLost() && this.simulation.seeded) {
+      this.forget();
       this.captured = this.simulation.capture();
       this.dirty = false;
     }
@@ -341,6 +348,7 @@ class Player extends EventTarget {
 
   /** Wait for nothing that the device still does. */
   forget() {
+    this.reader?.dispose();
     this.reader = null;
     for (const fence of this.fences) this.gl.deleteSync(fence);
     this.fences = [];

@@ -11,7 +11,7 @@ class Brush {
 
 /** Turns pointer events on a player's canvas into strokes and camera moves. */
 class PointerInput {
-  constructor(player, brush, { signal }) {
+  constructor(player, brush, { signal, zooms = true }) {
     Object.assign(this, { player, brush });
     this.pointers = new Map();
     this.stroke = null;
@@ -22,7 +22,7 @@ class PointerInput {
     on("pointerup", (event) => this.up(event));
     on("pointercancel", (event) => this.up(event));
     on("pointerleave", () => this.showRing(null));
-    on("wheel", (event) => this.wheel(event));
+    if (zooms) on("wheel", (event) => this.wheel(event));
     on("contextmenu", (event) => event.preventDefault());
   }
 
