@@ -39,7 +39,8 @@ class Host:
         targets: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2 promises 4.
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
-        steering: the direction and scale of what is perceived and the update rate are uniforms.
+        steering: the direction and scale of what is perceived are uniforms.
+        rate: the update rate is a uniform.
 
     """
 
@@ -48,6 +49,7 @@ class Host:
     layers: bool = False
     blend: bool = False
     steering: bool = False
+    rate: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,17 @@ def step_passes(
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
     weights = _WEIGHTS if store == "texture" else ""
-    steering = _STEERING if host.steering else ""
+    controls = (_STEERING if host.steering else "") + (_RATE if host.rate else "")
     passes = []
     for part in _parts(groups or own, host.targets):
         computed = [g for g in part if g < own]
-        head = _head(host) + "uniform uint nca_base;\n" + steering + weights
+        head = _head(host) + "uniform uint nca_base;\n" + controls + weights
         head += _texture("nca_fetch", "nca_state", range(groups or own), host.layers)
-        body = step_source(rule, store, groups=computed, steering=host.steering) if computed else ""
+        body = (
+            step_source(rule, store, groups=computed, steering=host.steering, rate=host.rate)
+            if computed
+            else ""
+        )
         # The life pass mixes the rules, if there is one.
         main = _update_main(part, computed, "nca_step", host, mixes=host.blend and not dies)
         passes.append(Pass(head + body + main, part))
@@ -220,7 +226,8 @@ vec4 nca_weight(int nca_i) {{
 }}
 """
 
-_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\nuniform uint nca_limit;\n"
+_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\n"
+_RATE = "uniform uint nca_limit;\n"
 
 _SHARE = """
 uniform sampler2D nca_field;

@@ -157,7 +157,7 @@ def test_steering_turns_what_is_perceived(gl):
         rule.w1.mul_(5)
     simulation = Simulation(gl, rule, (16, 16), Host(steering=True), "inline")
     state = start(rule, 16, 16)
-    straight = {"nca_turn": (1.0, 0.0), "nca_scale": 1.0, "nca_limit": 0xFFFFFFFF}
+    straight = {"nca_turn": (1.0, 0.0), "nca_scale": 1.0}
     simulation.write(state[0])
     simulation.run(1, seed=0, **straight)
     unturned = simulation.read()

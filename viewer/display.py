@@ -1,12 +1,16 @@
-"""What is seen of a state: its colors, its channels, or what changes."""
+"""What is seen of a state: its colors, its channels, or what changes.
 
-from dataclasses import dataclass
+The colors of the cells are drawn into a texture, and that is shown through a camera.
+"""
+
+import math
+from dataclasses import dataclass, replace
 
 import moderngl
 from PIL import Image
 
 from nca.errors import InputError
-from nca.export.fragments import Host, view_fragment
+from nca.export.fragments import VIEWS, Host, colors_fragment, screen_fragment
 from nca.rule import ALPHA
 from nca.viewer.camera import Camera
 from nca.viewer.shader import Shader
@@ -16,7 +20,9 @@ COLOR_MAPS = ("grey", "inferno", "diverging")
 BORDER_STRENGTH = 0.6
 NO_RING = (0.0, 0.0, 0.0, 0.0)
 
-_MODES = {"colors": 0, "channel": 1, "channels": 2, "change": 3}
+LARGEST_MOSAIC = 2048  # pixels to a side of the texture with all channels
+
+_HOST = Host("330", blend=True)
 
 
 @dataclass
@@ -63,7 +69,10 @@ class Display:
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
-        self._shaders: dict[int, Shader] = {}
+        self._screen = Shader(gl, screen_fragment(_HOST))
+        self._colors: dict[tuple[str, int], Shader] = {}
+        self._texture = gl.texture((1, 1), 4)
+        self._colored = gl.framebuffer([self._texture])
 
     def draw(
         self,
@@ -74,13 +83,37 @@ class Display:
         ring: tuple[float, float, float, float] = NO_RING,
     ) -> None:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1."""
-        channels = simulation.channels
-        if channels not in self._shaders:
-            fragment = view_fragment(Host("330", blend=True), channels)
-            self._shaders[channels] = Shader(self._gl, fragment)
-        kind, _, number = look.view.partition(" ")
-        self._shaders[channels].draw(
+        colored = self._color(simulation, look)
+        if camera.zoom < 1:
+            colored.build_mipmaps()
+        colored.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        self._screen.draw(
             target,
+            {"nca_colors_of_cells": colored},
+            {
+                "nca_cells": (float(simulation.width), float(simulation.height)),
+                "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
+                "nca_height": float(target.viewport[3]),
+                "nca_smooth": look.smooth,
+                "nca_wraps": simulation.wraps,
+                "nca_borders": BORDER_STRENGTH if look.borders else 0.0,
+                "nca_ring": ring,
+            },
+        )
+
+    def _color(self, simulation: Simulation, look: Look) -> moderngl.Texture:
+        """Draw the colors of the cells; with all channels the texture is larger than the state."""
+        kind, _, number = look.view.partition(" ")
+        channels, cells = simulation.channels, (simulation.width, simulation.height)
+        across = math.ceil(channels**0.5) if kind == "channels" else 1
+        larger = max(1.0, min(across, *(LARGEST_MOSAIC / side for side in cells)))
+        self._prepare((round(cells[0] * larger), round(cells[1] * larger)))
+        if (kind, channels) not in self._colors:
+            view = next(view for view in VIEWS if view == kind)
+            shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
+            self._colors[kind, channels] = shader
+        self._colors[kind, channels].draw(
+            self._colored,
             {
                 **simulation.state.named("nca_state"),
                 **simulation.previous.named("nca_before"),
@@ -89,19 +122,23 @@ class Display:
             },
             {
                 **FLOAT_STATE,
-                "nca_size": (simulation.width, simulation.height),
-                "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
-                "nca_height": float(target.viewport[3]),
-                "nca_mode": _MODES[kind],
+                "nca_size": cells,
+                "nca_picture": tuple(float(side) for side in self._colored.size),
                 "nca_channel": int(number) - 1 if number else 0,
                 "nca_channels": channels,
                 "nca_palette": COLOR_MAPS.index(look.color_map),
-                "nca_smooth": look.smooth,
-                "nca_wraps": simulation.wraps,
-                "nca_borders": BORDER_STRENGTH if look.borders else 0.0,
-                "nca_ring": ring,
+                "nca_alone": simulation.color_map_of_all or (0.0, 0.0),
             },
         )
+        return self._texture
+
+    def _prepare(self, size: tuple[int, int]) -> None:
+        if self._colored.size != size:
+            self._colored.release()
+            self._texture.release()
+            self._texture = self._gl.texture(size, 4)
+            self._texture.build_mipmaps()  # reserves the levels
+            self._colored = self._gl.framebuffer([self._texture])
 
     def picture(
         self, simulation: Simulation, camera: Camera, look: Look, size: tuple[int, int]
@@ -123,13 +160,17 @@ class Display:
 
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
         """Draw the whole grid, ``scale`` pixels per cell; of a torus this is one exact tile."""
+        if scale == 1:
+            look = replace(look, smooth=False)  # smoothing reaches into the next cells
         size = (simulation.width * scale, simulation.height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)
 
     def release(self) -> None:
         """Free what the driver holds."""
-        for shader in self._shaders.values():
+        for shader in (self._screen, *self._colors.values()):
             shader.release()
+        self._colored.release()
+        self._texture.release()
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:

@@ -54,19 +54,21 @@ class Overlay:
         """Nothing was done for a while."""
         return time.monotonic() - self._active_at > IDLE_SECONDS
 
-    def draw(self, target: moderngl.Framebuffer, scale: float, *, panel: bool = False) -> None:
+    def draw(self, target: moderngl.Framebuffer, scale: float, *, covered: float = 0.0) -> None:
         """Write over what a target shows.
 
         Args:
             target: where.
             scale: pixels per unit of the screen, 2 on a fine one.
-            panel: the panel is there too, with the numbers, and hides what would lie below it.
+            covered: pixels at the right that the panel covers; it tells the numbers itself.
 
         """
         actions, player = self._actions, self._actions.player
-        width = target.viewport[2]
+        width = target.viewport[2] - covered
         text, margin = TEXT * scale, MARGIN * scale
-        if actions.controls and not (self.idle and player.running and not player.trouble):
+        if actions.help:
+            self._draw_help(target, text)
+        elif actions.controls and not (self.idle and player.running and not player.trouble):
             title, line = player.title, self._subtitle()
             header = self._picture(
                 "header",
@@ -75,7 +77,7 @@ class Overlay:
             )
             inset = 1.2 * 1.5 * text
             self._put(target, header, margin - inset, margin - inset)
-            if not panel:
+            if not covered:
                 numbers = self._number_lines()
                 hud = self._picture(
                     "numbers",
@@ -89,11 +91,10 @@ class Overlay:
                 self._put(target, hud, width - hud.width - margin + inset, margin - inset)
         message = player.trouble or player.message
         if message:
-            room = min(0.8 * width, 46 * text)
+            room = min(0.75 * width, 46 * text)
             pill = self._picture("toast", (message, room), lambda: toast(message, text, room))
-            self._put(target, pill, (width - pill.width) / 2, margin)
-        if actions.help:
-            self._draw_help(target, text)
+            low = target.viewport[3] - pill.height - margin
+            self._put(target, pill, (width - pill.width) / 2, low)
 
     def _draw_help(self, target: moderngl.Framebuffer, text: float) -> None:
         width, height = target.viewport[2:]

@@ -105,6 +105,10 @@ class Panel:
         """Draw nothing for now."""
         self._visible = False
 
+    def covers(self, target: moderngl.Framebuffer) -> float:
+        """Width that the panel takes at the right, with its margin, in pixels."""
+        return float(min((WIDTH + MARGIN) * self._scale, target.viewport[2] - MARGIN * self._scale))
+
     def draw(self, target: moderngl.Framebuffer) -> None:
         """Draw the panel, and do what was clicked since the last call."""
         self._visible = True
@@ -116,8 +120,8 @@ class Panel:
         self._drawn_at = now
         imgui.backends.opengl3_new_frame()
         imgui.new_frame()
-        margin, wide = MARGIN * self._scale, WIDTH * self._scale
-        wide = min(wide, width - 2 * margin)
+        margin = MARGIN * self._scale
+        wide = self.covers(target) - margin
         imgui.set_next_window_pos((width - wide - margin, margin))
         imgui.set_next_window_size_constraints((wide, 0), (wide, max(height - 2 * margin, 80)))
         flags = imgui.WindowFlags_
@@ -150,10 +154,14 @@ class Panel:
             player.pace.set_speed(SPEEDS[round(chosen)])
         run = "Pause" if player.running else "Go on"
         _buttons(
-            ((run, actions.toggle), ("Step", actions.step), ("Ten", actions.ten_steps)),
+            (
+                (run, actions.toggle),
+                ("Step", actions.step),
+                ("Reset", actions.reset),
+                ("Undo", actions.undo),
+            ),
             lit=None if player.running else run,
         )
-        _buttons((("Reset", actions.reset), ("Undo", actions.undo)))
 
     def _brush(self) -> None:
         actions, brush = self._actions, self._actions.brush
@@ -255,9 +263,8 @@ class Panel:
             ),
             lit="Stop",
         )
-        imgui.dummy((0, 2 * self._scale))
         imgui.push_style_color(imgui.Col_.text, QUIET)
-        imgui.push_font(None, 0.86 * TEXT * self._scale)
+        imgui.push_font(None, 0.88 * TEXT * self._scale)
         imgui.text_wrapped(number_text(actions))
         imgui.text("H: all keys   U: hide")
         imgui.pop_font()
@@ -266,7 +273,7 @@ class Panel:
 
 def _legend(text: str, *, first: bool = False) -> None:
     if not first:
-        imgui.dummy((0, 0.35 * imgui.get_font_size()))
+        imgui.dummy((0, 0.15 * imgui.get_font_size()))
     imgui.text_colored(QUIET, text)
 
 
@@ -295,6 +302,7 @@ def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None 
     """Buttons of one width in a row; the lit one has the accent."""
     gap = imgui.get_style().item_spacing.x
     width = (imgui.get_content_region_avail().x - gap * (len(entries) - 1)) / len(entries)
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, imgui.get_style().frame_padding.y))
     for i, (name, action) in enumerate(entries):
         if i:
             imgui.same_line()
@@ -307,14 +315,15 @@ def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None 
             imgui.pop_style_color(4)
         if pressed:
             action()
+    imgui.pop_style_var()
 
 
 def _set_style(scale: float) -> None:
     style = imgui.get_style()
     style.window_rounding, style.frame_rounding, style.popup_rounding = 18.0, 8.0, 10.0
     style.grab_rounding, style.scrollbar_rounding = 8.0, 8.0
-    style.window_padding, style.frame_padding = imgui.ImVec2(18, 16), imgui.ImVec2(8, 6)
-    style.item_spacing, style.item_inner_spacing = imgui.ImVec2(6, 6), imgui.ImVec2(8, 6)
+    style.window_padding, style.frame_padding = imgui.ImVec2(18, 14), imgui.ImVec2(8, 5)
+    style.item_spacing, style.item_inner_spacing = imgui.ImVec2(6, 5), imgui.ImVec2(8, 6)
     style.grab_min_size, style.scrollbar_size = 14.0, 8.0
     style.window_border_size, style.popup_border_size = 1.0, 1.0
     style.scale_all_sizes(scale)
@@ -341,5 +350,7 @@ def _set_style(scale: float) -> None:
         names.scrollbar_grab: HOVER,
         names.text_selected_bg: (1.0, 0.706, 0.329, 0.35),
     }
+    if hasattr(names, "checkbox_selected_bg"):  # since 1.92.6
+        colors[names.checkbox_selected_bg] = FIELD
     for name, color in colors.items():
         style.set_color_(name, imgui.ImVec4(*color))

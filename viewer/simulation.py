@@ -139,6 +139,14 @@ class Simulation:
         return max(rule.settings.channels for rule in self.rules)
 
     @property
+    def color_map_of_all(self) -> tuple[float, float] | None:
+        """Scale and offset of the colors of the rule that has all cells, if one has."""
+        if len(self._present) > 1:
+            return None
+        settings = self._present[0].rule.settings
+        return settings.rgb_scale, settings.rgb_offset
+
+    @property
     def wraps(self) -> bool:
         """Whether the grid is a torus for every rule."""
         return all(rule.settings.padding == "circular" for rule in self.rules)
@@ -147,7 +155,7 @@ class Simulation:
         """Compile; the state, where there is one, is kept as far as the channels go."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
-        host = Host("330", self._targets, blend=blend, steering=True)
+        host = Host("330", self._targets, blend=blend, steering=True, rate=True)
         compiled = [RuleShaders(self.gl, rule, host, groups, self._store) for rule in rules]
         any_dies = any(rule.settings.alive_threshold is not None for rule in rules)
         size = (self.height, self.width)

@@ -176,10 +176,10 @@ class Stage:
         screen = window.gl.screen
         screen.viewport = (0, 0, *player.size)
         player.draw(screen)
-        panel = self._panel if actions.controls else None
+        panel = self._panel if actions.controls and not actions.help else None
         resting = self._overlay.idle and player.running
         if panel is not None and (not resting or panel.busy):
-            self._overlay.draw(screen, self._scale, panel=True)
+            self._overlay.draw(screen, self._scale, covered=panel.covers(screen))
             panel.draw(screen)
         else:
             if self._panel is not None:
