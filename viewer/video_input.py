@@ -1,9 +1,11 @@
 """Pictures that move, as input: a video, a folder of pictures, a camera."""
 
+import re
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -55,34 +57,29 @@ class Ffmpeg:
     """What ffmpeg can read: a video file or a camera."""
 
     def __init__(self, name: str, size: Size, options: list[str]) -> None:
-        self._module = import_ffmpeg()
-        self._name, self._size, self._options = name, size, options
-        stream, facts = self._open()
-        stream.close()
-        self.fps = 0.0 if options else float(facts["fps"])
+        self._size = size
+        program = import_ffmpeg().get_ffmpeg_exe()
+        self._open = [program, "-hide_banner", "-nostdin", *options, "-i", name]
+        # Without an output ffmpeg tells what it has opened, and ends.
+        text = subprocess.run(self._open, capture_output=True, check=False).stderr.decode("latin-1")
+        rate = re.search(r"Video: .*?([\d.]+) (?:fps|tbr)", text)
+        if rate is None:
+            reason = " ".join(text.split("\n")[-2:]).strip()
+            raise InputError(f"cannot read {name} as a video ({reason})")
+        self.fps = 0.0 if options else float(rate[1])
 
     def frames(self) -> Iterator[Image.Image]:
         """Decode, scaled and cropped to the size by ffmpeg."""
-        stream, _ = self._open()
-        try:
-            for data in stream:
-                yield Image.frombytes("RGB", self._size, data)
-        finally:
-            stream.close()
-
-    def _open(self) -> tuple[Generator[bytes, None, None], dict[str, float]]:
         width, height = self._size
         fill = f"scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height}"
-        stream = self._module.read_frames(
-            self._name,
-            input_params=self._options,
-            output_params=["-vf", fill, "-s", f"{width}x{height}"],
-        )
-        try:
-            return stream, next(stream)
-        except (OSError, RuntimeError) as error:
-            last = " ".join(str(error).split())[-160:]
-            raise InputError(f"cannot read {self._name} as a video ({last})") from error
+        output = ["-v", "quiet", "-vf", fill, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        with subprocess.Popen([*self._open, *output], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            try:
+                while len(data := process.stdout.read(3 * width * height)) == 3 * width * height:
+                    yield Image.frombytes("RGB", self._size, data)
+            finally:
+                process.kill()
 
 
 def open_source(text: str, size: Size) -> Source:
