@@ -36,7 +36,6 @@ from nca.export.glsl import group_count
 from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.files import write_atomically
 from nca.images import to_image
-from nca.rng import fire_threshold
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -182,7 +181,6 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "weightCount": rule.weight_count(),
         "wraps": own.padding == "circular",
         "colors": [own.rgb_scale, own.rgb_offset],
-        "limit": max(fire_threshold(own.update_rate) - 1, 0),
         "code": (state.range, state.zero) if state else EIGHT_BIT_RANGE,
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
         "passes": {count: _passes(rule, count, stores, groups) for count in targets},

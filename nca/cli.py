@@ -21,6 +21,7 @@ from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
+from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -62,6 +63,13 @@ def run_export(settings: ExportSettings) -> None:
     from nca.export.command import export_rules
 
     print("\n".join(export_rules(settings)))
+
+
+def run_view(settings: ViewSettings) -> None:
+    """Show rules until the window is closed."""
+    from nca.viewer.app import run
+
+    run(settings)
 
 
 def run_render(settings: RenderSettings) -> None:
@@ -109,6 +117,7 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
+    "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),

@@ -151,7 +151,7 @@ class Simulation {
       const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
       const values = {
         nca_base: stepBase(this.stepNumber, this.seed), nca_first: result === null,
-        nca_rule: present.length > 1 ? rule : -1, nca_limit: this.data.rules[rule].limit,
+        nca_rule: present.length > 1 ? rule : -1,
       };
       let target = this.spare(state, sum);
       this.draw(steps, target, textures, values);
