@@ -1,0 +1,72 @@
+#version 330
+// golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights.
+// Rule by: A. Nonymous
+// License: CC0-1.0
+// Shader made by nca-studio 0.
+
+// Show the colors of the cells through a camera; row 0 of the state is the top of the picture.
+// The texture of the colors repeats, is filtered linearly and has mipmaps.
+
+uniform sampler2D nca_colors_of_cells;
+uniform vec2 nca_cells;      // size of the state
+uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells a pixel
+uniform float nca_height;    // of the picture in pixels
+uniform bool nca_smooth;     // blend between cells, else show them as squares
+uniform bool nca_wraps;      // the state is a torus
+uniform float nca_borders;   // strength of the lines between the tiles of a torus, 0 to 1
+uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
+
+// Cubic B-spline by four linear lookups (Sigg and Hadwiger, "Fast Third-Order Texture Filtering",
+// GPU Gems 2, 2005), sharpened towards the linear one: smooth without the diamonds of the latter.
+vec3 nca_cubic(vec2 nca_point) {
+  vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
+  vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;
+  vec2 nca_f = fract(nca_at), nca_base = nca_at - nca_f + 0.5;
+  vec2 nca_g = 1.0 - nca_f;
+  vec2 nca_w0 = nca_g * nca_g * nca_g / 6.0, nca_w3 = nca_f * nca_f * nca_f / 6.0;
+  vec2 nca_w1 = 2.0 / 3.0 - 0.5 * nca_f * nca_f * (2.0 - nca_f);
+  vec2 nca_low = nca_w0 + nca_w1;
+  vec2 nca_a = (nca_base - 1.0 + nca_w1 / nca_low) / nca_texels;
+  vec2 nca_b = (nca_base + 1.0 + nca_w3 / (1.0 - nca_low)) / nca_texels;
+  vec3 nca_top = mix(textureLod(nca_colors_of_cells, nca_b, 0.0).rgb,
+                     textureLod(nca_colors_of_cells, vec2(nca_a.x, nca_b.y), 0.0).rgb, nca_low.x);
+  vec3 nca_bottom = mix(textureLod(nca_colors_of_cells, vec2(nca_b.x, nca_a.y), 0.0).rgb,
+                        textureLod(nca_colors_of_cells, nca_a, 0.0).rgb, nca_low.x);
+  vec3 nca_spline = mix(nca_top, nca_bottom, nca_low.y);
+  vec3 nca_linear = textureLod(nca_colors_of_cells, nca_point / nca_cells, 0.0).rgb;
+  return mix(nca_spline, nca_linear, 0.5);
+}
+
+vec3 nca_sampled(vec2 nca_point) {
+  if (nca_camera.z > 1.0) {
+    return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z)).rgb;
+  }
+  if (nca_smooth) return nca_cubic(nca_point);
+  // Squares with edges one pixel wide, so that they do not shimmer at odd zooms.
+  vec2 nca_corner = floor(nca_point + 0.5);
+  vec2 nca_edge = clamp((nca_point - nca_corner) / nca_camera.z, -0.5, 0.5);
+  return textureLod(nca_colors_of_cells, (nca_corner + nca_edge) / nca_cells, 0.0).rgb;
+}
+
+vec3 nca_screen(vec2 nca_pixel) {
+  vec2 nca_point = nca_camera.xy + nca_camera.z * vec2(nca_pixel.x, nca_height - nca_pixel.y);
+  vec2 nca_middle = 0.5 * nca_cells;
+  bool nca_outside = any(greaterThan(abs(nca_point - nca_middle), nca_middle));
+  if (nca_outside && !nca_wraps) return vec3(0.07);
+  vec3 nca_color = nca_sampled(nca_point);
+  if (nca_borders > 0.0 && nca_wraps) {
+    vec2 nca_away = abs(nca_point - nca_cells * round(nca_point / nca_cells)) / nca_camera.z;
+    float nca_line = 1.0 - smoothstep(0.5, 1.5, min(nca_away.x, nca_away.y));
+    nca_color = mix(nca_color, vec3(1.0), nca_borders * nca_line);
+  }
+  if (nca_ring.w > 0.0) {
+    float nca_away = abs(length(nca_point - nca_ring.xy) - nca_ring.z) / nca_camera.z;
+    nca_color = mix(nca_color, vec3(0.0), 0.45 * nca_ring.w * smoothstep(3.0, 1.0, nca_away));
+    nca_color = mix(nca_color, vec3(1.0), nca_ring.w * smoothstep(1.5, 0.5, nca_away));
+  }
+  return nca_color;
+}
+
+layout(location = 0) out vec4 nca_out0;
+
+void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }
