@@ -25,7 +25,7 @@ def export_rules(settings: ExportSettings) -> list[str]:
 
 def export_page(rules: dict[str, RuleFile], settings: ExportSettings) -> list[str]:
     """Write one page that runs all the rules."""
-    check_free(settings.out, settings, file=True)
+    check_free(settings.out, settings.overwrite, file=True)
     page = export_html(
         rules,
         settings.out,

@@ -11,7 +11,7 @@ from nca.export.emulation import Draw, TileMachine
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, Target, check_inline, check_state
 from nca.export.text import comment, credit_lines, file_name
-from nca.export.tiles import TilePass, arrange, chain, tile_source
+from nca.export.tiles import TilePass, arrange, chain, small_grid, tile_source
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -133,4 +133,5 @@ TARGET = Target(
     frame_steps=frame_steps,
     verified="run here in glslViewer's order of buffers, untested in glslViewer itself",
     suffix=".frag",
+    grid=small_grid,
 )

@@ -133,7 +133,7 @@ def export(
     for name, file in rules:
         check_finite(name, file.rule)
     single = host.suffix is not None and len(rules) == 1 and out.suffix == host.suffix
-    check_free(out, options, file=single)
+    check_free(out, options.overwrite, file=single)
     report = ExportReport(target, verified=host.verified)
     written: dict[str, bytes] = {}
     for folder, (name, file) in zip(file_names(name for name, _ in rules), rules, strict=True):
@@ -213,7 +213,7 @@ def _with_measured(files: Files, difference: Difference) -> Files:
     return {**files, "manifest.json": with_measurement(files["manifest.json"], measured)}
 
 
-def check_free(out: Path, options: ExportOptions, *, file: bool) -> None:
+def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
     """Refuse a path that cannot take the result, before any work is done.
 
     Raises:
@@ -225,7 +225,7 @@ def check_free(out: Path, options: ExportOptions, *, file: bool) -> None:
     if not file and out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give the name of a folder")
     there = out.exists() and (file or any(out.iterdir()))
-    if there and not options.overwrite:
+    if there and not overwrite:
         raise InputError(f"{out} is already there; choose another --out, or use --overwrite")
     parent = out.parent
     if not parent.is_dir():

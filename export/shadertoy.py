@@ -15,7 +15,7 @@ from nca.export.emulation import Draw, TileMachine
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, Target, check_inline, check_state
 from nca.export.text import comment, credit_lines, one_line
-from nca.export.tiles import TilePass, Tiles, arrange, chain, tile_source
+from nca.export.tiles import TilePass, Tiles, arrange, chain, small_grid, tile_source
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -212,4 +212,5 @@ TARGET = Target(
     run=run,
     frame_steps=frame_steps,
     verified="run here in the site's order of passes, not on the site",
+    grid=small_grid,
 )

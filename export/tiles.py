@@ -51,6 +51,12 @@ def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCR
     return Tiles(columns, -(-groups // columns), side or largest)
 
 
+def small_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
+    """Height and width of a state for a quick run on a screen that just holds it."""
+    side = arrange(rule, options.grid).side
+    return min(side, 48), min(side, 64)
+
+
 @dataclass(frozen=True)
 class TilePass:
     """One pass of a chain.

@@ -1,0 +1,353 @@
+"""Rules that others have published, carried over into rule files with all that shapes them.
+
+Two sources are known: the JSON of the article by Niklasson et al., "Self-Organising Textures"
+(Distill, 2021), whose layers are tiled in PNG pictures, and shader text with the integer matrices
+of Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neural Cellular
+Automata" (2021). Both are read as data; nothing in them runs.
+"""
+
+import base64
+import binascii
+import io
+import json
+import math
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from einops import rearrange
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.export.glsl import Matrix
+from nca.export.hosts import ExportedFile, check_free, write_folder
+from nca.export.settings import ImportSettings
+from nca.export.text import file_names, one_line
+from nca.rule import (
+    IDENTITY,
+    LAPLACIAN,
+    MAX_CHANNELS,
+    MAX_HIDDEN,
+    SOBEL_X,
+    SOBEL_Y,
+    Quantization,
+    Quantizer,
+    Rule,
+    RuleSettings,
+    filter_tensor,
+)
+from nca.rulefile import RuleFile, save_rule
+
+MAX_BYTES = 64 * 2**20
+MAX_SNIPPET = 2**16  # characters
+MAX_ATLAS_PIXELS = 2**24
+MAX_RULES = 1000
+ARTICLE = {
+    "author": "Niklasson, Mordvintsev, Randazzo, Levin",
+    "source": "Self-Organising Textures, Distill, 2021, doi:10.23915/distill.00027.003",
+}
+MU = {"source": "a shader of the kind of muNCA (Mordvintsev and Niklasson, 2021)"}
+
+
+def import_rules(settings: ImportSettings) -> list[ExportedFile]:
+    """Read a published file and write its rules as ``<name>.safetensors`` into a folder.
+
+    Raises:
+        InputError: the file is not of a known kind or damaged, or the folder cannot be written.
+    """
+    rules = read_published(settings.file)
+    check_free(settings.out, settings.overwrite, file=False)
+    files = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for stem, file in zip(file_names(rules), rules.values(), strict=True):
+            path = Path(folder) / f"{stem}.safetensors"
+            save_rule(path, file.rule, file.info)
+            files[path.name] = path.read_bytes()
+    return write_folder(settings.out, files)
+
+
+def read_published(path: Path) -> dict[str, RuleFile]:
+    """Rules by name.
+
+    Raises:
+        InputError: the file cannot be read, or is of no known kind, or damaged.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"{path} has {size} bytes; published rules have at most {MAX_BYTES}")
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is neither JSON nor the text of a shader") from error
+    except OSError as error:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the name of a file") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        if path.suffix.lower() == ".json":
+            return read_article(text)
+        return {path.stem: read_snippet(text)}
+    except ValueError as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A dense layer of all rules, as the article's JSON tells it."""
+
+    rows: int
+    columns: int
+    across: int
+    down: int
+    scale: float
+    quantizer: Quantizer
+    picture: str
+
+    @classmethod
+    def from_json(cls, data: object) -> "_Layer":
+        if not isinstance(data, dict):
+            raise ValueError("a layer is not an object with shape, layout, scale and data")
+        rows, columns = _whole_pair(data, "shape")
+        across, down = _whole_pair(data, "layout")
+        if columns % 4:
+            raise ValueError(f"shape must have 4 outputs a pixel, not {columns} outputs")
+        scale, zero = _number_pair(data, "quant_scale_zero")
+        picture = data.get("data")
+        if not isinstance(picture, str):
+            raise ValueError("data must be a base64 PNG")
+        return cls(
+            rows, columns, across, down, _number(data, "scale"), Quantizer(scale, zero), picture
+        )
+
+    def tiles(self, count: int) -> Matrix:
+        """Weights of the first rules, [count, rows, columns]; the last row is the bias."""
+        if self.across * self.down < count:
+            raise ValueError(f"layout {self.across} x {self.down} has no room for {count} rules")
+        width, height = self.across * self.columns // 4, self.down * self.rows
+        pixels = _read_png(self.picture, (width, height))
+        tiles = rearrange(
+            pixels, "(d r) (a c) four -> (d a) r (c four)", d=self.down, a=self.across
+        )
+        weights = (tiles[:count].astype(np.float32) - 127) / 255 * self.scale
+        return weights.astype(np.float32)
+
+
+def read_article(text: str) -> dict[str, RuleFile]:
+    """Rules of the article's JSON, by name.
+
+    Raises:
+        ValueError: it is damaged; the text names the entry.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object with model_names and layers")
+    names = data.get("model_names")
+    layers = data.get("layers")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("model_names must be a list of names")
+    if not 1 <= len(names) <= MAX_RULES or len(set(names)) < len(names):
+        raise ValueError(f"model_names must be 1 to {MAX_RULES} different names")
+    if not isinstance(layers, list) or len(layers) != 2:
+        raise ValueError("layers must be a list of two layers")
+    first, second = map(_Layer.from_json, layers)
+    channels, hidden = second.columns, first.columns
+    if not 4 <= channels <= MAX_CHANNELS or not 4 <= hidden <= MAX_HIDDEN:
+        raise ValueError(f"shape tells {channels} channels and {hidden} hidden units; too many")
+    if (first.rows, second.rows) != (4 * channels + 1, hidden + 1):
+        raise ValueError(f"shape {first.rows} x {hidden} does not fit {second.rows} x {channels}")
+    matrices = zip(names, first.tiles(len(names)), second.tiles(len(names)), strict=True)
+    settings = _article_settings(first, second)
+    return {name: RuleFile(_article_rule(settings, *both), ARTICLE) for name, *both in matrices}
+
+
+def _article_settings(first: _Layer, second: _Layer) -> RuleSettings:
+    # Values are kept in bytes: of the hidden layer that is also an upper bound.
+    state = second.quantizer
+    return RuleSettings(
+        channels=second.columns,
+        hidden=first.columns,
+        rgb_scale=0.5,
+        hidden_clip=first.quantizer.range,
+        quantization=Quantization(state, state, first.quantizer, state),
+    )
+
+
+def _article_rule(settings: RuleSettings, first: Matrix, second: Matrix) -> Rule:
+    filters = filter_tensor() / torch.tensor([1.0, 8.0, 8.0, 8.0])[:, None, None]
+    rule = Rule(settings, filters, update_bias=True)
+    w1 = rearrange(torch.from_numpy(first[:-1]), "(k c) h -> h (c k)", k=len(filters))
+    _set(rule, w1=w1, b1=first[-1], w2=second[:-1].T, b2=second[-1])
+    return rule
+
+
+def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """RGBA bytes of a ``data:`` address, [height, width, 4], without premultiplied alpha."""
+    width, height = size
+    if width * height > MAX_ATLAS_PIXELS:
+        raise ValueError(f"shape and layout ask for a picture of {width} x {height}; too large")
+    head, comma, body = data.partition(",")
+    if not comma or head.lower() != "data:image/png;base64":
+        raise ValueError("data must begin with data:image/png;base64,")
+    try:
+        raw = base64.b64decode(body, validate=True)
+        picture = Image.open(io.BytesIO(raw), formats=["PNG"])
+        # The size stands in the header: nothing larger than told is ever unpacked.
+        if picture.size != size:
+            raise ValueError(f"data is a picture of {picture.size}, shape and layout tell {size}")
+        if picture.mode != "RGBA":
+            raise ValueError(f"data is a picture of mode {picture.mode}, not RGBA")
+        return np.asarray(picture)
+    except binascii.Error as error:
+        raise ValueError(f"data is not base64 ({error})") from error
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise ValueError("data is not a PNG that can be read") from error
+
+
+def _whole_pair(data: Mapping[str, object], key: str) -> tuple[int, int]:
+    pair = data.get(key)
+    whole = isinstance(pair, list) and all(type(n) is int and 1 <= n <= 2**16 for n in pair)
+    if not whole or len(cast("list[int]", pair)) != 2:
+        raise ValueError(f"{key} must be two whole numbers, not {pair!r}")
+    first, second = cast("list[int]", pair)
+    return first, second
+
+
+def _number_pair(data: Mapping[str, object], key: str) -> tuple[float, float]:
+    pair = data.get(key)
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise ValueError(f"{key} must be two numbers, not {pair!r}")
+    return _number({key: pair[0]}, key), _number({key: pair[1]}, key)
+
+
+def _number(data: Mapping[str, object], key: str) -> float:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{key} must be a number, not {value!r}")
+    return float(value)
+
+
+# Nothing in these patterns can match one text in two ways, so that none of them takes long.
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBERS = rf"(?: ?{NUMBER} ?,)* ?{NUMBER} ?"
+ARRAY = re.compile(rf"\b(\w+) ?= ?(?:new Float32Array ?\( ?)?\[({NUMBERS})\]")
+MATRIX = rf"\bmat4 ?\(({NUMBERS})\)|\b(\w+) ?\[ ?(\d+) ?\]"
+TERM = re.compile(rf"(?:{MATRIX}) ?\* ?(abs ?\( ?)?([A-Za-z_]\w*)")
+BIAS = re.compile(rf"\bvec4 ?\(({NUMBERS})\)")
+FACTOR = re.compile(rf"(?<![\w.])({NUMBER}) ?\* ?\(|\) ?/ ?({NUMBER})")
+
+
+def read_snippet(text: str) -> RuleFile:
+    """The rule of a four-channel muNCA shader.
+
+    It is a sum of four matrices times the state, what is perceived (laplacian of the first two
+    channels, sobel x of the third, sobel y of the fourth) and the absolute values of both, with a
+    bias ``vec4`` if there is one, all times a factor; the state comes first. The matrices are
+    ``mat4`` literals, or sixteen numbers each of an array whose elements are named.
+
+    There is no hidden layer, but |y| is one in disguise: y = relu(y) - relu(-y) and
+    |y| = relu(y) + relu(-y), so that two hidden units a value hold the rule exactly.
+
+    Raises:
+        ValueError: there is no such sum; the text tells what is missing.
+    """
+    if len(text) > MAX_SNIPPET:
+        raise ValueError(f"{len(text)} characters are no snippet of a shader")
+    code = " ".join(_without_comments(text).split())
+    arrays = {name: _floats(numbers) for name, numbers in ARRAY.findall(code)}
+    matrices: dict[tuple[str, bool], Tensor] = {}
+    order: list[str] = []
+    for literal, name, index, absolute, value in TERM.findall(code):
+        numbers = _floats(literal) if literal else _sixteen(arrays, name, int(index))
+        if len(numbers) != 16:
+            raise ValueError(f"a mat4 has {len(numbers)} numbers instead of 16")
+        if (value, bool(absolute)) in matrices:
+            raise ValueError(f"two matrices for {value}; four different terms are needed")
+        # GLSL fills matrices column by column.
+        matrices[value, bool(absolute)] = torch.tensor(numbers).reshape(4, 4).T
+        order += [value] if value not in order else []
+    if len(order) != 2 or len(matrices) != 4:
+        raise ValueError(
+            f"{len(matrices)} terms of the kind mat4(...) * s; a muNCA rule has four:"
+            " the state, what is perceived, and the absolute values of both"
+        )
+    scale = _factor(code)
+    plain = torch.cat([matrices[value, False] for value in order], 1) * scale  # [4, 8]
+    absolute_part = torch.cat([matrices[value, True] for value in order], 1) * scale
+    return RuleFile(_mu_rule(plain, absolute_part, _bias(code, arrays) * scale), dict(MU))
+
+
+def _without_comments(text: str) -> str:
+    code = ""
+    while text:
+        before, _, rest = text.partition("/*")
+        code += before + " "
+        text = rest.partition("*/")[2]
+    return re.sub(r"//[^\n]*", " ", code)
+
+
+def _mu_rule(plain: Tensor, absolute: Tensor, bias: Tensor) -> Rule:
+    filters = torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN])
+    perceived = (3, 3, 1, 2)  # filter of each channel: laplacian, laplacian, sobel x, sobel y
+    # The published shaders show twice the distance from grey.
+    settings = RuleSettings(
+        4, 16, update_rate=1.0, rgb_scale=2.0, seed_state="noise", noise_level=1.0
+    )
+    rule = Rule(settings, filters, update_bias=True)
+    columns = [4 * c for c in range(4)] + [4 * c + perceived[c] for c in range(4)]
+    w1 = torch.zeros(16, 16)
+    for value, column in enumerate(columns):
+        w1[2 * value, column], w1[2 * value + 1, column] = 1.0, -1.0
+    w2 = rearrange(
+        torch.stack([absolute + plain, absolute - plain], -1), "out value sign -> out (value sign)"
+    )
+    _set(rule, w1=w1, b1=torch.zeros(16), w2=w2, b2=bias)
+    return rule
+
+
+def _set(rule: Rule, **weights: Tensor | Matrix) -> None:
+    with torch.no_grad():
+        for name, parameter in rule.named_parameters():
+            parameter.copy_(torch.as_tensor(np.ascontiguousarray(weights[name])))
+
+
+def _floats(numbers: str) -> list[float]:
+    values = [float(word) for word in numbers.replace(",", " ").split()]
+    if not all(abs(value) < 1e6 for value in values):
+        raise ValueError("a number of a matrix is 1e6 or larger")
+    return values
+
+
+def _sixteen(arrays: Mapping[str, list[float]], name: str, index: int) -> list[float]:
+    if name not in arrays:
+        raise ValueError(f"{name}[{index}] is used, but there is no array {name} = [...]")
+    return arrays[name][16 * index : 16 * index + 16]
+
+
+def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
+    """Four numbers of a ``vec4``, or of the only array of four; zeros where there is none."""
+    found = [_floats(numbers) for numbers in BIAS.findall(code)]
+    found = [numbers for numbers in found if len(numbers) == 4]
+    found += [numbers for numbers in arrays.values() if len(numbers) == 4]
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} groups of four numbers; which is the bias is not clear")
+    return torch.tensor(found[0]) if found else torch.zeros(4)
+
+
+def _factor(code: str) -> float:
+    """What the sum is multiplied with: the number before its bracket, or 1 / the one behind."""
+    factors = {
+        float(before) if before else 1 / (float(behind) or math.nan)
+        for before, behind in FACTOR.findall(code)
+    }
+    if len(factors) > 1 or any(not math.isfinite(factor) for factor in factors):
+        raise ValueError("which number multiplies the sum is not clear")
+    return factors.pop() if factors else 1.0
