@@ -117,7 +117,7 @@ def test_pool_keeps_states_and_restarts_the_blown_up(settings: TrainSettings) ->
     after[1, 0, 0, 0] = 3.5
     after[2, 3, 5, 5] = torch.nan
     assert blown_up(after).tolist() == [False, True, True, False]
-    pool.put_back(draw, after)
+    pool.put_back(draw.index, after)
     assert (pool.states[draw.index[[0, 3]]] == 0.25).all()
     assert (pool.states[draw.index[[1, 2]]] == 0).all()
 
@@ -125,7 +125,7 @@ def test_pool_keeps_states_and_restarts_the_blown_up(settings: TrainSettings) ->
 def test_pool_comes_back_bit_by_bit(settings: TrainSettings) -> None:
     rule = Rule(RuleSettings(4, 8))
     pool = Pool(rule, settings, generator())
-    pool.put_back(pool.draw(), torch.rand(4, 4, 16, 16))
+    pool.put_back(pool.draw().index, torch.rand(4, 4, 16, 16))
     other = Pool(rule, settings, generator(9))
     other.load_state_dict(pool.state_dict())
     first, second = pool.draw(), other.draw()
