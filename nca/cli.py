@@ -18,7 +18,7 @@ import nca
 from nca.benchmarks.settings import BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
-from nca.export.settings import ExportSettings
+from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
@@ -63,6 +63,14 @@ def run_export(settings: ExportSettings) -> None:
     from nca.export.command import export_rules
 
     print("\n".join(export_rules(settings)))
+
+
+def run_import(settings: ImportSettings) -> None:
+    """Write rule files, and say which."""
+    from nca.export.importers import import_rules
+
+    for file in import_rules(settings):
+        print(f"{file.path}  {file.size:,} bytes")
 
 
 def run_view(settings: ViewSettings) -> None:
@@ -117,6 +125,7 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
+    "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
