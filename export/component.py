@@ -30,7 +30,6 @@ def export_component(
 
     Raises:
         InputError: as :func:`nca.export.html.export_html`.
-
     """
     data = page_data(rules, settings or PageSettings())
     script = joined((*PLAYER_SCRIPTS, "component"), f"const DATA = {script_json(data)};\n")

@@ -9,6 +9,7 @@ groups of four channels; row 0 of the state is texel row 0. A host gives, before
     vec4 nca_weight(int texel);             // store "texture" only: see nca.export.weights
     uniform vec2 nca_turn;                  // steering only: cos and sin of the turn
     uniform float nca_scale;                // steering only: 1 as trained, 2 twice as coarse
+    uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
 
 and calls ``nca_step`` (and ``nca_live``) from its ``main``.
@@ -47,6 +48,7 @@ def step_source(
     *,
     groups: Sequence[int] | None = None,
     steering: bool = False,
+    rate: bool = False,
     digits: int = LITERAL_DIGITS,
 ) -> str:
     """Emit ``nca_step``: one step of a rule for one cell, before cells die.
@@ -57,6 +59,7 @@ def step_source(
         groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
             default all. A host with too few outputs runs several passes over the same old state.
         steering: turn and scale what is perceived by ``nca_turn`` and ``nca_scale``.
+        rate: let ``nca_limit`` decide how many cells fire.
         digits: of the literals; nine are exact.
 
     Returns:
@@ -78,7 +81,7 @@ def step_source(
             value = on_grid(value, settings.quantization.state)
         lines.append(f"nca_next{i} = {only_used_channels(value, settings, group)};")
     body = "\n".join(f"  {line}" for line in lines)
-    head = "".join(_step_helpers(settings, store))
+    head = "".join(_step_helpers(settings, store, rate))
     return f"{head}\nvoid nca_step(ivec2 nca_at, {outputs(groups)}) {{\n{body}\n}}\n"
 
 
@@ -159,16 +162,16 @@ vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {{
 """
 
 
-def _step_helpers(settings: RuleSettings, store: Store) -> Iterable[str]:
+def _step_helpers(settings: RuleSettings, store: Store, rate: bool) -> Iterable[str]:
     threshold = fire_threshold(settings.update_rate)
-    if threshold > 0xFFFFFFFF:
+    if threshold > 0xFFFFFFFF and not rate:
         yield "\nbool nca_fires(ivec2 nca_at) { return true; }\n"
     else:
         yield HASH
         yield (
             "\nbool nca_fires(ivec2 nca_at) {\n"
             "  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));\n"
-            f"  return nca_bits < {threshold}u;\n}}\n"
+            f"  return nca_bits {'<= nca_limit' if rate else f'< {threshold}u'};\n}}\n"
         )
     if any(vars(settings.quantization).values()):
         yield GRID

@@ -40,6 +40,7 @@ class Host:
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
         steering: the direction and scale of what is perceived are uniforms.
+        rate: the update rate is a uniform.
     """
 
     dialect: Dialect = "330"
@@ -47,6 +48,7 @@ class Host:
     layers: bool = False
     blend: bool = False
     steering: bool = False
+    rate: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,22 @@ def step_passes(
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
     weights = _WEIGHTS if store == "texture" else ""
-    steering = "uniform vec2 nca_turn;\nuniform float nca_scale;\n" if host.steering else ""
+    controls = (_STEERING if host.steering else "") + (_RATE if host.rate else "")
     passes = []
     for part in _parts(groups or own, host.targets):
         computed = [g for g in part if g < own]
-        head = _head(host) + "uniform uint nca_base;\n" + steering + weights
+        head = _head(host) + "uniform uint nca_base;\n" + controls + weights
         head += _texture("nca_fetch", "nca_state", range(groups or own), host.layers)
         body = ""
         if computed:
-            body = step_source(rule, store, groups=computed, steering=host.steering, digits=digits)
+            body = step_source(
+                rule,
+                store,
+                groups=computed,
+                steering=host.steering,
+                rate=host.rate,
+                digits=digits,
+            )
         # The life pass mixes the rules, if there is one.
         main = _update_main(part, computed, "nca_step", host, mixes=host.blend and not dies)
         passes.append(Pass(head + body + main, part))
@@ -224,6 +233,9 @@ vec4 nca_weight(int nca_i) {{
   return texelFetch(nca_weights, ivec2(nca_i % {TEXTURE_WIDTH}, nca_i / {TEXTURE_WIDTH}), 0);
 }}
 """
+
+_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\n"
+_RATE = "uniform uint nca_limit;\n"
 
 _SHARE = """
 uniform sampler2D nca_field;

@@ -199,7 +199,6 @@ def load_wgpu() -> Any:
 
     Raises:
         NotMeasuredError: it is not installed.
-
     """
     try:
         wgpu = importlib.import_module("wgpu")

@@ -15,10 +15,13 @@ from typing import Any
 import tyro
 
 import nca
+from nca.benchmarks.settings import BenchTrainSettings
 from nca.errors import GraphicsError, InputError
-from nca.export.settings import ExportSettings
+from nca.evaluation.settings import EvalSettings
+from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.texture.settings import PRESETS, TrainSettings
+from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -62,11 +65,36 @@ def run_export(settings: ExportSettings) -> None:
     print("\n".join(export_rules(settings)))
 
 
+def run_import(settings: ImportSettings) -> None:
+    """Write rule files, and say which."""
+    from nca.export.importers import import_rules
+
+    for file in import_rules(settings):
+        print(f"{file.path}  {file.size:,} bytes")
+
+
+def run_view(settings: ViewSettings) -> None:
+    """Show rules until the window is closed."""
+    from nca.viewer.app import run
+
+    run(settings)
+
+
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
     from nca.render import render
 
     print(render(settings))
+
+
+def run_eval(settings: EvalSettings) -> None:
+    """Measure a rule, and say the most important figures."""
+    from nca.evaluation.report import evaluate
+
+    for evaluation in evaluate(settings):
+        last = evaluation.figures["run"][-1] if evaluation.figures["run"] else {"patch": "-"}
+        print(f"{evaluation.name}: {evaluation.figures['verdict']}, patch distance {last['patch']}")
+    print(settings.out)
 
 
 def run_info(settings: InfoSettings) -> None:
@@ -75,6 +103,13 @@ def run_info(settings: InfoSettings) -> None:
 
     description = describe_rule(settings.rule)
     print(json.dumps(description) if settings.json else format_description(description))
+
+
+def run_bench_train(settings: BenchTrainSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.train import run
+
+    print(run(settings).table())
 
 
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
@@ -90,9 +125,13 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
+    "import": Command(ImportSettings, run_import),
+    "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
+    "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
+    "bench train": Command(BenchTrainSettings, run_bench_train),
 }
 
 

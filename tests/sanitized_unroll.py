@@ -25,7 +25,7 @@ NAMES = (
 
 
 def main() -> None:
-    compiler.FLAGS = (*compiler.FLAGS, "-fsanitize=address", "-g")
+    compiler.FLAGS = (*compiler.FLAGS, "-O1", "-fsanitize=address", "-g")
     if "overrun" in sys.argv:  # a workspace one cell too small must be noticed
         take = native.Workspace.take
         native.Workspace.take = lambda self, floats: take(self, floats - 16)

@@ -55,7 +55,7 @@ def test_help_is_there_at_once_because_nothing_heavy_is_imported() -> None:
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main([name, "--help"])
+        main([*name.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: nca {name}" in capsys.readouterr().out
 

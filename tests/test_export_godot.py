@@ -1,7 +1,10 @@
 """Godot: its compute shaders by a Vulkan compiler and in OpenGL, its script by a parser."""
 
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +44,13 @@ def test_a_hundred_steps(gl):
 @pytest.mark.parametrize("weights", ["inline", "texture"])
 @pytest.mark.parametrize("case", ["small", "dying"])
 def test_the_script_is_gdscript(tmp_path, case, weights):
-    if shutil.which("gdparse") is None:
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    gdparse = shutil.which("gdparse", path=places)
+    if gdparse is None:
         absent("gdparse (PyPI: gdtoolkit)")
     files = build("godot", CASES[case], ExportOptions(weights=weights))
     path = tmp_path / "nca_texture.gd"
     path.write_bytes(files["nca_texture.gd"])
-    done = subprocess.run(["gdparse", str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([gdparse, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert ("weights.f32" in path.read_text()) == (weights == "texture")

@@ -234,9 +234,9 @@ def test_states_are_exchanged_with_numpy(page, tmp_path):
     with page.expect_download() as waiting:
         page.keyboard.press("Control+s")
     waiting.value.save_as(tmp_path / "saved.npz")
-    saved = np.load(tmp_path / "saved.npz", allow_pickle=False)
-    assert np.array_equal(saved["state"], state.numpy())
-    assert saved["step_seed"].tolist() == [0, 0]
+    with np.load(tmp_path / "saved.npz", allow_pickle=False) as saved:
+        assert np.array_equal(saved["state"], state.numpy())
+        assert saved["step_seed"].tolist() == [0, 0]
     other = np.random.default_rng(1).random((CHANNELS, 20, 30), dtype=np.float32)
     np.savez_compressed(tmp_path / "other.npz", state=other)
     page.set_input_files("[name=file]", tmp_path / "other.npz")

@@ -59,7 +59,7 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
         for rule, share in zip(rules.values(), torch.from_numpy(shares), strict=True):
             own, rate = rule.settings.channels, rule.settings.update_rate
             after = state.clone()
-            mask = fire_mask(height, width, step, seed, rate)[None]
+            mask = fire_mask(height, width, torch.tensor(step), torch.tensor(seed), rate)[None]
             after[:, :own] = rule.step(state[:, :own], mask)
             parts.append(share * after)
         state = torch.stack(parts).sum(0)

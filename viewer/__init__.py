@@ -1,1 +1,1 @@
-"""Running a rule on a GL context, with a window or without."""
+"""Rules on the screen: simulation on an OpenGL context, with a window or without."""

@@ -137,8 +137,8 @@ class Healing:
     """What became of an erased disc.
 
     Attributes:
-        steps: until the place is as close to the target as before, within 10 %; None if it never
-            is within 2,000.
+        steps: until its patches are as close to the target as those of the rest were before, within
+            10 %; None if they never are within 2,000.
         before, erased, after: the place and its surroundings, [3, h, w] in [0, 1].
     """
 
@@ -146,6 +146,24 @@ class Healing:
     before: Tensor
     erased: Tensor
     after: Tensor
+
+
+class Coherence:
+    """Mean distance of the patches of a picture to their nearest in the target.
+
+    Unlike a distance of distributions it tells on small places too whether they look right.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+    """
+
+    def __init__(self, target: Tensor) -> None:
+        self.target = F.unfold(target, PATCH)[0].T
+
+    def __call__(self, picture: Tensor) -> float:
+        """Root mean square difference per value, times 100, of [1, 3, h, w] in [0, 1]."""
+        nearest = torch.cdist(F.unfold(picture, PATCH)[0].T, self.target).min(1).values
+        return 100 * float(nearest.mean()) / math.sqrt(self.target.shape[1])
 
 
 def heal(rule: Rule, target: Tensor, size: int, seed: int) -> Healing:
@@ -157,26 +175,30 @@ def heal(rule: Rule, target: Tensor, size: int, seed: int) -> Healing:
         size: side of the grid.
         seed: of the run.
     """
-    distance = PatchDistance(target)
+    coherence = Coherence(target)
     (state,) = simulate(rule, rule.seed(1, size, size, seed=seed), [WARM_UP], seed=seed)
     along = torch.arange(size) - size / 2 + 0.5
-    disc = along.square() + along[:, None].square() < (DISC * size / 2) ** 2
-    window = slice(size // 4, 3 * size // 4)  # the disc and as much around it
+    radius = DISC * size / 2
+    disc = along.square() + along[:, None].square() < radius**2
+    inner = slice(round(size / 2 - radius), round(size / 2 + radius))
+    outer = slice(size // 4, 3 * size // 4)
 
-    def place(of: Tensor) -> Tensor:
-        return rule.to_rgb(of)[:, :, window, window].clamp(0, 1)
+    def look(of: Tensor, place: slice) -> Tensor:
+        return rule.to_rgb(of)[:, :, place, place].clamp(0, 1)
 
-    before = place(state)
-    bound = HEALED * float(distance(before, torus=False))
+    before = look(state, outer)
+    bound = HEALED * coherence(look(state, slice(None)))
     state = state.masked_fill(disc, 0.0)
-    erased, healed_after = place(state), None
+    erased, healed_after = look(state, outer), None
     stops = range(LOOK_EVERY, LONGEST_HEALING + 1, LOOK_EVERY)
     for steps, healing in zip(stops, simulate(rule, state, stops, seed=seed + 1), strict=True):
         state = healing
-        if not float(distance(place(state), torus=False)) > bound:
+        if not torch.isfinite(state).all():
+            break
+        if coherence(look(state, inner)) <= bound:
             healed_after = steps
             break
-    return Healing(healed_after, before[0], erased[0], place(state)[0])
+    return Healing(healed_after, before[0], erased[0], look(state, outer)[0].nan_to_num())
 
 
 def seam(picture: Tensor) -> float:

@@ -43,13 +43,25 @@ class Pool:
         rule: tells what a state is and starts as.
         settings: sizes, and how often a state is started anew.
         generator: of all that is drawn.
+        rank, processes: of several processes, each has the whole pool and draws the same batch of
+            ``processes * batch_size`` states; it gets its part of it.
 
     Attributes:
         progress: the part of the training that is done, which whoever trains keeps up to date.
     """
 
-    def __init__(self, rule: Rule, settings: TrainSettings, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        settings: TrainSettings,
+        generator: torch.Generator,
+        *,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
         self.rule, self.settings, self.generator = rule, settings, generator
+        self.mine = slice(rank * settings.batch_size, (rank + 1) * settings.batch_size)
+        self.drawn = processes * settings.batch_size
         self.progress = 0.0
         self.states = self._seeds(settings.pool_size, settings.grid)
 
@@ -64,7 +76,7 @@ class Pool:
         side = settings.late_grid if late else settings.grid
         if side != self.states.shape[-1]:
             self.states = self._seeds(settings.pool_size, side)
-        index = torch.randperm(settings.pool_size, generator=self.generator)[: settings.batch_size]
+        index = torch.randperm(settings.pool_size, generator=self.generator)[: self.drawn]
         state = self.states[index]
         if float(torch.rand((), generator=self.generator)) < settings.reset_rate:
             state[:1] = self._seeds(1, side)
@@ -73,7 +85,7 @@ class Pool:
         least, most = settings.late_steps if late else settings.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
-        return Draw(index, state, masks)
+        return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
 
     def _damage(self, state: Tensor) -> None:
         """Erase a disc of a state, [C, H, W], or fill it with noise; a quarter as wide at most."""
@@ -86,13 +98,13 @@ class Pool:
         noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
         state[:, disc] = noise if kind < NOISY else 0.0
 
-    def put_back(self, draw: Draw, state: Tensor) -> None:
-        """Store what became of a batch. States that blew up start anew."""
+    def put_back(self, index: Tensor, state: Tensor) -> None:
+        """Store what became of a batch, of all processes. States that blew up start anew."""
         state = state.detach().clone()
         blown = blown_up(state)
         if blown.any():
             state[blown] = self._seeds(int(blown.sum()), state.shape[-1])
-        self.states[draw.index] = state
+        self.states[index] = state
 
     def _seeds(self, count: int, side: int) -> Tensor:
         seed = int(torch.randint(2**31, (), generator=self.generator))
@@ -123,10 +135,15 @@ def blown_up(state: Tensor) -> Tensor:
 class KeepPool(Callback):
     """Put what became of a batch back into its pool, and tell the pool how far the training is."""
 
+    essential = True
+
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
     def after_batch(self, learner: Learner) -> None:
         """See above."""
-        self.pool.put_back(learner.batch, learner.prediction)
+        engine = learner.engine
+        self.pool.put_back(
+            engine.gather(learner.batch.index), engine.gather(learner.prediction.detach())
+        )
         self.pool.progress = learner.progress

@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nca.files import write_atomically
 from nca.images import to_image, write_animation, write_image
 from nca.rule import Rule
 from nca.unroll.simulate import simulate
@@ -68,24 +65,3 @@ def thumbnail(rule: Rule, size: int = 64) -> str:
     data = io.BytesIO()
     picture.save(data, format="PNG", optimize=True)
     return base64.b64encode(data.getvalue()).decode()
-
-
-def write_loss_plot(path: Path, rows: Sequence[dict[str, float]], title: str) -> None:
-    """Plot every term of the loss over the iterations."""
-    figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    iterations = [row["iteration"] for row in rows]
-    terms = [name for name in rows[0] if name not in ("iteration", "seconds", "rate", "loss")]
-    colors = matplotlib.colormaps["viridis"].resampled(max(len(terms), 2))
-    for i, name in enumerate(terms):
-        values = [row.get(name, math.nan) for row in rows]
-        label = name.removeprefix("texture/")
-        axes.plot(iterations, values, color=colors(i), lw=1, alpha=0.8, label=label)
-    axes.plot(iterations, [row["loss"] for row in rows], color="black", lw=2, label="all")
-    axes.set(yscale="log", xlabel="iteration", ylabel="loss", title=title)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.2)
-    axes.legend(frameon=False, fontsize=8, ncols=2)
-    data = io.BytesIO()
-    figure.savefig(data, format="png")
-    write_atomically(path, data.getvalue())

@@ -54,8 +54,9 @@ class Stabilizer(Callback):
 
     def after_step(self, learner: "Learner") -> None:
         """Go back, if it must be; else note that all is well."""
-        blown = int(blown_up(learner.prediction).sum())
-        if learner.iteration >= GRACE and 4 * blown >= 3 * len(learner.prediction):
+        states = learner.engine.gather(blown_up(learner.prediction).int())
+        blown = int(states.sum())
+        if learner.iteration > GRACE and 4 * blown >= 3 * len(states):
             self._go_back(learner)
             return
         self._calm = 0 if blown else self._calm + 1
@@ -73,7 +74,7 @@ class Stabilizer(Callback):
         self.restores += 1
         self._calm = 0
         Progress.say(
-            f"iteration {learner.iteration + 1}: the states blew up; back to earlier weights, "
+            f"iteration {learner.iteration}: the states blew up; back to earlier weights, "
             f"learning rate x {SLOW_DOWN}"
         )
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from nca.rule import Rule, RuleSettings
 from nca.rulefile import save_rule
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import KeepPool, Pool
-from nca.texture.results import thumbnail, write_growth, write_loss_plot, write_preview
+from nca.texture.results import thumbnail, write_growth, write_preview
 from nca.texture.scaling import scale_filters
 from nca.texture.selection import KeepBest
 from nca.texture.settings import TrainSettings
@@ -32,10 +33,11 @@ from nca.training.callbacks import (
     NormalizeGradients,
     Progress,
     Schedule,
+    load_checkpoint,
     warm_up_then_cosine,
 )
-from nca.training.callbacks.checkpoint import load_checkpoint
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.callbacks.plot import write_loss_plot
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
 from nca.training.learner import Learner
 from nca.unroll.threads import fastest
 
@@ -81,16 +83,24 @@ class Trained:
 def train(settings: TrainSettings) -> Trained:
     """Train, choose the rule that is kept, and write all results.
 
+    Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
+    states of the same pool. The first one writes the results.
+
     Raises:
         InputError: the picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        SystemExit: at the end of every process but the first.
     """
     target = read_square(settings.picture, settings.size)
-    prepare_folder(settings)
-    training = TextureTraining(settings, target)
+    engine = _engine(settings)
+    if engine.rank == 0:
+        prepare_folder(settings)
+    training = TextureTraining(settings, target, engine)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
     training.fit()
+    if engine.rank > 0:
+        sys.exit()
     return training.finish()
 
 
@@ -107,6 +117,7 @@ def prepare_folder(settings: TrainSettings) -> None:
     if settings.resume:
         if not (folder / CHECKPOINT).is_file():
             raise InputError(f"--resume: there is no {CHECKPOINT} in {folder}")
+        _check_same(settings)
         return
     found = [name for name in RESULTS if (folder / name).exists()]
     if found and not settings.overwrite:
@@ -119,20 +130,52 @@ def prepare_folder(settings: TrainSettings) -> None:
         raise InputError(f"--out {folder}: {error.strerror}") from error
 
 
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet")
+
+
+def _check_same(settings: TrainSettings) -> None:
+    """Refuse to go on with other settings than the checkpoint is from, but for the limits."""
+    path = settings.out / SETTINGS
+    try:
+        before = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"--resume: {path} cannot be read: {error}") from error
+    for name, value in json.loads(_as_json(settings)).items():
+        if name not in LIMITS and before.get(name, value) != value:
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"--resume: {flag} was {before[name]}, not {value}; it cannot change")
+
+
+def _as_json(settings: TrainSettings) -> str:
+    return json.dumps(asdict(settings), default=str, indent=1)
+
+
 class TextureTraining:
     """A learner with everything that a texture needs around it.
 
     Args:
         settings: all of them.
         target: [3, S, S] in [0, 1].
+        engine: how gradients and steps are computed; by default what the settings ask for.
+
+    Raises:
+        InputError: the pool has fewer states than the processes draw.
     """
 
-    def __init__(self, settings: TrainSettings, target: "Tensor") -> None:
+    def __init__(
+        self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
+    ) -> None:
         self.settings, self.target = settings, target
+        engine = engine or _engine(settings)
+        if settings.pool_size < engine.processes * settings.batch_size:
+            raise InputError(
+                f"--pool-size {settings.pool_size}: {engine.processes} processes draw "
+                f"{engine.processes * settings.batch_size} states an iteration"
+            )
         generator = torch.Generator().manual_seed(settings.seed)
         rule = Rule(_rule_settings(settings), generator=generator)
         scale_filters(rule, settings.filter_scale, fresh=True)
-        pool = Pool(rule, settings, generator)
+        pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
         self.texture_loss: TextureLoss = build_texture_loss(
             target[None],
             settings.features,
@@ -163,16 +206,14 @@ class TextureTraining:
             pool,
             GrowTexture(rule, self.texture_loss, settings),
             optimizer,
-            engine=_engine(settings),
+            engine=engine,
             callbacks=callbacks,
         )
 
     def fit(self) -> None:
         """Train, by iterations if their number is set, else by time."""
-        write_atomically(
-            self.settings.out / SETTINGS,
-            json.dumps(asdict(self.settings), default=str, indent=1).encode(),
-        )
+        if self.learner.engine.rank == 0:
+            write_atomically(self.settings.out / SETTINGS, _as_json(self.settings).encode())
         iterations = self.settings.iterations
         before = torch.get_num_threads()
         torch.set_num_threads(1 if iterations is not None else self._fastest_threads())
@@ -208,7 +249,9 @@ class TextureTraining:
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
         write_preview(folder / "preview.png", kept.rule, self.target)
         write_growth(folder / "growth.webp", kept.rule, settings.size)
-        write_loss_plot(folder / "loss.png", self.metrics.rows, f"{settings.picture.name}")
+        write_loss_plot(
+            folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
+        )
         return Trained(
             folder,
             kept.rule,
@@ -223,7 +266,7 @@ class TextureTraining:
     def _report(self, kept_from: int, score: float) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
         return {
-            "settings": json.loads(json.dumps(asdict(settings), default=str)),
+            "settings": json.loads(_as_json(settings)),
             "target": settings.picture.name,
             "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
             "iterations": learner.iteration,
@@ -251,6 +294,8 @@ def _rule_settings(settings: TrainSettings) -> RuleSettings:
 
 
 def _engine(settings: TrainSettings) -> Engine:
-    if settings.precision == "auto":
-        return Autocast() if bfloat16_is_fast() else Engine()
-    return Autocast() if settings.precision == "bfloat16" else Engine()
+    wanted = settings.precision
+    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast())
+    if process_count() > 1:
+        return launched(bfloat16=bfloat16)
+    return Autocast() if bfloat16 else Engine()

@@ -4,6 +4,7 @@ Precision, scaling, accumulation and the number of processes are its business, s
 loop nor a callback ever asks. Several processes: :mod:`nca.training.accelerate_engine`.
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from nca.errors import InputError
 
 
 class Engine:
@@ -163,6 +166,48 @@ class Autocast(Engine):
         super().load_state_dict(state)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+
+
+SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
+def process_count() -> int:
+    """How many processes a launcher has started for this training; 1 without one.
+
+    Raises:
+        InputError: ``accelerate launch --cpu`` was asked for several and has started one, which is
+            what it does without MPI.
+    """
+    count = max(int(os.environ.get(name, "1")) for name in SIZES)
+    if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
+        raise InputError(
+            "accelerate launch --cpu starts one process only without MPI; on CPUs start several "
+            "with torchrun --nproc_per_node"
+        )
+    return count
+
+
+def launched(*, bfloat16: bool = False) -> Engine:
+    """The engine of one of several processes that a launcher has started.
+
+    Raises:
+        InputError: accelerate is not installed, or it does not see the other processes.
+    """
+    try:
+        from accelerate import Accelerator  # noqa: PLC0415  (optional)
+
+        from nca.training.accelerate_engine import Accelerate  # noqa: PLC0415
+    except ImportError as error:
+        raise InputError("several processes need accelerate; pip install accelerate") from error
+    accelerator = Accelerator(
+        mixed_precision="bf16" if bfloat16 else "no", cpu=not torch.accelerator.is_available()
+    )
+    if accelerator.num_processes != process_count():
+        raise InputError(
+            f"{process_count()} processes were started, and accelerate sees "
+            f"{accelerator.num_processes}; start them with torchrun or accelerate launch"
+        )
+    return Accelerate(accelerator)
 
 
 def bfloat16_is_fast() -> bool:

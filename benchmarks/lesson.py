@@ -1,0 +1,124 @@
+"""The peer: the texture automaton of fast.ai's lesson 20, step and loss written as the lesson does.
+
+Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
+part 2" (2022). Nothing here is tuned: the filters are applied to every channel as a batch, the
+mask is drawn by ``rand`` and ``floor``, and the weights of VGG-16 stay trainable, so that gradients
+are computed for them and thrown away. The weights of VGG-16 are random: they cost the same.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nca.losses.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN
+from nca.rule import filter_tensor
+
+TAPS = (1, 6, 11, 18, 25)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512)  # 0: pooling
+POOL = 256
+
+
+def perchannel_conv(x: Tensor, filters: Tensor) -> Tensor:
+    """Every filter on every channel, [B, C, H, W] -> [B, C*K, H, W]."""
+    b, channels, h, w = x.shape
+    y = F.pad(x.reshape(b * channels, 1, h, w), [1, 1, 1, 1], "circular")
+    return F.conv2d(y, filters[:, None]).reshape(b, -1, h, w)
+
+
+class SimpleCA(nn.Module):
+    """The lesson's automaton; its second layer starts small instead of at zero, as if trained."""
+
+    filters: Tensor
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.register_buffer("filters", filter_tensor())
+        self.w1 = nn.Conv2d(channels * 4, hidden, 1)
+        self.w2 = nn.Conv2d(hidden, channels, 1, bias=False)
+        nn.init.normal_(self.w2.weight, 0, 0.01 / hidden**0.5)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One step, with a mask [B, 1, H, W] of its own unless one is given."""
+        y: Tensor = self.w2(torch.relu(self.w1(perchannel_conv(x, self.filters))))
+        b, _, h, w = y.shape
+        update_mask = (torch.rand(b, 1, h, w) + 0.5).floor() if mask is None else mask
+        return x + y * update_mask
+
+
+def make_vgg16() -> nn.Sequential:
+    """VGG-16 up to relu5_1 with random weights and torchvision's numbering."""
+    layers: list[nn.Module] = []
+    before = 3
+    for width in VGG16:
+        if width == 0:
+            layers.append(nn.MaxPool2d(2))
+            continue
+        convolution = nn.Conv2d(before, width, 3, padding=1)
+        nn.init.kaiming_normal_(convolution.weight)
+        nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        layers += [convolution, nn.ReLU()]
+        before = width
+    return nn.Sequential(*layers)
+
+
+class LessonLoss:
+    """Mean squared difference of Gram matrices, summed over five layers."""
+
+    def __init__(self, vgg: nn.Sequential, target: Tensor) -> None:
+        self.vgg = vgg
+        with torch.no_grad():
+            self.targets = self.grams(target)
+
+    def grams(self, images: Tensor) -> list[Tensor]:
+        """Gram matrices of [B, 3, H, W]."""
+        mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
+        deviation = images.new_tensor(IMAGENET_DEVIATION)[:, None, None]
+        x = (images - mean) / deviation
+        result = []
+        for i, layer in enumerate(self.vgg):
+            x = layer(x)
+            if i in TAPS:
+                size = x.shape[-2] * x.shape[-1]
+                result.append(torch.einsum("bchw, bdhw -> cd", x, x) / size)
+        return result
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Loss of a batch, one number."""
+        pairs = zip(self.grams(images), self.targets, strict=True)
+        return torch.stack([F.mse_loss(gram, target) for gram, target in pairs]).sum()
+
+
+def lesson_overflow(state: Tensor) -> Tensor:
+    """Distance of the state from -1 to 1."""
+    return (state - state.clamp(-1, 1)).abs().mean()
+
+
+def normalize_gradients(module: nn.Module) -> None:
+    """Give the gradient of every weight tensor a norm of one."""
+    for parameter in module.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= parameter.grad.norm() + 1e-8
+
+
+class LessonIteration:
+    """One iteration of the lesson's training, with a fixed number of steps."""
+
+    def __init__(
+        self, model: SimpleCA, loss: LessonLoss, size: int, batch: int, steps: int
+    ) -> None:
+        self.model, self.loss, self.batch, self.steps = model, loss, batch, steps
+        self.pool = torch.zeros(POOL, model.w2.out_channels, size, size)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+
+    def __call__(self) -> None:
+        """Draw, grow, lose, step."""
+        indices = torch.randint(POOL, (self.batch,))
+        x = self.pool[indices]
+        for _ in range(self.steps):
+            x = self.model(x)
+        loss = self.loss(x[:, :3] + 0.5) + lesson_overflow(x)
+        loss.backward()  # type: ignore[no-untyped-call]
+        normalize_gradients(self.model)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.pool[indices] = x.detach()

@@ -1,0 +1,94 @@
+"""Before anything is timed: does it compute the same? Judged against float64."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nca.benchmarks.lesson import LessonLoss, SimpleCA, lesson_overflow, make_vgg16
+from nca.benchmarks.ours import frozen_loss, precision, to_rule
+from nca.benchmarks.report import Parity
+from nca.rng import random_masks
+from nca.unroll import Backend, unroll
+from nca.unroll.simulate import simulate
+
+SIZE, BATCH, STEPS = 64, 2, 16
+ERROR = "largest relative error"
+COSINE = "1 - cosine of the gradients"
+FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
+# Where two features are as good as equal, max pooling may take the other one in float32.
+ITERATION_LIMIT = 1e-3
+
+Gradients = list[Tensor]
+
+
+def check_unroll(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
+    """Last state and weight gradients of an unroll against the lesson's steps in float64."""
+    model = SimpleCA(channels, hidden)
+    state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
+    masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, torch.Generator().manual_seed(0))
+    upstream = torch.randn(state.shape)
+    right = _lesson_gradients(model, state, masks, lambda last: (last * upstream.double()).sum())
+    rule = to_rule(model)
+    with precision(bfloat16):
+        last = unroll(state, rule, masks, backend)
+    last.backward(upstream)  # type: ignore[no-untyped-call]
+    got = [last.detach(), *(p.grad for p in rule.parameters() if p.grad is not None)]
+    name = f"{backend} {'bfloat16' if bfloat16 else 'float32'} {channels}/{hidden}"
+    return _compare(name, got, right, bfloat16, BFLOAT16_LIMIT if bfloat16 else FLOAT32_LIMIT)
+
+
+def check_iteration(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
+    """Weight gradients of unroll and Gram loss together against the lesson's in float64."""
+    model, vgg = SimpleCA(channels, hidden), make_vgg16()
+    state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
+    target = torch.rand(1, 3, SIZE, SIZE)
+    masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, torch.Generator().manual_seed(0))
+    exact_loss = LessonLoss(copy.deepcopy(vgg).double(), target.double())
+    right = _lesson_gradients(
+        model, state, masks, lambda last: exact_loss(last[:, :3] + 0.5) + lesson_overflow(last)
+    )
+    rule, loss = to_rule(model), frozen_loss(vgg, target)
+    with precision(bfloat16):
+        last = unroll(state, rule, masks, backend)
+        total = loss(last[:, :3] + 0.5) + lesson_overflow(last)
+    total.backward()  # type: ignore[no-untyped-call]
+    got = [last.detach(), *(p.grad for p in rule.parameters() if p.grad is not None)]
+    name = f"iteration {backend} {'bfloat16' if bfloat16 else 'float32'}"
+    return _compare(name, got, right, bfloat16, ITERATION_LIMIT)
+
+
+def check_simulation(channels: int, hidden: int, backend: Backend) -> Parity:
+    """State after 100 steps of a simulation against the rule's own steps in float64."""
+    rule = to_rule(SimpleCA(channels, hidden))
+    state = torch.rand(1, channels, SIZE, SIZE) - 0.5
+    (got,) = simulate(rule, state, [100], backend=backend)
+    with torch.no_grad():
+        right = copy.deepcopy(rule).double()(state.double(), 100)
+    return _compare(f"simulation {backend}", [got], [right], False, FLOAT32_LIMIT)
+
+
+def _lesson_gradients(
+    model: SimpleCA, state: Tensor, masks: Tensor, loss: Callable[[Tensor], Tensor]
+) -> Gradients:
+    model = copy.deepcopy(model).double()
+    last = state.double()
+    for mask in masks:
+        last = model(last, mask[:, None])
+    loss(last).backward()  # type: ignore[no-untyped-call]
+    w1, b1, w2 = model.w1.weight.grad, model.w1.bias, model.w2.weight.grad
+    assert w1 is not None
+    assert b1 is not None
+    assert b1.grad is not None
+    assert w2 is not None
+    return [last.detach(), w1[:, :, 0, 0], b1.grad, w2[:, :, 0, 0]]
+
+
+def _compare(name: str, got: Gradients, right: Gradients, bfloat16: bool, limit: float) -> Parity:
+    pairs = [(g.double().flatten(), r.flatten()) for g, r in zip(got, right, strict=True)]
+    if bfloat16:
+        value = max(1 - float(torch.cosine_similarity(g, r, dim=0)) for g, r in pairs)
+    else:
+        value = max(float((g - r).abs().max() / r.abs().max()) for g, r in pairs)
+    return Parity(name, COSINE if bfloat16 else ERROR, value, limit, value <= limit)

@@ -1,0 +1,117 @@
+"""What a benchmark found, as data, as JSON and as a table."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nca.benchmarks.timing import Spread
+from nca.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: the median, its quartiles, and what it is a ratio against."""
+
+    name: str
+    ratio: float
+    low: float
+    high: float
+    against: str
+    unit: str = "x"
+
+    @classmethod
+    def of(cls, name: str, values: Spread, against: str, unit: str = "x") -> "Row":
+        """Make a row from median and quartiles."""
+        return cls(name, values.median, values.low, values.high, against, unit)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near a variant comes to float64. A variant beyond the limit is not timed."""
+
+    name: str
+    measure: str
+    value: float
+    limit: float
+    met: bool
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a row must reach: at least, or (``most``) at most, ``limit``."""
+
+    row: str
+    limit: float
+    most: bool = False
+
+    def met_by(self, row: Row) -> bool:
+        """Compare the median."""
+        return row.ratio <= self.limit if self.most else row.ratio >= self.limit
+
+
+@dataclass(frozen=True)
+class Report:
+    """All figures of one run."""
+
+    machine: dict[str, Any]
+    parity: list[Parity]
+    rows: list[Row]
+    growth: list[Row] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; every gate says whether it is met (null: its row is missing)."""
+        by_name = {row.name: row for row in self.rows}
+        gates = [
+            {**asdict(gate), "met": gate.row in by_name and gate.met_by(by_name[gate.row])}
+            for gate in self.gates
+        ]
+        return {**asdict(self), "gates": gates}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Report":
+        """Read what :meth:`to_dict` gave."""
+        return cls(
+            data["machine"],
+            [Parity(**entry) for entry in data["parity"]],
+            [Row(**entry) for entry in data["rows"]],
+            [Row(**entry) for entry in data["growth"]],
+            [Gate(gate["row"], gate["limit"], gate["most"]) for gate in data["gates"]],
+        )
+
+    def write(self, path: Path) -> None:
+        """Write JSON.
+
+        Raises:
+            InputError: the path cannot be written.
+        """
+        write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+
+    def table(self) -> str:
+        """Everything, for a person."""
+        lines = [f"{key}: {value}" for key, value in self.machine.items()]
+        lines += ["", "Against float64, before anything is timed:"]
+        lines += [
+            f"  {p.name:24} {p.measure:32} {p.value:.2e}  (limit {p.limit:g}) "
+            f"{'ok' if p.met else 'FAILED: not timed'}"
+            for p in self.parity
+        ]
+        lines += ["", "Median of all rounds [quartiles]:"]
+        gates = {gate.row: gate for gate in self.gates}
+        lines += [_line(row, gates.get(row.name)) for row in self.rows]
+        missing = sorted(set(gates) - {row.name for row in self.rows})
+        lines += [f"  {name:24} not measured: gate NOT MET" for name in missing]
+        if self.growth:
+            lines += ["", "How the cost of training grows:"]
+            lines += [_line(row) for row in self.growth]
+        return "\n".join(lines)
+
+
+def _line(row: Row, gate: Gate | None = None) -> str:
+    figures = f"{row.ratio:7.2f} {row.unit:2} [{row.low:.2f} .. {row.high:.2f}]"
+    line = f"  {row.name:24} {figures:32} {row.against}"
+    if gate is None:
+        return line
+    bound = f"at {'most' if gate.most else 'least'} {gate.limit:g}"
+    return f"{line}; gate: {bound}, {'met' if gate.met_by(row) else 'NOT MET'}"

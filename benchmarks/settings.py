@@ -1,0 +1,29 @@
+"""Settings of the benchmarks, without heavy imports."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca.errors import InputError
+
+
+@dataclass(frozen=True)
+class BenchTrainSettings:
+    """Measure how fast texture training is here, as ratios against the lesson's step.
+
+    Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
+    quartiles of all rounds. What a variant computes is compared with float64 first.
+    """
+
+    rounds: int = 7
+    """How often every variant is timed; more rounds, narrower quartiles."""
+    json: Path | None = None
+    """Write all figures to this file."""
+    plot: Path | None = None
+    """Draw the figures: .svg, .png or .pdf."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        if not 3 <= self.rounds <= 1000:
+            raise InputError(f"--rounds {self.rounds}: must be 3 to 1000")
+        if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png", ".pdf"):
+            raise InputError(f"--plot {self.plot}: must end in .svg, .png or .pdf")

@@ -1,0 +1,265 @@
+"""`nca bench train`: the iteration of texture training and its parts, against the lesson's.
+
+The work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128
+cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import nca
+from nca.benchmarks.growth import measure_growth
+from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
+from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
+from nca.benchmarks.memory import unroll_megabytes
+from nca.benchmarks.ours import OurIteration, frozen_loss, precision, to_rule
+from nca.benchmarks.parity import check_iteration, check_simulation, check_unroll
+from nca.benchmarks.plot import draw
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.timing import Spread, Times, interleave, ratios
+from nca.rng import random_masks
+from nca.unroll import Backend, unroll
+from nca.unroll.simulate import simulate
+
+FULL, TINY = (12, 96), (4, 8)  # channels and hidden units
+BATCH, SIZE, STEPS = 4, 128, 32
+SIMULATED_SIZE, SIMULATED_STEPS = 256, 16
+LESSON = "the lesson's, malloc tuned"
+
+GATES = [
+    Gate("iteration_bf16", 6.5),
+    Gate("iteration_fp32", 3.7),
+    Gate("iteration_torch", 2.4),
+    Gate("unroll_fp32", 7),
+    Gate("unroll_bf16", 10),
+    Gate("unroll_tiny", 13),
+    Gate("unroll_memory_mb", 300, most=True),
+    Gate("simulate_fp32", 7),
+]
+
+# Glibc gives large blocks back at once by default and the kernel then has to zero them again: that
+# costs the lesson's step up to half its time. It is the peer's due to be measured at its best.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+    "MALLOC_TOP_PAD_": str(2**30),
+}
+
+
+def run(settings: BenchTrainSettings) -> Report:
+    """Measure in a process of its own, one thread, pinned to one CPU; write what was asked for.
+
+    Raises:
+        InputError: a result cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "nca.benchmarks.train", str(settings.rounds), str(result)]
+        path = os.pathsep.join(
+            [str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        )
+        subprocess.run(command, env=os.environ | ENVIRONMENT | {"PYTHONPATH": path}, check=True)
+        report = Report.from_dict(json.loads(result.read_text()))
+    if settings.json is not None:
+        report.write(settings.json)
+    if settings.plot is not None:
+        draw(report, settings.plot)
+    return report
+
+
+def measure(rounds: int, say: Callable[[str], None]) -> Report:
+    """Measure everything in this process; ``say`` is told what is being done."""
+    torch.manual_seed(0)
+    peak = Peak()
+    load_before, before = os.getloadavg()[0], peak.measure()
+    bench = Bench(rounds, before)
+    say("comparing with float64")
+    bench.check()
+    say("unrolls, 12 channels and 96 hidden")
+    bench.time_unrolls()
+    say("unrolls, 4 channels and 8 hidden")
+    bench.time_tiny()
+    say("whole iterations")
+    bench.time_iterations()
+    say("simulation")
+    bench.time_simulation()
+    say("peak memory")
+    bench.measure_memory()
+    say("growth of cost")
+    growth = measure_growth(rounds, bfloat16="bfloat16" in before)
+    after = peak.measure()
+    machine = describe_machine() | {
+        "load": f"{load_before:.2f} before, {os.getloadavg()[0]:.2f} after",
+        "peak before": {name: round(value) for name, value in before.items()},
+        "peak after": {name: round(value) for name, value in after.items()},
+        "peak unit": "billion operations per CPU second of one core",
+        "disturbed": is_disturbed(before, after),
+        "rounds": rounds,
+    }
+    return Report(machine, bench.parity, bench.rows, growth, GATES)
+
+
+class Bench:
+    """Collects rows; times only what computes the right thing."""
+
+    def __init__(self, rounds: int, peak: dict[str, float]) -> None:
+        self.rounds, self.peak = rounds, peak
+        self.bfloat16 = "bfloat16" in peak
+        self.parity: list[Parity] = []
+        self.rows: list[Row] = []
+        self._right: set[str] = set()
+
+    def check(self) -> None:
+        """Compare every variant with float64; what is wrong gets no time."""
+        checks = {
+            "unroll_fp32": check_unroll(*FULL, "native", bfloat16=False),
+            "unroll_tiny": check_unroll(*TINY, "native", bfloat16=False),
+            "iteration_fp32": check_iteration(*FULL, "native", bfloat16=False),
+            "iteration_torch": check_iteration(*FULL, "torch", bfloat16=True),
+            "simulate_fp32": check_simulation(*FULL, "native"),
+        }
+        if self.bfloat16:
+            checks["unroll_bf16"] = check_unroll(*FULL, "native", bfloat16=True)
+            checks["iteration_bf16"] = check_iteration(*FULL, "native", bfloat16=True)
+        self.parity = [replace(found, name=name) for name, found in checks.items()]
+        self._right = {found.name for found in self.parity if found.met}
+
+    def time_unrolls(self) -> None:
+        """Forward and backward of the larger rule, and its part of the machine's peak."""
+        variants = {
+            "unroll_fp32": _unroll(FULL, "native", False),
+            "unroll_bf16": _unroll(FULL, "native", True),
+            "unroll_torch_fp32": _unroll(FULL, "torch", False),
+            "unroll_torch_bf16": _unroll(FULL, "torch", True),
+        }
+        times = self._time(_lesson_unroll(FULL), variants)
+        for name, kind in (("unroll_fp32", "float32"), ("unroll_bf16", "bfloat16")):
+            if name in times:
+                share = [100 * _operations() / t / 1e9 / self.peak[kind] for t in times[name]]
+                spread = Spread(*sorted((min(share), sum(share) / len(share), max(share))))
+                against = f"the core's {kind} peak: operations carried out [least .. most]"
+                self.rows.append(Row.of(f"{name}_peak_share", spread, against, "%"))
+
+    def time_tiny(self) -> None:
+        """Forward and backward of the smallest rule."""
+        self._time(_lesson_unroll(TINY), {"unroll_tiny": _unroll(TINY, "native", False)})
+
+    def time_iterations(self) -> None:
+        """Whole iterations, with loss and optimizer."""
+        model, vgg, target = SimpleCA(*FULL), make_vgg16(), torch.rand(1, 3, SIZE, SIZE)
+        lesson = LessonIteration(model, LessonLoss(vgg, target), SIZE, BATCH, STEPS)
+        loss = frozen_loss(vgg, target)
+
+        def ours(backend: Backend, bfloat16: bool) -> OurIteration:
+            sizes = (SIZE, BATCH, STEPS)
+            return OurIteration(to_rule(model), loss, *sizes, backend=backend, bfloat16=bfloat16)
+
+        variants = {
+            "iteration_bf16": ours("native", True),
+            "iteration_fp32": ours("native", False),
+            "iteration_torch": ours("torch", True),
+        }
+        self._time(lesson, variants)
+
+    @torch.no_grad()
+    def time_simulation(self) -> None:
+        """Steps without gradients."""
+        model = SimpleCA(*FULL)
+        rule, state = to_rule(model), torch.rand(1, FULL[0], SIMULATED_SIZE, SIMULATED_SIZE) - 0.5
+
+        def lesson() -> None:
+            x = state
+            for _ in range(SIMULATED_STEPS):
+                x = model(x)
+
+        def native() -> None:
+            list(simulate(rule, state, [SIMULATED_STEPS], backend="native"))
+
+        self._time(lesson, {"simulate_fp32": native})
+
+    def measure_memory(self) -> None:
+        """Peak memory of one unroll of ours, and of the lesson's."""
+        for variant, name in (("native", "unroll_memory_mb"), ("lesson", "lesson_memory_mb")):
+            megabytes = unroll_megabytes(variant, *FULL, SIZE, STEPS)
+            spread = Spread(megabytes, megabytes, megabytes)
+            self.rows.append(Row.of(name, spread, "what the process held before", "MB"))
+
+    def _time(
+        self, lesson: Callable[[], None], variants: Mapping[str, Callable[[], None]]
+    ) -> Times:
+        usable = {
+            name: variant
+            for name, variant in variants.items()
+            if name in self._right or name.startswith("unroll_torch")
+        }
+        if not usable:
+            return {}
+        times = interleave({"lesson": lesson, **usable}, self.rounds)
+        self.rows += [Row.of(n, ratios(times["lesson"], times[n]), LESSON) for n in usable]
+        return times
+
+
+def _operations() -> float:
+    """Operations that a native unroll carries out, forward and backward: firing cells only."""
+    channels, hidden = FULL
+    first, second = 4 * channels * hidden, channels * hidden
+    forward, backward = first + second, 3 * first + 2 * second
+    return 2.0 * (forward + backward) * BATCH * SIZE**2 * STEPS * 0.5
+
+
+def _state(channels: int) -> Tensor:
+    return torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
+
+
+def _unroll(sizes: tuple[int, int], backend: Backend, bfloat16: bool) -> Callable[[], None]:
+    rule, state = to_rule(SimpleCA(*sizes)), _state(sizes[0])
+    generator = torch.Generator().manual_seed(0)
+
+    def unroll_once() -> None:
+        masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, generator)
+        with precision(bfloat16):
+            last = unroll(state, rule, masks, backend)
+        last.sum().backward()  # type: ignore[no-untyped-call]
+
+    return unroll_once
+
+
+def _lesson_unroll(sizes: tuple[int, int]) -> Callable[[], None]:
+    model, state = SimpleCA(*sizes), _state(sizes[0])
+
+    def unroll_once() -> None:
+        x = state
+        for _ in range(STEPS):
+            x = model(x)
+        x.sum().backward()  # type: ignore[no-untyped-call]
+
+    return unroll_once
+
+
+def main() -> None:
+    """Measure and write the report, for :func:`run`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rounds", type=int)
+    parser.add_argument("result", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    report = measure(arguments.rounds, lambda text: print(f"nca bench: {text}", file=sys.stderr))
+    report.write(arguments.result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Players on small rules, for the tests of the viewer."""
+
+from pathlib import Path
+from typing import Any
+
+import moderngl
+
+from nca.rule import RuleSettings
+from nca.rulefile import save_rule
+from nca.viewer.player import Player, load_rules
+from nca.viewer.settings import ViewSettings
+from tests.rules import bounded_rule
+
+
+def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) -> Path:
+    """A rule file in a folder."""
+    path = folder / f"{name}.safetensors"
+    values: dict[str, Any] = {
+        "channels": 8,
+        "hidden": 16,
+        "seed_state": "noise",
+        "noise_level": 0.5,
+        **settings,
+    }
+    save_rule(path, bounded_rule(RuleSettings(**values), seed=seed))
+    return path
+
+
+def make_player(gl: moderngl.Context, folder: Path, *rules: Path, **settings: Any) -> Player:
+    """A player of a grid of 32 by 24 cells that is seen in 320 by 240 pixels."""
+    paths = rules or (rule_file(folder),)
+    values: dict[str, Any] = {"grid": "32x24", "folder": folder, **settings}
+    view = ViewSettings(paths, **values)
+    player = Player(gl, load_rules(paths, wait=view.wait), view)
+    player.resize(320, 240)
+    return player

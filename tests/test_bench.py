@@ -1,0 +1,192 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nca.benchmarks import parity
+from nca.benchmarks.growth import VALUES
+from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
+from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
+from nca.benchmarks.memory import unroll_megabytes
+from nca.benchmarks.ours import OurIteration, frozen_loss, to_rule
+from nca.benchmarks.plot import draw
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.timing import Spread, interleave, ratios, spread
+from nca.benchmarks.train import GATES, Bench
+from nca.errors import InputError
+from nca.rng import random_masks
+from nca.unroll.native import library_of
+
+ROWS = [Row(gate.row, gate.limit, gate.limit - 1, gate.limit + 1, "a peer") for gate in GATES]
+GROWTH = [Row(f"{k} {v}", 2.0, 1.9, 2.1, "usual") for k, values in VALUES.items() for v in values]
+
+
+def make_report() -> Report:
+    right = Parity("unroll_fp32", "largest relative error", 1e-7, 1e-5, True)
+    return Report({"cpu": "abacus"}, [right], ROWS, GROWTH, GATES)
+
+
+def test_variants_take_turns_and_the_first_round_does_not_count() -> None:
+    order: list[str] = []
+    ticks = iter(range(1000))
+    times = interleave(
+        {"a": lambda: order.append("a"), "b": lambda: order.append("b")},
+        rounds=2,
+        clock=lambda: float(next(ticks)),
+    )
+    assert order == ["a", "b"] * 3
+    assert times == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+
+
+def test_a_ratio_is_taken_within_a_round() -> None:
+    # The second round met a machine half as fast: both variants took twice as long.
+    assert ratios([10.0, 20.0, 30.0], [5.0, 10.0, 15.0]) == Spread(2.0, 2.0, 2.0)
+    assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(2.0, 3.0, 4.0)
+
+
+def test_gates_tell_whether_they_are_met() -> None:
+    row = Row("speed", 5.0, 4.0, 6.0, "a peer")
+    assert Gate("speed", 5.0).met_by(row)
+    assert not Gate("speed", 5.1).met_by(row)
+    assert Gate("speed", 5.0, most=True).met_by(row)
+    assert not Gate("speed", 4.9, most=True).met_by(row)
+
+
+def test_a_report_survives_json(tmp_path: Path) -> None:
+    report = make_report()
+    path = tmp_path / "speed.json"
+    report.write(path)
+    data = json.loads(path.read_text())
+    assert Report.from_dict(data) == report
+    assert set(data["rows"][0]) == {"name", "ratio", "low", "high", "against", "unit"}
+    assert all(gate["met"] for gate in data["gates"])
+
+
+def test_a_missing_row_fails_its_gate() -> None:
+    report = make_report()
+    poor = replace(report, rows=report.rows[1:])
+    assert [gate["met"] for gate in poor.to_dict()["gates"]].count(False) == 1
+    assert "not measured: gate NOT MET" in poor.table()
+    assert "NOT MET" not in report.table()
+    assert "FAILED" not in report.table()
+
+
+@pytest.mark.parametrize("ending", [".svg", ".png"])
+def test_the_plot_is_drawn(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"speed{ending}"
+    draw(make_report(), path)
+    assert path.stat().st_size > 5000
+
+
+def test_settings_refuse_what_cannot_be() -> None:
+    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+        BenchTrainSettings(rounds=2)
+    with pytest.raises(InputError, match=r"--plot speed\.txt: must end in"):
+        BenchTrainSettings(plot=Path("speed.txt"))
+
+
+def test_settings_load_nothing_heavy() -> None:
+    code = "import nca.benchmarks.settings, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_lesson_computes_the_rule() -> None:
+    torch.manual_seed(0)
+    model = SimpleCA(5, 7)
+    state = torch.rand(2, 5, 9, 11) - 0.5
+    mask = random_masks(1, 2, 9, 11, 0.5, torch.Generator().manual_seed(0))[0]
+    right = to_rule(model).step(state, mask)
+    assert torch.allclose(model(state, mask[:, None].float()), right, atol=1e-6)
+    changed = (model(state) != state).any(dim=1).float().mean()
+    assert 0.35 < float(changed) < 0.65
+
+
+def test_both_losses_are_the_same() -> None:
+    torch.manual_seed(0)
+    vgg, target, images = make_vgg16(), torch.rand(1, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    ours, lesson = frozen_loss(vgg, target)(images), LessonLoss(vgg, target)(images)
+    assert float((ours / lesson).detach()) == pytest.approx(1, abs=1e-4)
+
+
+def test_iterations_train() -> None:
+    torch.manual_seed(0)
+    model, vgg, target = SimpleCA(4, 8), make_vgg16(), torch.rand(1, 3, 32, 32)
+    rule = to_rule(model)
+    ours = OurIteration(rule, frozen_loss(vgg, target), 32, 2, 2, backend="native", bfloat16=True)
+    before = rule.w1.detach().clone(), model.w1.weight.detach().clone()
+    ours()
+    LessonIteration(model, LessonLoss(vgg, target), 32, 2, 2)()
+    assert not torch.equal(rule.w1, before[0])
+    assert not torch.equal(model.w1.weight, before[1])
+
+
+def test_parity_holds_and_notices_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(parity, "SIZE", 32)
+    assert parity.check_unroll(12, 96, "native", bfloat16=False).met
+    assert parity.check_unroll(12, 96, "native", bfloat16=True).met
+    assert parity.check_iteration(12, 96, "native", bfloat16=True).met
+    assert parity.check_simulation(4, 8, "native").met
+
+    def wrong(model: SimpleCA) -> torch.nn.Module:
+        rule = to_rule(model)
+        with torch.no_grad():
+            rule.w2.mul_(1.001)
+        return rule
+
+    monkeypatch.setattr(parity, "to_rule", wrong)
+    assert not parity.check_unroll(12, 96, "native", bfloat16=False).met
+
+
+def test_what_computes_something_else_gets_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = Parity("unroll", "largest relative error", 1.0, 1e-5, False)
+    for check in ("check_unroll", "check_iteration", "check_simulation"):
+        monkeypatch.setattr(f"nca.benchmarks.train.{check}", lambda *_, **__: bad)
+    bench = Bench(3, {"float32": 1.0, "bfloat16": 1.0})
+    bench.check()
+    bench.time_tiny()
+    assert bench.rows == []
+    assert len(bench.parity) == 7
+
+
+def test_the_machine_is_described() -> None:
+    machine = describe_machine()
+    assert machine["cpu"]
+    assert "not found" not in machine["compiler"]
+    json.dumps(machine)
+    peak = Peak().measure()
+    assert all(1 < value < 10_000 and math.isfinite(value) for value in peak.values())
+    assert is_disturbed({"float32": 100.0}, {"float32": 80.0})
+    assert not is_disturbed({"float32": 100.0}, {"float32": 95.0})
+
+
+def test_memory_is_that_of_the_states() -> None:
+    steps = 32
+    library = library_of(to_rule(SimpleCA(12, 96)))
+    state = 4 * library.nca_state_floats(128, 128) * 4 / 2**20  # MB of one state of the batch
+    measured = unroll_megabytes("native", 12, 96, 128, steps)
+    assert (steps + 1) * state < measured < (steps + 1) * state + 60
+
+
+@pytest.mark.slow
+def test_the_command_measures_everything(tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    command = [sys.executable, "-m", "nca", "bench", "train", "--rounds", "3", "--json", str(out)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
+    data = json.loads(out.read_text())
+    names = {row["name"] for row in data["rows"]}
+    assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
+    assert all(check["met"] for check in data["parity"])
+    assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])

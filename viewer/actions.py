@@ -1,0 +1,395 @@
+"""What a person can do: one method for every key and button."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from nca.errors import GraphicsError, InputError
+from nca.images import read_image, write_image
+from nca.viewer.display import COLOR_MAPS, NO_RING, view_names
+from nca.viewer.pace import speed_text
+from nca.viewer.player import Player
+from nca.viewer.simulation import ERASE, NOISE, SPROUT
+from nca.viewer.state_file import load_state, save_state
+from nca.viewer.stroke import Stroke
+from nca.viewer.video_input import PICTURES
+
+Tool = Literal["erase", "seed", "noise", "rule", "stamp"]
+
+TOOL_NAMES: dict[Tool, str] = {
+    "erase": "erase",
+    "seed": "plant seeds",
+    "noise": "noise",
+    "rule": "another texture",
+    "stamp": "stamp a picture",
+}
+MIN_RADIUS, MAX_RADIUS = 1.0, 120.0  # cells
+RADIUS_STEP = 1.25
+RULE_SUFFIX = ".safetensors"
+TILES = 3
+
+
+@dataclass
+class Brush:
+    """What a stroke does: radius in cells, the rule that ``rule`` paints, what ``stamp`` stamps."""
+
+    tool: Tool = "erase"
+    radius: float = 12.0
+    rule: int = 0
+    picture: Image.Image | None = None
+
+
+class Actions:
+    """The actions on a player.
+
+    Attributes:
+        player: what they act on.
+        brush: the brush.
+        quitting: the viewer is to end.
+        fullscreen: the window is to fill the screen.
+        controls, help: whether they are to be seen.
+    """
+
+    def __init__(self, player: Player) -> None:
+        self.player, self.brush = player, Brush()
+        self.brush.rule = min(1, len(player.names) - 1)
+        self.quitting = False
+        self.fullscreen = player.settings.fullscreen
+        self.controls, self.help = True, False
+
+    def toggle(self) -> None:
+        """Pause, or go on."""
+        self.player.running = not self.player.running
+        if self.player.running:
+            self.player.trouble = ""
+        self.player.say("Running" if self.player.running else "Paused")
+
+    def step(self) -> None:
+        """Take one step, paused."""
+        self.player.running = False
+        self.player.run_steps(1)
+
+    def ten_steps(self) -> None:
+        """Take ten steps, paused."""
+        self.player.running = False
+        self.player.run_steps(10)
+
+    def reset(self) -> None:
+        """Start again from the seed."""
+        self.player.reset()
+        self.player.say(f"Started again from seed {self.player.simulation.seed}")
+
+    def new_seed(self) -> None:
+        """Start again from another seed."""
+        self.set_seed(secrets.randbelow(10**6))
+
+    def set_seed(self, seed: int) -> None:
+        """Start again from this seed."""
+        self.player.history.remember(self.player.simulation)
+        self.player.simulation.seed = seed
+        self.player.simulation.reset()
+        self.player.say(f"Started again from seed {seed}")
+
+    def center_seed(self) -> None:
+        """Empty the grid but for one cell."""
+        self.player.reset(SPROUT)
+        self.player.say("One seed cell")
+
+    def noise_everywhere(self) -> None:
+        """Fill the grid with noise."""
+        self.player.reset(NOISE)
+        self.player.say("Noise")
+
+    def faster(self) -> None:
+        """Take more steps a frame."""
+        self.player.pace.faster()
+        self.player.say(speed_text(self.player.pace.speed))
+
+    def slower(self) -> None:
+        """Take fewer steps a frame."""
+        self.player.pace.slower()
+        self.player.say(speed_text(self.player.pace.speed))
+
+    def set_tool(self, tool: Tool) -> None:
+        """Take another brush."""
+        self.brush.tool = tool
+        name = self.player.names[self.brush.rule] if tool == "rule" else TOOL_NAMES[tool]
+        if tool == "rule" and len(self.player.names) == 1:
+            name = "drop another rule on the window first"
+        if tool == "stamp" and self.brush.picture is None:
+            name = "drop a picture on the window first"
+        self.player.say(f"Brush: {name}")
+
+    def seed_tool(self) -> None:
+        """Plant seeds."""
+        self.set_tool("seed")
+
+    def erase_tool(self) -> None:
+        """Erase."""
+        self.set_tool("erase")
+
+    def noise_tool(self) -> None:
+        """Paint noise."""
+        self.set_tool("noise")
+
+    def rule_tool(self) -> None:
+        """Paint another rule."""
+        self.set_tool("rule")
+
+    def stamp_tool(self) -> None:
+        """Stamp the picture that was dropped last."""
+        self.set_tool("stamp")
+
+    def next_rule(self, by: int = 1) -> None:
+        """Paint the next rule."""
+        self.brush.rule = (self.brush.rule + by) % len(self.player.names)
+        self.set_tool("rule")
+
+    def previous_rule(self) -> None:
+        """Paint the rule before."""
+        self.next_rule(-1)
+
+    def fill_rule(self) -> None:
+        """Give all cells to the rule of the brush."""
+        self.player.history.remember(self.player.simulation)
+        self.player.simulation.paint_rule(self.brush.rule)
+        self.player.say(f"{self.player.names[self.brush.rule]} everywhere")
+
+    def set_radius(self, radius: float) -> None:
+        """Take a brush of another size."""
+        self.brush.radius = min(max(radius, MIN_RADIUS), MAX_RADIUS)
+        if self.player.ring != NO_RING:
+            x, y, _, strength = self.player.ring
+            self.player.ring = (x, y, self.brush.radius, strength)
+
+    def smaller_brush(self) -> None:
+        """Take a smaller brush."""
+        self.set_radius(self.brush.radius / RADIUS_STEP)
+
+    def larger_brush(self) -> None:
+        """Take a larger brush."""
+        self.set_radius(self.brush.radius * RADIUS_STEP)
+
+    def paint(self, tool: Tool, stroke: Stroke) -> None:
+        """Paint one piece of a stroke; the caller has remembered the state before it."""
+        simulation = self.player.simulation
+        if tool == "rule":
+            simulation.paint_rule(self.brush.rule, stroke)
+        elif tool == "stamp":
+            if self.brush.picture is not None:
+                (x, y), radius = stroke.end, stroke.radius
+                simulation.stamp(
+                    self.brush.picture, (x - radius, y - radius, 2 * radius, 2 * radius)
+                )
+        else:
+            simulation.paint({"erase": ERASE, "seed": SPROUT, "noise": NOISE}[tool], stroke)
+
+    def undo(self) -> None:
+        """Go back to before the last stroke or reset."""
+        done = self.player.history.undo(self.player.simulation)
+        self.player.trouble = "" if done else self.player.trouble
+        self.player.say("Undone" if done else "Nothing to undo")
+
+    def fit(self) -> None:
+        """Fit the grid into the window."""
+        self.player.fit()
+
+    def tiles(self) -> None:
+        """Show the grid three by three, with lines between the tiles."""
+        self.player.look.borders = True
+        self.player.camera.show_tiles(self.player.grid, self.player.size, TILES)
+
+    def toggle_fullscreen(self) -> None:
+        """Fill the screen, or go back to a window."""
+        self.fullscreen = not self.fullscreen
+
+    def next_view(self, by: int = 1) -> None:
+        """Show the next view."""
+        views = view_names(self.player.simulation.channels)
+        look = self.player.look
+        look.view = views[(views.index(look.view) + by) % len(views)]
+        self.player.say(f"View: {look.view}")
+
+    def previous_view(self) -> None:
+        """Show the view before."""
+        self.next_view(-1)
+
+    def next_color_map(self) -> None:
+        """Take the next color map for channels."""
+        look = self.player.look
+        look.color_map = COLOR_MAPS[(COLOR_MAPS.index(look.color_map) + 1) % len(COLOR_MAPS)]
+        self.player.say(f"Color map: {look.color_map}")
+
+    def toggle_smooth(self) -> None:
+        """Blend between cells, or show squares."""
+        self.player.look.smooth = not self.player.look.smooth
+        self.player.say("Smooth" if self.player.look.smooth else "Square cells")
+
+    def toggle_borders(self) -> None:
+        """Draw lines between tiles, or do not."""
+        self.player.look.borders = not self.player.look.borders
+        self.player.say("Lines between tiles" if self.player.look.borders else "No lines")
+
+    def save_picture(self, scale: int = 1) -> None:
+        """Save a picture of the whole grid, ``scale`` pixels per cell."""
+
+        def save() -> None:
+            self._write_picture(
+                self.player.display.whole(self.player.simulation, self.player.look, scale)
+            )
+
+        self._attempt(save)
+
+    def save_picture_twice(self) -> None:
+        """Save a picture of the whole grid, two pixels per cell."""
+        self.save_picture(2)
+
+    def save_picture_four_times(self) -> None:
+        """Save a picture of the whole grid, four pixels per cell."""
+        self.save_picture(4)
+
+    def save_window(self) -> None:
+        """Save a picture of what the window shows."""
+        player = self.player
+
+        def save() -> None:
+            picture = player.display.picture(
+                player.simulation, player.camera, player.look, player.size
+            )
+            self._write_picture(picture)
+
+        self._attempt(save)
+
+    def _write_picture(self, picture: Image.Image) -> None:
+        path = self._free_path(".png")
+        write_image(path, picture)
+        self.player.say(f"Saved {path.name}, {picture.width} x {picture.height} pixels")
+
+    def record(self) -> None:
+        """Start to record, or stop."""
+        self._attempt(self._stop_recording if self.player.recorder else self._start_recording)
+
+    def _start_recording(self) -> None:
+        try:
+            path = self._free_path(".mp4")
+            self.player.start_recording(path)
+        except InputError:
+            path = self._free_path(".webp")  # without ffmpeg
+            self.player.start_recording(path)
+        self.player.say(f"Recording {path.name}")
+
+    def _stop_recording(self) -> None:
+        recorder = self.player.recorder
+        path = self.player.stop_recording()
+        if path is not None and recorder is not None:
+            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
+            self.player.say(f"Saved {path.name}{lost}")
+
+    def save_state(self) -> None:
+        """Save the state."""
+
+        def save() -> None:
+            path = self._free_path(".npz")
+            save_state(path, self.player.snapshot())
+            self.player.say(f"Saved {path.name}")
+
+        self._attempt(save)
+
+    def open_state(self) -> None:
+        """Open the state that was saved last."""
+
+        def load() -> None:
+            saved = sorted(
+                self.player.settings.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime
+            )
+            if not saved:
+                raise InputError("no saved state here; drop one on the window")
+            self.open_file(saved[-1])
+
+        self._attempt(load)
+
+    def open_files(self, paths: list[Path]) -> None:
+        """Open what was dropped on the window: rules, states, pictures, videos."""
+        for path in paths:
+            self._attempt(partial(self.open_file, path))
+
+    def open_file(self, path: Path) -> None:
+        """Open a file by its kind.
+
+        Raises:
+            InputError: it cannot be used.
+            GraphicsError: the driver cannot run the rule.
+        """
+        suffix = path.suffix.lower()
+        if suffix == RULE_SUFFIX:
+            self.brush.rule = self.player.add_rule(path)
+            self.brush.tool = "rule"
+            self.player.say(f"Brush: {self.player.names[self.brush.rule]} (G: everywhere)")
+        elif suffix == ".npz":
+            self.player.restore(load_state(path))
+            self.player.say(f"Opened {path.name}")
+        elif suffix in PICTURES and path.is_file():
+            self._open_picture(path)
+        else:
+            self.player.open_input(str(path))
+            self.player.say(f"Playing over {path.name}")
+
+    def _open_picture(self, path: Path) -> None:
+        """Lay a picture on the whole grid, and keep it as a stamp."""
+        picture = read_image(path, max_side=2048)
+        player = self.player
+        width, height = player.grid
+        scale = max(width / picture.width, height / picture.height)
+        across, down = picture.width * scale, picture.height * scale
+        self.brush.picture = picture
+        player.history.remember(player.simulation)
+        player.simulation.stamp(picture, ((width - across) / 2, (height - down) / 2, across, down))
+        player.say(f"{path.name} is in the colors; 5 stamps it with the brush")
+
+    def toggle_controls(self) -> None:
+        """Show the controls, or only the texture."""
+        self.controls = not self.controls
+
+    def toggle_help(self) -> None:
+        """Show the keys, or hide them."""
+        self.help = not self.help
+
+    def escape(self) -> None:
+        """Close the help, leave the full screen, or quit."""
+        if self.help:
+            self.help = False
+        elif self.fullscreen:
+            self.fullscreen = False
+        else:
+            self.quitting = True
+
+    def quit(self) -> None:
+        """End the viewer."""
+        self.quitting = True
+
+    def _free_path(self, suffix: str) -> Path:
+        """Name of a file that is not there yet, by rule and step."""
+        simulation = self.player.simulation
+        names = "-".join(self.player.names[number] for number in simulation.field.present[:3])
+        stem = (
+            "".join(c if c.isalnum() or c in "-_." else "-" for c in names).strip("-.") or "texture"
+        )
+        folder = self.player.settings.folder
+        path = folder / f"{stem}-{simulation.step_number}{suffix}"
+        count = 1
+        while path.exists():
+            count += 1
+            path = folder / f"{stem}-{simulation.step_number}-{count}{suffix}"
+        return path
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do something that may fail for reasons that a person should be told."""
+        try:
+            action()
+        except (InputError, GraphicsError) as error:
+            self.player.say(str(error))

@@ -1,0 +1,121 @@
+"""The viewer without a window: run, record, save."""
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image
+
+from nca.errors import InputError
+from nca.images import write_image
+from nca.viewer.camera import Camera
+from nca.viewer.context import open_headless, renderer_name
+from nca.viewer.player import Player, load_rules
+from nca.viewer.recording import VIDEOS, Grabber, Recorder
+from nca.viewer.settings import ViewSettings
+from nca.viewer.state_file import save_state
+from nca.viewer.video_input import open_source
+
+
+def run_headless(settings: ViewSettings) -> dict[str, Any]:
+    """Run as the settings say and write what they ask for.
+
+    Returns:
+        What was measured: steps, seconds, steps per second, range of the state, renderer.
+
+    Raises:
+        InputError: a file cannot be used.
+        GraphicsError: there is no usable OpenGL.
+    """
+    rules = load_rules(settings.rules)
+    gl = open_headless()
+    try:
+        player = Player(gl, rules, settings)
+        facts = _measured_run(player, settings)
+        if settings.screenshot is not None:
+            picture = player.display.whole(player.simulation, player.look, settings.scale)
+            write_image(settings.screenshot, picture)
+        if settings.state_out is not None:
+            save_state(settings.state_out, player.snapshot())
+        player.release()
+    finally:
+        gl.release()
+    if settings.stats == "json":
+        print(json.dumps(facts))
+    return facts
+
+
+def _run(player: Player, settings: ViewSettings) -> None:
+    """Run all steps; a frame of the recording is taken after every ``every`` of them."""
+    if settings.record is None:
+        for _ in _advance(player, settings):
+            pass
+        return
+    width, height = (side * settings.scale for side in player.grid)
+    if settings.record.suffix.lower() in VIDEOS:
+        # Videos have even sides; the torus goes on for the missing row or column.
+        width, height = width + width % 2, height + height % 2
+    camera = Camera(zoom=float(settings.scale))
+    grabber = Grabber(player.gl, (width, height))
+    with Recorder(settings.record, (width, height), settings.fps) as recorder:
+        for _ in _advance(player, settings):
+            player.display.draw(player.simulation, camera, player.look, grabber.target)
+            pixels = grabber.grab()
+            if pixels is not None:
+                recorder.add(pixels, wait=True)
+        last = grabber.last()
+        if last is not None:
+            recorder.add(last, wait=True)
+    grabber.release()
+
+
+def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
+    """Take in a frame of the input and run ``every`` steps, again and again."""
+    simulation = player.simulation
+    left = settings.steps
+    place = (0.0, 0.0, float(simulation.width), float(simulation.height))
+    for frame in _input_frames(player, settings):
+        if left == 0:
+            return
+        if frame is not None:
+            simulation.stamp(frame, place, settings.input_strength)
+        count = settings.every if left is None else min(settings.every, left)
+        simulation.step(count)
+        left = None if left is None else left - count
+        yield
+
+
+def _input_frames(player: Player, settings: ViewSettings) -> Iterator[Image.Image | None]:
+    """Frames of the input; over and over where a number of steps says when to end."""
+    if settings.input is None:
+        yield from itertools.repeat(None)
+        return
+    source = open_source(settings.input, player.grid)
+    if settings.steps is None and source.fps == 0:
+        raise InputError(f"--input {settings.input} has no end; give --steps")
+    while True:
+        yield from source.frames()
+        if settings.steps is None:
+            return
+
+
+def _measured_run(player: Player, settings: ViewSettings) -> dict[str, Any]:
+    begin, first = time.perf_counter(), player.simulation.step_number
+    _run(player, settings)
+    measured = player.meter.measure(player.simulation)  # waits until all steps are done
+    seconds, steps = time.perf_counter() - begin, player.simulation.step_number - first
+    return {
+        "rules": player.names,
+        "grid": list(player.grid),
+        "steps": steps,
+        "seconds": round(seconds, 3),
+        "steps_per_second": round(steps / seconds, 1),
+        "lowest": measured.low,
+        "highest": measured.high,
+        "broken_cells": measured.broken_cells,
+        "finite": measured.broken_cells == 0,
+        "precision": "float32",
+        "renderer": renderer_name(player.gl),
+    }

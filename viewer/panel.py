@@ -1,0 +1,355 @@
+"""The panel of controls, by Dear ImGui (extra ``ui``). It knows no window: events are handed to it.
+
+Sections, words and colors are those of the web page.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import moderngl
+from imgui_bundle import imgui
+
+from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions, Tool
+from nca.viewer.display import COLOR_MAPS, view_names
+from nca.viewer.lettering import font_path
+from nca.viewer.overlay import number_text
+from nca.viewer.pace import SPEEDS, speed_text
+
+WIDTH, MARGIN, TEXT = 292.0, 22.0, 14.0  # units of the screen
+
+Color = tuple[float, float, float, float]
+
+INK, QUIET = (0.957, 0.949, 0.933, 1.0), (0.957, 0.949, 0.933, 0.66)
+GLASS, FIELD, HOVER = (0.086, 0.082, 0.078, 0.90), (1.0, 1.0, 1.0, 0.08), (1.0, 1.0, 1.0, 0.15)
+ACCENT, ON_ACCENT, EDGE = (1.0, 0.706, 0.329, 1.0), (0.11, 0.075, 0.02, 1.0), (1.0, 1.0, 1.0, 0.1)
+
+TOOLS: tuple[tuple[Tool, str], ...] = (
+    ("erase", "Erase"),
+    ("seed", "Seed"),
+    ("noise", "Noise"),
+    ("rule", "Texture"),
+    ("stamp", "Stamp"),
+)
+
+# Keys that typing a number needs, by the names of nca.viewer.input.
+EDITING_KEYS = {
+    "Backspace": imgui.Key.backspace,
+    "Delete": imgui.Key.delete,
+    "Left": imgui.Key.left_arrow,
+    "Right": imgui.Key.right_arrow,
+    "Home": imgui.Key.home,
+    "End": imgui.Key.end,
+    "Enter": imgui.Key.enter,
+    "Esc": imgui.Key.escape,
+    "Tab": imgui.Key.tab,
+}
+
+
+class Panel:
+    """Controls at the right edge.
+
+    Args:
+        actions: what they do.
+        scale: pixels per unit of the screen.
+    """
+
+    def __init__(self, actions: Actions, scale: float) -> None:
+        self._actions, self._scale = actions, scale
+        self._context = imgui.create_context()
+        io = imgui.get_io()
+        io.set_ini_filename("")
+        io.set_log_filename("")
+        io.fonts.add_font_from_file_ttf(font_path(), TEXT * scale)
+        _set_style(scale)
+        imgui.backends.opengl3_init("#version 330")
+        self._drawn_at = time.monotonic()
+        self._visible = False
+        self._seed: int | None = None
+
+    @property
+    def has_pointer(self) -> bool:
+        """The pointer is on a control, or holds one."""
+        return self._visible and imgui.get_io().want_capture_mouse
+
+    @property
+    def busy(self) -> bool:
+        """Somebody uses it: it should not hide itself."""
+        return self.has_pointer or imgui.get_io().want_text_input
+
+    def move(self, x: float, y: float) -> None:
+        """Take note of the pointer, in pixels."""
+        imgui.get_io().add_mouse_pos_event(x, y)
+
+    def button(self, button: int, down: bool) -> None:
+        """Take note of a mouse button: 0 left, 1 right, 2 middle."""
+        imgui.get_io().add_mouse_button_event(button, down)
+
+    def wheel(self, dx: float, dy: float) -> None:
+        """Take note of the wheel, in notches."""
+        imgui.get_io().add_mouse_wheel_event(dx, dy)
+
+    def key(self, name: str, down: bool) -> bool:
+        """Take note of a key; True: it is the panel's, a number is being typed."""
+        if name in EDITING_KEYS:
+            imgui.get_io().add_key_event(EDITING_KEYS[name], down)
+        return self._visible and imgui.get_io().want_text_input
+
+    def letter(self, letter: str) -> bool:
+        """Take note of a typed letter; True: it is the panel's."""
+        imgui.get_io().add_input_character(ord(letter))
+        return self._visible and imgui.get_io().want_text_input
+
+    def hide(self) -> None:
+        """Draw nothing for now."""
+        self._visible = False
+
+    def covers(self, target: moderngl.Framebuffer) -> float:
+        """Width that the panel takes at the right, with its margin, in pixels."""
+        return float(min((WIDTH + MARGIN) * self._scale, target.viewport[2] - MARGIN * self._scale))
+
+    def draw(self, target: moderngl.Framebuffer) -> None:
+        """Draw the panel, and do what was clicked since the last call."""
+        self._visible = True
+        now = time.monotonic()
+        width, height = target.viewport[2:]
+        io = imgui.get_io()
+        io.display_size = imgui.ImVec2(width, height)
+        io.delta_time = min(max(now - self._drawn_at, 1e-4), 0.5)
+        self._drawn_at = now
+        imgui.backends.opengl3_new_frame()
+        imgui.new_frame()
+        margin = MARGIN * self._scale
+        wide = self.covers(target) - margin
+        imgui.set_next_window_pos((width - wide - margin, margin))
+        imgui.set_next_window_size_constraints((wide, 0), (wide, max(height - 2 * margin, 80)))
+        flags = imgui.WindowFlags_
+        imgui.begin(
+            "Controls",
+            flags=flags.no_title_bar
+            | flags.no_move
+            | flags.no_resize
+            | flags.always_auto_resize
+            | flags.no_saved_settings,
+        )
+        for section in (self._motion, self._brush, self._texture, self._view, self._keep):
+            section()
+        imgui.end()
+        imgui.render()
+        target.use()
+        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+
+    def release(self) -> None:
+        """Free what the driver and ImGui hold."""
+        imgui.backends.opengl3_shutdown()
+        imgui.destroy_context(self._context)
+
+    def _motion(self) -> None:
+        actions, player = self._actions, self._actions.player
+        _legend("Motion", first=True)
+        index = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - player.pace.speed))
+        chosen = _slider("Speed", speed_text(player.pace.speed), index, 0, len(SPEEDS) - 1)
+        if round(chosen) != index:
+            player.pace.set_speed(SPEEDS[round(chosen)])
+        run = "Pause" if player.running else "Go on"
+        _buttons(
+            (
+                (run, actions.toggle),
+                ("Step", actions.step),
+                ("Reset", actions.reset),
+                ("Undo", actions.undo),
+            ),
+            lit=None if player.running else run,
+        )
+
+    def _brush(self) -> None:
+        actions, brush = self._actions, self._actions.brush
+        several = len(actions.player.names) > 1
+        _legend("Brush")
+        offered = [
+            (tool, name)
+            for tool, name in TOOLS
+            if (tool != "rule" or several) and (tool != "stamp" or brush.picture is not None)
+        ]
+        _buttons(
+            [(name, lambda tool=tool: actions.set_tool(tool)) for tool, name in offered],  # type: ignore[misc]
+            lit=dict(TOOLS)[brush.tool],
+        )
+        low, high = math.log(MIN_RADIUS), math.log(MAX_RADIUS)
+        radius = _slider("Size", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
+        if abs(radius - math.log(brush.radius)) > 1e-6:
+            actions.set_radius(math.exp(radius))
+        if several:
+            chosen = _menu("Texture", actions.player.names, brush.rule)
+            if chosen != brush.rule:
+                brush.rule = chosen
+                actions.set_tool("rule")
+            _buttons((("Everywhere", actions.fill_rule),))
+        _buttons((("One seed", actions.center_seed), ("All noise", actions.noise_everywhere)))
+
+    def _texture(self) -> None:
+        player = self._actions.player
+        simulation = player.simulation
+        _legend("Texture")
+        degrees = math.degrees(simulation.turn)
+        simulation.turn = math.radians(
+            _slider("Direction", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
+        )
+        scale = math.log2(simulation.scale)
+        simulation.scale = 2 ** _slider("Coarseness", f"{simulation.scale:.2f}", scale, -2.0, 2.0)
+        rate = simulation.update_rate or simulation.rules[0].settings.update_rate
+        chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
+        if chosen != rate:
+            simulation.update_rate = chosen
+        if player.input is not None:
+            strength = player.input_strength
+            player.input_strength = _slider("Input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
+            _buttons((("Stop the input", player.close_input),))
+        self._seed_row()
+
+    def _seed_row(self) -> None:
+        """Type a seed, or draw another; it counts when the typing ends."""
+        actions = self._actions
+        imgui.align_text_to_frame_padding()
+        imgui.text("Seed")
+        imgui.same_line(0.34 * imgui.get_window_width())
+        imgui.set_next_item_width(0.3 * imgui.get_window_width())
+        shown = self._seed if self._seed is not None else actions.player.simulation.seed
+        changed, value = imgui.input_int("##seed", min(shown, 2**31 - 1), 0)
+        if changed:
+            self._seed = max(value, 0)
+        if imgui.is_item_deactivated_after_edit() and self._seed is not None:
+            actions.set_seed(self._seed)
+        if not imgui.is_item_active():
+            self._seed = None
+        imgui.same_line()
+        if imgui.button("New", (imgui.get_content_region_avail().x, 0)):
+            actions.new_seed()
+
+    def _view(self) -> None:
+        actions, player = self._actions, self._actions.player
+        look = player.look
+        _legend("View")
+        views = view_names(player.simulation.channels)
+        look.view = views[_menu("Show", views, views.index(look.view))]
+        if look.view != "colors":
+            maps = list(COLOR_MAPS)
+            look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
+        _, look.smooth = imgui.checkbox("Smooth", look.smooth)
+        imgui.same_line(0.5 * imgui.get_window_width())
+        _, look.borders = imgui.checkbox("Tile lines", look.borders)
+        _buttons(
+            (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))
+        )
+
+    def _keep(self) -> None:
+        actions, player = self._actions, self._actions.player
+        _legend("Keep")
+        _buttons(
+            (
+                ("Picture", actions.save_picture),
+                ("x 2", actions.save_picture_twice),
+                ("x 4", actions.save_picture_four_times),
+                ("Window", actions.save_window),
+            )
+        )
+        record = "Stop" if player.recorder is not None else "Video"
+        _buttons(
+            (
+                (record, actions.record),
+                ("Save state", actions.save_state),
+                ("Open", actions.open_state),
+            ),
+            lit="Stop",
+        )
+        imgui.push_style_color(imgui.Col_.text, QUIET)
+        imgui.push_font(None, 0.88 * TEXT * self._scale)
+        imgui.text_wrapped(number_text(actions))
+        imgui.text("H: all keys   U: hide")
+        imgui.pop_font()
+        imgui.pop_style_color()
+
+
+def _legend(text: str, *, first: bool = False) -> None:
+    if not first:
+        imgui.dummy((0, 0.15 * imgui.get_font_size()))
+    imgui.text_colored(QUIET, text)
+
+
+def _slider(name: str, shown: str, value: float, low: float, high: float) -> float:
+    """A slider under its name and, at the right, what it stands at."""
+    imgui.text(name)
+    width = imgui.calc_text_size(shown).x
+    imgui.same_line(imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x - width)
+    imgui.text_colored(QUIET, shown)
+    imgui.set_next_item_width(-1)
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, 0.05 * imgui.get_font_size()))
+    changed, chosen = imgui.slider_float(f"##{name}", value, low, high, "")
+    imgui.pop_style_var()
+    return chosen if changed else value
+
+
+def _menu(name: str, entries: Sequence[str], chosen: int) -> int:
+    imgui.align_text_to_frame_padding()
+    imgui.text(name)
+    imgui.same_line(0.34 * imgui.get_window_width())
+    imgui.set_next_item_width(-1)
+    return imgui.combo(f"##{name}", chosen, list(entries))[1]
+
+
+def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None = None) -> None:
+    """Buttons of one width in a row; the lit one has the accent."""
+    gap = imgui.get_style().item_spacing.x
+    width = (imgui.get_content_region_avail().x - gap * (len(entries) - 1)) / len(entries)
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, imgui.get_style().frame_padding.y))
+    for i, (name, action) in enumerate(entries):
+        if i:
+            imgui.same_line()
+        if name == lit:
+            for color in (imgui.Col_.button, imgui.Col_.button_hovered, imgui.Col_.button_active):
+                imgui.push_style_color(color, ACCENT)
+            imgui.push_style_color(imgui.Col_.text, ON_ACCENT)
+        pressed = imgui.button(name, (width, 0))
+        if name == lit:
+            imgui.pop_style_color(4)
+        if pressed:
+            action()
+    imgui.pop_style_var()
+
+
+def _set_style(scale: float) -> None:
+    style = imgui.get_style()
+    style.window_rounding, style.frame_rounding, style.popup_rounding = 18.0, 8.0, 10.0
+    style.grab_rounding, style.scrollbar_rounding = 8.0, 8.0
+    style.window_padding, style.frame_padding = imgui.ImVec2(18, 14), imgui.ImVec2(8, 5)
+    style.item_spacing, style.item_inner_spacing = imgui.ImVec2(6, 5), imgui.ImVec2(8, 6)
+    style.grab_min_size, style.scrollbar_size = 14.0, 8.0
+    style.window_border_size, style.popup_border_size = 1.0, 1.0
+    style.scale_all_sizes(scale)
+    style.font_size_base = TEXT * scale
+    names = imgui.Col_
+    colors: dict[imgui.Col_, Color] = {
+        names.text: INK,
+        names.window_bg: GLASS,
+        names.popup_bg: (0.12, 0.115, 0.11, 0.98),
+        names.border: EDGE,
+        names.frame_bg: FIELD,
+        names.frame_bg_hovered: HOVER,
+        names.frame_bg_active: HOVER,
+        names.button: FIELD,
+        names.button_hovered: HOVER,
+        names.button_active: HOVER,
+        names.header: HOVER,
+        names.header_hovered: HOVER,
+        names.header_active: HOVER,
+        names.slider_grab: ACCENT,
+        names.slider_grab_active: ACCENT,
+        names.check_mark: ACCENT,
+        names.scrollbar_bg: (0.0, 0.0, 0.0, 0.0),
+        names.scrollbar_grab: HOVER,
+        names.text_selected_bg: (1.0, 0.706, 0.329, 0.35),
+    }
+    if hasattr(names, "checkbox_selected_bg"):  # since 1.92.6
+        colors[names.checkbox_selected_bg] = FIELD
+    for name, color in colors.items():
+        style.set_color_(name, imgui.ImVec4(*color))

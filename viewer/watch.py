@@ -1,0 +1,74 @@
+"""Rule files that change while they are shown."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca.errors import InputError
+from nca.rule import Rule
+from nca.rulefile import load_rule
+
+INTERVAL = 0.25  # seconds between looks at the files
+
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rule file that is not what it was: its new rule, or why it cannot be read."""
+
+    number: int
+    rule: Rule | None
+    trouble: str = ""
+
+
+class Watcher:
+    """Looks for changes of rule files.
+
+    A file that is written in place and one that is renamed into place are seen alike: by time,
+    size and inode.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        self._stamps = [_stamp(path) for path in paths]
+        self._next_look = 0.0
+
+    def add(self, path: Path) -> None:
+        """Watch one more file."""
+        self._paths.append(path)
+        self._stamps.append(_stamp(path))
+
+    def poll(self) -> list[Change]:
+        """What has changed since the last call; cheap enough for every frame."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return []
+        self._next_look = now + INTERVAL
+        changes = []
+        for number, path in enumerate(self._paths):
+            stamp = _stamp(path)
+            if stamp is None or stamp == self._stamps[number]:
+                continue
+            self._stamps[number] = stamp
+            try:
+                changes.append(Change(number, load_rule(path).rule))
+            except InputError as error:
+                changes.append(Change(number, None, str(error)))
+        return changes
+
+
+def start_beside(rule: Path) -> subprocess.Popen[bytes]:
+    """Open a viewer in a process of its own, for a rule file that is being made."""
+    return subprocess.Popen([sys.executable, "-m", "nca", "view", str(rule), "--wait"])
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
