@@ -10,7 +10,16 @@ from nca.errors import InputError
 from nca.losses.build import build_features
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.statistics import STATISTICS, SlicedTransport, Wasserstein
-from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, at_layer, select
+from nca.losses.style import (
+    ContentTerm,
+    StyleLoss,
+    StyleTerm,
+    at_layer,
+    describe,
+    mixture,
+    relative,
+    select,
+)
 from tests.test_losses import generator, stripes
 
 MERGEABLE = ["gram", "wasserstein", "moments", "lesson20"]
@@ -70,14 +79,15 @@ def scalar_loss(name: str) -> Callable[[Tensor], Tensor]:
     layers = features(style, torus=False)
     if name == "content":
         kept = features(content, torus=False)
-        loss = StyleLoss(features, content=ContentTerm(kept))
+        loss = StyleLoss(features, content=ContentTerm(kept, relative(kept, 1.0, {})))
     else:
         torch.manual_seed(0)
         region = torch.zeros(24, 24, dtype=torch.bool)
         region[:, :20] = True
         # Directions anew at every call would make every call another function.
         statistic = STATISTICS[name](generator())
-        loss = StyleLoss(features, styles=[StyleTerm([layers], statistic, region=region)])
+        targets = describe(layers, statistic)
+        loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, region=region)])
 
     def total(images: Tensor) -> Tensor:
         for term in loss.styles:
@@ -113,13 +123,14 @@ def test_all_terms_take_one_pass_and_are_named_by_layer() -> None:
         return features(images, torus=torus)
 
     kept = {"bank2": features(content, torus=False)["bank2"]}
+    gram = STATISTICS["gram"](generator())
+    targets = describe(features(style, torus=False), gram)
     loss = StyleLoss(
         counted,
-        styles=[StyleTerm([features(style, torus=False)], STATISTICS["gram"](generator()),
-                          name="style", weights={"bank1": 3.0}, weight=2.0)],
-        content=ContentTerm(kept, weight=5.0),
+        styles=[StyleTerm(targets, gram, name="style", weights={"bank1": 3.0}, weight=2.0)],
+        content=ContentTerm(kept, relative(kept, 5.0, {})),
         pixels=[TotalVariation()],
-    )  # fmt: skip
+    )
     losses = loss(torch.cat([style, content, torch.rand(1, 3, 64, 64)]))
     assert passes == [False]
     assert list(losses) == [*(f"style/bank{i}" for i in range(1, 4)), "content/bank2", "smooth"]
@@ -127,8 +138,7 @@ def test_all_terms_take_one_pass_and_are_named_by_layer() -> None:
     assert float(losses["style/bank2"][0]) == pytest.approx(0, abs=1e-5)
     assert float(losses["content/bank2"][1]) == pytest.approx(0, abs=1e-5)
     assert float(losses["content/bank2"][2]) > 1
-    plain = StyleTerm([features(style, torus=False)], STATISTICS["gram"](generator()))
-    distance = plain(features(content, torus=False))
+    distance = StyleTerm(targets, gram)(features(content, torus=False))
     assert float(losses["style/bank1"][1]) == pytest.approx(6 * float(distance["bank1"]), rel=1e-4)
 
 
@@ -136,10 +146,29 @@ def test_a_style_term_sees_its_region_only() -> None:
     features = {"a": noise(1, 4, 16, 16)}
     left = torch.zeros(16, 16, dtype=torch.bool)
     left[:, :8] = True
-    term = StyleTerm([features], STATISTICS["gram"](generator()), masks=[left], region=left)
+    gram = STATISTICS["gram"](generator())
+    term = StyleTerm(describe(features, gram, left), gram, region=left)
     changed = {"a": features["a"] + 5 * ~left}
     assert float(term(changed)["a"]) == pytest.approx(0, abs=1e-6)
     assert float(term({"a": features["a"] + 5 * left})["a"]) > 0.5
+
+
+def test_a_mixture_lies_between_its_styles() -> None:
+    gram = STATISTICS["gram"](generator())
+    described = [describe({"a": k * noise(1, 4, 16, 16)}, gram) for k in (1.0, 3.0)]
+    mixed = mixture(described, gram, [3.0, 1.0])["a"]
+    assert torch.allclose(mixed, described[0]["a"] * (0.75 + 0.25 * 9))
+
+
+def test_a_weight_of_no_layer_is_named() -> None:
+    kept = {"a": noise(1, 4, 16, 16)}
+    gram = STATISTICS["gram"](generator())
+    for make in (
+        lambda: StyleTerm(describe(kept, gram), gram, weights={"b": 1.0}),
+        lambda: relative(kept, 1.0, {"b": 1.0}),
+    ):
+        with pytest.raises(InputError, match=r"no layer 'b' to weigh; there are \['a'\]"):
+            make()
 
 
 def test_regions_follow_a_layer_down() -> None:

@@ -3,8 +3,9 @@
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms look at the same features, which are computed once::
 
-    features = build_features("vgg19", style)
-    loss = StyleLoss(features, styles=[StyleTerm([features(style, torus=False)], Gram())])
+    features, statistic = build_features("vgg19", style), Gram()
+    targets = describe(features(style, torus=False), statistic)
+    loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, name="style")])
     loss(images)  # [B, 3, H, W] in [0, 1] -> {"style/relu1_1": [B], ...}, differentiable
 """
 
@@ -29,108 +30,122 @@ class PixelTerm(Protocol):
         ...
 
 
+def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
+    """Statistics of every layer of pictures, in a region [H, W] if there is one."""
+    return {name: statistic.describe(select(features, region)) for name, features in layers.items()}
+
+
+def mixture(
+    descriptions: Sequence[Features], statistic: Statistic, shares: Sequence[float] | None = None
+) -> Features:
+    """Describe a mixture of several styles, or of the parts of one, each with its share of it.
+
+    Distances are robust, so that of two targets the heavier would win; a mixture is one target.
+    """
+    shares = shares or [1.0] * len(descriptions)
+    shares = [share / sum(shares) for share in shares]
+    return {
+        name: statistic.merge([described[name] for described in descriptions], shares)
+        for name in descriptions[0]
+    }
+
+
 class StyleTerm:
-    """Distance of statistics from those of one style, or of a mixture of several.
+    """Distance of the statistics of layers from those of a style.
 
     Args:
-        styles: the features of every style.
+        targets: what :func:`describe` or :func:`mixture` gave of the style.
         statistic: what is compared of each layer.
-        shares: of the styles in the mixture; equal by default.
-        masks: where to look in each style, [H, W] of true and false; everywhere by default.
         weights: of layers by name; 1 where not named.
         weight: of all.
-        region: where to look in the pictures, [H, W]; everywhere by default.
+        region: where to look in the pictures, [H, W] of true and false; everywhere by default.
         name: of the term; a layer's is ``name/layer``, or the layer's own if this is empty.
 
     Raises:
-        InputError: a weight names a layer that there is not, or a mask is empty.
+        InputError: a weight names a layer that there is not.
     """
 
     def __init__(
         self,
-        styles: Sequence[Features],
+        targets: Features,
         statistic: Statistic,
         *,
-        shares: Sequence[float] | None = None,
-        masks: Sequence[Tensor | None] | None = None,
         weights: Mapping[str, float] | None = None,
         weight: float = 1.0,
         region: Tensor | None = None,
         name: str = "",
     ) -> None:
-        self.statistic, self.weight, self.region, self.name = statistic, weight, region, name
-        shares = shares or [1.0] * len(styles)
-        shares = [share / sum(shares) for share in shares]
-        descriptions = [
-            self.describe(layers, mask)
-            for layers, mask in zip(styles, masks or [None] * len(styles), strict=True)
-        ]
-        self.targets = {
-            layer: statistic.merge([described[layer] for described in descriptions], shares)
-            for layer in styles[0]
-        }
-        self.weights = dict.fromkeys(self.targets, 1.0) | dict(weights or {})
-        unknown = sorted(set(self.weights) - set(self.targets))
-        if unknown:
-            raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(self.targets)}")
+        self.targets, self.statistic, self.region, self.name = targets, statistic, region, name
+        check_layers(weights or {}, targets)
+        self.weights = {name: weight * (weights or {}).get(name, 1.0) for name in targets}
 
     def describe(self, layers: Features, region: Tensor | None = None) -> Features:
-        """Statistics of every layer of pictures, in a region if there is one."""
-        return {name: self.statistic.describe(select(layers[name], region)) for name in layers}
+        """What is compared of the layers of pictures."""
+        return describe({name: layers[name] for name in self.targets}, self.statistic, region)
 
     def compare(self, descriptions: Features) -> dict[str, Tensor]:
         """Weighted distance of every layer, [B]."""
         return {
-            f"{self.name}/{layer}" if self.name else layer: self.weight
-            * self.weights[layer]
+            f"{self.name}/{layer}" if self.name else layer: self.weights[layer]
             * self.statistic.compare(descriptions[layer], target)
             for layer, target in self.targets.items()
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
         """Weighted distance of every layer of pictures, [B]."""
-        return self.compare(
-            self.describe({name: layers[name] for name in self.targets}, self.region)
-        )
+        return self.compare(self.describe(layers, self.region))
 
 
 class ContentTerm:
-    """Mean squared difference of features at the same place, relative to the content's own size.
+    """Mean squared difference of features at the same place.
 
     Args:
-        content: features of the content, [1, N, h, w] each; only the layers that are to be
-            compared.
-        weights: of layers by name; 1 where not named.
-        weight: of all.
-        relative: divide by the content's mean square, so that nets and layers are alike; the lesson
-            does not.
+        content: features of the content, [1, N, h, w] each; only the layers that are compared.
+        factors: weights of the layers; see :func:`relative`.
     """
 
     name = "content"
 
-    def __init__(
-        self,
-        content: Features,
-        *,
-        weights: Mapping[str, float] | None = None,
-        weight: float = 1.0,
-        relative: bool = True,
-    ) -> None:
-        self.content = content
-        self.factors = {
-            layer: weight
-            * (weights or {}).get(layer, 1.0)
-            / (float(features.float().square().mean()) + 1e-12 if relative else 1.0)
-            for layer, features in content.items()
+    def __init__(self, content: Features, factors: Mapping[str, float]) -> None:
+        self.content, self.factors = content, factors
+
+    def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
+        """Weighted difference of the layers of pictures from those of a content, [B]."""
+        return {
+            f"{self.name}/{layer}": factor
+            * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))
+            for layer, factor in self.factors.items()
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted distance of every layer of pictures, [B]."""
-        return {
-            f"{self.name}/{layer}": self.factors[layer]
-            * precise(layers[layer] - content).square().mean((1, 2, 3))
-            for layer, content in self.content.items()
-        }
+        """Weighted difference of the layers of pictures, [B]."""
+        return self.compare(layers, self.content)
+
+
+def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights that make a difference as large as the content itself count ``weight``.
+
+    So nets and layers are alike. ``weights`` are those of layers by name, 1 where not named.
+
+    Raises:
+        InputError: a weight names a layer that there is not.
+    """
+    check_layers(weights, content)
+    return {
+        name: weight * weights.get(name, 1.0) / (float(precise(features).square().mean()) + 1e-12)
+        for name, features in content.items()
+    }
+
+
+def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> None:
+    """Refuse a weight for a layer that there is not.
+
+    Raises:
+        InputError: naming it and those there are.
+    """
+    unknown = sorted(set(weights) - set(layers))
+    if unknown:
+        raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(layers)}")
 
 
 class StyleLoss:

@@ -8,7 +8,7 @@ from torch import Tensor
 from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor
 from nca.losses.statistics import STATISTICS, Statistic
-from nca.losses.style import StyleTerm
+from nca.losses.style import StyleTerm, describe
 
 
 class TextureLoss:
@@ -36,7 +36,8 @@ class TextureLoss:
     ) -> None:
         self.features, self.torus = features, torus
         with torch.no_grad():
-            self.style = StyleTerm([features(target, torus=False)], statistic, weights=weights)
+            targets = describe(features(target, torus=False), statistic)
+        self.style = StyleTerm(targets, statistic, weights=weights)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted distance of every picture, by layer.
