@@ -57,6 +57,8 @@ class TrainSettings:
     """Replace the results in the folder."""
     quiet: bool = False
     """Plain lines instead of a progress bar."""
+    view: bool = False
+    """Open a window beside the training that shows the rule as it learns."""
 
     channels: int = 8
     """Values per cell."""

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import save_rule
 from nca.texture.eight_bit import loss_by_state, round_weights
+from nca.texture.newest import WriteNewest
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import KeepPool, Pool
 from nca.texture.results import thumbnail, write_growth, write_preview
@@ -83,11 +85,16 @@ class Trained:
     results: dict[str, str]
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, show: Callable[[Path], object] | None = None) -> Trained:
     """Train, choose the rule that is kept, and write all results.
 
     Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
     states of the same pool. The first one writes the results.
+
+    Args:
+        settings: all of them.
+        show: is given the rule file before the first iteration, to watch it: the file is not there
+            yet, and then changes as the rule learns.
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
@@ -98,6 +105,8 @@ def train(settings: TrainSettings) -> Trained:
     engine = _engine(settings)
     if engine.rank == 0:
         prepare_folder(settings)
+        if show is not None:
+            show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
@@ -133,7 +142,7 @@ def prepare_folder(settings: TrainSettings) -> None:
         raise InputError(f"--out {folder}: {error.strerror}") from error
 
 
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet")
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 
 def _check_same(settings: TrainSettings) -> None:
@@ -207,6 +216,7 @@ class TextureTraining:
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
+            WriteNewest(settings.out / RULE, self.ema),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
