@@ -1,6 +1,5 @@
 """A rule of which only the state is rounded: any backend does its steps, torch rounds between."""
 
-import copy
 from dataclasses import replace
 
 from nca.rule import Quantization, Rule
@@ -14,6 +13,7 @@ def rounds_state_only(rule: Rule) -> bool:
 
 def without_rounding(rule: Rule) -> Rule:
     """The same rule, weights shared, that rounds nothing."""
-    plain = copy.copy(rule)
-    plain.settings = replace(rule.settings, quantization=Quantization())
+    plain = object.__new__(type(rule))  # copy.copy refuses modules that are parametrized
+    settings = replace(rule.settings, quantization=Quantization())
+    plain.__dict__ = rule.__dict__ | {"settings": settings}
     return plain
