@@ -181,6 +181,8 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "hidden": own.hidden,
         "weightCount": rule.weight_count(),
         "wraps": own.padding == "circular",
+        # One cell in the middle of the grid is no use to an area painted elsewhere.
+        "reseeds": own.seed_state != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": (state.range, state.zero),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),

@@ -14,7 +14,7 @@ from nca.rule import RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.rules import bounded_rule
 
-pytestmark = pytest.mark.gl
+pytestmark = [pytest.mark.gl, pytest.mark.usefixtures("quick_thumbnails")]
 
 DYING = RuleSettings(22, 12, "zeros", alive_threshold=0.1)
 
@@ -64,8 +64,7 @@ def test_the_state_that_is_compared_lives():
     assert float((state != 0).float().mean()) > 0.05
 
 
-def test_the_commands_say_it(gl, rules, tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("nca.export.gallery.THUMBNAIL_STEPS", 5)
+def test_the_commands_say_it(gl, rules, tmp_path: Path, capsys):
     paths = []
     for name, file in rules.items():
         paths.append(str(tmp_path / f"{name}.safetensors"))
