@@ -10,6 +10,7 @@ from nca.export.hosts import Difference, check_free, export
 from nca.export.html import PageSettings, export_html
 from nca.export.page_measure import measure_page
 from nca.export.settings import ExportSettings
+from nca.export.target import rounding_note
 from nca.export.text import file_names, one_line
 from nca.rulefile import RuleFile, load_rule
 
@@ -33,10 +34,11 @@ def export_rules(settings: ExportSettings) -> list[str]:
         return [
             f"{index}  {len(rules)} rules, {len(written)} files, {size:,} bytes",
             *measured_lines(
+                rules,
                 {
                     name: measure_page(settings.out / stem / "index.html", {name: file})[name]
                     for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
-                }
+                },
             ),
         ]
     return export(list(rules.items()), settings.to, settings.out, settings).lines()
@@ -58,19 +60,24 @@ def export_page(rules: dict[str, RuleFile], settings: ExportSettings) -> list[st
             digits=settings.digits,
         ),
     )
-    measured = measured_lines(measure_page(page.path, rules))
+    measured = measured_lines(rules, measure_page(page.path, rules))
     return [f"{page.path}  {page.bytes:,} bytes", *measured]
 
 
-def measured_lines(differences: Mapping[str, Difference]) -> list[str]:
+def measured_lines(
+    rules: Mapping[str, RuleFile], differences: Mapping[str, Difference]
+) -> list[str]:
     """Lines for a terminal: every rule, or, of more than a few, the furthest from torch."""
-    if len(differences) <= LISTED:
-        return [f"{one_line(name)}: {difference}" for name, difference in differences.items()]
-    known = {name: d for name, d in differences.items() if d.largest is not None}
-    if not known:
-        return [f"all {len(differences)} rules: {next(iter(differences.values()))}"]
-    name, furthest = max(known.items(), key=lambda pair: pair[1].largest or 0)
-    return [f"{len(known)} rules measured; the furthest is {one_line(name)}: {furthest}"]
+    lines = [f"{one_line(name)}: {difference}" for name, difference in differences.items()]
+    known = {name: d.largest for name, d in differences.items() if d.largest is not None}
+    if len(lines) > LISTED and known:
+        name = max(known, key=lambda name: known[name])
+        far = f"{len(known)} of {len(lines)} rules measured; the furthest is {one_line(name)}"
+        lines = [f"{far}: {differences[name]}"]
+    elif len(lines) > LISTED:
+        lines = [f"all {len(lines)} rules: {next(iter(differences.values()))}"]
+    notes = {note for file in rules.values() for note in rounding_note(file.rule)}
+    return lines + sorted(notes)
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:

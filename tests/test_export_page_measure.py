@@ -6,11 +6,12 @@ import pytest
 
 from nca.cli import main
 from nca.export import hosts
+from nca.export.command import LISTED, measured_lines
 from nca.export.component import export_component
-from nca.export.hosts import grown_state
+from nca.export.hosts import Difference, grown_state
 from nca.export.html import PageSettings, export_html
 from nca.export.page_measure import measure_page
-from nca.rule import RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.rules import bounded_rule
 
@@ -97,3 +98,15 @@ def test_digits_are_kept_in_the_page(rules, tmp_path):
         )
         sizes.append(report.bytes)
     assert sizes[1] < 0.95 * sizes[0]
+
+
+def test_of_many_rules_the_furthest_is_told():
+    settings = RuleSettings(4, 8, quantization=Quantization(state=EIGHT_BIT_STATE))
+    rules = {f"r{i}": RuleFile(bounded_rule(settings)) for i in range(LISTED + 1)}
+    found = {name: Difference(i * 1e-6, 8) for i, name in enumerate(rules)}
+    found["r0"] = Difference(None, reason="no OpenGL here")
+    told, rounding = measured_lines(rules, found)
+    assert told.startswith("8 of 9 rules measured; the furthest is r8: 8e-06 largest")
+    assert "0.016 apart" in rounding
+    unknown = dict.fromkeys(rules, found["r0"])
+    assert measured_lines(rules, unknown)[0] == "all 9 rules: not measured: no OpenGL here"
