@@ -78,6 +78,7 @@ def test_a_rule_for_8_bits_is_kept_rounded(
 ) -> None:
     monkeypatch.setattr("nca.texture.selection.STOPS", (10,))
     monkeypatch.setattr("nca.texture.selection.LONG", 20)
+    monkeypatch.setattr("nca.texture.eight_bit.FORMAT_STEPS", 20)
     monkeypatch.setattr("nca.texture.results.PREVIEW_STEPS", (1, 2, 3))
     monkeypatch.setattr("nca.texture.results.GROWTH_STEPS", 20)
     settings = replace(
