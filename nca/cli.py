@@ -49,6 +49,11 @@ def run_train(settings: TrainSettings) -> None:
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
+    losses = ", ".join(
+        f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+        for state, loss in trained.loss_by_state.items()
+    )
+    print(f"Texture loss by the state's format: {losses}")
 
 
 def run_demo(settings: DemoSettings) -> None:

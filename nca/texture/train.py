@@ -17,8 +17,9 @@ from nca.errors import InputError
 from nca.files import write_atomically
 from nca.images import read_square
 from nca.losses.texture import TextureLoss, build_texture_loss
-from nca.rule import Rule, RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import save_rule
+from nca.texture.eight_bit import loss_by_state, round_weights
 from nca.texture.newest import WriteNewest
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import KeepPool, Pool
@@ -68,6 +69,7 @@ class Trained:
         iterations, seconds: of training.
         kept_from: the iteration that the rule is from.
         score: its texture loss after long runs.
+        loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
         restores: how often the training went back after a blow-up.
         results: what files there are in the folder for a person, and what they are.
     """
@@ -78,6 +80,7 @@ class Trained:
     seconds: float
     kept_from: int
     score: float
+    loss_by_state: dict[str, float | None]
     restores: int
     results: dict[str, str]
 
@@ -159,6 +162,9 @@ def _as_json(settings: TrainSettings) -> str:
     return json.dumps(asdict(settings), default=str, indent=1)
 
 
+FRESH_SEEDS = 100  # beyond those by which the rule was chosen
+
+
 class TextureTraining:
     """A learner with everything that a texture needs around it.
 
@@ -184,6 +190,8 @@ class TextureTraining:
         generator = torch.Generator().manual_seed(settings.seed)
         rule = Rule(_rule_settings(settings), generator=generator)
         scale_filters(rule, settings.filter_scale, fresh=True)
+        if settings.state == "rgba8":
+            round_weights(rule)
         pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
         self.texture_loss: TextureLoss = build_texture_loss(
             target[None],
@@ -255,7 +263,11 @@ class TextureTraining:
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
         folder = settings.out
-        info = {"training": self._report(kept.iteration, kept.score)}
+        by_state = loss_by_state(
+            kept.rule, self.texture_loss, settings.late_grid, settings.seed + FRESH_SEEDS
+        )
+        report = self._report(kept.iteration, kept.score)
+        info = {"training": report | {"loss_by_state": by_state}}
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
         write_preview(folder / "preview.png", kept.rule, self.target)
         write_growth(folder / "growth.webp", kept.rule, settings.size)
@@ -269,6 +281,7 @@ class TextureTraining:
             learner.seconds,
             kept.iteration,
             kept.score,
+            by_state,
             self.stabilizer.restores,
             WORTH_A_LOOK,
         )
@@ -300,6 +313,7 @@ def _rule_settings(settings: TrainSettings) -> RuleSettings:
         update_rate=settings.update_rate,
         seed_state="noise" if settings.noise else "zeros",
         noise_level=settings.noise,
+        quantization=Quantization(state=EIGHT_BIT_STATE if settings.state == "rgba8" else None),
     )
 
 
