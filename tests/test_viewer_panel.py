@@ -5,7 +5,6 @@ import math
 import pytest
 
 from nca.viewer.actions import Actions
-from nca.viewer.display import view_names
 from tests.players import make_player, rule_file
 
 imgui = pytest.importorskip("imgui_bundle").imgui
@@ -129,13 +128,13 @@ def test_view(hand):
     assert not look.smooth
     hand.click("Tile lines")
     assert look.borders
+    assert "##Color map" not in hand.places, "colors have none"
     hand.click("##Show")
-    hand.look(2)
-    for _ in range(view_names(8).index("channels")):
-        hand.key("Down")
-    hand.key("Enter")
-    hand.look(2)
-    assert look.view in view_names(8)
+    left, _, _, low = hand.places["##Show"]
+    hand.places["second entry"] = (left, low + 28, left + 40, low + 48)
+    hand.click("second entry")
+    assert look.view == "channel 1"
+    assert "##Color map" in hand.places
     hand.click("Tiles")
     assert hand.player.camera.zoom < 30
     hand.click("Fit")
