@@ -135,7 +135,7 @@ def ddpm_skip(
             denoised = denoise(x, sigma)
             seen = (x - denoised) / sigma
             return denoised
-        return (x - sigma * seen).clamp(-1, 1)
+        return x - sigma * seen
 
     return ddpm(skipping, x, sigmas, noise, watch, large=True)
 
