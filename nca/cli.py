@@ -46,11 +46,17 @@ class Command:
 def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
     from nca.texture.train import train
+    from nca.viewer.watch import start_beside
 
-    trained = train(settings)
+    trained = train(settings, start_beside if settings.view else None)
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
+    losses = ", ".join(
+        f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+        for state, loss in trained.loss_by_state.items()
+    )
+    print(f"Texture loss by the state's format: {losses}")
 
 
 def run_demo(settings: DemoSettings) -> None:

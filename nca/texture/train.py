@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from nca.errors import InputError
 from nca.files import write_atomically
 from nca.images import read_square
 from nca.losses.texture import TextureLoss, build_texture_loss
-from nca.rule import Rule, RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import save_rule
+from nca.texture.eight_bit import loss_by_state, round_weights
+from nca.texture.newest import WriteNewest
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import KeepPool, Pool
 from nca.texture.results import thumbnail, write_growth, write_preview
@@ -66,6 +69,7 @@ class Trained:
         iterations, seconds: of training.
         kept_from: the iteration that the rule is from.
         score: its texture loss after long runs.
+        loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
         restores: how often the training went back after a blow-up.
         results: what files there are in the folder for a person, and what they are.
     """
@@ -76,15 +80,21 @@ class Trained:
     seconds: float
     kept_from: int
     score: float
+    loss_by_state: dict[str, float | None]
     restores: int
     results: dict[str, str]
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, show: Callable[[Path], object] | None = None) -> Trained:
     """Train, choose the rule that is kept, and write all results.
 
     Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
     states of the same pool. The first one writes the results.
+
+    Args:
+        settings: all of them.
+        show: is given the rule file before the first iteration, to watch it: the file is not there
+            yet, and then changes as the rule learns.
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
@@ -95,6 +105,8 @@ def train(settings: TrainSettings) -> Trained:
     engine = _engine(settings)
     if engine.rank == 0:
         prepare_folder(settings)
+        if show is not None:
+            show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
@@ -130,7 +142,7 @@ def prepare_folder(settings: TrainSettings) -> None:
         raise InputError(f"--out {folder}: {error.strerror}") from error
 
 
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet")
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 
 def _check_same(settings: TrainSettings) -> None:
@@ -148,6 +160,9 @@ def _check_same(settings: TrainSettings) -> None:
 
 def _as_json(settings: TrainSettings) -> str:
     return json.dumps(asdict(settings), default=str, indent=1)
+
+
+FRESH_SEEDS = 100  # beyond those by which the rule was chosen
 
 
 class TextureTraining:
@@ -175,6 +190,8 @@ class TextureTraining:
         generator = torch.Generator().manual_seed(settings.seed)
         rule = Rule(_rule_settings(settings), generator=generator)
         scale_filters(rule, settings.filter_scale, fresh=True)
+        if settings.state == "rgba8":
+            round_weights(rule)
         pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
         self.texture_loss: TextureLoss = build_texture_loss(
             target[None],
@@ -199,6 +216,7 @@ class TextureTraining:
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
+            WriteNewest(settings.out / RULE, self.ema),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
@@ -245,7 +263,11 @@ class TextureTraining:
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
         folder = settings.out
-        info = {"training": self._report(kept.iteration, kept.score)}
+        by_state = loss_by_state(
+            kept.rule, self.texture_loss, settings.late_grid, settings.seed + FRESH_SEEDS
+        )
+        report = self._report(kept.iteration, kept.score)
+        info = {"training": report | {"loss_by_state": by_state}}
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
         write_preview(folder / "preview.png", kept.rule, self.target)
         write_growth(folder / "growth.webp", kept.rule, settings.size)
@@ -259,6 +281,7 @@ class TextureTraining:
             learner.seconds,
             kept.iteration,
             kept.score,
+            by_state,
             self.stabilizer.restores,
             WORTH_A_LOOK,
         )
@@ -290,6 +313,7 @@ def _rule_settings(settings: TrainSettings) -> RuleSettings:
         update_rate=settings.update_rate,
         seed_state="noise" if settings.noise else "zeros",
         noise_level=settings.noise,
+        quantization=Quantization(state=EIGHT_BIT_STATE if settings.state == "rgba8" else None),
     )
 
 

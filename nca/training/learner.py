@@ -52,7 +52,8 @@ class Learner:
         measures: what callbacks measured of the batch, by name: recorded beside the losses.
 
     Raises:
-        TypeError: something among the callbacks is none, such as a second objective or engine.
+        TypeError: the objective is none, or something among the callbacks is none, such as a second
+            objective or engine.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class Learner:
         callbacks: Sequence[Callback] = (),
         valid_batches: Iterable[Any] | None = None,
     ) -> None:
+        if not isinstance(objective, Objective):
+            raise TypeError(f"objective must be an Objective, not {type(objective).__name__}")
         self.model, self.objective = model, objective
         self.engine = engine or Engine()
         self.optimizer = self.engine.prepare(model, optimizer)
@@ -186,7 +189,7 @@ class Learner:
         return min(
             1.0,
             max(
-                self.epoch / self._epochs,
+                self.epoch / max(self._epochs, 1),
                 self.iteration / self._iterations,
                 self.seconds / self._time_limit,
             ),
@@ -214,7 +217,7 @@ class Learner:
             length: float = len(self.batches)
         except TypeError:
             length = math.inf
-        self._epochs = max(epochs, 1)
+        self._epochs = epochs
         self._iteration_limit: float = math.inf if iterations is None else iterations
         self._iterations = max(min(epochs * length, self._iteration_limit), 1)
         self._time_limit = math.inf if minutes is None else 60 * minutes
