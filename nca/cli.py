@@ -16,6 +16,9 @@ import tyro
 
 import nca
 from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
+from nca.ddpm.settings import PRESETS as DDPM_PRESETS
+from nca.ddpm.settings import FidSettings, SampleSettings
+from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
@@ -111,6 +114,30 @@ def run_info(settings: InfoSettings) -> None:
     print(json.dumps(description) if settings.json else format_description(description))
 
 
+def run_ddpm_train(settings: DDPMTrainSettings) -> None:
+    """Train a diffusion model, and say where the results are."""
+    from nca.ddpm.train import train
+
+    trained = train(settings)
+    print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
+    for name, what in trained.results.items():
+        print(f"  {trained.folder / name}  {what}")
+
+
+def run_ddpm_sample(settings: SampleSettings) -> None:
+    """Draw pictures, and say where they are."""
+    from nca.ddpm.sample import sample
+
+    print(sample(settings).path)
+
+
+def run_ddpm_fid(settings: FidSettings) -> None:
+    """Measure samples, and print a table."""
+    from nca.ddpm.fid import measure
+
+    print(measure(settings).table())
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
@@ -135,6 +162,16 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
 
 
+def ddpm_defaults(arguments: Sequence[str]) -> DDPMTrainSettings:
+    """The preset that is asked for gives the defaults; the help text shows them."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    preset = DDPM_PRESETS["small"]
+    for flag, name in itertools.pairwise(words):
+        if flag == "--preset" and name in DDPM_PRESETS:
+            preset = DDPM_PRESETS[name]
+    return replace(preset, data=tyro.MISSING, out=tyro.MISSING)
+
+
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
@@ -144,6 +181,9 @@ COMMANDS = {
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
+    "ddpm train": Command(DDPMTrainSettings, run_ddpm_train, ddpm_defaults),
+    "ddpm sample": Command(SampleSettings, run_ddpm_sample),
+    "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
     "bench view": Command(BenchViewSettings, run_bench_view),
 }
