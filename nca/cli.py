@@ -20,6 +20,8 @@ from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
+from nca.style.settings import PRESETS as STYLE_PRESETS
+from nca.style.settings import StyleSettings
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -44,7 +46,11 @@ def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
     from nca.texture.train import train
 
-    trained = train(settings)
+    report(train(settings))
+
+
+def report(trained: Any) -> None:
+    """Say how long a training took and where its results are."""
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
@@ -105,6 +111,13 @@ def run_info(settings: InfoSettings) -> None:
     print(json.dumps(description) if settings.json else format_description(description))
 
 
+def run_style(settings: StyleSettings) -> None:
+    """Paint, and say where the results are."""
+    from nca.style.train import stylize
+
+    report(stylize(settings))
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
@@ -122,6 +135,17 @@ def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
 
 
+def style_defaults(arguments: Sequence[str]) -> StyleSettings:
+    """The preset that is asked for gives the defaults; the lesson's depends on the start."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    asked = dict(itertools.pairwise(words))
+    name = asked.get("--preset", "standard")
+    if name == "lesson20" and asked.get("--start") == "noise":
+        name = "lesson20 noise"
+    preset = STYLE_PRESETS.get(name, STYLE_PRESETS["standard"])
+    return replace(preset, content=tyro.MISSING, out=tyro.MISSING)
+
+
 COMMANDS = {
     "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
@@ -130,6 +154,7 @@ COMMANDS = {
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
+    "style": Command(StyleSettings, run_style, style_defaults),
     "demo": Command(DemoSettings, run_demo),
     "bench train": Command(BenchTrainSettings, run_bench_train),
 }
