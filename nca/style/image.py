@@ -31,10 +31,9 @@ class ImageModel(nn.Module):
         """The picture, [1, 3, H, W]."""
         return self.pixels.sigmoid() if self.box == "sigmoid" else self.pixels
 
-    @torch.no_grad()
     def show(self, image: Tensor) -> None:
-        """Become a picture, of whatever size."""
-        self.pixels.data = self._inverse(image).clone()
+        """Become a picture, of whatever size: ``pixels`` is then another parameter."""
+        self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def _inverse(self, image: Tensor) -> Tensor:
         return image.clamp(MARGIN, 1 - MARGIN).logit() if self.box == "sigmoid" else image

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nca.style.image import ImageModel
@@ -103,7 +103,7 @@ class Scales(Callback):
         if self.ema is not None:
             self.ema.copy_to(model)
         model.show(resize(model().clamp(0, 1), size))
-        grow_optimizer(learner.optimizer, size)
+        grow_optimizer(learner.optimizer, model.pixels)
         if self.ema is not None:
             self.ema.weights, self.ema.steps = [model.pixels.detach().clone()], 0
 
@@ -116,17 +116,20 @@ class Scales(Callback):
         self.scale = state["scale"]
 
 
-def grow_optimizer(optimizer: Optimizer, size: Size) -> None:
-    """Resize Adam's moments; forget what any other optimizer remembers.
+def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
+    """Let an optimizer go on with a picture of another size.
 
-    The loss is a mean, so that a pixel's gradient is smaller by as much as there are more of them.
+    Adam's moments are resized; what any other optimizer remembers is forgotten. The loss is a mean,
+    so that a pixel's gradient is smaller by as much as there are more of them.
     """
-    for state in optimizer.state.values():
-        if "exp_avg" not in state:
-            state.clear()
-            continue
-        mean, square = state["exp_avg"], state["exp_avg_sq"]
-        shrink = mean.shape[-2] * mean.shape[-1] / (size[0] * size[1])
-        state["exp_avg"] = shrink * F.interpolate(mean, size, mode="bicubic")
-        # Linear, as squares must not become negative.
-        state["exp_avg_sq"] = shrink**2 * F.interpolate(square, size, mode="bilinear")
+    (before,) = optimizer.param_groups[0]["params"]
+    optimizer.param_groups[0]["params"][0] = pixels
+    state = optimizer.state.pop(before, {})
+    if "exp_avg" not in state:
+        return
+    mean, square, size = state["exp_avg"], state["exp_avg_sq"], pixels.shape[-2:]
+    shrink = mean.shape[-2] * mean.shape[-1] / (size[0] * size[1])
+    state["exp_avg"] = shrink * F.interpolate(mean, size, mode="bicubic")
+    # Linear, as squares must not become negative.
+    state["exp_avg_sq"] = shrink**2 * F.interpolate(square, size, mode="bilinear")
+    optimizer.state[pixels] = state
