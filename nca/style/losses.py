@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.build import build_features, is_pretrained
-from nca.losses.features import FeatureExtractor
+from nca.losses.features import FeatureExtractor, Mirrored
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.pretrained import ARCHITECTURES
 from nca.losses.statistics import STATISTICS
@@ -102,7 +102,7 @@ class Losses:
         name = self.settings.features
         if not is_pretrained(name):
             fitted = sample([pictures.content, *pictures.styles])
-            features = build_features(name, fitted)
+            features = Mirrored(build_features(name, fitted))
             self._taps(list(features(fitted, torus=False)))
             return features
         if self._net is None:
