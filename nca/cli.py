@@ -8,7 +8,7 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
+from nca.style.settings import PRESETS as STYLE_PRESETS
+from nca.style.settings import StyleSettings
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -48,7 +50,11 @@ def run_train(settings: TrainSettings) -> None:
     from nca.texture.train import train
     from nca.viewer.watch import start_beside
 
-    trained = train(settings, start_beside if settings.view else None)
+    report(train(settings, start_beside if settings.view else None))
+
+
+def report(trained: Any) -> None:
+    """Say how long a training took and where its results are."""
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
@@ -118,10 +124,7 @@ def run_ddpm_train(settings: DDPMTrainSettings) -> None:
     """Train a diffusion model, and say where the results are."""
     from nca.ddpm.train import train
 
-    trained = train(settings)
-    print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
-    for name, what in trained.results.items():
-        print(f"  {trained.folder / name}  {what}")
+    report(train(settings))
 
 
 def run_ddpm_sample(settings: SampleSettings) -> None:
@@ -138,6 +141,13 @@ def run_ddpm_fid(settings: FidSettings) -> None:
     print(measure(settings).table())
 
 
+def run_style(settings: StyleSettings) -> None:
+    """Paint, and say where the results are."""
+    from nca.style.train import stylize
+
+    report(stylize(settings))
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
@@ -152,36 +162,45 @@ def run_bench_view(settings: BenchViewSettings) -> None:
     print(run(settings).table())
 
 
-def train_defaults(arguments: Sequence[str]) -> TrainSettings:
-    """The preset that is asked for gives the defaults; the help text shows them."""
+def asked(arguments: Sequence[str]) -> dict[str, str]:
+    """The word after each word: the value of a flag, wherever it stands."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
-    preset = PRESETS["small"]
-    for flag, name in itertools.pairwise(words):
-        if flag == "--preset" and name in PRESETS:
-            preset = PRESETS[name]
-    return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
+    return dict(itertools.pairwise(words))
 
 
-def ddpm_defaults(arguments: Sequence[str]) -> DDPMTrainSettings:
-    """The preset that is asked for gives the defaults; the help text shows them."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    preset = DDPM_PRESETS["small"]
-    for flag, name in itertools.pairwise(words):
-        if flag == "--preset" and name in DDPM_PRESETS:
-            preset = DDPM_PRESETS[name]
-    return replace(preset, data=tyro.MISSING, out=tyro.MISSING)
+def of_preset(
+    presets: Mapping[Any, Any], usual: str, *required: str
+) -> Callable[[Sequence[str]], Any]:
+    """Defaults that are those of the preset that is asked for; the help text shows them."""
+
+    def defaults(arguments: Sequence[str]) -> Any:
+        preset = presets.get(asked(arguments).get("--preset", usual), presets[usual])
+        return replace(preset, **dict.fromkeys(required, tyro.MISSING))
+
+    return defaults
+
+
+def style_defaults(arguments: Sequence[str]) -> StyleSettings:
+    """As :func:`of_preset`; the lesson's preset depends on the start, too."""
+    from_noise = {"--preset": "lesson20", "--start": "noise"}.items() <= asked(arguments).items()
+    words = ["--preset", "lesson20 noise"] if from_noise else arguments
+    defaults: StyleSettings = of_preset(STYLE_PRESETS, "standard", "content", "out")(words)
+    return defaults
 
 
 COMMANDS = {
-    "train": Command(TrainSettings, run_train, train_defaults),
+    "train": Command(TrainSettings, run_train, of_preset(PRESETS, "small", "picture", "out")),
     "export": Command(ExportSettings, run_export),
     "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
+    "style": Command(StyleSettings, run_style, style_defaults),
     "demo": Command(DemoSettings, run_demo),
-    "ddpm train": Command(DDPMTrainSettings, run_ddpm_train, ddpm_defaults),
+    "ddpm train": Command(
+        DDPMTrainSettings, run_ddpm_train, of_preset(DDPM_PRESETS, "small", "data", "out")
+    ),
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),

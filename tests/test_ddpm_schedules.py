@@ -53,7 +53,9 @@ def test_200_steps_end_at_about_the_noise_of_1000(name: str) -> None:
     torch.testing.assert_close(a, b, rtol=0.08, atol=0)
 
 
-@pytest.mark.parametrize("schedule", [Discrete(cosine(1000)), LogNormal()], ids=["cosine", "karras"])
+@pytest.mark.parametrize(
+    "schedule", [Discrete(cosine(1000)), LogNormal()], ids=["cosine", "karras"]
+)
 def test_time_is_the_inverse_of_sigma(schedule: Discrete | LogNormal) -> None:
     times = torch.tensor([0.0, 0.25, 7.5, 600.0, 998.75]).double()
     torch.testing.assert_close(schedule.time(schedule.sigma(times)), times)
