@@ -20,7 +20,7 @@ from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -113,12 +113,15 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
 
 
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
-    """The preset that is asked for gives the defaults; the help text shows them."""
+    """The preset and the kind that are asked for give the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     preset = PRESETS["small"]
     for flag, name in itertools.pairwise(words):
         if flag == "--preset" and name in PRESETS:
             preset = PRESETS[name]
+    for kind, values in KINDS.items():
+        if f"--{kind}" in words:
+            preset = replace(preset, **values)
     return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
 
 
