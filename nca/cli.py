@@ -42,8 +42,12 @@ class Command:
 
 def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
+    from nca.texture.sweep import sweep
     from nca.texture.train import train
 
+    if settings.picture.is_dir():
+        print(sweep(settings))
+        return
     trained = train(settings)
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():

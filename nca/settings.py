@@ -25,6 +25,10 @@ class RenderSettings:
     """Make an animation, with a frame every so many steps."""
     scale: int = 1
     """Pixels per cell."""
+    coarseness: float = 1.0
+    """Size of the pattern: 1 as trained, 2 twice as large; see --preset noise of nca train."""
+    pace: float = 1.0
+    """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
     fps: float = 20.0
     """Frames per second of an animation."""
     seed: int = 0
@@ -39,6 +43,9 @@ class RenderSettings:
                 raise InputError(f"--{name} {getattr(self, name)}: must be {least} to {most}")
         if self.every is not None and not 1 <= self.every <= max(self.steps, 1):
             raise InputError(f"--every {self.every}: must be 1 to --steps ({self.steps})")
+        for name, low, high in (("coarseness", 0.1, 10.0), ("pace", 0.01, 2.0)):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"--{name} {getattr(self, name)}: must be {low:g} to {high:g}")
         if not 0 < self.fps <= 100:
             raise InputError(f"--fps {self.fps}: must be above 0 and at most 100")
         parse_size(self.size)

@@ -1,9 +1,10 @@
 """Growing a picture from one cell, and regrowing what is cut off.
 
-Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, the fourth of them
-life; the worst state of a batch starts anew, the three best are damaged. Where we differ: the pool
-holds 256 states, not 1,024 (a checkpoint holds it too), the learning rate falls along a cosine, and
-channels that leave [-1, 1] cost a little.
+Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, the fourth of
+them life; the worst state of a batch starts anew, the three best are damaged. Where we differ: the
+pool holds 256 states, not 1,024 (a checkpoint holds it too), there are 32 to 64 steps at first and
+64 to 96 later, the learning rate falls along a cosine, and channels that leave [-1, 1] cost
+something.
 
 The paper shows ``1 - alpha + rgb``. Here the first three channels hold what is to be added to the
 ground, so that a dead cell, all zeros, has the color of the ground in every player: white for a
@@ -55,9 +56,6 @@ class Growing(Task):
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
     ) -> None:
         self.settings = settings
-        sobel = (
-            torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y]) / torch.tensor([1.0, 8, 8])[:, None, None]
-        )
         own = RuleSettings(
             channels=settings.channels,
             hidden=settings.hidden,
@@ -67,7 +65,9 @@ class Growing(Task):
             alive_threshold=ALIVE,
             seed_state="center",
         )
-        self.rule = starting_rule(settings, own, generator, filters=sobel, update_bias=True)
+        self.rule = starting_rule(
+            settings, own, generator, filters=growing_filters(), update_bias=True
+        )
         self.target = figure_state(target, self.rule.settings, settings.grid)
         self.pool = GrowingPool(self.rule, settings, generator, self.target, engine)
         self.objective = MatchFigure(self.target, settings)
@@ -122,6 +122,11 @@ class Growing(Task):
         )
         write_film(folder / FILM, [picture(state) for state in [*growth, *healing]])
         return picture(growth[-2])
+
+
+def growing_filters() -> Tensor:
+    """Identity and both sobel filters, these divided by 8, [3, 3, 3]."""
+    return torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y]) / torch.tensor([1.0, 8.0, 8.0])[:, None, None]
 
 
 class GrowingPool(Pool):

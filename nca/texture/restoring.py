@@ -62,11 +62,9 @@ class Restoring(Task):
             InputError: the picture cannot be read, or the crops would be larger.
         """
         for name in ("grid", "late_grid"):
-            if getattr(settings, name) > settings.size:
-                flag = "--" + name.replace("_", "-")
-                raise InputError(
-                    f"{flag} {getattr(settings, name)}: at most --size {settings.size}"
-                )
+            side, flag = getattr(settings, name), "--" + name.replace("_", "-")
+            if side > settings.size:
+                raise InputError(f"{flag} {side}: must be at most --size {settings.size}")
         return read_square(settings.picture, settings.size)
 
     @torch.no_grad()
@@ -87,9 +85,8 @@ class Restoring(Task):
         disturbed = disturb(self.target, _generator(self.settings.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
-        frames = dict(
-            zip(stops, [to_image(rule.to_rgb(state)[0]) for state in states], strict=True)
-        )
+        pictures = [to_image(rule.to_rgb(state)[0]) for state in states]
+        frames: dict[int, Image.Image] = dict(zip(stops, pictures, strict=True))
         write_sheet(
             folder / PREVIEW,
             [

@@ -23,7 +23,9 @@ class TrainSettings:
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
-    """The picture: any size and kind; its centered square is used."""
+    """The picture: any size and kind; its centered square is used. A folder of pictures: a rule of
+    each, as many at a time as there are cores; run again, it goes on with those that are missing.
+    """
     out: Path
     """Folder for the results; it is made, and never overwritten without --overwrite."""
     preset: Preset = "small"
@@ -40,6 +42,16 @@ class TrainSettings:
     """Bring a noisy or damaged picture back, instead of making a texture."""
     also: tuple[Path, ...] = ()
     """One or two more pictures for the same rule; the noise of the seed decides which one grows."""
+
+    presets: tuple[Preset, ...] = ()
+    """Of a folder: train a rule of each of these presets for every picture."""
+    prompt: str | None = None
+    """Words that the texture is to look like too, as CLIP sees it; needs the extra clip."""
+    prompt_weight: float = 1.0
+    """Weight of the words; with --texture-weight 0 they alone count."""
+    clip: str = "ViT-B-32/laion2b_s34b_b79k"
+    """The model that reads the words, ARCHITECTURE/WEIGHTS of open_clip, or a folder with
+    open_clip_config.json and open_clip_model.safetensors."""
 
     features: str = "builtin"
     """What is compared: builtin (learned from the picture, no download), random, patches, vgg16,
@@ -138,6 +150,7 @@ class TrainSettings:
             "warm_up": (low, high),
             "texture_weight": (low, high),
             "overflow_weight": (low, high),
+            "prompt_weight": (low, high),
         }
         for name, (least, most) in bounds.items():
             value = getattr(self, name)
@@ -211,15 +224,16 @@ KINDS: dict[str, dict[str, Any]] = {
         "size": 40,
         "grid": 72,
         "late_grid": 72,
-        "late_from": 1.0,
-        "steps": (64, 96),
+        "late_from": 0.4,
+        "steps": (32, 64),
+        "late_steps": (64, 96),
         "batch_size": 8,
         "pool_size": 256,
         "reset_rate": 1.0,
         "damage_rate": 1.0,
         "learning_rate": 2e-3,
         "final_rate": 0.1,
-        "overflow_weight": 0.1,
+        "overflow_weight": 10.0,
     },
     "restore": {"padding": "replicate", "late_grid": 64, "late_steps": (32, 96)},
 }

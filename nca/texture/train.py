@@ -17,6 +17,7 @@ from nca.files import write_atomically
 from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.pool import KeepPool
+from nca.texture.prompt import with_prompt
 from nca.texture.results import thumbnail
 from nca.texture.selection import KeepBest
 from nca.texture.settings import TrainSettings
@@ -193,7 +194,7 @@ class TextureTraining:
         self.learner = Learner(
             task.rule,
             task.pool,
-            task.objective,
+            with_prompt(task.objective, task.rule, settings, generator),
             optimizer,
             engine=engine,
             callbacks=callbacks,
