@@ -19,7 +19,7 @@ from nca.benchmarks.settings import BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
-from nca.settings import DemoSettings, InfoSettings, RenderSettings
+from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -91,6 +91,13 @@ def run_render(settings: RenderSettings) -> None:
     print(render(settings))
 
 
+def run_play(settings: PlaySettings) -> None:
+    """Write a picture."""
+    from nca.play import play
+
+    print(play(settings))
+
+
 def run_eval(settings: EvalSettings) -> None:
     """Measure a rule, and say the most important figures."""
     from nca.evaluation.report import evaluate
@@ -135,6 +142,7 @@ COMMANDS = {
     "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
+    "play": Command(PlaySettings, run_play),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),

@@ -52,8 +52,22 @@ class Quantizer:
     def __call__(self, value: Tensor) -> Tensor:
         """Round to the nearest value of the grid; values outside go to its ends."""
         top = self.levels - 1
-        level = ((value / self.range + self.zero).clamp(0, 1) * top).round()
+        level: Tensor = _Round.apply((value / self.range + self.zero).clamp(0, 1) * top)  # type: ignore[no-untyped-call]
         return (level / top - self.zero) * self.range
+
+
+class _Round(torch.autograd.Function):
+    """Rounding that lets gradients through (Bengio et al. 2013), so that such a rule can learn."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        del ctx
+        return value.round()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        del ctx
+        return gradients[0]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,36 @@ class RenderSettings:
 
 
 @dataclass(frozen=True)
+class PlaySettings:
+    """Play a rule over a photograph, at several scales, and write the picture."""
+
+    rule: Annotated[Path, tyro.conf.Positional]
+    """The rule file."""
+    picture: Annotated[Path, tyro.conf.Positional]
+    """The photograph."""
+    out: Path
+    """The result: .png, .jpg, .webp and so on."""
+    size: int = 768
+    """Longer side of the result, in pixels."""
+    scales: tuple[int, ...] = (4, 2, 1)
+    """Pixels per cell of each run: large forms are of the coarse runs, details of the fine ones."""
+    steps: int = 60
+    """Steps of each run."""
+    strength: float = 0.05
+    """How far each step draws the colors to the photograph, 0 to 1."""
+    seed: int = 0
+    """Which cells fire."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        for name, least, most in (("size", 16, 4096), ("steps", 0, 10**6), ("strength", 0, 1)):
+            if not least <= getattr(self, name) <= most:
+                raise InputError(f"--{name} {getattr(self, name)}: must be {least} to {most}")
+        if not self.scales or not all(1 <= scale <= 64 for scale in self.scales):
+            raise InputError(f"--scales {self.scales}: must be one or more numbers from 1 to 64")
+
+
+@dataclass(frozen=True)
 class InfoSettings:
     """Tell what a rule file holds, and what this machine can run it with."""
 
