@@ -39,7 +39,7 @@ class Host:
         targets: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2 promises 4.
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
-        steering: the direction and scale of what is perceived are uniforms.
+        steering: direction and scale of what is perceived, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
     """
 
@@ -243,7 +243,7 @@ vec4 nca_weight(int nca_i) {{
 }}
 """
 
-_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\n"
+_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\nuniform float nca_pace;\n"
 _RATE = "uniform uint nca_limit;\n"
 
 _SHARE = """

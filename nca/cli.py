@@ -22,10 +22,10 @@ from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
-from nca.settings import DemoSettings, InfoSettings, RenderSettings
+from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import StyleSettings
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -47,10 +47,21 @@ class Command:
 
 def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
+    from nca.texture.sweep import sweep
     from nca.texture.train import train
     from nca.viewer.watch import start_beside
 
-    report(train(settings, start_beside if settings.view else None))
+    if settings.picture.is_dir():
+        print(sweep(settings))
+    else:
+        trained = train(settings, start_beside if settings.view else None)
+        report(trained)
+        losses = ", ".join(
+            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+            for state, loss in trained.loss_by_state.items()
+        )
+        if losses:
+            print(f"Texture loss by the state's format: {losses}")
 
 
 def report(trained: Any) -> None:
@@ -58,11 +69,6 @@ def report(trained: Any) -> None:
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
-    losses = ", ".join(
-        f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
-        for state, loss in trained.loss_by_state.items()
-    )
-    print(f"Texture loss by the state's format: {losses}")
 
 
 def run_demo(settings: DemoSettings) -> None:
@@ -100,6 +106,13 @@ def run_render(settings: RenderSettings) -> None:
     from nca.render import render
 
     print(render(settings))
+
+
+def run_play(settings: PlaySettings) -> None:
+    """Write a picture."""
+    from nca.play import play
+
+    print(play(settings))
 
 
 def run_eval(settings: EvalSettings) -> None:
@@ -180,6 +193,15 @@ def of_preset(
     return defaults
 
 
+def train_defaults(arguments: Sequence[str]) -> TrainSettings:
+    """As :func:`of_preset`, with what the kind of training puts in the place of its values."""
+    defaults: TrainSettings = of_preset(PRESETS, "small", "picture", "out")(arguments)
+    for kind, values in KINDS.items():
+        if f"--{kind}" in arguments:
+            defaults = replace(defaults, **values)
+    return defaults
+
+
 def style_defaults(arguments: Sequence[str]) -> StyleSettings:
     """As :func:`of_preset`; the lesson's preset depends on the start, too."""
     from_noise = {"--preset": "lesson20", "--start": "noise"}.items() <= asked(arguments).items()
@@ -189,11 +211,12 @@ def style_defaults(arguments: Sequence[str]) -> StyleSettings:
 
 
 COMMANDS = {
-    "train": Command(TrainSettings, run_train, of_preset(PRESETS, "small", "picture", "out")),
+    "train": Command(TrainSettings, run_train, train_defaults),
     "export": Command(ExportSettings, run_export),
     "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
+    "play": Command(PlaySettings, run_play),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "style": Command(StyleSettings, run_style, style_defaults),

@@ -192,6 +192,8 @@ class Panel:
         )
         scale = math.log2(simulation.scale)
         simulation.scale = 2 ** _slider("Coarseness", f"{simulation.scale:.2f}", scale, -2.0, 2.0)
+        pace = math.log2(simulation.pace)
+        simulation.pace = 2 ** _slider("Pace", f"{simulation.pace:.2f}", pace, -4.0, 1.0)
         rate = simulation.update_rate or simulation.rules[0].settings.update_rate
         chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
         if chosen != rate:

@@ -88,7 +88,7 @@ class Player:
             [named.rule or _STILL for named in rules], (height, width), settings.seed
         )
         self.simulation.turn = math.radians(settings.rotation)
-        self.simulation.scale = settings.coarseness
+        self.simulation.scale, self.simulation.pace = settings.coarseness, settings.pace
         self.simulation.update_rate = settings.update_rate
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
@@ -209,7 +209,8 @@ class Player:
             self.history.clear()
             self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
             new = self.simulation
-            new.turn, new.scale, new.update_rate = old.turn, old.scale, old.update_rate
+            new.turn, new.scale, new.pace = old.turn, old.scale, old.pace
+            new.update_rate = old.update_rate
             old.release()
             self.fit()
         self.simulation.field.restore(saved.owner)

@@ -46,7 +46,9 @@ class Simulation:
         state, previous: before and after the last step.
         step_number: steps since the last reset.
         turn: angle in radians by which the perceived directions are turned.
-        scale: 1 as trained, 2 twice as coarse.
+        scale: of the pattern: 1 as trained, 2 twice as large.
+        pace: length of a step, 1 as trained; where the pattern is larger it is shortened by itself,
+            as else nothing would be stable.
         update_rate: probability that a cell fires, or None: that of every rule itself.
         field: which rule has which cell; :meth:`show_field` after a change.
 
@@ -65,7 +67,7 @@ class Simulation:
         targets: int | None = None,
     ) -> None:
         self.gl, self.seed, self.step_number = gl, seed, 0
-        self.turn, self.scale = 0.0, 1.0
+        self.turn, self.scale, self.pace = 0.0, 1.0, 1.0
         self.update_rate: float | None = None
         self._store = store
         self._targets = min(targets or 8, target_limit(gl))
@@ -154,6 +156,7 @@ class Simulation:
             values: dict[str, Value] = {
                 "nca_turn": (math.cos(self.turn), math.sin(self.turn)),
                 "nca_scale": self.scale,
+                "nca_pace": self.pace / max(1.0, self.scale**2),
                 "nca_limit": max(fire_threshold(rate) - 1, 0),
             }
             for shader, _ in shaders.step:
