@@ -93,7 +93,7 @@ def test_one_fit_is_as_good_as_several(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     image, unet = image_job(tmp_path), unet_job(tmp_path)
-    with pytest.raises(InputError, match="does not fit what is to be trained: .*pixels"):
+    with pytest.raises(InputError, match=r"does not fit what is to be trained: .*pixels"):
         unet.load_state_dict(image.state_dict())
 
 
@@ -106,7 +106,7 @@ def test_a_checkpoint_with_a_callback_too_many_is_refused(tmp_path: Path) -> Non
 def test_two_callbacks_of_a_kind_keep_their_own_state(tmp_path: Path) -> None:
     def make() -> tuple[Learner, EMA, EMA]:
         learner = image_job(tmp_path)
-        fast, slow = EMA(0.5), EMA(0.99)
+        fast, slow = (EMA(decay, warm_up=False) for decay in (0.5, 0.99))
         learner.use_callbacks([fast, slow])
         return learner, fast, slow
 
