@@ -32,6 +32,7 @@ from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
     Checkpoint,
+    Device,
     Metrics,
     NormalizeGradients,
     Progress,
@@ -42,6 +43,7 @@ from nca.training.callbacks import (
 from nca.training.callbacks.plot import write_loss_plot
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
 from nca.training.learner import Learner
+from nca.unroll.choice import choose_backend
 from nca.unroll.threads import fastest
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ class TextureTraining:
         self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
     ) -> None:
         self.settings, self.target = settings, target
-        engine = engine or _engine(settings)
+        engine, device = engine or _engine(settings), _device(settings)
         if settings.pool_size < engine.processes * settings.batch_size:
             raise InputError(
                 f"--pool-size {settings.pool_size}: {engine.processes} processes draw "
@@ -192,9 +194,11 @@ class TextureTraining:
         scale_filters(rule, settings.filter_scale, fresh=True)
         if settings.state == "rgba8":
             round_weights(rule)
+        if settings.backend == "native":  # say at once if it cannot be had
+            choose_backend(settings.backend, rule.seed(1, 8, 8), rule)
         pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
         self.texture_loss: TextureLoss = build_texture_loss(
-            target[None],
+            target[None].to(device),
             settings.features,
             settings.statistic,
             generator,
@@ -208,6 +212,7 @@ class TextureTraining:
         self.metrics = Metrics(settings.out)
         self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
         callbacks: list[Callback] = [
+            Device(device),
             schedule,
             NormalizeGradients(),
             self.stabilizer,
@@ -317,9 +322,19 @@ def _rule_settings(settings: TrainSettings) -> RuleSettings:
     )
 
 
+def _device(settings: TrainSettings) -> torch.device:
+    if settings.backend != "cuda":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise InputError("--backend cuda: no GPU that torch can use was found; use native or torch")
+    return torch.device("cuda")
+
+
 def _engine(settings: TrainSettings) -> Engine:
     wanted = settings.precision
-    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast())
+    device = _device(settings).type
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
+    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)
     if process_count() > 1:
         return launched(bfloat16=bfloat16)
-    return Autocast() if bfloat16 else Engine()
+    return Autocast(device) if bfloat16 else Engine()
