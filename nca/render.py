@@ -6,6 +6,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
@@ -22,6 +23,9 @@ def render(settings: RenderSettings) -> Path:
         GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
     rule = load_rule(settings.rule).rule
+    if (settings.coarseness, settings.pace) != (1.0, 1.0):
+        pace = settings.pace / max(1.0, settings.coarseness**2)
+        rule = rescaled(rule, settings.coarseness, pace)
     width, height = parse_size(settings.size)
     stops = [settings.steps]
     if settings.every is not None:

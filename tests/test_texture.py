@@ -50,7 +50,13 @@ def settings(picture: Path, tmp_path: Path) -> TrainSettings:
 
 def test_presets_have_the_sizes_they_are_known_for() -> None:
     sizes = {name: (p.channels, p.hidden) for name, p in PRESETS.items()}
-    assert sizes == {"tiny": (4, 8), "small": (8, 32), "full": (12, 96), "lesson20": (4, 8)}
+    assert sizes == {
+        "tiny": (4, 8),
+        "small": (8, 32),
+        "full": (12, 96),
+        "noise": (12, 96),
+        "lesson20": (4, 8),
+    }
     assert all(name == preset.preset for name, preset in PRESETS.items())
 
 
@@ -87,9 +93,6 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--backend cuda: no GPU"):
         TextureTraining(replace(settings, backend="cuda"), target)
-    rounded = replace(settings, backend="native", state="rgba8")
-    with pytest.raises(InputError, match="backend native cannot be used here: it does not round"):
-        TextureTraining(rounded, target)
 
 
 def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:
@@ -209,12 +212,11 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     assert long_run_score(rule, loss, 16, (50,), range(2)) == math.inf
 
 
-def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = KeepBest(None, None, 16, 0)  # type: ignore[arg-type]
+def test_the_one_that_lasts_is_chosen() -> None:
     rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
-    keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    monkeypatch.setattr("nca.texture.selection.long_run_score", lambda rule, *_: late[id(rule)])
+    keep = KeepBest(None, lambda rule, *_: late[id(rule)], 0)
+    keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     late[id(rules[1])] = math.nan
     assert keep.choose() is keep.candidates[0]

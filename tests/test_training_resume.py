@@ -106,7 +106,7 @@ def test_a_checkpoint_with_a_callback_too_many_is_refused(tmp_path: Path) -> Non
 def test_two_callbacks_of_a_kind_keep_their_own_state(tmp_path: Path) -> None:
     def make() -> tuple[Learner, EMA, EMA]:
         learner = image_job(tmp_path)
-        fast, slow = EMA(0.5), EMA(0.99)
+        fast, slow = (EMA(decay, warm_up=False) for decay in (0.5, 0.99))
         learner.use_callbacks([fast, slow])
         return learner, fast, slow
 

@@ -15,19 +15,18 @@ import torch
 import nca
 from nca.errors import InputError
 from nca.files import write_atomically
-from nca.images import read_square
-from nca.losses.texture import TextureLoss, build_texture_loss
-from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
+from nca.rule import Rule
 from nca.rulefile import save_rule
-from nca.texture.eight_bit import loss_by_state, round_weights
 from nca.texture.newest import WriteNewest
-from nca.texture.objective import GrowTexture
-from nca.texture.pool import KeepPool, Pool
-from nca.texture.results import thumbnail, write_growth, write_preview
-from nca.texture.scaling import scale_filters
+from nca.texture.pool import KeepPool
+from nca.texture.prompt import with_prompt
+from nca.texture.results import thumbnail
 from nca.texture.selection import KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
+from nca.texture.start import with_sizes_of_parent
+from nca.texture.task import FILM, PREVIEW, device_of
+from nca.texture.tasks import task_of
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -43,19 +42,15 @@ from nca.training.callbacks import (
 from nca.training.callbacks.plot import write_loss_plot
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
 from nca.training.learner import Learner
-from nca.unroll.choice import choose_backend
 from nca.unroll.threads import fastest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 RULE, CHECKPOINT, SETTINGS = "rule.safetensors", "checkpoint.pt", "settings.json"
-RESULTS = (RULE, "preview.png", "growth.webp", "loss.png", "metrics.jsonl", "metrics.csv",
-           CHECKPOINT, SETTINGS)  # fmt: skip
+RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", CHECKPOINT, SETTINGS)
 
 WORTH_A_LOOK = {
-    "preview.png": "the picture, and the texture after 30, 200 and 2,000 steps",
-    "growth.webp": "the texture growing from nothing",
     RULE: "the rule",
     "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
 }
@@ -103,7 +98,8 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
         SystemExit: at the end of every process but the first.
     """
-    target = read_square(settings.picture, settings.size)
+    settings = with_sizes_of_parent(settings)
+    target = task_of(settings).read(settings)
     engine = _engine(settings)
     if engine.rank == 0:
         prepare_folder(settings)
@@ -172,7 +168,7 @@ class TextureTraining:
 
     Args:
         settings: all of them.
-        target: [3, S, S] in [0, 1].
+        target: as the task of the settings reads it; [3, S, S] in [0, 1] for a texture.
         engine: how gradients and steps are computed; by default what the settings ask for.
 
     Raises:
@@ -183,41 +179,29 @@ class TextureTraining:
         self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
     ) -> None:
         self.settings, self.target = settings, target
-        engine, device = engine or _engine(settings), _device(settings)
+        engine, device = engine or _engine(settings), device_of(settings)
         if settings.pool_size < engine.processes * settings.batch_size:
             raise InputError(
                 f"--pool-size {settings.pool_size}: {engine.processes} processes draw "
                 f"{engine.processes * settings.batch_size} states an iteration"
             )
         generator = torch.Generator().manual_seed(settings.seed)
-        rule = Rule(_rule_settings(settings), generator=generator)
-        scale_filters(rule, settings.filter_scale, fresh=True)
-        if settings.state == "rgba8":
-            round_weights(rule)
-        if settings.backend == "native":  # say at once if it cannot be had
-            choose_backend(settings.backend, rule.seed(1, 8, 8), rule)
-        pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
-        self.texture_loss: TextureLoss = build_texture_loss(
-            target[None].to(device),
-            settings.features,
-            settings.statistic,
-            generator,
-            weights=settings.layer_weights,
-            torus=settings.padding == "circular",
+        task = self.task = task_of(settings)(settings, target, generator, engine)
+        optimizer = torch.optim.Adam(
+            task.rule.parameters(), settings.learning_rate, betas=(0.9, 0.99)
         )
-        optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
         self.ema = EMA(settings.ema)
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
-        self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
+        self.best = KeepBest(self.ema, task.score, settings.seed)
         callbacks: list[Callback] = [
             Device(device),
             schedule,
             NormalizeGradients(),
             self.stabilizer,
             self.ema,
-            KeepPool(pool),
+            KeepPool(task.pool),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
@@ -225,9 +209,9 @@ class TextureTraining:
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
-            rule,
-            pool,
-            GrowTexture(rule, self.texture_loss, settings),
+            task.rule,
+            task.pool,
+            with_prompt(task.objective, task.rule, settings, generator),
             optimizer,
             engine=engine,
             callbacks=callbacks,
@@ -253,11 +237,15 @@ class TextureTraining:
 
         A run by iterations does not try: its bits must repeat, and they depend on the number.
         """
+        texture_loss = self.task.texture_loss
+        if texture_loss is None:
+            return 1
 
         def run(threads: int) -> None:
             torch.set_num_threads(threads)
-            images = torch.rand(self.settings.batch_size, *self.target.shape, requires_grad=True)
-            losses = torch.stack(list(self.texture_loss(images).values()))
+            size = self.settings.size
+            images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
+            losses = torch.stack(list(texture_loss(images).values()))
             torch.autograd.grad(losses.sum(), images)
 
         limit = torch.get_num_threads()
@@ -268,14 +256,11 @@ class TextureTraining:
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
         folder = settings.out
-        by_state = loss_by_state(
-            kept.rule, self.texture_loss, settings.late_grid, settings.seed + FRESH_SEEDS
-        )
+        portrait = self.task.show(folder, kept.rule)
+        by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
         report = self._report(kept.iteration, kept.score)
         info = {"training": report | {"loss_by_state": by_state}}
-        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
-        write_preview(folder / "preview.png", kept.rule, self.target)
-        write_growth(folder / "growth.webp", kept.rule, settings.size)
+        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
         write_loss_plot(
             folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
         )
@@ -288,7 +273,7 @@ class TextureTraining:
             kept.score,
             by_state,
             self.stabilizer.restores,
-            WORTH_A_LOOK,
+            self.task.looks_like | WORTH_A_LOOK,
         )
 
     def _report(self, kept_from: int, score: float) -> dict[str, Any]:
@@ -310,29 +295,9 @@ class TextureTraining:
         }
 
 
-def _rule_settings(settings: TrainSettings) -> RuleSettings:
-    return RuleSettings(
-        channels=settings.channels,
-        hidden=settings.hidden,
-        padding=settings.padding,
-        update_rate=settings.update_rate,
-        seed_state="noise" if settings.noise else "zeros",
-        noise_level=settings.noise,
-        quantization=Quantization(state=EIGHT_BIT_STATE if settings.state == "rgba8" else None),
-    )
-
-
-def _device(settings: TrainSettings) -> torch.device:
-    if settings.backend != "cuda":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise InputError("--backend cuda: no GPU that torch can use was found; use native or torch")
-    return torch.device("cuda")
-
-
 def _engine(settings: TrainSettings) -> Engine:
     wanted = settings.precision
-    device = _device(settings).type
+    device = device_of(settings).type
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
     bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)
     if process_count() > 1:

@@ -9,7 +9,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -103,14 +102,16 @@ class Learner:
         ends the fit. Without any of them it is one epoch more.
         """
         self._set_limits(epochs, iterations, minutes)
-        with self._phase("fit"):
-            while self.epoch < self._epochs and not self._over:
-                self._one_epoch(self.batches, training=True)
-                if self.valid_batches is not None:
-                    self._validate(self.valid_batches)
-                if self.batches.finished or not self._over:
-                    self.epoch += 1
-                    self.batches.rewind()
+        self._phase("fit", self._all_epochs)
+
+    def _all_epochs(self) -> None:
+        while self.epoch < self._epochs and not self._over:
+            self._one_epoch(self.batches, training=True)
+            if self.valid_batches is not None:
+                self._validate(self.valid_batches)
+            if self.batches.finished or not self._over:
+                self.epoch += 1
+                self.batches.rewind()
 
     def _validate(self, batches: Iterable[Any]) -> None:
         self._set_aside = generator_state()
@@ -124,14 +125,16 @@ class Learner:
     def _one_epoch(self, batches: Iterable[Any], *, training: bool) -> None:
         self.training = training
         self.model.train(training)
-        with self._phase("epoch"), torch.set_grad_enabled(training):
-            for self.batch in batches:
-                with self._phase("batch"):
-                    self._one_batch()
-                if training:
-                    self.seconds = self.engine.highest(time.monotonic() - self._began)
-                    if self._over:
-                        break
+        with torch.set_grad_enabled(training):
+            self._phase("epoch", lambda: self._all_batches(batches))
+
+    def _all_batches(self, batches: Iterable[Any]) -> None:
+        for self.batch in batches:
+            self._phase("batch", self._one_batch)
+            if self.training:
+                self.seconds = self.engine.highest(time.monotonic() - self._began)
+                if self._over:
+                    break
 
     def _one_batch(self) -> None:
         self.iteration += self.training
@@ -154,12 +157,11 @@ class Learner:
         finally:
             self.engine.zero_grad(self.optimizer)
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
+    def _phase(self, name: str, body: Callable[[], None]) -> None:
         failure: BaseException | None = None
         try:
             self._emit(f"before_{name}")
-            yield
+            body()
             self._emit(f"after_{name}")
         except CANCEL[name]:
             pass

@@ -14,8 +14,7 @@ from nca.rule import Quantization, Rule, dense_kernel
 
 def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     """See :func:`nca.unroll.unroll`."""
-    quantization = rule.settings.quantization
-    if quantization != Quantization(state=quantization.state):
+    if rule.settings.quantization != Quantization():
         for mask in masks:  # rounding of the perceived values cannot be folded away
             state = rule.step(state, mask)
         return state
@@ -30,5 +29,5 @@ def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
         after = state + F.conv2d(hidden, w2, b2) * mask[:, None]
         if threshold is not None:
             after = after * (rule.alive(state) & rule.alive(after))
-        state = after if quantization.state is None else quantization.state(after)
+        state = after
     return state
