@@ -97,9 +97,7 @@ def test_the_loop_does_what_a_loop_written_straight_does() -> None:
     [("before_batch", 2), ("after_predict", 2), ("after_loss", 2), ("after_backward", 2),
      ("after_step", 3), ("after_batch", 3)],
 )  # fmt: skip
-def test_a_cancelled_batch_is_cleaned_up_and_leaves_no_gradient(
-    where: str, steps: int
-) -> None:
+def test_a_cancelled_batch_is_cleaned_up_and_leaves_no_gradient(where: str, steps: int) -> None:
     done = []
 
     def act(event: str, learner: Learner) -> None:
