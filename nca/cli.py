@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import BenchCoreSettings, BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
@@ -112,6 +112,13 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
     print(run(settings).table())
 
 
+def run_bench_core(settings: BenchCoreSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.core import run
+
+    print(run(settings).table())
+
+
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -132,6 +139,7 @@ COMMANDS = {
     "info": Command(InfoSettings, run_info),
     "demo": Command(DemoSettings, run_demo),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench core": Command(BenchCoreSettings, run_bench_core),
 }
 
 
