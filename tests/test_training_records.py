@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,7 +135,7 @@ def test_tensorboard_has_the_rows(tmp_path: Path) -> None:
 
 
 class FakeRun:
-    """What WandB needs of a run; the real one is a service of its own."""
+    """What WandB asks of a run, to see what it asks; the real one is tested below."""
 
     def __init__(self, **options: Any) -> None:
         self.options, self.rows, self.finished = options, [], False
@@ -169,6 +171,31 @@ def test_wandb_is_told_the_rows_and_resumes_its_run(monkeypatch: pytest.MonkeyPa
     assert runs[1].options == {"project": "p", "id": "new", "resume": "allow"}
 
 
+LOGGED = """
+from nca.training.callbacks import Metrics, WandB
+from tests.test_training_records import make
+
+metrics = Metrics(every=2)
+make(metrics, WandB(metrics, project="p", mode="offline")).fit(1)
+"""
+
+
+@pytest.mark.slow
+def test_wandb_itself_takes_the_rows(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED], cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=200, env=os.environ | {"PYTHONPATH": path, "WANDB_SILENT": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (log,) = tmp_path.glob("wandb/offline-*/*.wandb")
+    raw = log.read_bytes()
+    for name, values in (("loss", "9 21 33 42"), ("style/b", "3 7 11 14")):
+        for value in values.split():  # a name and its value as JSON, as protobuf puts them
+            field = bytes([0x12, len(name)]) + name.encode() + bytes([0x82, 1, len(value)])
+            assert field + value.encode() in raw
+
+
 def square(side: int) -> Any:
     def snapshot(learner: Learner) -> Image.Image:
         level = min(1.0, learner.iteration / 20)
@@ -190,9 +217,9 @@ def test_one_callback_films_all_three_jobs(
     if ending == "mp4":
         import imageio_ffmpeg  # noqa: PLC0415
 
-        frames = imageio_ffmpeg.read_frames(str(movie))
-        assert next(frames)["source_size"] == (34, 34)
-        assert len(list(frames)) == 5 + 3
+        assert imageio_ffmpeg.count_frames_and_secs(movie)[0] == 5 + 3
+        told = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", movie]
+        assert "34x34" in subprocess.run(told, capture_output=True, text=True, check=False).stderr
     else:
         with Image.open(movie) as film:
             assert film.size == (33, 33)
