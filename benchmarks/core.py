@@ -50,7 +50,7 @@ class Straight:
 
     def __init__(self, *, average: bool) -> None:
         self.model, self.optimizer, self.batches = make()
-        self.weights = list(self.model.parameters())
+        self.weights: list[torch.Tensor] = list(self.model.parameters())
         self.average = [w.detach().clone() for w in self.weights] if average else []
 
     def __call__(self) -> None:
