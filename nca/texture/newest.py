@@ -14,7 +14,7 @@ from nca.training.callbacks import EMA
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
-INTERVAL = 2.0  # seconds; writing takes some milliseconds, most of them waiting for the disk
+INTERVAL = 0.5  # seconds; writing takes some milliseconds, most of them waiting for the disk
 
 
 class WriteNewest(Callback):
