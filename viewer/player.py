@@ -28,7 +28,7 @@ from nca.viewer.watch import Watcher
 MEASURE_EVERY = 30  # frames
 COUNT_SECONDS = 0.5
 MESSAGE_SECONDS = 2.5
-OLD_NEWS_SECONDS = 10.0  # a rule in training is a new one every two seconds: told once
+OLD_NEWS_SECONDS = 10.0  # a rule in training is a new one twice a second: told once
 MAX_RULES = 16
 
 
