@@ -21,6 +21,7 @@ from nca.rule import Rule
 from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool
 from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
+from nca.texture.scaling import folded
 from nca.texture.selection import long_run_score
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
@@ -152,7 +153,6 @@ def noise_levels(count: int) -> list[float]:
 
 def seeded(rule: Rule, level: float) -> Rule:
     """The same weights, with noise of another width as their seed."""
-    copy = Rule(rule.settings, rule.filters, update_bias=rule.b2 is not None)
-    copy.load_state_dict(rule.state_dict())
+    copy = folded(rule)
     copy.settings = replace(rule.settings, noise_level=level)
     return copy
