@@ -109,6 +109,20 @@ class SeveralPool(Pool):
         self.levels = torch.tensor(noise_levels(count)) / rule.settings.noise_level
         super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
 
+    def pick(self) -> Tensor:
+        """As many places of each picture as can be: a batch without one would unlearn it."""
+        order = torch.randperm(self.settings.pool_size, generator=self.generator)
+        count = len(self.levels)
+        places = [order[order % count == i] for i in range(count)]
+        turns = torch.cat([torch.arange(len(own)) * count + i for i, own in enumerate(places)])
+        first = torch.cat(places)[turns.argsort()][: self.drawn]
+        return first[torch.randperm(len(first), generator=self.generator)]
+
+    def disturb(self, index: Tensor, state: Tensor) -> None:
+        """Start one state anew, perhaps. Erased or noisy discs would be seeds of other pictures."""
+        if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
+            state[:1] = self.seeds(index[:1], state.shape[-1])
+
     def seeds(self, index: Tensor, side: int) -> Tensor:
         """Noise of the width that tells the pictures apart."""
         level = self.levels[index % len(self.levels)]
