@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_no_more_runs_than_cores(settings: TrainSettings, monkeypatch: pytest.Mo
         tuple(map(float, path.read_text().split())) for path in settings.out.glob("*/times")
     )
     assert len(spans) == 4
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert not mp.active_children()
 
 
