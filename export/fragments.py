@@ -185,10 +185,19 @@ def colors_fragment(
     )
 
 
-def screen_fragment(host: Host) -> str:
-    """Shader that shows the texture of :func:`colors_fragment` through a camera."""
+def screen_fragment(host: Host, sampling: int | None = None) -> str:
+    """Shader that shows the texture of :func:`colors_fragment` through a camera.
+
+    Args:
+        host: where it runs.
+        sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
+    """
+    fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     return (
-        _version(host) + _shared("screen.glsl") + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        _version(host)
+        + fixed
+        + _shared("screen.glsl")
+        + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
         "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
     )
 

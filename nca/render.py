@@ -10,6 +10,7 @@ from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
+from nca.viewer.simulation import simulate_gl
 
 MAX_FRAMES = 5000
 
@@ -19,6 +20,7 @@ def render(settings: RenderSettings) -> Path:
 
     Raises:
         InputError: the rule cannot be read, or the result not be written.
+        GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
     rule = load_rule(settings.rule).rule
     if (settings.coarseness, settings.pace) != (1.0, 1.0):
@@ -33,10 +35,11 @@ def render(settings: RenderSettings) -> Path:
         if len(stops) > MAX_FRAMES:
             raise InputError(f"--every {settings.every}: more than {MAX_FRAMES} frames")
     seeds = rule.seed(1, height, width, seed=settings.seed)
-    frames = [
-        _enlarged(to_image(rule.to_rgb(state)[0]), settings.scale)
-        for state in simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
-    ]
+    if settings.engine == "gl":
+        states = simulate_gl(rule, seeds, stops, seed=settings.seed)
+    else:
+        states = simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
+    frames = [_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale) for state in states]
     if settings.every is None:
         write_image(settings.out, frames[0])
     else:

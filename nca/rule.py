@@ -50,24 +50,35 @@ class Quantizer:
             raise ValueError(f"quantizer levels must be 2 to 65536, not {self.levels}")
 
     def __call__(self, value: Tensor) -> Tensor:
-        """Round to the nearest value of the grid; values outside go to its ends."""
+        """Round to the nearest value of the grid; values outside go to its ends.
+
+        Gradients pass unchanged, also from beyond the ends: else nothing would pull a value back.
+        """
         top = self.levels - 1
-        level: Tensor = _Round.apply((value / self.range + self.zero).clamp(0, 1) * top)  # type: ignore[no-untyped-call]
-        return (level / top - self.zero) * self.range
+        level = ((value.detach() / self.range + self.zero).clamp(0, 1) * top).round()
+        return straight_through(value, (level / top - self.zero) * self.range)
 
 
-class _Round(torch.autograd.Function):
-    """Rounding that lets gradients through (Bengio et al. 2013), so that such a rule can learn."""
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, rounded: Tensor) -> Tensor:
+        del ctx, value
+        return rounded
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         del ctx
-        return value.round()
+        return gradients[0], None
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        del ctx
-        return gradients[0]
+
+def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
+    """``rounded``, with the gradient of ``value`` (Bengio et al., arXiv:1308.3432, 2013)."""
+    result: Tensor = _StraightThrough.apply(value, rounded)  # type: ignore[no-untyped-call]
+    return result
+
+
+# A state kept in bytes, where a rule does not tell its own range: that of the article's rules.
+EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class RenderSettings:
     """Frames per second of an animation."""
     seed: int = 0
     """Which cells fire, and the noise that some rules grow from."""
-    engine: Literal["auto", "torch", "native"] = "auto"
-    """What computes the steps; auto takes the fastest there is."""
+    engine: Literal["auto", "torch", "native", "gl"] = "auto"
+    """What computes the steps: gl takes the graphics card, auto the fastest on the processor."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""

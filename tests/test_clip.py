@@ -83,7 +83,7 @@ def test_pictures_can_be_drawn_to_the_words(tiny: Path) -> None:
         optimizer.zero_grad()
         loss(images).mean().backward()
         optimizer.step()
-    assert float(loss(images.detach()).mean()) < 0.8 * first
+    assert float(loss(images.detach()).mean()) < 0.9 * first
 
 
 def test_a_training_with_words_leaves_its_loss(tiny: Path, tmp_path: Path) -> None:

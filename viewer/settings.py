@@ -23,7 +23,7 @@ class ViewSettings:
     """Rule files."""
     grid: str = "256x256"
     """Width and height of the grid, in cells."""
-    size: str = "768x768"
+    size: str = "1120x768"
     """Width and height of the window, in the units of the screen."""
     seed: int = 0
     """Which cells fire, and the noise that some rules grow from."""

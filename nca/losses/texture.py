@@ -5,13 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nca.errors import InputError
-from nca.losses.features import FeatureExtractor, Patches
-from nca.losses.patchnet import Builtin, RandomBank
-from nca.losses.pretrained import ARCHITECTURES, Pretrained
+from nca.losses.build import build_features, is_pretrained
+from nca.losses.features import FeatureExtractor
 from nca.losses.statistics import STATISTICS, Statistic
-
-FEATURES = ("builtin", "random", "patches", *ARCHITECTURES)
+from nca.losses.style import StyleTerm, describe
 
 
 class TextureLoss:
@@ -37,14 +34,10 @@ class TextureLoss:
         weights: Mapping[str, float] | None = None,
         torus: bool = True,
     ) -> None:
-        self.features, self.statistic, self.torus = features, statistic, torus
+        self.features, self.torus = features, torus
         with torch.no_grad():
-            layers = features(target, torus=False)
-            self.targets = {name: statistic.describe(layer) for name, layer in layers.items()}
-        self.weights = dict.fromkeys(self.targets, 1.0) | dict(weights or {})
-        unknown = sorted(set(self.weights) - set(self.targets))
-        if unknown:
-            raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(self.targets)}")
+            targets = describe(features(target, torus=False), statistic)
+        self.style = StyleTerm(targets, statistic, weights=weights)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted distance of every picture, by layer.
@@ -55,11 +48,7 @@ class TextureLoss:
         Returns:
             Name of the layer -> [B].
         """
-        layers = self.features(images, torus=self.torus)
-        return {
-            name: self.weights[name] * self.statistic.distance(layer, self.targets[name])
-            for name, layer in layers.items()
-        }
+        return self.style(self.features(images, torus=self.torus))
 
 
 def build_texture_loss(
@@ -75,7 +64,7 @@ def build_texture_loss(
 
     Args:
         target: [1, 3, H, W] in [0, 1].
-        features: one of :data:`FEATURES`, or the path of a ``.safetensors`` file.
+        features: one of :data:`nca.losses.build.FEATURES`, or the path of a ``.safetensors`` file.
         statistic: a key of :data:`nca.losses.statistics.STATISTICS`.
         generator: source of whatever the statistic draws at random.
         weights: of layers by name.
@@ -84,24 +73,15 @@ def build_texture_loss(
     Raises:
         InputError: the features cannot be had.
     """
-    extractor: FeatureExtractor
-    if features == "builtin":
-        extractor = Builtin(target)
-    elif features == "random":
-        extractor = RandomBank(target)
-    elif features == "patches":
-        extractor = Patches()
-    elif features in ARCHITECTURES or features.endswith(".safetensors"):
-        # The lesson took the net as it was trained, with zeros beyond the border.
-        lesson = statistic == "lesson20"
-        extractor = Pretrained(features, border="zeros" if lesson else "reflect")
-        torus = torus and not lesson
-    else:
-        raise InputError(
-            f"--features {features}: must be one of {', '.join(FEATURES)}, or a .safetensors file"
-        )
+    # The lesson took the net as it was trained, with zeros beyond the border.
+    lesson = statistic == "lesson20" and is_pretrained(features)
+    extractor = build_features(features, target, border="zeros" if lesson else "reflect")
     return TextureLoss(
-        target, extractor, STATISTICS[statistic](generator), weights=weights, torus=torus
+        target,
+        extractor,
+        STATISTICS[statistic](generator),
+        weights=weights,
+        torus=torus and not lesson,
     )
 
 

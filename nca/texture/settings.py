@@ -80,6 +80,8 @@ class TrainSettings:
     """Replace the results in the folder."""
     quiet: bool = False
     """Plain lines instead of a progress bar."""
+    view: bool = False
+    """Open a window beside the training that shows the rule as it learns."""
 
     channels: int = 8
     """Values per cell."""
@@ -89,6 +91,9 @@ class TrainSettings:
     """Probability that a cell fires in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What a cell at the border sees beyond it; circular makes the texture tile."""
+    state: Literal["rgba32f", "rgba8"] = "rgba32f"
+    """How hosts will keep the state: 32-bit floats, or 8 bits a value. For 8 bits the training
+    rounds state and weights as such a host does."""
     noise: float = 0.0
     """Width of the uniform noise that the texture grows from; 0: from nothing at all."""
 

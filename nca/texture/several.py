@@ -152,7 +152,7 @@ class GrowSeveral(GrowTexture):
         for i, texture_loss in enumerate(self.texture_losses):
             own = images[batch.index % len(self.texture_losses) == i]
             # A batch may have no state of a picture; its terms are there all the same, as zeros.
-            layers = texture_loss(own) if len(own) else dict.fromkeys(texture_loss.targets)
+            layers = texture_loss(own) if len(own) else dict.fromkeys(texture_loss.style.targets)
             for name, value in layers.items():
                 share = images.new_zeros(()) if value is None else value.sum() / len(images)
                 terms[f"texture{i + 1}/{name}"] = self.settings.texture_weight * share

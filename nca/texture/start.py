@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nca.rule import DEFAULT_FILTERS, Rule, RuleSettings
+from nca.rule import DEFAULT_FILTERS, EIGHT_BIT_STATE, Rule, RuleSettings
 from nca.rulefile import load_rule
+from nca.texture.eight_bit import round_weights
 from nca.texture.scaling import scale_filters
 from nca.texture.settings import TrainSettings
 
@@ -54,21 +55,24 @@ def starting_rule(
     Raises:
         InputError: the parent cannot be read.
     """
+    fresh = settings.from_rule is None
     if settings.from_rule is None:
         rule = Rule(own, filters, update_bias=update_bias, generator=generator)
-        scale_filters(rule, filter_units(rule.filters, settings.filter_scale), fresh=True)
-        return rule
-    parent = load_rule(settings.from_rule).rule
-    theirs = parent.settings
-    parent.settings = replace(
-        own,
-        rgb_scale=theirs.rgb_scale,
-        rgb_offset=theirs.rgb_offset,
-        hidden_clip=theirs.hidden_clip,
-        quantization=theirs.quantization,
-    )
-    scale_filters(parent, filter_units(parent.filters, settings.filter_scale), fresh=False)
-    return parent
+    else:
+        rule = load_rule(settings.from_rule).rule
+        rule.settings = replace(
+            own,
+            rgb_scale=rule.settings.rgb_scale,
+            rgb_offset=rule.settings.rgb_offset,
+            hidden_clip=rule.settings.hidden_clip,
+            quantization=rule.settings.quantization,
+        )
+    scale_filters(rule, filter_units(rule.filters, settings.filter_scale), fresh=fresh)
+    if settings.state == "rgba8":
+        rounding = replace(rule.settings.quantization, state=EIGHT_BIT_STATE)
+        rule.settings = replace(rule.settings, quantization=rounding)
+        round_weights(rule)
+    return rule
 
 
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from nca.images import read_square
 from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
+from nca.texture.eight_bit import loss_by_state
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import Pool
 from nca.texture.results import pictures_at, write_growth, write_preview
@@ -59,6 +60,11 @@ class Task(ABC):
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
         """Loss of a plain rule after long runs, as :func:`nca.texture.selection.long_run_score`."""
 
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """What coarser states cost, see :mod:`nca.texture.eight_bit`; by default not measured."""
+        del rule, seed
+        return {}
+
     @abstractmethod
     def show(self, folder: Path, rule: Rule) -> Image.Image:
         """Write preview and film of the rule that is kept; returns its portrait."""
@@ -99,6 +105,11 @@ class Synthesis(Task):
         """See :class:`Task`."""
         assert self.texture_loss is not None
         return long_run_score(rule, self.texture_loss, self.settings.late_grid, stops, seeds)
+
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """See :class:`Task`."""
+        assert self.texture_loss is not None
+        return loss_by_state(rule, self.texture_loss, self.settings.late_grid, seed)
 
     def show(self, folder: Path, rule: Rule) -> Image.Image:
         """See :class:`Task`."""

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from nca.errors import InputError
 from nca.files import write_atomically
 from nca.rule import Rule
 from nca.rulefile import save_rule
+from nca.texture.newest import WriteNewest
 from nca.texture.pool import KeepPool
 from nca.texture.prompt import with_prompt
 from nca.texture.results import thumbnail
@@ -63,6 +65,7 @@ class Trained:
         iterations, seconds: of training.
         kept_from: the iteration that the rule is from.
         score: its texture loss after long runs.
+        loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
         restores: how often the training went back after a blow-up.
         results: what files there are in the folder for a person, and what they are.
     """
@@ -73,15 +76,21 @@ class Trained:
     seconds: float
     kept_from: int
     score: float
+    loss_by_state: dict[str, float | None]
     restores: int
     results: dict[str, str]
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, show: Callable[[Path], object] | None = None) -> Trained:
     """Train, choose the rule that is kept, and write all results.
 
     Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
     states of the same pool. The first one writes the results.
+
+    Args:
+        settings: all of them.
+        show: is given the rule file before the first iteration, to watch it: the file is not there
+            yet, and then changes as the rule learns.
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
@@ -93,6 +102,8 @@ def train(settings: TrainSettings) -> Trained:
     engine = _engine(settings)
     if engine.rank == 0:
         prepare_folder(settings)
+        if show is not None:
+            show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
@@ -128,7 +139,7 @@ def prepare_folder(settings: TrainSettings) -> None:
         raise InputError(f"--out {folder}: {error.strerror}") from error
 
 
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet")
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 
 def _check_same(settings: TrainSettings) -> None:
@@ -146,6 +157,9 @@ def _check_same(settings: TrainSettings) -> None:
 
 def _as_json(settings: TrainSettings) -> str:
     return json.dumps(asdict(settings), default=str, indent=1)
+
+
+FRESH_SEEDS = 100  # beyond those by which the rule was chosen
 
 
 class TextureTraining:
@@ -189,6 +203,7 @@ class TextureTraining:
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
+            WriteNewest(settings.out / RULE, self.ema),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
@@ -240,7 +255,9 @@ class TextureTraining:
         kept = self.best.choose()
         folder = settings.out
         portrait = self.task.show(folder, kept.rule)
-        info = {"training": self._report(kept.iteration, kept.score)}
+        by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
+        report = self._report(kept.iteration, kept.score)
+        info = {"training": report | {"loss_by_state": by_state}}
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
         write_loss_plot(
             folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
@@ -252,6 +269,7 @@ class TextureTraining:
             learner.seconds,
             kept.iteration,
             kept.score,
+            by_state,
             self.stabilizer.restores,
             self.task.looks_like | WORTH_A_LOOK,
         )
