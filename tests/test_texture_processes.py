@@ -37,7 +37,7 @@ def test_two_processes_train_one_rule(kind: str, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.effect_noise((40, 40), 60).convert("RGBA").save(tmp_path / name)
     (tmp_path / "script.py").write_text(SCRIPT)
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     train = ["script.py", "train", "a.png", "--out", "run", "--pool-size", "16", "--size", "32"]
     extra = [*COMMON.split(), "--features", "random", "--quiet"]
     done = subprocess.run(
