@@ -56,6 +56,8 @@ def load_clip(name: str) -> Clip:
         import open_clip  # noqa: PLC0415  (optional)
     except ImportError as error:
         raise InputError("--prompt needs open_clip; pip install 'nca-studio[clip]'") from error
+    except RuntimeError as error:  # a torchvision that was built for another torch
+        raise InputError(f"--prompt: open_clip cannot be imported: {error}") from error
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "open_clip_model.safetensors").is_file():

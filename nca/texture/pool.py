@@ -76,13 +76,17 @@ class Pool:
         side = settings.late_grid if late else settings.grid
         if side != self.states.shape[-1]:
             self.states = self.seeds(torch.arange(settings.pool_size), side)
-        index = torch.randperm(settings.pool_size, generator=self.generator)[: self.drawn]
+        index = self.pick()
         state = self.states[index]
         self.disturb(index, state)
         least, most = settings.late_steps if late else settings.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
+
+    def pick(self) -> Tensor:
+        """Places of the states of a batch, of all processes, [processes * batch_size]."""
+        return torch.randperm(self.settings.pool_size, generator=self.generator)[: self.drawn]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
         """Start the first state of a batch anew, perhaps, and damage the last, perhaps.

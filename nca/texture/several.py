@@ -21,6 +21,7 @@ from nca.rule import Rule
 from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool
 from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
+from nca.texture.scaling import folded
 from nca.texture.selection import long_run_score
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
@@ -108,6 +109,20 @@ class SeveralPool(Pool):
         self.levels = torch.tensor(noise_levels(count)) / rule.settings.noise_level
         super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
 
+    def pick(self) -> Tensor:
+        """As many places of each picture as can be: a batch without one would unlearn it."""
+        order = torch.randperm(self.settings.pool_size, generator=self.generator)
+        count = len(self.levels)
+        places = [order[order % count == i] for i in range(count)]
+        turns = torch.cat([torch.arange(len(own)) * count + i for i, own in enumerate(places)])
+        first = torch.cat(places)[turns.argsort()][: self.drawn]
+        return first[torch.randperm(len(first), generator=self.generator)]
+
+    def disturb(self, index: Tensor, state: Tensor) -> None:
+        """Start one state anew, perhaps. Erased or noisy discs would be seeds of other pictures."""
+        if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
+            state[:1] = self.seeds(index[:1], state.shape[-1])
+
     def seeds(self, index: Tensor, side: int) -> Tensor:
         """Noise of the width that tells the pictures apart."""
         level = self.levels[index % len(self.levels)]
@@ -152,7 +167,6 @@ def noise_levels(count: int) -> list[float]:
 
 def seeded(rule: Rule, level: float) -> Rule:
     """The same weights, with noise of another width as their seed."""
-    copy = Rule(rule.settings, rule.filters, update_bias=rule.b2 is not None)
-    copy.load_state_dict(rule.state_dict())
+    copy = folded(rule)
     copy.settings = replace(rule.settings, noise_level=level)
     return copy

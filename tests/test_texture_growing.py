@@ -1,0 +1,133 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from nca.errors import InputError
+from nca.images import read_cutout
+from nca.rulefile import load_rule
+from nca.texture.growing import Growing, GrowingPool, figure_state, growing_filters, squared_error
+from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.train import RESULTS, train
+from nca.training.engine import Engine
+
+
+@pytest.fixture(autouse=True)
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates are looked at after fewer steps: life is decided step by step, and slow."""
+    monkeypatch.setattr("nca.texture.selection.STOPS", (20, 60))
+    monkeypatch.setattr("nca.texture.selection.LONG", 100)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    """A half transparent red disc, to be grown in seconds."""
+    figure = Image.new("RGBA", (80, 40), (0, 0, 0, 0))
+    ImageDraw.Draw(figure).ellipse((20, 0, 59, 39), fill=(255, 0, 0, 128))
+    figure.save(tmp_path / "disc.png")
+    small = {
+        "size": 32, "grid": 36, "late_grid": 36, "channels": 8, "hidden": 8, "pool_size": 12,
+        "batch_size": 6, "steps": (2, 4), "late_steps": (3, 5), "iterations": 6, "quiet": True,
+    }  # fmt: skip
+    kind = replace(PRESETS["small"], **KINDS["grow"] | small)
+    return replace(kind, grow=True, picture=tmp_path / "disc.png", out=tmp_path / "run")
+
+
+@pytest.fixture
+def task(settings: TrainSettings) -> Growing:
+    generator = torch.Generator().manual_seed(0)
+    return Growing(settings, Growing.read(settings), generator, Engine())
+
+
+def test_defaults_are_those_of_the_paper() -> None:
+    paper = replace(PRESETS["small"], **KINDS["grow"])
+    assert (paper.channels, paper.hidden, paper.batch_size) == (16, 128, 8)
+    assert (paper.size, paper.grid, paper.late_steps) == (40, 72, (64, 96))
+    weights = 16 * 3 * 128 + 128 + 128 * 16 + 16
+    assert weights == 8336
+
+
+def test_a_cutout_is_whole_and_premultiplied(settings: TrainSettings) -> None:
+    cutout = read_cutout(settings.picture, 32)
+    assert cutout.shape == (4, 32, 32)
+    middle = cutout[:, 16, 16]
+    assert middle.tolist() == pytest.approx([128 / 255, 0, 0, 128 / 255], abs=1e-3)
+    assert (cutout[:, 0, 0] == 0).all()
+    assert float(cutout[3, 16].mean()) > 0.45  # the transparent margin is cut off
+
+
+def test_a_figure_shows_as_on_white_paper(task: Growing) -> None:
+    figure = figure_state(read_cutout(task.settings.picture, 32), task.rule.settings, 36)
+    rgb = task.rule.to_rgb(figure[None])[0]
+    assert rgb[:, 18, 18].tolist() == pytest.approx([1, 1 - 128 / 255, 1 - 128 / 255], abs=1e-2)
+    assert (rgb[:, :2] == 1).all()
+    seed = task.rule.to_rgb(task.rule.seed(1, 36, 36))
+    assert (seed == 1).all()
+
+
+def test_the_rule_is_that_of_the_paper(task: Growing) -> None:
+    rule = task.rule
+    assert rule.settings.alive_threshold == 0.1
+    assert rule.settings.padding == "zeros"
+    assert rule.b2 is not None
+    assert torch.equal(rule.filters, growing_filters())
+    assert rule.filters[1, 1].tolist() == [-0.25, 0, 0.25]
+    seed = rule.seed(1, 36, 36)[0]
+    assert seed.sum() == 8 - 3
+
+
+def test_the_worst_starts_anew_and_the_best_are_cut(task: Growing) -> None:
+    pool = task.pool
+    assert isinstance(pool, GrowingPool)
+    state = torch.zeros(6, 8, 36, 36)
+    state[:, :4] = task.target
+    state[:, 3] = state[:, 3].clamp(min=0.5)  # all is alive, so that a cut is seen
+    for i in range(6):
+        state[i, 0] += 0.1 * i
+    state[0, 0] += 5
+    before = state.clone()
+    order = squared_error(before, task.target).argsort()
+    assert int(order[-1]) == 0
+    pool.disturb(torch.arange(6), state)
+    assert torch.equal(state[0], task.rule.seed(1, 36, 36)[0])
+    for place, i in enumerate(order.tolist()[:-1]):
+        cut = (state[i] != before[i]).any(0)
+        assert bool(cut.any()) == (place < 3), place
+        assert (state[i, :, cut] == 0).all()
+        assert cut.float().mean() < 0.15  # a disc of 0.4 of half the width, at most
+
+
+def test_a_cut_leaves_something_alive(task: Growing) -> None:
+    pool = task.pool
+    assert isinstance(pool, GrowingPool)
+    for _ in range(60):
+        seed = task.rule.seed(1, 36, 36)[0]
+        pool._cut(seed)
+        assert seed[3].max() == 1
+
+
+def test_growing_leaves_what_it_promises(settings: TrainSettings) -> None:
+    trained = train(settings)
+    assert all((settings.out / name).stat().st_size > 0 for name in RESULTS)
+    rule = load_rule(settings.out / "rule.safetensors").rule
+    assert rule.settings.alive_threshold == 0.1
+    assert rule.settings.seed_state == "center"
+    assert trained.results["growth.webp"].startswith("the picture growing from one cell")
+
+
+def test_growing_lowers_the_error(settings: TrainSettings) -> None:
+    longer = replace(
+        settings, iterations=60, steps=(12, 16), late_from=1.0, hidden=32, learning_rate=8e-3
+    )
+    train(longer)
+    rows = [line for line in (settings.out / "metrics.csv").read_text().splitlines() if line]
+    figure = rows[0].split(",").index("figure")
+    first, last = (float(rows[i].split(",")[figure]) for i in (1, -1))
+    assert last < 0.8 * first
+
+
+def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match="--grid 20 --late-grid 36: a picture of --size 32"):
+        Growing.read(replace(settings, grid=20))

@@ -1,0 +1,101 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nca.errors import InputError
+from nca.rulefile import load_rule
+from nca.texture.restoring import HOLE, NOISE, Restoring, RestoringPool, disturb, state_of
+from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.train import RESULTS, train
+from nca.training.engine import Engine
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    """Broad stripes, crops of which come back in seconds."""
+    x = np.arange(48)
+    stripes = np.where((x // 12 % 2)[None, :, None], [220, 180, 40], [30, 60, 120])
+    Image.fromarray(np.broadcast_to(stripes, (48, 48, 3)).astype(np.uint8)).save(tmp_path / "s.png")
+    small = {
+        "size": 32, "grid": 24, "late_grid": 28, "pool_size": 8, "steps": (3, 6),
+        "late_steps": (4, 8), "iterations": 8, "quiet": True,
+    }  # fmt: skip
+    kind = replace(PRESETS["tiny"], **KINDS["restore"] | small)
+    return replace(kind, restore=True, picture=tmp_path / "s.png", out=tmp_path / "run")
+
+
+def make_task(settings: TrainSettings, seed: int = 0) -> Restoring:
+    generator = torch.Generator().manual_seed(seed)
+    return Restoring(settings, Restoring.read(settings), generator, Engine())
+
+
+def test_disturbances_are_noise_and_grey_holes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.full((3, 64, 64), 0.25)
+    strengths, holes = [], []
+    for _ in range(60):
+        disturbed = disturb(picture, generator)
+        grey = (disturbed == 0.5).all(0)
+        strengths.append(float(disturbed[:, ~grey].std()))
+        holes.append(float(grey.float().mean()))
+    assert min(strengths) < 0.1 * NOISE
+    assert 0.9 * NOISE < max(strengths) < 1.1 * NOISE
+    assert min(holes) == 0
+    assert 0.02 < max(holes) < 4 * 3.1416 * HOLE[1] ** 2
+
+
+def test_every_place_remembers_its_crop(settings: TrainSettings) -> None:
+    task = make_task(settings)
+    pool = task.pool
+    assert isinstance(pool, RestoringPool)
+    before = pool.targets.clone()
+    state = pool.seeds(torch.tensor([2, 5]), 24)
+    changed = (pool.targets != before).flatten(1).any(1)
+    assert set(changed.nonzero()[:, 0].tolist()) <= {2, 5}
+    windows = task.target.unfold(1, 24, 1).unfold(2, 24, 1)  # [3, 9, 9, 24, 24]
+    for crop in pool.targets:
+        assert (windows == crop[:, None, None]).all((0, 3, 4)).any()
+    assert (state[:, 3:] == 0).all()
+    terms = task.objective.losses(
+        state_of(pool.targets[[2, 5]], task.rule), replace(pool.draw(), index=torch.tensor([2, 5]))
+    )
+    assert terms["picture"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_pool_comes_back_with_its_crops(settings: TrainSettings) -> None:
+    first, second = make_task(settings).pool, make_task(settings, seed=9).pool
+    first.progress = 1.0
+    first.draw()
+    second.load_state_dict(first.state_dict())
+    assert isinstance(first, RestoringPool)
+    assert isinstance(second, RestoringPool)
+    assert torch.equal(first.targets, second.targets)
+    assert torch.equal(first.draw().state, second.draw().state)
+    assert torch.equal(first.targets, second.targets)
+
+
+def test_restoring_leaves_what_it_promises(settings: TrainSettings) -> None:
+    train(settings)
+    assert all((settings.out / name).stat().st_size > 0 for name in RESULTS)
+    assert load_rule(settings.out / "rule.safetensors").rule.settings.padding == "replicate"
+
+
+def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
+    train(replace(settings, iterations=150, late_from=1.0, hidden=16, channels=6))
+    rule = load_rule(settings.out / "rule.safetensors").rule
+    task = make_task(settings)
+    stops, seeds = (8,), range(50, 58)
+    nothing = state_of(
+        torch.stack([disturb(task.target, torch.Generator().manual_seed(s)) for s in seeds]), rule
+    )
+    still = float((rule.to_rgb(nothing) - task.target).abs().mean((1, 2, 3)).max())
+    assert task.score(rule, stops, seeds) < 0.7 * still
+
+
+def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match="--late-grid 64: must be at most --size 32"):
+        Restoring.read(replace(settings, late_grid=64))

@@ -1,0 +1,93 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nca.errors import InputError
+from nca.images import read_square
+from nca.rule import Quantization, Quantizer, Rule, RuleSettings, filter_tensor, rescaled
+from nca.rulefile import save_rule
+from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.start import filter_units, starting_rule, with_sizes_of_parent
+from nca.texture.task import texture_rule_settings
+from nca.texture.train import TextureTraining
+from tests.rules import bounded_rule, published_rules
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / "noise.png")
+    return replace(
+        PRESETS["tiny"], picture=tmp_path / "noise.png", out=tmp_path / "run", size=32, grid=16,
+        late_grid=16, steps=(3, 6), late_steps=(3, 6), pool_size=8, iterations=4, quiet=True,
+        features="random", from_rule=tmp_path / "parent.safetensors", learning_rate=1e-4,
+    )  # fmt: skip
+
+
+def test_a_warm_start_is_the_parent_with_all_that_is_its_own(settings: TrainSettings) -> None:
+    eight_bit = Quantizer(range=4, zero=127 / 255)
+    parent = bounded_rule(
+        RuleSettings(
+            6, 20, rgb_scale=0.5, hidden_clip=2.0, padding="zeros", update_rate=1.0,
+            seed_state="noise", noise_level=0.25, quantization=Quantization(state=eight_bit),
+        ),
+        update_bias=True,
+    )  # fmt: skip
+    assert settings.from_rule is not None
+    save_rule(settings.from_rule, parent)
+    adopted = with_sizes_of_parent(settings)
+    assert (adopted.channels, adopted.hidden, adopted.padding) == (6, 20, "zeros")
+    assert (adopted.update_rate, adopted.noise) == (1.0, 0.25)
+    rule = starting_rule(adopted, texture_rule_settings(adopted), generator())
+    assert rule.settings == parent.settings
+    state = torch.rand(1, 6, 12, 12, generator=generator()) - 0.5
+    assert torch.allclose(rule(state, 5), parent(state, 5), atol=4.1 / 255)
+
+
+def test_a_published_rule_learns_through_its_rounding(
+    settings: TrainSettings, published: Path
+) -> None:
+    parent = next(iter(published_rules(published).values()))
+    assert settings.from_rule is not None
+    save_rule(settings.from_rule, parent)
+    adopted = with_sizes_of_parent(replace(settings, iterations=2))
+    training = TextureTraining(adopted, read_square(settings.picture, 32))
+    settings.out.mkdir()
+    training.best.score = lambda *_: 0.0
+    before = [weight.detach().clone() for weight in training.task.rule.parameters()]
+    training.fit()
+    after = list(training.task.rule.parameters())
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_filters_that_are_weaker_are_trained_in_larger_units() -> None:
+    scale = (1.0, 0.25, 0.25, 0.1)
+    assert filter_units(filter_tensor(), scale) == pytest.approx(scale)
+    weaker = filter_tensor() / torch.tensor([1.0, 8, 8, 8])[:, None, None]
+    assert filter_units(weaker, scale) == pytest.approx((1, 2, 2, 0.8))
+    assert filter_units(weaker[:3], scale) == (1, 1, 1)
+
+
+def test_a_parent_that_is_not_there_is_named(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*parent\.safetensors"):
+        with_sizes_of_parent(settings)
+
+
+def test_a_rescaled_rule_sees_a_stretched_picture_as_before() -> None:
+    """On a smooth state, twice as large cells see what the rule saw before, at dt = 1 / 4."""
+    rule = Rule(RuleSettings(4, 8, update_rate=1.0), generator=generator())
+    with torch.no_grad():
+        rule.w2.normal_(0, 0.1, generator=generator())
+    along = torch.arange(64) * (2 * torch.pi / 64)
+    smooth = 0.4 * torch.sin(along + torch.arange(4)[:, None])
+    large = (smooth[:, None, :] + smooth[:, :, None]).mul(0.5)[None]
+    small = large[..., ::2, ::2]
+    change = rule.update(small)
+    again = rescaled(rule, 2.0, 0.25).update(large)[..., ::2, ::2]
+    assert (again - 0.25 * change).abs().max() < 0.02 * change.abs().max()

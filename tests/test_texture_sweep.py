@@ -1,0 +1,113 @@
+import csv
+import multiprocessing as mp
+import os
+import signal
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nca.errors import InputError
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import save_rule
+from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.sweep import plan, sweep
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    (tmp_path / "pictures").mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (40, 40), "teal").save(tmp_path / "pictures" / name)
+    (tmp_path / "pictures" / "notes.txt").touch()
+    return replace(
+        PRESETS["small"], picture=tmp_path / "pictures", out=tmp_path / "out", iterations=3,
+        presets=("tiny", "small"), hidden=5,
+    )  # fmt: skip
+
+
+def pretend(settings: TrainSettings) -> None:
+    """Stands in for a training: tells of threads, and fails for one of the pictures."""
+    print(f"threads {torch.get_num_threads()}")
+    if settings.picture.stem == "b" and settings.channels == 4:
+        raise InputError("no good")
+    training = {"long_run_loss": 0.5, "iterations": settings.iterations, "seconds": 1.0}
+    rule = Rule(RuleSettings(settings.channels, settings.hidden))
+    save_rule(settings.out / "rule.safetensors", rule, {"training": training})
+
+
+def table(settings: TrainSettings) -> list[dict[str, str]]:
+    return list(csv.DictReader((settings.out / "table.csv").read_text().splitlines()))
+
+
+def test_the_plan_has_every_picture_and_preset(settings: TrainSettings) -> None:
+    runs = {run.name: run.settings for run in plan(settings)}
+    assert list(runs) == ["a-tiny", "a-small", "b-tiny", "b-small"]
+    sizes = [(s.channels, s.hidden, s.iterations) for s in runs.values()]
+    assert sizes == [(4, 5, 3), (8, 5, 3)] * 2  # what was set by hand holds for both
+    assert runs["b-tiny"].picture == settings.picture / "b.jpg"
+    (settings.out / "a-tiny").mkdir(parents=True)
+    (settings.out / "a-tiny" / "checkpoint.pt").touch()
+    assert [run.settings.resume for run in plan(settings)] == [True, False, False, False]
+    assert [run.name for run in plan(replace(settings, presets=()))] == ["a", "b"]
+
+
+def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match=r"1 of 4 rules failed, such as b-tiny; see .*log\.txt"):
+        sweep(settings, pretend)
+    assert "no good" in (settings.out / "b-tiny" / "log.txt").read_text()
+    rows = table(settings)
+    assert [row["state"] for row in rows] == ["done", "done", "failed", "done"]
+    assert rows[0]["weights"] == "105"
+    first = (settings.out / "a-tiny" / "rule.safetensors").stat().st_mtime_ns
+    (settings.picture / "b.jpg").rename(settings.picture / "c.jpg")
+    sweep(settings, pretend)
+    assert (settings.out / "a-tiny" / "rule.safetensors").stat().st_mtime_ns == first
+    assert [(row["picture"], row["state"]) for row in table(settings)] == [
+        ("a.png", "done"), ("a.png", "done"), ("c.jpg", "done"), ("c.jpg", "done"),
+    ]  # fmt: skip
+
+
+def test_a_killed_run_does_not_take_the_others(settings: TrainSettings) -> None:
+    (settings.picture / "b.jpg").unlink()
+    with pytest.raises(InputError, match="1 of 2 rules failed, such as a-small"):
+        sweep(settings, die_on_small)
+    assert [row["state"] for row in table(settings)] == ["done", "failed"]
+
+
+def die_on_small(settings: TrainSettings) -> None:
+    if settings.channels == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+    pretend(replace(settings, picture=Path("a.png")))
+
+
+def test_no_more_runs_than_cores(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nca.texture.sweep.usable_cpus", lambda: 1)
+    sweep(replace(settings, presets=()), note_times)
+    spans = sorted(
+        tuple(map(float, path.read_text().split())) for path in settings.out.glob("*/times")
+    )
+    assert len(spans) == 2
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert not mp.active_children()
+
+
+def note_times(settings: TrainSettings) -> None:
+    start = time.time()
+    pretend(replace(settings, picture=Path("a.png")))
+    (settings.out / "times").write_text(f"{start} {time.time()}")
+
+
+def test_folders_that_make_no_sense_are_refused(settings: TrainSettings) -> None:
+    Image.new("RGB", (40, 40)).save(settings.picture / "a.webp")
+    with pytest.raises(InputError, match="two pictures have the name a; rename one"):
+        plan(settings)
+    for path in settings.picture.glob("*.*g*"):
+        path.unlink()
+    (settings.picture / "a.webp").unlink()
+    with pytest.raises(InputError, match="no pictures are in this folder"):
+        plan(settings)
