@@ -21,7 +21,7 @@ from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, RenderSettings
 from nca.style.settings import PRESETS as STYLE_PRESETS
-from nca.style.settings import StyleSettings
+from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -118,6 +118,20 @@ def run_style(settings: StyleSettings) -> None:
     report(stylize(settings))
 
 
+def run_style_visualize(settings: VisualizeSettings) -> None:
+    """Find the picture, and say where it is."""
+    from nca.style.visualize import visualize
+
+    report(visualize(settings))
+
+
+def run_style_reconstruct(settings: ReconstructSettings) -> None:
+    """Find the picture, and say where it is."""
+    from nca.style.train import stylize
+
+    report(stylize(settings.as_style()))
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
@@ -155,6 +169,8 @@ COMMANDS = {
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "style": Command(StyleSettings, run_style, style_defaults),
+    "style visualize": Command(VisualizeSettings, run_style_visualize),
+    "style reconstruct": Command(ReconstructSettings, run_style_reconstruct),
     "demo": Command(DemoSettings, run_demo),
     "bench train": Command(BenchTrainSettings, run_bench_train),
 }

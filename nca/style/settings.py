@@ -65,7 +65,7 @@ class StyleSettings:
     """Shares of several styles in their mixture; equal by default."""
     style_scale: float = 1.0
     """Size of the style pictures, relative to the result: smaller makes finer strokes."""
-    content_weight: float = 1.0
+    content_weight: float = 0.2
     """Weight of the content."""
     smooth_weight: float = 1.0
     """Weight of the total variation: what keeps noise out."""
@@ -184,6 +184,7 @@ class ReconstructSettings:
             size=self.size,
             smallest=self.size,
             first_iterations=self.iterations,
+            content_weight=1.0,
             smooth_weight=self.smooth_weight,
             start="noise",
             seed=self.seed,
@@ -281,6 +282,7 @@ _standard = StyleSettings(content=Path(), styles=(), out=Path())
 _lesson20 = replace(
     _standard,
     preset="lesson20",
+    content_weight=1.0,
     size=256,
     smallest=256,
     first_iterations=150,
