@@ -67,7 +67,7 @@ class StyleSettings:
     """Size of the style pictures, relative to the result: smaller makes finer strokes."""
     content_weight: float = 0.2
     """Weight of the content."""
-    smooth_weight: float = 1.0
+    smooth_weight: float = 2.0
     """Weight of the total variation: what keeps noise out."""
 
     image: Path | None = None

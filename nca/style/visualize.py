@@ -32,6 +32,7 @@ WORTH_A_LOOK = {
     "movie.webp": "how it came about",
     "loss.png": "how excited the channel was, downwards",
 }
+CONTRAST = 1.3
 START = 0.01  # deviation of the first spectrum
 
 
@@ -60,7 +61,8 @@ class Spectrum(nn.Module):
         spectrum = torch.view_as_complex(self.waves) * self.falloff
         waves = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
         colors = torch.einsum("ij,bjhw->bihw", self.axes, waves)
-        return (4 * colors).sigmoid()
+        # Always of one contrast: more of it would excite any channel more.
+        return (CONTRAST * colors / colors.std()).sigmoid()
 
 
 class Excite(Objective):
