@@ -27,3 +27,22 @@ class BenchTrainSettings:
             raise InputError(f"--rounds {self.rounds}: must be 3 to 1000")
         if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png", ".pdf"):
             raise InputError(f"--plot {self.plot}: must end in .svg, .png or .pdf")
+
+
+@dataclass(frozen=True)
+class BenchStyleSettings:
+    """Measure how fast style transfer is here, as ratios against the lesson's loop.
+
+    CPU times taken in turn in one process on one thread, at 256x256; that both paint the same is
+    checked first.
+    """
+
+    rounds: int = 5
+    """How often every variant is timed; more rounds, narrower quartiles."""
+    json: Path | None = None
+    """Write all figures to this file."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        if not 3 <= self.rounds <= 1000:
+            raise InputError(f"--rounds {self.rounds}: must be 3 to 1000")

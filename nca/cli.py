@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import BenchStyleSettings, BenchTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
@@ -139,6 +139,13 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
     print(run(settings).table())
 
 
+def run_bench_style(settings: BenchStyleSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.style import run
+
+    print(run(settings).table())
+
+
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -173,6 +180,7 @@ COMMANDS = {
     "style reconstruct": Command(ReconstructSettings, run_style_reconstruct),
     "demo": Command(DemoSettings, run_demo),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench style": Command(BenchStyleSettings, run_bench_style),
 }
 
 

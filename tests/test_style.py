@@ -187,12 +187,13 @@ def test_the_preset_is_the_lesson(settings: StyleSettings, tmp_path: Path, run: 
     start = content
     if run == "noise":
         start = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
-    expected = lesson_loop(net, content, style, start, run)
-    assert float((expected - start).abs().max()) > 0.02
-    # Adam's first step is the sign of the gradient: where that is as good as zero, rounding decides.
-    difference = (painted - expected.clamp(0, 1)).abs()
-    assert float(difference.mean()) < 1e-5
-    assert float(difference.max()) < 0.02
+    lesson_s = lesson_loop(net, content, style, start, run).clamp(0, 1)
+    right = lesson_loop(net.double(), *(x.double() for x in (content, style, start)), run)
+    assert float((right - start).abs().max()) > 0.02
+    # Rounding grows from step to step, in the lesson's own loop as well.
+    errors = [float((found - right.clamp(0, 1)).abs().mean()) for found in (painted, lesson_s)]
+    assert errors[0] < 2 * errors[1] + 1e-6
+    assert errors[0] < 0.01 * float((right - start).abs().mean())
 
 
 @pytest.mark.parametrize("colors", ["luminance", "linear"])
@@ -244,8 +245,8 @@ def test_where_it_starts(settings: StyleSettings, start: str) -> None:
     assert (float(image.std()) < 1e-6) == (start == "gray")
 
 
-@pytest.mark.parametrize(("optimizer", "box"), [("adam", "projection"), ("adam", "sigmoid"),
-                                                ("lbfgs", "projection"), ("lbfgs", "sigmoid")])  # fmt: skip
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("box", ["projection", "sigmoid"])
 def test_colors_stay_in_the_box(settings: StyleSettings, optimizer: str, box: str) -> None:
     class Watch(Callback):
         order = 99
