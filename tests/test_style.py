@@ -242,7 +242,7 @@ def test_where_it_starts(settings: StyleSettings, start: str) -> None:
     assert image.shape == (1, 3, 34, 45)
     means = {"content": blobs().mean(), "gray": 0.5, "noise": 0.5, "style": stripes(7).mean()}
     assert float(image.mean()) == pytest.approx(float(means.get(start, means["style"])), abs=0.02)
-    assert (float(image.std()) < 1e-6) == (start == "gray")
+    assert (float(image.std()) < 0.06) == (start == "gray")
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])

@@ -45,6 +45,8 @@ class StyleSettings:
     """Steps on the first scale."""
     start: str = "content"
     """What the picture starts from: content, noise, gray, style, or a file."""
+    start_noise: float = 0.05
+    """Deviation of the noise that a start from a picture gets: a flat sky is stuck without any."""
 
     features: str = "builtin"
     """What is compared: builtin (learned from the pictures, no download), vgg16, vgg19,
@@ -121,6 +123,7 @@ class StyleSettings:
                 "smallest": (32, 16384),
                 "iterations": (1, 10**6),
                 "first_iterations": (1, 10**6),
+                "start_noise": (0, 1),
                 "style_weight": (0, 1e9),
                 "style_scale": (0.05, 10),
                 "content_weight": (0, 1e9),
@@ -283,6 +286,7 @@ _lesson20 = replace(
     _standard,
     preset="lesson20",
     content_weight=1.0,
+    start_noise=0.0,
     size=256,
     smallest=256,
     first_iterations=150,

@@ -185,18 +185,22 @@ class StyleTraining:
 
     def _start(self, size: Size) -> Tensor:
         start, settings = self.settings.start, self.settings
-        if start == "content":
-            return resize(self.pictures.content, size)
+        generator = torch.Generator().manual_seed(settings.seed)
         if start == "noise":
-            generator = torch.Generator().manual_seed(settings.seed)
             return torch.rand(1, 3, *size, generator=generator).to(self.photo)
         if start == "gray":
-            return torch.full((1, 3, *size), 0.5).to(self.photo)
-        if start == "style" and self.pictures.styles:
-            return resize(self.pictures.styles[0], size)
-        image, profile = read_photo(Path(start), max(size), enlarge=True)
-        del profile
-        return resize(image.to(self.photo), size)
+            image = torch.full((1, 3, *size), 0.5).to(self.photo)
+        elif start == "content":
+            image = resize(self.pictures.content, size)
+        elif start == "style" and self.pictures.styles:
+            image = resize(self.pictures.styles[0], size)
+        else:
+            photo, _ = read_photo(Path(start), max(size), enlarge=True)
+            image = resize(photo.to(self.photo), size)
+        if not settings.start_noise:
+            return image
+        noise = torch.randn(1, 3, *size, generator=generator).to(image)
+        return (image + settings.start_noise * noise).clamp(0, 1)
 
     def _snapshot(self, _: Learner) -> Image.Image:
         height, width = self.photo.shape[-2:]
