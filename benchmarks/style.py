@@ -94,12 +94,7 @@ class OurTransfer:
     """The same by the shared learner: one pass, a frozen net."""
 
     def __init__(
-        self,
-        features: Pretrained,
-        content: Tensor,
-        style: Tensor,
-        start: Tensor,
-        engine: Engine,
+        self, features: Pretrained, engine: Engine, content: Tensor, style: Tensor, start: Tensor
     ) -> None:
         gram = LessonGram()
         with torch.no_grad():
@@ -136,9 +131,9 @@ def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
     gradients, in the lesson's own loop as here.
     """
     pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
-    exact = LessonTransfer(copy.deepcopy(vgg).double(), *(x.double() for x in pictures))
+    exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])
     (right,) = torch.autograd.grad(exact.loss(), exact.image)
-    learner = OurTransfer(features, *pictures, Engine()).learner
+    learner = OurTransfer(features, Engine(), *pictures).learner
     losses = learner.objective.losses(learner.objective.predict(learner.model, None), None)
     (found,) = torch.autograd.grad(total(losses), list(learner.model.parameters()))
     value = float((found - right).norm() / right.norm())
@@ -154,9 +149,9 @@ def measure(rounds: int) -> Report:
     pictures = [torch.rand(1, 3, SIZE, SIZE) for _ in range(3)]
     variants: dict[str, Callable[[], None]] = {"lesson": LessonTransfer(vgg, *pictures).step}
     if parity.met:
-        variants["step_fp32"] = OurTransfer(features, *pictures, Engine()).step
+        variants["step_fp32"] = OurTransfer(features, Engine(), *pictures).step
         if bfloat16_is_fast():
-            variants["step_bf16"] = OurTransfer(features, *pictures, Autocast()).step
+            variants["step_bf16"] = OurTransfer(features, Autocast(), *pictures).step
     times = interleave(variants, rounds)
     against = "the lesson's loop written straight"
     rows = [

@@ -164,6 +164,7 @@ class StyleTraining:
     def result(self) -> Tensor:
         """The picture as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
         model = self.learner.model
+        image: Tensor
         if self.ema is None or not self.ema.weights:
             image = model()
         else:
