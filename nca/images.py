@@ -22,7 +22,9 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
+def read_image(
+    path: Path, *, max_side: int | None = None, transparent: bool = False
+) -> Image.Image:
     """Read any picture as 8-bit RGB, turned as its EXIF data say.
 
     Grey, palette and 16-bit pictures are converted; transparency is put on white.
@@ -31,6 +33,7 @@ def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
         path: the file.
         max_side: the picture is made smaller until its longer side is at most this; a large JPEG
             is then decoded at a fraction of its size.
+        transparent: keep the transparency: 8-bit RGBA.
 
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
@@ -44,7 +47,8 @@ def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
             _check_size(path, image.size)
             if max_side is not None:
                 image.draft("RGB", (max_side, max_side))
-            return _to_rgb(ImageOps.exif_transpose(image), max_side)
+            upright = ImageOps.exif_transpose(image)
+            return upright.convert("RGBA") if transparent else _to_rgb(upright, max_side)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a picture that can be read (JPEG, PNG, WebP)") from error
     except Image.DecompressionBombError as error:
@@ -90,6 +94,24 @@ def read_square(path: Path, size: int) -> Tensor:
     image = read_image(path, max_side=16 * size)
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return to_tensor(square)
+
+
+def read_cutout(path: Path, size: int) -> Tensor:
+    """Read a whole picture with its transparency, in the middle of a square.
+
+    Returns:
+        [4, size, size] float32 in [0, 1]: colors times opacity, and opacity.
+
+    Raises:
+        InputError: as :func:`read_image`.
+    """
+    image = read_image(path, transparent=True)
+    box = image.getchannel("A").getbbox() or (0, 0, *image.size)
+    whole = ImageOps.pad(
+        image.crop(box), (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0)
+    )
+    pixels = torch.from_numpy(np.asarray(whole, dtype=np.float32) / 255).permute(2, 0, 1)
+    return torch.cat([pixels[:3] * pixels[3:], pixels[3:]])
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nca.images import to_image, write_png16
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
-from nca.style.folder import CHECKPOINT, SETTINGS, check_resumable, prepare_folder, write_settings
 from nca.style.image import ImageModel, Project
 from nca.style.lbfgs import LBFGS
 from nca.style.losses import Losses, Pictures
@@ -33,6 +32,13 @@ from nca.training.callbacks import (
 from nca.training.callbacks import Pictures as Stages
 from nca.training.callbacks.live import picture
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.folder import (
+    CHECKPOINT,
+    SETTINGS,
+    check_resumable,
+    prepare_folder,
+    write_settings,
+)
 from nca.training.learner import Learner
 
 RESULT = "result.png"

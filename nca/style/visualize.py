@@ -17,10 +17,10 @@ from nca.errors import InputError
 from nca.images import to_image, write_png16
 from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor
-from nca.style.folder import prepare_folder, write_settings
 from nca.style.settings import VisualizeSettings
 from nca.style.train import RESULT, RESULTS, Styled
 from nca.training.callbacks import Device, Metrics, Pictures, Plot, Progress
+from nca.training.folder import prepare_folder, write_settings
 from nca.training.learner import Learner
 from nca.training.objective import Objective
 
