@@ -15,7 +15,12 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchStyleSettings, BenchTrainSettings, BenchViewSettings
+from nca.benchmarks.settings import (
+    BenchCoreSettings,
+    BenchStyleSettings,
+    BenchTrainSettings,
+    BenchViewSettings,
+)
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -189,6 +194,13 @@ def run_bench_style(settings: BenchStyleSettings) -> None:
     print(run(settings).table())
 
 
+def run_bench_core(settings: BenchCoreSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.core import run
+
+    print(run(settings).table())
+
+
 def run_bench_view(settings: BenchViewSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.view import run
@@ -251,6 +263,7 @@ COMMANDS = {
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
     "bench style": Command(BenchStyleSettings, run_bench_style),
+    "bench core": Command(BenchCoreSettings, run_bench_core),
     "bench view": Command(BenchViewSettings, run_bench_view),
 }
 

@@ -45,7 +45,7 @@ class StyleSettings:
     """Steps on the first scale."""
     start: str = "content"
     """What the picture starts from: content, noise, gray, style, or a file."""
-    start_noise: float = 0.05
+    start_noise: float = 0.03
     """Deviation of the noise that a start from a picture gets: a flat sky is stuck without any."""
 
     features: str = "builtin"
