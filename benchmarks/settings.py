@@ -64,6 +64,24 @@ class BenchViewSettings:
         _check_rounds(self.rounds)
 
 
+@dataclass(frozen=True)
+class BenchStyleSettings:
+    """Measure how fast style transfer is here, as ratios against the lesson's loop.
+
+    CPU times taken in turn in one process on one thread, at 256x256; that both have the same
+    gradient is checked first.
+    """
+
+    rounds: int = 5
+    """How often every variant is timed; more rounds, narrower quartiles."""
+    json: Path | None = None
+    """Write all figures to this file."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        _check_rounds(self.rounds)
+
+
 def _check_rounds(rounds: int) -> None:
     if not 3 <= rounds <= 1000:
         raise InputError(f"--rounds {rounds}: must be 3 to 1000")

@@ -15,7 +15,12 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchCoreSettings, BenchTrainSettings, BenchViewSettings
+from nca.benchmarks.settings import (
+    BenchCoreSettings,
+    BenchStyleSettings,
+    BenchTrainSettings,
+    BenchViewSettings,
+)
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -24,7 +29,7 @@ from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.style.settings import PRESETS as STYLE_PRESETS
-from nca.style.settings import StyleSettings
+from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -161,9 +166,30 @@ def run_style(settings: StyleSettings) -> None:
     report(stylize(settings))
 
 
+def run_style_visualize(settings: VisualizeSettings) -> None:
+    """Find the picture, and say where it is."""
+    from nca.style.visualize import visualize
+
+    report(visualize(settings))
+
+
+def run_style_reconstruct(settings: ReconstructSettings) -> None:
+    """Find the picture, and say where it is."""
+    from nca.style.train import stylize
+
+    report(stylize(settings.as_style()))
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
+
+    print(run(settings).table())
+
+
+def run_bench_style(settings: BenchStyleSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.style import run
 
     print(run(settings).table())
 
@@ -227,6 +253,8 @@ COMMANDS = {
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
     "style": Command(StyleSettings, run_style, style_defaults),
+    "style visualize": Command(VisualizeSettings, run_style_visualize),
+    "style reconstruct": Command(ReconstructSettings, run_style_reconstruct),
     "demo": Command(DemoSettings, run_demo),
     "ddpm train": Command(
         DDPMTrainSettings, run_ddpm_train, of_preset(DDPM_PRESETS, "small", "data", "out")
@@ -234,6 +262,7 @@ COMMANDS = {
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench style": Command(BenchStyleSettings, run_bench_style),
     "bench core": Command(BenchCoreSettings, run_bench_core),
     "bench view": Command(BenchViewSettings, run_bench_view),
 }

@@ -5,6 +5,7 @@ states of a rule with circular padding) are taken with circular padding, so that
 others with valid convolutions, so that no border is invented.
 """
 
+import math
 from typing import Protocol
 
 import torch
@@ -76,8 +77,9 @@ class Patches:
 class Mirrored:
     """Features that see as much of a picture's border as of its middle: mirrored beyond it.
 
-    Without padding a pixel at the border is seen by few positions, and a picture that is trained
-    grows a frame.
+    Without padding a pixel at the border is seen by fewer positions than others, and a picture that
+    is trained grows a frame. Of the padded picture as many positions are kept as a layer has for
+    the picture itself, so that every pixel counts the same.
     """
 
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
@@ -85,7 +87,19 @@ class Mirrored:
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
         """See :class:`FeatureExtractor`."""
-        if not torus:
-            margin = min(self.margin, *(side - 1 for side in images.shape[-2:]))
-            images = F.pad(images, (margin,) * 4, mode="reflect")
-        return self.features(images, torus=torus)
+        if torus:
+            return self.features(images, torus=True)
+        height, width = images.shape[-2:]
+        margin = min(self.margin, height - 1, width - 1)
+        padded = F.pad(images, (margin,) * 4, mode="reflect")
+        layers = self.features(padded, torus=False)
+        return {name: _middle(layer, height, width, margin) for name, layer in layers.items()}
+
+
+def _middle(layer: Tensor, height: int, width: int, margin: int) -> Tensor:
+    for axis, length in ((-2, height), (-1, width)):
+        count = layer.shape[axis]
+        stride = 2 ** math.floor(math.log2((length + 2 * margin) / count))
+        kept = min(count, length // stride)
+        layer = layer.narrow(axis, (count - kept) // 2, kept)
+    return layer

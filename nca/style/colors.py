@@ -68,4 +68,5 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     # The floor, a deviation of 0.001, is for a picture of one color.
-    return vectors * values.clamp(min=1e-6).pow(exponent) @ vectors.T
+    power: Tensor = vectors * values.clamp(min=1e-6).pow(exponent) @ vectors.T
+    return power

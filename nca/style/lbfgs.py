@@ -30,7 +30,7 @@ class LBFGS(torch.optim.LBFGS):
         )  # fmt: skip
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Go along the direction; ``closure`` is not needed."""
         del closure
         (weight,) = self._params
@@ -40,7 +40,7 @@ class LBFGS(torch.optim.LBFGS):
             moved = (weight - state["before"]).flatten()
             state["d"] = moved / state["t"]
         before: Tensor = weight.clone()
-        loss = super().step(lambda: 0.0)
+        loss = super().step(lambda: 0.0)  # type: ignore[no-untyped-call]
         change = weight - before
         largest = float(change.abs().max()) + 1e-30
         factor = FIRST / largest if state["n_iter"] == 1 else min(1.0, LARGEST / largest)

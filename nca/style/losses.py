@@ -128,7 +128,7 @@ class Losses:
 
     def _style_terms(self, features: FeatureExtractor, pictures: Pictures) -> list[StyleTerm]:
         settings, statistic = self.settings, self.statistic
-        masks = pictures.masks or [None] * len(pictures.styles)
+        masks: Sequence[Tensor | None] = pictures.masks or [None] * len(pictures.styles)
         described = [
             describe_tiled(features, style, self._layers[0], statistic, settings.tile, mask)
             for style, mask in zip(pictures.styles, masks, strict=True)

@@ -78,7 +78,7 @@ def convert(image: Image.Image, source: Profile, target: Profile) -> Image.Image
     return converted
 
 
-def _open(profile: Profile) -> ImageCms.core.CmsProfile | ImageCms.ImageCmsProfile:
+def _open(profile: Profile) -> ImageCms.ImageCmsProfile:
     if profile is None:
-        return ImageCms.createProfile("sRGB")
+        return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     return ImageCms.getOpenProfile(io.BytesIO(profile))

@@ -45,6 +45,8 @@ class StyleSettings:
     """Steps on the first scale."""
     start: str = "content"
     """What the picture starts from: content, noise, gray, style, or a file."""
+    start_noise: float = 0.03
+    """Deviation of the noise that a start from a picture gets: a flat sky is stuck without any."""
 
     features: str = "builtin"
     """What is compared: builtin (learned from the pictures, no download), vgg16, vgg19,
@@ -65,9 +67,9 @@ class StyleSettings:
     """Shares of several styles in their mixture; equal by default."""
     style_scale: float = 1.0
     """Size of the style pictures, relative to the result: smaller makes finer strokes."""
-    content_weight: float = 1.0
+    content_weight: float = 0.2
     """Weight of the content."""
-    smooth_weight: float = 1.0
+    smooth_weight: float = 2.0
     """Weight of the total variation: what keeps noise out."""
 
     image: Path | None = None
@@ -121,6 +123,7 @@ class StyleSettings:
                 "smallest": (32, 16384),
                 "iterations": (1, 10**6),
                 "first_iterations": (1, 10**6),
+                "start_noise": (0, 1),
                 "style_weight": (0, 1e9),
                 "style_scale": (0.05, 10),
                 "content_weight": (0, 1e9),
@@ -184,6 +187,7 @@ class ReconstructSettings:
             size=self.size,
             smallest=self.size,
             first_iterations=self.iterations,
+            content_weight=1.0,
             smooth_weight=self.smooth_weight,
             start="noise",
             seed=self.seed,
@@ -281,6 +285,8 @@ _standard = StyleSettings(content=Path(), styles=(), out=Path())
 _lesson20 = replace(
     _standard,
     preset="lesson20",
+    content_weight=1.0,
+    start_noise=0.0,
     size=256,
     smallest=256,
     first_iterations=150,

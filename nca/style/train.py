@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nca.images import to_image, write_png16
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
-from nca.style.folder import CHECKPOINT, SETTINGS, check_resumable, prepare_folder, write_settings
 from nca.style.image import ImageModel, Project
 from nca.style.lbfgs import LBFGS
 from nca.style.losses import Losses, Pictures
@@ -33,6 +32,13 @@ from nca.training.callbacks import (
 from nca.training.callbacks import Pictures as Stages
 from nca.training.callbacks.live import picture
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.folder import (
+    CHECKPOINT,
+    SETTINGS,
+    check_resumable,
+    prepare_folder,
+    write_settings,
+)
 from nca.training.learner import Learner
 
 RESULT = "result.png"
@@ -164,6 +170,7 @@ class StyleTraining:
     def result(self) -> Tensor:
         """The picture as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
         model = self.learner.model
+        image: Tensor
         if self.ema is None or not self.ema.weights:
             image = model()
         else:
@@ -185,18 +192,22 @@ class StyleTraining:
 
     def _start(self, size: Size) -> Tensor:
         start, settings = self.settings.start, self.settings
-        if start == "content":
-            return resize(self.pictures.content, size)
+        generator = torch.Generator().manual_seed(settings.seed)
         if start == "noise":
-            generator = torch.Generator().manual_seed(settings.seed)
             return torch.rand(1, 3, *size, generator=generator).to(self.photo)
         if start == "gray":
-            return torch.full((1, 3, *size), 0.5).to(self.photo)
-        if start == "style" and self.pictures.styles:
-            return resize(self.pictures.styles[0], size)
-        image, profile = read_photo(Path(start), max(size), enlarge=True)
-        del profile
-        return resize(image.to(self.photo), size)
+            image = torch.full((1, 3, *size), 0.5).to(self.photo)
+        elif start == "content":
+            image = resize(self.pictures.content, size)
+        elif start == "style" and self.pictures.styles:
+            image = resize(self.pictures.styles[0], size)
+        else:
+            photo, _ = read_photo(Path(start), max(size), enlarge=True)
+            image = resize(photo.to(self.photo), size)
+        if not settings.start_noise:
+            return image
+        noise = torch.randn(1, 3, *size, generator=generator).to(image)
+        return (image + settings.start_noise * noise).clamp(0, 1)
 
     def _snapshot(self, _: Learner) -> Image.Image:
         height, width = self.photo.shape[-2:]

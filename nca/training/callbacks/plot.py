@@ -48,7 +48,8 @@ def write_loss_plot(
     Args:
         path: the file, a PNG.
         rows: of :class:`~nca.training.callbacks.metrics.Metrics`.
-        terms: names of the terms; of a name such as ``term/layer`` the last part is shown.
+        terms: names of the terms; of a name such as ``term/layer`` the last part is shown if it is
+            unique.
         title: above the plot.
 
     Raises:
@@ -58,13 +59,15 @@ def write_loss_plot(
     axes = figure.add_subplot()
     colors = matplotlib.colormaps["viridis"].resampled(max(len(terms), 2))
     if len(terms) > 1:
+        last = [term.rpartition("/")[2] for term in terms]
         for i, term in enumerate(terms):
-            label = term.rpartition("/")[2]
+            label = last[i] if last.count(last[i]) == 1 else term
             axes.plot(*series(rows, term), color=colors(i), lw=1, alpha=0.8, label=label)
     axes.plot(*series(rows, "loss"), color="black", lw=2, label="all" if terms[1:] else "loss")
     if any("valid/loss" in row for row in rows):
         axes.plot(*series(rows, "valid/loss"), "o-", color="crimson", ms=3, label="validation")
-    axes.set(yscale="log", xlabel="iteration", ylabel="loss", title=title)
+    positive = all(value > 0 for value in series(rows, "loss")[1])
+    axes.set(yscale="log" if positive else "linear", xlabel="iteration", ylabel="loss", title=title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.2)
     axes.legend(frameon=False, fontsize=8, ncols=2)

@@ -1,0 +1,195 @@
+"""`nca bench style`: a step of style transfer against the lesson's loop written straight.
+
+Same steps, same losses: the lesson's second run (notebook 16A) at 256x256, Gram matrices of five
+layers of VGG-16 and the content of three, Adam. The lesson computes the features once for the style
+and once for the content, keeps the net in training mode, and lets gradients be computed for its 14
+million weights. The weights are random: they cost the same.
+"""
+
+import argparse
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import nca
+from nca.benchmarks.lesson import TAPS, make_vgg16
+from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchStyleSettings
+from nca.benchmarks.timing import interleave, ratios
+from nca.benchmarks.train import ENVIRONMENT
+from nca.losses.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, Pretrained
+from nca.losses.statistics import LessonGram
+from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe
+from nca.style.image import ImageModel
+from nca.style.objective import Stylize
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.learner import Learner, total
+
+CONTENT = (6, 18, 25)
+CONTENT_LAYERS = ("relu2_1", "relu4_1", "relu5_1")
+RATE, SHARE, SIZE = 5e-2, 0.2, 256
+PARITY_SIZE, LIMIT = 64, 1e-4
+GATES = [Gate("step_fp32", 2.0)]
+
+
+class LessonTransfer:
+    """The lesson's loop: features twice, net not frozen.
+
+    Args:
+        vgg: up to relu5_1.
+        content, style, start: [1, 3, H, W].
+    """
+
+    def __init__(self, vgg: nn.Sequential, content: Tensor, style: Tensor, start: Tensor) -> None:
+        self.vgg = vgg
+        with torch.no_grad():
+            self.content = self.features(content, CONTENT)
+            self.style = self.grams(style)
+        self.image = nn.Parameter(start.clone())
+        self.optimizer = torch.optim.Adam([self.image], RATE)
+
+    def features(self, image: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """Outputs of some layers."""
+        mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
+        deviation = image.new_tensor(IMAGENET_DEVIATION)[:, None, None]
+        x, kept = (image - mean) / deviation, []
+        for i, layer in enumerate(self.vgg):
+            x = layer(x)
+            if i in layers:
+                kept.append(x.clone())
+        return kept
+
+    def grams(self, image: Tensor) -> list[Tensor]:
+        """Gram matrices of the style's layers."""
+        found = self.features(image, TAPS)
+        return [torch.einsum("bchw,bdhw->cd", x, x) / (x.shape[-2] * x.shape[-1]) for x in found]
+
+    def loss(self) -> Tensor:
+        """Style and content."""
+        style = sum(
+            (a - b).pow(2).mean() for a, b in zip(self.grams(self.image), self.style, strict=True)
+        )
+        found = self.features(self.image, CONTENT)
+        content = sum((a - b).pow(2).mean() for a, b in zip(found, self.content, strict=True))
+        return torch.as_tensor(SHARE * style + content)
+
+    def step(self) -> None:
+        """One step."""
+        self.loss().backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+class OurTransfer:
+    """The same by the shared learner: one pass, a frozen net."""
+
+    def __init__(
+        self, features: Pretrained, engine: Engine, content: Tensor, style: Tensor, start: Tensor
+    ) -> None:
+        gram = LessonGram()
+        with torch.no_grad():
+            targets = describe(features(style, torus=False), gram)
+            layers = features(content, torus=False)
+        kept = {name: layers[name] for name in CONTENT_LAYERS}
+        objective = Stylize(torch.Generator())
+        objective.loss = StyleLoss(
+            features,
+            styles=[StyleTerm(targets, gram, weight=SHARE, name="style")],
+            content=ContentTerm(kept, dict.fromkeys(kept, 1.0)),
+        )
+        self.model = ImageModel(start, "none")
+        optimizer = torch.optim.Adam(self.model.parameters(), RATE)
+        self.learner = Learner(self.model, range(1), objective, optimizer, engine=engine)
+
+    def step(self) -> None:
+        """One step: one epoch of one batch."""
+        self.learner.fit()
+
+
+def frozen(vgg: nn.Sequential) -> Pretrained:
+    """The same net as features, with zeros beyond the border as the lesson has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vgg16.safetensors"
+        save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)
+        return Pretrained(str(path), border="zeros")
+
+
+def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
+    """The gradient of the picture, against that of the lesson's loop in float64.
+
+    Pictures themselves drift apart: Adam makes steps of full size of the rounding of the smallest
+    gradients, in the lesson's own loop as here.
+    """
+    pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
+    exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])
+    (right,) = torch.autograd.grad(exact.loss(), exact.image)
+    learner = OurTransfer(features, Engine(), *pictures).learner
+    losses = learner.objective.losses(learner.objective.predict(learner.model, None), None)
+    (found,) = torch.autograd.grad(total(losses), list(learner.model.parameters()))
+    value = float((found - right).norm() / right.norm())
+    return Parity("step_fp32", "relative error of the gradient", value, LIMIT, value <= LIMIT)
+
+
+def measure(rounds: int) -> Report:
+    """Measure in this process."""
+    torch.manual_seed(0)
+    vgg = make_vgg16()
+    features = frozen(vgg)
+    parity = check(vgg, features)
+    pictures = [torch.rand(1, 3, SIZE, SIZE) for _ in range(3)]
+    variants: dict[str, Callable[[], None]] = {"lesson": LessonTransfer(vgg, *pictures).step}
+    if parity.met:
+        variants["step_fp32"] = OurTransfer(features, Engine(), *pictures).step
+        if bfloat16_is_fast():
+            variants["step_bf16"] = OurTransfer(features, Autocast(), *pictures).step
+    times = interleave(variants, rounds)
+    against = "the lesson's loop written straight"
+    rows = [
+        Row.of(name, ratios(times["lesson"], times[name]), against)
+        for name in variants
+        if name != "lesson"
+    ]
+    return Report(describe_machine() | {"rounds": rounds}, [parity], rows, gates=GATES)
+
+
+def run(settings: BenchStyleSettings) -> Report:
+    """Measure in a process of its own, one thread; write what was asked for.
+
+    Raises:
+        InputError: the result cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "nca.benchmarks.style", str(settings.rounds), str(result)]
+        path = os.pathsep.join(
+            [str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        )
+        subprocess.run(command, env=os.environ | ENVIRONMENT | {"PYTHONPATH": path}, check=True)
+        report = Report.from_dict(json.loads(result.read_text()))
+    if settings.json is not None:
+        report.write(settings.json)
+    return report
+
+
+def main() -> None:
+    """Measure and write the report, for :func:`run`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rounds", type=int)
+    parser.add_argument("result", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    measure(arguments.rounds).write(arguments.result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""What a channel of a layer looks for: the picture that excites it most.
+
+Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the picture is trained as a spectrum
+in decorrelated colors, and moved, turned and zoomed a little in every step, so that it cannot rest
+on pixels.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from nca.errors import InputError
+from nca.images import to_image, write_png16
+from nca.losses.build import build_features, is_pretrained
+from nca.losses.features import FeatureExtractor
+from nca.style.settings import VisualizeSettings
+from nca.style.train import RESULT, RESULTS, Styled
+from nca.training.callbacks import Device, Metrics, Pictures, Plot, Progress
+from nca.training.folder import prepare_folder, write_settings
+from nca.training.learner import Learner
+from nca.training.objective import Objective
+
+# Square root of the covariance of the colors of photographs, about: most of what varies is
+# brightness (first column), then orange against blue, then green against magenta.
+COLOR_AXES = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+WORTH_A_LOOK = {
+    RESULT: "the picture",
+    "movie.webp": "how it came about",
+    "loss.png": "how excited the channel was, downwards",
+}
+CONTRAST = 1.3
+START = 0.01  # deviation of the first spectrum
+
+
+class Spectrum(nn.Module):
+    """A square picture as what is trained: amplitudes of waves, equal in power per octave.
+
+    Args:
+        size: side, in pixels.
+        generator: of the start.
+    """
+
+    falloff: Tensor
+    axes: Tensor
+
+    def __init__(self, size: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.size = size
+        frequencies = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None])
+        self.register_buffer("falloff", 1 / frequencies.clamp(min=1 / size))
+        self.register_buffer("axes", torch.tensor(COLOR_AXES))
+        start = torch.randn(1, 3, *frequencies.shape, 2, generator=generator)
+        self.waves = nn.Parameter(START * start)
+
+    def forward(self) -> Tensor:
+        """The picture, [1, 3, S, S] in [0, 1]."""
+        spectrum = torch.view_as_complex(self.waves) * self.falloff
+        waves = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
+        colors = torch.einsum("ij,bjhw->bihw", self.axes, waves)
+        # Always of one contrast: more of it would excite any channel more.
+        return (CONTRAST * colors / colors.std()).sigmoid()
+
+
+class Excite(Objective):
+    """Excite one channel, whatever small move the picture makes.
+
+    Args:
+        features: with one layer.
+        settings: which channel, and how far to move.
+        generator: of the moves; its state goes into checkpoints.
+    """
+
+    def __init__(
+        self, features: FeatureExtractor, settings: VisualizeSettings, generator: torch.Generator
+    ) -> None:
+        self.features, self.settings, self.generator = features, settings, generator
+
+    def predict(self, model: nn.Module, batch: Any) -> Tensor:
+        """The picture, moved, [1, 3, S, S]."""
+        del batch
+        image: Tensor = model()
+        return moved(image, self.settings, self.generator)
+
+    def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
+        """What the channel says, less being better."""
+        del batch
+        answer = self.features(prediction, torus=False)[self.settings.layer]
+        return {"excitement": -answer[:, self.settings.channel].float().mean()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the generator is."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.generator.set_state(state["generator"])
+
+
+def moved(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
+    """A picture [1, 3, S, S] jittered, zoomed and turned at random; beyond its border mirrored."""
+    across, down, zoom, turn = (2 * torch.rand(4, generator=generator) - 1).tolist()
+    factor = 1 + settings.zoom * zoom
+    angle = math.radians(settings.rotation * turn)
+    pixel = 2 * settings.jitter / image.shape[-1]
+    cos, sin = factor * math.cos(angle), factor * math.sin(angle)
+    matrix = torch.tensor([[[cos, -sin, pixel * across], [sin, cos, pixel * down]]]).to(image)
+    grid = F.affine_grid(matrix, list(image.shape), align_corners=False)
+    return F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
+
+
+def visualize(settings: VisualizeSettings) -> Styled:
+    """Find the picture, and write all results.
+
+    Raises:
+        InputError: the folder, the features, the layer or the channel is not usable.
+    """
+    features = layer_of(settings)
+    prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    write_settings(settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    model = Spectrum(settings.size, generator)
+    metrics = Metrics(settings.out, every=10)
+
+    def snapshot(learner: Learner) -> Image.Image:
+        with torch.no_grad():
+            return to_image(learner.model()[0])
+
+    learner = Learner(
+        model,
+        range(settings.iterations),
+        Excite(features, settings, generator),
+        torch.optim.Adam(model.parameters(), settings.learning_rate),
+        callbacks=[
+            Device(),
+            metrics,
+            Progress(quiet=settings.quiet),
+            Plot(metrics, settings.out / "loss.png", f"{settings.layer}, {settings.channel}"),
+            Pictures(
+                snapshot,
+                movie=settings.out / "movie.webp",
+                sheet=settings.out / "stages.png",
+            ),
+        ],
+    )
+    learner.fit()
+    with torch.no_grad():
+        image = model()
+    write_png16(settings.out / RESULT, image[0])
+    return Styled(settings.out, image, learner.iteration, learner.seconds, WORTH_A_LOOK)
+
+
+@torch.no_grad()
+def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
+    """The layer alone, checked to have the channel.
+
+    Raises:
+        InputError: it has not, or there is no such layer.
+    """
+    if not is_pretrained(settings.features):
+        raise InputError(
+            f"--features {settings.features}: only a trained net looks for anything; take vgg16, "
+            f"vgg19, squeezenet1_1, or a .safetensors file"
+        )
+    gray = torch.full((1, 3, settings.size, settings.size), 0.5)
+    features = build_features(settings.features, gray, taps=(settings.layer,))
+    count = features(gray[..., :32, :32], torus=False)[settings.layer].shape[1]
+    if settings.channel >= count:
+        raise InputError(
+            f"--channel {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"
+        )
+    return features
