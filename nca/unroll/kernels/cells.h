@@ -78,9 +78,7 @@ template <class Unit> struct Cells {
     static const Unit* along_columns(const float* rows, Unit* packed, int count) {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
-            for (int i = 0; i < count; i += LANES)
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(packed + i / 2),
-                                    reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(rows + i))));
+            for (int i = 0; i < count; i += LANES) pack_neighbors(rows + i, packed + i / 2);
             return packed;
         }
     }
@@ -92,8 +90,7 @@ template <class Unit> struct Cells {
             for (int j = 0; j < count; j += 2)
                 for (int i = 0; i < row; i += LANES) {
                     const float* even = rows + j * row + i;
-                    const __m512i high = _mm512_slli_epi32(bfloat16_of(even + row), 16);
-                    _mm512_storeu_si512(packed + j / 2 * row + i, _mm512_or_si512(bfloat16_of(even), high));
+                    pack_rows(even, even + row, packed + j / 2 * row + i);
                 }
             return packed;
         }

@@ -86,6 +86,14 @@ inline Floats dot(Pair a, Pairs b, Floats sum) {
 inline __m512i bfloat16_of(const float* p) {
     return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(p))));
 }
+// LANES neighboring floats as half as many pairs.
+inline void pack_neighbors(const float* from, Pair* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(from))));
+}
+// LANES pairs of a float of one row and the one below it.
+inline void pack_rows(const float* even, const float* odd, Pair* to) {
+    _mm512_storeu_si512(to, _mm512_or_si512(bfloat16_of(even), _mm512_slli_epi32(bfloat16_of(odd), 16)));
+}
 inline Pair make_pair(float first, float second) {
     Floats both = {first, second};
     auto packed = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(both));
