@@ -149,12 +149,16 @@ class SlicedTransport:
             directions = directions / directions.norm(dim=1, keepdim=True)
             theirs = (directions.to(target) @ target[0]).sort(1).values  # [D, M]
             mine = (directions @ flat).sort(2).values  # [B, D, m]
-            count = mine.shape[2]
-            quantiles = (torch.arange(count, device=flat.device) + 0.5) / count
-            theirs = theirs[:, (quantiles * theirs.shape[1]).long()]
+            theirs = quantiles(theirs, mine.shape[2])
             spread = (theirs - theirs.mean(1, keepdim=True)).abs().mean()
             distance: Tensor = (mine - theirs).abs().mean((1, 2)) / (spread + 1e-6)
             return distance
+
+
+def quantiles(values: Tensor, count: int) -> Tensor:
+    """``count`` evenly spaced ones of sorted values, [..., M] -> [..., count]."""
+    at = (torch.arange(count, device=values.device) + 0.5) / count
+    return values[..., (at * values.shape[-1]).long()]
 
 
 STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {

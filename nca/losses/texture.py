@@ -7,6 +7,8 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.features import FeatureExtractor, Patches
+from nca.losses.layout import Layout
+from nca.losses.patches import PatchTransport
 from nca.losses.patchnet import Builtin, RandomBank
 from nca.losses.pretrained import ARCHITECTURES, Pretrained
 from nca.losses.statistics import STATISTICS, Statistic
@@ -23,6 +25,8 @@ class TextureLoss:
         statistic: what is compared of each.
         weights: of layers by name; 1 where not named.
         torus: whether the pictures, not the target, live on a torus.
+        layout: weight of where features recur; 0: not compared.
+        patches: a distance of patches to be added, and its weight.
 
     Raises:
         InputError: a weight names a layer that there is not.
@@ -36,15 +40,24 @@ class TextureLoss:
         *,
         weights: Mapping[str, float] | None = None,
         torus: bool = True,
+        layout: float = 0.0,
+        patches: tuple[PatchTransport, float] | None = None,
     ) -> None:
         self.features, self.statistic, self.torus = features, statistic, torus
+        self.patches = patches[0] if patches else None
         with torch.no_grad():
             layers = features(target, torus=False)
             self.targets = {name: statistic.describe(layer) for name, layer in layers.items()}
-        self.weights = dict.fromkeys(self.targets, 1.0) | dict(weights or {})
-        unknown = sorted(set(self.weights) - set(self.targets))
+            self.layout = Layout(layers, torus=torus) if layout else None
+            known = dict.fromkeys(self.targets, 1.0)
+            if self.layout:
+                known |= dict.fromkeys(self.layout.names, layout)
+            if self.patches and patches:
+                known |= dict.fromkeys(self.patches.names, patches[1])
+        self.weights = known | dict(weights or {})
+        unknown = sorted(set(self.weights) - set(known))
         if unknown:
-            raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(self.targets)}")
+            raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(known)}")
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted distance of every picture, by layer.
@@ -56,10 +69,15 @@ class TextureLoss:
             Name of the layer -> [B].
         """
         layers = self.features(images, torus=self.torus)
-        return {
-            name: self.weights[name] * self.statistic.distance(layer, self.targets[name])
+        distances = {
+            name: self.statistic.distance(layer, self.targets[name])
             for name, layer in layers.items()
         }
+        if self.layout:
+            distances |= self.layout(layers)
+        if self.patches:
+            distances |= self.patches(images)
+        return {name: self.weights[name] * distance for name, distance in distances.items()}
 
 
 def build_texture_loss(
@@ -70,6 +88,8 @@ def build_texture_loss(
     *,
     weights: Mapping[str, float] | None = None,
     torus: bool = True,
+    layout_weight: float = 0.0,
+    patch_weight: float = 0.0,
 ) -> TextureLoss:
     """Make the loss that names ask for.
 
@@ -80,6 +100,8 @@ def build_texture_loss(
         generator: source of whatever the statistic draws at random.
         weights: of layers by name.
         torus: whether the pictures live on a torus.
+        layout_weight: of :class:`nca.losses.layout.Layout`; 0: without.
+        patch_weight: of :class:`nca.losses.patches.PatchTransport`; 0: without.
 
     Raises:
         InputError: the features cannot be had.
@@ -100,8 +122,15 @@ def build_texture_loss(
         raise InputError(
             f"--features {features}: must be one of {', '.join(FEATURES)}, or a .safetensors file"
         )
+    patches = PatchTransport(target, generator, torus=torus) if patch_weight else None
     return TextureLoss(
-        target, extractor, STATISTICS[statistic](generator), weights=weights, torus=torus
+        target,
+        extractor,
+        STATISTICS[statistic](generator),
+        weights=weights,
+        torus=torus,
+        layout=layout_weight,
+        patches=(patches, patch_weight) if patches else None,
     )
 
 

@@ -183,6 +183,8 @@ class TextureTraining:
             generator,
             weights=settings.layer_weights,
             torus=settings.padding == "circular",
+            layout_weight=settings.layout_weight,
+            patch_weight=settings.patch_weight,
         )
         optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
