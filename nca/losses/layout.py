@@ -67,9 +67,8 @@ def autocorrelation(features: Tensor, shift: int, *, torus: bool) -> Tensor:
         room = 0 if torus else shift  # so that nothing wraps around
         size = (height + room, width + room)
         spectrum = torch.fft.rfft2(features, s=size)
-        sums = torch.fft.irfft2(spectrum.real.square() + spectrum.imag.square(), s=size)
+        sums: Tensor = torch.fft.irfft2(spectrum.real.square() + spectrum.imag.square(), s=size)
         down = torch.arange(shift + 1, device=features.device)
         side = torch.cat([down, torch.arange(-shift, 0, device=features.device)])
-        if torus:
-            return sums[:, :, : shift + 1, side] / (height * width)
-        return sums[:, :, : shift + 1, side] / ((height - down)[:, None] * (width - side.abs()))
+        pairs = (height - room * down / shift)[:, None] * (width - room * side.abs() / shift)
+        return sums[:, :, : shift + 1, side] / pairs

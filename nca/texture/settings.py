@@ -38,11 +38,10 @@ class TrainSettings:
     the lesson's own Gram loss."""
     layer_weights: dict[str, float] = field(default_factory=dict)
     """Weights of layers by name, 1 where not named; the names are those in metrics.jsonl."""
-    layout_weight: float = 1.0
-    """Weight of where features recur, which keeps a lattice regular; 0: not compared."""
-    patch_weight: float = 1.0
-    """Weight of the distance of raw patches, which keeps colors exact and edges clean; 0: not
-    compared."""
+    layout_weight: float = 0.0
+    """Weight of where features recur, which makes a lattice regular; 0: not compared."""
+    patch_weight: float = 0.0
+    """Weight of the distance of raw patches, which makes colors exact; 0: not compared."""
     texture_weight: float = 1.0
     """Weight of the texture loss."""
     overflow_weight: float = 30.0
@@ -167,8 +166,6 @@ PRESETS: dict[Preset, TrainSettings] = {
         preset="lesson20",
         features="vgg16",
         statistic="lesson20",
-        layout_weight=0.0,
-        patch_weight=0.0,
         texture_weight=0.1,
         overflow_weight=4.0 * 4 * 256 * 256,
         iterations=1200,
