@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nca.benchmarks.lesson import LessonLoss, SimpleCA, lesson_overflow, make_vgg16
 from nca.benchmarks.ours import frozen_loss, precision, to_rule
+from nca.benchmarks.peers import PeerWork
 from nca.benchmarks.report import Parity
 from nca.rng import random_masks
 from nca.unroll import Backend, unroll
@@ -67,6 +68,21 @@ def check_simulation(channels: int, hidden: int, backend: Backend) -> Parity:
     with torch.no_grad():
         right = copy.deepcopy(rule).double()(state.double(), 100)
     return _compare(f"simulation {backend}", [got], [right], False, FLOAT32_LIMIT)
+
+
+def check_peer(name: str, channels: int, hidden: int) -> Parity:
+    """Last state and weight gradients of another library's unroll in float32.
+
+    Raises:
+        PeerError: it cannot be run.
+    """
+    # CAX draws its own masks; where every cell fires there is nothing to draw.
+    work = PeerWork(channels, hidden, size=SIZE, every_cell=name == "cax")
+    last, _, *gradients = work.run(name).results
+    right = _lesson_gradients(
+        work.model, work.state, work.masks, lambda last: (last * work.upstream.double()).sum()
+    )
+    return _compare(f"{name} float32", [last, *gradients], right, False, FLOAT32_LIMIT)
 
 
 def _lesson_gradients(

@@ -52,16 +52,17 @@ class Gate:
 
 @dataclass(frozen=True)
 class Report:
-    """All figures of one run."""
+    """All figures of one run; ``absent`` tells why a row is not there that others may have."""
 
     machine: dict[str, Any]
     parity: list[Parity]
     rows: list[Row]
     growth: list[Row] = field(default_factory=list)
     gates: list[Gate] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; every gate says whether it is met (null: its row is missing)."""
+        """Plain data; every gate says whether it is met; it is not if its row is missing."""
         by_name = {row.name: row for row in self.rows}
         gates = [
             {**asdict(gate), "met": gate.row in by_name and gate.met_by(by_name[gate.row])}
@@ -78,6 +79,7 @@ class Report:
             [Row(**entry) for entry in data["rows"]],
             [Row(**entry) for entry in data["growth"]],
             [Gate(gate["row"], gate["limit"], gate["most"]) for gate in data["gates"]],
+            data["absent"],
         )
 
     def write(self, path: Path) -> None:
@@ -102,6 +104,7 @@ class Report:
         lines += [_line(row, gates.get(row.name)) for row in self.rows]
         missing = sorted(set(gates) - {row.name for row in self.rows})
         lines += [f"  {name:24} not measured: gate NOT MET" for name in missing]
+        lines += [f"  {name:24} not measured: {why}" for name, why in self.absent.items()]
         if self.growth:
             lines += ["", "How the cost of training grows:"]
             lines += [_line(row) for row in self.growth]

@@ -23,7 +23,29 @@ class BenchTrainSettings:
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""
-        if not 3 <= self.rounds <= 1000:
-            raise InputError(f"--rounds {self.rounds}: must be 3 to 1000")
+        _check_rounds(self.rounds)
         if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png", ".pdf"):
             raise InputError(f"--plot {self.plot}: must end in .svg, .png or .pdf")
+
+
+@dataclass(frozen=True)
+class BenchViewSettings:
+    """Measure how fast rules run on a GL context here, against the same rules in torch.
+
+    What is computed is compared with float64 first. All variants take turns in one process; a
+    ratio is taken within a round.
+    """
+
+    rounds: int = 7
+    """How often every variant is timed; more rounds, narrower quartiles."""
+    json: Path | None = None
+    """Write all figures to this file."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        _check_rounds(self.rounds)
+
+
+def _check_rounds(rounds: int) -> None:
+    if not 3 <= rounds <= 1000:
+        raise InputError(f"--rounds {rounds}: must be 3 to 1000")

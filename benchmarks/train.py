@@ -23,7 +23,8 @@ from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vg
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
 from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.ours import OurIteration, frozen_loss, precision, to_rule
-from nca.benchmarks.parity import check_iteration, check_simulation, check_unroll
+from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
+from nca.benchmarks.peers import PEERS, PeerError, PeerWork, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchTrainSettings
@@ -38,15 +39,18 @@ SIMULATED_SIZE, SIMULATED_STEPS = 256, 16
 LESSON = "the lesson's, malloc tuned"
 
 GATES = [
-    Gate("iteration_bf16", 6.5),
     Gate("iteration_fp32", 3.7),
-    Gate("iteration_torch", 2.4),
     Gate("unroll_fp32", 7),
-    Gate("unroll_bf16", 10),
     Gate("unroll_tiny", 13),
     Gate("unroll_memory_mb", 300, most=True),
     Gate("simulate_fp32", 7),
 ]
+BFLOAT16_GATES = [
+    Gate("iteration_bf16", 6.5),
+    Gate("iteration_torch", 2.4),
+    Gate("unroll_bf16", 10),
+]
+NO_BFLOAT16 = "this processor has no bfloat16 arithmetic"
 
 # Glibc gives large blocks back at once by default and the kernel then has to zero them again: that
 # costs the lesson's step up to half its time. It is the peer's due to be measured at its best.
@@ -91,6 +95,8 @@ def measure(rounds: int, say: Callable[[str], None]) -> Report:
     bench.time_unrolls()
     say("unrolls, 4 channels and 8 hidden")
     bench.time_tiny()
+    say("unrolls by other libraries")
+    bench.time_peers()
     say("whole iterations")
     bench.time_iterations()
     say("simulation")
@@ -98,7 +104,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> Report:
     say("peak memory")
     bench.measure_memory()
     say("growth of cost")
-    growth = measure_growth(rounds, bfloat16="bfloat16" in before)
+    growth = measure_growth(rounds, bfloat16=bench.bfloat16)
     after = peak.measure()
     machine = describe_machine() | {
         "load": f"{load_before:.2f} before, {os.getloadavg()[0]:.2f} after",
@@ -108,7 +114,8 @@ def measure(rounds: int, say: Callable[[str], None]) -> Report:
         "disturbed": is_disturbed(before, after),
         "rounds": rounds,
     }
-    return Report(machine, bench.parity, bench.rows, growth, GATES)
+    gates = [*GATES, *BFLOAT16_GATES] if bench.bfloat16 else GATES
+    return Report(machine, bench.parity, bench.rows, growth, gates, bench.absent)
 
 
 class Bench:
@@ -119,6 +126,7 @@ class Bench:
         self.bfloat16 = "bfloat16" in peak
         self.parity: list[Parity] = []
         self.rows: list[Row] = []
+        self.absent: dict[str, str] = {}
         self._right: set[str] = set()
 
     def check(self) -> None:
@@ -127,12 +135,14 @@ class Bench:
             "unroll_fp32": check_unroll(*FULL, "native", bfloat16=False),
             "unroll_tiny": check_unroll(*TINY, "native", bfloat16=False),
             "iteration_fp32": check_iteration(*FULL, "native", bfloat16=False),
-            "iteration_torch": check_iteration(*FULL, "torch", bfloat16=True),
+            "iteration_torch": check_iteration(*FULL, "torch", bfloat16=self.bfloat16),
             "simulate_fp32": check_simulation(*FULL, "native"),
         }
         if self.bfloat16:
             checks["unroll_bf16"] = check_unroll(*FULL, "native", bfloat16=True)
             checks["iteration_bf16"] = check_iteration(*FULL, "native", bfloat16=True)
+        else:
+            self.absent |= dict.fromkeys(("unroll_bf16", "iteration_bf16"), NO_BFLOAT16)
         self.parity = [replace(found, name=name) for name, found in checks.items()]
         self._right = {found.name for found in self.parity if found.met}
 
@@ -142,8 +152,9 @@ class Bench:
             "unroll_fp32": _unroll(FULL, "native", False),
             "unroll_bf16": _unroll(FULL, "native", True),
             "unroll_torch_fp32": _unroll(FULL, "torch", False),
-            "unroll_torch_bf16": _unroll(FULL, "torch", True),
         }
+        if self.bfloat16:
+            variants["unroll_torch_bf16"] = _unroll(FULL, "torch", True)
         times = self._time(_lesson_unroll(FULL), variants)
         for name, kind in (("unroll_fp32", "float32"), ("unroll_bf16", "bfloat16")):
             if name in times:
@@ -155,6 +166,31 @@ class Bench:
     def time_tiny(self) -> None:
         """Forward and backward of the smallest rule."""
         self._time(_lesson_unroll(TINY), {"unroll_tiny": _unroll(TINY, "native", False)})
+
+    def time_peers(self) -> None:
+        """The larger rule's unroll in float32 by other libraries, a process of theirs per round."""
+        if "unroll_fp32" not in self._right:
+            return
+        for name in PEERS:
+            versions = peer_versions(name)
+            try:
+                if versions is None:
+                    raise PeerError("not installed; pip install 'nca-studio[bench]'")
+                self.parity.append(found := check_peer(name, *FULL))
+                if not found.met:
+                    raise PeerError("it computes something else")
+                self._time_peer(name, versions)
+            except PeerError as error:
+                self.absent[f"unroll_fp32_over_{name}"] = str(error)
+
+    def _time_peer(self, name: str, versions: str) -> None:
+        work = PeerWork(*FULL)
+        times: Times = {name: [], "ours": []}
+        for _ in range(self.rounds):
+            times[name].append(work.run(name).seconds)
+            times["ours"] += interleave({"ours": work.run_here}, 1)["ours"]
+        ratio = ratios(times[name], times["ours"])
+        self.rows.append(Row.of(f"unroll_fp32_over_{name}", ratio, f"{versions}"))
 
     def time_iterations(self) -> None:
         """Whole iterations, with loss and optimizer."""
@@ -169,7 +205,7 @@ class Bench:
         variants = {
             "iteration_bf16": ours("native", True),
             "iteration_fp32": ours("native", False),
-            "iteration_torch": ours("torch", True),
+            "iteration_torch": ours("torch", self.bfloat16),
         }
         self._time(lesson, variants)
 

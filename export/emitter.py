@@ -8,7 +8,8 @@ groups of four channels; row 0 of the state is texel row 0. A host gives, before
     vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
     vec4 nca_weight(int texel);             // store "texture" only: see nca.export.weights
     uniform vec2 nca_turn;                  // steering only: cos and sin of the turn
-    uniform float nca_scale;                // steering only: 1 as trained, 2 twice as coarse
+    uniform float nca_scale;                // steering only: 1 as trained, 2 twice as large
+    uniform float nca_pace;                 // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
 
@@ -18,6 +19,7 @@ and calls ``nca_step`` (and ``nca_live``) from its ``main``.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
 
 from nca.export.glsl import (
     GRID,
@@ -36,7 +38,7 @@ from nca.export.glsl import (
 )
 from nca.export.weights import Store, WeightBlocks
 from nca.rng import fire_threshold
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule, RuleSettings, derivative_order
 
 TAPS = [(row, column) for row in range(3) for column in range(3)]
 CENTER = (1, 1)
@@ -58,7 +60,8 @@ def step_source(
         store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
         groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
             default all. A host with too few outputs runs several passes over the same old state.
-        steering: turn and scale what is perceived by ``nca_turn`` and ``nca_scale``.
+        steering: turn and scale what is perceived by ``nca_turn`` and ``nca_scale``, and the change
+            of a step by ``nca_pace``.
         rate: let ``nca_limit`` decide how many cells fire.
         digits: of the literals; nine are exact.
 
@@ -76,6 +79,8 @@ def step_source(
     lines.append("float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;")
     for i, group in enumerate(groups):
         change = on_grid(f"nca_d{i}", settings.quantization.update)
+        if steering:
+            change = f"nca_pace * {change}"
         value = f"nca_now{group} + nca_mask * {change}"
         if settings.alive_threshold is None:
             value = on_grid(value, settings.quantization.state)
@@ -221,9 +226,10 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
 
 
 def _steering_lines(g: int, filters: Matrix) -> list[str]:
-    """Turn the pairs of gradients, and weaken derivatives where the pattern is to be coarser.
+    """Turn the pairs of gradients, and strengthen derivatives where the pattern is to be larger.
 
-    A filter of order n is divided by scale**n, as in Pajouheshgar et al., "NoiseNCA", 2024.
+    Pajouheshgar et al., "NoiseNCA", 2024: cells that are dx = 1 / scale apart see a derivative of
+    order n that is scale**n times as large.
     """
     lines = []
     for x, y in _gradient_pairs(filters):
@@ -233,17 +239,17 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
             f"{q} = nca_turn.x * {q} - nca_turn.y * {p};",
             f"{p} = nca_x{g}_{x};",
         ]
-    divisors = {1: "nca_scale", 2: "nca_scale * nca_scale"}
+    factors = {1: "nca_scale", 2: "nca_scale * nca_scale"}
     for k, coefficients in enumerate(filters):
-        divisor = divisors.get(_derivative_order(coefficients))
-        if divisor:
-            lines.append(f"nca_p{g}_{k} /= {divisor};")
+        factor = factors.get(derivative_order(torch.from_numpy(coefficients)))
+        if factor:
+            lines.append(f"nca_p{g}_{k} *= {factor};")
     return lines
 
 
 def _gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
     """Pairs (x, y) of odd filters of which one is the other's transpose."""
-    odd = [k for k, f in enumerate(filters) if _derivative_order(f) == 1]
+    odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
     pairs: list[tuple[int, int]] = []
     for x in odd:
         for y in odd:
@@ -251,13 +257,6 @@ def _gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
             if x < y and free and np.array_equal(filters[x].T, filters[y]):
                 pairs.append((x, y))
     return pairs
-
-
-def _derivative_order(coefficients: Matrix) -> int:
-    """0 for a filter that sees a constant, 1 for an odd one (a gradient), 2 for the rest."""
-    if abs(float(coefficients.sum())) > 1e-6 * float(np.abs(coefficients).sum()):
-        return 0
-    return 1 if np.array_equal(coefficients, -coefficients[::-1, ::-1]) else 2
 
 
 def _activation(settings: RuleSettings) -> str:

@@ -39,7 +39,7 @@ class Host:
         targets: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2 promises 4.
         layers: the state is one texture array rather than one texture a group.
         blend: several rules may share a state, each with its share in every cell.
-        steering: the direction and scale of what is perceived are uniforms.
+        steering: direction and scale of what is perceived, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
     """
 
@@ -185,10 +185,19 @@ def colors_fragment(
     )
 
 
-def screen_fragment(host: Host) -> str:
-    """Shader that shows the texture of :func:`colors_fragment` through a camera."""
+def screen_fragment(host: Host, sampling: int | None = None) -> str:
+    """Shader that shows the texture of :func:`colors_fragment` through a camera.
+
+    Args:
+        host: where it runs.
+        sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
+    """
+    fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     return (
-        _version(host) + _shared("screen.glsl") + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        _version(host)
+        + fixed
+        + _shared("screen.glsl")
+        + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
         "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
     )
 
@@ -234,7 +243,7 @@ vec4 nca_weight(int nca_i) {{
 }}
 """
 
-_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\n"
+_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\nuniform float nca_pace;\n"
 _RATE = "uniform uint nca_limit;\n"
 
 _SHARE = """

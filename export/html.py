@@ -36,7 +36,7 @@ from nca.export.glsl import group_count
 from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.files import write_atomically
 from nca.images import to_image
-from nca.rule import Rule
+from nca.rule import EIGHT_BIT_STATE, Rule
 from nca.rulefile import RuleFile
 
 StateFormat = Literal["auto", "rgba32f", "rgba16f", "rgba8"]
@@ -47,7 +47,6 @@ PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "keys", "app", "panel", "address", "main")
 
 MAX_RULES = 255  # a cell keeps the number of its rule in a byte
 TINY_WEIGHTS = 2000  # literals of so few weights compile at once everywhere
-EIGHT_BIT_RANGE = (4.0, 127 / 255)  # of a state kept in bytes, where the rule does not tell
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 64, 200
 
 
@@ -170,7 +169,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         if not torch.isfinite(tensor).all():
             raise InputError(f"{name}: {parameter} holds a number that is not finite")
     own = rule.settings
-    state = own.quantization.state
+    state = own.quantization.state or EIGHT_BIT_STATE
     stores = _stores(rule, settings.weights)
     packed = pack_weights(rule) if "texture" in stores else None
     # Only rules with more channels than four outputs hold gain from a device that has eight.
@@ -184,7 +183,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "weightCount": rule.weight_count(),
         "wraps": own.padding == "circular",
         "colors": [own.rgb_scale, own.rgb_offset],
-        "code": (state.range, state.zero) if state else EIGHT_BIT_RANGE,
+        "code": (state.range, state.zero),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
         "passes": {count: _passes(rule, count, stores, groups) for count in targets},
     }

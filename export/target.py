@@ -9,7 +9,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.export.settings import ExportOptions, StateFormat
 from nca.export.weights import MAX_INLINE_MATRICES, Store, WeightBlocks, choose_store
-from nca.rule import Quantizer, Rule
+from nca.rule import EIGHT_BIT_STATE, Rule
 from nca.rulefile import RuleFile
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 Files = Mapping[str, bytes]
 
 LONG_SHADER = 65_000  # characters; a limit that users of Shadertoy report
-
-# An 8-bit state of a rule that does not tell its own range: that of the article's rules.
-EIGHT_BITS = Quantizer(range=4.0, zero=127 / 255)
 
 
 class NotMeasuredError(Exception):
@@ -78,7 +75,7 @@ def state_code(rule: Rule, state: StateFormat) -> tuple[float, float]:
     """Scale and offset of a texel: it holds the value ``(texel - offset) * scale``."""
     if state != "rgba8":
         return 1.0, 0.0
-    quantizer = rule.settings.quantization.state or EIGHT_BITS
+    quantizer = rule.settings.quantization.state or EIGHT_BIT_STATE
     return quantizer.range, quantizer.zero
 
 

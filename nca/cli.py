@@ -8,19 +8,24 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
+from nca.ddpm.settings import PRESETS as DDPM_PRESETS
+from nca.ddpm.settings import FidSettings, SampleSettings
+from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
-from nca.settings import DemoSettings, InfoSettings, RenderSettings
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
+from nca.style.settings import PRESETS as STYLE_PRESETS
+from nca.style.settings import StyleSettings
+from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -42,9 +47,25 @@ class Command:
 
 def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
+    from nca.texture.sweep import sweep
     from nca.texture.train import train
+    from nca.viewer.watch import start_beside
 
-    trained = train(settings)
+    if settings.picture.is_dir():
+        print(sweep(settings))
+    else:
+        trained = train(settings, start_beside if settings.view else None)
+        report(trained)
+        losses = ", ".join(
+            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+            for state, loss in trained.loss_by_state.items()
+        )
+        if losses:
+            print(f"Texture loss by the state's format: {losses}")
+
+
+def report(trained: Any) -> None:
+    """Say how long a training took and where its results are."""
     print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
     for name, what in trained.results.items():
         print(f"  {trained.folder / name}  {what}")
@@ -87,6 +108,13 @@ def run_render(settings: RenderSettings) -> None:
     print(render(settings))
 
 
+def run_play(settings: PlaySettings) -> None:
+    """Write a picture."""
+    from nca.play import play
+
+    print(play(settings))
+
+
 def run_eval(settings: EvalSettings) -> None:
     """Measure a rule, and say the most important figures."""
     from nca.evaluation.report import evaluate
@@ -105,6 +133,34 @@ def run_info(settings: InfoSettings) -> None:
     print(json.dumps(description) if settings.json else format_description(description))
 
 
+def run_ddpm_train(settings: DDPMTrainSettings) -> None:
+    """Train a diffusion model, and say where the results are."""
+    from nca.ddpm.train import train
+
+    report(train(settings))
+
+
+def run_ddpm_sample(settings: SampleSettings) -> None:
+    """Draw pictures, and say where they are."""
+    from nca.ddpm.sample import sample
+
+    print(sample(settings).path)
+
+
+def run_ddpm_fid(settings: FidSettings) -> None:
+    """Measure samples, and print a table."""
+    from nca.ddpm.fid import measure
+
+    print(measure(settings).table())
+
+
+def run_style(settings: StyleSettings) -> None:
+    """Paint, and say where the results are."""
+    from nca.style.train import stylize
+
+    report(stylize(settings))
+
+
 def run_bench_train(settings: BenchTrainSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.train import run
@@ -112,14 +168,46 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
     print(run(settings).table())
 
 
-def train_defaults(arguments: Sequence[str]) -> TrainSettings:
-    """The preset that is asked for gives the defaults; the help text shows them."""
+def run_bench_view(settings: BenchViewSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.view import run
+
+    print(run(settings).table())
+
+
+def asked(arguments: Sequence[str]) -> dict[str, str]:
+    """The word after each word: the value of a flag, wherever it stands."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
-    preset = PRESETS["small"]
-    for flag, name in itertools.pairwise(words):
-        if flag == "--preset" and name in PRESETS:
-            preset = PRESETS[name]
-    return replace(preset, picture=tyro.MISSING, out=tyro.MISSING)
+    return dict(itertools.pairwise(words))
+
+
+def of_preset(
+    presets: Mapping[Any, Any], usual: str, *required: str
+) -> Callable[[Sequence[str]], Any]:
+    """Defaults that are those of the preset that is asked for; the help text shows them."""
+
+    def defaults(arguments: Sequence[str]) -> Any:
+        preset = presets.get(asked(arguments).get("--preset", usual), presets[usual])
+        return replace(preset, **dict.fromkeys(required, tyro.MISSING))
+
+    return defaults
+
+
+def train_defaults(arguments: Sequence[str]) -> TrainSettings:
+    """As :func:`of_preset`, with what the kind of training puts in the place of its values."""
+    defaults: TrainSettings = of_preset(PRESETS, "small", "picture", "out")(arguments)
+    for kind, values in KINDS.items():
+        if f"--{kind}" in arguments:
+            defaults = replace(defaults, **values)
+    return defaults
+
+
+def style_defaults(arguments: Sequence[str]) -> StyleSettings:
+    """As :func:`of_preset`; the lesson's preset depends on the start, too."""
+    from_noise = {"--preset": "lesson20", "--start": "noise"}.items() <= asked(arguments).items()
+    words = ["--preset", "lesson20 noise"] if from_noise else arguments
+    defaults: StyleSettings = of_preset(STYLE_PRESETS, "standard", "content", "out")(words)
+    return defaults
 
 
 COMMANDS = {
@@ -128,10 +216,18 @@ COMMANDS = {
     "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
     "render": Command(RenderSettings, run_render),
+    "play": Command(PlaySettings, run_play),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
+    "style": Command(StyleSettings, run_style, style_defaults),
     "demo": Command(DemoSettings, run_demo),
+    "ddpm train": Command(
+        DDPMTrainSettings, run_ddpm_train, of_preset(DDPM_PRESETS, "small", "data", "out")
+    ),
+    "ddpm sample": Command(SampleSettings, run_ddpm_sample),
+    "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench view": Command(BenchViewSettings, run_bench_view),
 }
 
 

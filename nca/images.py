@@ -2,7 +2,9 @@
 
 import io
 import math
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +22,9 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
+def read_image(
+    path: Path, *, max_side: int | None = None, transparent: bool = False
+) -> Image.Image:
     """Read any picture as 8-bit RGB, turned as its EXIF data say.
 
     Grey, palette and 16-bit pictures are converted; transparency is put on white.
@@ -29,6 +33,7 @@ def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
         path: the file.
         max_side: the picture is made smaller until its longer side is at most this; a large JPEG
             is then decoded at a fraction of its size.
+        transparent: keep the transparency: 8-bit RGBA.
 
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
@@ -42,7 +47,8 @@ def read_image(path: Path, *, max_side: int | None = None) -> Image.Image:
             _check_size(path, image.size)
             if max_side is not None:
                 image.draft("RGB", (max_side, max_side))
-            return _to_rgb(ImageOps.exif_transpose(image), max_side)
+            upright = ImageOps.exif_transpose(image)
+            return upright.convert("RGBA") if transparent else _to_rgb(upright, max_side)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a picture that can be read (JPEG, PNG, WebP)") from error
     except Image.DecompressionBombError as error:
@@ -90,6 +96,24 @@ def read_square(path: Path, size: int) -> Tensor:
     return to_tensor(square)
 
 
+def read_cutout(path: Path, size: int) -> Tensor:
+    """Read a whole picture with its transparency, in the middle of a square.
+
+    Returns:
+        [4, size, size] float32 in [0, 1]: colors times opacity, and opacity.
+
+    Raises:
+        InputError: as :func:`read_image`.
+    """
+    image = read_image(path, transparent=True)
+    box = image.getchannel("A").getbbox() or (0, 0, *image.size)
+    whole = ImageOps.pad(
+        image.crop(box), (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0)
+    )
+    pixels = torch.from_numpy(np.asarray(whole, dtype=np.float32) / 255).permute(2, 0, 1)
+    return torch.cat([pixels[:3] * pixels[3:], pixels[3:]])
+
+
 def to_tensor(image: Image.Image) -> Tensor:
     """An 8-bit RGB picture as [3, H, W] float32 in [0, 1]."""
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
@@ -114,6 +138,38 @@ def write_image(path: Path, image: Image.Image) -> None:
     except (KeyError, OSError) as error:
         raise InputError(f"cannot write {path} as a picture: {error}") from error
     write_atomically(path, data.getvalue())
+
+
+def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
+    """Write [3, H, W] in [0, 1] as a PNG with 16 bits a color, which Pillow cannot.
+
+    Args:
+        path: the file.
+        rgb: values outside are clipped.
+        profile: the ICC profile that the colors are numbers of; None: none is written, which
+            means sRGB.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    height, width = rgb.shape[1:]
+    rows = np.zeros((height, 1 + 6 * width), np.uint8)  # each begins with its filter
+    for channel, values in enumerate(rgb.detach().clamp(0, 1)):
+        levels = (values.float() * 65535).round().cpu().numpy().astype(">u2")
+        pairs = levels.view(np.uint8).reshape(height, width, 2)
+        rows[:, 1 + 2 * channel :: 6], rows[:, 2 + 2 * channel :: 6] = pairs[..., 0], pairs[..., 1]
+    # A row differs little from the one above (filter 2), as far as its upper bytes go.
+    rows[1:, 1:] -= rows[:-1, 1:].copy()
+    rows[1:, 0] = 2
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))]
+    if profile:
+        chunks.append((b"iCCP", b"icc\0\0" + zlib.compress(profile)))
+    chunks += [(b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b"")]
+    file = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    write_atomically(path, b"\x89PNG\r\n\x1a\n" + file)
 
 
 def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:

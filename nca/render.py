@@ -6,9 +6,11 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
+from nca.viewer.simulation import simulate_gl
 
 MAX_FRAMES = 5000
 
@@ -18,8 +20,12 @@ def render(settings: RenderSettings) -> Path:
 
     Raises:
         InputError: the rule cannot be read, or the result not be written.
+        GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
     rule = load_rule(settings.rule).rule
+    if (settings.coarseness, settings.pace) != (1.0, 1.0):
+        pace = settings.pace / max(1.0, settings.coarseness**2)
+        rule = rescaled(rule, settings.coarseness, pace)
     width, height = parse_size(settings.size)
     stops = [settings.steps]
     if settings.every is not None:
@@ -29,10 +35,11 @@ def render(settings: RenderSettings) -> Path:
         if len(stops) > MAX_FRAMES:
             raise InputError(f"--every {settings.every}: more than {MAX_FRAMES} frames")
     seeds = rule.seed(1, height, width, seed=settings.seed)
-    frames = [
-        _enlarged(to_image(rule.to_rgb(state)[0]), settings.scale)
-        for state in simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
-    ]
+    if settings.engine == "gl":
+        states = simulate_gl(rule, seeds, stops, seed=settings.seed)
+    else:
+        states = simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
+    frames = [_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale) for state in states]
     if settings.every is None:
         write_image(settings.out, frames[0])
     else:

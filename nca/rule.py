@@ -50,10 +50,35 @@ class Quantizer:
             raise ValueError(f"quantizer levels must be 2 to 65536, not {self.levels}")
 
     def __call__(self, value: Tensor) -> Tensor:
-        """Round to the nearest value of the grid; values outside go to its ends."""
+        """Round to the nearest value of the grid; values outside go to its ends.
+
+        Gradients pass unchanged, also from beyond the ends: else nothing would pull a value back.
+        """
         top = self.levels - 1
-        level = ((value / self.range + self.zero).clamp(0, 1) * top).round()
-        return (level / top - self.zero) * self.range
+        level = ((value.detach() / self.range + self.zero).clamp(0, 1) * top).round()
+        return straight_through(value, (level / top - self.zero) * self.range)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, rounded: Tensor) -> Tensor:
+        del ctx, value
+        return rounded
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return gradients[0], None
+
+
+def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
+    """``rounded``, with the gradient of ``value`` (Bengio et al., arXiv:1308.3432, 2013)."""
+    result: Tensor = _StraightThrough.apply(value, rounded)  # type: ignore[no-untyped-call]
+    return result
+
+
+# A state kept in bytes, where a rule does not tell its own range: that of the article's rules.
+EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
 @dataclass(frozen=True)
@@ -298,6 +323,37 @@ class Rule(nn.Module):
 
 def _rounded(value: Tensor, quantizer: Quantizer | None) -> Tensor:
     return value if quantizer is None else quantizer(value)
+
+
+@torch.no_grad()
+def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
+    """The rule whose pattern is larger and whose steps are shorter, as a plain rule.
+
+    Pajouheshgar et al., "NoiseNCA", 2024, take a rule for a differential equation: cells that are
+    ``dx = 1 / scale`` apart see derivatives of order n that are ``scale**n`` times as large, and a
+    step of the length ``dt = pace`` changes them by ``pace`` times as much. Stable is about
+    ``pace <= 1 / scale**2``.
+
+    Args:
+        rule: trained at a scale and a pace of 1; one that grows from noise bears most.
+        scale: size of the pattern.
+        pace: length of a step.
+    """
+    copy = Rule(rule.settings, rule.filters.clone(), update_bias=rule.b2 is not None)
+    copy.load_state_dict(rule.state_dict())
+    factors = [scale ** derivative_order(coefficients) for coefficients in copy.filters]
+    copy.filters.mul_(torch.tensor(factors)[:, None, None])
+    copy.w2.mul_(pace)
+    if copy.b2 is not None:
+        copy.b2.mul_(pace)
+    return copy
+
+
+def derivative_order(coefficients: Tensor) -> int:
+    """0 for a filter that sees a constant, 1 for an odd one (a gradient), 2 for the rest."""
+    if abs(float(coefficients.sum())) > 1e-6 * float(coefficients.abs().sum()):
+        return 0
+    return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2
 
 
 def dense_kernel(w1: Tensor, filters: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -98,7 +99,10 @@ def compile_glsl(text: str, stage: str, *flags: str) -> None:
     if path is None:
         absent("glslangValidator")
     command = [str(path), "--stdin", "-S", stage, *flags]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # it leaves its result where it runs
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False, cwd=folder
+        )
     assert done.returncode == 0, done.stdout
 
 

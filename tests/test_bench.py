@@ -6,10 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import moderngl
 import pytest
 import torch
 
-from nca.benchmarks import parity
+from nca.benchmarks import parity, view
 from nca.benchmarks.growth import VALUES
 from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
@@ -17,7 +18,7 @@ from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.ours import OurIteration, frozen_loss, to_rule
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
 from nca.benchmarks.timing import Spread, interleave, ratios, spread
 from nca.benchmarks.train import GATES, Bench
 from nca.errors import InputError
@@ -88,6 +89,8 @@ def test_the_plot_is_drawn(tmp_path: Path, ending: str) -> None:
 def test_settings_refuse_what_cannot_be() -> None:
     with pytest.raises(InputError, match="--rounds 2: must be 3"):
         BenchTrainSettings(rounds=2)
+    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+        BenchViewSettings(rounds=2)
     with pytest.raises(InputError, match=r"--plot speed\.txt: must end in"):
         BenchTrainSettings(plot=Path("speed.txt"))
 
@@ -190,3 +193,29 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
     assert all(check["met"] for check in data["parity"])
     assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])
+
+
+@pytest.mark.gl
+def test_the_viewer_is_measured_against_torch(
+    gl: moderngl.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "SIZE", 32)
+    report = view.measure(gl, 3, {"full": (4, 8)})
+    assert [parity.met for parity in report.parity] == [True]
+    assert [row.name for row in report.rows] == ["view_steps_full", "frame_share_full"]
+    assert all(row.low <= row.ratio <= row.high for row in report.rows)
+    assert 0 < report.rows[1].ratio < 100
+    assert "gate: at most 10" in report.table()
+    assert report.machine["renderer"]
+
+
+@pytest.mark.gl
+def test_a_simulation_that_computes_something_else_gets_no_time(
+    gl: moderngl.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "SIZE", 32)
+    monkeypatch.setattr(view.Player, "run_steps", lambda self, n: self.simulation.step(n - 1))
+    report = view.measure(gl, 3, {"full": (4, 8)})
+    assert not report.parity[0].met
+    assert report.rows == []
+    assert "not measured: gate NOT MET" in report.table()

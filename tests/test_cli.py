@@ -121,7 +121,7 @@ def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "8 channels, 32 hidden, 4 filters: 1312 weights" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.parametrize("engine", ["torch", "native", pytest.param("gl", marks=pytest.mark.gl)])
 def test_render_gives_the_same_picture_as_the_reference(
     rule: Path, tmp_path: Path, engine: str
 ) -> None:

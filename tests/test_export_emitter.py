@@ -11,7 +11,7 @@ from nca.export.emitter import life_source, seed_source, step_source
 from nca.export.fragments import Host
 from nca.export.glsl import number
 from nca.export.weights import Store, choose_store, pack_weights
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Quantization, Quantizer, Rule, RuleSettings, rescaled
 from tests.gl_host import Simulation
 from tests.rules import bounded_rule, published_rules
 
@@ -157,7 +157,7 @@ def test_steering_turns_what_is_perceived(gl):
         rule.w1.mul_(5)
     simulation = Simulation(gl, rule, (16, 16), Host(steering=True), "inline")
     state = start(rule, 16, 16)
-    straight = {"nca_turn": (1.0, 0.0), "nca_scale": 1.0}
+    straight = {"nca_turn": (1.0, 0.0), "nca_scale": 1.0, "nca_pace": 1.0}
     simulation.write(state[0])
     simulation.run(1, seed=0, **straight)
     unturned = simulation.read()
@@ -166,10 +166,9 @@ def test_steering_turns_what_is_perceived(gl):
     simulation.run(1, seed=0, **straight | {"nca_turn": (0.0, -1.0)})
     assert (simulation.read() - unturned.rot90(1, (1, 2))).abs().max() < 1e-6
     simulation.write(state[0])
-    simulation.run(1, seed=0, **straight | {"nca_scale": 2.0})
-    rule.filters[1:3] /= 2
-    rule.filters[3] /= 4
-    assert (simulation.read() - rule(state, 1)[0]).abs().max() < 1e-6
+    simulation.run(1, seed=0, **straight | {"nca_scale": 2.0, "nca_pace": 0.25})
+    larger = rescaled(rule, 2.0, 0.25)
+    assert (simulation.read() - larger(state, 1)[0]).abs().max() < 1e-6
 
 
 @pytest.mark.gl

@@ -13,8 +13,7 @@ from nca.errors import GraphicsError, InputError
 from nca.export import hosts
 from nca.export.hosts import TARGETS, export, write_folder
 from nca.export.settings import ExportOptions
-from nca.export.target import EIGHT_BITS
-from nca.rule import Quantization, Rule, RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.hosts import golden_rule
 from tests.rules import bounded_rule
@@ -193,7 +192,7 @@ def test_nothing_is_left_of_a_folder_that_fails(tmp_path, monkeypatch):
 
 
 def test_notes_tell_what_to_expect(tmp_path, unmeasured):
-    rounded = Rule(RuleSettings(12, 96, quantization=Quantization(state=EIGHT_BITS)))
+    rounded = Rule(RuleSettings(12, 96, quantization=Quantization(state=EIGHT_BIT_STATE)))
     options = ExportOptions(weights="inline", state="rgba8")
     found = " ".join(export([("r", RuleFile(rounded))], "glsl", tmp_path / "a", options).lines())
     assert "--digits 5" in found

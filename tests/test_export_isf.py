@@ -11,9 +11,8 @@ from nca.errors import InputError
 from nca.export import isf
 from nca.export.emulation import Draw, TileMachine
 from nca.export.settings import ExportOptions
-from nca.export.target import EIGHT_BITS
 from nca.export.tiles import arrange
-from nca.rule import Quantization, RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
 from tests.hosts import CASES, build, check_golden, compile_glsl, difference
 from tests.rules import bounded_rule
@@ -71,12 +70,12 @@ def test_a_hundred_steps(gl):
 
 @pytest.mark.gl
 def test_an_eight_bit_state_is_the_rounded_state_of_torch(gl):
-    rule = bounded_rule(RuleSettings(4, 8, quantization=Quantization(state=EIGHT_BITS)))
+    rule = bounded_rule(RuleSettings(4, 8, quantization=Quantization(state=EIGHT_BIT_STATE)))
     options = ExportOptions(grid=24, state="rgba8", steps_per_frame=1)
     files = isf.build("rule", RuleFile(rule), options)
     header, _ = parts(files)
     assert [one["FLOAT"] for one in header["PASSES"][:-1]] == [False]
-    state = EIGHT_BITS(torch.rand(1, 4, 24, 24, generator=torch.Generator().manual_seed(0)))
+    state = EIGHT_BIT_STATE(torch.rand(1, 4, 24, 24, generator=torch.Generator().manual_seed(0)))
     got = isf.run(files, rule, options, state[0], 1, gl)
     far = (got - rule(state, 1)[0]).abs()
     assert far.max() < 1.01 * 4 / 255

@@ -8,9 +8,8 @@ import torch
 
 from nca.export.manifest import WEIGHT_FILE
 from nca.export.settings import ExportOptions
-from nca.export.target import EIGHT_BITS
 from nca.export.weights import pack_weights
-from nca.rule import Quantization, Rule, RuleSettings
+from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.hosts import (
     CASES,
@@ -70,12 +69,12 @@ def test_half_floats_stay_near(gl):
 @pytest.mark.gl
 @pytest.mark.parametrize("target", ["glsl", "touchdesigner", "godot", "wgsl"])
 def test_an_eight_bit_state_is_the_rounded_state_of_torch(gl, target):
-    rule = bounded_rule(RuleSettings(6, 8, quantization=Quantization(state=EIGHT_BITS)))
+    rule = bounded_rule(RuleSettings(6, 8, quantization=Quantization(state=EIGHT_BIT_STATE)))
     options = ExportOptions(state="rgba8", steps_per_frame=1)
     host = TARGETS[target]
     files = host.build("rule", RuleFile(rule), options)
     noise = torch.rand(1, 6, 24, 24, generator=torch.Generator().manual_seed(0))
-    state = EIGHT_BITS(noise)
+    state = EIGHT_BIT_STATE(noise)
     assert host.run is not None
     got = host.run(files, rule, options, state[0], 1, gl)
     far = (got - rule(state, 1)[0]).abs()

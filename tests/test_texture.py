@@ -2,6 +2,8 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from nca.images import read_square
 from nca.losses.texture import build_texture_loss
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
+from nca.texture import newest
 from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
 from nca.texture.results import growth_stops
@@ -47,7 +50,13 @@ def settings(picture: Path, tmp_path: Path) -> TrainSettings:
 
 def test_presets_have_the_sizes_they_are_known_for() -> None:
     sizes = {name: (p.channels, p.hidden) for name, p in PRESETS.items()}
-    assert sizes == {"tiny": (4, 8), "small": (8, 32), "full": (12, 96), "lesson20": (4, 8)}
+    assert sizes == {
+        "tiny": (4, 8),
+        "small": (8, 32),
+        "full": (12, 96),
+        "noise": (12, 96),
+        "lesson20": (4, 8),
+    }
     assert all(name == preset.preset for name, preset in PRESETS.items())
 
 
@@ -186,12 +195,11 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     assert long_run_score(rule, loss, 16, (50,), range(2)) == math.inf
 
 
-def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = KeepBest(None, None, 16, 0)  # type: ignore[arg-type]
+def test_the_one_that_lasts_is_chosen() -> None:
     rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
-    keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    monkeypatch.setattr("nca.texture.selection.long_run_score", lambda rule, *_: late[id(rule)])
+    keep = KeepBest(None, lambda rule, *_: late[id(rule)], 0)
+    keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     late[id(rules[1])] = math.nan
     assert keep.choose() is keep.candidates[0]
@@ -215,6 +223,34 @@ def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
     assert rows[-1]["loss"] == pytest.approx(
         sum(v for k, v in rows[-1].items() if k.startswith(("texture/", "overflow"))), rel=1e-4
     )
+
+
+def test_the_rule_file_is_there_while_the_training_goes_on(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, seen = [], []
+    monkeypatch.setattr(newest, "INTERVAL", 0.0)
+    write = newest.save_rule
+
+    def watch(path: Path, rule: Rule, info: dict[str, Any]) -> None:
+        write(path, rule, info)
+        file = load_rule(path)
+        seen.append((file.info["training"]["iterations"], file.rule.w1))
+
+    monkeypatch.setattr(newest, "save_rule", watch)
+    train(settings, shown.append)
+    assert shown == [settings.out / "rule.safetensors"]
+    assert [iteration for iteration, _ in seen] == list(range(1, 13))
+    assert not torch.equal(seen[0][1], seen[-1][1])
+
+
+def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
+    rule = Rule(RuleSettings(4, 8))
+    learner = SimpleNamespace(model=rule, iteration=1)
+    with torch.no_grad():
+        rule.w1[0, 0] = math.nan
+    newest.WriteNewest(tmp_path / "a.safetensors", None).after_batch(learner)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_seed_gives_the_same_bits(settings: TrainSettings) -> None:

@@ -78,12 +78,23 @@ def test_one_channel_in_grey(simulation, display):
 
 
 def test_all_channels_side_by_side(simulation, display):
-    picture = to_tensor(display.whole(simulation, Look("channels", "grey", smooth=False), 3))
-    means = simulation.read().clamp(-1, 1).mean((1, 2)) * 0.5 + 0.5  # 3 across, 2 down
-    for channel in range(6):
+    picture = to_tensor(display.whole(simulation, Look("channels", "grey")))
+    assert picture.shape == (3, 2 * HEIGHT, 3 * WIDTH)
+    inner = (slice(1, -1), slice(1, -1))  # a dark line parts the tiles
+    for channel, expected in enumerate(simulation.read() * 0.5 + 0.5):
         row, column = divmod(channel, 3)
-        tile = picture[0, row * 36 : row * 36 + 36, column * 40 : column * 40 + 40]
-        assert tile[4:-4, 4:-4].mean() == pytest.approx(float(means[channel]), abs=0.04)
+        tile = picture[0, row * HEIGHT :, column * WIDTH :][:HEIGHT, :WIDTH]
+        assert (tile[inner] - expected.clamp(0, 1)[inner]).abs().max() <= 0.51 / 255
+        assert tile[0].max() < 0.1
+
+
+def test_all_channels_of_a_large_grid_are_made_smaller(gl, display, monkeypatch):
+    monkeypatch.setattr("nca.viewer.display.LARGEST_MOSAIC", 30)
+    simulation = Simulation(gl, [bounded_rule(RuleSettings(6, 12))], (HEIGHT, WIDTH))
+    simulation.write(torch.zeros(6, HEIGHT, WIDTH))
+    picture = display.whole(simulation, Look("channels", "grey"))
+    assert picture.size == (3 * WIDTH, 2 * HEIGHT)
+    assert picture.getpixel((WIDTH // 2, HEIGHT // 2)) == (128, 128, 128)
 
 
 def test_the_change_of_the_last_step(simulation, display):
@@ -97,6 +108,8 @@ def test_the_change_of_the_last_step(simulation, display):
     fired = (simulation.read() != before).any(0)
     assert picture[:, ~fired].max() == 0
     assert torch.corrcoef(torch.stack([picture[0].flatten(), expected.flatten()]))[0, 1] > 0.9
+    no_change = to_tensor(display.whole(simulation, Look("change", "diverging")))[:, ~fired]
+    assert no_change.min() > 0.93, "the middle of the colors, not their end"
 
 
 def test_lines_and_ring_are_drawn_where_they_belong(gl, simulation, display):

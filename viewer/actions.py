@@ -90,9 +90,7 @@ class Actions:
 
     def set_seed(self, seed: int) -> None:
         """Start again from this seed."""
-        self.player.history.remember(self.player.simulation)
-        self.player.simulation.seed = seed
-        self.player.simulation.reset()
+        self.player.reset(seed=seed)
         self.player.say(f"Started again from seed {seed}")
 
     def center_seed(self) -> None:
@@ -191,9 +189,7 @@ class Actions:
 
     def undo(self) -> None:
         """Go back to before the last stroke or reset."""
-        done = self.player.history.undo(self.player.simulation)
-        self.player.trouble = "" if done else self.player.trouble
-        self.player.say("Undone" if done else "Nothing to undo")
+        self.player.say("Undone" if self.player.undo() else "Nothing to undo")
 
     def fit(self) -> None:
         """Fit the grid into the window."""
@@ -211,9 +207,9 @@ class Actions:
     def next_view(self, by: int = 1) -> None:
         """Show the next view."""
         views = view_names(self.player.simulation.channels)
-        look = self.player.look
-        look.view = views[(views.index(look.view) + by) % len(views)]
-        self.player.say(f"View: {look.view}")
+        view = views[(views.index(self.player.look.view) + by) % len(views)]
+        self.player.set_view(view)
+        self.player.say(f"View: {view}")
 
     def previous_view(self) -> None:
         """Show the view before."""
@@ -272,7 +268,8 @@ class Actions:
 
     def record(self) -> None:
         """Start to record, or stop."""
-        self._attempt(self._stop_recording if self.player.recorder else self._start_recording)
+        stop = self.player.stop_recording
+        self._attempt(stop if self.player.recording else self._start_recording)
 
     def _start_recording(self) -> None:
         try:
@@ -282,13 +279,6 @@ class Actions:
             path = self._free_path(".webp")  # without ffmpeg
             self.player.start_recording(path)
         self.player.say(f"Recording {path.name}")
-
-    def _stop_recording(self) -> None:
-        recorder = self.player.recorder
-        path = self.player.stop_recording()
-        if path is not None and recorder is not None:
-            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
-            self.player.say(f"Saved {path.name}{lost}")
 
     def save_state(self) -> None:
         """Save the state."""

@@ -20,7 +20,7 @@ COLOR_MAPS = ("grey", "inferno", "diverging")
 BORDER_STRENGTH = 0.6
 NO_RING = (0.0, 0.0, 0.0, 0.0)
 
-LARGEST_MOSAIC = 2048  # pixels to a side of the texture with all channels
+LARGEST_MOSAIC = 4096  # pixels to a side of the texture with all channels
 
 _HOST = Host("330", blend=True)
 
@@ -62,12 +62,29 @@ def parse_view(text: str, channels: int) -> str:
     return name
 
 
+def mosaic(channels: int) -> tuple[int, int]:
+    """Columns and rows of the view of all channels; as in ``colors.glsl``."""
+    across = math.ceil(channels**0.5)
+    return across, -(-channels // across)
+
+
+def extent(simulation: Simulation, look: Look) -> tuple[int, int]:
+    """Width and height of what is seen, in cells: of the grid, or of all channels side by side."""
+    across, down = mosaic(simulation.channels) if look.view == "channels" else (1, 1)
+    return simulation.width * across, simulation.height * down
+
+
+def repeats(simulation: Simulation, look: Look) -> bool:
+    """Whether what is seen goes on beyond its borders: a torus does, its channels do not."""
+    return simulation.wraps and look.view != "channels"
+
+
 class Display:
     """Draws simulations into framebuffers and pictures."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
-        self._screen = Shader(gl, screen_fragment(_HOST))
+        self._screens = [Shader(gl, screen_fragment(_HOST, kind)) for kind in range(3)]
         self._colors: dict[tuple[str, int], Shader] = {}
         self._texture = gl.texture((1, 1), 4)
         self._colored = gl.framebuffer([self._texture])
@@ -82,30 +99,33 @@ class Display:
     ) -> None:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1."""
         colored = self._color(simulation, look)
-        if camera.zoom < 1:
+        far = camera.zoom < 1
+        if far:
             colored.build_mipmaps()
-        colored.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-        self._screen.draw(
+        colored.filter = (
+            moderngl.LINEAR_MIPMAP_LINEAR if far else moderngl.LINEAR,
+            moderngl.LINEAR,
+        )
+        self._screens[0 if far else 1 if look.smooth else 2].draw(
             target,
             {"nca_colors_of_cells": colored},
             {
-                "nca_cells": (float(simulation.width), float(simulation.height)),
+                "nca_cells": tuple(float(side) for side in extent(simulation, look)),
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
                 "nca_height": float(target.viewport[3]),
-                "nca_smooth": look.smooth,
-                "nca_wraps": simulation.wraps,
+                "nca_wraps": repeats(simulation, look),
                 "nca_borders": BORDER_STRENGTH if look.borders else 0.0,
                 "nca_ring": ring,
             },
         )
 
     def _color(self, simulation: Simulation, look: Look) -> moderngl.Texture:
-        """Draw the colors of the cells; with all channels the texture is larger than the state."""
+        """Draw the colors of the cells."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
-        across = math.ceil(channels**0.5) if kind == "channels" else 1
-        larger = max(1.0, min(across, *(LARGEST_MOSAIC / side for side in cells)))
-        self._prepare((round(cells[0] * larger), round(cells[1] * larger)))
+        sides = extent(simulation, look)
+        smaller = min(1.0, max(LARGEST_MOSAIC, *cells) / max(sides))
+        self._prepare((round(sides[0] * smaller), round(sides[1] * smaller)))
         if (kind, channels) not in self._colors:
             view = next(view for view in VIEWS if view == kind)
             shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
@@ -159,12 +179,13 @@ class Display:
         """Draw the whole grid, ``scale`` pixels per cell; of a torus this is one exact tile."""
         if scale == 1:
             look = replace(look, smooth=False)  # smoothing reaches into the next cells
-        size = (simulation.width * scale, simulation.height * scale)
+        width, height = extent(simulation, look)
+        size = (width * scale, height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)
 
     def release(self) -> None:
         """Free what the driver holds."""
-        for shader in (self._screen, *self._colors.values()):
+        for shader in (*self._screens, *self._colors.values()):
             shader.release()
         self._colored.release()
         self._texture.release()

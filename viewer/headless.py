@@ -53,7 +53,7 @@ def _run(player: Player, settings: ViewSettings) -> None:
         for _ in _advance(player, settings):
             pass
         return
-    width, height = (side * settings.scale for side in player.grid)
+    width, height = (side * settings.scale for side in player.extent)
     if settings.record.suffix.lower() in VIDEOS:
         # Videos have even sides; the torus goes on for the missing row or column.
         width, height = width + width % 2, height + height % 2

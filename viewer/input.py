@@ -107,7 +107,7 @@ class Pointer:
         self._button: int | None = None
         self._tool: Tool | None = None  # None while a button is held: the camera is moved
         self._at = (0.0, 0.0)
-        self._cell = (0.0, 0.0)
+        self._cell = self._origin = (0.0, 0.0)
 
     def press(self, button: int, x: float, y: float, *, shift: bool, alt: bool) -> None:
         """Begin a stroke or a move; one button at a time counts."""
@@ -120,7 +120,11 @@ class Pointer:
             return
         self._tool = "erase" if button == RIGHT or shift else self._actions.brush.tool
         player.history.remember(player.simulation)
-        self._cell = player.camera.cell_at(x, y)
+        cell = player.camera.cell_at(x, y)
+        # In the view of all channels a stroke belongs to the tile that it begins in.
+        tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
+        self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
+        self._cell = self._on_grid(cell)
         self._paint(self._cell)
 
     def move(self, x: float, y: float) -> None:
@@ -131,7 +135,7 @@ class Pointer:
             player.camera.pan(x - before[0], y - before[1])
         cell = player.camera.cell_at(x, y)
         if self._button is not None and self._tool is not None:
-            self._paint(cell)
+            self._paint(self._on_grid(cell))
         player.ring = (*cell, self._actions.brush.radius, 1.0)
 
     def release(self, button: int) -> None:
@@ -150,6 +154,9 @@ class Pointer:
         else:
             self._actions.player.camera.zoom_at(x, y, math.pow(WHEEL_ZOOM, notches))
             self.move(x, y)
+
+    def _on_grid(self, cell: tuple[float, float]) -> tuple[float, float]:
+        return cell[0] - self._origin[0], cell[1] - self._origin[1]
 
     def _paint(self, cell: tuple[float, float]) -> None:
         assert self._tool is not None

@@ -45,6 +45,10 @@ class Meter:
         self._pending = True
         return result
 
+    def forget(self) -> None:
+        """Drop the result that was begun: the state is another one now."""
+        self._pending = False
+
     def measure(self, simulation: Simulation) -> StateRange:
         """Measure now and wait for the result."""
         self.update(simulation)

@@ -15,14 +15,9 @@ from nca.viewer.display import COLOR_MAPS, view_names
 from nca.viewer.lettering import font_path
 from nca.viewer.overlay import number_text
 from nca.viewer.pace import SPEEDS, speed_text
+from nca.viewer.panel_style import ACCENT, ON_ACCENT, QUIET, TEXT, set_style
 
-WIDTH, MARGIN, TEXT = 292.0, 22.0, 14.0  # units of the screen
-
-Color = tuple[float, float, float, float]
-
-INK, QUIET = (0.957, 0.949, 0.933, 1.0), (0.957, 0.949, 0.933, 0.66)
-GLASS, FIELD, HOVER = (0.086, 0.082, 0.078, 0.90), (1.0, 1.0, 1.0, 0.08), (1.0, 1.0, 1.0, 0.15)
-ACCENT, ON_ACCENT, EDGE = (1.0, 0.706, 0.329, 1.0), (0.11, 0.075, 0.02, 1.0), (1.0, 1.0, 1.0, 0.1)
+WIDTH, MARGIN = 292.0, 22.0  # units of the screen
 
 TOOLS: tuple[tuple[Tool, str], ...] = (
     ("erase", "Erase"),
@@ -61,7 +56,7 @@ class Panel:
         io.set_ini_filename("")
         io.set_log_filename("")
         io.fonts.add_font_from_file_ttf(font_path(), TEXT * scale)
-        _set_style(scale)
+        set_style(scale)
         imgui.backends.opengl3_init("#version 330")
         self._drawn_at = time.monotonic()
         self._visible = False
@@ -197,6 +192,8 @@ class Panel:
         )
         scale = math.log2(simulation.scale)
         simulation.scale = 2 ** _slider("Coarseness", f"{simulation.scale:.2f}", scale, -2.0, 2.0)
+        pace = math.log2(simulation.pace)
+        simulation.pace = 2 ** _slider("Pace", f"{simulation.pace:.2f}", pace, -4.0, 1.0)
         rate = simulation.update_rate or simulation.rules[0].settings.update_rate
         chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
         if chosen != rate:
@@ -231,7 +228,9 @@ class Panel:
         look = player.look
         _legend("View")
         views = view_names(player.simulation.channels)
-        look.view = views[_menu("Show", views, views.index(look.view))]
+        chosen = views[_menu("Show", views, views.index(look.view))]
+        if chosen != look.view:
+            player.set_view(chosen)
         if look.view != "colors":
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
@@ -248,12 +247,12 @@ class Panel:
         _buttons(
             (
                 ("Picture", actions.save_picture),
-                ("x 2", actions.save_picture_twice),
-                ("x 4", actions.save_picture_four_times),
+                ("2x", actions.save_picture_twice),
+                ("4x", actions.save_picture_four_times),
                 ("Window", actions.save_window),
             )
         )
-        record = "Stop" if player.recorder is not None else "Video"
+        record = "Stop" if player.recording is not None else "Video"
         _buttons(
             (
                 (record, actions.record),
@@ -315,41 +314,3 @@ def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None 
         if pressed:
             action()
     imgui.pop_style_var()
-
-
-def _set_style(scale: float) -> None:
-    style = imgui.get_style()
-    style.window_rounding, style.frame_rounding, style.popup_rounding = 18.0, 8.0, 10.0
-    style.grab_rounding, style.scrollbar_rounding = 8.0, 8.0
-    style.window_padding, style.frame_padding = imgui.ImVec2(18, 14), imgui.ImVec2(8, 5)
-    style.item_spacing, style.item_inner_spacing = imgui.ImVec2(6, 5), imgui.ImVec2(8, 6)
-    style.grab_min_size, style.scrollbar_size = 14.0, 8.0
-    style.window_border_size, style.popup_border_size = 1.0, 1.0
-    style.scale_all_sizes(scale)
-    style.font_size_base = TEXT * scale
-    names = imgui.Col_
-    colors: dict[imgui.Col_, Color] = {
-        names.text: INK,
-        names.window_bg: GLASS,
-        names.popup_bg: (0.12, 0.115, 0.11, 0.98),
-        names.border: EDGE,
-        names.frame_bg: FIELD,
-        names.frame_bg_hovered: HOVER,
-        names.frame_bg_active: HOVER,
-        names.button: FIELD,
-        names.button_hovered: HOVER,
-        names.button_active: HOVER,
-        names.header: HOVER,
-        names.header_hovered: HOVER,
-        names.header_active: HOVER,
-        names.slider_grab: ACCENT,
-        names.slider_grab_active: ACCENT,
-        names.check_mark: ACCENT,
-        names.scrollbar_bg: (0.0, 0.0, 0.0, 0.0),
-        names.scrollbar_grab: HOVER,
-        names.text_selected_bg: (1.0, 0.706, 0.329, 0.35),
-    }
-    if hasattr(names, "checkbox_selected_bg"):  # since 1.92.6
-        colors[names.checkbox_selected_bg] = FIELD
-    for name, color in colors.items():
-        style.set_color_(name, imgui.ImVec4(*color))

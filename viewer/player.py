@@ -13,11 +13,12 @@ from nca.errors import GraphicsError, InputError
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
 from nca.viewer.camera import Camera
-from nca.viewer.display import NO_RING, Display, Look, parse_view
+from nca.viewer.display import NO_RING, Display, Look, extent, parse_view, repeats
 from nca.viewer.history import History
 from nca.viewer.meter import Meter, StateRange
 from nca.viewer.pace import Pace
-from nca.viewer.recording import Grabber, Recorder
+from nca.viewer.recording import Recorder
+from nca.viewer.screen_recording import ScreenRecording
 from nca.viewer.settings import ViewSettings, parse_size
 from nca.viewer.simulation import SEED, Simulation
 from nca.viewer.state_file import SavedState, load_state
@@ -28,7 +29,6 @@ MEASURE_EVERY = 30  # frames
 COUNT_SECONDS = 0.5
 MESSAGE_SECONDS = 2.5
 MAX_RULES = 16
-RECORDING_FPS = 30.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Player:
             [named.rule or _STILL for named in rules], (height, width), settings.seed
         )
         self.simulation.turn = math.radians(settings.rotation)
-        self.simulation.scale = settings.coarseness
+        self.simulation.scale, self.simulation.pace = settings.coarseness, settings.pace
         self.simulation.update_rate = settings.update_rate
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
@@ -103,9 +103,10 @@ class Player:
         self.rates = Rates()
         self.input_strength = settings.input_strength
         self.input: LiveInput | None = None
-        self.recorder: Recorder | None = None
-        self._grabber: Grabber | None = None
-        self._record_next = 0.0
+        self.recording: ScreenRecording | None = None
+        self._being_finished: list[Recorder] = []
+        self._unreadable: dict[int, str] = {}
+        self._alarmed = False
         self._message, self._message_until = "", 0.0
         self._frames = 0
         self._last = self._counted_at = time.monotonic()
@@ -121,6 +122,15 @@ class Player:
         return self.simulation.width, self.simulation.height
 
     @property
+    def extent(self) -> tuple[int, int]:
+        """Width and height of what is seen, in cells: of the grid, or of all channels."""
+        return extent(self.simulation, self.look)
+
+    @property
+    def _repeats(self) -> bool:
+        return repeats(self.simulation, self.look)
+
+    @property
     def title(self) -> str:
         """Names of the rules that have cells."""
         return ", ".join(self.names[number] for number in self.simulation.field.present)
@@ -131,14 +141,17 @@ class Player:
 
     @property
     def message(self) -> str:
-        """What is to be told now, or ""."""
-        return self._message if time.monotonic() < self._message_until else ""
+        """What is to be told now, or ""; a rule file that cannot be read is told until it can."""
+        if time.monotonic() < self._message_until:
+            return self._message
+        return next(iter(self._unreadable.values()), "")
 
     def advance(self) -> None:
         """One frame of time: look at the files, take in the input, run steps, measure."""
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
         self._look_at_files()
+        self._look_at_recordings()
         if self.running:
             steps = self.pace.steps(elapsed)
             self._take_input()
@@ -153,9 +166,10 @@ class Player:
         self.simulation.step(count)
         self._counted_steps += count
 
-    def draw(self, target: moderngl.Framebuffer) -> None:
-        """Draw what is seen, and record it where a recording runs."""
-        self.display.draw(self.simulation, self.camera, self.look, target, self.ring)
+    def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
+        """Draw what is seen, with the brush or without, and record it where a recording runs."""
+        brush = self.ring if ring else NO_RING
+        self.display.draw(self.simulation, self.camera, self.look, target, brush)
         self._record_frame()
 
     def resize(self, width: int, height: int) -> None:
@@ -163,12 +177,19 @@ class Player:
         before, self.size = self.size, (width, height)
         if width and height:
             before = before if all(before) else self.size
-            self.camera.resize(self.grid, before, self.size, wraps=self.simulation.wraps)
+            self.camera.resize(self.extent, before, self.size, wraps=self._repeats)
 
     def fit(self) -> None:
         """Fit the grid into the picture."""
         if all(self.size):
-            self.camera.fit(self.grid, self.size, wraps=self.simulation.wraps)
+            self.camera.fit(self.extent, self.size, wraps=self._repeats)
+
+    def set_view(self, view: str) -> None:
+        """Show another view."""
+        before = self.extent
+        self.look.view = view
+        if self.extent != before:
+            self.fit()
 
     def restore(self, saved: SavedState) -> None:
         """Go on from a saved state; the grid takes its size.
@@ -188,13 +209,15 @@ class Player:
             self.history.clear()
             self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
             new = self.simulation
-            new.turn, new.scale, new.update_rate = old.turn, old.scale, old.update_rate
+            new.turn, new.scale, new.pace = old.turn, old.scale, old.pace
+            new.update_rate = old.update_rate
             old.release()
             self.fit()
         self.simulation.field.restore(saved.owner)
         self.simulation.show_field()
         self.simulation.write(saved.state)
         self.simulation.step_number, self.simulation.seed = saved.step_number, saved.seed
+        self._recover()
 
     def snapshot(self) -> SavedState:
         """The simulation as it is now, to be saved."""
@@ -203,11 +226,28 @@ class Player:
             simulation.read(), simulation.field.owner, simulation.step_number, simulation.seed
         )
 
-    def reset(self, tool: int = SEED) -> None:
-        """Start anew; it can be undone."""
+    def reset(self, tool: int = SEED, *, seed: int | None = None) -> None:
+        """Start anew, from another seed if one is given; it can be undone."""
         self.history.remember(self.simulation)
+        if seed is not None:
+            self.simulation.seed = seed
         self.simulation.reset(tool)
+        self._recover()
+
+    def undo(self) -> bool:
+        """Go back to before the last stroke or reset; False: there is nothing."""
+        undone = self.history.undo(self.simulation)
+        if undone:
+            self._recover()
+        return undone
+
+    def _recover(self) -> None:
+        """The state is another one: what stood still goes on, and what was measured is past."""
+        self.running = self.running or self._alarmed
+        self._alarmed = False
         self.trouble = ""
+        self.meter.forget()
+        self.state_range = None
 
     def open_input(self, text: str) -> None:
         """Play over moving pictures.
@@ -231,32 +271,24 @@ class Player:
         Raises:
             InputError: the file cannot be written.
         """
-        size = (self.size[0] + self.size[0] % 2, self.size[1] + self.size[1] % 2)
-        self.recorder = Recorder(path, size, RECORDING_FPS)
-        self._grabber = Grabber(self.gl, size)
-        self._record_next = time.monotonic()
+        self.recording = ScreenRecording(self.gl, path, self.size)
 
-    def stop_recording(self) -> Path | None:
-        """Finish the recording; gives its path, None where there is none.
+    def stop_recording(self) -> None:
+        """End the recording; that its file is there is told when it is.
 
         Raises:
             InputError: writing has failed.
         """
-        recorder, grabber = self.recorder, self._grabber
-        if recorder is None or grabber is None:
-            return None
-        self.recorder = self._grabber = None
-        last = grabber.last()
-        grabber.release()
-        if last is not None:
-            recorder.add(last, wait=True)
-        recorder.close()
-        return recorder.path
+        recording, self.recording = self.recording, None
+        if recording is not None:
+            self._being_finished.append(recording.stop())
 
     def release(self) -> None:
         """End what runs beside and free what the driver holds."""
         self.close_input()
         self.stop_recording()
+        for recorder in self._being_finished:
+            recorder.close()
         self.history.clear()
         self.display.release()
         self.simulation.release()
@@ -283,28 +315,33 @@ class Player:
             self.watcher.add(path)
         return number
 
-    def _set_rule(self, number: int, rule: Rule) -> None:
-        """Replace or add a rule; the state is kept where its channels fit."""
+    def _set_rule(self, number: int, rule: Rule) -> bool:
+        """Replace or add a rule; gives whether the state fits and is kept."""
         simulation = self.simulation
         channels, replaced = simulation.channels, simulation.rules[number : number + 1]
         simulation.set_rule(number, rule)
         if simulation.channels != channels:
             self.history.clear()
-            self.look.view = "colors"
+            self.set_view("colors")
         fits = all(old.settings.channels == rule.settings.channels for old in replaced)
         if number in self._awaited or not fits:
             self._awaited.discard(number)
-            self.trouble = ""
             simulation.reset()
+            self._recover()
+            return False
+        return True
 
     def _look_at_files(self) -> None:
         for change in self.watcher.poll() if self.watcher else []:
+            name = self.names[change.number]
             if change.rule is None:
-                self.say(f"{self.names[change.number]}: kept the last good rule; {change.trouble}")
+                text = f"{name}: kept the last good rule; {change.trouble}"
+                self._unreadable[change.number] = text
                 continue
+            self._unreadable.pop(change.number, None)
             try:
-                self._set_rule(change.number, change.rule)
-                self.say(f"New rule: {self.names[change.number]}")
+                kept = self._set_rule(change.number, change.rule)
+                self.say(f"New rule: {name}" if kept else f"New rule: {name}, from its seed")
             except GraphicsError as error:
                 self.say(str(error))
 
@@ -322,7 +359,7 @@ class Player:
     def _measure(self) -> None:
         self.state_range = self.meter.update(self.simulation) or self.state_range
         if self.state_range and self.state_range.broken_cells and not self.trouble:
-            self.running = False
+            self.running, self._alarmed = False, True
             self.trouble = "The state is no longer finite. R resets, Ctrl+Z undoes."
 
     def _count(self, now: float) -> None:
@@ -333,24 +370,26 @@ class Player:
             self._counted_at, self._counted_frames, self._counted_steps = now, 0, 0
 
     def _record_frame(self) -> None:
-        if self.recorder is None or self._grabber is None:
-            return
-        late = time.monotonic() - self._record_next
-        if late < 0:
-            return
-        # A slow screen shows a frame for longer; so does the recording, up to a second.
-        times = min(1 + int(late * RECORDING_FPS), int(RECORDING_FPS))
-        self._record_next += max(times / RECORDING_FPS, late - 1)
-        self.display.draw(self.simulation, self.camera, self.look, self._grabber.target)
-        pixels = self._grabber.grab()
-        if pixels is None:
+        if self.recording is None:
             return
         try:
-            for _ in range(times):
-                self.recorder.add(pixels)
+            self.recording.frame(
+                lambda target: self.display.draw(self.simulation, self.camera, self.look, target)
+            )
         except InputError as error:
-            self.recorder = self._grabber = None
+            self.recording = None
             self.say(str(error))
+
+    def _look_at_recordings(self) -> None:
+        """Tell of recordings whose files are there by now."""
+        for recorder in [one for one in self._being_finished if one.finished]:
+            self._being_finished.remove(recorder)
+            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
+            try:
+                recorder.close()
+                self.say(f"Saved {recorder.path.name}{lost}")
+            except InputError as error:
+                self.say(str(error))
 
 
 def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:

@@ -154,8 +154,9 @@ class Recorder(AbstractContextManager["Recorder"]):
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         self.path, self.size, self.dropped = path, size, 0
         self._writer = open_writer(path, size, fps)
-        self._frames: queue.Queue[bytes | None] = queue.Queue(WAITING_FRAMES)
+        self._frames: queue.Queue[bytes | None] = queue.Queue(WAITING_FRAMES + 1)
         self._trouble: Exception | None = None
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
@@ -170,20 +171,30 @@ class Recorder(AbstractContextManager["Recorder"]):
             InputError: writing has failed.
         """
         self._check()
-        try:
-            self._frames.put(pixels, block=wait)
-        except queue.Full:
+        if wait or self._frames.qsize() < WAITING_FRAMES:  # one place is left for the end
+            self._frames.put(pixels)
+        else:
             self.dropped += 1
 
+    def finish(self) -> None:
+        """Let the thread write what waits and finish the file; see :attr:`finished`."""
+        if not self._ended:
+            self._ended = True
+            self._frames.put(None)
+
+    @property
+    def finished(self) -> bool:
+        """The file is there, or :meth:`close` tells why not."""
+        return not self._thread.is_alive()
+
     def close(self) -> None:
-        """Write what waits, and finish the file.
+        """Write what waits, finish the file, and wait for it.
 
         Raises:
             InputError: writing has failed.
         """
-        if self._thread.is_alive():
-            self._frames.put(None)
-            self._thread.join()
+        self.finish()
+        self._thread.join()
         self._check()
 
     def __exit__(self, *_: object) -> None:

@@ -23,7 +23,7 @@ class ViewSettings:
     """Rule files."""
     grid: str = "256x256"
     """Width and height of the grid, in cells."""
-    size: str = "768x768"
+    size: str = "1120x768"
     """Width and height of the window, in the units of the screen."""
     seed: int = 0
     """Which cells fire, and the noise that some rules grow from."""
@@ -36,7 +36,9 @@ class ViewSettings:
     rotation: float = 0.0
     """Turn of the directions that cells perceive, in degrees."""
     coarseness: float = 1.0
-    """Size of the pattern: 1 as trained, 2 about twice as coarse."""
+    """Size of the pattern: 1 as trained, 2 about twice as large."""
+    pace: float = 1.0
+    """Length of a step: 1 as trained, less for smoother motion."""
     update_rate: float | None = None
     """Probability that a cell fires in a step, instead of the rule's own."""
     weights: Literal["auto", "inline", "texture"] = "auto"
@@ -91,6 +93,7 @@ class ViewSettings:
             "steps_per_frame": (0.125, 1024),
             "rotation": (-360, 360),
             "coarseness": (0.1, 10),
+            "pace": (0.01, 2),
             "input_strength": (0, 1),
             "monitor": (0, 63),
             "every": (1, MAX_STEPS),

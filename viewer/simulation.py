@@ -11,69 +11,21 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.fragments import Host, Pass, life_passes, paint_passes, step_passes
+from nca.export.fragments import Host
 from nca.export.glsl import group_count
-from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.export.weights import StoreChoice
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import Rule
 from nca.viewer.buffers import StateBuffer
 from nca.viewer.context import open_headless, target_limit
 from nca.viewer.field import Field
+from nca.viewer.rule_shaders import RuleShaders
 from nca.viewer.shader import Shader, Value
 from nca.viewer.stroke import EVERYWHERE, Stroke
 
 ERASE, SPROUT, NOISE, SEED = range(4)  # tools of paint.glsl
 
 FLOAT_STATE: dict[str, Value] = {"nca_code": (1.0, 0.0)}
-
-Passes = list[tuple[Shader, tuple[int, ...]]]
-
-
-class RuleShaders:
-    """One rule, compiled."""
-
-    def __init__(
-        self, gl: moderngl.Context, rule: Rule, host: Host, groups: int, choice: StoreChoice
-    ) -> None:
-        self.rule = rule
-        self.store: Store = choose_store(rule, choice)
-        self.step = self._compiled(gl, step_passes(rule, host, self.store, groups=groups))
-        self.life = self._compiled(gl, life_passes(rule, host, groups=groups))
-        self.paint = self._compiled(gl, paint_passes(rule, host, groups=groups))
-        self.textures: dict[str, moderngl.Texture] = {}
-        if self.store == "texture":
-            packed = pack_weights(rule)
-            size = (packed.shape[1], packed.shape[0])
-            self.textures["nca_weights"] = gl.texture(size, 4, packed.tobytes(), dtype="f4")
-
-    def takes(self, rule: Rule) -> bool:
-        """Whether only the numbers in the weight texture tell a rule from this one."""
-        mine = self.rule
-        return (
-            self.store == "texture"
-            and rule.settings == mine.settings
-            and torch.equal(rule.filters, mine.filters)
-        )
-
-    def take(self, rule: Rule) -> None:
-        """Put another rule's weights in the place of this one's, without compiling."""
-        self.rule = rule
-        self.textures["nca_weights"].write(pack_weights(rule).tobytes())
-
-    def shaders(self) -> list[Shader]:
-        """All of them."""
-        return [shader for shader, _ in [*self.step, *self.life, *self.paint]]
-
-    def release(self) -> None:
-        """Free what the driver holds."""
-        for shader in self.shaders():
-            shader.release()
-        for texture in self.textures.values():
-            texture.release()
-
-    @staticmethod
-    def _compiled(gl: moderngl.Context, passes: Sequence[Pass]) -> Passes:
-        return [(Shader(gl, one.fragment), one.groups) for one in passes]
 
 
 class Simulation:
@@ -94,7 +46,9 @@ class Simulation:
         state, previous: before and after the last step.
         step_number: steps since the last reset.
         turn: angle in radians by which the perceived directions are turned.
-        scale: 1 as trained, 2 twice as coarse.
+        scale: of the pattern: 1 as trained, 2 twice as large.
+        pace: length of a step, 1 as trained; where the pattern is larger it is shortened by itself,
+            as else nothing would be stable.
         update_rate: probability that a cell fires, or None: that of every rule itself.
         field: which rule has which cell; :meth:`show_field` after a change.
 
@@ -113,7 +67,7 @@ class Simulation:
         targets: int | None = None,
     ) -> None:
         self.gl, self.seed, self.step_number = gl, seed, 0
-        self.turn, self.scale = 0.0, 1.0
+        self.turn, self.scale, self.pace = 0.0, 1.0, 1.0
         self.update_rate: float | None = None
         self._store = store
         self._targets = min(targets or 8, target_limit(gl))
@@ -202,6 +156,7 @@ class Simulation:
             values: dict[str, Value] = {
                 "nca_turn": (math.cos(self.turn), math.sin(self.turn)),
                 "nca_scale": self.scale,
+                "nca_pace": self.pace / max(1.0, self.scale**2),
                 "nca_limit": max(fire_threshold(rate) - 1, 0),
             }
             for shader, _ in shaders.step:

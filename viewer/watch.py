@@ -62,8 +62,12 @@ class Watcher:
 
 
 def start_beside(rule: Path) -> subprocess.Popen[bytes]:
-    """Open a viewer in a process of its own, for a rule file that is being made."""
-    return subprocess.Popen([sys.executable, "-m", "nca", "view", str(rule), "--wait"])
+    """Open a viewer in a process of its own, for a rule file that is being made.
+
+    It stays when the training ends, also by Ctrl-C: hence the session of its own.
+    """
+    command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
+    return subprocess.Popen(command, start_new_session=True)
 
 
 def _stamp(path: Path) -> Stamp:

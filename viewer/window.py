@@ -174,7 +174,7 @@ class Stage:
         window, player, actions = self._window, self._player, self._actions
         screen = window.gl.screen
         screen.viewport = (0, 0, *player.size)
-        player.draw(screen)
+        player.draw(screen, ring=not actions.help)
         panel = self._panel if actions.controls and not actions.help else None
         resting = self._overlay.idle and player.running
         if panel is not None and (not resting or panel.busy):
@@ -215,6 +215,8 @@ class Stage:
             self._panel.button(button, down)
         if not down:
             self._pointer.release(button)
+        elif self._actions.help:
+            self._actions.toggle_help()
         elif not self._panel_has_pointer():
             shift, alt = bool(mods & glfw.MOD_SHIFT), bool(mods & glfw.MOD_ALT)
             self._pointer.press(button, *self._window.pointer(), shift=shift, alt=alt)

@@ -71,3 +71,21 @@ class Patches:
             side = padded.shape[-1] - self.size + 1
             result[f"patch{level}"] = patches.view(*patches.shape[:2], -1, side)
         return result
+
+
+class Mirrored:
+    """Features that see as much of a picture's border as of its middle: mirrored beyond it.
+
+    Without padding a pixel at the border is seen by few positions, and a picture that is trained
+    grows a frame.
+    """
+
+    def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
+        self.features, self.margin = features, margin
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+        """See :class:`FeatureExtractor`."""
+        if not torus:
+            margin = min(self.margin, *(side - 1 for side in images.shape[-2:]))
+            images = F.pad(images, (margin,) * 4, mode="reflect")
+        return self.features(images, torus=torus)

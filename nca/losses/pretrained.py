@@ -8,7 +8,7 @@ that are used are kept; they are frozen.
 import ssl
 import sys
 import urllib.error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,13 +120,16 @@ def _recognize(weights: Mapping[str, Tensor]) -> str:
     )
 
 
+Taps = tuple[str, ...] | Callable[[Sequence[str]], tuple[str, ...]] | None
+
+
 class Pretrained:
     """A frozen pretrained net.
 
     Args:
         source: see :func:`load_weights`.
-        taps: names of layers, such as ``relu3_1``; default the net's usual five, or those of them
-            that a cut-off file has.
+        taps: names of layers, such as ``relu3_1``, or a function that chooses them from those there
+            are; default the net's usual five, or those of them that a cut-off file has.
         border: padding of pictures that are not on a torus: ``reflect`` invents no edge that a
             torus could not have; ``zeros`` is what the nets were trained with.
 
@@ -134,9 +137,7 @@ class Pretrained:
         InputError: see :func:`load_weights`; or a tap is unknown.
     """
 
-    def __init__(
-        self, source: str, taps: tuple[str, ...] | None = None, border: str = "reflect"
-    ) -> None:
+    def __init__(self, source: str, taps: Taps = None, border: str = "reflect") -> None:
         self.architecture, weights = load_weights(source)
         self.border = border
         nodes = (
@@ -145,6 +146,8 @@ class Pretrained:
         names = [node.name for node in nodes]
         if taps is None:
             taps = tuple(n for n in ARCHITECTURES[self.architecture].taps if n in names)
+        elif callable(taps):
+            taps = taps(names)
         unknown = [name for name in taps if name not in names]
         if unknown or not taps:
             raise InputError(f"{source} has no layer {unknown or 'at all'}; it has {names}")
@@ -183,10 +186,12 @@ class Convolution:
             features = F.max_pool2d(features, self.pool, stride=2)
         margin = self.weight.shape[-1] // 2
         if margin and (self.pads or border == "circular"):
-            mode = "constant" if border == "zeros" else border
-            features = F.pad(features, (margin,) * 4, mode=mode)
+            if border != "zeros":
+                features, margin = F.pad(features, (margin,) * 4, mode=border), 0
+        else:
+            margin = 0
         weight, bias = self.weight.to(features.device), self.bias.to(features.device)
-        return F.relu(F.conv2d(features, weight, bias, self.stride))
+        return F.relu(F.conv2d(features, weight, bias, self.stride, margin))
 
 
 @dataclass(frozen=True)

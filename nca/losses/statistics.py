@@ -1,30 +1,49 @@
 """What is compared of a layer of features: Gram matrix, distribution, or moments.
 
-Each statistic describes the features of a target once and then tells, for every picture of a
-batch, how far its features are. All of it in float32, whatever the precision of the features: sums
+Each statistic describes features and compares descriptions: the target is described once, every
+picture of a batch each time. Descriptions of parts can be merged into that of the whole, which is
+how several styles become one, and how a picture is compared that is too large for the memory. All
+of it in float32, whatever the precision of the features: sums
 of products over ten thousand positions leave the range of float16 and the digits of bfloat16.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
-class Statistic(Protocol):
-    """Compares features of shape [B, N, h, w] with those of a target."""
+class Statistic(ABC):
+    """Compares features of shape [B, N, h, w] with those of a target, of whatever size.
 
+    Attributes:
+        mergeable: whether :meth:`merge` of the parts of a picture gives what :meth:`describe` gives
+            of the whole, and the description is small.
+    """
+
+    mergeable = True
+
+    @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
-        """What is kept of a target, [1, N, h, w]; its size may differ from the pictures'."""
-        ...
+        """What is kept of every picture, [B, ...]; blind to where in the picture it was."""
+
+    @abstractmethod
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
+        """How far every picture is from a target, described [1, ...]: [B], zero when equal."""
+
+    def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+        """Describe a mixture of which each part has a share; the shares add up to 1."""
+        parts = [share * part for share, part in zip(shares, descriptions, strict=True)]
+        return torch.stack(parts).sum(0)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
-        """How far every picture is from what was described, [B], zero when equal."""
-        ...
+        """How far the features of every picture are from a described target, [B]."""
+        return self.compare(self.describe(features), target)
 
 
-def _precise(features: Tensor) -> Tensor:
+def precise(features: Tensor) -> Tensor:
     """Float32, or float64 where it is that already."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
@@ -35,7 +54,7 @@ def gram(features: Tensor) -> Tensor:
     Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015.
     """
     with torch.autocast(features.device.type, enabled=False):
-        matrix: Tensor = _Gram.apply(_precise(features).flatten(2))  # type: ignore[no-untyped-call]
+        matrix: Tensor = _Gram.apply(precise(features).flatten(2))  # type: ignore[no-untyped-call]
         return matrix
 
 
@@ -56,65 +75,113 @@ class _Gram(torch.autograd.Function):
         return gradient.mT
 
 
-class Gram:
-    """Relative distance of Gram matrices, ``sqrt(d**2 + c**2) - c`` with d = |G - T| / |T|.
+def knee(square: Tensor) -> Tensor:
+    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear when far, not when near.
 
     The squared distance of Gatys is quartic in the features, and one blown-up sample drowns the
     rest; this one grows linearly when far and is quadratic when near.
     """
+    return (square + KNEE**2).sqrt() - KNEE
 
-    knee = 0.1
+
+KNEE = 0.1
+
+
+class Gram(Statistic):
+    """Relative distance of Gram matrices, ``knee(|G - T|**2 / |T|**2)``."""
 
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
+        """See :class:`Statistic`. [B, N, N]."""
         return gram(features)
 
-    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
-        square = (gram(features) - target).square().sum((1, 2)) / target.square().sum()
-        return (square + self.knee**2).sqrt() - self.knee
+        return knee((description - target).square().sum((1, 2)) / target.square().sum())
 
 
-class LessonGram:
+class LessonGram(Statistic):
     """The loss of fast.ai's lesson 20, to the letter: mean squared difference of Gram matrices.
 
     The matrix of a batch is summed over the batch there, which makes it B times the target's for B
-    perfect pictures. Kept for the preset that repeats the lesson, and for nothing else.
+    perfect pictures. Kept for the presets that repeat the lesson, and for nothing else.
     """
 
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
+        """See :class:`Statistic`. [B, N, N]."""
         return gram(features)
 
-    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`; the same number for every picture."""
-        difference = gram(features).sum(0) - target[0]
-        return difference.square().mean().expand(len(features))
+        difference = description.sum(0) - target[0]
+        return difference.square().mean().expand(len(description))
 
 
-class Moments:
+class Moments(Statistic):
     """Relative distance of the mean and of the covariance of the channels.
 
     Unlike the Gram matrix, which mixes the two, it weighs them alike.
     """
 
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [1, N, N + 1]: the covariance, and the mean as last column."""
-        mean = _precise(features).mean((2, 3))
-        centered = _precise(features) - mean[:, :, None, None]
+        """See :class:`Statistic`. [B, N, N + 1]: the covariance, and the mean as last column."""
+        mean = precise(features).mean((2, 3))
+        centered = precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
 
-    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
-        square = (self.describe(features) - target).square()
+        square = (description - target).square()
         scale = target.square()
         covariance = square[:, :, :-1].sum((1, 2)) / scale[:, :, :-1].sum()
         mean = square[:, :, -1].sum(1) / (scale[:, :, -1].sum() + 1e-6)
-        knee = Gram.knee
-        return (covariance + knee**2).sqrt() + (mean + knee**2).sqrt() - 2 * knee
+        return knee(covariance) + knee(mean)
+
+    def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+        """See :class:`Statistic`: the means of the parts spread too."""
+        mixed = super().merge(descriptions, shares)
+        offsets = [part[:, :, -1:] - mixed[:, :, -1:] for part in descriptions]
+        between = super().merge([offset @ offset.mT for offset in offsets], shares)
+        return torch.cat([mixed[:, :, :-1] + between, mixed[:, :, -1:]], 2)
 
 
-class SlicedTransport:
+class Wasserstein(Moments):
+    """Distance of the Gaussians with the features' means and covariances, relative to the target.
+
+    ``W**2 = |m - n|**2 + tr(C + D - 2 (D^.5 C D^.5)^.5)`` (Dowson and Landau, "The Frechet distance
+    between multivariate normal distributions", 1982), used for style by Katherine Crowson in
+    style-transfer-pytorch, 2021. Through ``knee`` as the others.
+    """
+
+    floor = 1e-4  # of the spread in directions the target has none in, as a part of the mean one
+
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        with torch.autocast(description.device.type, enabled=False):
+            mean, covariance = description[:, :, -1], description[:, :, :-1]
+            target_mean, target_covariance = target[:, :, -1], target[:, :, :-1]
+            spread = _trace(target_covariance) + 1e-12
+            floor = self.floor * spread[0] / len(target_covariance[0])
+            noise = floor * torch.eye(len(covariance[0])).to(covariance)
+            values, vectors = torch.linalg.eigh(target_covariance[0] + noise)
+            root = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+            # Symmetric up to rounding; only one triangle is read.
+            product = root @ (covariance + noise) @ root
+            overlap = torch.linalg.eigvalsh(product).clamp(min=float(floor) ** 2).sqrt().sum(1)
+            square = (
+                (mean - target_mean).square().sum(1)
+                + _trace(covariance + noise)
+                + _trace(target_covariance + noise)
+                - 2 * overlap
+            )
+            scale = spread + target_mean.square().sum(1)
+            return knee((square / scale).clamp(min=0))
+
+
+def _trace(matrices: Tensor) -> Tensor:
+    return matrices.diagonal(dim1=1, dim2=2).sum(1)
+
+
+class SlicedTransport(Statistic):
     """Sliced optimal transport: distance of sorted projections on random directions.
 
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
@@ -127,42 +194,52 @@ class SlicedTransport:
         samples: positions taken of a picture at most, at random.
     """
 
+    mergeable = False
+
     def __init__(
         self, generator: torch.Generator, directions: int = 32, samples: int = 4096
     ) -> None:
         self.generator, self.directions, self.samples = generator, directions, samples
 
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. The features themselves, [1, N, h * w]."""
-        return _precise(features).flatten(2)
+        """See :class:`Statistic`. The features themselves, [B, N, h * w]."""
+        return precise(features).flatten(2)
 
-    def distance(self, features: Tensor, target: Tensor) -> Tensor:
+    def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
-        with torch.autocast(features.device.type, enabled=False):
-            flat = _precise(features).flatten(2)
+        flat = description
+        with torch.autocast(flat.device.type, enabled=False):
             if flat.shape[2] > self.samples:
                 chosen = torch.randperm(flat.shape[2], generator=self.generator)[: self.samples]
                 flat = flat[:, :, chosen.to(flat.device)]
             directions = torch.randn(self.directions, flat.shape[1], generator=self.generator).to(
-                flat.device
+                flat
             )
             directions = directions / directions.norm(dim=1, keepdim=True)
             theirs = (directions.to(target) @ target[0]).sort(1).values  # [D, M]
             mine = (directions @ flat).sort(2).values  # [B, D, m]
-            theirs = quantiles(theirs, mine.shape[2])
+            count = mine.shape[2]
+            quantiles = (torch.arange(count, device=flat.device) + 0.5) / count
+            theirs = theirs[:, (quantiles * theirs.shape[1]).long()]
             spread = (theirs - theirs.mean(1, keepdim=True)).abs().mean()
             distance: Tensor = (mine - theirs).abs().mean((1, 2)) / (spread + 1e-6)
             return distance
 
-
-def quantiles(values: Tensor, count: int) -> Tensor:
-    """``count`` evenly spaced ones of sorted values, [..., M] -> [..., count]."""
-    at = (torch.arange(count, device=values.device) + 0.5) / count
-    return values[..., (at * values.shape[-1]).long()]
+    def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+        """See :class:`Statistic`: of every part as many positions as its share, at random."""
+        if len(descriptions) == 1:
+            return descriptions[0]
+        parts = []
+        for share, part in zip(shares, descriptions, strict=True):
+            count = max(1, round(4 * self.samples * share))
+            chosen = torch.randint(part.shape[2], (count,), generator=self.generator)
+            parts.append(part[:, :, chosen.to(part.device)])
+        return torch.cat(parts, 2)
 
 
 STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {
     "gram": lambda _: Gram(),
+    "wasserstein": lambda _: Wasserstein(),
     "transport": SlicedTransport,
     "moments": lambda _: Moments(),
     "lesson20": lambda _: LessonGram(),

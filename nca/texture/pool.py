@@ -63,29 +63,38 @@ class Pool:
         self.mine = slice(rank * settings.batch_size, (rank + 1) * settings.batch_size)
         self.drawn = processes * settings.batch_size
         self.progress = 0.0
-        self.states = self._seeds(settings.pool_size, settings.grid)
+        self.states = self.seeds(torch.arange(settings.pool_size), settings.grid)
 
     def __iter__(self) -> Iterator[Draw]:
         while True:
             yield self.draw()
 
     def draw(self) -> Draw:
-        """Take a batch, one of its states perhaps started anew."""
+        """Take a batch, some of its states started anew or damaged."""
         settings = self.settings
         late = self.progress >= settings.late_from
         side = settings.late_grid if late else settings.grid
         if side != self.states.shape[-1]:
-            self.states = self._seeds(settings.pool_size, side)
+            self.states = self.seeds(torch.arange(settings.pool_size), side)
         index = torch.randperm(settings.pool_size, generator=self.generator)[: self.drawn]
         state = self.states[index]
-        if float(torch.rand((), generator=self.generator)) < settings.reset_rate:
-            state[:1] = self._seeds(1, side)
-        if float(torch.rand((), generator=self.generator)) < settings.damage_rate:
-            self._damage(state[-1])
+        self.disturb(index, state)
         least, most = settings.late_steps if late else settings.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
+
+    def disturb(self, index: Tensor, state: Tensor) -> None:
+        """Start the first state of a batch anew, perhaps, and damage the last, perhaps.
+
+        Args:
+            index: [B], where the states are in the pool.
+            state: [B, C, H, W], changed in place.
+        """
+        if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
+            state[:1] = self.seeds(index[:1], state.shape[-1])
+        if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
+            self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
         """Erase a disc of a state, [C, H, W], or fill it with noise; a quarter as wide at most."""
@@ -103,12 +112,13 @@ class Pool:
         state = state.detach().clone()
         blown = blown_up(state)
         if blown.any():
-            state[blown] = self._seeds(int(blown.sum()), state.shape[-1])
+            state[blown] = self.seeds(index[blown], state.shape[-1])
         self.states[index] = state
 
-    def _seeds(self, count: int, side: int) -> Tensor:
+    def seeds(self, index: Tensor, side: int) -> Tensor:
+        """What the states at some places of the pool start from, [B] -> [B, C, side, side]."""
         seed = int(torch.randint(2**31, (), generator=self.generator))
-        return self.rule.seed(count, side, side, seed=seed)
+        return self.rule.seed(len(index), side, side, seed=seed)
 
     def state_dict(self) -> dict[str, Any]:
         """States, progress and the generator's own state."""

@@ -17,6 +17,8 @@ PREVIEW_STEPS = (30, 200, 2000)
 GROWTH_FRAMES, GROWTH_STEPS = 90, 600
 INK, PAPER = (40, 40, 44), (250, 250, 248)
 
+Labeled = tuple[str, Image.Image]
+
 
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
     """Grow a texture of size x size and take its picture after some steps."""
@@ -26,31 +28,40 @@ def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> l
 
 def write_preview(path: Path, rule: Rule, target: Tensor) -> None:
     """Write the target, [3, S, S], beside the texture after 30, 200 and 2,000 steps."""
-    size = target.shape[-1]
-    scale = max(1, round(320 / size))
-    pictures = [to_image(target), *pictures_at(rule, size, PREVIEW_STEPS)]
-    labels = ["target", *(f"{steps:,} steps" for steps in PREVIEW_STEPS)]
-    side, margin, line = size * scale, 16, 30
+    pictures = pictures_at(rule, target.shape[-1], PREVIEW_STEPS)
+    labels = [f"{steps:,} steps" for steps in PREVIEW_STEPS]
+    write_sheet(path, [("target", to_image(target)), *zip(labels, pictures, strict=True)])
+
+
+def write_sheet(path: Path, pictures: Sequence[Labeled], columns: int | None = None) -> None:
+    """Write square pictures of one size with a label under each, in one row by default."""
+    columns = columns or len(pictures)
+    size = pictures[0][1].width
+    side, margin, line = size * max(1, round(320 / size)), 16, 30
+    across, down = side + margin, side + margin + line
     sheet = Image.new(
-        "RGB", (len(pictures) * (side + margin) + margin, side + 2 * margin + line), PAPER
+        "RGB",
+        (columns * across + margin, math.ceil(len(pictures) / columns) * down + margin),
+        PAPER,
     )
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        left = margin + i * (side + margin)
-        enlarged = picture.resize((side, side), Image.Resampling.NEAREST)
-        sheet.paste(enlarged, (left, margin))
-        draw.text((left, margin + side + 8), label, INK, font)
+    for i, (label, picture) in enumerate(pictures):
+        left, top = margin + i % columns * across, margin + i // columns * down
+        sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left, top))
+        draw.text((left, top + side + 8), label, INK, font)
     write_image(path, sheet)
 
 
 def write_growth(path: Path, rule: Rule, size: int) -> None:
     """Write an animation of the texture growing from its seed; early frames are close in time."""
-    stops = growth_stops()
-    frames = [
-        picture.resize((2 * size, 2 * size), Image.Resampling.NEAREST)
-        for picture in pictures_at(rule, size, stops)
-    ]
-    write_animation(path, frames, frames_per_second=20)
+    write_film(path, pictures_at(rule, size, growth_stops()))
+
+
+def write_film(path: Path, frames: Sequence[Image.Image]) -> None:
+    """Write an animation, two pixels a cell."""
+    size = (2 * frames[0].width, 2 * frames[0].height)
+    large = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
+    write_animation(path, large, frames_per_second=20)
 
 
 def growth_stops() -> list[int]:
@@ -59,9 +70,9 @@ def growth_stops() -> list[int]:
     return sorted({0} | {round(math.exp(ratio * i)) for i in range(GROWTH_FRAMES)})
 
 
-def thumbnail(rule: Rule, size: int = 64) -> str:
-    """A grown texture as a base64 PNG, for the rule file."""
-    picture = pictures_at(rule, 2 * size, (400,))[0].resize((size, size), Image.Resampling.LANCZOS)
+def thumbnail(picture: Image.Image, size: int = 64) -> str:
+    """A picture as a small base64 PNG, for the rule file."""
     data = io.BytesIO()
-    picture.save(data, format="PNG", optimize=True)
+    small = picture.resize((size, size), Image.Resampling.LANCZOS)
+    small.save(data, format="PNG", optimize=True)
     return base64.b64encode(data.getvalue()).decode()

@@ -1,6 +1,7 @@
 """Which rule is kept: the one that looks best after a long time, not the one with the last loss."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ LONG = 10_000  # steps that the one that is kept has survived
 DRIFT = 1.5  # how many times worse it may look by then
 LOOKED_AT, CERTIFIED = 2, 4  # seeds of a look, and of the long run at the end
 KEPT = 3
+
+Score = Callable[[Rule, tuple[int, ...], range], float]  # of a rule at some steps, with some seeds
 
 
 @dataclass
@@ -64,19 +67,16 @@ class KeepBest(Callback):
 
     Args:
         ema: the average that is scored; without one the weights themselves are.
-        texture_loss: the distance from the target.
-        side: of the grid of the long runs.
+        score: ``score(rule, stops, seeds)``: the loss after long runs, such as
+            :func:`long_run_score`.
         seed: of the long runs.
         looks: how often a candidate is scored.
     """
 
     order = 40
 
-    def __init__(
-        self, ema: EMA | None, texture_loss: TextureLoss, side: int, seed: int, looks: int = 8
-    ) -> None:
-        self.ema, self.texture_loss, self.side, self.seed = ema, texture_loss, side, seed
-        self.looks = looks
+    def __init__(self, ema: EMA | None, score: Score, seed: int, looks: int = 8) -> None:
+        self.ema, self.score, self.seed, self.looks = ema, score, seed, looks
         self.candidates: list[Candidate] = []
         self._looked = 0
 
@@ -97,7 +97,7 @@ class KeepBest(Callback):
         """Score the rule as it is."""
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + LOOKED_AT)
-        score = long_run_score(rule, self.texture_loss, self.side, STOPS, seeds)
+        score = self.score(rule, STOPS, seeds)
         self.candidates.append(Candidate(rule, learner.iteration, score))
         self.candidates = sorted(self.candidates, key=lambda c: c.score)[:KEPT]
 
@@ -106,7 +106,7 @@ class KeepBest(Callback):
         """Take the best that looks alike after 10,000 steps with other seeds, else the best."""
         seeds = range(self.seed + LOOKED_AT, self.seed + LOOKED_AT + CERTIFIED)
         for candidate in self.candidates:
-            late = long_run_score(candidate.rule, self.texture_loss, self.side, (LONG,), seeds)
+            late = self.score(candidate.rule, (LONG,), seeds)
             if late <= DRIFT * candidate.score:
                 return candidate
         return self.candidates[0]

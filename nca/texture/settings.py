@@ -5,13 +5,13 @@ Flags, help text, the saved configuration and the docs are made from these.
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from nca.errors import InputError
 
-Preset = Literal["tiny", "small", "full", "lesson20"]
+Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,35 @@ class TrainSettings:
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
-    """The picture: any size and kind; its centered square is used."""
+    """The picture: any size and kind; its centered square is used. A folder of pictures: a rule of
+    each, as many at a time as there are cores; run again, it goes on with those that are missing.
+    """
     out: Path
     """Folder for the results; it is made, and never overwritten without --overwrite."""
     preset: Preset = "small"
     """Where the other settings start from: tiny (4 channels, 8 hidden), small (8, 32), full (12,
-    96), or lesson20: the run of fast.ai's lesson 20."""
+    96), noise (12, 96, from noise, all cells fire: its size and speed can be changed while it
+    runs), or lesson20: the run of fast.ai's lesson 20."""
+
+    from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
+    """Start from the weights of this rule file instead of random ones; sizes, padding, rate and
+    noise are then those of the rule."""
+    grow: bool = False
+    """Grow the picture itself, transparency and all, from one cell, and regrow what is cut off."""
+    restore: bool = False
+    """Bring a noisy or damaged picture back, instead of making a texture."""
+    also: tuple[Path, ...] = ()
+    """One or two more pictures for the same rule; the noise of the seed decides which one grows."""
+
+    presets: tuple[Preset, ...] = ()
+    """Of a folder: train a rule of each of these presets for every picture."""
+    prompt: str | None = None
+    """Words that the texture is to look like too, as CLIP sees it; needs the extra clip."""
+    prompt_weight: float = 1.0
+    """Weight of the words; with --texture-weight 0 they alone count."""
+    clip: str = "ViT-B-32/laion2b_s34b_b79k"
+    """The model that reads the words, ARCHITECTURE/WEIGHTS of open_clip, or a folder with
+    open_clip_config.json and open_clip_model.safetensors."""
 
     features: str = "builtin"
     """What is compared: builtin (learned from the picture, no download), random, patches, vgg16,
@@ -38,10 +61,6 @@ class TrainSettings:
     the lesson's own Gram loss."""
     layer_weights: dict[str, float] = field(default_factory=dict)
     """Weights of layers by name, 1 where not named; the names are those in metrics.jsonl."""
-    layout_weight: float = 0.0
-    """Weight of where features recur, which makes a lattice regular; 0: not compared."""
-    patch_weight: float = 0.0
-    """Weight of the distance of raw patches, which makes colors exact; 0: not compared."""
     texture_weight: float = 1.0
     """Weight of the texture loss."""
     overflow_weight: float = 30.0
@@ -61,6 +80,8 @@ class TrainSettings:
     """Replace the results in the folder."""
     quiet: bool = False
     """Plain lines instead of a progress bar."""
+    view: bool = False
+    """Open a window beside the training that shows the rule as it learns."""
 
     channels: int = 8
     """Values per cell."""
@@ -70,6 +91,9 @@ class TrainSettings:
     """Probability that a cell fires in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What a cell at the border sees beyond it; circular makes the texture tile."""
+    state: Literal["rgba32f", "rgba8"] = "rgba32f"
+    """How hosts will keep the state: 32-bit floats, or 8 bits a value. For 8 bits the training
+    rounds state and weights as such a host does."""
     noise: float = 0.0
     """Width of the uniform noise that the texture grows from; 0: from nothing at all."""
 
@@ -129,10 +153,9 @@ class TrainSettings:
             "noise": (low, 10),
             "update_rate": (1e-3, 1),
             "warm_up": (low, high),
-            "layout_weight": (low, high),
-            "patch_weight": (low, high),
             "texture_weight": (low, high),
             "overflow_weight": (low, high),
+            "prompt_weight": (low, high),
         }
         for name, (least, most) in bounds.items():
             value = getattr(self, name)
@@ -144,6 +167,11 @@ class TrainSettings:
                 raise InputError(f"{_flag(name)} {first} {last}: must rise, from 1 or more")
         if self.iterations is not None and self.iterations < 1:
             raise InputError(f"--iterations {self.iterations}: must be 1 or more")
+        if len(self.also) > 2:
+            raise InputError(f"--also {' '.join(map(str, self.also))}: at most two more pictures")
+        kinds = [flag for flag in ("grow", "restore", "also") if getattr(self, flag)]
+        if len(kinds) > 1:
+            raise InputError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
         if len(self.filter_scale) != 4 or min(self.filter_scale) <= 0:
             raise InputError(f"--filter-scale {self.filter_scale}: must be four numbers above 0")
 
@@ -159,6 +187,8 @@ PRESETS: dict[Preset, TrainSettings] = {
     "tiny": replace(_small, preset="tiny", channels=4, hidden=8),
     "small": _small,
     "full": replace(_small, preset="full", channels=12, hidden=96),
+    # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
+    "noise": replace(_small, preset="noise", channels=12, hidden=96, noise=0.1, update_rate=1.0),
     # https://github.com/fastai/course22p2, notebook 16B. The overflow loss is a sum there: the
     # weight is the number of values in a batch.
     "lesson20": replace(
@@ -186,4 +216,29 @@ PRESETS: dict[Preset, TrainSettings] = {
         steps=(32, 95),
         precision="float32",
     ),
+}
+
+
+# What --grow and --restore put in the place of a preset's values.
+KINDS: dict[str, dict[str, Any]] = {
+    # Mordvintsev et al., "Growing Neural Cellular Automata", 2020; see nca.texture.growing.
+    "grow": {
+        "channels": 16,
+        "hidden": 128,
+        "padding": "zeros",
+        "size": 40,
+        "grid": 72,
+        "late_grid": 72,
+        "late_from": 0.4,
+        "steps": (32, 64),
+        "late_steps": (64, 96),
+        "batch_size": 8,
+        "pool_size": 256,
+        "reset_rate": 1.0,
+        "damage_rate": 1.0,
+        "learning_rate": 2e-3,
+        "final_rate": 0.1,
+        "overflow_weight": 10.0,
+    },
+    "restore": {"padding": "replicate", "late_grid": 64, "late_steps": (32, 96)},
 }

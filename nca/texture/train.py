@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,18 @@ import torch
 import nca
 from nca.errors import InputError
 from nca.files import write_atomically
-from nca.images import read_square
-from nca.losses.texture import TextureLoss, build_texture_loss
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
 from nca.rulefile import save_rule
-from nca.texture.objective import GrowTexture
-from nca.texture.pool import KeepPool, Pool
-from nca.texture.results import thumbnail, write_growth, write_preview
-from nca.texture.scaling import scale_filters
+from nca.texture.newest import WriteNewest
+from nca.texture.pool import KeepPool
+from nca.texture.prompt import with_prompt
+from nca.texture.results import thumbnail
 from nca.texture.selection import KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
+from nca.texture.start import with_sizes_of_parent
+from nca.texture.task import FILM, PREVIEW
+from nca.texture.tasks import task_of
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -45,12 +47,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RULE, CHECKPOINT, SETTINGS = "rule.safetensors", "checkpoint.pt", "settings.json"
-RESULTS = (RULE, "preview.png", "growth.webp", "loss.png", "metrics.jsonl", "metrics.csv",
-           CHECKPOINT, SETTINGS)  # fmt: skip
+RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", CHECKPOINT, SETTINGS)
 
 WORTH_A_LOOK = {
-    "preview.png": "the picture, and the texture after 30, 200 and 2,000 steps",
-    "growth.webp": "the texture growing from nothing",
     RULE: "the rule",
     "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
 }
@@ -66,6 +65,7 @@ class Trained:
         iterations, seconds: of training.
         kept_from: the iteration that the rule is from.
         score: its texture loss after long runs.
+        loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
         restores: how often the training went back after a blow-up.
         results: what files there are in the folder for a person, and what they are.
     """
@@ -76,25 +76,34 @@ class Trained:
     seconds: float
     kept_from: int
     score: float
+    loss_by_state: dict[str, float | None]
     restores: int
     results: dict[str, str]
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, show: Callable[[Path], object] | None = None) -> Trained:
     """Train, choose the rule that is kept, and write all results.
 
     Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
     states of the same pool. The first one writes the results.
+
+    Args:
+        settings: all of them.
+        show: is given the rule file before the first iteration, to watch it: the file is not there
+            yet, and then changes as the rule learns.
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
         SystemExit: at the end of every process but the first.
     """
-    target = read_square(settings.picture, settings.size)
+    settings = with_sizes_of_parent(settings)
+    target = task_of(settings).read(settings)
     engine = _engine(settings)
     if engine.rank == 0:
         prepare_folder(settings)
+        if show is not None:
+            show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
     if settings.resume:
         training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
@@ -130,7 +139,7 @@ def prepare_folder(settings: TrainSettings) -> None:
         raise InputError(f"--out {folder}: {error.strerror}") from error
 
 
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet")
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 
 def _check_same(settings: TrainSettings) -> None:
@@ -150,12 +159,15 @@ def _as_json(settings: TrainSettings) -> str:
     return json.dumps(asdict(settings), default=str, indent=1)
 
 
+FRESH_SEEDS = 100  # beyond those by which the rule was chosen
+
+
 class TextureTraining:
     """A learner with everything that a texture needs around it.
 
     Args:
         settings: all of them.
-        target: [3, S, S] in [0, 1].
+        target: as the task of the settings reads it; [3, S, S] in [0, 1] for a texture.
         engine: how gradients and steps are computed; by default what the settings ask for.
 
     Raises:
@@ -173,40 +185,31 @@ class TextureTraining:
                 f"{engine.processes * settings.batch_size} states an iteration"
             )
         generator = torch.Generator().manual_seed(settings.seed)
-        rule = Rule(_rule_settings(settings), generator=generator)
-        scale_filters(rule, settings.filter_scale, fresh=True)
-        pool = Pool(rule, settings, generator, rank=engine.rank, processes=engine.processes)
-        self.texture_loss: TextureLoss = build_texture_loss(
-            target[None],
-            settings.features,
-            settings.statistic,
-            generator,
-            weights=settings.layer_weights,
-            torus=settings.padding == "circular",
-            layout_weight=settings.layout_weight,
-            patch_weight=settings.patch_weight,
+        task = self.task = task_of(settings)(settings, target, generator, engine)
+        optimizer = torch.optim.Adam(
+            task.rule.parameters(), settings.learning_rate, betas=(0.9, 0.99)
         )
-        optimizer = torch.optim.Adam(rule.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
         self.ema = EMA(settings.ema)
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
-        self.best = KeepBest(self.ema, self.texture_loss, settings.late_grid, settings.seed)
+        self.best = KeepBest(self.ema, task.score, settings.seed)
         callbacks: list[Callback] = [
             schedule,
             NormalizeGradients(),
             self.stabilizer,
             self.ema,
-            KeepPool(pool),
+            KeepPool(task.pool),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
+            WriteNewest(settings.out / RULE, self.ema),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
-            rule,
-            pool,
-            GrowTexture(rule, self.texture_loss, settings),
+            task.rule,
+            task.pool,
+            with_prompt(task.objective, task.rule, settings, generator),
             optimizer,
             engine=engine,
             callbacks=callbacks,
@@ -232,11 +235,15 @@ class TextureTraining:
 
         A run by iterations does not try: its bits must repeat, and they depend on the number.
         """
+        texture_loss = self.task.texture_loss
+        if texture_loss is None:
+            return 1
 
         def run(threads: int) -> None:
             torch.set_num_threads(threads)
-            images = torch.rand(self.settings.batch_size, *self.target.shape, requires_grad=True)
-            losses = torch.stack(list(self.texture_loss(images).values()))
+            size = self.settings.size
+            images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
+            losses = torch.stack(list(texture_loss(images).values()))
             torch.autograd.grad(losses.sum(), images)
 
         limit = torch.get_num_threads()
@@ -247,10 +254,11 @@ class TextureTraining:
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
         folder = settings.out
-        info = {"training": self._report(kept.iteration, kept.score)}
-        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(kept.rule)})
-        write_preview(folder / "preview.png", kept.rule, self.target)
-        write_growth(folder / "growth.webp", kept.rule, settings.size)
+        portrait = self.task.show(folder, kept.rule)
+        by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
+        report = self._report(kept.iteration, kept.score)
+        info = {"training": report | {"loss_by_state": by_state}}
+        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
         write_loss_plot(
             folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
         )
@@ -261,8 +269,9 @@ class TextureTraining:
             learner.seconds,
             kept.iteration,
             kept.score,
+            by_state,
             self.stabilizer.restores,
-            WORTH_A_LOOK,
+            self.task.looks_like | WORTH_A_LOOK,
         )
 
     def _report(self, kept_from: int, score: float) -> dict[str, Any]:
@@ -282,17 +291,6 @@ class TextureTraining:
                 "python": platform.python_version(),
             },
         }
-
-
-def _rule_settings(settings: TrainSettings) -> RuleSettings:
-    return RuleSettings(
-        channels=settings.channels,
-        hidden=settings.hidden,
-        padding=settings.padding,
-        update_rate=settings.update_rate,
-        seed_state="noise" if settings.noise else "zeros",
-        noise_level=settings.noise,
-    )
 
 
 def _engine(settings: TrainSettings) -> Engine:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from nca.training.batches import Repeated
 from nca.training.engine import Engine
 
 
@@ -30,11 +31,16 @@ class Accelerate(Engine):
     Args:
         accelerator: devices, precision and processes; its own gradient accumulation must be 1.
         accumulate: see :class:`~nca.training.engine.Engine`.
+
+    Raises:
+        ValueError: the accelerator accumulates gradients itself.
     """
 
     def __init__(self, accelerator: Accelerator | None = None, *, accumulate: int = 1) -> None:
         super().__init__(accumulate=accumulate)
         self.accelerator = accelerator or Accelerator()
+        if self.accelerator.gradient_accumulation_steps != 1:
+            raise ValueError("let the engine accumulate, not the accelerator: accumulate=...")
         self.rank, self.processes = (
             self.accelerator.process_index,
             self.accelerator.num_processes,
@@ -84,6 +90,8 @@ class Accelerate(Engine):
 
         Other sources must split themselves by ``rank`` and ``processes``.
         """
+        if isinstance(batches, Repeated):
+            return Repeated(self.prepare_batches(batches.batches), batches.times, batches.renew)
         if isinstance(batches, DataLoader):
             prepared: Iterable[Any] = self.accelerator.prepare_data_loader(batches)
             return prepared

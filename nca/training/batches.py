@@ -35,13 +35,14 @@ class Batches:
 
     Attributes:
         taken: batches of the epoch that were handed out.
+        ended: whether the source was asked for more and had none.
     """
 
     def __init__(self, source: Iterable[Any], prepared: Iterable[Any] | None = None) -> None:
         self.source = source
         self.prepared = source if prepared is None else prepared
         self.stateful = source if isinstance(source, Stateful) else None
-        self.taken = 0
+        self.taken, self.ended = 0, False
         self._at_start: dict[str, Any] = {}
 
     def __len__(self) -> int:
@@ -55,9 +56,12 @@ class Batches:
     @property
     def finished(self) -> bool:
         """Whether all batches are taken, as far as the source tells how many there are."""
-        return isinstance(self.prepared, Sized) and self.taken >= len(self.prepared)
+        known = isinstance(self.prepared, Sized) and self.taken >= len(self.prepared)
+        return known or self.ended
 
     def __iter__(self) -> Iterator[Any]:
+        if self.ended:  # left while validating; a sampler may draw once more when it ends
+            return
         now = self._generators()
         if self.taken == 0 or self.stateful is not None:
             self._at_start = now
@@ -73,10 +77,11 @@ class Batches:
             yield batch
         if self.taken == 0:
             raise ValueError("an epoch has no batch; a source must be iterable again and again")
+        self.ended = True
 
     def rewind(self) -> None:
         """Begin the next epoch."""
-        self.taken = 0
+        self.taken, self.ended = 0, False
 
     def _generators(self) -> dict[str, Any]:
         own = [generator.get_state() for generator in generators_of(self.source)]
@@ -89,14 +94,15 @@ class Batches:
 
     def state_dict(self) -> dict[str, Any]:
         """The position, and the generators as they were when the epoch began and as they are."""
+        position = {"taken": self.taken, "ended": self.ended}
         if self.stateful is not None:
-            return {"taken": self.taken, "source": self.stateful.state_dict()}
+            return position | {"source": self.stateful.state_dict()}
         own = [generator.get_state() for generator in generators_of(self.source)]
-        return {"taken": self.taken, "at_start": self._at_start, "own": own}
+        return position | {"at_start": self._at_start, "own": own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self.taken = state["taken"]
+        self.taken, self.ended = state["taken"], state["ended"]
         if self.stateful is not None:
             self.stateful.load_state_dict(state["source"])
             return

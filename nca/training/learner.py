@@ -9,7 +9,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -52,7 +51,8 @@ class Learner:
         measures: what callbacks measured of the batch, by name: recorded beside the losses.
 
     Raises:
-        TypeError: something among the callbacks is none, such as a second objective or engine.
+        TypeError: the objective is none, or something among the callbacks is none, such as a second
+            objective or engine.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class Learner:
         callbacks: Sequence[Callback] = (),
         valid_batches: Iterable[Any] | None = None,
     ) -> None:
+        if not isinstance(objective, Objective):
+            raise TypeError(f"objective must be an Objective, not {type(objective).__name__}")
         self.model, self.objective = model, objective
         self.engine = engine or Engine()
         self.optimizer = self.engine.prepare(model, optimizer)
@@ -100,14 +102,16 @@ class Learner:
         ends the fit. Without any of them it is one epoch more.
         """
         self._set_limits(epochs, iterations, minutes)
-        with self._phase("fit"):
-            while self.epoch < self._epochs and not self._over:
-                self._one_epoch(self.batches, training=True)
-                if self.valid_batches is not None:
-                    self._validate(self.valid_batches)
-                if self.batches.finished or not self._over:
-                    self.epoch += 1
-                    self.batches.rewind()
+        self._phase("fit", self._all_epochs)
+
+    def _all_epochs(self) -> None:
+        while self.epoch < self._epochs and not self._over:
+            self._one_epoch(self.batches, training=True)
+            if self.valid_batches is not None:
+                self._validate(self.valid_batches)
+            if self.batches.finished or not self._over:
+                self.epoch += 1
+                self.batches.rewind()
 
     def _validate(self, batches: Iterable[Any]) -> None:
         self._set_aside = generator_state()
@@ -121,14 +125,16 @@ class Learner:
     def _one_epoch(self, batches: Iterable[Any], *, training: bool) -> None:
         self.training = training
         self.model.train(training)
-        with self._phase("epoch"), torch.set_grad_enabled(training):
-            for self.batch in batches:
-                with self._phase("batch"):
-                    self._one_batch()
-                if training:
-                    self.seconds = self.engine.highest(time.monotonic() - self._began)
-                    if self._over:
-                        break
+        with torch.set_grad_enabled(training):
+            self._phase("epoch", lambda: self._all_batches(batches))
+
+    def _all_batches(self, batches: Iterable[Any]) -> None:
+        for self.batch in batches:
+            self._phase("batch", self._one_batch)
+            if self.training:
+                self.seconds = self.engine.highest(time.monotonic() - self._began)
+                if self._over:
+                    break
 
     def _one_batch(self) -> None:
         self.iteration += self.training
@@ -151,12 +157,11 @@ class Learner:
         finally:
             self.engine.zero_grad(self.optimizer)
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
+    def _phase(self, name: str, body: Callable[[], None]) -> None:
         failure: BaseException | None = None
         try:
             self._emit(f"before_{name}")
-            yield
+            body()
             self._emit(f"after_{name}")
         except CANCEL[name]:
             pass
@@ -186,7 +191,7 @@ class Learner:
         return min(
             1.0,
             max(
-                self.epoch / self._epochs,
+                self.epoch / max(self._epochs, 1),
                 self.iteration / self._iterations,
                 self.seconds / self._time_limit,
             ),
@@ -214,7 +219,7 @@ class Learner:
             length: float = len(self.batches)
         except TypeError:
             length = math.inf
-        self._epochs = max(epochs, 1)
+        self._epochs = epochs
         self._iteration_limit: float = math.inf if iterations is None else iterations
         self._iterations = max(min(epochs * length, self._iteration_limit), 1)
         self._time_limit = math.inf if minutes is None else 60 * minutes

@@ -7,10 +7,12 @@ bfloat16 and keeps the state in float32.
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from nca.rule import Rule
 from nca.unroll.choice import Backend, BackendReport, choose_backend, describe_backends
 from nca.unroll.native import unroll_native
+from nca.unroll.rounding import rounds_state_only, without_rounding
 from nca.unroll.torch_backend import unroll_torch
 
 __all__ = ["Backend", "BackendReport", "describe_backends", "unroll"]
@@ -49,6 +51,17 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
             f"a grid with {settings.padding} padding has at least {smallest}x{smallest} cells, "
             f"not {state.shape[2]}x{state.shape[3]}"
         )
+    if rounds_state_only(rule):
+        return _unroll_rounded(state, rule, masks, backend)
     if choose_backend(backend, state, rule) == "native":
         return unroll_native(state, rule, masks)
     return unroll_torch(state, rule, masks)
+
+
+def _unroll_rounded(state: Tensor, rule: Rule, masks: Tensor, backend: Backend) -> Tensor:
+    quantizer, plain = rule.settings.quantization.state, without_rounding(rule)
+    assert quantizer is not None
+    with parametrize.cached():
+        for mask in masks:
+            state = quantizer(unroll(state, plain, mask[None], backend))
+    return state

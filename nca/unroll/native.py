@@ -78,7 +78,6 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
     obstacles = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
-        "it has no alive threshold": settings.alive_threshold is not None,
         "it does not round": settings.quantization != Quantization(),
         "it takes fixed filters": rule.filters.requires_grad,
         "its filters are finite": not bool(rule.filters.isfinite().all()),
@@ -96,6 +95,25 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
         ValueError: a weight does not have the shape that the rule's settings give it.
         CompileError: as :func:`kernel_library`.
     """
+    if rule.settings.alive_threshold is not None:
+        return _unroll_living(state, rule, masks)
+    return _unroll(state, rule, masks)
+
+
+def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
+    """Step by step, as life is decided between the steps.
+
+    A cell that is not alive before a step is zero after it, whether or not it fires: its mask may
+    as well be off, and the kernels skip it.
+    """
+    for mask in masks:
+        alive = rule.alive(state)
+        after = _unroll(state, rule, (mask & alive[:, 0])[None])
+        state = after * (alive & rule.alive(after))
+    return state
+
+
+def _unroll(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     _check_shapes(state, rule, masks)
     autocast = torch.is_autocast_enabled("cpu")
     kernel = Kernel(

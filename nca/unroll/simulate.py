@@ -10,6 +10,7 @@ from nca.rule import Rule
 from nca.unroll import Backend, unroll
 from nca.unroll.choice import choose_backend
 from nca.unroll.native import library_of
+from nca.unroll.rounding import rounds_state_only, without_rounding
 
 CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
@@ -35,7 +36,8 @@ def simulate(
     """
     batch, _, height, width = state.shape
     chunk = max(1, CELLS_AT_ONCE // (batch * height * width))
-    native = choose_backend(backend, state, rule) == "native"
+    plain = without_rounding(rule) if rounds_state_only(rule) else rule
+    native = choose_backend(backend, state, plain) == "native"
     make_masks = _native_masks if native else _torch_masks
     step = 0
     for stop in stops:

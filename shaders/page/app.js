@@ -138,6 +138,11 @@ class App extends EventTarget {
     this.player.touch();
   }
 
+  setPace(pace) {
+    this.simulation.pace = pace;
+    this.player.touch();
+  }
+
   fit() { this.player.fit(); }
   zoomIn() { this.zoomBy(1.5); }
   zoomOut() { this.zoomBy(1 / 1.5); }

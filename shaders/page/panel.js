@@ -33,6 +33,7 @@ class Panel {
       radius: [() => 20 * Math.log2(brush.radius), (v) => app.setRadius(2 ** (v / 20)), () => `${brush.radius.toFixed(0)} cells`],
       turn: [degrees, (v) => app.setTurn(v), () => `${degrees()}\u00b0`],
       scale: [() => 20 * Math.log2(app.simulation.scale), (v) => app.setScale(2 ** (v / 20)), () => `${app.simulation.scale.toFixed(2)}\u00d7`],
+      pace: [() => 20 * Math.log2(app.simulation.pace), (v) => app.setPace(2 ** (v / 20)), () => `${app.simulation.pace.toFixed(2)}\u00d7`],
       zoom: [() => 20 * Math.log2(player.camera.zoom), (v) => app.zoomBy(2 ** (v / 20) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
       seed: [() => app.simulation.seed, (v) => app.reset(v)],
       view: [() => app.view, (v) => app.setView(v)],

@@ -139,12 +139,12 @@ class Player extends EventTarget {
     this.options.grid = grid;
     this.options.rule = this.simulation.field.present[0];
     this.options.seed = this.simulation.seed;
-    const { turn, scale } = this.simulation;
+    const { turn, scale, pace } = this.simulation;
     this.captured = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
-    Object.assign(this.simulation, { turn, scale });
+    Object.assign(this.simulation, { turn, scale, pace });
     this.fit();
   }
 
@@ -339,9 +339,9 @@ class Player extends EventTarget {
   }
 
   restore() {
-    const { turn, scale } = this.simulation;
+    const { turn, scale, pace } = this.simulation;
     this.build();
-    Object.assign(this.simulation, { turn, scale });
+    Object.assign(this.simulation, { turn, scale, pace });
     this.limit /= 2;
     this.emit("restored");
   }

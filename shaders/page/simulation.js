@@ -86,6 +86,7 @@ class Simulation {
     this.history = [];
     this.turn = 0;
     this.scale = 1;
+    this.pace = 1;
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
     this.field = new Field(width, height, this.wraps);
@@ -132,7 +133,9 @@ class Simulation {
     gl.viewport(0, 0, this.width, this.height);
     const all = {
       nca_size: [this.width, this.height], nca_code: this.code, nca_rule: -1,
-      nca_turn: [Math.cos(this.turn), Math.sin(this.turn)], nca_scale: this.scale, ...values,
+      nca_turn: [Math.cos(this.turn), Math.sin(this.turn)], nca_scale: this.scale,
+      // A larger pattern is stable in shorter steps only.
+      nca_pace: this.pace / Math.max(1, this.scale ** 2), ...values,
     };
     for (const { program, groups } of passes) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer(groups));

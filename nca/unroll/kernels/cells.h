@@ -88,10 +88,8 @@ template <class Unit> struct Cells {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
             for (int j = 0; j < count; j += 2)
-                for (int i = 0; i < row; i += LANES) {
-                    const float* even = rows + j * row + i;
-                    pack_rows(even, even + row, packed + j / 2 * row + i);
-                }
+                for (int i = 0; i < row; i += LANES)
+                    pack_rows(rows + j * row + i, rows + (j + 1) * row + i, packed + j / 2 * row + i);
             return packed;
         }
     }

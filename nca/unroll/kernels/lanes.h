@@ -83,16 +83,16 @@ inline Floats dot(Pair a, Pairs b, Floats sum) {
     auto left = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a.bits)));
     return _mm512_dpbf16_ps(sum, left, reinterpret_cast<__m512bh>(b));
 }
-inline __m512i bfloat16_of(const float* p) {
-    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(p))));
-}
-// LANES neighboring floats as half as many pairs.
+inline __m256i bfloat16_of(const float* p) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(p))); }
+
+// LANES floats become LANES / 2 pairs of neighbors.
 inline void pack_neighbors(const float* from, Pair* to) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(from))));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bfloat16_of(from));
 }
-// LANES pairs of a float of one row and the one below it.
-inline void pack_rows(const float* even, const float* odd, Pair* to) {
-    _mm512_storeu_si512(to, _mm512_or_si512(bfloat16_of(even), _mm512_slli_epi32(bfloat16_of(odd), 16)));
+// Two rows of LANES floats become LANES pairs of one float of each.
+inline void pack_rows(const float* first, const float* second, Pair* to) {
+    const __m512i low = _mm512_cvtepu16_epi32(bfloat16_of(first)), high = _mm512_cvtepu16_epi32(bfloat16_of(second));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 inline Pair make_pair(float first, float second) {
     Floats both = {first, second};

@@ -1,0 +1,104 @@
+"""The same unroll by other libraries: a process of their own per round, as JAX keeps its threads.
+
+A peer that is not installed (``pip install nca-studio[bench]``) is named and left out.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nca.benchmarks.lesson import SimpleCA
+from nca.benchmarks.ours import to_rule
+from nca.rng import random_masks
+from nca.unroll import unroll
+
+PEERS = {"jax": ("jax",), "cax": ("cax", "jax")}
+BATCH, SIZE, STEPS = 4, 128, 8
+
+
+class PeerError(RuntimeError):
+    """A peer could not be run; the text is one line."""
+
+
+def peer_versions(name: str) -> str | None:
+    """Versions of what a peer needs, such as ``jax 0.10.2``; None where it is not installed."""
+    try:
+        return ", ".join(f"{package} {version(package)}" for package in PEERS[name])
+    except PackageNotFoundError:
+        return None
+
+
+class PeerRun(NamedTuple):
+    """CPU seconds, and the last state and the gradients of state, w1, b1 and w2."""
+
+    seconds: float
+    results: list[Tensor]
+
+
+class PeerWork:
+    """One unroll, forward and backward, that a peer does in a process of its own.
+
+    Args:
+        channels, hidden: of the rule.
+        size: side of the grid.
+        every_cell: every cell fires, so that a peer that draws its own masks can be compared.
+    """
+
+    def __init__(
+        self, channels: int, hidden: int, *, size: int = SIZE, every_cell: bool = False
+    ) -> None:
+        self.model = SimpleCA(channels, hidden)
+        self.state = torch.rand(BATCH, channels, size, size) - 0.5
+        rate = 1.0 if every_cell else 0.5
+        generator = torch.Generator().manual_seed(0)
+        self.masks = random_masks(STEPS, BATCH, size, size, rate, generator)
+        self.upstream = torch.randn(self.state.shape)
+
+    def run_here(self) -> None:
+        """The same by this project."""
+        state = self.state.clone().requires_grad_(True)
+        last = unroll(state, to_rule(self.model), self.masks, "native")
+        last.backward(self.upstream)  # type: ignore[no-untyped-call]
+
+    def run(self, name: str) -> PeerRun:
+        """Run a peer twice and time the second.
+
+        Raises:
+            PeerError: it failed.
+        """
+        rule = to_rule(self.model)
+        arrays: dict[str, Tensor] = {
+            "w1": rule.w1,
+            "b1": rule.b1,
+            "w2": rule.w2,
+            "filters": rule.filters,
+        }
+        arrays |= {"state": self.state, "masks": self.masks, "upstream": self.upstream}
+        with tempfile.TemporaryDirectory() as folder:
+            given, made = Path(folder) / "given.npz", Path(folder) / "made.npz"
+            dense: dict[str, Any] = {key: value.detach().numpy() for key, value in arrays.items()}
+            np.savez(given, **dense)
+            command = [sys.executable, "-m", f"nca.benchmarks.{name}_peer", str(given), str(made)]
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | {"JAX_PLATFORMS": "cpu"},
+            )
+            if done.returncode != 0:
+                reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+                raise PeerError(f"{name}: {reason[-1]}")
+            results = np.load(made)
+            keys = ("last", "d_state", "d_w1", "d_b1", "d_w2")
+            return PeerRun(
+                float(results["seconds"]), [torch.from_numpy(results[key]) for key in keys]
+            )

@@ -1,0 +1,145 @@
+"""`nca bench view`: steps on a GL context against torch's, and what a frame costs beside them.
+
+A rule of each training preset's size on 256x256 cells. A frame is 8 steps and all that the window
+does around them: files and figures looked at, the picture drawn at the window's size, and the
+lettering over it. With a renderer that is a program, times are its CPU seconds; with a graphics
+card, whose work no CPU clock sees, they are those of the wall.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import moderngl
+import torch
+from torch import Tensor
+
+from nca.benchmarks.lesson import SimpleCA
+from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.ours import to_rule
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchViewSettings
+from nca.benchmarks.timing import Times, interleave, ratios, spread
+from nca.rule import Rule
+from nca.viewer.actions import Actions
+from nca.viewer.context import open_headless, renderer_name
+from nca.viewer.overlay import Overlay
+from nca.viewer.player import NamedRule, Player
+from nca.viewer.settings import ViewSettings, parse_size
+
+SIZE, STEPS = 256, 8
+RULES = {"tiny": (4, 8), "small": (8, 32), "full": (12, 96)}  # channels, hidden units
+LIMIT = 1e-5
+GATES = [Gate("frame_share_full", 10, most=True)]
+PROGRAMS = ("llvmpipe", "softpipe", "swrast", "software")
+
+
+def run(settings: BenchViewSettings) -> Report:
+    """Measure, on one thread of torch's; write what was asked for.
+
+    Raises:
+        InputError: the result cannot be written.
+        GraphicsError: there is no usable OpenGL.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gl = open_headless()
+    try:
+        report = measure(gl, settings.rounds)
+    finally:
+        gl.release()
+        torch.set_num_threads(threads)
+    if settings.json is not None:
+        report.write(settings.json)
+    return report
+
+
+@torch.no_grad()
+def measure(gl: moderngl.Context, rounds: int, rules: dict[str, tuple[int, int]] = RULES) -> Report:
+    """Measure every rule; one that computes something else than torch gets no time."""
+    renderer = renderer_name(gl)
+    by_program = any(name in renderer.lower() for name in PROGRAMS)
+    clock = time.process_time if by_program else time.perf_counter
+    parities, rows = [], []
+    for name, sizes in rules.items():
+        scene = Scene(gl, *sizes)
+        parity = scene.check(f"view_steps_{name}")
+        parities.append(parity)
+        if parity.met:
+            rows += scene.rows(name, rounds, clock)
+        scene.player.release()
+    machine = describe_machine() | {
+        "renderer": renderer,
+        "clock": "CPU seconds" if by_program else "wall seconds",
+        "frame": f"{STEPS} steps on {SIZE}x{SIZE} cells, window {ViewSettings.size}",
+        "rounds": rounds,
+    }
+    return Report(machine, parities, rows, gates=GATES)
+
+
+class Scene:
+    """A rule with the sizes of a preset, in a player and by torch."""
+
+    def __init__(self, gl: moderngl.Context, channels: int, hidden: int) -> None:
+        torch.manual_seed(0)
+        self.gl = gl
+        self.rule: Rule = to_rule(SimpleCA(channels, hidden))
+        settings = ViewSettings((Path("bench"),), grid=f"{SIZE}x{SIZE}")
+        self.player = Player(gl, [NamedRule("bench", self.rule)], settings)
+        self.player.running = False  # steps are asked for, whatever the frame rate
+        size = parse_size("size", settings.size, 64, 16384)
+        self.player.resize(*size)
+        self.target = gl.simple_framebuffer(size)
+        self.overlay = Overlay(gl, Actions(self.player))
+        self.state = torch.rand(1, channels, SIZE, SIZE) - 0.5
+        self.masks = self.rule.fire_masks(1, SIZE, SIZE, STEPS, seed=0)
+
+    def check(self, name: str) -> Parity:
+        """Compare with float64 after the steps of one frame."""
+        exact = copy.deepcopy(self.rule).double()
+        expected = self.by_torch(exact, self.state.double())[0]
+        self.player.simulation.write(self.state[0])
+        self.player.run_steps(STEPS)
+        error = float((self.player.simulation.read() - expected).abs().max() / expected.abs().max())
+        return Parity(name, "largest relative error", error, LIMIT, error <= LIMIT)
+
+    def by_torch(self, rule: Rule, state: Tensor) -> Tensor:
+        """The steps of one frame, in torch; masks are given."""
+        for mask in self.masks:
+            state = rule.step(state, mask)
+        return state
+
+    def steps(self) -> None:
+        """The steps of one frame."""
+        self.player.run_steps(STEPS)
+        self.gl.finish()
+
+    def frame(self) -> None:
+        """A whole frame."""
+        self.player.advance()
+        self.player.run_steps(STEPS)
+        self.player.draw(self.target)
+        self.overlay.draw(self.target, 1.0)
+        self.gl.finish()
+
+    def rows(self, name: str, rounds: int, clock: Callable[[], float]) -> list[Row]:
+        """Time in turn."""
+        variants = {
+            "torch": lambda: self.by_torch(self.rule, self.state),
+            "steps": self.steps,
+            "frame": self.frame,
+        }
+        times = interleave(variants, rounds, clock)
+        rate = {key: STEPS / spread(times[key]).median for key in ("torch", "steps")}
+        against = f"torch's: {rate['steps']:.0f} steps/s against {rate['torch']:.0f}"
+        return [
+            Row.of(f"view_steps_{name}", ratios(times["torch"], times["steps"]), against),
+            _share(f"frame_share_{name}", times),
+        ]
+
+
+def _share(name: str, times: Times) -> Row:
+    pairs = zip(times["steps"], times["frame"], strict=True)
+    beside = [100 * (1 - steps / frame) for steps, frame in pairs]
+    return Row.of(name, spread(beside), "of the frame is not the steps", "%")

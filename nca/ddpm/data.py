@@ -1,0 +1,124 @@
+"""The pictures a diffusion model learns from: IDX files, folders, or drawn by code."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nca.ddpm.glyphs import draw_glyphs
+from nca.ddpm.idx import PUBLISHED, fetch, read_idx_folder
+from nca.errors import InputError
+from nca.images import read_image
+
+FOLDER_SIZE = 32  # side of pictures of no size of their own
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+LEAST = 16  # pictures
+
+
+@dataclass(frozen=True)
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Pictures of one size.
+
+    Attributes:
+        images: [N, C, S, S] uint8; C is 1 or 3.
+        labels: [N] int64, or None.
+        names: of the classes.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        label = 0 if self.labels is None else int(self.labels[index])
+        return self.images[index], label
+
+    def take(self, chosen: Tensor) -> "Pictures":
+        """Those of some indices."""
+        labels = None if self.labels is None else self.labels[chosen]
+        return Pictures(self.images[chosen], labels, self.names)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of all values, on the scale from -1 to 1."""
+        levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+        shares = torch.bincount(self.images.flatten().int(), minlength=256) / self.images.numel()
+        mean = (shares * levels).sum()
+        return float((shares * (levels - mean).square()).sum().sqrt())
+
+
+def read_pictures(data: str, size: int | None = None) -> Pictures:
+    """Read, fetch or draw pictures.
+
+    Args:
+        data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
+        size: side they are scaled to, cropped to squares first.
+
+    Raises:
+        InputError: there are none, or they cannot be read.
+    """
+    if data == "builtin":
+        images, labels, names = draw_glyphs(size or FOLDER_SIZE)
+        return Pictures(images, labels, names)
+    if data in PUBLISHED:
+        folder = _cache() / data
+        fetch(PUBLISHED[data], folder)
+        return _from_idx(folder, size, PUBLISHED[data].names)
+    folder = Path(data)
+    if not folder.is_dir():
+        raise InputError(f"--data {data}: must be builtin, fashion, mnist, or a folder")
+    is_idx = any("idx3-ubyte" in path.name for path in folder.iterdir())
+    pictures = _from_idx(folder, size) if is_idx else _from_folder(folder, size or FOLDER_SIZE)
+    if len(pictures) < LEAST:
+        raise InputError(f"--data {data}: has {len(pictures)} pictures; {LEAST} are the least")
+    return pictures
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "nca")
+
+
+def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pictures:
+    images, labels = read_idx_folder(folder)
+    if labels is not None and not names:
+        names = tuple(str(label) for label in range(int(labels.max()) + 1))
+    if size is not None or images.shape[1] != images.shape[2]:
+        side = size or min(images.shape[1:])
+        scaled = [np.asarray(_square(Image.fromarray(image.numpy()), side)) for image in images]
+        images = torch.from_numpy(np.stack(scaled))
+    return Pictures(images[:, None], labels, names)
+
+
+def _from_folder(folder: Path, size: int) -> Pictures:
+    """Pictures of a folder and of its subfolders, which are the classes where there are any."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder} has neither IDX files nor pictures")
+    images = np.stack([np.asarray(_square(read_image(p, max_side=8 * size), size)) for p in paths])
+    if (images == images[..., :1]).all():
+        images = images[..., :1]
+    stack = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    classes = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
+    names = tuple(sorted(set(classes)))
+    if "" in names or len(names) == 1:
+        return Pictures(stack)
+    return Pictures(stack, torch.tensor([names.index(name) for name in classes]), names)
+
+
+def _square(image: Image.Image, side: int) -> Image.Image:
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+
+
+def split(pictures: Pictures, held_out: float, seed: int) -> tuple[Pictures, Pictures]:
+    """Those that are trained on, and those that are not, at random."""
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
+    count = round(held_out * len(pictures))
+    return pictures.take(order[count:]), pictures.take(order[:count])

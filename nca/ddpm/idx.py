@@ -1,0 +1,145 @@
+"""IDX files, the format of MNIST: in a folder, or fetched from where they are published."""
+
+import gzip
+import hashlib
+import struct
+import sys
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.files import write_atomically
+
+UNSIGNED_BYTE = 0x08
+TIMEOUT = 30.0  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Published:
+    """Files that are fetched once.
+
+    Attributes:
+        address: of the folder they are in, ending in a slash.
+        md5: of each file, as its publisher (FashionMNIST) or torchvision (MNIST) tells it.
+        names: of the classes.
+    """
+
+    address: str
+    md5: dict[str, str]
+    names: tuple[str, ...]
+
+
+PUBLISHED = {
+    "fashion": Published(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        {
+            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+        },
+        ("t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
+         "boot"),
+    ),
+    "mnist": Published(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        {
+            "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        },
+        tuple("0123456789"),
+    ),
+}  # fmt: skip
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read an array of bytes, packed by gzip or not.
+
+    Returns:
+        uint8, of the shape that the file tells.
+
+    Raises:
+        InputError: it cannot be read, is of another kind, or its length is not what it tells.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UNSIGNED_BYTE or not 1 <= data[3] <= 4:
+        raise InputError(f"{path} is not an IDX file of bytes")
+    start = 4 + 4 * data[3]
+    if len(data) < start:
+        raise InputError(f"{path} ends within its header")
+    shape = struct.unpack(f">{data[3]}I", data[4:start])
+    expected = int(np.prod(shape, dtype=object))
+    if len(data) - start != expected:
+        raise InputError(
+            f"{path} has {len(data) - start} bytes of data; its header says {expected}"
+        )
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8, offset=start).reshape(shape)
+
+
+def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:
+    """Read the pictures of a folder and, where they are, their classes.
+
+    The training part is taken if there is one, else the test part (``t10k``).
+
+    Returns:
+        [N, H, W] uint8, and [N] int64.
+
+    Raises:
+        InputError: there is none, or a file is not as it should be.
+    """
+    for part in ("train", "t10k"):
+        images = _find(folder, f"{part}-images-idx3-ubyte")
+        if images is None:
+            continue
+        pictures = read_idx(images)
+        if pictures.ndim != 3 or not pictures.numel():
+            raise InputError(f"{images} has the shape {list(pictures.shape)}; pictures have three")
+        labels = _find(folder, f"{part}-labels-idx1-ubyte")
+        if labels is None:
+            return pictures, None
+        classes = read_idx(labels)
+        if classes.shape != pictures.shape[:1]:
+            raise InputError(f"{labels} has {len(classes)} classes for {len(pictures)} pictures")
+        return pictures, classes.long()
+    raise InputError(f"{folder} has no train-images-idx3-ubyte or t10k-images-idx3-ubyte (.gz)")
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    names = (name, f"{name}.gz")
+    return next((folder / each for each in names if (folder / each).is_file()), None)
+
+
+def fetch(published: Published, folder: Path) -> None:
+    """Fetch the files that are not in the folder yet; check the hash of those that come.
+
+    Raises:
+        InputError: no network, or what came is not what was published. Nothing of it is kept.
+    """
+    for name, md5 in published.md5.items():
+        if (folder / name).exists():
+            continue
+        address = published.address + name
+        print(f"fetching {address}, once", file=sys.stderr)
+        try:
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
+                data: bytes = answer.read()
+        except (urllib.error.URLError, OSError) as error:
+            reason = getattr(error, "reason", error)
+            raise InputError(
+                f"cannot fetch {address} ({reason}); put the file into {folder}, or use "
+                f"--data builtin, which needs no network"
+            ) from error
+        if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
+            raise InputError(f"{address} is damaged: its MD5 is not {md5}")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, data)

@@ -1,0 +1,69 @@
+"""What a model leaves for people to look at: sheets of samples, and movies of their denoising."""
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.ddpm.samplers import Step
+from nca.images import contact_sheet, to_image
+from nca.training.movie import evenly
+
+SHEET = 640  # pixels, about, of a sheet's side
+FRAMES = 60
+
+
+def sheet(pictures: Tensor, columns: int | None = None) -> Image.Image:
+    """Samples in a grid, enlarged so that the pixels can be seen.
+
+    Args:
+        pictures: [B, C, H, W] in about [-1, 1].
+        columns: of the grid; near-square by default.
+    """
+    across = columns or round(len(pictures) ** 0.5)
+    scale = max(1, round(SHEET / (across * pictures.shape[-1])))
+    return contact_sheet([enlarged(picture, scale) for picture in pictures], columns)
+
+
+def enlarged(picture: Tensor, scale: int) -> Image.Image:
+    """[C, H, W] in about [-1, 1] as a picture with larger pixels."""
+    image = to_image(((picture + 1) / 2).expand(3, -1, -1))
+    width, height = image.size
+    return image.resize((scale * width, scale * height), Image.Resampling.NEAREST)
+
+
+class Movie:
+    """Watches a sampler; its frames show what is noised, and beside it what it is a guess of."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def __call__(self, step: Step) -> None:
+        """Keep a step."""
+        self.steps.append(Step(step.index, step.sigma, step.x.cpu(), step.denoised.cpu()))
+
+    def frames(self, result: Tensor) -> list[Image.Image]:
+        """At most 60 frames, the last one of the result on both sides."""
+        shown = evenly(self.steps, FRAMES - 1)
+        pairs = [(_scaled(step.x, step.sigma), step.denoised) for step in shown]
+        return [_side_by_side(left, right) for left, right in [*pairs, (result, result)]]
+
+
+def _scaled(x: Tensor, sigma: float) -> Tensor:
+    """Noised pictures at a contrast that a screen can show."""
+    return x * float((1 + sigma**2) ** -0.5)
+
+
+def _side_by_side(left: Tensor, right: Tensor) -> Image.Image:
+    a, b = sheet(left), sheet(right)
+    gap = a.width // 16
+    frame = Image.new("RGB", (a.width + gap + b.width, a.height), "white")
+    frame.paste(a, (0, 0))
+    frame.paste(b, (a.width + gap, 0))
+    return frame
+
+
+def stack(pictures: Sequence[Tensor]) -> Tensor:
+    """Batches as one."""
+    return torch.cat(list(pictures))

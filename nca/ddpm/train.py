@@ -1,0 +1,279 @@
+"""Train a diffusion model: everything between the settings and the results."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from nca.ddpm.data import Pictures, read_pictures, split
+from nca.ddpm.noising import (
+    ByLoss,
+    Noisify,
+    Stratified,
+    Times,
+    Uniform,
+    build_loader,
+    noise_loss,
+)
+from nca.ddpm.results import Movie, sheet
+from nca.ddpm.run import About, Facts, Model
+from nca.ddpm.samplers import dpmpp
+from nca.ddpm.sampling import draw, noise_levels
+from nca.ddpm.settings import TrainSettings
+from nca.errors import InputError
+from nca.images import write_image
+from nca.training import callbacks as core
+from nca.training.callback import Callback
+from nca.training.callbacks import (
+    EMA,
+    Checkpoint,
+    ClipGradients,
+    Device,
+    Metrics,
+    NaNGuard,
+    Plot,
+    Progress,
+    load_checkpoint,
+    warm_up_then_cosine,
+)
+from nca.training.engine import Autocast, Engine, launched, process_count
+from nca.training.folder import (
+    CHECKPOINT,
+    SETTINGS,
+    check_resumable,
+    prepare_folder,
+    write_settings,
+)
+from nca.training.generators import seed_generators
+from nca.training.learner import Learner
+from nca.training.movie import write_movie
+from nca.training.objective import Supervised
+from nca.training.rate_search import find_rate
+
+RESULTS = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.png",
+           "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png",
+           CHECKPOINT, SETTINGS)  # fmt: skip
+WORTH_A_LOOK = {
+    "samples.png": "64 samples",
+    "denoising.webp": "how some of them appeared out of noise",
+    "training.webp": "the same samples while the net learned",
+    CHECKPOINT: "the model: nca ddpm sample, nca ddpm fid, --resume",
+    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+}
+LIMITS = ("out", "minutes", "iterations", "find_rate", "resume", "overwrite", "quiet")
+WARM_UP = 100  # iterations until the rate is at its highest
+FINAL_RATE = 0.02
+NORM = 1.0
+VALIDATED = 512  # pictures of those held out
+STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples on one, and their steps
+STEPS, SAMPLES = 20, 64
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave.
+
+    Attributes:
+        folder: where the results are.
+        iterations, seconds: of training.
+        results: what files there are in the folder for a person, and what they are.
+    """
+
+    folder: Path
+    iterations: int
+    seconds: float
+    results: dict[str, str]
+
+
+def train(settings: TrainSettings) -> Trained:
+    """Train, and write all results.
+
+    Under ``torchrun`` or ``accelerate launch`` the processes train one model together: each works
+    on ``batch_size`` pictures. The first one writes the results.
+
+    Raises:
+        InputError: the pictures, the folder or a setting is not usable.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        SystemExit: at the end of every process but the first.
+    """
+    pictures = read_pictures(settings.data, settings.size)
+    engine = _engine(settings)
+    if engine.rank == 0:
+        if settings.resume:
+            check_resumable(settings, LIMITS)
+        else:
+            prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    training = DDPMTraining(settings, pictures, engine)
+    if settings.resume:
+        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
+    if settings.find_rate:
+        return training.search_rate()
+    training.fit()
+    if engine.rank > 0:
+        sys.exit()
+    return training.finish()
+
+
+class DDPMTraining:
+    """A learner with everything that a diffusion model needs around it.
+
+    Args:
+        settings: all of them.
+        pictures: all of them; some are held out.
+        engine: how gradients and steps are computed; by default what the settings ask for.
+
+    Raises:
+        InputError: the settings do not fit the pictures.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, pictures: Pictures, engine: Engine | None = None
+    ) -> None:
+        self.settings, engine = settings, engine or _engine(settings)
+        learned, held_out = split(pictures, settings.held_out, settings.seed)
+        self.model = Model(settings, Facts.of(pictures))
+        model = self.model
+        # The order of the pictures is the same in all processes; noise and times are not.
+        seed_generators(settings.seed + 7919 * engine.rank)
+        times = _times(settings, model)
+        noisify = Noisify(
+            model.schedule,
+            model.target,
+            times,
+            min_snr=settings.weights == "min-snr",
+            classes=model.classes,
+        )
+        loader = build_loader(
+            learned,
+            noisify,
+            settings.batch_size,
+            seed=settings.seed,
+            workers=settings.workers,
+            rank=engine.rank,
+        )
+        if not len(loader) >= engine.processes:
+            raise InputError(
+                f"--data {settings.data}: {len(learned)} pictures to train on are not a batch of "
+                f"{settings.batch_size} for each of {engine.processes} processes"
+            )
+        self.ema = EMA(settings.ema)
+        self.metrics = Metrics(settings.out)
+        callbacks: list[Callback] = [
+            core.Schedule(warm_up_then_cosine(WARM_UP, FINAL_RATE)),
+            NaNGuard(),
+            ClipGradients(NORM),
+            self.ema,
+            self.metrics,
+            About(settings, model.facts),
+            Progress(quiet=settings.quiet),
+            core.Pictures(
+                self._snapshot,
+                movie=settings.out / "training.webp",
+                sheet=settings.out / "stages.png",
+                frames=STAGES,
+                fps=6,
+            ),
+            Plot(self.metrics, settings.out / "loss.png", f"{settings.data}, {settings.target}"),
+            Checkpoint(settings.out / CHECKPOINT),
+        ]
+        if type(engine).__name__ != "Accelerate":  # which has its own devices
+            callbacks.append(Device())
+        if isinstance(times, ByLoss):
+            callbacks.append(times)
+        self.learner = Learner(
+            model.net,
+            loader,
+            Supervised(noise_loss, noisify.n_inputs, "noise"),
+            torch.optim.Adam(model.net.parameters(), settings.learning_rate, betas=(0.9, 0.99)),
+            engine=engine,
+            callbacks=callbacks,
+            valid_batches=self._validation(held_out, noisify) if len(held_out) else None,
+        )
+
+    def _validation(self, held_out: Pictures, noisify: Noisify) -> Any:
+        plain = Noisify(
+            noisify.schedule,
+            noisify.target,
+            Stratified(),
+            min_snr=noisify.min_snr,
+            classes=noisify.classes,
+        )
+        some = held_out.take(torch.arange(min(VALIDATED, len(held_out))))
+        return build_loader(some, plain, self.settings.batch_size, seed=0, shuffle=False)
+
+    def fit(self) -> None:
+        """Train, by iterations if their number is set, else by time."""
+        settings = self.settings
+        if self.learner.engine.rank == 0:
+            write_settings(settings)
+        if settings.iterations is not None:
+            self.learner.fit(iterations=settings.iterations)
+        else:
+            self.learner.fit(minutes=settings.minutes)
+
+    def search_rate(self) -> Trained:
+        """Search for a learning rate; nothing is trained."""
+        search = find_rate(self.learner, end=1.0)
+        search.write(self.settings.out)
+        found = search.suggestion
+        said = "none; the loss did not fall" if found is None else f"--learning-rate {found:.2g}"
+        return Trained(
+            self.settings.out, 0, 0.0, {"rate_search.png": f"the search; suggestion: {said}"}
+        )
+
+    def finish(self) -> Trained:
+        """Draw and write everything there is to look at."""
+        learner, folder = self.learner, self.settings.out
+        movie = Movie()
+        with self.ema.averaged(self.model.net):
+            samples = self._draw(range(SAMPLES), STEPS, movie)
+        write_image(folder / "samples.png", sheet(samples))
+        write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
+        return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
+
+    def _snapshot(self, _: Learner) -> Image.Image:
+        with self.ema.averaged(self.model.net):
+            return sheet(self._draw(range(SHOWN), QUICK))
+
+    def _draw(self, seeds: range, steps: int, watch: Movie | None = None) -> torch.Tensor:
+        model = self.model
+        sigmas = noise_levels(model.schedule, steps, "dpmpp")
+        device = next(model.net.parameters()).device
+        labels = None
+        if model.classes is not None:
+            labels = torch.tensor(seeds, device=device) % model.classes
+        training = model.net.training
+        model.net.eval()
+        try:
+            return draw(
+                model.denoiser(labels),
+                dpmpp,
+                sigmas,
+                model.facts.shape,
+                seeds,
+                device=device,
+                watch=watch,
+            )
+        finally:
+            model.net.train(training)
+
+
+def _times(settings: TrainSettings, model: Model) -> Times:
+    if settings.times == "loss":
+        return ByLoss(model.schedule)
+    return Stratified() if settings.times == "stratified" else Uniform()
+
+
+def _engine(settings: TrainSettings) -> Engine:
+    if process_count() > 1:
+        return launched(bfloat16=settings.precision == "bfloat16")
+    if settings.precision == "float32":
+        return Engine()
+    cuda = torch.cuda.is_available()
+    if settings.precision == "float16" and not cuda:
+        raise InputError("--precision float16: needs a GPU; use float32 or bfloat16")
+    dtype = torch.float16 if settings.precision == "float16" else torch.bfloat16
+    return Autocast("cuda" if cuda else "cpu", dtype)

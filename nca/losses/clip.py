@@ -1,0 +1,135 @@
+"""How far pictures are from a text, by CLIP.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
+models and weights by open_clip (Ilharco et al. 2021). CLIP sees a picture of 224 x 224 or so: each
+picture is given to it as several enlarged crops, at places and scales that are drawn anew every
+time, as a single view invites patterns that only that view mistakes for the text (Frans et al.,
+"CLIPDraw", 2021).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.errors import InputError
+
+CROPS = 4  # of each picture
+SMALLEST = 0.5  # side of the smallest crop, as a part of the picture
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A model and what it wants.
+
+    Attributes:
+        model: with ``encode_image`` and ``encode_text``; its weights are fixed.
+        tokenize: list of texts -> tensor of tokens.
+        side: of its pictures, in pixels.
+        mean, std: of the colors that it was trained with, [3, 1, 1].
+    """
+
+    model: Any
+    tokenize: Any
+    side: int
+    mean: Tensor
+    std: Tensor
+
+
+def load_clip(name: str) -> Clip:
+    """Load a model of open_clip.
+
+    Weights that are not there yet are fetched once, by open_clip, in the safetensors format where
+    there is one; older formats are read without running anything that is in them.
+
+    Args:
+        name: ``ARCHITECTURE/WEIGHTS``, or a folder with ``open_clip_config.json`` and
+            ``open_clip_model.safetensors``.
+
+    Raises:
+        InputError: open_clip is not installed, does not know the name, or cannot fetch the weights.
+    """
+    try:
+        import open_clip  # noqa: PLC0415  (optional)
+    except ImportError as error:
+        raise InputError("--prompt needs open_clip; pip install 'nca-studio[clip]'") from error
+    folder = Path(name)
+    if folder.is_dir():
+        if not (folder / "open_clip_model.safetensors").is_file():
+            raise InputError(f"--clip {name}: the folder has no open_clip_model.safetensors")
+        architecture, weights = f"local-dir:{folder.resolve()}", None
+    else:
+        architecture, _, weights = name.partition("/")
+        known = open_clip.list_pretrained()
+        if (architecture, weights) not in known:
+            near = [tag for model, tag in known if model == architecture]
+            names = near or sorted({model for model, _ in known if "B-32" in model})
+            raise InputError(
+                f"--clip {name}: open_clip has no such weights; there are {', '.join(names)}"
+            )
+    try:
+        model = open_clip.create_model(architecture, pretrained=weights)
+        tokenize = open_clip.get_tokenizer(architecture)
+    except Exception as error:  # whatever the hub and its libraries raise without a network
+        text = " ".join(str(error).split())
+        raise InputError(f"--clip {name}: cannot be loaded: {text}") from error
+    model.eval().requires_grad_(False)
+    size = model.visual.image_size
+    mean, std = (torch.tensor(getattr(model.visual, k))[:, None, None] for k in MOMENTS)
+    return Clip(model, tokenize, size if isinstance(size, int) else size[0], mean, std)
+
+
+MOMENTS = ("image_mean", "image_std")
+
+
+class PromptLoss:
+    """Distance of pictures from a text.
+
+    Args:
+        clip: the model.
+        text: the words.
+        generator: of the crops.
+        torus: whether pictures go on beyond their border.
+    """
+
+    def __init__(
+        self, clip: Clip, text: str, generator: torch.Generator, *, torus: bool = True
+    ) -> None:
+        self.clip, self.generator, self.torus = clip, generator, torus
+        with torch.no_grad():
+            features = clip.model.encode_text(clip.tokenize([text]))
+        self.text = F.normalize(features, dim=-1)  # [1, D]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Squared angle between picture and text, mean over the crops.
+
+        Args:
+            images: [B, 3, H, W] in about [0, 1].
+
+        Returns:
+            [B]; 0 where a picture means just the text, (pi / 2)**2 where it has nothing of it.
+        """
+        clip = self.clip
+        crops = torch.cat([self._crop(images) for _ in range(CROPS)])  # [CROPS * B, 3, side, side]
+        features = clip.model.encode_image((crops.clamp(0, 1) - clip.mean) / clip.std)
+        chord = (F.normalize(features, dim=-1) - self.text).norm(dim=-1)
+        # The arcsine is steeper than anything useful at its end.
+        angle = 2 * (chord / 2).clamp(max=1 - 1e-6).arcsin()
+        distance: Tensor = angle.square().view(CROPS, len(images)).mean(0)
+        return distance
+
+    def _crop(self, images: Tensor) -> Tensor:
+        """The same square of every picture, enlarged to what the model sees."""
+        height, width = images.shape[2:]
+        size, x, y = torch.rand(3, generator=self.generator).tolist()
+        side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))
+        if self.torus:
+            shift = (-int(y * height), -int(x * width))
+            images, x, y = images.roll(shift, (2, 3)), 0.0, 0.0
+        top, left = int(y * (height - side + 1)), int(x * (width - side + 1))
+        crop = images[:, :, top : top + side, left : left + side]
+        target = (self.clip.side, self.clip.side)
+        return F.interpolate(crop, target, mode="bicubic", antialias=True)

@@ -1,0 +1,220 @@
+"""The distance of pictures from the style of some pictures and from the content of another.
+
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
+terms look at the same features, which are computed once::
+
+    features, statistic = build_features("vgg19", style), Gram()
+    targets = describe(features(style, torus=False), statistic)
+    loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, name="style")])
+    loss(images)  # [B, 3, H, W] in [0, 1] -> {"style/relu1_1": [B], ...}, differentiable
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.losses.features import FeatureExtractor, Features
+from nca.losses.statistics import Statistic, precise
+
+
+class PixelTerm(Protocol):
+    """A part of the loss that needs no features; see :mod:`nca.losses.pixels`."""
+
+    name: str
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in about [0, 1] -> weighted distance of every picture, [B]."""
+        ...
+
+
+def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
+    """Statistics of every layer of pictures, in a region [H, W] if there is one."""
+    return {name: statistic.describe(select(features, region)) for name, features in layers.items()}
+
+
+def mixture(
+    descriptions: Sequence[Features], statistic: Statistic, shares: Sequence[float] | None = None
+) -> Features:
+    """Describe a mixture of several styles, or of the parts of one, each with its share of it.
+
+    Distances are robust, so that of two targets the heavier would win; a mixture is one target.
+    """
+    shares = shares or [1.0] * len(descriptions)
+    shares = [share / sum(shares) for share in shares]
+    return {
+        name: statistic.merge([described[name] for described in descriptions], shares)
+        for name in descriptions[0]
+    }
+
+
+class StyleTerm:
+    """Distance of the statistics of layers from those of a style.
+
+    Args:
+        targets: what :func:`describe` or :func:`mixture` gave of the style.
+        statistic: what is compared of each layer.
+        weights: of layers by name; 1 where not named.
+        weight: of all.
+        region: where to look in the pictures, [H, W] of true and false; everywhere by default.
+        name: of the term; a layer's is ``name/layer``, or the layer's own if this is empty.
+
+    Raises:
+        InputError: a weight names a layer that there is not.
+    """
+
+    def __init__(
+        self,
+        targets: Features,
+        statistic: Statistic,
+        *,
+        weights: Mapping[str, float] | None = None,
+        weight: float = 1.0,
+        region: Tensor | None = None,
+        name: str = "",
+    ) -> None:
+        self.targets, self.statistic, self.region, self.name = targets, statistic, region, name
+        check_layers(weights or {}, targets)
+        self.weights = {name: weight * (weights or {}).get(name, 1.0) for name in targets}
+
+    def describe(self, layers: Features, region: Tensor | None = None) -> Features:
+        """What is compared of the layers of pictures."""
+        return describe({name: layers[name] for name in self.targets}, self.statistic, region)
+
+    def compare(self, descriptions: Features) -> dict[str, Tensor]:
+        """Weighted distance of every layer, [B]."""
+        return {
+            f"{self.name}/{layer}" if self.name else layer: self.weights[layer]
+            * self.statistic.compare(descriptions[layer], target)
+            for layer, target in self.targets.items()
+        }
+
+    def __call__(self, layers: Features) -> dict[str, Tensor]:
+        """Weighted distance of every layer of pictures, [B]."""
+        return self.compare(self.describe(layers, self.region))
+
+
+class ContentTerm:
+    """Mean squared difference of features at the same place.
+
+    Args:
+        content: features of the content, [1, N, h, w] each; only the layers that are compared.
+        factors: weights of the layers; see :func:`relative`.
+    """
+
+    name = "content"
+
+    def __init__(self, content: Features, factors: Mapping[str, float]) -> None:
+        self.content, self.factors = content, factors
+
+    def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
+        """Weighted difference of the layers of pictures from those of a content, [B]."""
+        return {
+            f"{self.name}/{layer}": factor
+            * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))
+            for layer, factor in self.factors.items()
+        }
+
+    def __call__(self, layers: Features) -> dict[str, Tensor]:
+        """Weighted difference of the layers of pictures, [B]."""
+        return self.compare(layers, self.content)
+
+
+def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights that make a difference as large as the content itself count ``weight``.
+
+    So nets and layers are alike. ``weights`` are those of layers by name, 1 where not named.
+
+    Raises:
+        InputError: a weight names a layer that there is not.
+    """
+    check_layers(weights, content)
+    return {
+        name: weight * weights.get(name, 1.0) / (float(precise(features).square().mean()) + 1e-12)
+        for name, features in content.items()
+    }
+
+
+def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> None:
+    """Refuse a weight for a layer that there is not.
+
+    Raises:
+        InputError: naming it and those there are.
+    """
+    unknown = sorted(set(weights) - set(layers))
+    if unknown:
+        raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(layers)}")
+
+
+class StyleLoss:
+    """Every term of a style transfer, from one pass through the features.
+
+    Args:
+        features: what styles and content are compared by; None where there are neither.
+        styles: one term for every region that has a style of its own.
+        content: what is kept of the content.
+        pixels: terms that need no features.
+        torus: whether the pictures live on a torus.
+    """
+
+    def __init__(
+        self,
+        features: FeatureExtractor | None,
+        *,
+        styles: Sequence[StyleTerm] = (),
+        content: ContentTerm | None = None,
+        pixels: Sequence[PixelTerm] = (),
+        torus: bool = False,
+    ) -> None:
+        self.features, self.styles, self.content = features, styles, content
+        self.pixels, self.torus = pixels, torus
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Weighted distances by term and layer.
+
+        Args:
+            images: [B, 3, H, W] in about [0, 1].
+
+        Returns:
+            ``style/LAYER``, ``content/LAYER`` and the names of the other terms -> [B].
+        """
+        losses: dict[str, Tensor] = {}
+        if self.features is not None:
+            layers = self.features(images, torus=self.torus)
+            for style in self.styles:
+                losses |= style(layers)
+            if self.content is not None:
+                losses |= self.content(layers)
+        return losses | {term.name: term(images) for term in self.pixels}
+
+
+def select(features: Tensor, region: Tensor | None) -> Tensor:
+    """The positions of features that lie in a region of the picture.
+
+    Args:
+        features: [B, N, h, w].
+        region: [H, W] of true and false, of the picture's size; None: all.
+
+    Returns:
+        [B, N, 1, n], or the features as they are.
+
+    Raises:
+        InputError: there is none.
+    """
+    if region is None:
+        return features
+    inside = at_layer(region, features.shape[-2], features.shape[-1])
+    chosen = inside.flatten().nonzero().flatten()
+    if len(chosen) == 0:
+        raise InputError(
+            f"a mask of {region.shape[1]}x{region.shape[0]} pixels leaves nothing of a layer of "
+            f"{features.shape[-1]}x{features.shape[-2]}; make its white part larger"
+        )
+    return features.flatten(2).index_select(2, chosen.to(features.device))[:, :, None]
+
+
+def at_layer(region: Tensor, height: int, width: int) -> Tensor:
+    """A region as the positions of a layer that lie in it for the greater part, [h, w]."""
+    return F.interpolate(region[None, None].float(), (height, width), mode="area")[0, 0] > 0.5

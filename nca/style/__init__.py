@@ -1,0 +1,1 @@
+"""Style transfer: an image is the parameter that the shared core trains."""

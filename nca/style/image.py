@@ -1,0 +1,56 @@
+"""The image as a model: its pixels are what is trained."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nca.style.settings import Box
+from nca.training.callback import Callback
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+MARGIN = 1 / 512  # from 0 and 1, where the slope of a sigmoid is as good as none
+
+
+class ImageModel(nn.Module):
+    """A picture that can change its size.
+
+    Args:
+        image: [1, 3, H, W] in [0, 1], what it starts from.
+        box: ``sigmoid``: pixels are kept as what a sigmoid makes colors of.
+    """
+
+    def __init__(self, image: Tensor, box: Box) -> None:
+        super().__init__()
+        self.box = box
+        self.pixels = nn.Parameter(self._inverse(image).clone())
+
+    def forward(self) -> Tensor:
+        """The picture, [1, 3, H, W]."""
+        return self.pixels.sigmoid() if self.box == "sigmoid" else self.pixels
+
+    def show(self, image: Tensor) -> None:
+        """Become a picture, of whatever size: ``pixels`` is then another parameter."""
+        self.pixels = nn.Parameter(self._inverse(image).clone())
+
+    def _inverse(self, image: Tensor) -> Tensor:
+        return image.clamp(MARGIN, 1 - MARGIN).logit() if self.box == "sigmoid" else image
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        self.pixels.data = self.pixels.new_empty(state[f"{prefix}pixels"].shape)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+class Project(Callback):
+    """Clip the colors to [0, 1] after every step: projected gradient descent."""
+
+    order = 5  # before the average is taken
+    essential = True
+
+    @torch.no_grad()
+    def after_step(self, learner: "Learner") -> None:
+        """Clip."""
+        assert isinstance(learner.model, ImageModel)
+        learner.model.pixels.clamp_(0, 1)

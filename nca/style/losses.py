@@ -1,0 +1,210 @@
+"""What a style transfer costs, at one scale: the terms that the settings ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.losses.build import build_features, is_pretrained
+from nca.losses.features import FeatureExtractor, Mirrored
+from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
+from nca.losses.pretrained import ARCHITECTURES
+from nca.losses.statistics import STATISTICS
+from nca.losses.style import ContentTerm, PixelTerm, StyleLoss, StyleTerm, mixture, relative
+from nca.style.masks import shrink
+from nca.style.scales import Size, resize
+from nca.style.settings import StyleSettings, parse_color
+from nca.style.tiles import TiledLoss, cover, describe_tiled
+
+# The layer that tells the content, the first of these that the net has.
+CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
+SAMPLE = 256  # pixels, side of the part of each picture that features are fitted to
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of a style transfer, at the size of the result.
+
+    Attributes:
+        content: [1, 3, H, W] in [0, 1].
+        styles: [1, 3, h, w] each.
+        image: what the pixels are to match, [1, 3, H, W].
+        regions: where each style counts in the result, [H, W] each; empty: everywhere.
+        masks: where to look in each style, [h, w] each; empty: everywhere.
+    """
+
+    content: Tensor
+    styles: Sequence[Tensor]
+    image: Tensor
+    regions: Sequence[Tensor] = ()
+    masks: Sequence[Tensor] = ()
+
+    def at(self, size: Size) -> "Pictures":
+        """All of them, the result being of another size."""
+        factor = max(size) / max(self.content.shape[-2:])
+        of_styles = [_scaled(style, factor) for style in self.styles]
+        return Pictures(
+            resize(self.content, size),
+            [resize(style, of) for style, of in zip(self.styles, of_styles, strict=True)],
+            resize(self.image, size),
+            [shrink(region, size) for region in self.regions],
+            [shrink(mask, of) for mask, of in zip(self.masks, of_styles, strict=False)],
+        )
+
+
+class Losses:
+    """Makes the loss of every scale.
+
+    Args:
+        settings: all of them.
+        pictures: at the size of the result.
+        generator: of whatever a step draws.
+
+    Raises:
+        InputError: there is nothing to lose.
+    """
+
+    def __init__(
+        self, settings: StyleSettings, pictures: Pictures, generator: torch.Generator
+    ) -> None:
+        self.settings, self.pictures, self.generator = settings, pictures, generator
+        self.statistic = STATISTICS[settings.statistic](generator)
+        self.lesson = settings.statistic == "lesson20"
+        self.with_style = bool(pictures.styles) and settings.style_weight > 0
+        self.with_content = settings.content_weight > 0
+        self._net: FeatureExtractor | None = None
+        self._layers: tuple[Sequence[str], Sequence[str]] = (), ()
+        if not (self.with_style or self.with_content or _pixel_terms(settings, pictures.image)):
+            raise InputError("every weight is 0: there is nothing to paint for")
+
+    def at(self, size: Size) -> StyleLoss | TiledLoss:
+        """The loss of a picture of this height and width.
+
+        Raises:
+            InputError: the features cannot be had, or a layer or a mask is not usable.
+        """
+        settings, pictures = self.settings, self.pictures.at(size)
+        loss = StyleLoss(None, pixels=_pixel_terms(settings, pictures.image))
+        if not (self.with_style or self.with_content):
+            return loss
+        loss.features = features = self._features(pictures)
+        if self.with_style:
+            loss.styles = self._style_terms(features, pictures)
+        if self.with_content:
+            loss.content = self._content_term(features, pictures.content)
+        if max(size) <= settings.tile:
+            return loss
+        return TiledLoss(loss, pictures.content, settings.tile, self.generator)
+
+    def _features(self, pictures: Pictures) -> FeatureExtractor:
+        name = self.settings.features
+        if not is_pretrained(name):
+            fitted = sample([pictures.content, *pictures.styles])
+            features = Mirrored(build_features(name, fitted))
+            self._taps(list(features(fitted, torus=False)))
+            return features
+        if self._net is None:
+            # The lesson took the net as it was trained, with zeros beyond the border.
+            border = "zeros" if self.lesson else "reflect"
+            self._net = build_features(name, pictures.content, taps=self._taps, border=border)
+        return self._net
+
+    def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Choose the layers of style and content: those asked for, or the net's usual ones."""
+        settings = self.settings
+        for name in (*settings.style_layers, *settings.content_layers):
+            if name not in names:
+                raise InputError(
+                    f"{settings.features} has no layer {name!r}; it has {', '.join(names)}"
+                )
+        usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
+        style = settings.style_layers or [name for name in names if name in usual] or names
+        content = settings.content_layers or [name for name in CONTENT if name in names][:1]
+        self._layers = style, content or names[-1:]
+        chosen = (style if self.with_style else ()), (content if self.with_content else ())
+        return tuple(dict.fromkeys(name for layers in chosen for name in layers))
+
+    def _style_terms(self, features: FeatureExtractor, pictures: Pictures) -> list[StyleTerm]:
+        settings, statistic = self.settings, self.statistic
+        masks = pictures.masks or [None] * len(pictures.styles)
+        described = [
+            describe_tiled(features, style, self._layers[0], statistic, settings.tile, mask)
+            for style, mask in zip(pictures.styles, masks, strict=True)
+        ]
+        weights = _of("style", settings.layer_weights)
+        shares = settings.style_weights or [1.0] * len(described)
+        if not pictures.regions:
+            targets = mixture(described, statistic, shares)
+            return [
+                StyleTerm(
+                    targets, statistic, weights=weights, weight=settings.style_weight, name="style"
+                )
+            ]
+        return [
+            StyleTerm(
+                described[i],
+                statistic,
+                weights=weights,
+                weight=settings.style_weight * shares[i] / sum(shares),
+                region=region,
+                name=f"style {i + 1}",
+            )
+            for i, region in enumerate(pictures.regions)
+        ]
+
+    @torch.no_grad()
+    def _content_term(self, features: FeatureExtractor, content: Tensor) -> ContentTerm:
+        settings, wanted = self.settings, self._layers[1]
+        weights = _of("content", settings.layer_weights)
+        if max(content.shape[-2:]) > settings.tile:
+            # The loss is tiled, and computes the features again for each tile; a sample tells how
+            # large they are.
+            middle = cover(content.shape[-2], content.shape[-1], settings.tile, None)
+            content = middle[len(middle) // 2].cut(content)
+        layers = features(content, torus=False)
+        kept = {name: layers[name] for name in wanted}
+        if self.lesson:
+            factors = {name: settings.content_weight * weights.get(name, 1.0) for name in kept}
+        else:
+            factors = relative(kept, settings.content_weight, weights)
+        return ContentTerm(kept, factors)
+
+
+def _pixel_terms(settings: StyleSettings, image: Tensor) -> list[PixelTerm]:
+    terms: list[PixelTerm] = []
+    if settings.smooth_weight:
+        terms.append(TotalVariation(settings.smooth_weight))
+    if settings.image_weight:
+        terms.append(MatchImage(image, settings.image_weight))
+    if settings.color and settings.color_weight:
+        terms.append(OverallColor(parse_color(settings.color), settings.color_weight))
+    if settings.palette and settings.palette_weight:
+        colors = [parse_color(color) for color in settings.palette]
+        terms.append(Palette(colors, settings.palette_weight))
+    return terms
+
+
+def _of(term: str, weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights of the layers of one term, by the layer's name."""
+    return {
+        name.removeprefix(f"{term}/"): weight
+        for name, weight in weights.items()
+        if name.startswith(f"{term}/")
+    }
+
+
+def _scaled(picture: Tensor, factor: float) -> Size:
+    height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
+    return height, width
+
+
+def sample(pictures: Sequence[Tensor]) -> Tensor:
+    """The middles of pictures side by side, [1, 3, S, n * S]: what features are fitted to."""
+    side = min(SAMPLE, *(length for picture in pictures for length in picture.shape[-2:]))
+    middles = []
+    for picture in pictures:
+        top, left = ((length - side) // 2 for length in picture.shape[-2:])
+        middles.append(picture[..., top : top + side, left : left + side])
+    return torch.cat(middles, 3)

@@ -1,0 +1,135 @@
+"""From coarse to fine: the picture grows while it is trained, and the optimizer with it.
+
+Large shapes settle where they are cheap, and the features, which see a fixed number of pixels, see
+all sizes of the picture in turn. As in style-transfer-pytorch (Katherine Crowson), scales differ by
+the square root of 2, each starts from the average of the one before, and Adam's moments are
+resized instead of forgotten.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nca.style.image import ImageModel
+from nca.training.callback import Callback
+from nca.training.callbacks import EMA
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+SIDE = 8  # of the smallest picture there is
+
+Size = tuple[int, int]
+
+
+def sizes(height: int, width: int, smallest: int) -> list[Size]:
+    """Height and width of every scale, from one of about ``smallest`` or more to the one given."""
+    count, longer = 1, max(height, width)
+    while longer / 2 ** (count / 2) >= smallest:
+        count += 1
+    return [
+        (max(SIDE, round(height / shrink)), max(SIDE, round(width / shrink)))
+        for shrink in (2 ** (i / 2) for i in reversed(range(count)))
+    ]
+
+
+def resize(images: Tensor, size: Size) -> Tensor:
+    """Resize pictures [B, 3, H, W] in [0, 1] smoothly; what is made smaller is blurred first."""
+    if images.shape[-2:] == size:
+        return images
+    smaller = size[0] < images.shape[-2]
+    resized = F.interpolate(images, size, mode="bicubic", antialias=smaller, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+class Scales(Callback):
+    """Let the picture grow when its steps on a scale are done.
+
+    Args:
+        sizes: height and width of every scale.
+        first: steps on the first scale.
+        others: steps on each other scale.
+        prepare: called with the number of a scale before its first step, also after a resume.
+        ema: the average that the next scale starts from; None: the picture as it is.
+
+    Attributes:
+        scale: number of the scale that the picture has now.
+    """
+
+    order = -20
+    essential = True
+
+    def __init__(
+        self,
+        sizes: list[Size],
+        first: int,
+        others: int,
+        prepare: Callable[[int], None],
+        ema: EMA | None,
+    ) -> None:
+        self.sizes, self.first, self.others = sizes, first, others
+        self.prepare, self.ema = prepare, ema
+        self.scale = 0
+
+    @property
+    def iterations(self) -> int:
+        """Steps on all scales."""
+        return self.first + (len(self.sizes) - 1) * self.others
+
+    def before_fit(self, _: "Learner") -> None:
+        """Prepare the scale that the picture has."""
+        self.prepare(self.scale)
+
+    def before_batch(self, learner: "Learner") -> None:
+        """Grow, if it is time."""
+        due = (
+            0
+            if learner.iteration < self.first
+            else 1 + (learner.iteration - self.first) // self.others
+        )
+        while self.scale < min(due, len(self.sizes) - 1):
+            self.scale += 1
+            self.prepare(self.scale)
+            self._grow(learner)
+
+    @torch.no_grad()
+    def _grow(self, learner: "Learner") -> None:
+        model, size = learner.model, self.sizes[self.scale]
+        assert isinstance(model, ImageModel)
+        if self.ema is not None:
+            self.ema.copy_to(model)
+        model.show(resize(model().clamp(0, 1), size))
+        grow_optimizer(learner.optimizer, model.pixels)
+        if self.ema is not None:
+            self.ema.weights, self.ema.steps = [model.pixels.detach().clone()], 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of the scale."""
+        return {"scale": self.scale}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.scale = state["scale"]
+
+
+def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
+    """Let an optimizer go on with a picture of another size.
+
+    Adam's moments are resized; what any other optimizer remembers is forgotten. The loss is a mean,
+    so that a pixel's gradient is smaller by as much as there are more of them.
+    """
+    (before,) = optimizer.param_groups[0]["params"]
+    optimizer.param_groups[0]["params"][0] = pixels
+    state = optimizer.state.pop(before, {})
+    if "exp_avg" not in state:
+        return
+    mean, square, size = state["exp_avg"], state["exp_avg_sq"], pixels.shape[-2:]
+    shrink = mean.shape[-2] * mean.shape[-1] / (size[0] * size[1])
+    state["exp_avg"] = shrink * F.interpolate(mean, size, mode="bicubic")
+    # Linear, as squares must not become negative.
+    state["exp_avg_sq"] = shrink**2 * F.interpolate(square, size, mode="bilinear")
+    optimizer.state[pixels] = state

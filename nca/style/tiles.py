@@ -1,0 +1,283 @@
+"""Pictures larger than the memory: the same loss and gradient, tile by tile.
+
+A style is compared by statistics over all positions, and those of the whole can be merged from
+those of the tiles. So every tile is looked at twice: once for its statistics, without a gradient,
+and, when the whole has been compared, once more to lead the gradient of its statistics back to its
+pixels. Unlike tiles that are each compared with the whole style, no tile must contain everything.
+
+Tiles overlap by a margin, which is larger than what a position of most layers sees. Their grid is
+moved at random in every step, so that what is left of their borders averages out.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.losses.features import FeatureExtractor, Features
+from nca.losses.statistics import Statistic
+from nca.losses.style import StyleLoss, StyleTerm, at_layer, describe, mixture
+
+UNIT = 32  # corners lie on its multiples: whole positions of every layer
+MARGIN = 64
+COARSEST = 16  # pixels a position of the deepest layers
+
+
+@dataclass(frozen=True)
+class Span:
+    """Part of a row or column: what counts, and what is computed round it."""
+
+    start: int
+    end: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture, in pixels."""
+
+    rows: Span
+    columns: Span
+
+    def cut(self, images: Tensor) -> Tensor:
+        """What is computed, of pictures [..., H, W]."""
+        return images[
+            ..., self.rows.before : self.rows.after, self.columns.before : self.columns.after
+        ]
+
+    def crop(self, layers: Features) -> Features:
+        """What counts, of the layers of :meth:`cut`."""
+        return {name: self._crop(features) for name, features in layers.items()}
+
+    def _crop(self, features: Tensor) -> Tensor:
+        top, bottom = positions(self.rows, features.shape[-2])
+        left, right = positions(self.columns, features.shape[-1])
+        return features[..., top:bottom, left:right]
+
+    def inside(self, region: Tensor | None) -> Tensor | None:
+        """What counts, of a region [H, W]."""
+        if region is None:
+            return None
+        return region[self.rows.start : self.rows.end, self.columns.start : self.columns.end]
+
+    def area(self, inside: Tensor | None = None) -> float:
+        """Pixels that count, of those that lie in a region."""
+        if inside is not None:
+            return float(inside.sum())
+        return (self.rows.end - self.rows.start) * (self.columns.end - self.columns.start)
+
+
+def positions(span: Span, count: int) -> tuple[int, int]:
+    """First and last (exclusive) of ``count`` positions of a layer that lie in a span.
+
+    A layer may have lost some at both ends, where it does not pad.
+    """
+    length = span.after - span.before
+    stride = 1
+    while length // (2 * stride) >= count and stride < UNIT:
+        stride *= 2
+    lost = (length // stride - count) // 2
+    first = 0 if span.start == span.before else (span.start - span.before) // stride - lost
+    last = count if span.end == span.after else (span.end - span.before) // stride - lost
+    return max(first, 0), min(last, count)
+
+
+def spans(length: int, size: int, offset: int) -> list[Span]:
+    """Cut a row into spans of ``size`` with their margins; the first ends at ``offset``.
+
+    What would be left at the end as less than a unit belongs to the last one.
+    """
+    inner = size // UNIT * UNIT - 2 * MARGIN
+    cuts = [0, *range(offset % inner or inner, length - UNIT + 1, inner), length]
+    return [
+        Span(start, end, max(0, start - MARGIN), min(length, end + MARGIN))
+        for start, end in itertools.pairwise(cuts)
+    ]
+
+
+def cover(height: int, width: int, size: int, generator: torch.Generator | None) -> list[Tile]:
+    """Tiles of at most size x size that cover a picture, moved at random if there is a generator.
+
+    A picture that is no larger is one tile.
+    """
+    offsets = [0, 0]
+    if generator is not None:
+        drawn = torch.randint(size // UNIT, (2,), generator=generator)
+        offsets = [UNIT * offset for offset in drawn.tolist()]
+    rows, columns = (
+        [Span(0, length, 0, length)] if length <= size else spans(length, size, offset)
+        for length, offset in zip((height, width), offsets, strict=True)
+    )
+    return [Tile(row, column) for row in rows for column in columns]
+
+
+@torch.no_grad()
+def describe_tiled(
+    features: FeatureExtractor,
+    image: Tensor,
+    layers: Sequence[str] | None,
+    statistic: Statistic,
+    size: int,
+    region: Tensor | None = None,
+) -> Features:
+    """Describe a style that may be larger than a tile.
+
+    Args:
+        features: what is described.
+        image: [1, 3, H, W].
+        layers: names of them; None: all.
+        statistic: how.
+        size: of the tiles.
+        region: [H, W], where to look.
+    """
+    parts, shares = [], []
+    for tile in cover(image.shape[-2], image.shape[-1], size, None):
+        inside = tile.inside(region)
+        if not counts(inside):
+            continue
+        found = tile.crop(features(tile.cut(image), torus=False))
+        kept = {name: found[name] for name in layers or found}
+        parts.append(describe(kept, statistic, inside))
+        shares.append(tile.area(inside))
+    if not parts:
+        raise InputError("a mask of a style has no white part that is large enough")
+    return mixture(parts, statistic, shares)
+
+
+def counts(region: Tensor | None) -> bool:
+    """Whether a region is large enough to have a position in every layer."""
+    if region is None:
+        return True
+    height, width = (max(1, side // COARSEST) for side in region.shape)
+    return bool(at_layer(region, height, width).any())
+
+
+class TiledLoss:
+    """A :class:`~nca.losses.style.StyleLoss` whose features are computed tile by tile.
+
+    Args:
+        loss: its content term needs no features of the content, only its factors.
+        content: [1, 3, H, W]; what is kept of it is computed anew for each tile.
+        size: of the tiles.
+        generator: of their offset.
+
+    Raises:
+        InputError: a statistic of the loss cannot be merged from tiles.
+    """
+
+    def __init__(
+        self, loss: StyleLoss, content: Tensor, size: int, generator: torch.Generator
+    ) -> None:
+        self.loss, self.content, self.size, self.generator = loss, content, size, generator
+        if not all(style.statistic.mergeable for style in loss.styles):
+            raise InputError(
+                f"--statistic transport: cannot be computed in tiles; use another, or --tile "
+                f"{max(content.shape[-2:])}, which takes more memory"
+            )
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """See :class:`~nca.losses.style.StyleLoss`; of one picture, and only for their sum."""
+        losses = {term.name: term(images) for term in self.loss.pixels}
+        if self.loss.features is None:
+            return losses
+        names, values, gradient = self.value_and_gradient(images.detach())
+        found = _Precomputed.apply(images, gradient, *values)  # type: ignore[no-untyped-call]
+        return dict(zip(names, found, strict=True)) | losses
+
+    def value_and_gradient(self, image: Tensor) -> tuple[list[str], list[Tensor], Tensor]:
+        """Names and values of the terms that look at features, and the gradient of their sum."""
+        tiles = cover(image.shape[-2], image.shape[-1], self.size, self.generator)
+        losses, pulls = self._compare_styles(image, tiles)
+        gradient = torch.zeros_like(image)
+        for number, tile in enumerate(tiles):
+            with torch.enable_grad():
+                part = tile.cut(image).clone().requires_grad_()
+                layers = tile.crop(self._features(part))
+                pull = self._content(layers, tile, losses)
+                for style, slopes in zip(self.loss.styles, pulls, strict=True):
+                    if slopes[number] is not None:
+                        described = style.describe(layers, tile.inside(style.region))
+                        pull = pull + dot(described, slopes[number])
+            if pull.requires_grad:
+                tile.cut(gradient).add_(torch.autograd.grad(pull, part)[0])
+        return list(losses), [value.detach() for value in losses.values()], gradient
+
+    def _features(self, part: Tensor) -> Features:
+        assert self.loss.features is not None
+        return self.loss.features(part, torus=False)
+
+    def _compare_styles(
+        self, image: Tensor, tiles: list[Tile]
+    ) -> tuple[dict[str, Tensor], list[list[Features | None]]]:
+        """Losses of all styles; for each the gradient of the description of every tile."""
+        described: list[list[Features | None]] = [[] for _ in self.loss.styles]
+        for tile in tiles if self.loss.styles else ():
+            with torch.no_grad():
+                layers = tile.crop(self._features(tile.cut(image)))
+                for style, parts in zip(self.loss.styles, described, strict=True):
+                    inside = tile.inside(style.region)
+                    parts.append(style.describe(layers, inside) if counts(inside) else None)
+        losses: dict[str, Tensor] = {}
+        slopes = []
+        for style, parts in zip(self.loss.styles, described, strict=True):
+            found, of_parts = self._slopes(style, tiles, parts)
+            losses |= found
+            slopes.append(of_parts)
+        return losses, slopes
+
+    @staticmethod
+    def _slopes(
+        style: StyleTerm, tiles: list[Tile], parts: list[Features | None]
+    ) -> tuple[dict[str, Tensor], list[Features | None]]:
+        present = [part for part in parts if part is not None]
+        shares = [
+            tile.area(tile.inside(style.region))
+            for tile, part in zip(tiles, parts, strict=True)
+            if part is not None
+        ]
+        leaves = [value.requires_grad_() for part in present for value in part.values()]
+        with torch.enable_grad():
+            found = style.compare(mixture(present, style.statistic, shares))
+            total = torch.stack(list(found.values())).sum()
+        slopes = iter(torch.autograd.grad(total, leaves))
+        named = [None if part is None else {name: next(slopes) for name in part} for part in parts]
+        return found, named
+
+    def _content(self, layers: Features, tile: Tile, losses: dict[str, Tensor]) -> Tensor:
+        """Add a tile's part of the content terms to the losses, and return their sum."""
+        whole = torch.zeros((), device=self.content.device)
+        if self.loss.content is None:
+            return whole
+        with torch.no_grad():
+            kept = tile.crop(self._features(tile.cut(self.content)))
+        share = tile.area() / (self.content.shape[-2] * self.content.shape[-1])
+        for name, value in self.loss.content.compare(layers, kept).items():
+            losses[name] = losses.get(name, 0) + share * value.detach()
+            whole = whole + share * value.sum()
+        return whole
+
+
+def dot(described: Features, slopes: Features | None) -> Tensor:
+    """Sum of products: its gradient is that of the loss whose slopes these are."""
+    assert slopes is not None
+    return torch.stack([(described[name] * slopes[name]).sum() for name in slopes]).sum()
+
+
+class _Precomputed(torch.autograd.Function):
+    """Values whose sum has a gradient that is known already."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, gradient: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+        del image
+        ctx.save_for_backward(gradient)
+        return tuple(value.clone() for value in values)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * upstream[0], None, *(None for _ in upstream)

@@ -1,0 +1,249 @@
+"""Paint a picture: everything between the settings and the results."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.images import to_image, write_png16
+from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
+from nca.style.folder import CHECKPOINT, SETTINGS, check_resumable, prepare_folder, write_settings
+from nca.style.image import ImageModel, Project
+from nca.style.lbfgs import LBFGS
+from nca.style.losses import Losses, Pictures
+from nca.style.objective import Stylize
+from nca.style.photos import Profile, convert, read_mask, read_photo, read_style
+from nca.style.scales import Scales, Size, resize, sizes
+from nca.style.settings import StyleSettings
+from nca.training.callback import Callback
+from nca.training.callbacks import (
+    EMA,
+    Checkpoint,
+    Device,
+    LivePage,
+    Metrics,
+    NaNGuard,
+    Plot,
+    Progress,
+    load_checkpoint,
+)
+from nca.training.callbacks import Pictures as Stages
+from nca.training.callbacks.live import picture
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.learner import Learner
+
+RESULT = "result.png"
+RESULTS = (RESULT, "movie.webp", "stages.png", "loss.png", "metrics.jsonl", "metrics.csv",
+           "live.html", CHECKPOINT, SETTINGS)  # fmt: skip
+WORTH_A_LOOK = {
+    RESULT: "the picture",
+    "movie.webp": "how it was painted",
+    "stages.png": "the same, as a sheet",
+    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+}
+LIMITS = ("out", "resume", "overwrite", "quiet")
+SHOWN = 512  # pixels, longer side of the pictures of the way
+DOWNLOADS = (
+    "builtin features know colors and strokes; --features squeezenet1_1 (5 MB, fetched once) or "
+    "vgg19 (548 MB) know larger shapes of the style too"
+)
+
+
+@dataclass(frozen=True)
+class Styled:
+    """What a style transfer gave.
+
+    Attributes:
+        folder: where the results are.
+        image: [1, 3, H, W] in [0, 1].
+        iterations, seconds: of training.
+        results: what files there are in the folder for a person, and what they are.
+    """
+
+    folder: Path
+    image: Tensor
+    iterations: int
+    seconds: float
+    results: dict[str, str]
+
+
+def stylize(settings: StyleSettings) -> Styled:
+    """Paint, and write all results.
+
+    Raises:
+        InputError: a picture, the folder or a setting is not usable.
+        KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
+    """
+    training = StyleTraining(settings)
+    if settings.resume:
+        check_resumable(settings, LIMITS)
+        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
+    else:
+        prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    if settings.features == "builtin" and not settings.resume:
+        print(DOWNLOADS, file=sys.stderr)
+    write_settings(settings)
+    return training.fit()
+
+
+class StyleTraining:
+    """A learner with everything that a painting needs around it.
+
+    Args:
+        settings: all of them.
+
+    Raises:
+        InputError: a picture or a setting is not usable.
+    """
+
+    def __init__(self, settings: StyleSettings) -> None:
+        self.settings = settings
+        device = Device()
+        self.photo, self.profile = read_photo(settings.content, settings.size, enlarge=True)
+        self.photo = self.photo.to(device.device)
+        self.pictures = read_pictures(settings, self.photo, self.profile)
+        generator = torch.Generator().manual_seed(settings.seed)
+        scales = sizes(self.photo.shape[-2], self.photo.shape[-1], settings.smallest)
+        self.losses = Losses(settings, self.pictures, generator)
+        self.objective = Stylize(generator)
+        model = ImageModel(self._start(scales[0]), settings.box)
+        self.ema = EMA(settings.average) if settings.average else None
+        self.scales = Scales(
+            scales, settings.first_iterations, settings.iterations, self._prepare, self.ema
+        )
+        metrics = Metrics(settings.out, every=10)
+        callbacks: list[Callback] = [
+            device,
+            self.scales,
+            NaNGuard(),
+            metrics,
+            Progress(quiet=settings.quiet),
+            Plot(metrics, settings.out / "loss.png", settings.content.name),
+            Stages(
+                self._snapshot,
+                movie=settings.out / "movie.webp",
+                sheet=settings.out / "stages.png",
+            ),
+            LivePage(
+                settings.out / "live.html", picture(self._snapshot), metrics, title="painting"
+            ),
+            Checkpoint(settings.out / CHECKPOINT),
+        ]
+        if settings.box == "projection":
+            callbacks.append(Project())
+        if self.ema is not None:
+            callbacks.append(self.ema)
+        self.learner = Learner(
+            model,
+            range(self.scales.iterations),
+            self.objective,
+            _optimizer(settings, model),
+            engine=_engine(settings),
+            callbacks=callbacks,
+        )
+
+    def fit(self) -> Styled:
+        """Train; write the picture, also if that is cut short."""
+        try:
+            self.learner.fit()
+        finally:
+            if self.learner.iteration:
+                write_png16(self.settings.out / RESULT, self.result()[0], self.profile)
+        return Styled(
+            self.settings.out,
+            self.result(),
+            self.learner.iteration,
+            self.learner.seconds,
+            WORTH_A_LOOK,
+        )
+
+    @torch.no_grad()
+    def result(self) -> Tensor:
+        """The picture as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
+        model = self.learner.model
+        if self.ema is None or not self.ema.weights:
+            image = model()
+        else:
+            with self.ema.averaged(model):
+                image = model().clone()
+        image = image.detach().clamp(0, 1)
+        if self.settings.colors == "luminance":
+            image = with_colors_of(image, resize(self.photo, (image.shape[-2], image.shape[-1])))
+        return image
+
+    def _prepare(self, scale: int) -> None:
+        """Make the loss of a scale; what that draws is the same whenever it is done."""
+        generator = self.objective.generator
+        before = generator.get_state()
+        generator.manual_seed(self.settings.seed + scale)
+        with self.learner.engine.precision():
+            self.objective.loss = self.losses.at(self.scales.sizes[scale])
+        generator.set_state(before)
+
+    def _start(self, size: Size) -> Tensor:
+        start, settings = self.settings.start, self.settings
+        if start == "content":
+            return resize(self.pictures.content, size)
+        if start == "noise":
+            generator = torch.Generator().manual_seed(settings.seed)
+            return torch.rand(1, 3, *size, generator=generator).to(self.photo)
+        if start == "gray":
+            return torch.full((1, 3, *size), 0.5).to(self.photo)
+        if start == "style" and self.pictures.styles:
+            return resize(self.pictures.styles[0], size)
+        image, profile = read_photo(Path(start), max(size), enlarge=True)
+        del profile
+        return resize(image.to(self.photo), size)
+
+    def _snapshot(self, _: Learner) -> Image.Image:
+        height, width = self.photo.shape[-2:]
+        shrink = min(1.0, SHOWN / max(height, width))
+        shown = resize(self.result(), (round(height * shrink), round(width * shrink)))
+        return convert(to_image(shown[0]), self.profile, None)
+
+
+def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> Pictures:
+    """Read everything but the content itself, and change colors as asked.
+
+    Raises:
+        InputError: a file is not usable.
+    """
+    size = (photo.shape[-2], photo.shape[-1])
+    side = max(8, round(settings.size * settings.style_scale))
+    styles = [read_style(path, side, profile).to(photo) for path in settings.styles]
+    content = photo
+    if settings.colors == "luminance":
+        content = gray(photo)
+        styles = [match_luminance(style, photo) for style in styles]
+    elif settings.colors == "linear":
+        styles = [transfer_colors(style, photo) for style in styles]
+    image = content
+    if settings.image is not None:
+        image = resize(read_style(settings.image, max(size), profile).to(photo), size)
+    regions = [read_mask(path, size).to(photo.device) for path in settings.content_masks]
+    masks = [
+        read_mask(path, (style.shape[-2], style.shape[-1])).to(photo.device)
+        for path, style in zip(settings.style_masks, styles, strict=False)
+    ]
+    return Pictures(content, styles, image, regions, masks)
+
+
+def _optimizer(settings: StyleSettings, model: ImageModel) -> torch.optim.Optimizer:
+    if settings.optimizer == "lbfgs":
+        return LBFGS(model.parameters())
+    if settings.preset == "lesson20":
+        return torch.optim.Adam(model.parameters(), settings.learning_rate)
+    # A pixel's gradient gets smaller as there are more of them: the usual 1e-8 would be much.
+    return torch.optim.Adam(
+        model.parameters(), settings.learning_rate, betas=(0.9, 0.99), eps=1e-14
+    )
+
+
+def _engine(settings: StyleSettings) -> Engine:
+    wanted = settings.precision
+    if wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast()):
+        return Autocast()
+    return Engine()

@@ -1,0 +1,89 @@
+"""Training for hosts that keep state and weights in 8 bits, and what coarser states cost.
+
+Small updates vanish between two levels, so a rule that was trained in floats may stand still when
+its state is kept in bytes. Here the forward pass rounds as the host will, and gradients pass as if
+it did not: the straight-through estimator of Bengio et al. 2013, as in Niklasson et al.,
+"Self-Organising Textures", Distill 2021.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from nca.losses.texture import TextureLoss
+from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
+from nca.texture.scaling import folded
+from nca.unroll import unroll
+
+LEVELS = 127  # on either side of zero
+FORMAT_STEPS, FORMAT_SEEDS = 300, 2
+
+
+class ByteLevels(nn.Module):
+    """Weights on 255 levels from their largest to its negative, one grid for every filter.
+
+    Args:
+        filters: K, columns of ``w1`` that share their size: column c * K + k is on grid k. 1: one
+            grid for the whole tensor.
+    """
+
+    def __init__(self, filters: int = 1) -> None:
+        super().__init__()
+        self.filters = filters
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Round [..., N], with N a multiple of ``filters``."""
+        largest = weights.detach().abs().reshape(-1, self.filters).amax(0)
+        level = (largest / LEVELS).clamp_min(1e-12).repeat(weights.shape[-1] // self.filters)
+        return straight_through(weights, (weights.detach() / level).round() * level)
+
+    def right_inverse(self, weights: Tensor) -> Tensor:
+        """What is trained are the weights themselves."""
+        return weights
+
+
+def round_weights(rule: Rule) -> None:
+    """Let the weights of a rule be rounded wherever they are read; changes the rule in place."""
+    parametrize.register_parametrization(rule, "w1", ByteLevels(len(rule.filters)))
+    for name in ("b1", "w2"):
+        parametrize.register_parametrization(rule, name, ByteLevels())
+
+
+# What a host's texture keeps of a state.
+KEPT: dict[str, Callable[[Tensor], Tensor]] = {
+    "rgba32f": lambda state: state,
+    "rgba16f": lambda state: state.half().float(),
+    "rgba8": EIGHT_BIT_STATE,
+}
+
+
+@torch.no_grad()
+def loss_by_state(
+    rule: Rule, texture_loss: TextureLoss, side: int, seed: int
+) -> dict[str, float | None]:
+    """Texture loss of a rule after 300 steps, with its state kept in each format.
+
+    Args:
+        rule: any; the grid that it rounds its own state to is left out.
+        texture_loss: the distance from the target.
+        side: of the grid.
+        seed: of the first of two runs, of which the worse one counts.
+
+    Returns:
+        The loss by format, None where the state left all bounds.
+    """
+    plain = folded(rule, Quantization())
+    start = rule.seed(FORMAT_SEEDS, side, side, seed=seed)
+    masks = rule.fire_masks(FORMAT_SEEDS, side, side, FORMAT_STEPS, seed=seed)
+    losses: dict[str, float | None] = {}
+    for name, keep in KEPT.items():
+        state = keep(start)
+        for mask in masks:
+            state = keep(unroll(state, plain, mask[None]))
+        layers = texture_loss(rule.to_rgb(state))
+        loss = float(torch.stack(list(layers.values())).sum(0).max())
+        losses[name] = loss if math.isfinite(loss) else None
+    return losses

@@ -1,0 +1,220 @@
+"""Growing a picture from one cell, and regrowing what is cut off.
+
+Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, the fourth of
+them life; the worst state of a batch starts anew, the three best are damaged. Where we differ: the
+pool holds 256 states, not 1,024 (a checkpoint holds it too), there are 32 to 64 steps at first and
+64 to 96 later, the learning rate falls along a cosine, and channels that leave [-1, 1] cost
+something.
+
+The paper shows ``1 - alpha + rgb``. Here the first three channels hold what is to be added to the
+ground, so that a dead cell, all zeros, has the color of the ground in every player: white for a
+fresh rule.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from nca.errors import InputError
+from nca.images import read_cutout, to_image
+from nca.losses.texture import overflow
+from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
+from nca.texture.pool import Draw, Pool, blown_up
+from nca.texture.results import write_film, write_sheet
+from nca.texture.settings import TrainSettings
+from nca.texture.start import starting_rule
+from nca.texture.task import FILM, PREVIEW, Task
+from nca.training.engine import Engine
+from nca.training.objective import Objective
+from nca.unroll import unroll
+from nca.unroll.simulate import simulate
+
+ALIVE = 0.1
+WHITE = 1.0
+DAMAGED = 3  # best states of a batch
+
+
+class Growing(Task):
+    """A figure on a plain ground.
+
+    Args:
+        settings: all of them; ``size`` is that of the figure, ``grid`` leaves room around it.
+        target: [4, S, S] in [0, 1], colors times opacity, then opacity.
+        generator: of all that is drawn.
+        engine: tells which of several processes this is.
+    """
+
+    looks_like: ClassVar = {
+        PREVIEW: "the picture, after 64, 200 and 2,000 steps, cut, and 200 steps after the cut",
+        FILM: "the picture growing from one cell, cut in half, and growing again",
+    }
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        self.settings = settings
+        own = RuleSettings(
+            channels=settings.channels,
+            hidden=settings.hidden,
+            padding=settings.padding,
+            update_rate=settings.update_rate,
+            rgb_offset=WHITE,
+            alive_threshold=ALIVE,
+            seed_state="center",
+        )
+        self.rule = starting_rule(
+            settings, own, generator, filters=growing_filters(), update_bias=True
+        )
+        self.target = figure_state(target, self.rule.settings, settings.grid)
+        self.pool = GrowingPool(self.rule, settings, generator, self.target, engine)
+        self.objective = MatchFigure(self.target, settings)
+
+    @staticmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """The whole picture with its transparency, [4, S, S].
+
+        Raises:
+            InputError: the picture cannot be read, or the grid is too small for it.
+        """
+        if settings.grid < settings.size or settings.late_grid != settings.grid:
+            raise InputError(
+                f"--grid {settings.grid} --late-grid {settings.late_grid}: a picture of --size "
+                f"{settings.size} grows on one grid, at least as large"
+            )
+        return read_cutout(settings.picture, settings.size)
+
+    @torch.no_grad()
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """Mean over the stops of the worst seed's squared error."""
+        state = rule.seed(len(seeds), *self.target.shape[1:])
+        errors = []
+        for after in simulate(rule, state, stops, seed=seeds.start):
+            if blown_up(after).any():
+                return float("inf")
+            errors.append(float(squared_error(after, self.target).max()))
+        return sum(errors) / len(errors)
+
+    @torch.no_grad()
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """See :class:`nca.texture.task.Task`."""
+
+        def picture(state: Tensor) -> Image.Image:
+            return to_image(rule.to_rgb(state)[0])
+
+        seed = rule.seed(1, *self.target.shape[1:])
+        growth = list(simulate(rule, seed, [*range(0, 160, 4), 200, 2000]))
+        cut = growth[-1].clone()
+        cut[..., cut.shape[-1] // 2 :] = 0
+        healing = list(simulate(rule, cut, range(0, 201, 5), seed=1))
+        write_sheet(
+            folder / PREVIEW,
+            [
+                ("target", picture(self.target[None])),
+                ("64 steps", picture(growth[16])),
+                ("200 steps", picture(growth[-2])),
+                ("2,000 steps", picture(growth[-1])),
+                ("cut", picture(cut)),
+                ("200 steps later", picture(healing[-1])),
+            ],
+        )
+        write_film(folder / FILM, [picture(state) for state in [*growth, *healing]])
+        return picture(growth[-2])
+
+
+def growing_filters() -> Tensor:
+    """Identity and both sobel filters, these divided by 8, [3, 3, 3]."""
+    return torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y]) / torch.tensor([1.0, 8.0, 8.0])[:, None, None]
+
+
+class GrowingPool(Pool):
+    """The pool of the paper: of each batch the worst state starts anew, the best are damaged.
+
+    Args:
+        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
+        target: [4, H, W], what the first channels are to be.
+        engine: tells which of several processes this is.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        settings: TrainSettings,
+        generator: torch.Generator,
+        target: Tensor,
+        engine: Engine,
+    ) -> None:
+        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+        self.target = target
+
+    def disturb(self, index: Tensor, state: Tensor) -> None:
+        """See above."""
+        worst_first = squared_error(state, self.target).argsort(descending=True)
+        reset, damage = torch.rand(2, generator=self.generator).tolist()
+        if reset < self.settings.reset_rate:
+            state[worst_first[:1]] = self.seeds(index[worst_first[:1]], state.shape[-1])
+        if damage < self.settings.damage_rate:
+            for best in worst_first[1:][-DAMAGED:]:
+                self._cut(state[best])
+
+    def _cut(self, state: Tensor) -> None:
+        """Erase a disc of a state, [C, H, W], unless nothing would be left alive."""
+        side = state.shape[-1]
+        x, y, size = torch.rand(3, generator=self.generator).tolist()
+        along = torch.linspace(-1, 1, side)
+        dx, dy = along - (x - 0.5), along - (y - 0.5)
+        disc = dx.square() + dy[:, None].square() < (0.1 + 0.3 * size) ** 2
+        if (state[ALPHA].masked_fill(disc, 0) > ALIVE).any():
+            state[:, disc] = 0
+
+
+class MatchFigure(Objective):
+    """Unroll the rule over a batch of the pool; squared error of colors and opacity.
+
+    Args:
+        target: [4, H, W].
+        settings: weight of the overflow.
+    """
+
+    def __init__(self, target: Tensor, settings: TrainSettings) -> None:
+        self.target, self.settings = target, settings
+
+    def predict(self, model: nn.Module, batch: Draw) -> Tensor:
+        """States after the steps of the batch, [B, C, H, W]."""
+        assert isinstance(model, Rule)
+        return unroll(batch.state, model, batch.masks)
+
+    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
+        """The error of the figure, and the overflow of all channels."""
+        del batch
+        return {
+            "figure": squared_error(prediction, self.target).mean(),
+            "overflow": self.settings.overflow_weight * overflow(prediction),
+        }
+
+
+def squared_error(state: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of the first four channels, [B, C, H, W] and [4, H, W] -> [B]."""
+    return (state[:, : ALPHA + 1] - target).square().mean((1, 2, 3))
+
+
+def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
+    """What the first channels are to be so that a figure shows, in the middle of a plain ground.
+
+    Args:
+        target: [4, S, S], colors times opacity, then opacity.
+        rule: whose color map is used; its offset is the ground.
+        side: of the grid.
+
+    Returns:
+        [4, side, side]; zero where the figure is transparent.
+    """
+    size = target.shape[-1]
+    first = (side - size) // 2
+    state = torch.zeros(ALPHA + 1, side, side)
+    alpha = target[ALPHA:]
+    colors = (target[:ALPHA] - alpha * rule.rgb_offset) / rule.rgb_scale
+    state[:, first : first + size, first : first + size] = torch.cat([colors, alpha])
+    return state

@@ -1,0 +1,43 @@
+"""The rule file while the training goes on: whoever watches it sees the rule learn."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from nca.rulefile import save_rule
+from nca.texture.selection import averaged_rule
+from nca.training.callback import Callback
+from nca.training.callbacks import EMA
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+INTERVAL = 2.0  # seconds; writing takes some milliseconds, most of them waiting for the disk
+
+
+class WriteNewest(Callback):
+    """Write the newest rule now and then; the end of the training puts the best in its place.
+
+    Args:
+        path: of the rule file.
+        ema: the average that is written; without one the weights themselves are.
+    """
+
+    order = 90
+    main_process_only = True
+
+    def __init__(self, path: Path, ema: EMA | None) -> None:
+        self.path, self.ema = path, ema
+        self._next = 0.0
+
+    def after_batch(self, learner: "Learner") -> None:
+        """Write, when it is time."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        rule = averaged_rule(learner, self.ema)
+        if all(torch.isfinite(weight).all() for weight in rule.parameters()):
+            self._next = now + INTERVAL
+            save_rule(self.path, rule, {"training": {"iterations": learner.iteration}})

@@ -1,0 +1,197 @@
+"""A rule that restores: a noisy or damaged picture comes back, and stays.
+
+The rule sees crops of one picture, disturbed by noise and holes, and learns what such a picture is
+like: cells mend it from their neighborhood. A pool as in Mordvintsev et al. 2020 keeps the mended
+crops, so that a picture also stays once it is back.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from nca.errors import InputError
+from nca.images import read_square, to_image
+from nca.losses.texture import overflow
+from nca.rule import Rule
+from nca.texture.pool import Draw, Pool, blown_up
+from nca.texture.results import write_film, write_sheet
+from nca.texture.settings import TrainSettings
+from nca.texture.start import starting_rule
+from nca.texture.task import FILM, PREVIEW, Task, texture_rule_settings
+from nca.training.engine import Engine
+from nca.training.objective import Objective
+from nca.unroll import unroll
+from nca.unroll.simulate import simulate
+
+NOISE = 0.4  # strongest standard deviation of the noise, of the range of colors
+HOLES = 4
+HOLE = (0.03, 0.12)  # radius, as a part of the width
+
+
+class Restoring(Task):
+    """Disturbed crops of one picture, and what they were.
+
+    Args:
+        settings: all of them; ``size`` is that of the picture, ``grid`` that of the crops.
+        target: [3, S, S] in [0, 1].
+        generator: of all that is drawn.
+        engine: tells which of several processes this is.
+    """
+
+    looks_like: ClassVar = {
+        PREVIEW: "the picture, disturbed, and after 30, 200 and 2,000 steps",
+        FILM: "the disturbed picture coming back",
+    }
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        self.settings, self.target = settings, target
+        self.rule = starting_rule(settings, texture_rule_settings(settings), generator)
+        self.pool = RestoringPool(self.rule, settings, generator, target, engine)
+        self.objective = MatchCrops(self.rule, self.pool, settings)
+
+    @staticmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """The centered square of the picture, [3, S, S].
+
+        Raises:
+            InputError: the picture cannot be read, or the crops would be larger.
+        """
+        for name in ("grid", "late_grid"):
+            side, flag = getattr(settings, name), "--" + name.replace("_", "-")
+            if side > settings.size:
+                raise InputError(f"{flag} {side}: must be at most --size {settings.size}")
+        return read_square(settings.picture, settings.size)
+
+    @torch.no_grad()
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """Mean over the stops of the worst seed's error; each seed disturbs the picture anew."""
+        disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
+        state = state_of(disturbed, rule)
+        errors = []
+        for after in simulate(rule, state, stops, seed=seeds.start):
+            if blown_up(after).any():
+                return float("inf")
+            errors.append(float((rule.to_rgb(after) - self.target).abs().mean((1, 2, 3)).max()))
+        return sum(errors) / len(errors)
+
+    @torch.no_grad()
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """See :class:`nca.texture.task.Task`."""
+        disturbed = disturb(self.target, _generator(self.settings.seed))
+        stops = [*range(0, 61, 2), 200, 2000]
+        states = simulate(rule, state_of(disturbed[None], rule), stops)
+        pictures = [to_image(rule.to_rgb(state)[0]) for state in states]
+        frames: dict[int, Image.Image] = dict(zip(stops, pictures, strict=True))
+        write_sheet(
+            folder / PREVIEW,
+            [
+                ("picture", to_image(self.target)),
+                ("disturbed", frames[0]),
+                *((f"{steps:,} steps", frames[steps]) for steps in (30, 200, 2000)),
+            ],
+        )
+        write_film(folder / FILM, list(frames.values())[:-1])
+        return frames[200]
+
+
+class RestoringPool(Pool):
+    """States that began as disturbed crops of a picture, and the crops as they were.
+
+    Args:
+        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
+        picture: [3, S, S] in [0, 1].
+        engine: tells which of several processes this is.
+
+    Attributes:
+        targets: [pool, 3, side, side], the crops.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        settings: TrainSettings,
+        generator: torch.Generator,
+        picture: Tensor,
+        engine: Engine,
+    ) -> None:
+        self.picture = picture
+        self.targets = torch.empty(settings.pool_size, 3, 0, 0)
+        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+
+    def seeds(self, index: Tensor, side: int) -> Tensor:
+        """Cut new crops for some places of the pool, and disturb them."""
+        if self.targets.shape[-1] != side:
+            self.targets = torch.zeros(len(self.targets), 3, side, side)
+        room = self.picture.shape[-1] - side + 1
+        places = torch.randint(room, (len(index), 2), generator=self.generator).tolist()
+        crops = [self.picture[:, y : y + side, x : x + side] for y, x in places]
+        self.targets[index] = torch.stack(crops)
+        return state_of(torch.stack([disturb(crop, self.generator) for crop in crops]), self.rule)
+
+    def state_dict(self) -> dict[str, object]:
+        """What the crops were, too."""
+        return super().state_dict() | {"targets": self.targets.clone()}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """See :meth:`state_dict`."""
+        super().load_state_dict(state)
+        targets = state["targets"]
+        assert isinstance(targets, Tensor)
+        self.targets = targets.clone()
+
+
+class MatchCrops(Objective):
+    """Unroll the rule over a batch of the pool; absolute error of the colors.
+
+    Args:
+        rule: whose color map is used.
+        pool: which knows what the crops were.
+        settings: weight of the overflow.
+    """
+
+    def __init__(self, rule: Rule, pool: RestoringPool, settings: TrainSettings) -> None:
+        self.rule, self.pool, self.settings = rule, pool, settings
+
+    def predict(self, model: nn.Module, batch: Draw) -> Tensor:
+        """States after the steps of the batch, [B, C, H, W]."""
+        assert isinstance(model, Rule)
+        return unroll(batch.state, model, batch.masks)
+
+    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
+        """The error of the colors, and the overflow of all channels."""
+        error = self.rule.to_rgb(prediction) - self.pool.targets[batch.index]
+        return {
+            "picture": error.abs().mean(),
+            "overflow": self.settings.overflow_weight * overflow(prediction),
+        }
+
+
+def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
+    """Add noise of a random strength and some grey holes to a picture, [3, H, W]."""
+    strength = NOISE * float(torch.rand((), generator=generator))
+    noisy = picture + strength * torch.randn(picture.shape, generator=generator)
+    height, width = picture.shape[1:]
+    rows, columns = torch.arange(height)[:, None] / height, torch.arange(width) / width
+    count = int(torch.randint(HOLES + 1, (), generator=generator))
+    for x, y, size in torch.rand(count, 3, generator=generator).tolist():
+        radius = HOLE[0] + (HOLE[1] - HOLE[0]) * size
+        noisy[:, (rows - y).square() + (columns - x).square() < radius**2] = 0.5
+    return noisy
+
+
+def state_of(pictures: Tensor, rule: Rule) -> Tensor:
+    """States that show pictures, [B, 3, H, W] -> [B, C, H, W]; the other channels are zero."""
+    settings = rule.settings
+    batch, _, height, width = pictures.shape
+    state = torch.zeros(batch, settings.channels, height, width)
+    state[:, :3] = (pictures - settings.rgb_offset) / settings.rgb_scale
+    return state
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,158 @@
+"""Several textures in one rule; the noise of the seed decides which one grows.
+
+After the noise-controlled automata of the Self-Organising Systems group ("self-organising systems",
+noise_controlled_nca, 2021), where 0.02 of noise chose between two. Here the noise is from 0 for the
+first texture to 1 for the last in even steps, which every player can make: *erase* gives the first,
+*noise* the last, and *reset* the second.
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.images import contact_sheet, read_square, to_image
+from nca.losses.texture import TextureLoss, overflow
+from nca.rule import Rule
+from nca.texture.objective import GrowTexture, cap_gradients
+from nca.texture.pool import Draw, Pool
+from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
+from nca.texture.selection import long_run_score
+from nca.texture.settings import TrainSettings
+from nca.texture.start import starting_rule
+from nca.texture.task import FILM, PREVIEW, Task, texture_loss_of, texture_rule_settings
+from nca.training.engine import Engine
+
+
+class Several(Task):
+    """Two or three pictures; place ``i`` of the pool belongs to picture ``i % N``.
+
+    Args:
+        settings: all of them.
+        target: [N, 3, S, S] in [0, 1].
+        generator: of all that is drawn.
+        engine: tells which of several processes this is.
+    """
+
+    looks_like: ClassVar = {
+        PREVIEW: "the pictures, and their textures after 30, 200 and 2,000 steps",
+        FILM: "the textures growing from their seeds, side by side",
+    }
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        self.settings, self.target = settings, target
+        own = replace(
+            texture_rule_settings(settings),
+            seed_state="noise",
+            noise_level=noise_levels(len(target))[1],
+        )
+        self.rule = starting_rule(settings, own, generator)
+        self.pool = SeveralPool(self.rule, settings, generator, len(target), engine)
+        self.texture_losses = [texture_loss_of(settings, one, generator) for one in target]
+        self.texture_loss = self.texture_losses[0]
+        self.objective = GrowSeveral(self.rule, self.texture_losses, settings)
+
+    @staticmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """The centered squares of the pictures, [N, 3, S, S]."""
+        paths = (settings.picture, *settings.also)
+        return torch.stack([read_square(path, settings.size) for path in paths])
+
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """Mean over the pictures of the loss after long runs from their own seeds."""
+        scores = [
+            long_run_score(seeded(rule, level), loss, self.settings.late_grid, stops, seeds)
+            for level, loss in zip(noise_levels(len(self.target)), self.texture_losses, strict=True)
+        ]
+        return sum(scores) / len(scores) if all(map(math.isfinite, scores)) else math.inf
+
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """See :class:`nca.texture.task.Task`."""
+        size = self.settings.size
+        sheet, films = [], []
+        for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
+            one = seeded(rule, level)
+            pictures = pictures_at(one, size, PREVIEW_STEPS)
+            sheet.append((f"target of noise {level:g}", to_image(target)))
+            sheet += [(f"{n:,} steps", p) for n, p in zip(PREVIEW_STEPS, pictures, strict=True)]
+            films.append(pictures_at(one, size, growth_stops()))
+        write_sheet(folder / PREVIEW, sheet, columns=1 + len(PREVIEW_STEPS))
+        frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
+        write_film(folder / FILM, frames)
+        return films[0][-1]
+
+
+class SeveralPool(Pool):
+    """A pool whose places begin with the noise of their picture.
+
+    Args:
+        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
+        count: of pictures.
+        engine: tells which of several processes this is.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        settings: TrainSettings,
+        generator: torch.Generator,
+        count: int,
+        engine: Engine,
+    ) -> None:
+        self.levels = torch.tensor(noise_levels(count)) / rule.settings.noise_level
+        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+
+    def seeds(self, index: Tensor, side: int) -> Tensor:
+        """Noise of the width that tells the pictures apart."""
+        level = self.levels[index % len(self.levels)]
+        return super().seeds(index, side) * level[:, None, None, None]
+
+
+class GrowSeveral(GrowTexture):
+    """Compare every state with the picture that its place in the pool belongs to.
+
+    Args:
+        rule: whose color map is used.
+        texture_losses: one for each picture.
+        settings: weights of the terms, and whether gradients are capped.
+    """
+
+    def __init__(
+        self, rule: Rule, texture_losses: list[TextureLoss], settings: TrainSettings
+    ) -> None:
+        super().__init__(rule, texture_losses[0], settings)
+        self.texture_losses = texture_losses
+
+    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
+        """The texture loss of every picture by layer, and the overflow of all channels."""
+        state = cap_gradients(prediction) if self.settings.cap_gradients else prediction
+        images = self.rule.to_rgb(state)
+        terms = {}
+        for i, texture_loss in enumerate(self.texture_losses):
+            own = images[batch.index % len(self.texture_losses) == i]
+            # A batch may have no state of a picture; its terms are there all the same, as zeros.
+            layers = texture_loss(own) if len(own) else dict.fromkeys(texture_loss.style.targets)
+            for name, value in layers.items():
+                share = images.new_zeros(()) if value is None else value.sum() / len(images)
+                terms[f"texture{i + 1}/{name}"] = self.settings.texture_weight * share
+        terms["overflow"] = self.settings.overflow_weight * overflow(prediction)
+        return terms
+
+
+def noise_levels(count: int) -> list[float]:
+    """Width of the noise that each of some pictures grows from: from 0 to 1."""
+    return [i / (count - 1) for i in range(count)]
+
+
+def seeded(rule: Rule, level: float) -> Rule:
+    """The same weights, with noise of another width as their seed."""
+    copy = Rule(rule.settings, rule.filters, update_bias=rule.b2 is not None)
+    copy.load_state_dict(rule.state_dict())
+    copy.settings = replace(rule.settings, noise_level=level)
+    return copy

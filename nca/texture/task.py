@@ -1,0 +1,144 @@
+"""What a rule is trained for: the one thing in which the kinds of training differ.
+
+A task brings the rule that training starts from, the pool of states, the objective, a score of
+finished rules and the pictures for a person. All else (optimizer, schedule, callbacks, checkpoints,
+which rule is kept) is the same for all of them: :mod:`nca.texture.train`. A new kind of training is
+a new file with a new task.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.images import read_square
+from nca.losses.texture import TextureLoss, build_texture_loss
+from nca.rule import Rule, RuleSettings
+from nca.texture.eight_bit import loss_by_state
+from nca.texture.objective import GrowTexture
+from nca.texture.pool import Pool
+from nca.texture.results import pictures_at, write_growth, write_preview
+from nca.texture.selection import long_run_score
+from nca.texture.settings import TrainSettings
+from nca.texture.start import starting_rule
+from nca.training.engine import Engine
+from nca.training.objective import Objective
+
+PREVIEW, FILM = "preview.png", "growth.webp"
+
+
+class Task(ABC):
+    """Base of all kinds of training.
+
+    Attributes:
+        rule: what is trained, as it starts.
+        pool: what the batches are drawn from.
+        objective: what is predicted and lost.
+        texture_loss: the dear part of the loss, if there is one.
+        looks_like: what the pictures for a person are, by the name of their file.
+    """
+
+    rule: Rule
+    pool: Pool
+    objective: Objective
+    texture_loss: TextureLoss | None = None
+    looks_like: ClassVar[dict[str, str]]
+
+    @staticmethod
+    @abstractmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """Read the target.
+
+        Raises:
+            InputError: a picture cannot be read or used.
+        """
+
+    @abstractmethod
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """Loss of a plain rule after long runs, as :func:`nca.texture.selection.long_run_score`."""
+
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """What coarser states cost, see :mod:`nca.texture.eight_bit`; by default not measured."""
+        del rule, seed
+        return {}
+
+    @abstractmethod
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """Write preview and film of the rule that is kept; returns its portrait."""
+
+
+class Synthesis(Task):
+    """One texture from one picture: Niklasson et al., "Self-Organising Textures", Distill 2021.
+
+    Args:
+        settings: all of them.
+        target: [3, S, S] in [0, 1].
+        generator: of all that is drawn.
+        engine: tells which of several processes this is.
+    """
+
+    looks_like: ClassVar = {
+        PREVIEW: "the picture, and the texture after 30, 200 and 2,000 steps",
+        FILM: "the texture growing from nothing",
+    }
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        self.settings, self.target = settings, target
+        self.rule = starting_rule(settings, texture_rule_settings(settings), generator)
+        self.pool = Pool(
+            self.rule, settings, generator, rank=engine.rank, processes=engine.processes
+        )
+        self.texture_loss = texture_loss_of(settings, target, generator)
+        self.objective = GrowTexture(self.rule, self.texture_loss, settings)
+
+    @staticmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """The centered square of the picture, [3, S, S]."""
+        return read_square(settings.picture, settings.size)
+
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """See :class:`Task`."""
+        assert self.texture_loss is not None
+        return long_run_score(rule, self.texture_loss, self.settings.late_grid, stops, seeds)
+
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """See :class:`Task`."""
+        assert self.texture_loss is not None
+        return loss_by_state(rule, self.texture_loss, self.settings.late_grid, seed)
+
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """See :class:`Task`."""
+        write_preview(folder / PREVIEW, rule, self.target)
+        write_growth(folder / FILM, rule, self.settings.size)
+        return pictures_at(rule, 128, (400,))[0]
+
+
+def texture_rule_settings(settings: TrainSettings) -> RuleSettings:
+    """Those of a rule for textures that starts from nothing."""
+    return RuleSettings(
+        channels=settings.channels,
+        hidden=settings.hidden,
+        padding=settings.padding,
+        update_rate=settings.update_rate,
+        seed_state="noise" if settings.noise else "zeros",
+        noise_level=settings.noise,
+    )
+
+
+def texture_loss_of(
+    settings: TrainSettings, target: Tensor, generator: torch.Generator
+) -> TextureLoss:
+    """The texture loss that the settings ask for, of one target, [3, S, S]."""
+    return build_texture_loss(
+        target[None],
+        settings.features,
+        settings.statistic,
+        generator,
+        weights=settings.layer_weights,
+        torus=settings.padding == "circular",
+    )

@@ -1,0 +1,61 @@
+"""The folder of results: made, checked, gone back to. Never overwritten unless asked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nca.errors import InputError
+from nca.files import write_atomically
+
+SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
+
+
+def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> None:
+    """Make a folder for results; with ``overwrite``, clear it of earlier ones.
+
+    Raises:
+        InputError: it holds results, is a file, or cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; give a folder")
+    found = [name for name in results if (folder / name).exists()]
+    if found and not overwrite:
+        raise InputError(f"--out {folder}: has {found[0]} already; use --overwrite or --resume")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in found:
+            (folder / name).unlink()
+    except OSError as error:
+        raise InputError(f"--out {folder}: {error.strerror}") from error
+
+
+def check_resumable(settings: Any, limits: Sequence[str]) -> None:
+    """Refuse to go on with other settings than a folder's checkpoint is from, but for ``limits``.
+
+    Raises:
+        InputError: naming the setting; or there is nothing to resume.
+    """
+    folder: Path = settings.out
+    if not (folder / CHECKPOINT).is_file():
+        raise InputError(f"--resume: there is no {CHECKPOINT} in {folder}")
+    path = folder / SETTINGS
+    try:
+        before = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"--resume: {path} cannot be read: {error}") from error
+    for name, value in json.loads(as_json(settings)).items():
+        if name not in limits and before.get(name, value) != value:
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"--resume: {flag} was {before[name]}, not {value}; it cannot change")
+
+
+def write_settings(settings: Any) -> None:
+    """Write the settings as JSON into their folder."""
+    write_atomically(settings.out / SETTINGS, as_json(settings).encode())
+
+
+def as_json(settings: Any) -> str:
+    """Settings as JSON."""
+    return json.dumps(asdict(settings), default=str, indent=1)

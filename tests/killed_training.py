@@ -1,0 +1,60 @@
+"""A server that forks a training for every line it is sent, so that a test can kill many.
+
+It imports everything once, by a short training. A child says that it is about to begin and trains without an end; its
+checkpoint is written after every batch, so that it is in the middle of writing most of the time.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from nca.training.callbacks import EMA, Checkpoint, Metrics, Schedule, load_checkpoint
+from nca.training.learner import Learner
+from tests.training_jobs import Canvas, MatchPatch, wavy_images
+
+SIDE = 160  # makes a checkpoint of about a megabyte
+
+
+def make(folder: Path, every_seconds: float = 0.0) -> Learner:
+    torch.manual_seed(1)
+    model = Canvas(SIDE)
+    target = wavy_images(3, SIDE)[:, 0] / 2 + 0.5
+    optimizer = torch.optim.Adam(model.parameters(), 0.05)
+    callbacks = [
+        # By steps, as the end is not known.
+        Schedule(lambda _, steps: 1 / (1 + 0.01 * steps)),
+        EMA(0.9),
+        Metrics(folder, every=5),
+        Checkpoint(folder / "checkpoint", every_seconds),
+    ]
+    return Learner(model, range(7), MatchPatch(target, 8), optimizer, callbacks=callbacks)
+
+
+def train(folder: Path) -> None:
+    learner = make(folder)
+    torch.manual_seed(5)
+    if (folder / "checkpoint").exists():
+        learner.load_state_dict(load_checkpoint(folder / "checkpoint"))
+    print("begins", os.getpid(), flush=True)
+    learner.fit(iterations=10**9)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as warm_up:
+        make(Path(warm_up)).fit(iterations=2)
+    for _ in sys.stdin:
+        child = os.fork()
+        if not child:
+            train(folder)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        print("ended", os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()
