@@ -8,6 +8,7 @@ from nca.export.gallery import export_gallery
 from nca.export.hosts import check_free, export
 from nca.export.html import PageSettings, export_html
 from nca.export.settings import ExportSettings
+from nca.gallery import gallery, gallery_path
 from nca.rulefile import RuleFile, load_rule
 
 
@@ -18,7 +19,8 @@ def export_rules(settings: ExportSettings) -> list[str]:
         InputError: a rule cannot be read, an option does not suit the target, or the result cannot
             be written.
     """
-    rules = dict(zip(names_of(settings.rules), map(load_rule, settings.rules), strict=True))
+    paths = settings.rules or tuple(map(gallery_path, gallery()))
+    rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     if settings.to == "html":
         return export_page(rules, settings)
     if settings.to == "gallery":
