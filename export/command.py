@@ -1,15 +1,21 @@
 """``nca export``: rule files in, what a host runs out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nca.errors import InputError
+from nca.export.component import export_component
 from nca.export.gallery import export_gallery
-from nca.export.hosts import check_free, export
+from nca.export.hosts import Difference, check_free, export
 from nca.export.html import PageSettings, export_html
+from nca.export.page_measure import measure_page
 from nca.export.settings import ExportSettings
+from nca.export.target import rounding_note
+from nca.export.text import file_names, one_line
 from nca.gallery import gallery, gallery_path
 from nca.rulefile import RuleFile, load_rule
+
+LISTED = 8  # rules; of more, only the furthest from torch is told
 
 
 def export_rules(settings: ExportSettings) -> list[str]:
@@ -21,18 +27,30 @@ def export_rules(settings: ExportSettings) -> list[str]:
     """
     paths = settings.rules or tuple(map(gallery_path, gallery()))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
-    if settings.to == "html":
+    if settings.to in ("html", "web-component"):
         return export_page(rules, settings)
     if settings.to == "gallery":
         written = export_gallery(rules, settings.out, settings)
-        return [f"{settings.out / 'index.html'}  {len(rules)} rules, {len(written)} files"]
+        size = sum(one.size for one in written)
+        index = settings.out / "index.html"
+        return [
+            f"{index}  {len(rules)} rules, {len(written)} files, {size:,} bytes",
+            *measured_lines(
+                rules,
+                {
+                    name: measure_page(settings.out / stem / "index.html", {name: file})[name]
+                    for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
+                },
+            ),
+        ]
     return export(list(rules.items()), settings.to, settings.out, settings).lines()
 
 
 def export_page(rules: dict[str, RuleFile], settings: ExportSettings) -> list[str]:
-    """Write one page that runs all the rules."""
+    """Write one page, or one script with an element, that runs all the rules."""
     check_free(settings.out, settings.overwrite, file=True)
-    page = export_html(
+    write = export_html if settings.to == "html" else export_component
+    page = write(
         rules,
         settings.out,
         PageSettings(
@@ -41,9 +59,27 @@ def export_page(rules: dict[str, RuleFile], settings: ExportSettings) -> list[st
             steps_per_frame=settings.steps_per_frame or 1,
             weights=settings.weights,
             state="auto" if settings.state == "rgba32f" else settings.state,
+            digits=settings.digits,
         ),
     )
-    return [f"{page.path}  {page.bytes:,} bytes"]
+    measured = measured_lines(rules, measure_page(page.path, rules))
+    return [f"{page.path}  {page.bytes:,} bytes", *measured]
+
+
+def measured_lines(
+    rules: Mapping[str, RuleFile], differences: Mapping[str, Difference]
+) -> list[str]:
+    """Lines for a terminal: every rule, or, of more than a few, the furthest from torch."""
+    lines = [f"{one_line(name)}: {difference}" for name, difference in differences.items()]
+    known = {name: d.largest for name, d in differences.items() if d.largest is not None}
+    if len(lines) > LISTED and known:
+        name = max(known, key=lambda name: known[name])
+        far = f"{len(known)} of {len(lines)} rules measured; the furthest is {one_line(name)}"
+        lines = [f"{far}: {differences[name]}"]
+    elif len(lines) > LISTED:
+        lines = [f"all {len(lines)} rules: {next(iter(differences.values()))}"]
+    notes = {note for file in rules.values() for note in rounding_note(file.rule)}
+    return lines + sorted(notes)
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import GraphicsError
-from nca.export.fragments import vertex_shader
+from nca.export.fragments import Dialect, vertex_shader
 from nca.export.glsl import Matrix
 from nca.export.settings import StateFormat
 from nca.export.tiles import Tiles
@@ -146,7 +146,7 @@ class LayerMachine:
         self._weights: dict[str, moderngl.Texture] = {}
 
     def add_weights(self, sampler: str, packed: Matrix) -> None:
-        """Give the shaders a weight texture."""
+        """Give the shaders a weight texture, or another table of floats [rows, columns, 4]."""
         size = (packed.shape[1], packed.shape[0])
         self._weights[sampler] = self.context.texture(size, 4, packed.tobytes(), dtype="f4")
 
@@ -190,10 +190,41 @@ class LayerMachine:
         program[sampler] = list(range(len(textures))) if len(textures) > 1 else 0
         self._render(program, target, groups, uniforms)
 
+    def draw_layers(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        samplers: Mapping[str, str],
+        uniforms: Mapping[str, UniformValue],
+    ) -> None:
+        """Draw as :meth:`draw`; a sampler reads the groups of a set as layers of one texture."""
+        program = self._program(fragment)
+        flat = dict(self._weights)
+        arrays = {name: self._array(which) for name, which in samplers.items()}
+        # Also those that a shader only might read: two kinds of sampler must not share a unit.
+        for unit, (name, texture) in enumerate([*flat.items(), *arrays.items()]):
+            texture.use(unit)
+            if name in program:
+                program[name] = unit
+        self._render(program, target, groups, uniforms)
+        for array in arrays.values():
+            array.release()
+
+    def _array(self, which: str) -> moderngl.TextureArray:
+        textures = self.sets[which]
+        data = b"".join(texture.read() for texture in textures)
+        array = self.context.texture_array(
+            (*textures[0].size, len(textures)), 4, data, dtype=self.dtype
+        )
+        array.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        return array
+
     def _program(self, fragment: str) -> moderngl.Program:
         if fragment not in self._programs:
+            dialect: Dialect = "300 es" if fragment.startswith("#version 300 es") else "330"
             self._programs[fragment] = self.context.program(
-                vertex_shader=vertex_shader("330"), fragment_shader=fragment
+                vertex_shader=vertex_shader(dialect), fragment_shader=fragment
             )
         return self._programs[fragment]
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -177,16 +177,33 @@ def measure(
         return Difference(None, reason=host.verified)
     if options.weights == "inline" and matrix_count(rule) > MAX_MEASURED_MATRICES:
         return Difference(None, reason="so large a shader takes minutes to compile here")
-    height, width = host.grid(rule, options) if host.grid else MEASURED_GRID
+    size = host.grid(rule, options) if host.grid else MEASURED_GRID
     frames = max(1, 8 // host.frame_steps(rule, options))
     steps = frames * host.frame_steps(rule, options)
-    state = grown_state(rule, height, width, options.seed)
-    expected = rule(state, steps, seed=options.seed)[0]
+
+    def run(state: torch.Tensor, used: moderngl.Context) -> torch.Tensor:
+        assert host.run is not None
+        return host.run(files, rule, options, state, frames, used)
+
+    return compare(run, rule, size, steps, options.seed, context)
+
+
+def compare(
+    run: Callable[[torch.Tensor, moderngl.Context], torch.Tensor],
+    rule: Rule,
+    size: tuple[int, int],
+    steps: int,
+    seed: int,
+    context: moderngl.Context | None = None,
+) -> Difference:
+    """Compare ``run(state [C, H, W], context)`` with some steps of torch from a grown state."""
+    state = grown_state(rule, *size, seed)
+    expected = rule(state, steps, seed=seed)[0]
     own = context is None
     try:
         used = open_context() if context is None else context
         try:
-            got = host.run(files, rule, options, state[0], frames, used)
+            got = run(state[0], used)
         finally:
             if own:
                 used.release()
@@ -199,7 +216,9 @@ def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
     """A state [1, C, H, W] in which a rule is at work: 32 steps from its seed and some noise."""
     state = rule.seed(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    state = state + 0.2 * (torch.rand(state.shape, generator=generator) - 0.5)
+    # Wide enough that cells live where a rule knows death: dead ones compare nothing.
+    width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
+    state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
     grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)
     return grown
 

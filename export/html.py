@@ -32,7 +32,7 @@ from nca.export.fragments import (
     step_passes,
     vertex_shader,
 )
-from nca.export.glsl import group_count
+from nca.export.glsl import LITERAL_DIGITS, group_count
 from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.files import write_atomically
 from nca.images import to_image
@@ -62,6 +62,7 @@ class PageSettings:
         weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones
             as a texture, and those between first as a texture, which compiles quickly, then inline.
         state: how the state is kept. ``auto`` takes the most precise that the device can draw.
+        digits: of the weights as literals; nine are exact.
 
     Raises:
         InputError: a value is out of its range.
@@ -73,6 +74,7 @@ class PageSettings:
     steps_per_frame: float = 1
     weights: StoreChoice = "auto"
     state: StateFormat = "auto"
+    digits: int = LITERAL_DIGITS
 
     def __post_init__(self) -> None:
         if self.grid and not all(3 <= side <= 4096 for side in self.grid):
@@ -182,10 +184,14 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "hidden": own.hidden,
         "weightCount": rule.weight_count(),
         "wraps": own.padding == "circular",
+        # One cell in the middle of the grid is no use to an area painted elsewhere.
+        "reseeds": own.seed_state != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": (state.range, state.zero),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
-        "passes": {count: _passes(rule, count, stores, groups) for count in targets},
+        "passes": {
+            count: _passes(rule, count, stores, groups, settings.digits) for count in targets
+        },
     }
 
 
@@ -197,14 +203,18 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
     return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("texture", "inline")
 
 
-def _passes(rule: Rule, targets: int, stores: tuple[Store, ...], groups: int) -> dict[str, Any]:
+def _passes(
+    rule: Rule, targets: int, stores: tuple[Store, ...], groups: int, digits: int
+) -> dict[str, Any]:
     host = Host("300 es", targets, layers=True, blend=True, steering=True)
 
     def plain(passes: list[Pass]) -> list[dict[str, Any]]:
         return [{"fragment": p.fragment, "groups": p.groups} for p in passes]
 
     return {
-        "steps": {s: plain(step_passes(rule, host, s, groups=groups)) for s in stores},
+        "steps": {
+            s: plain(step_passes(rule, host, s, groups=groups, digits=digits)) for s in stores
+        },
         "life": plain(life_passes(rule, host, groups=groups)),
         "paint": plain(paint_passes(rule, host, groups=groups)),
     }

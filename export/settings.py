@@ -10,6 +10,7 @@ from nca.errors import InputError
 
 TargetName = Literal[
     "html",
+    "web-component",
     "glsl",
     "shadertoy",
     "isf",

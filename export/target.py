@@ -103,13 +103,18 @@ def notes(rule: Rule, options: ExportOptions, files: Files) -> list[str]:
     trained = settings.quantization.state
     if options.state == "rgba8" and (trained is None or trained.levels != 256):
         found.append("this rule was not trained for an 8-bit state and may look different")
-    steps = [q.range / (q.levels - 1) for q in vars(settings.quantization).values() if q]
-    if steps:
-        found.append(
-            f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
-            " order may be rounded to the neighboring level"
-        )
-    return found
+    return [*found, *rounding_note(rule)]
+
+
+def rounding_note(rule: Rule) -> list[str]:
+    """Why a rule that rounds does not follow torch exactly; empty for one that does not."""
+    steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
+    if not steps:
+        return []
+    return [
+        f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
+        " order may be rounded to the neighboring level"
+    ]
 
 
 def _is_shader(name: str) -> bool:

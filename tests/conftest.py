@@ -101,8 +101,18 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def still_page(open_page: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+def quick_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not grow the small pictures for long."""
+    monkeypatch.setattr("nca.export.html.THUMBNAIL_STEPS", 2)
+    monkeypatch.setattr("nca.export.gallery.THUMBNAIL_STEPS", 10)
+
+
+@pytest.fixture
+def still_page(
+    open_page: Callable[..., Page], tmp_path: Path, quick_thumbnails: None
+) -> Callable[..., Page]:
     """Open a page of rules, ready and paused at step 0."""
+    del quick_thumbnails
 
     def open_(
         rules: dict[str, Rule],

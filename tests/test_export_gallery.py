@@ -32,8 +32,8 @@ def some_rules() -> dict[str, RuleFile]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gl) -> Path:
-    monkeypatch.setattr(gallery, "THUMBNAIL_STEPS", 10)
+def folder(tmp_path: Path, quick_thumbnails, gl) -> Path:
+    del quick_thumbnails
     export_gallery(some_rules(), tmp_path / "gallery", ExportOptions(), context=gl)
     return tmp_path / "gallery"
 

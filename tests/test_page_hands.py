@@ -157,6 +157,26 @@ def test_keys(page):
     assert float(read(page, SHAPE).std()) == pytest.approx(12**-0.5, rel=0.05)
 
 
+def test_the_keyboard_alone_paints_and_moves(page):
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "d"):
+        page.keyboard.press(key)
+    # From the middle (24, 16) two halves of the radius to the right and one up.
+    x, y, radius, shown = page.evaluate("nca.player.ring")
+    assert (x, y, radius, shown) == (27, 14.5, 3, 1)
+    cells = changed(page)
+    assert {(27, 14), (25, 14), (29, 14), (27, 12), (27, 16)} <= cells
+    assert all(abs(cx + 0.5 - x) < 3 and abs(cy + 0.5 - y) < 3 for cx, cy in cells)
+    page.keyboard.press("Control+z")
+    assert changed(page) == set()
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.evaluate("nca.player.camera.x") == pytest.approx(-WIDTH / 10)
+    page.keyboard.press("f")
+    page.keyboard.press("i")
+    assert page.evaluate("nca.player.camera.zoom") == pytest.approx(15)
+    page.keyboard.press("o")
+    assert page.evaluate("nca.player.camera.zoom") == pytest.approx(10)
+
+
 def test_keys_are_letters_in_a_field(page):
     page.click("#dock [data-action=settings]")
     page.fill("[name=seed]", "77")

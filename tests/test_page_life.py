@@ -68,6 +68,30 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
 
 
 @pytest.mark.browser
+def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
+    page = still_page(small("one", channels=8) | small("two", channels=8), grid=(32, 24))
+    ones = torch.ones(8, 24, 32)
+    dot = "nca.app.simulation.give(1, {x0: %s, y0: 12, x1: %s, y1: 12}, 4)"
+    write(page, ones)
+    page.evaluate(dot % (10, 10))
+    state = read(page, (8, 24, 32))
+    assert not state[:, 12, 7:13].any()
+    assert (state[:, :, 15:] == 1).all()
+    # Its own cells go on growing when they are painted again.
+    write(page, ones)
+    page.evaluate(dot % (10, 18))
+    state = read(page, (8, 24, 32))
+    assert (state[:, 12, 8:12] == 1).all()
+    assert not state[:, 12, 15:20].any()
+    page.evaluate("nca.app.brush.rule = 1; nca.app.fillRule()")
+    state = read(page, (8, 24, 32))
+    assert not state[:, 2, :].any()
+    assert (state[:, 12, 8:12] == 1).all()
+    page.keyboard.press("Control+z")
+    assert (read(page, (8, 24, 32))[:, 2, :] == 1).all()
+
+
+@pytest.mark.browser
 def test_choosing_a_rule_twice_grows_it_everywhere_and_undo_takes_that_back(still_page):
     page = still_page(small("one") | small("two") | small("three"), grid=(32, 32))
     page.locator("#rules button").nth(2).click()

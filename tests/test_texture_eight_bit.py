@@ -73,7 +73,14 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "stripes.png"
 
 
-def test_a_rule_for_8_bits_is_kept_rounded(picture: Path, tmp_path: Path) -> None:
+def test_a_rule_for_8_bits_is_kept_rounded(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nca.texture.selection.STOPS", (10,))
+    monkeypatch.setattr("nca.texture.selection.LONG", 20)
+    monkeypatch.setattr("nca.texture.eight_bit.FORMAT_STEPS", 20)
+    monkeypatch.setattr("nca.texture.results.PREVIEW_STEPS", (1, 2, 3))
+    monkeypatch.setattr("nca.texture.results.GROWTH_STEPS", 20)
     settings = replace(
         PRESETS["tiny"], picture=picture, out=tmp_path / "run", size=32, grid=16, late_grid=24,
         steps=(3, 6), late_steps=(4, 8), pool_size=8, iterations=6, quiet=True, state="rgba8",

@@ -122,6 +122,38 @@ class App extends EventTarget {
   smallerBrush() { this.setRadius(this.brush.radius / 1.25); }
   largerBrush() { this.setRadius(this.brush.radius * 1.25); }
 
+  /** Move the ring of the brush by half its radius; it appears in the middle of the window. */
+  moveBrush(dx, dy) {
+    const { player, brush } = this, { camera, canvas } = player;
+    const [x, y, , shown] = player.ring;
+    const from = shown ? { x, y } : camera.cellAt(canvas.width / 2, canvas.height / 2);
+    const stride = Math.max(1, brush.radius / 2);
+    player.ring = [from.x + dx * stride, from.y + dy * stride, brush.radius, 1];
+    player.touch();
+  }
+
+  brushLeft() { this.moveBrush(-1, 0); }
+  brushRight() { this.moveBrush(1, 0); }
+  brushUp() { this.moveBrush(0, -1); }
+  brushDown() { this.moveBrush(0, 1); }
+
+  dab() {
+    if (!this.player.ring[3]) this.moveBrush(0, 0);
+    const [x, y] = this.player.ring;
+    this.input.dab(x, y);
+  }
+
+  moveView(dx, dy) {
+    const { camera, canvas } = this.player;
+    camera.pan(-dx * canvas.width / 10, -dy * canvas.height / 10);
+    this.player.touch();
+  }
+
+  viewLeft() { this.moveView(-1, 0); }
+  viewRight() { this.moveView(1, 0); }
+  viewUp() { this.moveView(0, -1); }
+  viewDown() { this.moveView(0, 1); }
+
   undo() {
     const done = this.simulation.undo();
     if (done) this.player.changed();

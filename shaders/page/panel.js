@@ -105,7 +105,7 @@ class Panel {
       return line;
     };
     this.find("#gestures").append(...GESTURES.map(([show, does]) => plain(show, does)));
-    this.find("#keys").append(...KEYS.filter((k) => several || !k.several).map((k) => row(k.show, k.does)));
+    this.find("#keys").append(...KEYS.filter((k) => k.show && (several || !k.several)).map((k) => row(k.show, k.does)));
   }
 
   bindEvents() {

@@ -97,19 +97,28 @@ class PointerInput {
   }
 
   paint(event) {
-    const { player, brush, stroke } = this;
+    const { player, stroke } = this;
     const { x, y } = this.pixel(event);
     const to = player.camera.cellAt(x, y);
     const from = stroke.last ?? to;
     stroke.last = to;
-    const line = { x0: from.x, y0: from.y, x1: to.x, y1: to.y };
-    const radius = this.radiusOf(event);
-    const { simulation } = player;
-    if (stroke.tool === "rule") simulation.give(brush.rule, line, radius);
+    this.draw(stroke.tool, { x0: from.x, y0: from.y, x1: to.x, y1: to.y }, this.radiusOf(event));
+  }
+
+  /** One dot of the brush, without a pointer. */
+  dab(x, y) {
+    this.player.simulation.remember();
+    this.draw(this.brush.tool, { x0: x, y0: y, x1: x, y1: y }, this.brush.radius);
+  }
+
+  /** Act on the cells along a line. */
+  draw(tool, line, radius) {
+    const { player, brush } = this, { simulation } = player;
+    if (tool === "rule") simulation.give(brush.rule, line, radius);
     else {
       const owner = simulation.field.present[0];
       const number = (simulation.seed + simulation.stepNumber + 1) >>> 0;
-      simulation.apply(stroke.tool, owner, { stroke: line, radius, number });
+      simulation.apply(tool, owner, { stroke: line, radius, number });
     }
     player.changed();
   }

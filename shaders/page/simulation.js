@@ -190,9 +190,17 @@ class Simulation {
     });
   }
 
-  /** Give the cells along a stroke, or all (stroke null), to a rule. */
+  /**
+   * Give the cells along a stroke, or all (stroke null), to a rule. Those that were another's start
+   * anew: many rules do not recover from the hidden channels of another.
+   */
   give(rule, stroke, radius) {
     this.load(rule);
+    if (this.data.rules[rule].reseeds) {
+      for (const other of this.field.present.filter((r) => r !== rule)) {
+        this.apply("seed", rule, stroke ? { stroke, radius, rule: other } : { radius: -1, rule: other });
+      }
+    }
     if (stroke) this.field.paint(stroke, radius, rule);
     else this.field.fill(rule);
     this.shares.write(this.field.shares);
