@@ -109,19 +109,13 @@ def export_html(
         InputError: there is no rule or more than 255, a weight is not finite, or the file cannot be
             written. Nothing is written then.
     """
-    encoded = build_page(rules, settings or PageSettings()).encode()
-    write_atomically(out, encoded)
-    return PageReport(out, len(encoded))
-
-
-def build_page(rules: Mapping[str, RuleFile], settings: PageSettings) -> str:
-    """The text of the page; see :func:`export_html`."""
+    settings = settings or PageSettings()
     script = joined(PAGE_SCRIPTS)
     style = _source("page.css")
     data = page_data(rules, settings)
     title = _one_line(settings.title) or ", ".join(rule["name"] for rule in data["rules"][:3])
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return template.from_string(_source("page.html")).render(
+    page = template.from_string(_source("page.html")).render(
         title=title,
         generator=f"nca {__version__}",
         policy=_policy(script, style),
@@ -129,6 +123,9 @@ def build_page(rules: Mapping[str, RuleFile], settings: PageSettings) -> str:
         script=Markup(script),
         data=Markup(script_json(data)),
     )
+    encoded = page.encode()
+    write_atomically(out, encoded)
+    return PageReport(out, len(encoded))
 
 
 def page_data(rules: Mapping[str, RuleFile], settings: PageSettings) -> dict[str, Any]:

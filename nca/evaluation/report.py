@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from nca.errors import InputError
 from nca.evaluation.measures import DISC, LOOK_EVERY, Healing, Moment, follow, heal, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import EvalSettings
+from nca.export.component import export_component
 from nca.export.hosts import TARGETS
-from nca.export.html import PageSettings, build_page
+from nca.export.html import export_html
 from nca.export.settings import ExportOptions
 from nca.files import write_atomically
 from nca.images import read_square
@@ -206,7 +208,10 @@ def export_sizes(name: str, file: RuleFile) -> Figures:
 
     A host that is given several files counts as their sum. Weights in a picture count as bytes.
     """
-    sizes: Figures = {"html": _size([build_page({name: file}, PageSettings()).encode()])}
+    sizes: Figures = {}
+    with TemporaryDirectory() as folder:
+        for target, export in (("html", export_html), ("web-component", export_component)):
+            sizes[target] = _size([export({name: file}, Path(folder, target)).path.read_bytes()])
     options = ExportOptions()
     for target, host in TARGETS.items():
         try:
