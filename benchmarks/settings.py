@@ -29,6 +29,24 @@ class BenchTrainSettings:
 
 
 @dataclass(frozen=True)
+class BenchCoreSettings:
+    """Measure what the training loop costs over the same steps written straight.
+
+    Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
+    quartiles of all rounds, of a model whose step takes about a millisecond.
+    """
+
+    rounds: int = 15
+    """How often every variant is timed; more rounds, narrower quartiles."""
+    json: Path | None = None
+    """Write all figures to this file."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        _check_rounds(self.rounds)
+
+
+@dataclass(frozen=True)
 class BenchViewSettings:
     """Measure how fast rules run on a GL context here, against the same rules in torch.
 

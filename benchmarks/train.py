@@ -24,7 +24,7 @@ from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
 from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
-from nca.benchmarks.peers import PEERS, PeerError, PeerWork, peer_versions
+from nca.benchmarks.peers import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchTrainSettings
@@ -186,7 +186,7 @@ class Bench:
     def _time_peer(self, name: str, versions: str) -> None:
         work = PeerWork(*FULL)
         times: Times = {name: [], "ours": []}
-        for _ in range(self.rounds):
+        for _ in range(min(self.rounds, MOST_ROUNDS)):
             times[name].append(work.run(name).seconds)
             times["ours"] += interleave({"ours": work.run_here}, 1)["ours"]
         ratio = ratios(times[name], times["ours"])

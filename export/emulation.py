@@ -200,10 +200,10 @@ class LayerMachine:
     ) -> None:
         """Draw as :meth:`draw`; a sampler reads the groups of a set as layers of one texture."""
         program = self._program(fragment)
-        flat = dict(self._weights)
         arrays = {name: self._array(which) for name, which in samplers.items()}
         # Also those that a shader only might read: two kinds of sampler must not share a unit.
-        for unit, (name, texture) in enumerate([*flat.items(), *arrays.items()]):
+        textures: dict[str, moderngl.Texture | moderngl.TextureArray] = {**self._weights, **arrays}
+        for unit, (name, texture) in enumerate(textures.items()):
             texture.use(unit)
             if name in program:
                 program[name] = unit

@@ -185,14 +185,16 @@ def colors_fragment(
     )
 
 
-def screen_fragment(host: Host, sampling: int | None = None) -> str:
+def screen_fragment(host: Host, sampling: int | None = None, *, marks: bool = True) -> str:
     """Shader that shows the texture of :func:`colors_fragment` through a camera.
 
     Args:
         host: where it runs.
         sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
+        marks: lines between tiles and the ring of the brush may be drawn.
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
+    fixed += "" if marks else "#define NCA_MARKS 0\n"
     return (
         _version(host)
         + fixed

@@ -47,7 +47,7 @@ def measure_page(
     """
     data = written_data(path)
     seed = data["start"]["seed"]
-    differences = {}
+    differences: dict[str, Difference] = {}
     for (name, file), written in zip(rules.items(), data["rules"], strict=True):
         for store in written["passes"]["4"]["steps"]:
             run = partial(_run, data, written, store, file.rule)

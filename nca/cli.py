@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
+from nca.benchmarks.settings import BenchCoreSettings, BenchTrainSettings, BenchViewSettings
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -168,6 +168,13 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
     print(run(settings).table())
 
 
+def run_bench_core(settings: BenchCoreSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.core import run
+
+    print(run(settings).table())
+
+
 def run_bench_view(settings: BenchViewSettings) -> None:
     """Measure and print a table."""
     from nca.benchmarks.view import run
@@ -227,6 +234,7 @@ COMMANDS = {
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench core": Command(BenchCoreSettings, run_bench_core),
     "bench view": Command(BenchViewSettings, run_bench_view),
 }
 

@@ -24,7 +24,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
         "weights": file.rule.weight_count(),
         "filters": file.rule.filters.tolist(),
         "settings": file.rule.settings.to_dict(),
-        "backends": [asdict(report) for report in describe_backends()],
+        "backends": [asdict(report) for report in describe_backends(file.rule)],
         **info,
     }
 
@@ -43,5 +43,6 @@ def format_description(description: dict[str, Any]) -> str:
     lines += [f"  {key}: {training[key]}" for key in SHOWN_OF_TRAINING if key in training]
     for backend in description["backends"]:
         usable = "" if backend["available"] else "not "
-        lines.append(f"  {usable}run by {backend['name']}: {backend['detail']}")
+        taken = " (taken here)" if backend["taken"] else ""
+        lines.append(f"  {usable}run by {backend['name']}{taken}: {backend['detail']}")
     return "\n".join(lines)

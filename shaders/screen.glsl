@@ -9,6 +9,11 @@ uniform bool nca_wraps;      // the state is a torus
 uniform float nca_borders;   // strength of the lines between the tiles of a torus, 0 to 1
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
+// Lines and ring may be drawn.
+#ifndef NCA_MARKS
+#define NCA_MARKS 1
+#endif
+
 // 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. A host that knows
 // defines it: some drivers compute all branches.
 #ifndef NCA_SAMPLING
@@ -53,6 +58,7 @@ vec3 nca_screen(vec2 nca_pixel) {
   bool nca_outside = any(greaterThan(abs(nca_point - nca_middle), nca_middle));
   if (nca_outside && !nca_wraps) return vec3(0.07);
   vec3 nca_color = nca_sampled(nca_point);
+#if NCA_MARKS
   if (nca_borders > 0.0 && nca_wraps) {
     vec2 nca_away = abs(nca_point - nca_cells * round(nca_point / nca_cells)) / nca_camera.z;
     float nca_line = 1.0 - smoothstep(0.5, 1.5, min(nca_away.x, nca_away.y));
@@ -63,5 +69,6 @@ vec3 nca_screen(vec2 nca_pixel) {
     nca_color = mix(nca_color, vec3(0.0), 0.45 * nca_ring.w * smoothstep(3.0, 1.0, nca_away));
     nca_color = mix(nca_color, vec3(1.0), nca_ring.w * smoothstep(1.5, 0.5, nca_away));
   }
+#endif
   return nca_color;
 }

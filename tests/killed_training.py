@@ -1,7 +1,8 @@
 """A server that forks a training for every line it is sent, so that a test can kill many.
 
-It imports everything once, by a short training. A child says that it is about to begin and trains without an end; its
-checkpoint is written after every batch, so that it is in the middle of writing most of the time.
+It imports everything once, by a short training. A child says that it is about to begin and trains
+without an end; its checkpoint is written after every batch, so that it is in the middle of writing
+most of the time.
 """
 
 import os

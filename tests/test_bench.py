@@ -16,11 +16,12 @@ from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vg
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
 from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.ours import OurIteration, frozen_loss, to_rule
+from nca.benchmarks.peers import PEERS, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
 from nca.benchmarks.timing import Spread, interleave, ratios, spread
-from nca.benchmarks.train import GATES, Bench
+from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
 from nca.rng import random_masks
 from nca.unroll.native import library_of
@@ -147,6 +148,49 @@ def test_parity_holds_and_notices_a_difference(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(parity, "to_rule", wrong)
     assert not parity.check_unroll(12, 96, "native", bfloat16=False).met
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_computes_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if peer_versions(name) is None:
+        pytest.skip(f"{name} is not installed")
+    torch.manual_seed(0)
+    monkeypatch.setattr(parity, "SIZE", 16)
+    found = parity.check_peer(name, 12, 24)
+    assert found.met, found
+
+
+def test_a_peer_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nca.benchmarks.peers.PEERS", {"jax": ("no-such-library",)})
+    assert peer_versions("jax") is None
+    monkeypatch.setattr("nca.benchmarks.train.PEERS", {"jax": ()})
+    monkeypatch.setattr("nca.benchmarks.train.peer_versions", lambda _: None)
+    bench = Bench(3, {"float32": 1.0})
+    bench._right = {"unroll_fp32"}
+    bench.time_peers()
+    assert bench.rows == []
+    assert "not installed" in bench.absent["unroll_fp32_over_jax"]
+
+
+def test_without_bfloat16_its_rows_are_named_and_float32_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    good = Parity("any", "largest relative error", 1e-7, 1e-5, True)
+
+    def check(*_: object, bfloat16: bool = False) -> Parity:
+        asked.append(bfloat16)
+        return good
+
+    for name in ("check_unroll", "check_iteration", "check_simulation"):
+        monkeypatch.setattr(f"nca.benchmarks.train.{name}", check)
+    bench = Bench(3, {"float32": 1.0})
+    bench.check()
+    assert not any(asked)
+    assert set(bench.absent) == {"unroll_bf16", "iteration_bf16"}
+    report = Report({}, [], [], [], GATES, bench.absent)
+    assert "no bfloat16 arithmetic" in report.table()
+    assert not {gate.row for gate in GATES} & {gate.row for gate in BFLOAT16_GATES}
 
 
 def test_what_computes_something_else_gets_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

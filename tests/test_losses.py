@@ -109,6 +109,24 @@ def test_gram_is_float32_under_autocast() -> None:
     assert (result[0].double() - expected).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize(("statistic", "least"), [("gram", 0.999), ("transport", 0.99)])
+def test_the_gradient_in_bfloat16_points_where_the_one_in_float32_does(
+    statistic: str, least: float
+) -> None:
+    target = torch.rand(1, 3, 16, 16, generator=generator()).repeat_interleave(3, 2)
+    target = target.repeat_interleave(3, 3)  # [1, 3, 48, 48]
+    images = torch.rand(2, 3, 48, 48, generator=generator(1))
+    gradients = []
+    for bfloat16 in (False, True):
+        loss = build_texture_loss(target, "builtin", statistic, generator())
+        pixels = images.clone().requires_grad_(True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            total = torch.stack(list(loss(pixels).values())).sum()
+        gradients.append(torch.autograd.grad(total, pixels)[0].flatten())
+    assert not torch.equal(*gradients)
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > least
+
+
 @pytest.mark.parametrize("name", STATISTICS)
 def test_equal_features_have_no_distance(name: str) -> None:
     statistic = STATISTICS[name](generator())

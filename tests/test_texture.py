@@ -78,6 +78,23 @@ def test_settings_out_of_range_are_named(change: dict[str, object], said: str) -
         replace(PRESETS["small"], **change)
 
 
+def test_backends_train_alike_and_what_cannot_be_had_is_named(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = read_square(settings.picture, settings.size)
+    rules = []
+    for backend in ("torch", "native"):
+        training = TextureTraining(replace(settings, backend=backend, out=settings.out), target)
+        settings.out.mkdir(exist_ok=True)
+        training.fit()
+        rules.append(training.learner.model.w1.detach())
+    assert torch.allclose(*rules, atol=1e-3)
+    assert not torch.equal(*rules)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--backend cuda: no GPU"):
+        TextureTraining(replace(settings, backend="cuda"), target)
+
+
 def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:
     undamaged = replace(settings, reset_rate=1.0, damage_rate=0.0)
     pool = Pool(Rule(RuleSettings(4, 8)), undamaged, generator())

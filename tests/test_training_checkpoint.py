@@ -189,7 +189,7 @@ def test_a_full_disk_is_a_warning_and_the_last_good_checkpoint_stays(
 def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path) -> None:
     learner = make_large(tmp_path)
     learner.use_callbacks([*learner.callbacks, LimitFiles(2, 100, 100_000)])
-    with pytest.raises(InputError, match="cannot write .*checkpoint: File too large"):
+    with pytest.raises(InputError, match=r"cannot write .*checkpoint: File too large"):
         learner.fit(iterations=4)
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 2
 
@@ -237,7 +237,7 @@ def test_one_byte_flipped_anywhere_is_noticed(tmp_path: Path, good: bytes) -> No
 @pytest.mark.parametrize("length", [0, 5, 17, 20, 30, 1000, -1])
 def test_a_file_that_ends_too_early_is_noticed(tmp_path: Path, good: bytes, length: int) -> None:
     (tmp_path / "bad").write_bytes(good[:length])
-    with pytest.raises(InputError, match="is not a checkpoint of nca|is damaged"):
+    with pytest.raises(InputError, match=r"is not a checkpoint of nca|is damaged"):
         load_checkpoint(tmp_path / "bad")
 
 
@@ -250,7 +250,7 @@ def test_another_version_is_named(tmp_path: Path, good: bytes, version: int, adv
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read .*none: No such file"):
+    with pytest.raises(InputError, match=r"cannot read .*none: No such file"):
         load_checkpoint(tmp_path / "none")
 
 

@@ -118,18 +118,22 @@ def test_other_wrong_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match=r"masks must be torch\.bool"):
         unroll(case.state, case.rule, case.masks.float())
     with pytest.raises(InputError, match="backend must be"):
-        unroll(case.state, case.rule, case.masks, backend="cuda")  # type: ignore[arg-type]
+        unroll(case.state, case.rule, case.masks, backend="gpu")  # type: ignore[arg-type]
     flat = make_case(padding="reflect")
     with pytest.raises(ValueError, match="at least 2x2"):
         unroll(flat.state[:, :, :1], flat.rule, flat.masks[:, :, :1])
 
 
 def test_backends_are_described() -> None:
-    reports = {report.name: report for report in describe_backends()}
-    assert list(reports) == ["native", "torch"]
+    reports = {report.name: report for report in describe_backends(make_case().rule)}
+    assert list(reports) == ["cuda", "native", "torch"]
     assert reports["torch"].available
     assert reports["native"].available
     assert "float32" in reports["native"].detail
+    assert [name for name, report in reports.items() if report.taken] == ["native"]
+    growing = describe_backends(make_case(alive_threshold=0.1).rule)
+    assert "no alive threshold" in growing[1].detail
+    assert [report.name for report in growing if report.taken] == ["torch"]
 
 
 @pytest.mark.parametrize("backend", ["torch", "native"])

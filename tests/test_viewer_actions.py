@@ -5,9 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.errors import InputError
 from nca.images import read_image
-from nca.viewer import recording
 from nca.viewer.actions import Actions
 from nca.viewer.display import Look
 from nca.viewer.state_file import load_state
@@ -60,17 +58,27 @@ def test_states_are_saved_and_opened(actions, tmp_path):
     assert actions.player.simulation.step_number == 8
 
 
-def test_without_ffmpeg_a_recording_is_webp(gl, actions, monkeypatch, tmp_path):
-    def missing():
-        raise InputError("videos need the extra")
-
-    monkeypatch.setattr(recording, "import_ffmpeg", missing)
+@pytest.mark.parametrize(
+    ("wanted", "name"), [("auto", "a-0.webp"), ("webp", "a-0.webp"), ("png", "a-0")]
+)
+def test_recordings_are_what_was_asked_for(gl, monkeypatch, tmp_path, wanted, name):
+    monkeypatch.setattr("nca.viewer.actions.find_spec", lambda _: None)  # no ffmpeg
+    actions = Actions(make_player(gl, tmp_path, recording=wanted))
     actions.record()
-    assert actions.player.message == "Recording a-3.webp"
+    assert actions.player.message == f"Recording {name}"
     actions.player.draw(gl.simple_framebuffer((320, 240), 3))
     actions.record()
     actions.player.release()
-    assert (tmp_path / "a-3.webp").exists()
+    result = tmp_path / name
+    picture = read_image(result / "000000.png" if wanted == "png" else result)
+    assert picture.size == (320, 240)
+
+
+def test_with_ffmpeg_a_recording_is_a_video(actions):
+    pytest.importorskip("imageio_ffmpeg")
+    actions.record()
+    assert actions.player.message == "Recording a-3.mp4"
+    actions.record()
 
 
 def test_a_dropped_rule_becomes_the_brush(actions, tmp_path):

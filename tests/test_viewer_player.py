@@ -62,6 +62,19 @@ def test_a_newer_rule_is_shown_and_the_state_kept(gl, tmp_path):
     player.release()
 
 
+def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
+    path = rule_file(tmp_path)
+    player = make_player(gl, tmp_path, path)
+    for seed in (1, 2, 3):
+        rule_file(tmp_path, "new", seed=seed).replace(path)
+        player.advance()
+        assert (player.message == "New rule: a") == (seed == 1)
+        player._message_until = 0.0
+    expected = player_module.load_rule(path).rule
+    assert torch.equal(player.simulation.rules[0].w1, expected.w1)
+    player.release()
+
+
 def test_an_unreadable_rule_keeps_the_last_good_one_and_is_told_until_it_is_mended(gl, tmp_path):
     path = rule_file(tmp_path)
     good = path.read_bytes()

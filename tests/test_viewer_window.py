@@ -176,9 +176,10 @@ def test_full_screen_and_back(viewer):
 def test_the_panel_keeps_what_happens_on_it(viewer):
     pytest.importorskip("imgui_bundle")
     viewer.keys("u")
-    viewer.point(500, 60)
-    viewer.point(500, 62)  # on the panel, between its controls
-    viewer.screen.do("sleep", "0.5")
+    wait_for(lambda: viewer.screen.picture()[30:400, 340:346].mean() < 60, "the panel")
+    viewer.point(348, 60)  # on the panel, between its controls
+    for _ in range(2):
+        viewer.state()  # a frame has gone by
     viewer.drag(LEFT, (348, 60), (348, 64))
     assert not erased(viewer).any()
     viewer.keys("u")
@@ -193,7 +194,7 @@ def test_a_fine_screen_has_a_larger_window(tmp_path):
     viewer = Viewer(screen, tmp_path, rule_file(tmp_path), "--grid", "32x24", "--size", "320x240")
     try:
         assert viewer.picture().shape == (480, 640, 3)
-        viewer.keys("space", "x", "2")
+        viewer.keys("space", "u", "x", "2")
         viewer.drag(LEFT, (200, 240), (201, 240))  # 20 pixels a cell
         rows, columns = np.nonzero(erased(viewer).numpy())
         assert (rows.min() + rows.max()) / 2 == pytest.approx(11.5, abs=0.6)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -272,12 +273,11 @@ class Actions:
         self._attempt(stop if self.player.recording else self._start_recording)
 
     def _start_recording(self) -> None:
-        try:
-            path = self._free_path(".mp4")
-            self.player.start_recording(path)
-        except InputError:
-            path = self._free_path(".webp")  # without ffmpeg
-            self.player.start_recording(path)
+        wanted = self.player.settings.recording
+        if wanted == "auto":
+            wanted = "mp4" if find_spec("imageio_ffmpeg") else "webp"
+        path = self._free_path("" if wanted == "png" else f".{wanted}")
+        self.player.start_recording(path)
         self.player.say(f"Recording {path.name}")
 
     def save_state(self) -> None:

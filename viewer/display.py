@@ -84,7 +84,7 @@ class Display:
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
-        self._screens = [Shader(gl, screen_fragment(_HOST, kind)) for kind in range(3)]
+        self._screens: dict[tuple[int, bool], Shader] = {}
         self._colors: dict[tuple[str, int], Shader] = {}
         self._texture = gl.texture((1, 1), 4)
         self._colored = gl.framebuffer([self._texture])
@@ -106,7 +106,8 @@ class Display:
             moderngl.LINEAR_MIPMAP_LINEAR if far else moderngl.LINEAR,
             moderngl.LINEAR,
         )
-        self._screens[0 if far else 1 if look.smooth else 2].draw(
+        sampling = 0 if far else 1 if look.smooth else 2
+        self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,
             {"nca_colors_of_cells": colored},
             {
@@ -118,6 +119,12 @@ class Display:
                 "nca_ring": ring,
             },
         )
+
+    def _screen(self, sampling: int, *, marks: bool) -> Shader:
+        if (sampling, marks) not in self._screens:
+            shader = Shader(self._gl, screen_fragment(_HOST, sampling, marks=marks))
+            self._screens[sampling, marks] = shader
+        return self._screens[sampling, marks]
 
     def _color(self, simulation: Simulation, look: Look) -> moderngl.Texture:
         """Draw the colors of the cells."""
@@ -185,7 +192,7 @@ class Display:
 
     def release(self) -> None:
         """Free what the driver holds."""
-        for shader in (*self._screens, *self._colors.values()):
+        for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
         self._colored.release()
         self._texture.release()

@@ -7,11 +7,8 @@ from importlib.resources import files
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 INK = (244, 242, 238, 255)
-QUIET = (244, 242, 238, 170)
+QUIET = (172, 170, 166, 255)
 GLASS = (22, 21, 20, 224)
-EDGE = (255, 255, 255, 30)
-KEY_CAP = (255, 255, 255, 26)
-ACCENT = (255, 180, 84, 255)
 
 OVERSAMPLING = 4  # corners of boxes are drawn larger and scaled down, to be smooth
 

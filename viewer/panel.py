@@ -179,8 +179,8 @@ class Panel:
             if chosen != brush.rule:
                 brush.rule = chosen
                 actions.set_tool("rule")
-            _buttons((("Everywhere", actions.fill_rule),))
-        _buttons((("One seed", actions.center_seed), ("All noise", actions.noise_everywhere)))
+        fills = [("One seed", actions.center_seed), ("All noise", actions.noise_everywhere)]
+        _buttons([("Everywhere", actions.fill_rule), *fills] if several else fills)
 
     def _texture(self) -> None:
         player = self._actions.player

@@ -28,6 +28,7 @@ from nca.viewer.watch import Watcher
 MEASURE_EVERY = 30  # frames
 COUNT_SECONDS = 0.5
 MESSAGE_SECONDS = 2.5
+OLD_NEWS_SECONDS = 10.0  # a rule in training is a new one every two seconds: told once
 MAX_RULES = 16
 
 
@@ -107,6 +108,7 @@ class Player:
         self._being_finished: list[Recorder] = []
         self._unreadable: dict[int, str] = {}
         self._alarmed = False
+        self._news_after = 0.0
         self._message, self._message_until = "", 0.0
         self._frames = 0
         self._last = self._counted_at = time.monotonic()
@@ -341,7 +343,11 @@ class Player:
             self._unreadable.pop(change.number, None)
             try:
                 kept = self._set_rule(change.number, change.rule)
-                self.say(f"New rule: {name}" if kept else f"New rule: {name}, from its seed")
+                if not kept:
+                    self.say(f"New rule: {name}, from its seed")
+                elif time.monotonic() >= self._news_after:
+                    self.say(f"New rule: {name}")
+                self._news_after = time.monotonic() + OLD_NEWS_SECONDS
             except GraphicsError as error:
                 self.say(str(error))
 

@@ -62,6 +62,9 @@ class ViewSettings:
     """Open before the rule file is there, and show it as soon as it is."""
     folder: Path = Path()
     """Where pictures, recordings and states that are saved from the window go."""
+    recording: Literal["auto", "mp4", "webp", "png"] = "auto"
+    """What P records: a video, an animation, or a folder of pictures; auto: mp4 where the extra
+    video is installed, else webp."""
 
     headless: bool = False
     """Run without a window."""

@@ -34,7 +34,7 @@ class TextureLoss:
         weights: Mapping[str, float] | None = None,
         torus: bool = True,
     ) -> None:
-        self.features, self.torus = features, torus
+        self.features, self.torus, self.device = features, torus, target.device
         with torch.no_grad():
             targets = describe(features(target, torus=False), statistic)
         self.style = StyleTerm(targets, statistic, weights=weights)
@@ -43,12 +43,12 @@ class TextureLoss:
         """Weighted distance of every picture, by layer.
 
         Args:
-            images: [B, 3, H, W] in about [0, 1].
+            images: [B, 3, H, W] in about [0, 1]; moved to where the target is.
 
         Returns:
             Name of the layer -> [B].
         """
-        return self.style(self.features(images, torus=self.torus))
+        return self.style(self.features(images.to(self.device), torus=self.torus))
 
 
 def build_texture_loss(

@@ -28,7 +28,7 @@ class GrowTexture(Objective):
     def predict(self, model: nn.Module, batch: Draw) -> Tensor:
         """States after the steps of the batch, [B, C, H, W]."""
         assert isinstance(model, Rule)
-        return unroll(batch.state, model, batch.masks)
+        return unroll(batch.state, model, batch.masks, self.settings.backend)
 
     def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
         """The texture loss by layer, and the overflow of all channels."""

@@ -109,7 +109,7 @@ class Pool:
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
         """Store what became of a batch, of all processes. States that blew up start anew."""
-        state = state.detach().clone()
+        index, state = index.cpu(), state.detach().cpu().clone()  # the pool is not on a GPU
         blown = blown_up(state)
         if blown.any():
             state[blown] = self.seeds(index[blown], state.shape[-1])

@@ -137,10 +137,10 @@ class KeepBest(Callback):
 
 @torch.no_grad()
 def averaged_rule(learner: "Learner", ema: EMA | None) -> Rule:
-    """A plain copy of the rule in training, with averaged weights where there are some."""
+    """A plain copy of the rule in training, on the CPU, with averaged weights if there are some."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:
-        return folded(model)
+        return folded(model).cpu()
     with ema.averaged(model):
-        return folded(model)
+        return folded(model).cpu()

@@ -129,6 +129,9 @@ class TrainSettings:
     """Fewest and most steps later."""
     late_from: float = 0.6
     """When later begins, as a part of the training; 1: never."""
+    backend: Literal["auto", "torch", "native", "cuda"] = "auto"
+    """What computes the steps: native is compiled C++, cuda trains on the GPU, auto is native where
+    there is a compiler and torch elsewhere. `nca info` tells what this machine has."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the layers; auto: bfloat16 where the processor has it."""
 

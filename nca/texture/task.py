@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.errors import InputError
 from nca.images import read_square
 from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
@@ -130,12 +131,27 @@ def texture_rule_settings(settings: TrainSettings) -> RuleSettings:
     )
 
 
+def device_of(settings: TrainSettings) -> torch.device:
+    """Where the rule is trained.
+
+    Raises:
+        InputError: a GPU was asked for, and there is none or the task cannot use it.
+    """
+    if settings.backend != "cuda":
+        return torch.device("cpu")
+    if settings.grow or settings.restore or settings.also:
+        raise InputError("--backend cuda: trains textures of one picture only; use native or torch")
+    if not torch.cuda.is_available():
+        raise InputError("--backend cuda: no GPU that torch can use was found; use native or torch")
+    return torch.device("cuda")
+
+
 def texture_loss_of(
     settings: TrainSettings, target: Tensor, generator: torch.Generator
 ) -> TextureLoss:
     """The texture loss that the settings ask for, of one target, [3, S, S]."""
     return build_texture_loss(
-        target[None],
+        target[None].to(device_of(settings)),
         settings.features,
         settings.statistic,
         generator,

@@ -25,12 +25,13 @@ from nca.texture.selection import KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
 from nca.texture.start import with_sizes_of_parent
-from nca.texture.task import FILM, PREVIEW
+from nca.texture.task import FILM, PREVIEW, device_of
 from nca.texture.tasks import task_of
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
     Checkpoint,
+    Device,
     Metrics,
     NormalizeGradients,
     Progress,
@@ -178,7 +179,7 @@ class TextureTraining:
         self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
     ) -> None:
         self.settings, self.target = settings, target
-        engine = engine or _engine(settings)
+        engine, device = engine or _engine(settings), device_of(settings)
         if settings.pool_size < engine.processes * settings.batch_size:
             raise InputError(
                 f"--pool-size {settings.pool_size}: {engine.processes} processes draw "
@@ -195,6 +196,7 @@ class TextureTraining:
         self.metrics = Metrics(settings.out)
         self.best = KeepBest(self.ema, task.score, settings.seed)
         callbacks: list[Callback] = [
+            Device(device),
             schedule,
             NormalizeGradients(),
             self.stabilizer,
@@ -295,7 +297,9 @@ class TextureTraining:
 
 def _engine(settings: TrainSettings) -> Engine:
     wanted = settings.precision
-    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast())
+    device = device_of(settings).type
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
+    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)
     if process_count() > 1:
         return launched(bfloat16=bfloat16)
-    return Autocast() if bfloat16 else Engine()
+    return Autocast(device) if bfloat16 else Engine()

@@ -27,6 +27,8 @@ class Accelerate(Engine):
     ``DistributedDataParallel``: that wraps the model, and only sees what goes through its
     ``forward``, which the weights of an unrolled rule do not. Buffers, such as the running
     statistics of batch normalization, stay each process's own; checkpoints hold the first one's.
+    Accelerate's loaders fetch one batch ahead, so that a resume is exact only if what is random in
+    a batch is not drawn from the generator that the model draws from too.
 
     Args:
         accelerator: devices, precision and processes; its own gradient accumulation must be 1.
@@ -45,6 +47,7 @@ class Accelerate(Engine):
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
+        self._unscaled = False
 
     def precision(self) -> AbstractContextManager[None]:
         """See :meth:`Engine.precision`."""
@@ -60,6 +63,7 @@ class Accelerate(Engine):
         if self.processes > 1:
             self._average(weight for group in optimizer.param_groups for weight in group["params"])
         self.accelerator.unscale_gradients(optimizer)
+        self._unscaled = self.accelerator.scaler is not None
 
     @torch.no_grad()
     def _average(self, weights: Iterable[nn.Parameter]) -> None:
@@ -73,7 +77,15 @@ class Accelerate(Engine):
     def step(self, optimizer: Optimizer) -> bool:
         """See :meth:`Engine.step`."""
         optimizer.step()
+        self._unscaled = False
         return not self.accelerator.optimizer_step_was_skipped
+
+    def zero_grad(self, optimizer: Optimizer) -> None:
+        """See :meth:`Engine.zero_grad`."""
+        if self._unscaled:  # the batch was cancelled before its step
+            self.accelerator.scaler.update()
+            self._unscaled = False
+        super().zero_grad(optimizer)
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> Optimizer:
         """Move the model to the device and give all processes the weights of the first."""

@@ -11,9 +11,12 @@ from torch.nn.utils import parametrize
 
 from nca.rule import Rule
 from nca.unroll.choice import Backend, BackendReport, choose_backend, describe_backends
+from nca.unroll.cuda import unroll_cuda
 from nca.unroll.native import unroll_native
 from nca.unroll.rounding import rounds_state_only, without_rounding
 from nca.unroll.torch_backend import unroll_torch
+
+UNROLLS = {"torch": unroll_torch, "native": unroll_native, "cuda": unroll_cuda}
 
 __all__ = ["Backend", "BackendReport", "describe_backends", "unroll"]
 
@@ -26,7 +29,8 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
         rule: gradients flow to its weights and to the state.
         masks: [steps, B, H, W] bool, true where a cell fires.
         backend: ``torch`` computes everything everywhere; ``native`` is several times as fast on
-            a CPU (see :func:`describe_backends`); ``auto`` takes ``native`` where it can.
+            a CPU (see :func:`describe_backends`), ``cuda`` is for GPUs; ``auto`` takes the one for
+            the state's device where it can.
 
     Returns:
         The last state, [B, C, H, W] float32.
@@ -53,9 +57,7 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
         )
     if rounds_state_only(rule):
         return _unroll_rounded(state, rule, masks, backend)
-    if choose_backend(backend, state, rule) == "native":
-        return unroll_native(state, rule, masks)
-    return unroll_torch(state, rule, masks)
+    return UNROLLS[choose_backend(backend, state, rule)](state, rule, masks)
 
 
 def _unroll_rounded(state: Tensor, rule: Rule, masks: Tensor, backend: Backend) -> Tensor:

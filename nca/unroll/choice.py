@@ -1,44 +1,58 @@
 """Which backend computes an unroll, and why."""
 
+import copy
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.unroll import cuda, native
 from nca.unroll.compiler import CompileError, find_compiler
-from nca.unroll.native import library_of, obstacle
 
-Backend = Literal["auto", "torch", "native"]
+Chosen = Literal["torch", "native", "cuda"]
+Backend = Literal["auto", Chosen]
 
 _log = logging.getLogger(__name__)
 
 
-def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Literal["torch", "native"]:
-    """Choose for one call: ``native`` wherever it can compute the call, unless told otherwise.
+def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
+    """Choose for one call: ``cuda`` or ``native`` wherever it can, unless told otherwise.
 
     Raises:
-        InputError: ``native`` was asked for and cannot be had; the text says why.
+        InputError: what was asked for cannot be had; the text says why.
     """
     if backend == "torch":
         return "torch"
-    if backend not in ("auto", "native"):
-        raise InputError(f"backend must be auto, torch or native, not {backend!r}")
-    reason = obstacle(state, rule)
+    if backend not in ("auto", "native", "cuda"):
+        raise InputError(f"backend must be auto, torch, native or cuda, not {backend!r}")
+    wanted: Chosen = ("cuda" if state.is_cuda else "native") if backend == "auto" else backend
+    reason = obstacle(wanted, state, rule)
+    if reason is None:
+        return wanted
+    if backend != "auto":
+        raise InputError(f"backend {backend} cannot be used here: {reason}; use torch")
+    return "torch"
+
+
+def obstacle(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
+    """Tell why a backend cannot compute this; None if it can. Compiles if need be."""
+    if backend == "torch":
+        return None
+    if backend == "cuda":
+        return cuda.obstacle(state, rule)
+    reason = native.obstacle(state, rule)
     if reason is None:
         try:
-            library_of(rule)
-            return "native"
+            native.library_of(rule)
         except CompileError as error:
             reason = str(error)
-            if backend == "auto":
-                _tell_once(reason)
-    if backend == "native":
-        raise InputError(f"backend native cannot be used here: {reason}; use torch")
-    return "torch"
+            _tell_once(reason)
+    return reason
 
 
 @cache
@@ -53,19 +67,32 @@ class BackendReport:
     name: str
     available: bool
     detail: str
+    taken: bool = False
 
 
-def describe_backends() -> list[BackendReport]:
-    """Report every backend, best first; compiles a rule of the usual size to be sure."""
-    return [_describe_native(), BackendReport("torch", True, "any device, any rule")]
+def describe_backends(rule: Rule) -> list[BackendReport]:
+    """Report every backend for a rule, best first, and say which one is taken on the CPU."""
+    state = rule.seed(1, 8, 8)
+    taken = choose_backend("auto", state, rule)
+    reports = [_describe_cuda(rule), _describe_native(rule, state)]
+    reports.append(BackendReport("torch", True, "any device, any rule"))
+    return [replace(report, taken=report.name == taken) for report in reports]
 
 
-def _describe_native() -> BackendReport:
-    try:
-        library = library_of(Rule(RuleSettings()))
-        compiler = find_compiler().path
-    except CompileError as error:
-        return BackendReport("native", False, f"{error}; install g++ or clang++")
+def _describe_cuda(rule: Rule) -> BackendReport:
+    if not torch.cuda.is_available():
+        return BackendReport("cuda", False, "no GPU that torch can use was found")
+    with torch.device("cuda"):
+        reason = obstacle("cuda", torch.zeros(1), copy.deepcopy(rule).to("cuda"))
+    detail = f"{torch.cuda.get_device_name()}, where the state is on it"
+    return BackendReport("cuda", reason is None, reason or detail)
+
+
+def _describe_native(rule: Rule, state: Tensor) -> BackendReport:
+    reason = obstacle("native", state, rule)
+    if reason is not None:
+        return BackendReport("native", False, reason)
+    library = native.library_of(rule)
     bfloat16 = "float32 and bfloat16" if library.nca_has_bfloat16() else "float32"
-    detail = f"CPU, {bfloat16}, {library.nca_lanes()} cells or channels at once, by {compiler}"
-    return BackendReport("native", True, detail)
+    lanes, compiler = library.nca_lanes(), find_compiler().path
+    return BackendReport("native", True, f"CPU, {bfloat16}, {lanes} numbers at once, by {compiler}")

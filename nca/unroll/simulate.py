@@ -44,7 +44,7 @@ def simulate(
         while step < stop:
             count = min(chunk, stop - step)
             masks = make_masks(rule, (batch, height, width), range(step, step + count), seed)
-            state = unroll(state, rule, masks, backend)
+            state = unroll(state, rule, masks.to(state.device), backend)
             step += count
         yield state
 

@@ -28,24 +28,26 @@ class EMA(Callback):
         self.decay, self.warm_up = decay, warm_up
         self.steps = 0
         self.weights: list[Tensor] = []
+        self._followed: list[Tensor] = []  # finding them at every step takes longer than averaging
 
     def before_fit(self, learner: "Learner") -> None:
         """Begin with the weights as they are."""
-        weights = list(learner.model.parameters())
+        self._followed = list(learner.model.parameters())
         if not self.weights:
-            self.weights = [weight.detach().clone() for weight in weights]
+            self.weights = [weight.detach().clone() for weight in self._followed]
         self.weights = [
-            average.to(weight.device) for average, weight in zip(self.weights, weights, strict=True)
+            average.to(weight.device)
+            for average, weight in zip(self.weights, self._followed, strict=True)
         ]
 
     @torch.no_grad()
-    def after_step(self, learner: "Learner") -> None:
+    def after_step(self, _: "Learner") -> None:
         """Move the average towards the weights."""
         decay = self.decay
         if self.warm_up:
             decay = min(decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        torch._foreach_lerp_(self.weights, list(learner.model.parameters()), 1 - decay)
+        torch._foreach_lerp_(self.weights, self._followed, 1 - decay)
 
     @torch.no_grad()
     def copy_to(self, model: nn.Module) -> None:

@@ -44,7 +44,7 @@ vec3 nca_inferno(float nca_t) {
   return mix(nca_mid, vec3(0.99, 1.0, 0.64), smoothstep(0.65, 1.0, nca_t));
 }
 
-// From blue over near-white at 0.5 to red.
+// From blue over near-white at 0.5 to red; a change, never below zero, begins at 0.5.
 vec3 nca_diverging(float nca_t) {
   vec3 nca_end = nca_t < 0.5 ? vec3(0.13, 0.35, 0.68) : vec3(0.74, 0.14, 0.17);
   return mix(vec3(0.94), nca_end, smoothstep(0.0, 0.5, abs(nca_t - 0.5)));
@@ -79,7 +79,8 @@ vec3 nca_color(vec2 nca_pixel) {
   return nca_mapped(nca_value(nca_channel, nca_at));
 #elif NCA_VIEW == 3
   vec3 nca_change = abs(nca_fetch(0, nca_at).rgb - nca_fetch_before(0, nca_at).rgb);
-  return nca_mapped(4.0 * max(max(nca_change.x, nca_change.y), nca_change.z));
+  float nca_size_of_change = min(4.0 * max(max(nca_change.x, nca_change.y), nca_change.z), 1.0);
+  return nca_mapped(nca_palette == 2 ? 0.5 + 0.5 * nca_size_of_change : nca_size_of_change);
 #else
   return nca_rgb(nca_at);
 #endif

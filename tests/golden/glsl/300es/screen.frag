@@ -15,20 +15,32 @@ uniform sampler2D nca_colors_of_cells;
 uniform vec2 nca_cells;      // size of the state
 uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells a pixel
 uniform float nca_height;    // of the picture in pixels
-uniform bool nca_smooth;     // blend between cells, else show them as squares
 uniform bool nca_wraps;      // the state is a torus
 uniform float nca_borders;   // strength of the lines between the tiles of a torus, 0 to 1
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
-// Cubic B-spline by four linear lookups (Sigg and Hadwiger, "Fast Third-Order Texture Filtering",
-// GPU Gems 2, 2005), sharpened towards the linear one: smooth without the diamonds of the latter.
+// Lines and ring may be drawn.
+#ifndef NCA_MARKS
+#define NCA_MARKS 1
+#endif
+
+// 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. A host that knows
+// defines it: some drivers compute all branches.
+#ifndef NCA_SAMPLING
+uniform bool nca_smooth;
+#define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : nca_smooth ? 1 : 2)
+#endif
+
+// The mean of a cubic B-spline and linear blending: smooth without the diamonds of the latter,
+// sharper than the former. Four linear lookups, as Sigg and Hadwiger do it for the spline ("Fast
+// Third-Order Texture Filtering", GPU Gems 2, 2005).
 vec3 nca_cubic(vec2 nca_point) {
   vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
   vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;
   vec2 nca_f = fract(nca_at), nca_base = nca_at - nca_f + 0.5;
   vec2 nca_g = 1.0 - nca_f;
-  vec2 nca_w0 = nca_g * nca_g * nca_g / 6.0, nca_w3 = nca_f * nca_f * nca_f / 6.0;
-  vec2 nca_w1 = 2.0 / 3.0 - 0.5 * nca_f * nca_f * (2.0 - nca_f);
+  vec2 nca_w0 = nca_g * nca_g * nca_g / 12.0, nca_w3 = nca_f * nca_f * nca_f / 12.0;
+  vec2 nca_w1 = 0.5 * nca_g + 1.0 / 3.0 - 0.25 * nca_f * nca_f * (2.0 - nca_f);
   vec2 nca_low = nca_w0 + nca_w1;
   vec2 nca_a = (nca_base - 1.0 + nca_w1 / nca_low) / nca_texels;
   vec2 nca_b = (nca_base + 1.0 + nca_w3 / (1.0 - nca_low)) / nca_texels;
@@ -36,16 +48,14 @@ vec3 nca_cubic(vec2 nca_point) {
                      textureLod(nca_colors_of_cells, vec2(nca_a.x, nca_b.y), 0.0).rgb, nca_low.x);
   vec3 nca_bottom = mix(textureLod(nca_colors_of_cells, vec2(nca_b.x, nca_a.y), 0.0).rgb,
                         textureLod(nca_colors_of_cells, nca_a, 0.0).rgb, nca_low.x);
-  vec3 nca_spline = mix(nca_top, nca_bottom, nca_low.y);
-  vec3 nca_linear = textureLod(nca_colors_of_cells, nca_point / nca_cells, 0.0).rgb;
-  return mix(nca_spline, nca_linear, 0.5);
+  return mix(nca_top, nca_bottom, nca_low.y);
 }
 
 vec3 nca_sampled(vec2 nca_point) {
-  if (nca_camera.z > 1.0) {
+  if (NCA_SAMPLING == 0) {
     return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z)).rgb;
   }
-  if (nca_smooth) return nca_cubic(nca_point);
+  if (NCA_SAMPLING == 1) return nca_cubic(nca_point);
   // Squares with edges one pixel wide, so that they do not shimmer at odd zooms.
   vec2 nca_corner = floor(nca_point + 0.5);
   vec2 nca_edge = clamp((nca_point - nca_corner) / nca_camera.z, -0.5, 0.5);
@@ -58,6 +68,7 @@ vec3 nca_screen(vec2 nca_pixel) {
   bool nca_outside = any(greaterThan(abs(nca_point - nca_middle), nca_middle));
   if (nca_outside && !nca_wraps) return vec3(0.07);
   vec3 nca_color = nca_sampled(nca_point);
+#if NCA_MARKS
   if (nca_borders > 0.0 && nca_wraps) {
     vec2 nca_away = abs(nca_point - nca_cells * round(nca_point / nca_cells)) / nca_camera.z;
     float nca_line = 1.0 - smoothstep(0.5, 1.5, min(nca_away.x, nca_away.y));
@@ -68,6 +79,7 @@ vec3 nca_screen(vec2 nca_pixel) {
     nca_color = mix(nca_color, vec3(0.0), 0.45 * nca_ring.w * smoothstep(3.0, 1.0, nca_away));
     nca_color = mix(nca_color, vec3(1.0), nca_ring.w * smoothstep(1.5, 0.5, nca_away));
   }
+#endif
   return nca_color;
 }
 

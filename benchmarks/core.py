@@ -1,0 +1,151 @@
+"""`nca bench core`: what the training loop costs over the same steps written straight.
+
+A net of three layers and Adam, a step of about a millisecond. The loop written straight does what
+training needs and nothing else; ours besides has its events and limits, then a progress bar,
+metrics of every step, and an average of the weights. The arithmetic of that average is work, not
+loop: a straight loop that has it too is what the loop with all three is compared with.
+"""
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchCoreSettings
+from nca.benchmarks.timing import interleave, ratios, spread
+from nca.training.callback import Callback
+from nca.training.callbacks import EMA, Metrics, Progress
+from nca.training.learner import Learner
+from nca.training.objective import Supervised
+
+STEPS = 500  # a round; what a fit takes to begin and to end is not what is measured
+WIDTH, BATCH = 160, 80  # make a step of about a millisecond
+DECAY = 0.99
+GATES = [Gate("loop_watched", 1.02, most=True)]
+
+Batch = tuple[Tensor, Tensor]
+
+
+def make() -> tuple[nn.Module, Optimizer, list[Batch]]:
+    """A net, its optimizer and ten batches; always the same."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
+    )
+    x = torch.randn(10, BATCH, WIDTH)
+    return model, Adam(model.parameters(), 1e-4), [(part, part[:, :1]) for part in x]
+
+
+class Straight:
+    """The loop written straight, with or without the average of the weights."""
+
+    def __init__(self, *, average: bool) -> None:
+        self.model, self.optimizer, self.batches = make()
+        self.weights: list[torch.Tensor] = list(self.model.parameters())
+        self.average = [w.detach().clone() for w in self.weights] if average else []
+
+    def __call__(self) -> None:
+        for _ in range(STEPS // len(self.batches)):
+            for x, y in self.batches:
+                F.mse_loss(self.model(x), y).backward()  # type: ignore[no-untyped-call]
+                self.optimizer.step()
+                if self.average:
+                    with torch.no_grad():
+                        torch._foreach_lerp_(self.average, self.weights, 1 - DECAY)
+                self.optimizer.zero_grad()
+
+
+class Looped:
+    """The same steps by the learner."""
+
+    def __init__(self, *callbacks: Callback) -> None:
+        self.model, optimizer, batches = make()
+        self.learner = Learner(
+            self.model, batches, Supervised(F.mse_loss), optimizer, callbacks=callbacks
+        )
+
+    def __call__(self) -> None:
+        # A bar is drawn as on a terminal, but nowhere.
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.learner.fit(iterations=self.learner.iteration + STEPS)
+
+
+def watchers(folder: Path) -> list[Callback]:
+    """Progress bar, metrics to a file, average of the weights."""
+    progress = Progress()
+    progress.plain = False
+    return [EMA(DECAY, warm_up=False), Metrics(folder), progress]
+
+
+def run(settings: BenchCoreSettings) -> Report:
+    """Measure on one thread; write what was asked for.
+
+    Raises:
+        InputError: the result cannot be written.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        report = measure(settings.rounds)
+    finally:
+        torch.set_num_threads(before)
+    if settings.json is not None:
+        report.write(settings.json)
+    return report
+
+
+def measure(rounds: int) -> Report:
+    """Compare what the loops compute, then what they take."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        variants: dict[str, Callable[[], None]] = {
+            "straight": Straight(average=False),
+            "straight, averaged": Straight(average=True),
+            "loop_bare": Looped(),
+            "loop_watched": Looped(*watchers(Path(folder))),
+        }
+        times = interleave(variants, rounds)
+        parity = [check(variants[name], variants["straight"], name) for name in list(variants)[1:]]
+    milliseconds = [1000 * t / STEPS for t in times["straight"]]
+    rows = [
+        Row.of("straight_step", spread(milliseconds), "a step written straight", "ms"),
+        Row.of("loop_bare", ratios(times["loop_bare"], times["straight"]), "written straight"),
+        Row.of(
+            "loop_watched",
+            ratios(times["loop_watched"], times["straight, averaged"]),
+            "written straight, average too",
+        ),
+        Row.of(
+            "loop_watched_all",
+            ratios(times["loop_watched"], times["straight"]),
+            "written straight, no average",
+        ),
+    ]
+    machine = describe_machine() | {
+        "load": f"{load:.2f} before, {os.getloadavg()[0]:.2f} after",
+        "rounds": rounds,
+        "steps a round": STEPS,
+    }
+    return Report(machine, parity, rows, [], GATES)
+
+
+def check(variant: object, straight: object, name: str) -> Parity:
+    """Whether a variant has made the same weights, to the bit, of as many steps."""
+    pairs = zip(weights_of(variant), weights_of(straight), strict=True)
+    apart = max(float((a - b).abs().max()) for a, b in pairs)
+    return Parity(name, "largest difference of weights", apart, 0.0, apart == 0.0)
+
+
+def weights_of(variant: object) -> list[Tensor]:
+    """Weights of a variant's model."""
+    assert isinstance(variant, Straight | Looped)
+    return [weight.detach() for weight in variant.model.parameters()]
