@@ -12,6 +12,7 @@ from nca.export.page_measure import measure_page
 from nca.export.settings import ExportSettings
 from nca.export.target import rounding_note
 from nca.export.text import file_names, one_line
+from nca.gallery import gallery, gallery_path
 from nca.rulefile import RuleFile, load_rule
 
 LISTED = 8  # rules; of more, only the furthest from torch is told
@@ -24,7 +25,8 @@ def export_rules(settings: ExportSettings) -> list[str]:
         InputError: a rule cannot be read, an option does not suit the target, or the result cannot
             be written.
     """
-    rules = dict(zip(names_of(settings.rules), map(load_rule, settings.rules), strict=True))
+    paths = settings.rules or tuple(map(gallery_path, gallery()))
+    rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     if settings.to in ("html", "web-component"):
         return export_page(rules, settings)
     if settings.to == "gallery":

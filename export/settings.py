@@ -56,8 +56,8 @@ class ExportOptions:
 class ExportSettings(ExportOptions):
     """Turn rules into a web page, or into shaders for another program."""
 
-    rules: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Rule files."""
+    rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Rule files; without any, the gallery that comes with nca."""
     out: Path
     """The result: a file or a folder, as the target needs."""
     to: TargetName = "html"

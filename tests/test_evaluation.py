@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.evaluation.measures import (
-    Coherence,
     Moment,
     PatchDistance,
+    PlaceDistance,
     color_distance,
     follow,
     heal,
@@ -50,12 +50,14 @@ def test_color_distance_is_wasserstein_on_a_line() -> None:
     assert float(color_distance(mine, mine)) == 0
 
 
-def test_coherence_finds_a_wrong_place() -> None:
-    coherence = Coherence(waves())
-    assert coherence(waves(32)) < 1e-3
+def test_place_distance_finds_what_is_wrong_and_what_is_missing() -> None:
+    distance = PlaceDistance(waves())
+    assert distance(waves(32)) < 0.01  # rounding of cdist
     spoiled = waves(32).clone()
     spoiled[:, :, 10:20, 10:20] = torch.rand(1, 3, 10, 10)
-    assert coherence(spoiled) > 1
+    assert distance(spoiled) > 1
+    flat = torch.cat([waves(), torch.full((1, 3, 64, 32), 0.5)], 3)
+    assert PlaceDistance(flat)(flat[:, :, :, 72:]) > 10  # near to some patch, but what of the rest
 
 
 def test_seam_is_one_where_a_picture_tiles() -> None:
@@ -138,11 +140,14 @@ def test_the_report_has_every_figure(files: tuple[Path, Path], tmp_path: Path) -
     figures = report["rules"][str(rule)]
     assert [m["steps"] for m in figures["run"]] == [100, 1000]
     assert set(figures["sizes"]) == {"64x64", "256x256", "512x512", "77x31"}
-    assert set(figures["losses"]) == {"builtin"}
-    assert figures["exports"]["shadertoy"] > 1000
+    assert {"builtin, gram", "random, gram", "patches, transport"} <= set(figures["losses"])
+    assert figures["exports"]["shadertoy"]["characters"] > 1000
+    assert figures["exports"]["html"]["bytes"] >= 10_000
+    assert figures["run"][1]["drift"] == 1
     assert len(figures["healing"]["steps"]) == 4
     page = (tmp_path / "r.html").read_text()
-    assert page.count("<h2>") == 2
+    assert page.count('class="who r1"') == 4
+    assert page.count("data:image/png;base64,") > 20
     assert "http" not in page.replace("http-equiv", "")
     with pytest.raises(InputError, match="already there"):
         evaluate(settings)

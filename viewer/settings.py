@@ -19,8 +19,8 @@ class ViewSettings:
     files. Several rules share one grid: paint one into the other.
     """
 
-    rules: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Rule files."""
+    rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Rule files; without any, the gallery that comes with nca."""
     grid: str = "256x256"
     """Width and height of the grid, in cells."""
     size: str = "1120x768"
@@ -87,8 +87,6 @@ class ViewSettings:
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""
-        if not self.rules:
-            raise InputError("give at least one rule file")
         if len(self.rules) > 16:
             raise InputError(f"{len(self.rules)} rules: at most 16 share one grid")
         bounds: dict[str, tuple[float, float]] = {

@@ -75,10 +75,18 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     return _recognize(kept), kept
 
 
-def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
+def fetched() -> list[str]:
+    """Which nets are in the cache already and need no network."""
+    return [name for name, net in ARCHITECTURES.items() if _cache_path(net).exists()]
+
+
+def _cache_path(architecture: Architecture) -> Path:
     file_name = architecture.url.rpartition("/")[2]
-    cached = Path(torch.hub.get_dir(), "checkpoints", file_name)
-    if not cached.exists():
+    return Path(torch.hub.get_dir(), "checkpoints", file_name)
+
+
+def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
+    if not _cache_path(architecture).exists():
         print(
             f"fetching {name} ({architecture.megabytes} MB) from {architecture.url}, once",
             file=sys.stderr,

@@ -1,0 +1,210 @@
+"""The page of an evaluation: one HTML file with figures, charts and the pictures behind them."""
+
+import base64
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from PIL import Image
+from torch import Tensor
+
+from nca.images import to_image
+
+if TYPE_CHECKING:
+    from nca.evaluation.report import Evaluation
+
+WIDTH, HEIGHT = 460.0, 200.0  # of a chart's plot, in units of its SVG
+LINEAR_TICKS = 4
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over a common pair of axes, ready for the template.
+
+    Attributes:
+        lines: ``points`` of SVG polylines, and the number of the rule that each belongs to.
+        dots: center of every point, by rule.
+        x_ticks, y_ticks: position and label.
+    """
+
+    lines: list[tuple[str, int]]
+    dots: list[tuple[float, float, int]]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+
+def chart(
+    series: Sequence[tuple[Points, int]], *, log_x: bool = False, dots: bool = False
+) -> Chart:
+    """Lay out lines; y starts at 0.
+
+    Args:
+        series: points of each line, and the number of the rule it belongs to.
+        log_x: a logarithmic axis.
+        dots: mark every point.
+    """
+    points = [point for line, _ in series for point in line]
+    scale: Callable[[float], float] = math.log10 if log_x else float
+    xs = [scale(x) for x, _ in points] or [0.0]
+    low, high = min(xs), max(*xs, min(xs) + 1e-9)
+    top, step = _nice(max((y for _, y in points), default=1.0))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            round(WIDTH * (scale(x) - low) / (high - low), 1),
+            round(HEIGHT * (1 - y / top), 1),
+        )
+
+    placed = [([place(*point) for point in line], rule) for line, rule in series]
+    if log_x:
+        stops: Sequence[float] = sorted({x for x, _ in points})
+    else:
+        _, stride = _nice(high)
+        stops = [i * stride for i in range(math.floor(high / stride) + 1)]
+    return Chart(
+        [(" ".join(f"{x},{y}" for x, y in line), rule) for line, rule in placed],
+        [(x, y, rule) for line, rule in placed for x, y in line] if dots else [],
+        [(place(x, 0)[0], f"{x:,.0f}") for x in stops],
+        [(HEIGHT * (1 - i * step / top), f"{i * step:g}") for i in range(round(top / step) + 1)],
+    )
+
+
+def _nice(value: float) -> tuple[float, float]:
+    """A round number at or above a value, and a round step of which it is a multiple."""
+    value = max(value, 1e-6)
+    unit = 10.0 ** math.floor(math.log10(value / LINEAR_TICKS))
+    step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m * LINEAR_TICKS >= value)
+    return step * math.ceil(value / step - 1e-9), step
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the summary: its values as text, and which of them is the better one."""
+
+    label: str
+    values: list[str]
+    best: int | None
+    note: str = ""
+
+
+def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
+    """The figures that matter most, side by side."""
+
+    def row(label: str, value: Callable[[dict[str, Any]], Any], text: str, note: str = "") -> Row:
+        """``text`` is a format; the smallest value is the best."""
+        values = [value(e.figures) for e in evaluations]
+        known = [v for v in values if v is not None]
+        differ = len(known) > 1 and len({format(v, text) for v in known}) > 1
+        best = values.index(min(known)) if differ else None
+        return Row(label, [format(v, text) if v is not None else "-" for v in values], best, note)
+
+    def last(name: str) -> Callable[[dict[str, Any]], Any]:
+        return lambda f: f["run"][-1][name] if f["run"] else None
+
+    def loss(features: str) -> Callable[[dict[str, Any]], Any]:
+        return lambda f: sum(f["losses"][features].values()) if features in f["losses"] else None
+
+    feature_sets = dict.fromkeys(name for e in evaluations for name in e.figures["losses"])
+    return [
+        row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean of the seeds"),
+        row("of the worst seed", lambda f: _worst(f["seeds"]), ".2f"),
+        row("Color distance", lambda f: _at(f["run"], 1000, "color"), ".2f", "1,000 steps"),
+        *(row(f"Loss: {name}", loss(name), ".3f", "sum of its layers") for name in feature_sets),
+        row("Drift", last("drift"), ".2f", "patch distance at the end, that at 1,000 steps = 1"),
+        row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median of the seeds"),
+        row("Largest value", last("largest"), ".2f", "in the state, at the end"),
+        Row("Flicker", [_shown(last("flicker")(e.figures)) for e in evaluations], None,
+            "mean change of a shown value in a step, of 255"),
+        row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
+        row("Seam", lambda f: f["seam"], ".2f", "change across the border, inside = 1"),
+        row("Weights", lambda f: f["weights"], ",d"),
+    ]  # fmt: skip
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if len(known) == len(values) and known else None
+
+
+def _worst(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return max(known) if len(known) == len(values) and known else None
+
+
+def _at(run: Sequence[Mapping[str, float]], steps: int, name: str) -> float | None:
+    return next((moment[name] for moment in run if moment["steps"] >= steps), None)
+
+
+def page(target_name: str, target: Tensor, evaluations: Sequence["Evaluation"]) -> str:
+    """The report as one HTML file that asks the network for nothing.
+
+    Args:
+        target_name: what the picture is called.
+        target: [3, S, S] in [0, 1].
+        evaluations: of one rule, or of a rule and its peer.
+    """
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        files("nca.evaluation").joinpath("report.html").read_text(encoding="utf-8")
+    )
+    figures = [e.figures for e in evaluations]
+    runs = [([(m["steps"], m["patch"]) for m in f["run"]], i) for i, f in enumerate(figures)]
+    healings = [
+        ([(j * h["every"], d / bound) for j, d in enumerate(distances)], i)
+        for i, f in enumerate(figures)
+        for h in [f["healing"]]
+        for distances, bound in zip(h["distances"], h["bounds"], strict=True)
+    ]
+    return template.render(
+        target_name=target_name,
+        target=data_url(target),
+        side=target.shape[-1],
+        rules=[
+            {
+                "name": e.name,
+                "figures": e.figures,
+                "pictures": {
+                    group: {name: (data_url(p), p.shape[2], p.shape[1]) for name, p in ps.items()}
+                    for group, ps in e.pictures.items()
+                },
+            }
+            for e in evaluations
+        ],
+        summary=summary(evaluations),
+        run_chart=chart(runs, log_x=True, dots=True),
+        healing_chart=chart(healings),
+        losses=_bars(figures),
+        width=WIDTH,
+        height=HEIGHT,
+    )
+
+
+def _bars(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, list[Any]]]]]:
+    """Feature set -> layer -> for every rule (value, part of the longest bar) or None."""
+    result = []
+    for features in dict.fromkeys(name for f in figures for name in f["losses"]):
+        layers = dict.fromkeys(k for f in figures for k in f["losses"].get(features, {}))
+        values = {k: [f["losses"].get(features, {}).get(k) for f in figures] for k in layers}
+        longest = max((v for row in values.values() for v in row if v is not None), default=1.0)
+        scale = max(longest, 1e-9)
+        result.append(
+            (features, [(k, [v and (v, v / scale) for v in row]) for k, row in values.items()])
+        )
+    return result
+
+
+def data_url(picture: Tensor) -> str:
+    """A picture, [3, h, w] in [0, 1], for an ``img`` element."""
+    data = io.BytesIO()
+    image: Image.Image = to_image(picture)
+    image.save(data, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()

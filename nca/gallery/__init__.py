@@ -1,0 +1,43 @@
+"""Rules that the project trained on its bundled pictures: something to look at in the first second.
+
+Beside each rule ``NAME.safetensors`` lie its figures, ``NAME.json``, as ``nca eval`` wrote them.
+``python -m nca.gallery DIR`` trains and measures them all again.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nca.errors import InputError
+
+__all__ = ["gallery", "gallery_figures", "gallery_path"]
+
+FOLDER = Path(__file__).parent
+
+
+def gallery() -> list[str]:
+    """Names of the rules, the one to show first in front."""
+    names = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+    return sorted(names, key=lambda name: name != "scales")
+
+
+def gallery_path(name: str) -> Path:
+    """The file of a rule.
+
+    Raises:
+        InputError: there is no such rule; the text lists those there are.
+    """
+    if name not in gallery():
+        raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")
+    return FOLDER / f"{name}.safetensors"
+
+
+def gallery_figures(name: str) -> dict[str, Any]:
+    """What ``nca eval`` measured of a rule.
+
+    Raises:
+        InputError: there is no such rule.
+    """
+    report = json.loads(gallery_path(name).with_suffix(".json").read_text(encoding="utf-8"))
+    figures: dict[str, Any] = report["rules"][name]
+    return figures

@@ -1,0 +1,47 @@
+"""``python -m nca.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
+
+It leaves ``NAME.safetensors`` and ``NAME.json`` for this folder, and ``NAME.html`` to look at: only
+beautiful ones belong here. What is there already is not made again.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from nca.evaluation.report import evaluate
+from nca.evaluation.settings import EvalSettings
+from nca.files import write_atomically
+from nca.pictures import PICTURES, picture_path
+from nca.texture.settings import PRESETS
+from nca.texture.train import RULE, train
+
+ITERATIONS = 700
+EVALUATED_STEPS = 10_000
+
+
+def main(out: Path, names: list[str]) -> None:
+    """Make rules, one after the other.
+
+    Raises:
+        InputError: there is no such picture, or the folder cannot be written to.
+    """
+    for name in names:
+        rule = out / f"{name}.safetensors"
+        if not rule.exists():
+            run = out / "runs" / name
+            # All of it on the small grid: what a few minutes of one core are best spent on.
+            settings = replace(
+                PRESETS["small"], picture=picture_path(name), out=run, iterations=ITERATIONS,
+                late_from=1.0, late_grid=64, overwrite=True,
+            )  # fmt: skip
+            train(settings)
+            write_atomically(rule, (run / RULE).read_bytes())
+        report = rule.with_suffix(".html")
+        if not report.exists():
+            evaluate(EvalSettings(rule, picture_path(name), report, steps=EVALUATED_STEPS))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("python -m nca.gallery: give a folder, and names of pictures if not all")
+    main(Path(sys.argv[1]), sys.argv[2:] or list(PICTURES))

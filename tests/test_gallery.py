@@ -1,0 +1,55 @@
+"""The rules that come with the package: all there, all measured, all alive."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from nca.cli import main
+from nca.errors import InputError
+from nca.export.command import export_rules
+from nca.export.settings import ExportSettings
+from nca.gallery import gallery, gallery_figures, gallery_path
+from nca.pictures import PICTURES
+from nca.rulefile import load_rule
+from nca.unroll.simulate import simulate
+
+
+@pytest.mark.parametrize("name", gallery())
+def test_a_rule_of_the_gallery_is_of_a_bundled_picture_and_stable(name: str) -> None:
+    file = load_rule(gallery_path(name))
+    assert name in PICTURES
+    assert file.info["training"]["target"] == f"{name}.png"
+    figures = gallery_figures(name)
+    assert figures["verdict"] == "stable"
+    assert figures["weights"] == file.rule.weight_count()
+
+
+@pytest.mark.parametrize("name", gallery())
+def test_a_rule_of_the_gallery_grows(name: str) -> None:
+    rule = load_rule(gallery_path(name)).rule
+    (state,) = simulate(rule, rule.seed(1, 48, 48, seed=3), [150], seed=3)
+    shown = rule.to_rgb(state).clamp(0, 1)
+    assert torch.isfinite(state).all()
+    assert float(shown.std()) > 0.05  # of one color it would be 0
+
+
+def test_the_first_one_is_shown_first() -> None:
+    assert gallery()[0] == "scales"
+    with pytest.raises(InputError, match="no rule is called 'moon'; there are scales"):
+        gallery_path("moon")
+
+
+def test_without_rules_the_gallery_is_exported(tmp_path: Path) -> None:
+    export_rules(ExportSettings(out=tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    for name in gallery():
+        assert json.dumps({"name": name})[1:-1].replace(": ", ":") in page
+
+
+@pytest.mark.gl
+def test_without_rules_the_gallery_is_viewed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["view", "--headless", "--grid", "32x24", "--steps", "1", "--stats", "json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["rules"] == gallery()
