@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import nca
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import BenchDDPMSettings, BenchTrainSettings
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -145,6 +145,13 @@ def run_bench_train(settings: BenchTrainSettings) -> None:
     print(run(settings).table())
 
 
+def run_bench_ddpm(settings: BenchDDPMSettings) -> None:
+    """Measure and print a table."""
+    from nca.benchmarks.ddpm import run
+
+    print(run(settings).table())
+
+
 def train_defaults(arguments: Sequence[str]) -> TrainSettings:
     """The preset that is asked for gives the defaults; the help text shows them."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -178,6 +185,7 @@ COMMANDS = {
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
     "bench train": Command(BenchTrainSettings, run_bench_train),
+    "bench ddpm": Command(BenchDDPMSettings, run_bench_ddpm),
 }
 
 

@@ -144,7 +144,7 @@ def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> 
     chosen = replace(run.model.settings, out=folder, iterations=5, resume=True)
     train(chosen)
     assert load_run(folder).iterations == 5
-    with pytest.raises(InputError, match="--learning-rate was 0.002, not 0.5"):
+    with pytest.raises(InputError, match=r"--learning-rate was 0\.002, not 0\.5"):
         train(replace(chosen, learning_rate=0.5))
     with pytest.raises(InputError, match="use --overwrite or --resume"):
         train(replace(chosen, resume=False))
