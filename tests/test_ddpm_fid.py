@@ -61,7 +61,7 @@ def test_kid_is_the_mean_over_pairs() -> None:
 def test_kid_has_no_bias() -> None:
     values = [kernel_distance(features(40, i), features(40, 500 + i)) for i in range(60)]
     assert abs(np.mean(values)) < 3 * np.std(values) / 60**0.5
-    assert kernel_distance(features(40, 0), features(40, 500, 1.0)) > 3 * np.std(values)
+    assert kernel_distance(features(40, 0), features(40, 500, 2.0)) > 3 * np.std(values)
 
 
 def test_one_picture_is_not_enough() -> None:
@@ -110,7 +110,7 @@ def test_a_report_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
     assert written["rows"][1]["kid"]["values"] == report.rows[1].kid.values
     # Hardly trained, the samples are far from the pictures; the pictures are not.
     samples, reals = (row.kid for row in report.rows)
-    assert samples.mean > 10 * abs(reals.mean)
+    assert samples.low > 3 * abs(reals.mean)
     assert measure(settings).rows[0].fid.values == report.rows[0].fid.values
 
 

