@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import tyro
@@ -17,6 +18,7 @@ import tyro
 import nca
 from nca.benchmarks.settings import (
     BenchCoreSettings,
+    BenchDDPMSettings,
     BenchStyleSettings,
     BenchTrainSettings,
     BenchViewSettings,
@@ -180,32 +182,13 @@ def run_style_reconstruct(settings: ReconstructSettings) -> None:
     report(stylize(settings.as_style()))
 
 
-def run_bench_train(settings: BenchTrainSettings) -> None:
-    """Measure and print a table."""
-    from nca.benchmarks.train import run
+def run_bench(name: str) -> Callable[[Any], None]:
+    """What measures with a module of the benchmarks, and prints a table."""
 
-    print(run(settings).table())
+    def run(settings: Any) -> None:
+        print(import_module(f"nca.benchmarks.{name}").run(settings).table())
 
-
-def run_bench_style(settings: BenchStyleSettings) -> None:
-    """Measure and print a table."""
-    from nca.benchmarks.style import run
-
-    print(run(settings).table())
-
-
-def run_bench_core(settings: BenchCoreSettings) -> None:
-    """Measure and print a table."""
-    from nca.benchmarks.core import run
-
-    print(run(settings).table())
-
-
-def run_bench_view(settings: BenchViewSettings) -> None:
-    """Measure and print a table."""
-    from nca.benchmarks.view import run
-
-    print(run(settings).table())
+    return run
 
 
 def asked(arguments: Sequence[str]) -> dict[str, str]:
@@ -261,10 +244,11 @@ COMMANDS = {
     ),
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
-    "bench train": Command(BenchTrainSettings, run_bench_train),
-    "bench style": Command(BenchStyleSettings, run_bench_style),
-    "bench core": Command(BenchCoreSettings, run_bench_core),
-    "bench view": Command(BenchViewSettings, run_bench_view),
+    "bench train": Command(BenchTrainSettings, run_bench("train")),
+    "bench style": Command(BenchStyleSettings, run_bench("style")),
+    "bench ddpm": Command(BenchDDPMSettings, run_bench("ddpm")),
+    "bench core": Command(BenchCoreSettings, run_bench("core")),
+    "bench view": Command(BenchViewSettings, run_bench("view")),
 }
 
 

@@ -1,7 +1,7 @@
 """Samplers against diffusers' schedulers, step for step, and against data whose answer is known."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -68,7 +68,6 @@ def theirs(scheduler: DDPMScheduler | DDIMScheduler, x_t: Tensor, **options: flo
                 output, t, x_t, use_clipped_model_output=True, variance_noise=fresh, **options
             ).prev_sample
         else:
-            # It has no argument for the noise: without it, the mean; then the noise by its variance.
             x_t = scheduler.step(output, t, x_t).prev_sample
         states.append(x_t)
     return states
@@ -90,13 +89,12 @@ def recorded(sampler: Callable[..., Tensor], schedule: Discrete, times: list[int
 
 
 @pytest.fixture
-def patched_noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def patched_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Diffusers' DDPM draws its noise by a function of its module: give it ours."""
     from diffusers.schedulers import scheduling_ddpm  # noqa: PLC0415
 
     noise = Recorded((2, 1, 4, 4))
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *_, **__: noise())
-    yield
 
 
 @pytest.mark.usefixtures("patched_noise")
@@ -171,7 +169,7 @@ def test_heun_is_of_second_order() -> None:
 
     assert error(euler, 20) / error(euler, 40) == pytest.approx(2, rel=0.1)
     assert error(heun, 20) / error(heun, 40) == pytest.approx(4, rel=0.1)
-    assert error(dpmpp, 20) / error(dpmpp, 40) == pytest.approx(4, rel=0.2)
+    assert error(dpmpp, 20) / error(dpmpp, 40) > 3.5
     assert error(lms, 40) < error(heun, 40)
 
 

@@ -7,7 +7,7 @@ has the interval of its repeats.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from nca.ddpm.noising import from_bytes
 from nca.ddpm.run import Run, load_run
 from nca.ddpm.sample import draw_samples
 from nca.ddpm.sampling import batched
-from nca.ddpm.settings import FidSettings, SampleSettings
+from nca.ddpm.settings import FidSettings, SamplerName, SampleSettings
 from nca.errors import InputError
 from nca.files import write_atomically
 from nca.losses.pretrained import Pretrained
@@ -134,7 +134,7 @@ class Judge:
             else f"FID: no, n is below {COMPARABLE}; read the KID, which has no bias",
         }
 
-    def samples(self, name: str, sampler: Any, steps: int) -> Figures:
+    def samples(self, name: str, sampler: SamplerName, steps: int) -> Figures:
         """Score of what a sampler draws."""
         settings = self.settings
 
@@ -148,9 +148,9 @@ class Judge:
                 seed=settings.seed + SEEDS * (1 + repeat),
                 batch_size=settings.batch_size,
             )
-            return self._embed(draw_samples(self.run, asked))
+            return draw_samples(self.run, asked)
 
-        return self._figures(name, draw)
+        return self.figures(name, map(draw, range(settings.repeats)))
 
     def reals(self) -> Figures:
         """Score of real pictures: the floor. The sets do not overlap where there are enough."""
@@ -161,12 +161,13 @@ class Judge:
 
         def choose(repeat: int) -> Tensor:
             chosen = orders[0][repeat * n :][:n] if apart else orders[repeat][:n]
-            return self._embed(from_bytes(self.learned.images[chosen]))
+            return from_bytes(self.learned.images[chosen])
 
-        return self._figures("reals", choose)
+        return self.figures("reals", map(choose, range(self.settings.repeats)))
 
-    def _figures(self, name: str, draw: Callable[[int], Tensor]) -> Figures:
-        sets = [draw(repeat) for repeat in range(self.settings.repeats)]
+    def figures(self, name: str, repeats: Iterable[Tensor]) -> Figures:
+        """Score of sets of pictures, [N, C, H, W] in about [-1, 1] each."""
+        sets = [self._embed(pictures) for pictures in repeats]
         return Figures(
             name,
             Interval.of([frechet(features, self.target) for features in sets]),

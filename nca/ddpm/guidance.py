@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from nca.ddpm.denoiser import Denoise
-from nca.losses.features import FeatureExtractor
+from nca.losses.build import build_features
+from nca.losses.statistics import Gram
+from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe, relative
 
 
 class ClassFree:
@@ -28,7 +30,7 @@ class ClassFree:
 
 
 class Distance(Protocol):
-    """A loss of pictures, such as :class:`~nca.losses.texture.TextureLoss`."""
+    """A loss of pictures, such as :class:`~nca.losses.style.StyleLoss`."""
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
         """[B, 3, H, W] in about [0, 1] -> terms by name, [B] each; their sum is what is lost."""
@@ -71,25 +73,31 @@ def to_unit(pictures: Tensor) -> Tensor:
     return ((pictures + 1) / 2).expand(-1, 3, -1, -1)
 
 
-class Structure:
-    """Distance of the features of pictures from those of one picture, place by place.
-
-    The perceptual loss of Johnson et al. 2016: what is where, not which pixel has which value.
+def style_distance(style: Tensor, features: str) -> StyleLoss:
+    """The Gram loss of style transfer, as something to guide by.
 
     Args:
-        features: what is compared.
-        picture: [1, 3, H, W] in [0, 1].
+        style: [1, 3, H, W] in [0, 1].
+        features: see :func:`~nca.losses.build.build_features`.
+
+    Raises:
+        InputError: the features cannot be had.
     """
+    extractor, statistic = build_features(features, style), Gram()
+    targets = describe(extractor(style, torus=False), statistic)
+    return StyleLoss(extractor, styles=[StyleTerm(targets, statistic, name="style")])
 
-    def __init__(self, features: FeatureExtractor, picture: Tensor) -> None:
-        self.features = features
-        with torch.no_grad():
-            self.targets = features(picture, torus=False)
 
-    def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Distance`; 1 where nothing of a layer is as it was."""
-        return {
-            name: (layer - self.targets[name]).square().mean((1, 2, 3))
-            / (self.targets[name].square().mean() + 1e-12)
-            for name, layer in self.features(images, torus=False).items()
-        }
+def structure_distance(picture: Tensor, features: str) -> StyleLoss:
+    """The content loss of style transfer: what is where, not which pixel has which value.
+
+    Args:
+        picture: [1, 3, S, S] in [0, 1], of the size of the samples.
+        features: see :func:`~nca.losses.build.build_features`.
+
+    Raises:
+        InputError: the features cannot be had.
+    """
+    extractor = build_features(features, picture)
+    layers = extractor(picture, torus=False)
+    return StyleLoss(extractor, content=ContentTerm(layers, relative(layers, 1.0, {})))

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from nca.ddpm.denoiser import Denoise
-from nca.ddpm.guidance import Distance, Guided, Structure, to_unit
+from nca.ddpm.guidance import (
+    Distance,
+    Guided,
+    structure_distance,
+    style_distance,
+    to_unit,
+)
 from nca.ddpm.noising import from_bytes
 from nca.ddpm.results import Movie, enlarged, sheet, stack
 from nca.ddpm.run import Model, Run, load_run
@@ -16,7 +22,6 @@ from nca.ddpm.sampling import batched, draw, noise_levels
 from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
-from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.training.movie import write_movie
 
 MOVIES = (".webp", ".gif", ".apng", ".mp4")
@@ -115,17 +120,11 @@ def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance
     distances: list[tuple[Distance, float]] = []
     if settings.style is not None:
         style = read_square(settings.style, settings.style_size)[None]
-        distances.append((_texture_loss(settings, style), settings.style_weight))
+        distances.append((style_distance(style, settings.features), settings.style_weight))
     if like is not None and settings.like_weight > 0:
-        picture = to_unit(like[None])
-        structure = Structure(_texture_loss(settings, picture).features, picture)
+        structure = structure_distance(to_unit(like[None]), settings.features)
         distances.append((structure, settings.like_weight))
     return distances
-
-
-def _texture_loss(settings: SampleSettings, picture: Tensor) -> TextureLoss:
-    generator = torch.Generator().manual_seed(settings.seed)
-    return build_texture_loss(picture, settings.features, "gram", generator, torus=False)
 
 
 def _like(settings: SampleSettings, model: Model) -> Tensor | None:

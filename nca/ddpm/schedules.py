@@ -74,7 +74,7 @@ class Discrete:
 
     def quantiles(self, times: Tensor) -> Tensor:
         """See :class:`Schedule`; the middle of what gives the time."""
-        return (times + 0.5) / len(self)
+        return (times.double() + 0.5) / len(self)
 
     def sigma(self, times: Tensor) -> Tensor:
         """See :class:`Schedule`; between two times, log sigma is interpolated."""

@@ -1,0 +1,116 @@
+"""`nca bench ddpm`: DPM-Solver++ in 20 steps against the lesson's DDPM with 1,000, in one run.
+
+Both draw the same number of samples with one model, in turn; the ratio is of CPU times, batch by
+batch. The KID of both is taken of the samples that were timed, and so is that of real pictures.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.report import Row
+from nca.benchmarks.settings import BenchDDPMSettings
+from nca.benchmarks.timing import ratios
+from nca.ddpm.fid import Figures, Judge
+from nca.ddpm.run import load_run
+from nca.ddpm.sample import draw_samples
+from nca.ddpm.settings import FidSettings, SampleSettings
+from nca.files import write_atomically
+
+FAST, SLOW = "dpmpp, 20 steps", "ddpm, 1,000 steps"
+SAMPLERS: dict[str, dict[str, Any]] = {
+    FAST: {"sampler": "dpmpp", "steps": 20},
+    SLOW: {"sampler": "ddpm", "steps": 1000},
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured."""
+
+    machine: dict[str, Any]
+    protocol: dict[str, Any]
+    rows: list[Row]
+    distances: list[Figures]
+
+    def write(self, path: Path) -> None:
+        """Write JSON.
+
+        Raises:
+            InputError: the path cannot be written.
+        """
+        write_atomically(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+    def table(self) -> str:
+        """Everything, for a person."""
+        lines = [f"{key}: {value}" for key, value in (self.machine | self.protocol).items()]
+        lines.append("")
+        for row in self.rows:
+            lines.append(
+                f"{row.name}: {row.ratio:.1f} {row.unit} [{row.low:.1f} .. {row.high:.1f}]"
+            )
+        lines += ["", "KID x 1000, mean of the repeats [95 % interval]:"]
+        for figures in self.distances:
+            kid = figures.kid
+            lines.append(
+                f"  {figures.name:20} {1e3 * kid.mean:9.2f} "
+                f"[{1e3 * kid.low:.2f} .. {1e3 * kid.high:.2f}]"
+            )
+        return "\n".join(lines)
+
+
+def run(settings: BenchDDPMSettings) -> Report:
+    """Measure, and write what was asked for.
+
+    Raises:
+        InputError: the checkpoint is not usable, or a result cannot be written.
+    """
+    asked = FidSettings(settings.run, n=settings.n, repeats=settings.repeats)
+    model = load_run(settings.run)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        judge = Judge(model, asked)
+        times: dict[str, list[float]] = {name: [] for name in SAMPLERS}
+        sets: dict[str, list[Tensor]] = {name: [] for name in SAMPLERS}
+
+        def draw(name: str, repeat: int) -> Tensor:
+            wanted = SampleSettings(
+                run=settings.run,
+                out=settings.run,
+                n=settings.n,
+                seed=1 + repeat * settings.n,
+                **SAMPLERS[name],
+            )
+            return draw_samples(model, wanted)
+
+        for repeat in range(settings.repeats):
+            for name in SAMPLERS:
+                pictures, seconds = timed(lambda: draw(name, repeat))  # noqa: B023
+                times[name].append(seconds)
+                sets[name].append(pictures)
+        distances = [judge.figures(name, pictures) for name, pictures in sets.items()]
+        distances.append(judge.reals())
+    finally:
+        torch.set_num_threads(threads)
+    ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
+    protocol = judge.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
+    report = Report(describe_machine(), protocol, [ratio], distances)
+    if settings.json is not None:
+        report.write(settings.json)
+    return report
+
+
+def timed(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """The result and the CPU seconds that it took."""
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start
