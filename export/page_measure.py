@@ -87,6 +87,7 @@ def _run(
             "nca_base": step_base(step, data["start"]["seed"]),
             "nca_turn": (1.0, 0.0),
             "nca_scale": 1.0,
+            "nca_pace": 1.0,
             "nca_rule": -1,
             "nca_first": True,
         }
