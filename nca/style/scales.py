@@ -105,7 +105,7 @@ class Scales(Callback):
         model.show(resize(model().clamp(0, 1), size))
         grow_optimizer(learner.optimizer, model.pixels)
         if self.ema is not None:
-            self.ema.weights, self.ema.steps = [model.pixels.detach().clone()], 0
+            self.ema.restart(model)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of the scale."""

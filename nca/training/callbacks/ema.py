@@ -40,6 +40,12 @@ class EMA(Callback):
             for average, weight in zip(self.weights, self._followed, strict=True)
         ]
 
+    def restart(self, model: nn.Module) -> None:
+        """Begin anew with the weights of a model that has other ones now, such as larger ones."""
+        self._followed = list(model.parameters())
+        self.weights = [weight.detach().clone() for weight in self._followed]
+        self.steps = 0
+
     @torch.no_grad()
     def after_step(self, _: "Learner") -> None:
         """Move the average towards the weights."""
