@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What the tests with real graphics and a real browser need, by Debian's names.
-PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotool glslang-tools mesa-vulkan-drivers
+PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
+            g++-aarch64-linux-gnu qemu-user-static
 
 .PHONY: demo test check system-packages
 
@@ -12,7 +13,7 @@ demo: $(VENV)/base
 	$(BIN)/nca demo --out demo --overwrite
 
 test: $(VENV)/dev system-packages check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

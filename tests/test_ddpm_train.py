@@ -163,8 +163,8 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     """Each takes its part of the batches; what they learn together is one checkpoint."""
     pictures = write_pictures(tmp_path / "pictures")
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-        "--master_port", "29671", "-m", "nca", "ddpm", "train", "--data", str(pictures),
+        sys.executable, "-m", "torch.distributed.run", "--standalone",
+        "--nproc_per_node", "2", "-m", "nca", "ddpm", "train", "--data", str(pictures),
         "--out", str(tmp_path / "run"), "--size", str(SIDE), "--channels", "8", "16",
         "--groups", "4", "--batch-size", "8", "--iterations", "4", "--quiet",
         "--noise-steps", "50",

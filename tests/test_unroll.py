@@ -85,7 +85,7 @@ def test_no_step_is_the_identity() -> None:
 
 def test_what_native_cannot_compute_goes_to_torch() -> None:
     case = make_case()
-    rounding = make_case(quantization=Quantization(state=Quantizer(4.0, 0.5)))
+    rounding = make_case(quantization=Quantization(hidden=Quantizer(4.0, 0.5)))
     with pytest.raises(InputError, match="round"):
         unroll(rounding.state, rounding.rule, rounding.masks, backend="native")
     double = make_case().rule.double()
@@ -131,9 +131,10 @@ def test_backends_are_described() -> None:
     assert reports["native"].available
     assert "float32" in reports["native"].detail
     assert [name for name, report in reports.items() if report.taken] == ["native"]
-    growing = describe_backends(make_case(alive_threshold=0.1).rule)
-    assert "no alive threshold" in growing[1].detail
-    assert [report.name for report in growing if report.taken] == ["torch"]
+    rounding = make_case(quantization=Quantization(hidden=Quantizer(4.0, 0.5)))
+    reports = {report.name: report for report in describe_backends(rounding.rule)}
+    assert "does not round" in reports["native"].detail
+    assert [name for name, report in reports.items() if report.taken] == ["torch"]
 
 
 @pytest.mark.parametrize("backend", ["torch", "native"])

@@ -163,6 +163,19 @@ def test_the_panel_has_the_pointer_only_over_itself(hand):
     assert not hand.panel.has_pointer
 
 
+def test_a_button_that_goes_down_as_the_pointer_comes_is_the_panel_s(hand):
+    hand.panel.move(100, 100)
+    hand.look(2)
+    hand.panel.move(950, 40)  # no frame has been drawn since
+    assert hand.panel.has_pointer
+    hand.panel.move(100, 100)
+    hand.look(1)
+    hand.panel.button(0, True)
+    hand.look(2)
+    hand.panel.move(950, 40)
+    assert not hand.panel.has_pointer, "a stroke that began outside goes on"
+
+
 def test_it_stays_inside_small_windows_and_large_ones(gl, hand):
     for size in ((1000, 900), (300, 200), (64, 64), (2000, 400)):
         hand.player.resize(*size)

@@ -60,12 +60,26 @@ class Panel:
         imgui.backends.opengl3_init("#version 330")
         self._drawn_at = time.monotonic()
         self._visible = False
+        self._pointer = (-1.0, -1.0)
+        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as it was drawn
         self._seed: int | None = None
 
     @property
     def has_pointer(self) -> bool:
-        """The pointer is on a control, or holds one."""
-        return self._visible and imgui.get_io().want_capture_mouse
+        """The pointer is on the panel, or holds one of its controls.
+
+        ImGui itself tells that of the last frame: a button that goes down as soon as the pointer
+        has come would be taken for a stroke on the texture below.
+        """
+        if not self._visible:
+            return False
+        pressed = any(imgui.is_mouse_down(button) for button in range(3))
+        return imgui.get_io().want_capture_mouse or (self._is_over() and not pressed)
+
+    def _is_over(self) -> bool:
+        x, y = self._pointer
+        left, top, right, bottom = self._edges
+        return left <= x < right and top <= y < bottom
 
     @property
     def busy(self) -> bool:
@@ -74,6 +88,7 @@ class Panel:
 
     def move(self, x: float, y: float) -> None:
         """Take note of the pointer, in pixels."""
+        self._pointer = x, y
         imgui.get_io().add_mouse_pos_event(x, y)
 
     def button(self, button: int, down: bool) -> None:
@@ -129,6 +144,8 @@ class Panel:
         )
         for section in (self._motion, self._brush, self._texture, self._view, self._keep):
             section()
+        corner, size = imgui.get_window_pos(), imgui.get_window_size()
+        self._edges = corner.x, corner.y, corner.x + size.x, corner.y + size.y
         imgui.end()
         imgui.render()
         target.use()

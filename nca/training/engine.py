@@ -4,6 +4,7 @@ Precision, scaling, accumulation and the number of processes are its business, s
 loop nor a callback ever asks. Several processes: :mod:`nca.training.accelerate_engine`.
 """
 
+import atexit
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -207,7 +208,14 @@ def launched(*, bfloat16: bool = False) -> Engine:
             f"{process_count()} processes were started, and accelerate sees "
             f"{accelerator.num_processes}; start them with torchrun or accelerate launch"
         )
+    atexit.register(_leave_group)
     return Accelerate(accelerator)
+
+
+def _leave_group() -> None:
+    """A group whose threads are still there when Python ends may abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def bfloat16_is_fast() -> bool:
