@@ -22,7 +22,7 @@ from nca.texture.results import growth_stops
 from nca.texture.scaling import folded, scale_filters
 from nca.texture.selection import Candidate, KeepBest, long_run_score
 from nca.texture.settings import PRESETS, TrainSettings
-from nca.texture.train import RESULTS, TextureTraining, prepare_folder, train
+from nca.texture.train import RESULTS, TextureTraining, train
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -304,20 +304,6 @@ def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
     assert trained.restores > 0
     assert "the states blew up; back to earlier weights" in capsys.readouterr().err
     assert all(torch.isfinite(p).all() for p in trained.rule.parameters())
-
-
-def test_folders_with_results_are_not_overwritten(settings: TrainSettings, tmp_path: Path) -> None:
-    prepare_folder(settings)
-    (settings.out / "preview.png").touch()
-    (settings.out / "mine.txt").touch()
-    with pytest.raises(InputError, match=r"has preview\.png already; use --overwrite"):
-        prepare_folder(settings)
-    prepare_folder(replace(settings, overwrite=True))
-    assert [p.name for p in settings.out.iterdir()] == ["mine.txt"]
-    with pytest.raises(InputError, match=r"--resume: there is no checkpoint\.pt"):
-        prepare_folder(replace(settings, resume=True))
-    with pytest.raises(InputError, match="is a file; give a folder"):
-        prepare_folder(replace(settings, out=settings.picture))
 
 
 def test_growth_is_slow_at_first() -> None:

@@ -24,8 +24,9 @@ from nca.errors import InputError
 from nca.files import write_atomically
 from nca.rulefile import load_rule
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
-from nca.texture.train import CHECKPOINT, RULE, train
+from nca.texture.train import RULE, train
 from nca.training.callbacks import Progress
+from nca.training.folder import CHECKPOINT
 from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"

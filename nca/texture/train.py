@@ -6,7 +6,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import torch
 
 import nca
 from nca.errors import InputError
-from nca.files import write_atomically
 from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.newest import WriteNewest
@@ -41,14 +40,23 @@ from nca.training.callbacks import (
 )
 from nca.training.callbacks.plot import write_loss_plot
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
+from nca.training.folder import (
+    CHECKPOINT,
+    SETTINGS,
+    as_json,
+    check_resumable,
+    prepare_folder,
+    write_settings,
+)
 from nca.training.learner import Learner
 from nca.unroll.threads import fastest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RULE, CHECKPOINT, SETTINGS = "rule.safetensors", "checkpoint.pt", "settings.json"
+RULE = "rule.safetensors"
 RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", CHECKPOINT, SETTINGS)
+LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 WORTH_A_LOOK = {
     RULE: "the rule",
@@ -102,7 +110,10 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     target = task_of(settings).read(settings)
     engine = _engine(settings)
     if engine.rank == 0:
-        prepare_folder(settings)
+        if settings.resume:
+            check_resumable(settings, LIMITS)
+        else:
+            prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
         if show is not None:
             show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
@@ -112,52 +123,6 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     if engine.rank > 0:
         sys.exit()
     return training.finish()
-
-
-def prepare_folder(settings: TrainSettings) -> None:
-    """Make the folder, or check that it may be written to.
-
-    Raises:
-        InputError: it holds results and neither --overwrite nor --resume is given, or --resume is
-            and there is nothing to resume.
-    """
-    folder = settings.out
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file; give a folder")
-    if settings.resume:
-        if not (folder / CHECKPOINT).is_file():
-            raise InputError(f"--resume: there is no {CHECKPOINT} in {folder}")
-        _check_same(settings)
-        return
-    found = [name for name in RESULTS if (folder / name).exists()]
-    if found and not settings.overwrite:
-        raise InputError(f"--out {folder}: has {found[0]} already; use --overwrite or --resume")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in found:
-            (folder / name).unlink()
-    except OSError as error:
-        raise InputError(f"--out {folder}: {error.strerror}") from error
-
-
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
-
-
-def _check_same(settings: TrainSettings) -> None:
-    """Refuse to go on with other settings than the checkpoint is from, but for the limits."""
-    path = settings.out / SETTINGS
-    try:
-        before = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"--resume: {path} cannot be read: {error}") from error
-    for name, value in json.loads(_as_json(settings)).items():
-        if name not in LIMITS and before.get(name, value) != value:
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"--resume: {flag} was {before[name]}, not {value}; it cannot change")
-
-
-def _as_json(settings: TrainSettings) -> str:
-    return json.dumps(asdict(settings), default=str, indent=1)
 
 
 FRESH_SEEDS = 100  # beyond those by which the rule was chosen
@@ -220,7 +185,7 @@ class TextureTraining:
     def fit(self) -> None:
         """Train, by iterations if their number is set, else by time."""
         if self.learner.engine.rank == 0:
-            write_atomically(self.settings.out / SETTINGS, _as_json(self.settings).encode())
+            write_settings(self.settings)
         iterations = self.settings.iterations
         before = torch.get_num_threads()
         torch.set_num_threads(1 if iterations is not None else self._fastest_threads())
@@ -279,7 +244,7 @@ class TextureTraining:
     def _report(self, kept_from: int, score: float) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
         return {
-            "settings": json.loads(_as_json(settings)),
+            "settings": json.loads(as_json(settings)),
             "target": settings.picture.name,
             "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
             "iterations": learner.iteration,

@@ -1,0 +1,58 @@
+"""Folders of results."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from nca.errors import InputError
+from nca.training.folder import (
+    CHECKPOINT,
+    SETTINGS,
+    check_resumable,
+    prepare_folder,
+    write_settings,
+)
+
+RESULTS = ("preview.png", SETTINGS, CHECKPOINT)
+
+
+@dataclass(frozen=True)
+class Settings:
+    out: Path
+    learning_rate: float = 0.1
+    iterations: int = 5
+
+
+def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "run"
+    prepare_folder(folder, RESULTS, overwrite=False)
+    for name in ("preview.png", "mine.txt"):
+        (folder / name).touch()
+    with pytest.raises(InputError, match=r"has preview\.png already; use --overwrite"):
+        prepare_folder(folder, RESULTS, overwrite=False)
+    prepare_folder(folder, RESULTS, overwrite=True)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; give a folder"):
+        prepare_folder(tmp_path / "file", RESULTS, overwrite=True)
+    with pytest.raises(InputError, match="Not a directory"):
+        prepare_folder(tmp_path / "file" / "run", RESULTS, overwrite=True)
+
+
+def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:
+    settings = Settings(tmp_path)
+    with pytest.raises(InputError, match=r"there is no checkpoint\.pt in"):
+        check_resumable(settings, ("iterations",))
+    (tmp_path / CHECKPOINT).touch()
+    with pytest.raises(InputError, match=r"settings\.json cannot be read"):
+        check_resumable(settings, ("iterations",))
+    write_settings(settings)
+    assert json.loads((tmp_path / SETTINGS).read_text())["iterations"] == 5
+    check_resumable(replace(settings, iterations=9), ("iterations",))
+    with pytest.raises(InputError, match=r"--learning-rate was 0\.1, not 0\.2; it cannot change"):
+        check_resumable(replace(settings, learning_rate=0.2), ("iterations",))
