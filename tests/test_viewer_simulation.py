@@ -33,7 +33,7 @@ def noise(rule: Rule, height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
         RuleSettings(12, 32, "reflect", 0.25),
         RuleSettings(16, 32, "zeros", 1.0, alive_threshold=0.1),
         RuleSettings(24, 48, "replicate"),
-        RuleSettings(36, 72),
+        RuleSettings(36, 24),
     ],
     ids=lambda s: f"{s.channels}-{s.padding}-{s.alive_threshold}",
 )
