@@ -20,6 +20,9 @@ COSINE = "1 - cosine of the gradients"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
 # Where two features are as good as equal, max pooling may take the other one in float32.
 ITERATION_LIMIT = 1e-3
+# A hidden value within rounding of the ReLU's kink lands on either side, by the order of the sums:
+# one in some million does, and a weight's gradient shows it.
+PEER_LIMIT = 1e-3
 
 Gradients = list[Tensor]
 
@@ -82,7 +85,7 @@ def check_peer(name: str, channels: int, hidden: int) -> Parity:
     right = _lesson_gradients(
         work.model, work.state, work.masks, lambda last: (last * work.upstream.double()).sum()
     )
-    return _compare(f"{name} float32", [last, *gradients], right, False, FLOAT32_LIMIT)
+    return _compare(f"{name} float32", [last, *gradients], right, False, PEER_LIMIT)
 
 
 def _lesson_gradients(

@@ -186,6 +186,17 @@ def filter_tensor() -> Tensor:
     return torch.tensor(DEFAULT_FILTERS)
 
 
+def pad(state: Tensor, padding: Padding) -> Tensor:
+    """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
+    return F.pad(state, (1, 1, 1, 1), mode="constant" if padding == "zeros" else padding)
+
+
+def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
+    """Tell which cells have a living neighbor or live themselves, [B, C, H, W] -> [B, 1, H, W]."""
+    neighborhood = F.max_pool2d(pad(state[:, ALPHA : ALPHA + 1], padding), 3, stride=1)
+    return neighborhood > threshold
+
+
 class Rule(nn.Module):
     """A rule: its settings, its filters and its weights.
 
@@ -225,8 +236,7 @@ class Rule(nn.Module):
 
     def pad(self, state: Tensor) -> Tensor:
         """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
-        mode = "constant" if self.settings.padding == "zeros" else self.settings.padding
-        return F.pad(state, (1, 1, 1, 1), mode=mode)
+        return pad(state, self.settings.padding)
 
     def perceive(self, state: Tensor) -> Tensor:
         """Correlate every channel with every filter, [B, C, H, W] -> [B, C*K, H, W]."""
@@ -264,8 +274,7 @@ class Rule(nn.Module):
 
     def alive(self, state: Tensor) -> Tensor:
         """Tell which cells have a living neighbor or live themselves, [B, 1, H, W] bool."""
-        neighborhood = F.max_pool2d(self.pad(state[:, ALPHA : ALPHA + 1]), 3, stride=1)
-        return neighborhood > (self.settings.alive_threshold or 0.0)
+        return alive(state, self.settings.alive_threshold or 0.0, self.settings.padding)
 
     def fire_masks(
         self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0

@@ -16,10 +16,7 @@ def on_gpu(case: Case) -> Case:
     return Case(rule.cuda(), *(tensor.cuda() for tensor in tensors))
 
 
-WITHOUT_LIFE = [name for name, case in CASES.items() if "alive_threshold" not in case]
-
-
-@pytest.mark.parametrize("name", WITHOUT_LIFE)
+@pytest.mark.parametrize("name", CASES)
 def test_float32_agrees_with_float64_steps(name: str) -> None:
     case = make_case(**CASES[name])
     right, got = oracle(case), results(unroll_cuda, case)

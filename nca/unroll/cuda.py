@@ -16,9 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.rule import Padding, Quantization, Rule, dense_kernel
+from nca.rule import Padding, Quantization, Rule, alive, dense_kernel, pad
 
-PAD_MODES = {"zeros": "constant"}
 WARM_UPS = 3  # as torch's notes on CUDA graphs ask for
 KEPT_GRAPHS = 16
 
@@ -37,17 +36,21 @@ class Step(NamedTuple):
 
     padding: Padding
     hidden_clip: float | None
+    alive_threshold: float | None
     dtype: torch.dtype
 
 
 def step_forward(step: Step, weights: Weights, state: Tensor, mask: Tensor) -> tuple[Tensor]:
     """State after a step; takes [B, C, H, W] and [B, H, W] float32."""
     kernel, b1, w2, b2 = (weight.to(step.dtype) for weight in weights)
-    padded = F.pad(state, (1, 1, 1, 1), mode=PAD_MODES.get(step.padding, step.padding))
-    hidden = F.conv2d(padded.to(step.dtype), kernel, b1).relu()
+    hidden = F.conv2d(pad(state, step.padding).to(step.dtype), kernel, b1).relu()
     if step.hidden_clip is not None:
         hidden = hidden.clamp(max=step.hidden_clip)
-    return (state + F.conv2d(hidden, w2, b2) * mask[:, None],)
+    after = state + F.conv2d(hidden, w2, b2) * mask[:, None]
+    if step.alive_threshold is not None:
+        lives = (alive(each, step.alive_threshold, step.padding) for each in (state, after))
+        after = after * torch.logical_and(*lives)
+    return (after,)
 
 
 def step_backward(
@@ -67,7 +70,6 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         "no GPU that torch can use was found": not torch.cuda.is_available(),
         "its tensors are not on a GPU": any(tensor.device.type != "cuda" for tensor in tensors),
         "it computes float32 states only": any(tensor.dtype != torch.float32 for tensor in tensors),
-        "it has no alive threshold": rule.settings.alive_threshold is not None,
         "it does not round": rule.settings.quantization != Quantization(),
     }
     return next((text for text, met in obstacles.items() if met), None)
@@ -80,6 +82,7 @@ def unroll_cuda(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     step = Step(
         rule.settings.padding,
         rule.settings.hidden_clip,
+        rule.settings.alive_threshold,
         torch.get_autocast_dtype(device) if autocast else state.dtype,
     )
     with torch.autocast(device, enabled=False):
