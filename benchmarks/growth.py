@@ -7,6 +7,7 @@ import torch
 
 from nca.benchmarks.ours import precision
 from nca.benchmarks.report import Row
+from nca.benchmarks.settings import SMALL
 from nca.benchmarks.timing import interleave, ratios
 from nca.rng import random_masks
 from nca.rule import Rule, RuleSettings
@@ -23,12 +24,14 @@ class Size:
     steps: int = 16
 
 
-VALUES = {
+VALUES: dict[str, tuple[int, ...]] = {
     "grid": (48, 192, 384),
     "channels": (4, 8, 16, 32),
     "hidden": (16, 32, 48, 192, 384),
     "steps": (8, 32, 64),
 }
+if SMALL:  # what needs no other library than the usual size
+    VALUES = {"grid": (48,), "steps": (8,)}
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:

@@ -10,11 +10,12 @@ from nca.benchmarks.lesson import LessonLoss, SimpleCA, lesson_overflow, make_vg
 from nca.benchmarks.ours import frozen_loss, precision, to_rule
 from nca.benchmarks.peers import PeerWork
 from nca.benchmarks.report import Parity
+from nca.benchmarks.settings import SMALL
 from nca.rng import random_masks
 from nca.unroll import Backend, unroll
 from nca.unroll.simulate import simulate
 
-SIZE, BATCH, STEPS = 64, 2, 16
+SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"
 COSINE = "1 - cosine of the gradients"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3

@@ -1,5 +1,6 @@
 """Settings of the benchmarks, without heavy imports."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,9 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
+
+# Small work for the test that `nca bench train` does all it should: its figures mean nothing.
+SMALL = bool(os.environ.get("NCA_BENCH_SMALL"))
 
 
 @dataclass(frozen=True)

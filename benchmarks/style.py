@@ -6,12 +6,7 @@ and once for the content, keeps the net in training mode, and lets gradients be 
 million weights. The weights are random: they cost the same.
 """
 
-import argparse
 import copy
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +15,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import nca
+from nca.benchmarks.apart import measure_here, run_apart
 from nca.benchmarks.lesson import TAPS, make_vgg16
 from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.timing import interleave, ratios
-from nca.benchmarks.train import ENVIRONMENT
 from nca.losses.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe
@@ -163,33 +157,16 @@ def measure(rounds: int) -> Report:
 
 
 def run(settings: BenchStyleSettings) -> Report:
-    """Measure in a process of its own, one thread; write what was asked for.
+    """Measure in a process of its own; write what was asked for.
 
     Raises:
         InputError: the result cannot be written.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "nca.benchmarks.style", str(settings.rounds), str(result)]
-        path = os.pathsep.join(
-            [str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        )
-        subprocess.run(command, env=os.environ | ENVIRONMENT | {"PYTHONPATH": path}, check=True)
-        report = Report.from_dict(json.loads(result.read_text()))
+    report = run_apart("style", settings.rounds)
     if settings.json is not None:
         report.write(settings.json)
     return report
 
 
-def main() -> None:
-    """Measure and write the report, for :func:`run`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("rounds", type=int)
-    parser.add_argument("result", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    measure(arguments.rounds).write(arguments.result)
-
-
 if __name__ == "__main__":
-    main()
+    measure_here(measure)

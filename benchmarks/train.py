@@ -4,20 +4,15 @@ The work is the lesson's larger rule (12 channels, 96 hidden units) on four stat
 cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden).
 """
 
-import argparse
-import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-import nca
+from nca.benchmarks.apart import measure_here, run_apart
 from nca.benchmarks.growth import measure_growth
 from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
@@ -27,15 +22,15 @@ from nca.benchmarks.parity import check_iteration, check_peer, check_simulation,
 from nca.benchmarks.peers import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
-from nca.benchmarks.settings import BenchTrainSettings
+from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
 from nca.rng import random_masks
 from nca.unroll import Backend, unroll
 from nca.unroll.simulate import simulate
 
 FULL, TINY = (12, 96), (4, 8)  # channels and hidden units
-BATCH, SIZE, STEPS = 4, 128, 32
-SIMULATED_SIZE, SIMULATED_STEPS = 256, 16
+BATCH, SIZE, STEPS = (4, 32, 4) if SMALL else (4, 128, 32)
+SIMULATED_SIZE, SIMULATED_STEPS = (32, 4) if SMALL else (256, 16)
 LESSON = "the lesson's, malloc tuned"
 
 GATES = [
@@ -52,30 +47,14 @@ BFLOAT16_GATES = [
 ]
 NO_BFLOAT16 = "this processor has no bfloat16 arithmetic"
 
-# Glibc gives large blocks back at once by default and the kernel then has to zero them again: that
-# costs the lesson's step up to half its time. It is the peer's due to be measured at its best.
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
-    "MALLOC_TOP_PAD_": str(2**30),
-}
-
 
 def run(settings: BenchTrainSettings) -> Report:
-    """Measure in a process of its own, one thread, pinned to one CPU; write what was asked for.
+    """Measure in a process of its own; write what was asked for.
 
     Raises:
         InputError: a result cannot be written.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "nca.benchmarks.train", str(settings.rounds), str(result)]
-        path = os.pathsep.join(
-            [str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        )
-        subprocess.run(command, env=os.environ | ENVIRONMENT | {"PYTHONPATH": path}, check=True)
-        report = Report.from_dict(json.loads(result.read_text()))
+    report = run_apart("train", settings.rounds)
     if settings.json is not None:
         report.write(settings.json)
     if settings.plot is not None:
@@ -83,8 +62,8 @@ def run(settings: BenchTrainSettings) -> Report:
     return report
 
 
-def measure(rounds: int, say: Callable[[str], None]) -> Report:
-    """Measure everything in this process; ``say`` is told what is being done."""
+def measure(rounds: int) -> Report:
+    """Measure everything in this process; standard error tells what is being done."""
     torch.manual_seed(0)
     peak = Peak()
     load_before, before = os.getloadavg()[0], peak.measure()
@@ -113,9 +92,15 @@ def measure(rounds: int, say: Callable[[str], None]) -> Report:
         "peak unit": "billion operations per CPU second of one core",
         "disturbed": is_disturbed(before, after),
         "rounds": rounds,
+        "sizes": "small: these figures mean nothing" if SMALL else "as documented",
     }
     gates = [*GATES, *BFLOAT16_GATES] if bench.bfloat16 else GATES
     return Report(machine, bench.parity, bench.rows, growth, gates, bench.absent)
+
+
+def say(text: str) -> None:
+    """Tell what is being done."""
+    print(f"nca bench: {text}", file=sys.stderr)
 
 
 class Bench:
@@ -284,18 +269,5 @@ def _lesson_unroll(sizes: tuple[int, int]) -> Callable[[], None]:
     return unroll_once
 
 
-def main() -> None:
-    """Measure and write the report, for :func:`run`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("rounds", type=int)
-    parser.add_argument("result", type=Path)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    report = measure(arguments.rounds, lambda text: print(f"nca bench: {text}", file=sys.stderr))
-    report.write(arguments.result)
-
-
 if __name__ == "__main__":
-    main()
+    measure_here(measure)

@@ -204,14 +204,22 @@ def _format(path: Path) -> str:
         raise InputError(f"{path}: unknown kind of picture {path.suffix!r}; use .png") from None
 
 
-def contact_sheet(pictures: Sequence[Image.Image], columns: int | None = None) -> Image.Image:
-    """Lay out pictures of one size in a grid with thin gaps; near-square by default."""
+def contact_sheet(
+    pictures: Sequence[Image.Image], columns: int | None = None, ground: str | None = "white"
+) -> Image.Image:
+    """Lay out pictures of one size in a grid with thin gaps; near-square by default.
+
+    Args:
+        pictures: at least one.
+        columns: of the grid.
+        ground: color of the gaps; None: they are transparent.
+    """
     columns = columns or math.ceil(len(pictures) ** 0.5)
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[0].size
     gap = max(2, width // 64)
     size = (columns * (width + gap) - gap, rows * (height + gap) - gap)
-    sheet = Image.new("RGB", size, "white")
+    sheet = Image.new("RGBA", size) if ground is None else Image.new("RGB", size, ground)
     for i, picture in enumerate(pictures):
         sheet.paste(picture, (i % columns * (width + gap), i // columns * (height + gap)))
     return sheet

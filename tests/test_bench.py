@@ -225,17 +225,24 @@ def test_memory_is_that_of_the_states() -> None:
 
 @pytest.mark.slow
 def test_the_command_measures_everything(tmp_path: Path) -> None:
-    out = tmp_path / "speed.json"
+    """All that it does, with small work; the peers have a test of their own."""
+    out, plot = tmp_path / "speed.json", tmp_path / "speed.svg"
     command = [sys.executable, "-m", "nca", "bench", "train", "--rounds", "3", "--json", str(out)]
-    root = Path(__file__).parents[1]
     done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+        [*command, "--plot", str(plot)], cwd=Path(__file__).parents[1], capture_output=True,
+        text=True, check=False, env=os.environ | {"NCA_BENCH_SMALL": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     data = json.loads(out.read_text())
     names = {row["name"] for row in data["rows"]}
     assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
+    assert {"iteration_torch", "unroll_torch_fp32", "unroll_memory_mb", "lesson_memory_mb"} <= names
+    assert all(name in done.stdout for name in names)
+    assert [row["name"] for row in data["growth"]] == ["grid 48", "steps 8"]
+    assert len(data["parity"]) >= 5
     assert all(check["met"] for check in data["parity"])
+    assert "mean nothing" in data["machine"]["sizes"]
+    assert plot.stat().st_size > 5000
     assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])
 
 

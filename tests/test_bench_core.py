@@ -12,6 +12,7 @@ from nca.errors import InputError
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "STEPS", 20)
+    monkeypatch.setattr(core, "EPOCH", 10)
 
 
 @pytest.mark.usefixtures("short")

@@ -40,25 +40,29 @@ def start(launcher: list[str], words: list[Any]) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
-TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+# On a machine without a GPU either starts processes on CPUs.
+TORCHRUN = "torch.distributed.run --standalone --nproc_per_node 2 -m"
+ACCELERATE = "accelerate.commands.launch --multi_gpu --num_processes 2 --main_process_port 0 -m"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", ["rule", "unet"])
-def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path: Path, job: str) -> None:
+@pytest.mark.parametrize(("job", "two"), [("rule", TORCHRUN), ("unet", ACCELERATE)])
+def test_two_processes_train_as_one_with_the_doubled_batch(
+    tmp_path: Path, job: str, two: str
+) -> None:
     found = []
-    for launcher, batch in ((TWO, 4), ([], 8)):
+    for launcher, batch in ((two.split(), 4), ([], 8)):
         path = tmp_path / f"{batch}.json"
         done = start([*launcher, "tests.several_processes"], [job, batch, path])
         assert done.returncode == 0, done.stderr
         found.append(json.loads(path.read_text()))
-    two, one = found
-    assert (two["processes"], one["processes"]) == (2, 1)
-    assert two["alike"], "the processes have come apart"
+    both, one = found
+    assert (both["processes"], one["processes"]) == (2, 1)
+    assert both["alike"], "the processes have come apart"
     assert len(one["losses"]) == 12
-    assert two["losses"] == pytest.approx(one["losses"], rel=LIMIT)
-    assert two["rates"] == pytest.approx(one["rates"], rel=1e-12)
-    assert two["weights"] == pytest.approx(one["weights"], abs=LIMIT)
+    assert both["losses"] == pytest.approx(one["losses"], rel=LIMIT)
+    assert both["rates"] == pytest.approx(one["rates"], rel=1e-12)
+    assert both["weights"] == pytest.approx(one["weights"], abs=LIMIT)
     assert one["losses"][-1] != pytest.approx(one["losses"][0], rel=10 * LIMIT)
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from nca.errors import InputError
+from nca.training.callbacks import save_checkpoint
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
     check_resumable,
+    open_folder,
     prepare_folder,
     write_settings,
 )
@@ -23,6 +25,8 @@ class Settings:
     out: Path
     learning_rate: float = 0.1
     iterations: int = 5
+    resume: bool = False
+    overwrite: bool = False
 
 
 def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
@@ -56,3 +60,20 @@ def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:
     check_resumable(replace(settings, iterations=9), ("iterations",))
     with pytest.raises(InputError, match=r"--learning-rate was 0\.1, not 0\.2; it cannot change"):
         check_resumable(replace(settings, learning_rate=0.2), ("iterations",))
+
+
+def test_a_folder_is_begun_by_the_first_process_or_gone_on_with(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "run")
+    assert open_folder(settings, RESULTS, ("iterations",), rank=1) is None
+    assert not settings.out.exists()
+    assert open_folder(settings, RESULTS, ("iterations",)) is None
+    write_settings(settings)
+    save_checkpoint(settings.out / CHECKPOINT, {"a": 1})
+    with pytest.raises(InputError, match="use --overwrite or --resume"):
+        open_folder(settings, RESULTS, ("iterations",))
+    again = replace(settings, resume=True)
+    assert open_folder(again, RESULTS, ("resume",), rank=1) == {"a": 1}
+    with pytest.raises(InputError, match="--learning-rate was"):
+        open_folder(replace(again, learning_rate=1.0), RESULTS, ("resume",))
+    assert open_folder(replace(settings, overwrite=True), RESULTS, ()) is None
+    assert list(settings.out.iterdir()) == []

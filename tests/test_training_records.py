@@ -1,4 +1,4 @@
-"""The callbacks that write: metrics, plot, boards, pictures, live page, progress."""
+"""The callbacks that write: metrics, plot, boards, pictures, progress."""
 
 import csv
 import io
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from nca.images import to_image
 from nca.training.callback import Callback
 from nca.training.callbacks import (
-    LivePage,
     Metrics,
     Pictures,
     Plot,
@@ -26,7 +25,6 @@ from nca.training.callbacks import (
     TensorBoard,
     WandB,
 )
-from nca.training.callbacks.live import frame, picture
 from nca.training.engine import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
@@ -258,36 +256,6 @@ def test_a_film_needs_a_file_and_frames() -> None:
 def test_a_single_frame_is_a_movie_too(tmp_path: Path) -> None:
     write_movie(tmp_path / "a.webp", [Image.new("RGB", (4, 4))], 10)
     assert (tmp_path / "a.webp").stat().st_size > 0
-
-
-def test_the_live_page_reloads_until_the_end(tmp_path: Path) -> None:
-    path, pages = tmp_path / "live.html", []
-
-    class Look(Callback):
-        order = 50
-
-        def after_batch(self, learner: Learner) -> None:
-            pages.append(path.read_text())
-
-    metrics = Metrics(every=1)
-    live = LivePage(path, picture(square(8)), metrics, title="<dots>", every_seconds=0)
-    make(metrics, live, Look()).fit(1)
-    assert 'http-equiv="refresh"' in pages[2]
-    assert "iteration 3" in pages[2]
-    assert 'src="data:image/png;base64,' in pages[2]
-    assert "<polyline" in pages[2]
-    assert "&lt;dots&gt;" in pages[2]
-    last = path.read_text()
-    assert "http-equiv" not in last
-    assert "finished · 100%" in last
-    assert "http:" not in last.replace('xmlns="http://www.w3.org/2000/svg"', "")
-
-
-def test_the_live_page_can_run_a_page(tmp_path: Path) -> None:
-    inner = "<!doctype html><title>\"rule\" & 'more'</title>"
-    make(LivePage(tmp_path / "live.html", frame(lambda _: inner))).fit(1)
-    text = (tmp_path / "live.html").read_text()
-    assert 'srcdoc="&lt;!doctype html&gt;&lt;title&gt;&quot;rule&quot; &amp; ' in text
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(

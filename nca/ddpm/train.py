@@ -36,15 +36,13 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
-    load_checkpoint,
     warm_up_then_cosine,
 )
 from nca.training.engine import Autocast, Engine, launched, process_count
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
-    check_resumable,
-    prepare_folder,
+    open_folder,
     write_settings,
 )
 from nca.training.generators import seed_generators
@@ -101,14 +99,10 @@ def train(settings: TrainSettings) -> Trained:
     """
     pictures = read_pictures(settings.data, settings.size)
     engine = _engine(settings)
-    if engine.rank == 0:
-        if settings.resume:
-            check_resumable(settings, LIMITS)
-        else:
-            prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     training = DDPMTraining(settings, pictures, engine)
-    if settings.resume:
-        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
+    if state is not None:
+        training.learner.load_state_dict(state)
     if settings.find_rate:
         return training.search_rate()
     training.fit()

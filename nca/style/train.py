@@ -27,16 +27,13 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
-    load_checkpoint,
 )
 from nca.training.callbacks import Pictures as Stages
-from nca.training.callbacks.live import picture
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
-    check_resumable,
-    prepare_folder,
+    open_folder,
     write_settings,
 )
 from nca.training.learner import Learner
@@ -83,12 +80,10 @@ def stylize(settings: StyleSettings) -> Styled:
         InputError: a picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
     """
-    training = StyleTraining(settings)
-    if settings.resume:
-        check_resumable(settings, LIMITS)
-        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
-    else:
-        prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    training = StyleTraining(settings)  # first: nothing is cleared for pictures that cannot be read
+    state = open_folder(settings, RESULTS, LIMITS)
+    if state is not None:
+        training.learner.load_state_dict(state)
     if settings.features == "builtin" and not settings.resume:
         print(DOWNLOADS, file=sys.stderr)
     write_settings(settings)
@@ -134,7 +129,10 @@ class StyleTraining:
                 sheet=settings.out / "stages.png",
             ),
             LivePage(
-                settings.out / "live.html", picture(self._snapshot), metrics, title="painting"
+                settings.out / "live.html",
+                {"the picture so far": self._snapshot},
+                metrics,
+                title=settings.content.name,
             ),
             Checkpoint(settings.out / CHECKPOINT),
         ]

@@ -97,6 +97,10 @@ class Growing(Task):
             errors.append(float(squared_error(after, self.target).max()))
         return sum(errors) / len(errors)
 
+    def targets(self) -> list[Image.Image]:
+        """See :class:`nca.texture.task.Task`."""
+        return [to_image(self.rule.to_rgb(self.target[None])[0])]
+
     @torch.no_grad()
     def show(self, folder: Path, rule: Rule) -> Image.Image:
         """See :class:`nca.texture.task.Task`."""
@@ -112,7 +116,7 @@ class Growing(Task):
         write_sheet(
             folder / PREVIEW,
             [
-                ("target", picture(self.target[None])),
+                ("target", self.targets()[0]),
                 ("64 steps", picture(growth[16])),
                 ("200 steps", picture(growth[-2])),
                 ("2,000 steps", picture(growth[-1])),

@@ -73,6 +73,10 @@ class Several(Task):
         ]
         return sum(scores) / len(scores) if all(map(math.isfinite, scores)) else math.inf
 
+    def targets(self) -> list[Image.Image]:
+        """See :class:`nca.texture.task.Task`."""
+        return [to_image(target) for target in self.target]
+
     def show(self, folder: Path, rule: Rule) -> Image.Image:
         """See :class:`nca.texture.task.Task`."""
         size = self.settings.size

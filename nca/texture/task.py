@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.images import read_square
+from nca.images import read_square, to_image
 from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
 from nca.texture.eight_bit import loss_by_state
@@ -36,6 +36,7 @@ class Task(ABC):
 
     Attributes:
         rule: what is trained, as it starts.
+        target: as :meth:`read` gave it, or as the rule should show it.
         pool: what the batches are drawn from.
         objective: what is predicted and lost.
         texture_loss: the dear part of the loss, if there is one.
@@ -43,6 +44,7 @@ class Task(ABC):
     """
 
     rule: Rule
+    target: Tensor
     pool: Pool
     objective: Objective
     texture_loss: TextureLoss | None = None
@@ -60,6 +62,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
         """Loss of a plain rule after long runs, as :func:`nca.texture.selection.long_run_score`."""
+
+    def targets(self) -> list[Image.Image]:
+        """The pictures that the rule is to show."""
+        return [to_image(self.target)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
         """What coarser states cost, see :mod:`nca.texture.eight_bit`; by default not measured."""

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
 
 import nca
 from nca.errors import InputError
+from nca.images import contact_sheet, to_image
 from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.newest import WriteNewest
@@ -31,11 +33,11 @@ from nca.training.callbacks import (
     EMA,
     Checkpoint,
     Device,
+    LivePage,
     Metrics,
     NormalizeGradients,
     Progress,
     Schedule,
-    load_checkpoint,
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
@@ -44,8 +46,7 @@ from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
     as_json,
-    check_resumable,
-    prepare_folder,
+    open_folder,
     write_settings,
 )
 from nca.training.learner import Learner
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RULE = "rule.safetensors"
-RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", CHECKPOINT, SETTINGS)
+LIVE = "live.html"
+RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE, CHECKPOINT,
+           SETTINGS)  # fmt: skip
 LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
 
 WORTH_A_LOOK = {
@@ -109,16 +112,12 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     settings = with_sizes_of_parent(settings)
     target = task_of(settings).read(settings)
     engine = _engine(settings)
-    if engine.rank == 0:
-        if settings.resume:
-            check_resumable(settings, LIMITS)
-        else:
-            prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
-        if show is not None:
-            show(settings.out / RULE)
+    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
+    if show is not None and engine.rank == 0:
+        show(settings.out / RULE)
     training = TextureTraining(settings, target, engine)
-    if settings.resume:
-        training.learner.load_state_dict(load_checkpoint(settings.out / CHECKPOINT))
+    if state is not None:
+        training.learner.load_state_dict(state)
     training.fit()
     if engine.rank > 0:
         sys.exit()
@@ -171,6 +170,12 @@ class TextureTraining:
             self.best,
             Progress(quiet=settings.quiet),
             WriteNewest(settings.out / RULE, self.ema),
+            LivePage(
+                settings.out / LIVE,
+                {"target": self._targets, "states of the newest batch": self._newest},
+                self.metrics,
+                title=settings.picture.name,
+            ),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         self.learner = Learner(
@@ -215,6 +220,13 @@ class TextureTraining:
 
         limit = torch.get_num_threads()
         return fastest(limit, run) if limit > 1 else 1
+
+    def _targets(self, _: Learner) -> Image.Image:
+        return contact_sheet(self.task.targets(), ground=None)
+
+    def _newest(self, learner: Learner) -> Image.Image:
+        colors = self.task.rule.to_rgb(learner.prediction.detach())
+        return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> Trained:
         """Choose the rule, write it and everything there is to look at."""

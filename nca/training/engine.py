@@ -183,7 +183,7 @@ def process_count() -> int:
     if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
         raise InputError(
             "accelerate launch --cpu starts one process only without MPI; on CPUs start several "
-            "with torchrun --nproc_per_node"
+            "with torchrun --nproc_per_node, or with accelerate launch --multi_gpu in its place"
         )
     return count
 

@@ -8,8 +8,32 @@ from typing import Any
 
 from nca.errors import InputError
 from nca.files import write_atomically
+from nca.training.callbacks.checkpoint import load_checkpoint
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
+
+
+def open_folder(
+    settings: Any, results: Sequence[str], limits: Sequence[str], rank: int = 0
+) -> dict[str, Any] | None:
+    """Get the folder of a training ready; give the state to go on from, if it is to go on.
+
+    Args:
+        settings: with ``out``, ``resume`` and ``overwrite``.
+        results: names of the files that the training writes.
+        limits: settings that may change on a resume.
+        rank: which of several processes this is; only the first makes or clears the folder.
+
+    Raises:
+        InputError: see :func:`check_resumable` and :func:`prepare_folder`; the checkpoint cannot
+            be read.
+    """
+    if settings.resume:
+        check_resumable(settings, limits)
+        return load_checkpoint(settings.out / CHECKPOINT)
+    if rank == 0:
+        prepare_folder(settings.out, results, overwrite=settings.overwrite)
+    return None
 
 
 def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> None:

@@ -28,13 +28,15 @@ class EMA(Callback):
         self.decay, self.warm_up = decay, warm_up
         self.steps = 0
         self.weights: list[Tensor] = []
-        self._followed: list[Tensor] = []  # finding them at every step takes longer than averaging
+        # Finding the weights, or turning gradients off, at every step would take longer than
+        # averaging: these share their memory, and have no gradient.
+        self._followed: list[Tensor] = []
 
     def before_fit(self, learner: "Learner") -> None:
         """Begin with the weights as they are."""
-        self._followed = list(learner.model.parameters())
+        self._followed = [weight.detach() for weight in learner.model.parameters()]
         if not self.weights:
-            self.weights = [weight.detach().clone() for weight in self._followed]
+            self.weights = [weight.clone() for weight in self._followed]
         self.weights = [
             average.to(weight.device)
             for average, weight in zip(self.weights, self._followed, strict=True)
@@ -42,11 +44,10 @@ class EMA(Callback):
 
     def restart(self, model: nn.Module) -> None:
         """Begin anew with the weights of a model that has other ones now, such as larger ones."""
-        self._followed = list(model.parameters())
-        self.weights = [weight.detach().clone() for weight in self._followed]
+        self._followed = [weight.detach() for weight in model.parameters()]
+        self.weights = [weight.clone() for weight in self._followed]
         self.steps = 0
 
-    @torch.no_grad()
     def after_step(self, _: "Learner") -> None:
         """Move the average towards the weights."""
         decay = self.decay

@@ -1,60 +1,37 @@
 """A page that shows the training while it runs."""
 
 import base64
-import html
 import io
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 from nca.files import write_atomically
 from nca.training.callback import Callback
+from nca.training.callbacks.chart import HEIGHT, WIDTH, groups, loss_chart
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.pictures import Snapshot
-from nca.training.callbacks.plot import series
-from nca.training.callbacks.progress import describe_losses, going_on
+from nca.training.callbacks.progress import clock, going_on
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
-Content = Callable[["Learner"], str]
-"""HTML of what is trained as it is."""
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">{refresh}
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
-  background: light-dark(#fafaf8, #18181b); color: light-dark(#28282c, #e4e4e7) }}
-h1 {{ font-size: 1.25rem; font-weight: 600; margin: 0 }}
-p {{ margin: .4rem 0; color: light-dark(#71717a, #a1a1aa); font-variant-numeric: tabular-nums }}
-progress {{ width: 100%; height: .5rem; accent-color: #2a9d8f }}
-img, iframe, svg {{ display: block; width: 100%; margin: 1rem 0; border: 0; border-radius: .5rem }}
-img {{ image-rendering: pixelated; max-width: 32rem; margin-inline: auto }}
-iframe {{ aspect-ratio: 1 }}
-polyline {{ fill: none; stroke: #2a9d8f; stroke-width: 2; stroke-linejoin: round;
-  vector-effect: non-scaling-stroke }}
-</style></head><body>
-<h1>{title}</h1>
-<progress max="1" value="{progress:.4f}"></progress>
-<p>{status}</p>
-{content}
-{curve}
-</body></html>
-"""
+SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
 
 
 class LivePage(Callback):
-    """Write an HTML file now and then that shows what is trained, and reloads itself.
+    """Write an HTML file now and then that shows what is trained and lost, and reloads itself.
 
     It works from ``file://`` and asks the network for nothing.
 
     Args:
         path: the file.
-        content: HTML of what is trained; see :func:`picture` and :func:`frame`.
+        pictures: draw what is trained, by caption.
         metrics: whose losses are drawn; must be among the callbacks too.
         title: of the page.
         every_seconds: between two writes.
@@ -66,13 +43,13 @@ class LivePage(Callback):
     def __init__(
         self,
         path: Path,
-        content: Content,
-        metrics: Metrics | None = None,
+        pictures: Mapping[str, Snapshot],
+        metrics: Metrics,
         *,
         title: str = "training",
         every_seconds: float = 5.0,
     ) -> None:
-        self.path, self.content, self.metrics = path, content, metrics
+        self.path, self.pictures, self.metrics = path, pictures, metrics
         self.title, self.every_seconds = title, every_seconds
         self._due = 0.0
 
@@ -82,7 +59,7 @@ class LivePage(Callback):
 
     def after_batch(self, learner: "Learner") -> None:
         """Write, if it is time."""
-        if learner.training and time.monotonic() >= self._due:
+        if time.monotonic() >= self._due and learner.training:
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
 
@@ -92,62 +69,70 @@ class LivePage(Callback):
             self._write(learner, running=False)
 
     def _write(self, learner: "Learner", *, running: bool) -> None:
+        drawn = {caption: snapshot(learner) for caption, snapshot in self.pictures.items()}
         ended = "finished" if learner.progress >= 1 else "stopped"
-        status = (
-            f"{'training' if running else ended} · {learner.progress:.0%} · "
-            f"iteration {learner.iteration:,} · {learner.seconds:.0f} s · "
-            f"{describe_losses(learner.losses)} · {time.strftime('%H:%M:%S')}"
-        )
-        every = max(1, round(self.every_seconds))
-        page = PAGE.format(
-            refresh=f'\n<meta http-equiv="refresh" content="{every}">' if running else "",
-            title=html.escape(self.title),
-            progress=learner.progress,
-            status=html.escape(status),
-            content=self.content(learner),
-            curve="" if self.metrics is None else loss_curve(self.metrics.rows),
+        page = TEMPLATE.render(
+            title=self.title,
+            running=running,
+            state="training" if running else ended,
+            every=max(1, round(self.every_seconds)),
+            percent=f"{learner.progress:.0%}",
+            facts=facts(learner, running=running),
+            pictures={caption: as_png(picture) for caption, picture in drawn.items()},
+            small=all(picture.width < SMALL for picture in drawn.values()),
+            chart=loss_chart(self.metrics.rows, self.metrics.terms),
+            layers=newest_layers(self.metrics),
+            width=WIDTH,
+            height=HEIGHT,
+            time=time.strftime("%H:%M:%S"),
         )
         with going_on():
             write_atomically(self.path, page.encode())
 
 
-def picture(snapshot: Snapshot) -> Content:
-    """Content that is a picture."""
-
-    def content(learner: "Learner") -> str:
-        data = io.BytesIO()
-        snapshot(learner).save(data, format="PNG")
-        encoded = base64.b64encode(data.getvalue()).decode()
-        return f'<img alt="what is trained" src="data:image/png;base64,{encoded}">'
-
-    return content
+TEMPLATE = Environment(
+    loader=PackageLoader("nca.training", "callbacks"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+).get_template("live.html")
 
 
-def frame(page: Callable[["Learner"], str]) -> Content:
-    """Content that is a page of its own, such as one that runs a rule."""
-
-    def content(learner: "Learner") -> str:
-        return f'<iframe title="what is trained" srcdoc="{html.escape(page(learner))}"></iframe>'
-
-    return content
-
-
-def loss_curve(rows: Sequence[dict[str, float]], width: int = 640, height: int = 160) -> str:
-    """The loss over the iterations, its logarithm upwards, as SVG; nothing with too few rows."""
-    iterations, losses = series(rows, "loss")
-    points = [
-        (i, math.log(value)) for i, value in zip(iterations, losses, strict=True) if value > 0
-    ]
-    if len(points) < 2:
-        return ""
-    right = points[-1][0]
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    span = max(high - low, 1e-9)
-    line = " ".join(
-        f"{width * x / right:.1f},{6 + (height - 12) * (high - y) / span:.1f}" for x, y in points
-    )
+def facts(learner: "Learner", *, running: bool) -> dict[str, str]:
+    """What is told in numbers, by name."""
+    done = {
+        "progress": f"{learner.progress:.0%}",
+        "iteration": f"{learner.iteration:,}",
+        "time": clock(learner.seconds),
+    }
+    left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="loss">'
-        f'<polyline points="{line}"/></svg>'
-        f"<p>loss, {math.exp(high):.3g} to {math.exp(low):.3g}, over {right:,.0f} iterations</p>"
+        done
+        | ({"left": clock(left)} if running else {})
+        | {
+            "loss": f"{float(learner.loss.detach()):.4g}",
+            "learning rate": f"{learner.optimizer.param_groups[0]['lr']:.2g}",
+        }
     )
+
+
+def as_png(picture: Image.Image) -> str:
+    """A picture for a ``data:`` address."""
+    data = io.BytesIO()
+    picture.save(data, format="PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
+    """Of every term that has layers: name, newest value, and that in parts of the largest, %."""
+    rows = [row for row in metrics.rows if "loss" in row]
+    found: dict[str, list[Any]] = {}
+    for term, names in groups(metrics.terms).items():
+        if len(names) > 1 and rows:
+            values = [rows[-1].get(name, 0.0) for name in names]
+            largest = max(filter(math.isfinite, values), default=0.0) or 1.0
+            found[term] = [
+                (name.partition("/")[2], value, round(100 * max(0.0, value / largest), 1))
+                for name, value in zip(names, values, strict=True)
+            ]
+    return found

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
     from nca.training.engine import Engine
     from nca.training.learner import Learner
 
+SECONDS = 0.5  # between writes of rows; opening a file takes longer than making a row
+
 
 class Metrics(Callback):
     """Average every term of the loss, and every measure, over an interval; write them as a row.
 
     The values stay on the device; one transfer an interval brings them over. Rows are appended to
-    ``metrics.jsonl``; at the end of a fit all are written as ``metrics.csv`` too. Of several
-    processes the mean is taken.
+    ``metrics.jsonl`` twice a second, if there are new ones; at the end of a fit all are written as
+    ``metrics.csv`` too. Of several processes the mean is taken.
 
     Args:
         folder: where the files go; None: rows are kept in memory only.
@@ -45,23 +49,27 @@ class Metrics(Callback):
         self.every = every
         self.rows: list[dict[str, float]] = []
         self.terms: list[str] = []
-        self._training: dict[str, list[Tensor]] = {}
-        self._validation: dict[str, list[Tensor]] = {}
+        self._training: dict[str, list[Tensor]] = defaultdict(list)
+        self._validation: dict[str, list[Tensor]] = defaultdict(list)
+        self._writes = False
+        self._written = 0  # rows that are in the file; 0: it is to be written anew
+        self._due = 0.0
 
     def before_fit(self, learner: "Learner") -> None:
         """Begin the file with the rows from before a resume, of which there may be none."""
-        if self.path is not None and learner.engine.rank == 0:
-            self._rewrite(self.path)
+        self._writes = self.path is not None and learner.engine.rank == 0
+        if self._writes:
+            self._rewrite()
 
     def before_epoch(self, _: "Learner") -> None:
         """Begin a validation with nothing."""
-        self._validation = {}
+        self._validation = defaultdict(list)
 
     def after_batch(self, learner: "Learner") -> None:
         """Keep the values; make a row when the interval is full."""
         held = self._training if learner.training else self._validation
         for name, value in {"loss": learner.loss, **learner.losses, **learner.measures}.items():
-            held.setdefault(name, []).append(value.detach())
+            held[name].append(value.detach())
         if learner.training and len(held["loss"]) >= self.every:
             self._add_row(learner)
 
@@ -70,16 +78,16 @@ class Metrics(Callback):
         if not learner.training and self._validation:
             row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
             means = averages(self._validation, learner.engine)
-            self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
+            self._keep(row | {f"valid/{name}": mean for name, mean in means.items()})
 
     def after_fit(self, learner: "Learner") -> None:
         """Make a row of what is left."""
         if self._training:
             self._add_row(learner)
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, _: "Learner") -> None:
         """Write the table."""
-        if self.path is None or learner.engine.rank != 0:
+        if self.path is None or not self._writes:
             return
         table = io.StringIO()
         names = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -88,7 +96,7 @@ class Metrics(Callback):
         writer.writerows(self.rows)
         with going_on():
             write_atomically(self.path.with_suffix(".csv"), table.getvalue().encode())
-            self._rewrite(self.path)
+            self._rewrite()
 
     def _add_row(self, learner: "Learner") -> None:
         self.terms = list(learner.losses)
@@ -97,17 +105,27 @@ class Metrics(Callback):
             "seconds": round(learner.seconds, 3),
             "rate": learner.optimizer.param_groups[0]["lr"],
         }
-        held, self._training = self._training, {}
-        self._keep(learner, row | averages(held, learner.engine))
+        held, self._training = self._training, defaultdict(list)
+        self._keep(row | averages(held, learner.engine))
 
-    def _keep(self, learner: "Learner", row: dict[str, float]) -> None:
+    def _keep(self, row: dict[str, float]) -> None:
         self.rows.append(row)
-        if self.path is not None and learner.engine.rank == 0:
-            with going_on(), self.path.open("a") as file:
-                file.write(_line(row))
+        if self._writes and time.monotonic() >= self._due:
+            self._due = time.monotonic() + SECONDS
+            with going_on():
+                self._append() if self._written else self._rewrite()
 
-    def _rewrite(self, path: Path) -> None:
-        write_atomically(path, "".join(map(_line, self.rows)).encode())
+    def _append(self) -> None:
+        assert self.path is not None
+        new, self._written = self.rows[self._written :], 0  # a failure may leave part of a line
+        with self.path.open("a") as file:
+            file.writelines(map(_line, new))
+        self._written = len(self.rows)
+
+    def _rewrite(self) -> None:
+        assert self.path is not None
+        write_atomically(self.path, "".join(map(_line, self.rows)).encode())
+        self._written = len(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far, and the interval that is not full yet."""
@@ -116,7 +134,8 @@ class Metrics(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
         self.rows, self.terms = list(state["rows"]), list(state["terms"])
-        self._training = {name: list(values) for name, values in state["interval"].items()}
+        interval = {name: list(values) for name, values in state["interval"].items()}
+        self._training = defaultdict(list, interval)
 
 
 class RowReader(Callback):

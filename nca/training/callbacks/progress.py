@@ -68,7 +68,7 @@ class Progress(Callback):
         rate = (learner.iteration - self._start[0]) / max(seconds, 1e-9)
         left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
         return (
-            f"{left // 60:02.0f}:{left % 60:02.0f} left, iteration {learner.iteration}, "
+            f"{clock(left)} left, iteration {learner.iteration}, "
             f"{rate:.3g}/s, {describe_losses(learner.losses)}"
         )
 
@@ -77,6 +77,11 @@ class Progress(Callback):
         """Write a line without tearing a bar."""
         tqdm.write(text, file=sys.stderr)
         sys.stderr.flush()
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as a clock shows them."""
+    return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
 def describe_losses(losses: "dict[str, Tensor]") -> str:
