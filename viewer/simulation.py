@@ -1,7 +1,7 @@
 """A simulation on an OpenGL context. It knows no window."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 
 import moderngl
@@ -194,14 +194,28 @@ class Simulation:
             # Noise that is painted twice in one place is to differ; a reset is to repeat.
             "nca_number": (self.seed + (self.step_number + 1) * (stroke.radius >= 0)) & UINT32_MAX,
         }
-        textures = {"nca_field": self.field_texture}
         for shaders in self._present:
-            for shader, groups in shaders.paint:
-                shader.draw(self.state.target(groups), textures, values)
+            self._draw_paint(shaders, values)
+
+    def _draw_paint(self, shaders: RuleShaders, values: Mapping[str, Value]) -> None:
+        for shader, groups in shaders.paint:
+            shader.draw(self.state.target(groups), {"nca_field": self.field_texture}, values)
 
     def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
-        """Give the cells under a brush to a rule."""
+        """Give the cells under a brush to a rule; those that were another's get its seed.
+
+        Many rules do not recover from the hidden channels of another. One whose seed is a cell in
+        the middle of the grid has nothing to begin with elsewhere, and goes on from what is there.
+        """
+        before = self.field.owner.copy()
         self.field.paint(number, stroke)
+        taker = self._compiled[number]
+        if taker.rule.settings.seed_state != "center":
+            taken = np.zeros_like(self.field.shares)
+            taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
+            self.field_texture.write(taken.tobytes())
+            seed: dict[str, Value] = {"nca_tool": SEED, "nca_radius": -1.0, "nca_number": self.seed}
+            self._draw_paint(taker, {**seed, "nca_rule": number})
         self.show_field()
 
     def reset(self, tool: int = SEED) -> None:

@@ -50,10 +50,9 @@ class App extends EventTarget {
   centerSeed() {
     const { simulation } = this;
     const x = Math.floor(simulation.width / 2) + 0.5, y = Math.floor(simulation.height / 2) + 0.5;
-    const [owner] = simulation.field.present;
     simulation.remember();
-    simulation.apply("erase", owner, { radius: -1 });
-    simulation.apply("sprout", owner, { stroke: { x0: x, y0: y, x1: x, y1: y }, radius: 0.6 });
+    simulation.paint("erase", { radius: -1 });
+    simulation.paint("sprout", { stroke: { x0: x, y0: y, x1: x, y1: y }, radius: 0.6 });
     this.player.changed();
     this.say("One seed cell");
   }
@@ -62,7 +61,7 @@ class App extends EventTarget {
     const { simulation } = this;
     simulation.remember();
     const number = (simulation.seed + simulation.stepNumber) >>> 0;
-    simulation.apply("noise", simulation.field.present[0], { radius: -1, number });
+    simulation.paint("noise", { radius: -1, number });
     this.player.changed();
     this.say("Noise");
   }

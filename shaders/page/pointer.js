@@ -116,9 +116,8 @@ class PointerInput {
     const { player, brush } = this, { simulation } = player;
     if (tool === "rule") simulation.give(brush.rule, line, radius);
     else {
-      const owner = simulation.field.present[0];
       const number = (simulation.seed + simulation.stepNumber + 1) >>> 0;
-      simulation.apply(tool, owner, { stroke: line, radius, number });
+      simulation.paint(tool, { stroke: line, radius, number });
     }
     player.changed();
   }
