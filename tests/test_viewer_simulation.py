@@ -7,7 +7,8 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
-from nca.viewer.simulation import ERASE, NOISE, SEED, SPROUT, Simulation, simulate_gl
+from nca.viewer.headless import simulate_gl
+from nca.viewer.simulation import ERASE, NOISE, SEED, SPROUT, Simulation
 from nca.viewer.stroke import Stroke
 from tests.rules import bounded_rule, published_rules
 

@@ -1,7 +1,7 @@
 """A simulation on an OpenGL context. It knows no window."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import moderngl
@@ -17,7 +17,7 @@ from nca.export.weights import StoreChoice
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import Rule
 from nca.viewer.buffers import StateBuffer
-from nca.viewer.context import open_headless, target_limit
+from nca.viewer.context import target_limit
 from nca.viewer.field import Field
 from nca.viewer.rule_shaders import RuleShaders
 from nca.viewer.shader import Shader, Value
@@ -308,37 +308,6 @@ class Simulation:
         for shaders in self._compiled:
             shaders.release()
         self.colors.release()
-
-
-def simulate_gl(
-    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0
-) -> Iterator[Tensor]:
-    """Run a rule on the graphics card and stop now and then, without a window.
-
-    Args:
-        rule: the rule.
-        state: [B, C, H, W], the state at step 0.
-        stops: rising numbers of steps.
-        seed: of the masks; sample i uses ``seed + i``.
-
-    Yields:
-        The state after each of ``stops`` steps, [B, C, H, W].
-
-    Raises:
-        GraphicsError: there is no usable OpenGL.
-    """
-    gl = open_headless()
-    try:
-        size = (state.shape[2], state.shape[3])
-        samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
-        for simulation, start in zip(samples, state, strict=True):
-            simulation.write(start)
-        for stop in stops:
-            for simulation in samples:
-                simulation.step(stop - simulation.step_number)
-            yield torch.stack([simulation.read() for simulation in samples])
-    finally:
-        gl.release()
 
 
 def _shader_text(name: str) -> str:
