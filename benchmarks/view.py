@@ -25,7 +25,8 @@ from nca.rule import Rule
 from nca.viewer.actions import Actions
 from nca.viewer.context import open_headless, renderer_name
 from nca.viewer.overlay import Overlay
-from nca.viewer.player import NamedRule, Player
+from nca.viewer.player import Player
+from nca.viewer.rule_files import NamedRule
 from nca.viewer.settings import ViewSettings, parse_size
 
 SIZE, STEPS = 256, 8

@@ -10,7 +10,7 @@ from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
-from nca.viewer.simulation import simulate_gl
+from nca.viewer.headless import simulate_gl
 
 MAX_FRAMES = 5000
 

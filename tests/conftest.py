@@ -77,6 +77,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def open_(path: Path, address: str = "", before: str = "", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
+        context.set_default_timeout(90_000)  # milliseconds; other work may run beside the tests
         contexts.append(context)
         page = context.new_page()
         if before:

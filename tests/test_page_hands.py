@@ -65,6 +65,22 @@ def test_a_stroke_goes_on_beyond_the_edge_of_a_torus(page):
     assert xs == {0, 1, 2, 45, 46, 47}
 
 
+def test_among_all_channels_a_stroke_belongs_to_the_tile_it_begins_in(page):
+    page.evaluate("nca.app.setView('channels')")  # 3 by 3 tiles, 3.33 pixels a cell
+    drag(page, (160 + 80, 320 / 3 + 160 / 3), (160 + 156, 320 / 3 + 160 / 3))
+    cells = changed(page)
+    assert {(24, 16), (46, 16)} <= cells
+    assert (30, 30) not in cells
+    assert all(13 <= y <= 18 for _, y in cells)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("d")  # where the pointer is
+    cells = changed(page)
+    assert (46, 16) in cells
+    assert len(cells) < 60
+    page.evaluate("nca.app.setView('colors')")
+    assert page.evaluate("nca.player.camera.zoom") == pytest.approx(10)
+
+
 def test_the_right_button_and_shift_erase_whatever_the_brush(page):
     page.keyboard.press("3")
     drag(page, (100, 160), (101, 160), button="right")

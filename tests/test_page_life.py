@@ -77,8 +77,10 @@ def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
     state = read(page, (8, 24, 32))
     assert not state[:, 12, 7:13].any()
     assert (state[:, :, 15:] == 1).all()
-    # Its own cells go on growing when they are painted again.
+    # Its own cells go on growing when they are painted again, those at the border too.
     write(page, ones)
+    page.evaluate(dot % (10, 10))
+    assert (read(page, (8, 24, 32)) == 1).all()
     page.evaluate(dot % (10, 18))
     state = read(page, (8, 24, 32))
     assert (state[:, 12, 8:12] == 1).all()

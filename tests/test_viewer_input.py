@@ -191,6 +191,19 @@ def test_painting_among_all_channels_goes_to_the_cell_under_the_pointer(full):
     assert erased.sum() < 60
 
 
+def test_beside_a_grid_that_ends_nothing_is_painted(gl, tmp_path):
+    player = make_player(gl, tmp_path, rule_file(tmp_path, padding="zeros"))
+    player.resize(640, 240)  # 10 pixels a cell, and 16 cells of nothing at either side
+    full = Actions(player)
+    player.simulation.write(torch.ones(8, 24, 32))
+    full.set_radius(2)
+    stroke(full, (50, 100), (60, 100))
+    assert state(full).eq(1).all()
+    stroke(full, (50, 100), (180, 100))
+    assert state(full)[0, 10, 1] == 0
+    player.release()
+
+
 def test_looking(actions):
     look = actions.player.look
     seen = [look.view]

@@ -147,9 +147,9 @@ def test_keep(hand, tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == 4
     assert len(list(tmp_path.glob("*.npz"))) == 1
     hand.click("Video")
-    assert hand.player.recording is not None
+    assert hand.player.recordings.running is not None
     hand.click("Stop")
-    assert hand.player.recording is None
+    assert hand.player.recordings.running is None
 
 
 def test_the_panel_has_the_pointer_only_over_itself(hand):

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
+from nca.rulefile import load_rule
 from nca.viewer import player as player_module
 from nca.viewer import watch
 from nca.viewer.display import Look
-from nca.viewer.player import rule_name
+from nca.viewer.rule_files import rule_name
 from nca.viewer.simulation import ERASE, NOISE
 from nca.viewer.state_file import load_state, save_state
 from nca.viewer.stroke import Stroke
@@ -56,7 +57,7 @@ def test_a_newer_rule_is_shown_and_the_state_kept(gl, tmp_path):
     player.advance()
     assert torch.equal(player.simulation.read(), state)
     assert player.message == "New rule: a"
-    expected = player_module.load_rule(path).rule(state[None], 1, seed=0, first_step=5)[0]
+    expected = load_rule(path).rule(state[None], 1, seed=0, first_step=5)[0]
     player.run_steps(1)
     assert (player.simulation.read() - expected).abs().max() < 1e-5
     player.release()
@@ -70,7 +71,7 @@ def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
         player.advance()
         assert (player.message == "New rule: a") == (seed == 1)
         player._message_until = 0.0
-    expected = player_module.load_rule(path).rule
+    expected = load_rule(path).rule
     assert torch.equal(player.simulation.rules[0].w1, expected.w1)
     player.release()
 
@@ -207,13 +208,13 @@ def test_no_picture_to_draw_into_is_survived(gl, tmp_path):
 def test_a_recording_is_finished_beside_the_drawing(gl, tmp_path):
     player = make_player(gl, tmp_path)
     target = gl.simple_framebuffer((320, 240), 3)
-    player.start_recording(tmp_path / "a.webp")
+    player.recordings.start(tmp_path / "a.webp", player.size)
     for _ in range(5):
-        player.recording._due = time.monotonic()
+        player.recordings.running._due = time.monotonic()
         player.advance()
         player.draw(target)
         player.run_steps(5)
-    player.stop_recording()
+    player.recordings.stop()
     until(player, lambda: "Saved a.webp" in player.message)
     with Image.open(tmp_path / "a.webp") as image:
         assert image.size == (320, 240)
@@ -225,15 +226,15 @@ def test_a_failing_recording_is_told_and_the_drawing_goes_on(gl, tmp_path, monke
     player = make_player(gl, tmp_path)
     target = gl.simple_framebuffer((320, 240), 3)
     monkeypatch.setattr("nca.viewer.recording.write_image", lambda *_: 1 / 0)
-    player.start_recording(tmp_path / "frames")
-    thread = player.recording._recorder._thread
+    player.recordings.start(tmp_path / "frames", player.size)
+    thread = player.recordings.running._recorder._thread
 
     def told():
         player.draw(target)
         return "recording" in player.message
 
     until(player, told)
-    assert player.recording is None
+    assert player.recordings.running is None
     thread.join(10)
     assert not thread.is_alive()
     player.release()

@@ -7,7 +7,8 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
-from nca.viewer.simulation import ERASE, NOISE, SEED, SPROUT, Simulation, simulate_gl
+from nca.viewer.headless import simulate_gl
+from nca.viewer.simulation import ERASE, NOISE, SEED, SPROUT, Simulation
 from nca.viewer.stroke import Stroke
 from tests.rules import bounded_rule, published_rules
 
@@ -125,6 +126,42 @@ def test_two_rules_with_a_share_each(gl):
     simulation.step(10)
     assert (simulation.read() - expected).abs().max() < 1e-5
     assert expected.std() > 0.01
+
+
+def test_cells_given_to_another_rule_start_from_its_seed(gl):
+    settings = (
+        RuleSettings(8, 16),
+        RuleSettings(12, 16, seed_state="noise", noise_level=0.4),
+        RuleSettings(4, 16, seed_state="center"),
+    )
+    rules = [bounded_rule(own, seed=seed) for seed, own in enumerate(settings)]
+    simulation = Simulation(gl, rules, (HEIGHT, WIDTH), seed=7)
+    start = noise(rules[1])[0]
+    simulation.write(start)
+    simulation.paint_rule(1, Stroke((8.5, 8.5), (8.5, 8.5), 5))
+    mine = torch.from_numpy(simulation.field.owner == 1)
+    painted = simulation.read()
+    assert torch.equal(painted[:, ~mine], start[:, ~mine])
+    assert torch.equal(painted[:, mine], rules[1].seed(1, HEIGHT, WIDTH, seed=7)[0][:, mine])
+    assert painted[:, mine].std() > 0.1
+
+    # What this rule has already is left alone, and another that takes it begins with its zeros.
+    simulation.step()
+    before = simulation.read()
+    simulation.paint_rule(1, Stroke((8.5, 8.5), (8.5, 8.5), 5))
+    assert torch.equal(simulation.read(), before)
+    simulation.paint_rule(0, Stroke((4.5, 8.5), (4.5, 8.5), 2))
+    taken = mine & torch.from_numpy(simulation.field.owner == 0)
+    assert taken.sum() > 4
+    assert simulation.read()[:, taken].eq(0).all()
+
+    # A seed in the middle of the grid is no seed elsewhere.
+    before = simulation.read()
+    simulation.paint_rule(2, Stroke((20.5, 8.5), (20.5, 8.5), 3))
+    assert torch.equal(simulation.read(), before)
+    simulation.paint_rule(1)
+    simulation.step_number = 0
+    assert simulation.field.present == [1]
 
 
 def test_seeds_are_those_of_the_rule(gl):

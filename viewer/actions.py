@@ -198,6 +198,8 @@ class Actions:
 
     def tiles(self) -> None:
         """Show the grid three by three, with lines between the tiles."""
+        if self.player.look.view == "channels":
+            self.player.set_view("colors")
         self.player.look.borders = True
         self.player.camera.show_tiles(self.player.grid, self.player.size, TILES)
 
@@ -269,15 +271,15 @@ class Actions:
 
     def record(self) -> None:
         """Start to record, or stop."""
-        stop = self.player.stop_recording
-        self._attempt(stop if self.player.recording else self._start_recording)
+        recordings = self.player.recordings
+        self._attempt(recordings.stop if recordings.running else self._start_recording)
 
     def _start_recording(self) -> None:
         wanted = self.player.settings.recording
         if wanted == "auto":
             wanted = "mp4" if find_spec("imageio_ffmpeg") else "webp"
         path = self._free_path("" if wanted == "png" else f".{wanted}")
-        self.player.start_recording(path)
+        self.player.recordings.start(path, self.player.size)
         self.player.say(f"Recording {path.name}")
 
     def save_state(self) -> None:

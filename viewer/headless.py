@@ -3,18 +3,23 @@
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import write_image
+from nca.rule import Rule
 from nca.viewer.camera import Camera
 from nca.viewer.context import open_headless, renderer_name
-from nca.viewer.player import Player, load_rules
+from nca.viewer.player import Player
 from nca.viewer.recording import VIDEOS, Grabber, Recorder
+from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings
+from nca.viewer.simulation import Simulation
 from nca.viewer.state_file import save_state
 from nca.viewer.video_input import open_source
 
@@ -45,6 +50,37 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
     if settings.stats == "json":
         print(json.dumps(facts))
     return facts
+
+
+def simulate_gl(
+    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0
+) -> Iterator[Tensor]:
+    """Run a rule on the graphics card and stop now and then, without a window.
+
+    Args:
+        rule: the rule.
+        state: [B, C, H, W], the state at step 0.
+        stops: rising numbers of steps.
+        seed: of the masks; sample i uses ``seed + i``.
+
+    Yields:
+        The state after each of ``stops`` steps, [B, C, H, W].
+
+    Raises:
+        GraphicsError: there is no usable OpenGL.
+    """
+    gl = open_headless()
+    try:
+        size = (state.shape[2], state.shape[3])
+        samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
+        for simulation, start in zip(samples, state, strict=True):
+            simulation.write(start)
+        for stop in stops:
+            for simulation in samples:
+                simulation.step(stop - simulation.step_number)
+            yield torch.stack([simulation.read() for simulation in samples])
+    finally:
+        gl.release()
 
 
 def _run(player: Player, settings: ViewSettings) -> None:

@@ -122,8 +122,11 @@ class Pointer:
         player.history.remember(player.simulation)
         cell = player.camera.cell_at(x, y)
         # In the view of all channels a stroke belongs to the tile that it begins in.
-        tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
-        self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
+        if player.look.view == "channels":
+            tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
+            self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
+        else:
+            self._origin = (0.0, 0.0)
         self._cell = self._on_grid(cell)
         self._paint(self._cell)
 

@@ -109,7 +109,7 @@ class Overlay:
         parts = [speed_text(player.pace.speed) if player.running else "paused"]
         if player.look.view != "colors":
             parts.append(player.look.view)
-        if player.recording is not None:
+        if player.recordings.running:
             parts.append("recording")
         return ", ".join(parts)
 

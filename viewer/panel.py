@@ -269,7 +269,7 @@ class Panel:
                 ("Window", actions.save_window),
             )
         )
-        record = "Stop" if player.recording is not None else "Video"
+        record = "Stop" if player.recordings.running else "Video"
         _buttons(
             (
                 (record, actions.record),

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import moderngl
@@ -11,50 +10,26 @@ import torch
 
 from nca.errors import GraphicsError, InputError
 from nca.rule import Rule, RuleSettings
-from nca.rulefile import load_rule
 from nca.viewer.camera import Camera
 from nca.viewer.display import NO_RING, Display, Look, extent, parse_view, repeats
 from nca.viewer.history import History
 from nca.viewer.meter import Meter, StateRange
 from nca.viewer.pace import Pace
-from nca.viewer.recording import Recorder
-from nca.viewer.screen_recording import ScreenRecording
+from nca.viewer.rates import Rates
+from nca.viewer.rule_files import NamedRule, RuleFiles
+from nca.viewer.screen_recording import Recordings
 from nca.viewer.settings import ViewSettings, parse_size
 from nca.viewer.simulation import SEED, Simulation
 from nca.viewer.state_file import SavedState, load_state
 from nca.viewer.video_input import LiveInput, open_source
-from nca.viewer.watch import Watcher
 
 MEASURE_EVERY = 30  # frames
-COUNT_SECONDS = 0.5
 MESSAGE_SECONDS = 2.5
 OLD_NEWS_SECONDS = 10.0  # a rule in training is a new one twice a second: told once
-MAX_RULES = 16
-
-
-@dataclass(frozen=True)
-class NamedRule:
-    """A rule and what people call it; None: its file is not there yet."""
-
-    name: str
-    rule: Rule | None
-
-
-@dataclass
-class Rates:
-    """Frames and steps per second, over the last half second."""
-
-    frames: float = 0.0
-    steps: float = 0.0
 
 
 # Stands in for a rule that is awaited: nothing happens.
 _STILL = Rule(RuleSettings(4, 4), generator=torch.Generator().manual_seed(0))
-
-
-def rule_name(path: Path) -> str:
-    """Name of a rule file; where it is a plain ``rule.safetensors``, that of its folder."""
-    return path.parent.name or path.stem if path.stem == "rule" else path.stem
 
 
 class Player:
@@ -67,7 +42,8 @@ class Player:
 
     Attributes:
         simulation, display, camera, look, history, pace: what is played, and how it is seen.
-        names: of the rules.
+        files: the rules' names, and where they come from.
+        recordings: of what is seen.
         running: time goes on.
         size: width and height of the picture in pixels; (0, 0): there is none to draw into.
         ring: the brush on the screen: x, y and radius in cells, strength.
@@ -81,8 +57,7 @@ class Player:
         self, gl: moderngl.Context, rules: Sequence[NamedRule], settings: ViewSettings
     ) -> None:
         self.gl, self.settings = gl, settings
-        self.names = [rule.name for rule in rules]
-        self._awaited = {number for number, rule in enumerate(rules) if rule.rule is None}
+        self.files = RuleFiles(rules, settings.rules, watch=settings.watch)
         saved = load_state(settings.state) if settings.state else None
         width, height = parse_size("grid", settings.grid, 4, 8192)
         self.simulation = self._new_simulation(
@@ -95,28 +70,29 @@ class Player:
         view = parse_view(settings.view, self.simulation.channels)
         self.look = Look(view, settings.color_map)
         self.camera, self.pace = Camera(), Pace(settings.steps_per_frame)
-        self.watcher = Watcher(settings.rules) if settings.watch else None
         self.running = True
         self.size = (0, 0)
         self.ring = NO_RING
-        self.trouble = f"Waiting for {settings.rules[0]}" if self._awaited else ""
+        self.trouble = f"Waiting for {settings.rules[0]}" if self.files.awaited else ""
         self.state_range: StateRange | None = None
         self.rates = Rates()
         self.input_strength = settings.input_strength
         self.input: LiveInput | None = None
-        self.recording: ScreenRecording | None = None
-        self._being_finished: list[Recorder] = []
-        self._unreadable: dict[int, str] = {}
+        self.recordings = Recordings(gl, self.say)
         self._alarmed = False
         self._news_after = 0.0
         self._message, self._message_until = "", 0.0
         self._frames = 0
-        self._last = self._counted_at = time.monotonic()
-        self._counted_frames = self._counted_steps = 0
+        self._last = time.monotonic()
         if saved is not None:
             self.restore(saved)
         if settings.input is not None and not settings.headless:
             self.open_input(settings.input)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the rules, by their numbers."""
+        return self.files.names
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -146,14 +122,14 @@ class Player:
         """What is to be told now, or ""; a rule file that cannot be read is told until it can."""
         if time.monotonic() < self._message_until:
             return self._message
-        return next(iter(self._unreadable.values()), "")
+        return self.files.trouble
 
     def advance(self) -> None:
         """One frame of time: look at the files, take in the input, run steps, measure."""
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
         self._look_at_files()
-        self._look_at_recordings()
+        self.recordings.look()
         if self.running:
             steps = self.pace.steps(elapsed)
             self._take_input()
@@ -161,18 +137,20 @@ class Player:
         self._frames += 1
         if self._frames % MEASURE_EVERY == 0:
             self._measure()
-        self._count(now)
+        self.rates.count_frame(now)
 
     def run_steps(self, count: int) -> None:
         """Run steps now, also while paused."""
         self.simulation.step(count)
-        self._counted_steps += count
+        self.rates.count_steps(count)
 
     def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
         """Draw what is seen, with the brush or without, and record it where a recording runs."""
         brush = self.ring if ring else NO_RING
         self.display.draw(self.simulation, self.camera, self.look, target, brush)
-        self._record_frame()
+        self.recordings.frame(
+            lambda frame: self.display.draw(self.simulation, self.camera, self.look, frame)
+        )
 
     def resize(self, width: int, height: int) -> None:
         """Take note of another size of the picture; zero: there is nothing to draw into."""
@@ -267,30 +245,10 @@ class Player:
             self.input.close()
         self.input = None
 
-    def start_recording(self, path: Path) -> None:
-        """Record what is seen, without brush and controls, until it is stopped.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
-        self.recording = ScreenRecording(self.gl, path, self.size)
-
-    def stop_recording(self) -> None:
-        """End the recording; that its file is there is told when it is.
-
-        Raises:
-            InputError: writing has failed.
-        """
-        recording, self.recording = self.recording, None
-        if recording is not None:
-            self._being_finished.append(recording.stop())
-
     def release(self) -> None:
         """End what runs beside and free what the driver holds."""
         self.close_input()
-        self.stop_recording()
-        for recorder in self._being_finished:
-            recorder.close()
+        self.recordings.close()
         self.history.clear()
         self.display.release()
         self.simulation.release()
@@ -307,14 +265,9 @@ class Player:
             InputError: the file cannot be used.
             GraphicsError: the driver cannot run it.
         """
-        rule = load_rule(path).rule
-        number = len(self.names)
-        if number >= MAX_RULES:
-            raise InputError(f"at most {MAX_RULES} rules share one grid")
+        rule, number = self.files.load(path), len(self.names)
         self._set_rule(number, rule)
-        self.names.append(rule_name(path))
-        if self.watcher is not None:
-            self.watcher.add(path)
+        self.files.add(path)
         return number
 
     def _set_rule(self, number: int, rule: Rule) -> bool:
@@ -326,23 +279,18 @@ class Player:
             self.history.clear()
             self.set_view("colors")
         fits = all(old.settings.channels == rule.settings.channels for old in replaced)
-        if number in self._awaited or not fits:
-            self._awaited.discard(number)
+        if number in self.files.awaited or not fits:
+            self.files.awaited.discard(number)
             simulation.reset()
             self._recover()
             return False
         return True
 
     def _look_at_files(self) -> None:
-        for change in self.watcher.poll() if self.watcher else []:
-            name = self.names[change.number]
-            if change.rule is None:
-                text = f"{name}: kept the last good rule; {change.trouble}"
-                self._unreadable[change.number] = text
-                continue
-            self._unreadable.pop(change.number, None)
+        for number, rule in self.files.changes():
+            name = self.names[number]
             try:
-                kept = self._set_rule(change.number, change.rule)
+                kept = self._set_rule(number, rule)
                 if not kept:
                     self.say(f"New rule: {name}, from its seed")
                 elif time.monotonic() >= self._news_after:
@@ -367,44 +315,3 @@ class Player:
         if self.state_range and self.state_range.broken_cells and not self.trouble:
             self.running, self._alarmed = False, True
             self.trouble = "The state is no longer finite. R resets, Ctrl+Z undoes."
-
-    def _count(self, now: float) -> None:
-        self._counted_frames += 1
-        seconds = now - self._counted_at
-        if seconds >= COUNT_SECONDS:
-            self.rates = Rates(self._counted_frames / seconds, self._counted_steps / seconds)
-            self._counted_at, self._counted_frames, self._counted_steps = now, 0, 0
-
-    def _record_frame(self) -> None:
-        if self.recording is None:
-            return
-        try:
-            self.recording.frame(
-                lambda target: self.display.draw(self.simulation, self.camera, self.look, target)
-            )
-        except InputError as error:
-            self.recording = None
-            self.say(str(error))
-
-    def _look_at_recordings(self) -> None:
-        """Tell of recordings whose files are there by now."""
-        for recorder in [one for one in self._being_finished if one.finished]:
-            self._being_finished.remove(recorder)
-            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
-            try:
-                recorder.close()
-                self.say(f"Saved {recorder.path.name}{lost}")
-            except InputError as error:
-                self.say(str(error))
-
-
-def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:
-    """Read rule files; those that are not there yet may be waited for.
-
-    Raises:
-        InputError: one cannot be used.
-    """
-    return [
-        NamedRule(rule_name(path), None if wait and not path.exists() else load_rule(path).rule)
-        for path in paths
-    ]

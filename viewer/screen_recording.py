@@ -1,4 +1,4 @@
-"""A recording of what the window shows, at a steady rate, however fast the screen is drawn."""
+"""Recordings of what the window shows, at a steady rate, however fast the screen is drawn."""
 
 import time
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from nca.errors import InputError
 from nca.viewer.recording import Grabber, Recorder, Size
 
 FPS = 30.0
+
+Draw = Callable[[moderngl.Framebuffer], None]
 
 
 class ScreenRecording:
@@ -30,7 +32,7 @@ class ScreenRecording:
         self._grabber = Grabber(gl, size)
         self._due = time.monotonic()
 
-    def frame(self, draw: Callable[[moderngl.Framebuffer], None]) -> None:
+    def frame(self, draw: Draw) -> None:
         """Draw a frame into the recording, where one is due.
 
         Raises:
@@ -68,3 +70,69 @@ class ScreenRecording:
             self._recorder.finish()
             self._grabber.release()
             raise
+
+
+class Recordings:
+    """The recording that runs, if one does, and those whose files are being finished.
+
+    Args:
+        gl: the context.
+        say: tells the person something.
+
+    Attributes:
+        running: the one that takes frames, or None.
+    """
+
+    def __init__(self, gl: moderngl.Context, say: Callable[[str], None]) -> None:
+        self._gl, self._say = gl, say
+        self.running: ScreenRecording | None = None
+        self._being_finished: list[Recorder] = []
+
+    def start(self, path: Path, size: Size) -> None:
+        """Record until it is stopped; see :class:`ScreenRecording`.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        self.running = ScreenRecording(self._gl, path, size)
+
+    def stop(self) -> None:
+        """End the recording; that its file is there is told when it is.
+
+        Raises:
+            InputError: writing has failed.
+        """
+        recording, self.running = self.running, None
+        if recording is not None:
+            self._being_finished.append(recording.stop())
+
+    def frame(self, draw: Draw) -> None:
+        """Draw a frame into the recording, where one runs; it ends where writing has failed."""
+        if self.running is None:
+            return
+        try:
+            self.running.frame(draw)
+        except InputError as error:
+            self.running = None
+            self._say(str(error))
+
+    def look(self) -> None:
+        """Tell of those whose files are there by now."""
+        for recorder in [one for one in self._being_finished if one.finished]:
+            self._being_finished.remove(recorder)
+            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
+            try:
+                recorder.close()
+                self._say(f"Saved {recorder.path.name}{lost}")
+            except InputError as error:
+                self._say(str(error))
+
+    def close(self) -> None:
+        """End all, and wait for the files.
+
+        Raises:
+            InputError: writing has failed.
+        """
+        self.stop()
+        for recorder in self._being_finished:
+            recorder.close()

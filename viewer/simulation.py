@@ -1,7 +1,7 @@
 """A simulation on an OpenGL context. It knows no window."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import moderngl
@@ -17,7 +17,7 @@ from nca.export.weights import StoreChoice
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import Rule
 from nca.viewer.buffers import StateBuffer
-from nca.viewer.context import open_headless, target_limit
+from nca.viewer.context import target_limit
 from nca.viewer.field import Field
 from nca.viewer.rule_shaders import RuleShaders
 from nca.viewer.shader import Shader, Value
@@ -194,14 +194,28 @@ class Simulation:
             # Noise that is painted twice in one place is to differ; a reset is to repeat.
             "nca_number": (self.seed + (self.step_number + 1) * (stroke.radius >= 0)) & UINT32_MAX,
         }
-        textures = {"nca_field": self.field_texture}
         for shaders in self._present:
-            for shader, groups in shaders.paint:
-                shader.draw(self.state.target(groups), textures, values)
+            self._draw_paint(shaders, values)
+
+    def _draw_paint(self, shaders: RuleShaders, values: Mapping[str, Value]) -> None:
+        for shader, groups in shaders.paint:
+            shader.draw(self.state.target(groups), {"nca_field": self.field_texture}, values)
 
     def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
-        """Give the cells under a brush to a rule."""
+        """Give the cells under a brush to a rule; those that were another's get its seed.
+
+        Many rules do not recover from the hidden channels of another. One whose seed is a cell in
+        the middle of the grid has nothing to begin with elsewhere, and goes on from what is there.
+        """
+        before = self.field.owner.copy()
         self.field.paint(number, stroke)
+        taker = self._compiled[number]
+        if taker.rule.settings.seed_state != "center":
+            taken = np.zeros_like(self.field.shares)
+            taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
+            self.field_texture.write(taken.tobytes())
+            seed: dict[str, Value] = {"nca_tool": SEED, "nca_radius": -1.0, "nca_number": self.seed}
+            self._draw_paint(taker, {**seed, "nca_rule": number})
         self.show_field()
 
     def reset(self, tool: int = SEED) -> None:
@@ -294,37 +308,6 @@ class Simulation:
         for shaders in self._compiled:
             shaders.release()
         self.colors.release()
-
-
-def simulate_gl(
-    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0
-) -> Iterator[Tensor]:
-    """Run a rule on the graphics card and stop now and then, without a window.
-
-    Args:
-        rule: the rule.
-        state: [B, C, H, W], the state at step 0.
-        stops: rising numbers of steps.
-        seed: of the masks; sample i uses ``seed + i``.
-
-    Yields:
-        The state after each of ``stops`` steps, [B, C, H, W].
-
-    Raises:
-        GraphicsError: there is no usable OpenGL.
-    """
-    gl = open_headless()
-    try:
-        size = (state.shape[2], state.shape[3])
-        samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
-        for simulation, start in zip(samples, state, strict=True):
-            simulation.write(start)
-        for stop in stops:
-            for simulation in samples:
-                simulation.step(stop - simulation.step_number)
-            yield torch.stack([simulation.read() for simulation in samples])
-    finally:
-        gl.release()
 
 
 def _shader_text(name: str) -> str:

@@ -12,7 +12,8 @@ from nca.viewer.actions import Actions
 from nca.viewer.context import attach_to_window, missing_graphics
 from nca.viewer.input import Pointer, press
 from nca.viewer.overlay import Overlay
-from nca.viewer.player import Player, load_rules
+from nca.viewer.player import Player
+from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings, parse_size
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ class Stage:
         window, player, actions = self._window, self._player, self._actions
         screen = window.gl.screen
         screen.viewport = (0, 0, *player.size)
-        player.draw(screen, ring=not actions.help)
-        panel = self._panel if actions.controls and not actions.help else None
         resting = self._overlay.idle and player.running
+        player.draw(screen, ring=not (actions.help or resting))
+        panel = self._panel if actions.controls and not actions.help else None
         if panel is not None and (not resting or panel.busy):
             self._overlay.draw(screen, self._scale, covered=panel.covers(screen))
             panel.draw(screen)

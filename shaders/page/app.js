@@ -50,10 +50,9 @@ class App extends EventTarget {
   centerSeed() {
     const { simulation } = this;
     const x = Math.floor(simulation.width / 2) + 0.5, y = Math.floor(simulation.height / 2) + 0.5;
-    const [owner] = simulation.field.present;
     simulation.remember();
-    simulation.apply("erase", owner, { radius: -1 });
-    simulation.apply("sprout", owner, { stroke: { x0: x, y0: y, x1: x, y1: y }, radius: 0.6 });
+    simulation.paint("erase", { radius: -1 });
+    simulation.paint("sprout", { stroke: { x0: x, y0: y, x1: x, y1: y }, radius: 0.6 });
     this.player.changed();
     this.say("One seed cell");
   }
@@ -62,7 +61,7 @@ class App extends EventTarget {
     const { simulation } = this;
     simulation.remember();
     const number = (simulation.seed + simulation.stepNumber) >>> 0;
-    simulation.apply("noise", simulation.field.present[0], { radius: -1, number });
+    simulation.paint("noise", { radius: -1, number });
     this.player.changed();
     this.say("Noise");
   }
@@ -140,7 +139,7 @@ class App extends EventTarget {
   dab() {
     if (!this.player.ring[3]) this.moveBrush(0, 0);
     const [x, y] = this.player.ring;
-    this.input.dab(x, y);
+    this.input.dab({ x, y });
   }
 
   moveView(dx, dy) {
@@ -187,7 +186,9 @@ class App extends EventTarget {
 
   /** Show the state repeated three by three, with lines between the tiles. */
   tiles() {
-    const { camera, canvas, simulation, look } = this.player;
+    const { camera, canvas, look } = this.player;
+    if (look.view === "channels") this.setView("colors");
+    const { simulation } = this;
     look.borders = true;
     camera.zoom = Math.min(canvas.width / simulation.width, canvas.height / simulation.height) / 3;
     camera.x = (simulation.width - canvas.width / camera.zoom) / 2;
@@ -210,9 +211,10 @@ class App extends EventTarget {
 
   setView(name) {
     if (!this.views.includes(name)) return;
-    const channel = /^channel (\d+)$/.exec(name);
+    const before = this.player.extent, channel = /^channel (\d+)$/.exec(name);
     if (channel) Object.assign(this.player.look, { view: "channel", channel: Number(channel[1]) - 1 });
     else this.player.look.view = name;
+    if (this.player.extent.width !== before.width) this.player.fit();
     this.player.touch();
     this.say(`View: ${name}`);
   }
@@ -244,11 +246,11 @@ class App extends EventTarget {
     this.say(look[name] ? on : off);
   }
 
-  /** Save a picture of the whole state, `scale` pixels a cell. */
+  /** Save a picture of all that the view shows, `scale` pixels a cell. */
   savePicture(scale = 1) {
-    const { simulation } = this, camera = new Camera();
+    const { width, height } = this.player.extent, camera = new Camera();
     camera.zoom = typeof scale === "number" ? scale : 1;
-    this.saveAs(camera, Math.round(simulation.width * camera.zoom), Math.round(simulation.height * camera.zoom));
+    this.saveAs(camera, Math.round(width * camera.zoom), Math.round(height * camera.zoom));
   }
 
   /** Save what the window shows. */

@@ -55,7 +55,7 @@ class Panel {
     });
     this.on(this.find("[data-save]"), "click", () => {
       const width = this.find("[name=picture]");
-      if (width.reportValidity()) app.savePicture(Number(width.value) / app.simulation.width);
+      if (width.reportValidity()) app.savePicture(Number(width.value) / app.player.extent.width);
     });
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       this.on(button, "click", () => app.setTool(button.dataset.tool));
@@ -167,12 +167,17 @@ class Panel {
 
   /** Show the controls, and let them fade when nobody uses them for a while. */
   wake() {
-    this.body.classList.remove("idle");
+    this.setIdle(false);
     clearTimeout(this.idle);
     this.idle = setTimeout(() => {
       const busy = this.find("#controls").matches(":has(:focus-visible), :hover") || !this.find("#panel").hidden;
-      this.body.classList.toggle("idle", this.app.player.running && !busy);
+      this.setIdle(this.app.player.running && !busy);
     }, IDLE_AFTER);
+  }
+
+  setIdle(idle) {
+    this.body.classList.toggle("idle", idle);
+    this.app.player.rest(idle);
   }
 
   /** A word to the person, shown for a moment and read by a screen reader. */
@@ -231,7 +236,8 @@ class Panel {
 
   showStats() {
     const { player, simulation, recorder } = this.app, { fps, steps, largest } = player.stats;
-    const parts = player.running ? [`${fps.toFixed(0)} fps`, `${steps.toFixed(0)} steps/s`] : ["paused"];
+    const rate = (value) => value.toFixed(value < 3 ? 1 : 0);
+    const parts = player.running ? [`${rate(fps)} fps`, `${rate(steps)} steps/s`] : ["paused"];
     parts.push(`step ${simulation.stepNumber.toLocaleString("en")}`);
     if (player.format !== "rgba32f") parts.push(STATE_FORMATS[player.format].label);
     if (largest > 10) parts.push(`largest ${largest.toPrecision(2)}`);

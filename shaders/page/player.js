@@ -69,6 +69,7 @@ class Player extends EventTarget {
     this.camera = new Camera();
     this.look = { view: "colors", channel: 0, palette: 1, smooth: true, borders: false };
     this.ring = [0, 0, 0, 0];
+    this.resting = false; // nobody uses it just now: the ring is hidden
     this.asleep = false; // nobody can see it
     this.limit = 1;
     this.credit = 0;
@@ -169,8 +170,20 @@ class Player extends EventTarget {
     this.stale = true;
   }
 
+  /** Width and height of what is seen, in cells, and whether it goes on beyond. */
+  get extent() {
+    return extent(this.simulation, this.look);
+  }
+
+  /** The corner of the tile that has a place, where all channels are seen side by side. */
+  tileAt({ x, y }) {
+    const { look, simulation: { width, height } } = this;
+    if (look.view !== "channels") return { x: 0, y: 0 };
+    return { x: Math.floor(x / width) * width, y: Math.floor(y / height) * height };
+  }
+
   fit() {
-    this.camera.fit(this.simulation, this.canvas);
+    this.camera.fit(this.extent, this.canvas);
     this.touch();
   }
 
@@ -178,6 +191,11 @@ class Player extends EventTarget {
   touch() {
     this.stale = true;
     this.emit("change");
+  }
+
+  rest(resting) {
+    this.stale ||= this.resting !== resting;
+    this.resting = resting;
   }
 
   /** Say that the state has changed by other means than a step. */
@@ -248,7 +266,8 @@ class Player extends EventTarget {
   draw() {
     const { width, height } = this.canvas;
     this.viewer.color(this.simulation);
-    this.viewer.show(this.simulation, this.camera, { width, height, ring: this.ring });
+    const ring = this.resting ? [0, 0, 0, 0] : this.ring;
+    this.viewer.show(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;
   }
 

@@ -99,14 +99,18 @@ class PointerInput {
   paint(event) {
     const { player, stroke } = this;
     const { x, y } = this.pixel(event);
-    const to = player.camera.cellAt(x, y);
+    const cell = player.camera.cellAt(x, y);
+    // Where all channels are seen, a stroke belongs to the tile that it begins in.
+    stroke.origin ??= player.tileAt(cell);
+    const to = { x: cell.x - stroke.origin.x, y: cell.y - stroke.origin.y };
     const from = stroke.last ?? to;
     stroke.last = to;
     this.draw(stroke.tool, { x0: from.x, y0: from.y, x1: to.x, y1: to.y }, this.radiusOf(event));
   }
 
   /** One dot of the brush, without a pointer. */
-  dab(x, y) {
+  dab(cell) {
+    const origin = this.player.tileAt(cell), x = cell.x - origin.x, y = cell.y - origin.y;
     this.player.simulation.remember();
     this.draw(this.brush.tool, { x0: x, y0: y, x1: x, y1: y }, this.brush.radius);
   }
@@ -116,9 +120,8 @@ class PointerInput {
     const { player, brush } = this, { simulation } = player;
     if (tool === "rule") simulation.give(brush.rule, line, radius);
     else {
-      const owner = simulation.field.present[0];
       const number = (simulation.seed + simulation.stepNumber + 1) >>> 0;
-      simulation.apply(tool, owner, { stroke: line, radius, number });
+      simulation.paint(tool, { stroke: line, radius, number });
     }
     player.changed();
   }

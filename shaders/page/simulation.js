@@ -175,13 +175,20 @@ class Simulation {
     this.seed = seed >>> 0;
     this.stepNumber = 0;
     this.seeded = true;
+    this.paint("seed", { radius: -1 });
+  }
+
+  /**
+   * Erase, sprout, make noise or seed along a stroke {x0, y0, x1, y1}, each cell as its rule has it;
+   * radius -1: everywhere.
+   */
+  paint(tool, options) {
     const { present } = this.field;
     for (const rule of present) {
-      this.apply("seed", rule, { radius: -1, rule: present.length > 1 ? rule : -1 });
+      this.apply(tool, rule, { ...options, rule: present.length > 1 ? rule : -1 });
     }
   }
 
-  /** Erase, sprout or make noise along a stroke {x0, y0, x1, y1}; radius -1: everywhere. */
   apply(tool, owner, { stroke = { x0: 0, y0: 0, x1: 0, y1: 0 }, radius, rule = -1, number }) {
     const { x0, y0, x1, y1 } = stroke;
     this.draw(this.load(owner).paint, this.state, {}, {
@@ -195,15 +202,19 @@ class Simulation {
    * anew: many rules do not recover from the hidden channels of another.
    */
   give(rule, stroke, radius) {
-    this.load(rule);
+    const { field, shares } = this;
+    const before = field.owner.slice();
+    if (stroke) field.paint(stroke, radius, rule);
+    else field.fill(rule);
     if (this.data.rules[rule].reseeds) {
-      for (const other of this.field.present.filter((r) => r !== rule)) {
-        this.apply("seed", rule, stroke ? { stroke, radius, rule: other } : { radius: -1, rule: other });
-      }
+      const taken = new Uint8Array(field.shares.length);
+      before.forEach((owner, cell) => {
+        if (owner !== field.owner[cell]) taken.set([rule, 255], 4 * cell);
+      });
+      shares.write(taken);
+      this.apply("seed", rule, { radius: -1, rule });
     }
-    if (stroke) this.field.paint(stroke, radius, rule);
-    else this.field.fill(rule);
-    this.shares.write(this.field.shares);
+    shares.write(field.shares);
   }
 
   /** Remember the state, for undo. As many are kept as fit in some 64 MB, eight at most. */

@@ -1,6 +1,7 @@
 // What is seen: a camera over the plane of cells, drawn to the canvas or into a picture.
 
 const PALETTES = ["grey", "inferno", "diverging"];
+const LARGEST_MOSAIC = 2048; // pixels to a side of the texture with all channels
 
 /** The part of the plane that is seen: x, y is the cell at the top left, zoom is pixels a cell. */
 class Camera {
@@ -37,6 +38,13 @@ class Camera {
   }
 }
 
+/** What is seen, in cells: the grid, or all channels side by side, laid out as in colors.glsl. */
+function extent({ width, height, wraps, data }, look) {
+  if (look.view !== "channels") return { width, height, wraps };
+  const across = Math.ceil(Math.sqrt(data.channels)), down = Math.ceil(data.channels / across);
+  return { width: width * across, height: height * down, wraps: false };
+}
+
 /** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
 class Viewer {
   constructor(gl, data, look) {
@@ -46,13 +54,13 @@ class Viewer {
     this.colored = null;
   }
 
-  /** Colors of the cells. With views of all channels the texture is larger than the state. */
+  /** Colors of the cells; with the view of all channels the texture is larger than the state. */
   color(simulation) {
     const { gl, data, look } = this;
     const { width, height } = simulation;
-    const across = look.view === "channels" ? Math.ceil(Math.sqrt(data.channels)) : 1;
-    const larger = Math.max(1, Math.min(across, 2048 / width, 2048 / height));
-    this.prepare(Math.round(width * larger), Math.round(height * larger));
+    const seen = extent(simulation, look);
+    const smaller = Math.min(1, Math.max(LARGEST_MOSAIC, width, height) / Math.max(seen.width, seen.height));
+    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller));
     this.programs[look.view] ??= new Program(gl, data.vertex, data.colors[look.view]);
     const { present } = simulation.field;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
@@ -91,15 +99,15 @@ class Viewer {
 
   /** Show the colored cells in a framebuffer; its lowest line is line `row` of the picture. */
   show(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
-    const { gl, look } = this;
+    const { gl, look } = this, seen = extent(simulation, look);
     gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
     if (camera.zoom < 1) gl.generateMipmap(gl.TEXTURE_2D);
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.viewport(0, 0, width, rows);
     this.screen.draw({
-      nca_cells: [simulation.width, simulation.height],
+      nca_cells: [seen.width, seen.height],
       nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
-      nca_smooth: look.smooth, nca_wraps: simulation.wraps,
+      nca_smooth: look.smooth, nca_wraps: seen.wraps,
       nca_borders: look.borders ? 0.6 : 0, nca_ring: ring ?? [0, 0, 0, 0],
     }, { nca_colors_of_cells: this.colored });
   }
