@@ -7,12 +7,10 @@ batch. The KID of both is taken of the samples that were timed, and so is that o
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nca.benchmarks.machine import describe_machine
@@ -21,15 +19,12 @@ from nca.benchmarks.settings import BenchDDPMSettings
 from nca.benchmarks.timing import ratios
 from nca.ddpm.fid import Figures, Judge
 from nca.ddpm.run import load_run
-from nca.ddpm.sample import draw_samples
-from nca.ddpm.settings import FidSettings, SampleSettings
+from nca.ddpm.settings import FidSettings, SamplerName
 from nca.files import write_atomically
+from nca.unroll.threads import torch_threads
 
 FAST, SLOW = "dpmpp, 20 steps", "ddpm, 1,000 steps"
-SAMPLERS: dict[str, dict[str, Any]] = {
-    FAST: {"sampler": "dpmpp", "steps": 20},
-    SLOW: {"sampler": "ddpm", "steps": 1000},
-}
+SAMPLERS: dict[str, tuple[SamplerName, int]] = {FAST: ("dpmpp", 20), SLOW: ("ddpm", 1000)}
 
 
 @dataclass(frozen=True)
@@ -75,42 +70,20 @@ def run(settings: BenchDDPMSettings) -> Report:
     """
     asked = FidSettings(settings.run, n=settings.n, repeats=settings.repeats)
     model = load_run(settings.run)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(None):
         judge = Judge(model, asked)
         times: dict[str, list[float]] = {name: [] for name in SAMPLERS}
         sets: dict[str, list[Tensor]] = {name: [] for name in SAMPLERS}
-
-        def draw(name: str, repeat: int) -> Tensor:
-            wanted = SampleSettings(
-                run=settings.run,
-                out=settings.run,
-                n=settings.n,
-                seed=1 + repeat * settings.n,
-                **SAMPLERS[name],
-            )
-            return draw_samples(model, wanted)
-
         for repeat in range(settings.repeats):
-            for name in SAMPLERS:
-                pictures, seconds = timed(lambda: draw(name, repeat))  # noqa: B023
-                times[name].append(seconds)
-                sets[name].append(pictures)
+            for name, (sampler, steps) in SAMPLERS.items():
+                start = time.process_time()
+                sets[name].append(judge.draw(sampler, steps, repeat))
+                times[name].append(time.process_time() - start)
         distances = [judge.figures(name, pictures) for name, pictures in sets.items()]
         distances.append(judge.reals())
-    finally:
-        torch.set_num_threads(threads)
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
     protocol = judge.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
     report = Report(describe_machine(), protocol, [ratio], distances)
     if settings.json is not None:
         report.write(settings.json)
     return report
-
-
-def timed(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """The result and the CPU seconds that it took."""
-    start = time.process_time()
-    result = work()
-    return result, time.process_time() - start

@@ -1,8 +1,6 @@
 """Samplers against diffusers' schedulers, step for step, and against data whose answer is known."""
 
 import math
-from collections.abc import Callable
-from functools import partial
 
 import pytest
 import torch
@@ -11,15 +9,16 @@ from torch import Tensor
 
 from nca.ddpm.denoiser import Clipped, Denoise
 from nca.ddpm.samplers import (
+    DDIM,
+    DDPM,
+    DPMPP,
+    LMS,
+    DDPMSkip,
+    Euler,
+    Heun,
+    Sampler,
     Step,
     build_sampler,
-    ddim,
-    ddpm,
-    ddpm_skip,
-    dpmpp,
-    euler,
-    heun,
-    lms,
     multistep_weights,
 )
 from nca.ddpm.sampling import draw, noise_levels
@@ -73,7 +72,7 @@ def theirs(scheduler: DDPMScheduler | DDIMScheduler, x_t: Tensor, **options: flo
     return states
 
 
-def recorded(sampler: Callable[..., Tensor], schedule: Discrete, times: list[int]) -> list[Tensor]:
+def recorded(sampler: Sampler, schedule: Discrete, times: list[int]) -> list[Tensor]:
     """The same of ours, as x_t of the variance-preserving process."""
     sigmas = [*schedule.sigma(torch.tensor(times)).tolist(), 0.0]
     x_t = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -105,7 +104,7 @@ def test_ddpm_takes_the_steps_of_diffusers(variance: str, large: bool, steps: in
     scheduler = DDPMScheduler(variance_type=variance, clip_sample=True)
     scheduler.alphas_cumprod = schedule.alpha_bar  # theirs are float32
     scheduler.set_timesteps(steps)
-    mine = recorded(partial(ddpm, large=large), schedule, scheduler.timesteps.tolist())
+    mine = recorded(DDPM(large), schedule, scheduler.timesteps.tolist())
     for a, b in zip(mine, theirs(scheduler, mine[0]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
@@ -116,23 +115,23 @@ def test_ddim_takes_the_steps_of_diffusers(eta: float) -> None:
     scheduler = DDIMScheduler(clip_sample=True)
     scheduler.alphas_cumprod = schedule.alpha_bar
     scheduler.set_timesteps(50)
-    mine = recorded(partial(ddim, eta=eta), schedule, scheduler.timesteps.tolist())
+    mine = recorded(DDIM(eta), schedule, scheduler.timesteps.tolist())
     for a, b in zip(mine, theirs(scheduler, mine[0], eta=eta), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
 # How near the mean and the deviation of the data come, beyond what 16,384 draws scatter by.
 SAMPLERS = {
-    "ddpm": (partial(ddpm, large=True), 1000, 0.02),
-    "ddpm, small variance": (ddpm, 1000, 0.02),
-    "ddpm-skip": (ddpm_skip, 1000, 0.06),
-    "ddim": (ddim, 200, 0.02),
-    "ddim, eta 0.5": (partial(ddim, eta=0.5), 200, 0.02),
-    "euler": (euler, 100, 0.03),
-    "heun": (heun, 25, 0.01),
-    "heun, churn": (partial(heun, churn=10, inflation=1.0), 50, 0.01),
-    "lms": (lms, 40, 0.02),
-    "dpmpp": (dpmpp, 25, 0.02),
+    "ddpm": (DDPM(large=True), 1000, 0.02),
+    "ddpm, small variance": (DDPM(), 1000, 0.02),
+    "ddpm-skip": (DDPMSkip(), 1000, 0.06),
+    "ddim": (DDIM(), 200, 0.02),
+    "ddim, eta 0.5": (DDIM(eta=0.5), 200, 0.02),
+    "euler": (Euler(), 100, 0.03),
+    "heun": (Heun(), 25, 0.01),
+    "heun, churn": (Heun(churn=10, inflation=1.0), 50, 0.01),
+    "lms": (LMS(), 40, 0.02),
+    "dpmpp": (DPMPP(), 25, 0.02),
 }
 
 
@@ -159,7 +158,7 @@ def test_heun_is_of_second_order() -> None:
     """Half the steps, a quarter of the error; Euler only halves it."""
     x = torch.full((1, 1, 1, 1), 2.0, dtype=torch.float64)
 
-    def error(sampler: Callable[..., Tensor], steps: int) -> float:
+    def error(sampler: Sampler, steps: int) -> float:
         sigmas = [*torch.linspace(2, 0.5, steps + 1).tolist(), 0.0]
         states: list[Tensor] = []
         sampler(gaussian, x, sigmas, Recorded((1, 1, 1, 1)), lambda step: states.append(step.x))
@@ -167,10 +166,10 @@ def test_heun_is_of_second_order() -> None:
         factor = math.sqrt((DEVIATION**2 + 0.25) / (DEVIATION**2 + 4))
         return abs(float(states[-1]) - (MEAN + (2 - MEAN) * factor))
 
-    assert error(euler, 20) / error(euler, 40) == pytest.approx(2, rel=0.1)
-    assert error(heun, 20) / error(heun, 40) == pytest.approx(4, rel=0.1)
-    assert error(dpmpp, 20) / error(dpmpp, 40) > 3.5
-    assert error(lms, 40) < error(heun, 40)
+    assert error(Euler(), 20) / error(Euler(), 40) == pytest.approx(2, rel=0.1)
+    assert error(Heun(), 20) / error(Heun(), 40) == pytest.approx(4, rel=0.1)
+    assert error(DPMPP(), 20) / error(DPMPP(), 40) > 3.5
+    assert error(LMS(), 40) < error(Heun(), 40)
 
 
 def test_churn_denoises_at_the_raised_level() -> None:
@@ -181,7 +180,7 @@ def test_churn_denoises_at_the_raised_level() -> None:
         return gaussian(x, sigma)
 
     x = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
-    heun(denoise, x, [4.0, 1.0, 0.0], Recorded((1, 1, 2, 2)), churn=0.4)
+    Heun(churn=0.4)(denoise, x, [4.0, 1.0, 0.0], Recorded((1, 1, 2, 2)))
     assert seen == pytest.approx([4.0 * 1.2, 1.0, 1.0 * 1.2])
 
 
@@ -206,7 +205,7 @@ def test_the_skip_call_asks_a_third_of_the_time() -> None:
     schedule = Discrete(linear(1000))
     sigmas = noise_levels(schedule, 1000, "ddpm-skip")
     x = torch.zeros(1, 1, 2, 2)
-    ddpm_skip(denoise, x, sigmas, lambda: torch.zeros_like(x))
+    DDPMSkip()(denoise, x, sigmas, lambda: torch.zeros_like(x))
     times = schedule.time(torch.tensor(asked)).round().int().tolist()
     # Notebook 19's condition; its first call is at 999, which 3 divides.
     assert times == [t for t in reversed(range(1000)) if t % 3 == 0 or t < 50]
@@ -227,7 +226,7 @@ def test_levels_must_fall_to_nothing() -> None:
     x = torch.zeros(1, 1, 2, 2)
     for wrong in ([1.0, 2.0, 0.0], [2.0, 1.0], [0.0]):
         with pytest.raises(ValueError, match="fall, and the last one be 0"):
-            euler(gaussian, x, wrong, lambda: x)
+            Euler()(gaussian, x, wrong, lambda: x)
 
 
 def test_karras_levels_run_from_the_highest_to_the_lowest() -> None:

@@ -3,7 +3,7 @@
 The protocol: some pictures are held out when the model is trained. They are the reference. Sets of
 n samples are compared with them, and so are sets of n real pictures that the model was trained on:
 what those score is the floor, as no model can be told from the real thing below it. Every figure
-has the interval of its repeats.
+has the interval of the whole comparison: of its repeats, and of the choice of the reference.
 """
 
 import json
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nca.ddpm.classifier import train_classifier
 from nca.ddpm.data import Pictures, read_pictures, split
-from nca.ddpm.distances import Interval, frechet, kernel_distance
+from nca.ddpm.distances import Interval, compare, frechet, kernel_distance
 from nca.ddpm.guidance import to_unit
 from nca.ddpm.noising import from_bytes
 from nca.ddpm.run import Run, load_run
@@ -26,6 +26,7 @@ from nca.ddpm.settings import FidSettings, SamplerName, SampleSettings
 from nca.errors import InputError
 from nca.files import write_atomically
 from nca.losses.pretrained import Pretrained
+from nca.unroll.threads import torch_threads
 
 COMPARABLE = 2048  # fewer pictures, and FID mostly measures their number
 SEEDS = 1_000_000  # between the first seeds of two repeats
@@ -136,21 +137,22 @@ class Judge:
 
     def samples(self, name: str, sampler: SamplerName, steps: int) -> Figures:
         """Score of what a sampler draws."""
+        repeats = range(self.settings.repeats)
+        return self.figures(name, (self.draw(sampler, steps, repeat) for repeat in repeats))
+
+    def draw(self, sampler: SamplerName, steps: int, repeat: int) -> Tensor:
+        """The samples of a repeat, [N, C, H, W]; every sampler begins with the same noise."""
         settings = self.settings
-
-        def draw(repeat: int) -> Tensor:
-            asked = SampleSettings(
-                run=settings.run,
-                out=settings.run,
-                n=settings.n,
-                sampler=sampler,
-                steps=steps,
-                seed=settings.seed + SEEDS * (1 + repeat),
-                batch_size=settings.batch_size,
-            )
-            return draw_samples(self.run, asked)
-
-        return self.figures(name, map(draw, range(settings.repeats)))
+        asked = SampleSettings(
+            run=settings.run,
+            out=settings.run,
+            n=settings.n,
+            sampler=sampler,
+            steps=steps,
+            seed=settings.seed + SEEDS * (1 + repeat),
+            batch_size=settings.batch_size,
+        )
+        return draw_samples(self.run, asked)
 
     def reals(self) -> Figures:
         """Score of real pictures: the floor. The sets do not overlap where there are enough."""
@@ -170,8 +172,8 @@ class Judge:
         sets = [self._embed(pictures) for pictures in repeats]
         return Figures(
             name,
-            Interval.of([frechet(features, self.target) for features in sets]),
-            Interval.of([kernel_distance(features, self.target) for features in sets]),
+            compare(frechet, sets, self.target),
+            compare(kernel_distance, sets, self.target),
         )
 
     @torch.no_grad()
@@ -187,7 +189,8 @@ def build_features(name: str, learned: Pictures) -> Features:
         InputError: they cannot be had.
     """
     if name == "classifier":
-        net = train_classifier(learned)
+        with torch_threads(None):  # so that the figures repeat
+            net = train_classifier(learned)
         device = next(net.parameters()).device
         return lambda pictures: net.features(pictures.to(device))
     extractor = Pretrained(name)

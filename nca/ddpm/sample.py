@@ -23,6 +23,7 @@ from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
 from nca.training.movie import write_movie
+from nca.unroll.threads import torch_threads
 
 MOVIES = (".webp", ".gif", ".apng", ".mp4")
 
@@ -93,25 +94,33 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
         # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the picture.
         sigmas = sigmas[round((1 - settings.strength) * settings.steps) :]
     distances = guides(settings, like)
-    pictures = []
-    for part in batched(settings.n, settings.batch_size):
+
+    def denoiser(part: range) -> Denoise:
         denoise: Denoise = model.denoiser(_labels(settings, model, part, device), settings.guidance)
         for distance, weight in distances:
             denoise = Guided(denoise, distance, weight)
-        seeds = [settings.seed + i for i in part]
-        start = like if settings.strength < 1 else None
-        pictures.append(
-            draw(
-                denoise,
-                sampler,
-                sigmas,
-                model.facts.shape,
-                seeds,
-                device=device,
-                start=start,
-                watch=movie,
+        return denoise
+
+    @torch.no_grad()
+    def trial() -> None:
+        few = range(1 + min(settings.n, settings.batch_size) // 8)
+        denoiser(few)(torch.zeros(len(few), *model.facts.shape, device=device), sigmas[0])
+
+    pictures = []
+    with torch_threads(trial):
+        for part in batched(settings.n, settings.batch_size):
+            pictures.append(
+                draw(
+                    denoiser(part),
+                    sampler,
+                    sigmas,
+                    model.facts.shape,
+                    [settings.seed + i for i in part],
+                    device=device,
+                    start=like if settings.strength < 1 else None,
+                    watch=movie,
+                )
             )
-        )
     return stack(pictures)
 
 

@@ -1,15 +1,15 @@
 """Samplers: from noise to pictures, through falling noise levels, asking ``denoise(x, sigma)``.
 
-All have one signature. ``x`` is the noised picture, ``sigmas`` the levels down to 0 at the end,
-``noise`` the source of fresh noise; ``watch`` is told of every step. So samplers can be exchanged
-for each other, and denoisers too, guided or not.
+All go the same way, written once in :class:`Sampler`, and differ in how one step of it is taken.
+So samplers can be exchanged for each other, and denoisers too, guided or not.
 """
 
+import math
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from nca.ddpm.denoiser import Denoise
 from nca.ddpm.settings import SamplerName
+
+REMEMBERED = 8  # steps
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,34 @@ class Step:
     x: Tensor
     denoised: Tensor
 
+    @property
+    def slope(self) -> Tensor:
+        """The noise in ``x``, of deviation 1: what ``x`` changes by where ``sigma`` does by 1."""
+        return (self.x - self.denoised) / self.sigma
+
 
 Watch = Callable[[Step], None]
 Noise = Callable[[], Tensor]
 
 
-class Sampler(Protocol):
+class SeededNoise:
+    """Noise whose picture i depends on its own seed alone, whatever else is in the batch.
+
+    Args:
+        seeds: one a picture.
+        shape: [C, H, W] of a picture.
+    """
+
+    def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.shape = tuple(shape)
+
+    def __call__(self) -> Tensor:
+        """Draw [B, C, H, W]."""
+        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
+
+
+class Sampler(ABC):
     """Draws pictures."""
 
     def __call__(
@@ -62,180 +86,182 @@ class Sampler(Protocol):
 
         Returns:
             Pictures, [B, C, H, W].
+
+        Raises:
+            ValueError: the levels do not fall to 0.
         """
-        ...
+        if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
+            raise ValueError("noise levels must fall, and the last one be 0")
+        steps: deque[Step] = deque(maxlen=REMEMBERED)
+        for index, (sigma, after) in enumerate(pairwise(map(float, sigmas))):
+            x, level = self.stir(x, sigma, len(sigmas) - 1, noise)
+            step = Step(index, level, x, denoise(x, level))
+            if watch is not None:
+                watch(step)
+            steps.appendleft(step)
+            x = self.move(steps, after, denoise, noise)
+        return x
+
+    def stir(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """What comes before a guess, of ``count``: ``x`` and its level, left alone by default."""
+        del count, noise
+        return x, sigma
+
+    @abstractmethod
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """``x`` at the next level.
+
+        Args:
+            steps: the present one, then those before it.
+            after: the next level.
+            denoise, noise: as given to the sampler.
+        """
 
 
-class SeededNoise:
-    """Noise whose picture i depends on its own seed alone, whatever else is in the batch.
-
-    Args:
-        seeds: one a picture.
-        shape: [C, H, W] of a picture.
-    """
-
-    def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.shape = tuple(shape)
-
-    def __call__(self) -> Tensor:
-        """Draw [B, C, H, W]."""
-        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
-
-
-def ddpm(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-    *,
-    large: bool = False,
-) -> Tensor:
+@dataclass(frozen=True)
+class DDPM(Sampler):
     """Ancestral sampling, Ho et al. 2020, algorithm 2; levels may be left out.
 
     Args:
         large: the variance of the noise is beta, as in the lesson, instead of the posterior's:
             their two choices, optimal for pictures that are noise, and for a single one.
     """
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        denoised = denoise(x, sigma)
-        _tell(watch, i, sigma, x, denoised)
+
+    large: bool = False
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise
+        sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
         # The posterior of the level below, given the picture: eq. 7 in terms of sigma.
         x = denoised + (after / sigma) ** 2 * (x - denoised)
-        if after > 0:
-            variance = sigma**2 - after**2
-            variance *= (1 + after**2) / (1 + sigma**2) if large else (after / sigma) ** 2
-            x = x + variance**0.5 * noise()
-    return x
+        if after == 0:
+            return x
+        variance = sigma**2 - after**2
+        variance *= (1 + after**2) / (1 + sigma**2) if self.large else (after / sigma) ** 2
+        return x + math.sqrt(variance) * noise()
 
 
-def ddpm_skip(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-    *,
-    every: int = 3,
-    last: int = 50,
-) -> Tensor:
-    """:func:`ddpm` as in fast.ai's notebook 19: the net is asked every third time, and the last 50.
+@dataclass(frozen=True)
+class DDPMSkip(DDPM):
+    """:class:`DDPM` as in fast.ai's notebook 19: the net is asked every third time and at the end.
 
     In between, the noise that it saw last is taken to be still there.
+
+    Args:
+        every: so many steps from one question to the next.
+        last: so many steps at the end are all asked at.
     """
-    levels = [sigma for sigma, _ in _pairs(sigmas)]
-    asked = {s for i, s in enumerate(levels) if (len(levels) - 1 - i) % every == 0}
-    asked |= {levels[0], *levels[-last:]}
-    seen = x
 
-    def skipping(x: Tensor, sigma: float) -> Tensor:
-        nonlocal seen
-        if sigma in asked:
-            denoised = denoise(x, sigma)
-            seen = (x - denoised) / sigma
-            return denoised
-        return x - sigma * seen
+    large: bool = True
+    every: int = 3
+    last: int = 50
 
-    return ddpm(skipping, x, sigmas, noise, watch, large=True)
+    def __call__(
+        self,
+        denoise: Denoise,
+        x: Tensor,
+        sigmas: Sequence[float],
+        noise: Noise,
+        watch: Watch | None = None,
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        levels = [float(sigma) for sigma in sigmas[:-1]]
+        asked = set(levels[:: -self.every]) | {*levels[:1], *levels[-self.last :]}
+        seen = x
+
+        def skipping(x: Tensor, sigma: float) -> Tensor:
+            nonlocal seen
+            if sigma in asked:
+                denoised = denoise(x, sigma)
+                seen = (x - denoised) / sigma
+                return denoised
+            return x - sigma * seen
+
+        return super().__call__(skipping, x, sigmas, noise, watch)
 
 
-def ddim(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-    *,
-    eta: float = 0.0,
-) -> Tensor:
+@dataclass(frozen=True)
+class DDIM(Sampler):
     """Song, Meng and Ermon, "Denoising Diffusion Implicit Models", 2021, eq. 12 and 16.
 
     Args:
-        eta: 0: nothing is random; 1: :func:`ddpm`.
+        eta: 0: nothing is random; 1: :class:`DDPM`.
     """
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        denoised = denoise(x, sigma)
-        _tell(watch, i, sigma, x, denoised)
-        fresh = eta * after / sigma * (sigma**2 - after**2) ** 0.5
-        kept = (after**2 - fresh**2) ** 0.5
-        x = denoised + kept / sigma * (x - denoised)
-        if fresh > 0:
-            x = x + fresh * noise()
-    return x
+
+    eta: float = 0.0
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise
+        step = steps[0]
+        fresh = self.eta * after / step.sigma * (step.sigma**2 - after**2) ** 0.5
+        x = step.denoised + math.sqrt(after**2 - fresh**2) * step.slope
+        return x + fresh * noise() if fresh > 0 else x
 
 
-def euler(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-) -> Tensor:
+@dataclass(frozen=True)
+class Euler(Sampler):
     """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
-    del noise
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        denoised = denoise(x, sigma)
-        _tell(watch, i, sigma, x, denoised)
-        x = x + (after - sigma) * (x - denoised) / sigma
-    return x
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        return steps[0].x + (after - steps[0].sigma) * steps[0].slope
 
 
-def heun(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-    *,
-    churn: float = 0.0,
-    inflation: float = 1.003,
-) -> Tensor:
+@dataclass(frozen=True)
+class Heun(Sampler):
     """Karras et al. 2022, algorithm 2, over all levels.
 
-    Everything after the noise is added works at the raised level ``sigma_hat``; the lesson's
-    version denoised and divided by the old one.
+    Everything after the noise is added works at the raised level; the lesson's version denoised and
+    divided by the old one.
 
     Args:
         churn: S_churn, how much noise is added on the way, over all steps.
         inflation: S_noise of the noise that is added.
     """
-    gamma = min(churn / (len(sigmas) - 1), 2**0.5 - 1)
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        sigma_hat = sigma * (1 + gamma)
-        if gamma > 0:
-            x = x + (sigma_hat**2 - sigma**2) ** 0.5 * inflation * noise()
-        denoised = denoise(x, sigma_hat)
-        _tell(watch, i, sigma_hat, x, denoised)
-        slope = (x - denoised) / sigma_hat
-        ahead = x + (after - sigma_hat) * slope
-        if after > 0:
-            slope = (slope + (ahead - denoise(ahead, after)) / after) / 2
-            ahead = x + (after - sigma_hat) * slope
-        x = ahead
-    return x
+
+    churn: float = 0.0
+    inflation: float = 1.003
+
+    def stir(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """Add noise, and so raise the level."""
+        raised = sigma * (1 + min(self.churn / count, 2**0.5 - 1))
+        if raised > sigma:
+            x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()
+        return x, raised
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del noise
+        step = steps[0]
+        ahead = step.x + (after - step.sigma) * step.slope
+        if after == 0:
+            return ahead
+        slope = (step.slope + (ahead - denoise(ahead, after)) / after) / 2
+        return step.x + (after - step.sigma) * slope
 
 
-def lms(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-    *,
-    order: int = 4,
-) -> Tensor:
-    """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma."""
-    del noise
-    slopes: list[Tensor] = []
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        denoised = denoise(x, sigma)
-        _tell(watch, i, sigma, x, denoised)
-        slopes = [(x - denoised) / sigma, *slopes][:order]
-        nodes = [sigmas[i - j] for j in range(len(slopes))]
-        for weight, slope in zip(multistep_weights(nodes, after), slopes, strict=True):
-            x = x + weight * slope
-    return x
+@dataclass(frozen=True)
+class LMS(Sampler):
+    """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
+
+    Args:
+        order: how many steps, 1 to 8.
+    """
+
+    order: int = 4
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        used = list(steps)[: self.order]
+        weights = multistep_weights([step.sigma for step in used], after)
+        x = used[0].x
+        for weight, step in zip(weights, used, strict=True):
+            x = x + weight * step.slope
+        return x
 
 
 def multistep_weights(nodes: Sequence[float], after: float) -> list[float]:
@@ -249,49 +275,30 @@ def multistep_weights(nodes: Sequence[float], after: float) -> list[float]:
     return weights
 
 
-def dpmpp(
-    denoise: Denoise,
-    x: Tensor,
-    sigmas: Sequence[float],
-    noise: Noise,
-    watch: Watch | None = None,
-) -> Tensor:
+@dataclass(frozen=True)
+class DPMPP(Sampler):
     """DPM-Solver++(2M): Lu et al. 2022, algorithm 2, with ``lambda = -ln sigma``."""
-    del noise
-    before: Tensor | None = None
-    for i, (sigma, after) in enumerate(_pairs(sigmas)):
-        denoised = denoise(x, sigma)
-        _tell(watch, i, sigma, x, denoised)
-        guess = denoised
+
+    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        sigma, guess = steps[0].sigma, steps[0].denoised
         # To 0 the step is infinitely long: the last guess of the picture is the answer.
-        if before is not None and after > 0:
-            ratio = np.log(sigmas[i - 1] / sigma) / np.log(sigma / after)
-            guess = (1 + 0.5 / ratio) * denoised - 0.5 / ratio * before
-        x = after / sigma * x + (1 - after / sigma) * guess
-        before = denoised
-    return x
-
-
-def _pairs(sigmas: Sequence[float]) -> list[tuple[float, float]]:
-    if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
-        raise ValueError("noise levels must fall, and the last one be 0")
-    return [(float(a), float(b)) for a, b in pairwise(sigmas)]
-
-
-def _tell(watch: Watch | None, index: int, sigma: float, x: Tensor, denoised: Tensor) -> None:
-    if watch is not None:
-        watch(Step(index, sigma, x, denoised))
+        if len(steps) > 1 and after > 0:
+            ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / after)
+            guess = (1 + 0.5 / ratio) * guess - 0.5 / ratio * steps[1].denoised
+        return after / sigma * steps[0].x + (1 - after / sigma) * guess
 
 
 def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:
     """A sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
     samplers: dict[SamplerName, Sampler] = {
-        "ddpm": partial(ddpm, large=True),
-        "ddpm-skip": ddpm_skip,
-        "ddim": partial(ddim, eta=eta),
-        "euler": euler,
-        "heun": partial(heun, churn=churn),
-        "lms": lms,
-        "dpmpp": dpmpp,
+        "ddpm": DDPM(large=True),
+        "ddpm-skip": DDPMSkip(),
+        "ddim": DDIM(eta),
+        "euler": Euler(),
+        "heun": Heun(churn),
+        "lms": LMS(),
+        "dpmpp": DPMPP(),
     }
     return samplers[name]

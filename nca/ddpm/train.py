@@ -20,7 +20,7 @@ from nca.ddpm.noising import (
 )
 from nca.ddpm.results import Movie, sheet
 from nca.ddpm.run import About, Facts, Model
-from nca.ddpm.samplers import dpmpp
+from nca.ddpm.samplers import DPMPP
 from nca.ddpm.sampling import draw, noise_levels
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
@@ -244,7 +244,7 @@ class DDPMTraining:
         try:
             return draw(
                 model.denoiser(labels),
-                dpmpp,
+                DPMPP(),
                 sigmas,
                 model.facts.shape,
                 seeds,

@@ -50,7 +50,7 @@ from nca.training.folder import (
     write_settings,
 )
 from nca.training.learner import Learner
-from nca.unroll.threads import fastest
+from nca.unroll.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -192,34 +192,26 @@ class TextureTraining:
         if self.learner.engine.rank == 0:
             write_settings(self.settings)
         iterations = self.settings.iterations
-        before = torch.get_num_threads()
-        torch.set_num_threads(1 if iterations is not None else self._fastest_threads())
-        try:
+        # A run by iterations does not try: its bits must repeat, and they depend on the number.
+        with torch_threads(self._loss_once() if iterations is None else None):
             if iterations is not None:
                 self.learner.fit(iterations=iterations)
             else:
                 self.learner.fit(minutes=self.settings.minutes)
-        finally:
-            torch.set_num_threads(before)
 
-    def _fastest_threads(self) -> int:
-        """Threads for the loss, by trying: on a busy machine two are far slower than one.
-
-        A run by iterations does not try: its bits must repeat, and they depend on the number.
-        """
+    def _loss_once(self) -> Callable[[], object] | None:
+        """The loss as a trial of threads: on a busy machine two are far slower than one."""
         texture_loss = self.task.texture_loss
         if texture_loss is None:
-            return 1
+            return None
 
-        def run(threads: int) -> None:
-            torch.set_num_threads(threads)
+        def run() -> None:
             size = self.settings.size
             images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
             losses = torch.stack(list(texture_loss(images).values()))
             torch.autograd.grad(losses.sum(), images)
 
-        limit = torch.get_num_threads()
-        return fastest(limit, run) if limit > 1 else 1
+        return run
 
     def _targets(self, _: Learner) -> Image.Image:
         return contact_sheet(self.task.targets(), ground=None)

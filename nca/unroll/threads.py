@@ -1,9 +1,10 @@
-"""How many threads the native unroll uses: what was fastest when tried, not what was counted."""
+"""How many threads to use: what was fastest when tried, not what was counted."""
 
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -59,3 +60,29 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
         if statistics.median(times[count]) < GAIN * statistics.median(times[best]):
             best = count
     return best
+
+
+@contextmanager
+def torch_threads(work: Callable[[], object] | None) -> Iterator[None]:
+    """Let torch use as many threads as ``work`` is done fastest by; afterwards as many as before.
+
+    Args:
+        work: a small piece of what is to be done; None: one thread, for results whose bits repeat.
+    """
+    before = torch.get_num_threads()
+
+    def best() -> int:
+        if work is None or before == 1:
+            return 1
+
+        def run(threads: int) -> None:
+            torch.set_num_threads(threads)
+            work()
+
+        return fastest(before, run)
+
+    try:
+        torch.set_num_threads(best())
+        yield
+    finally:
+        torch.set_num_threads(before)
