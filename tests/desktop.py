@@ -66,6 +66,12 @@ class Screen:
         )
         return done.stdout
 
+    def kill(self) -> None:
+        """Let the server vanish from under its windows."""
+        self.display.close()
+        self._server.kill()
+        self._server.wait()
+
     def close(self) -> None:
         """End the server."""
         self.display.close()
@@ -80,13 +86,16 @@ class Viewer:
         screen: where.
         folder: where it saves.
         words: its arguments.
+        stderr: where its complaints go, as for ``subprocess.Popen``.
     """
 
-    def __init__(self, screen: Screen, folder: Path, *words: object) -> None:
+    def __init__(
+        self, screen: Screen, folder: Path, *words: object, stderr: int | None = None
+    ) -> None:
         self.screen, self.folder = screen, folder
         command = [sys.executable, "-m", "nca", "view", "--folder", str(folder), *map(str, words)]
         environment = {**os.environ, "DISPLAY": screen.name, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
         found: list[str] = []
 
         def shown() -> bool:

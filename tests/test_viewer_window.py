@@ -217,6 +217,25 @@ def test_the_window_watches_a_rule_that_is_being_made(screen, tmp_path):
         viewer.end()
 
 
+def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tmp_path):
+    screen = Screen((400, 300))
+    words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
+    viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
+    try:
+        viewer.keys("p")
+        steps = viewer.state().step_number
+        wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
+        screen.kill()
+        assert viewer.process.wait(60) == 3
+        with viewer.process.stderr as told:
+            assert told.read() == b"nca: the display is gone\n"
+        (recording,) = tmp_path.glob("*.webp")
+        with Image.open(recording) as picture:
+            assert picture.n_frames > 1
+    finally:
+        viewer.end()
+
+
 def test_without_a_display_it_says_what_to_do(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
     environment.pop("WAYLAND_DISPLAY", None)

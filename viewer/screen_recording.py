@@ -62,6 +62,11 @@ class ScreenRecording:
         self._grabber.release()
         return self._recorder
 
+    def rescue(self) -> Recorder:
+        """End the recording without the graphics card, and so without its last frame."""
+        self._recorder.finish()
+        return self._recorder
+
     def _add(self, pixels: bytes, times: int) -> None:
         try:
             for _ in range(times):
@@ -127,6 +132,16 @@ class Recordings:
             except InputError as error:
                 self._say(str(error))
 
+    def rescue(self) -> None:
+        """End all and wait for the files, when there is nothing to draw on any more.
+
+        Raises:
+            InputError: writing has failed.
+        """
+        if self.running is not None:
+            self._being_finished.append(self.running.rescue())
+        self._wait()
+
     def close(self) -> None:
         """End all, and wait for the files.
 
@@ -134,5 +149,8 @@ class Recordings:
             InputError: writing has failed.
         """
         self.stop()
+        self._wait()
+
+    def _wait(self) -> None:
         for recorder in self._being_finished:
             recorder.close()

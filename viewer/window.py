@@ -11,6 +11,7 @@ from nca.errors import GraphicsError
 from nca.viewer.actions import Actions
 from nca.viewer.context import attach_to_window, missing_graphics
 from nca.viewer.input import Pointer, press
+from nca.viewer.lost_display import leave_with_display
 from nca.viewer.overlay import Overlay
 from nca.viewer.player import Player
 from nca.viewer.rule_files import load_rules
@@ -315,6 +316,7 @@ def run_window(settings: ViewSettings) -> None:
     window = Window(title, size, monitor=settings.monitor, vsync=settings.vsync)
     try:
         player = Player(window.gl, rules, settings)
+        leave_with_display(player.recordings.rescue)
         stage = Stage(window, player)
         try:
             stage.run()
