@@ -175,8 +175,8 @@ class ReconstructSettings:
     """Longer side of the result, in pixels."""
     iterations: int = 400
     """Steps."""
-    smooth_weight: float = 0.1
-    """Weight of the total variation."""
+    smooth_weight: float = 5.0
+    """Weight of the total variation; with less, noise is left that a layer does not see."""
     seed: int = 0
     """Of the noise."""
     overwrite: bool = False
