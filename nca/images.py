@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from nca.errors import InputError
@@ -27,7 +27,8 @@ def read_image(
 ) -> Image.Image:
     """Read any picture as 8-bit RGB, turned as its EXIF data say.
 
-    Grey, palette and 16-bit pictures are converted; transparency is put on white.
+    Grey, palette and 16-bit pictures are converted; so is CMYK, by its profile if it has one;
+    transparency is put on white.
 
     Args:
         path: the file.
@@ -44,10 +45,11 @@ def read_image(
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
         with image:
-            _check_size(path, image.size)
+            _check_size(path, image.size, max_side)
             if max_side is not None:
                 image.draft("RGB", (max_side, max_side))
             upright = ImageOps.exif_transpose(image)
+            upright = _to_eight_bits(upright)
             return upright.convert("RGBA") if transparent else _to_rgb(upright, max_side)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a picture that can be read (JPEG, PNG, WebP)") from error
@@ -62,27 +64,57 @@ def read_image(
         raise InputError(f"cannot read {path}: {reason}") from error
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: Path, size: tuple[int, int], max_side: int | None) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise InputError(f"{path} has {width}x{height} pixels; at most {MAX_PIXELS} can be read")
     if min(size) < MIN_SIDE:
         raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")
+    shorter = min(size) * min(1.0, (max_side or max(size)) / max(size))
+    if shorter < MIN_SIDE - 0.5:
+        raise InputError(
+            f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
+            f"{round(shorter)} on the other, and a picture needs {MIN_SIDE} or more"
+        )
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode not in SIXTEEN_BIT_MODES:
+        return image
+    # Pillow would clip to 255 instead of scaling.
+    grey = np.asarray(image, dtype=np.float64) / 257
+    return Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
 
 
 def _to_rgb(image: Image.Image, max_side: int | None) -> Image.Image:
-    if image.mode in SIXTEEN_BIT_MODES:
-        # Pillow would clip to 255 instead of scaling.
-        grey = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
     if max_side is not None and max(image.size) > max_side:
         image = image.copy() if image.mode != "P" else image.convert("RGBA")
         image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    if image.mode == "CMYK" and "icc_profile" in image.info:
+        image = _from_print(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image)
     return image.convert("RGB")
+
+
+def _from_print(image: Image.Image) -> Image.Image:
+    """Amounts of ink as the colors that the picture's profile says they make, in sRGB.
+
+    With a profile that cannot be used, Pillow's rule must do, which knows no real ink.
+    """
+    profile = io.BytesIO(image.info["icc_profile"])
+    try:
+        converted = ImageCms.profileToProfile(
+            image, ImageCms.getOpenProfile(profile), ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    assert converted is not None
+    converted.info.pop("icc_profile", None)
+    return converted
 
 
 def read_square(path: Path, size: int) -> Tensor:

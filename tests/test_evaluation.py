@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.evaluation import report as report_module
 from nca.evaluation.measures import (
     Moment,
     PatchDistance,
@@ -131,8 +132,10 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "a.safetensors", tmp_path / "coral.png"
 
 
-@pytest.mark.slow
-def test_the_report_has_every_figure(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_report_has_every_figure(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "SIZE_STEPS", 100)  # not 1000: the sizes are large
     rule, target = files
     settings = EvalSettings(rule, target, tmp_path / "r.html", size=64, steps=1000, peer=rule)
     evaluate(settings)
@@ -143,7 +146,8 @@ def test_the_report_has_every_figure(files: tuple[Path, Path], tmp_path: Path) -
     assert {"builtin, gram", "random, gram", "patches, transport"} <= set(figures["losses"])
     assert figures["exports"]["shadertoy"]["characters"] > 1000
     assert figures["exports"]["html"]["bytes"] >= 10_000
-    assert figures["run"][1]["drift"] == 1
+    assert figures["run"][0]["drift"] == 1
+    assert figures["run"][1]["drift"] == figures["run"][1]["patch"] / figures["run"][0]["patch"]
     assert len(figures["healing"]["steps"]) == 4
     page = (tmp_path / "r.html").read_text()
     assert page.count('class="who r1"') == 4

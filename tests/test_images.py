@@ -1,5 +1,6 @@
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.images import (
     contact_sheet,
+    read_cutout,
     read_image,
     read_square,
     to_image,
@@ -46,6 +48,56 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     assert row.tolist() == [0, 64, 128, 255]
 
 
+def lab_to_srgb(lab: tuple[float, float, float]) -> np.ndarray:
+    """Lab under D50, by the formulas of the ICC and of sRGB; 0 to 255."""
+    lightness, a, b = lab
+    f = np.array([a / 500, 0, -b / 200]) + (lightness + 16) / 116
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * (0.9642, 1, 0.8249)
+    from_d50 = [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ]
+    linear = (np.array(from_d50) @ xyz).clip(0, 1)
+    return 255 * np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+CYAN, PAPER = (60, -20, -30), (95, 0, 0)
+
+
+def profile_of_a_press() -> bytes:
+    """An ICC profile by which cyan ink is :data:`CYAN` on :data:`PAPER`, every other ink black."""
+    corners = [PAPER if not i else CYAN if i == 8 else (5, 0, 0) for i in range(16)]
+    ramp = bytes(range(256))
+    table = struct.pack(">4s4xBBBx9i", b"mft1", 4, 3, 2, *(65536 * (i % 4 == 0) for i in range(9)))
+    colors = bytes(x for L, a, b in corners for x in (round(L * 2.55), a + 128, b + 128))
+    table += 4 * ramp + colors + 3 * ramp
+    header = struct.pack(
+        ">I4xI4s4s4s12x4s28x3i", 144 + len(table), 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp",
+        63190, 65536, 54061,
+    ).ljust(128, b"\0")  # fmt: skip
+    return header + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff"])
+def test_ink_has_the_color_that_its_profile_says(tmp_path: Path, suffix: str) -> None:
+    path, ink = tmp_path / f"a.{suffix}", Image.new("CMYK", (32, 32), (255, 0, 0, 0))
+    options = {"quality": 100} if suffix == "jpg" else {}
+    ink.save(path, icc_profile=profile_of_a_press(), **options)
+    image = read_image(path)
+    assert np.abs(np.array(image.getpixel((9, 9))) - lab_to_srgb(CYAN)).max() < 6
+    assert "icc_profile" not in image.info  # it is not that of the colors any more
+    ink.save(path, icc_profile=b"not a profile", **options)
+    assert np.abs(np.array(read_image(path).getpixel((9, 9))) - (0, 255, 255)).max() < 3
+
+
+def test_cutouts_are_made_of_any_mode(tmp_path: Path) -> None:
+    Image.new("CMYK", (10, 10), (0, 255, 255, 0)).save(tmp_path / "ink.tiff")
+    assert read_cutout(tmp_path / "ink.tiff", 8)[:, 4, 4].tolist() == [1, 0, 0, 1]
+    Image.fromarray(np.full((10, 10), 257 * 51, np.uint16)).save(tmp_path / "deep.png")
+    assert read_cutout(tmp_path / "deep.png", 8)[:, 4, 4].tolist() == pytest.approx([0.2] * 3 + [1])
+
+
 def test_transparency_is_put_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (10, 10), (255, 0, 0, 0)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").getpixel((5, 5)) == (255, 255, 255)
@@ -68,6 +120,14 @@ def test_large_and_small_pictures_work(tmp_path: Path) -> None:
     assert (square[1] - 200 / 255).abs().max() < 0.02
     gradient((20, 20)).save(tmp_path / "small.png")
     assert read_square(tmp_path / "small.png", 128).shape == (3, 128, 128)
+
+
+def test_what_becomes_too_thin_is_refused(tmp_path: Path) -> None:
+    gradient((2000, 20)).save(tmp_path / "thin.png")
+    with pytest.raises(InputError, match="with 256 on its longer side it would have 3 on the oth"):
+        read_image(tmp_path / "thin.png", max_side=256)
+    assert read_image(tmp_path / "thin.png", max_side=800).size == (800, 8)
+    assert read_image(tmp_path / "thin.png").size == (2000, 20)
 
 
 def test_the_square_is_the_center(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nca.errors import InputError
 from nca.images import read_square
 from nca.losses import pretrained
+from nca.losses.build import build_features
 from nca.losses.pretrained import Architecture, Pretrained, load_weights
 from nca.losses.texture import build_texture_loss
 from tests.conftest import DATA
@@ -18,13 +19,20 @@ VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512
 VGG19 = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M"]
 
 
-def vgg(configuration: list[int | str], narrow: int) -> nn.Sequential:
-    """VGG's features as torchvision builds them, with fewer channels."""
+class DoubledAverage(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)) / 2
+
+
+def vgg(
+    configuration: list[int | str], narrow: int, pool: nn.Module | None = None
+) -> nn.Sequential:
+    """VGG's features as its authors' table and torchvision have them, with fewer channels."""
     layers: list[nn.Module] = []
     channels = 3
     for width in configuration:
         if isinstance(width, str):
-            layers.append(nn.MaxPool2d(2, 2))
+            layers.append(pool or nn.MaxPool2d(2, 2))
         else:
             layers += [nn.Conv2d(channels, width // narrow, 3, padding=1), nn.ReLU()]
             channels = width // narrow
@@ -92,6 +100,44 @@ def test_vgg_layers_are_torchvision_s(
         for tap, features in zip(taps, result.values(), strict=True):
             expected = net[: tap + 1](normalized(images))
             assert torch.allclose(features, expected, atol=1e-5)
+
+
+def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = vgg(VGG19, 16, DoubledAverage())
+    extract = Pretrained(
+        str(save_features(net, tmp_path / "v.safetensors")), border="zeros", pooling="average"
+    )
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = net[:30](normalized(images))
+        assert torch.allclose(extract(images, torus=False)["relu5_1"], expected, atol=1e-5)
+    with pytest.raises(InputError, match="--pooling average: only a trained net has that choice"):
+        build_features("builtin", images, pooling="average")
+
+
+@pytest.mark.parametrize(
+    ("name", "taps"),
+    [
+        ("vgg16", (1, 6, 11, 18, 25)),
+        ("vgg19", (1, 6, 11, 20, 29)),
+        ("squeezenet1_1", (1, 4, 7, 10, 12)),
+    ],
+)
+def test_layers_are_those_of_torchvision_itself(
+    tmp_path: Path, name: str, taps: tuple[int, ...]
+) -> None:
+    try:
+        models = pytest.importorskip("torchvision.models")
+    except RuntimeError as error:  # built for another torch
+        pytest.skip(f"torchvision cannot be imported: {error}")
+    torch.manual_seed(0)
+    net = models.get_model(name, weights=None).features.eval()
+    extract = Pretrained(str(save_features(net, tmp_path / "net.safetensors")), border="zeros")
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for tap, features in zip(taps, extract(images, torus=False).values(), strict=True):
+            assert torch.allclose(features, net[: tap + 1](normalized(images)), atol=1e-5)
 
 
 def test_squeezenet_layers_are_torchvision_s(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def loss_at_the_end(settings: StyleSettings) -> dict[str, float]:
 
 def test_all_results_are_there(settings: StyleSettings) -> None:
     styled = stylize(settings)
-    assert sorted(path.name for path in settings.out.iterdir()) == sorted(RESULTS)
+    names = {path.name for path in settings.out.iterdir()}
+    assert names == set(RESULTS) - {"movie.gif", "movie.mp4"}
     assert set(styled.results) < set(RESULTS)
     assert styled.image.shape == (1, 3, 48, 64)
     assert styled.iterations == 14
@@ -76,6 +77,19 @@ def test_the_style_gets_nearer_and_the_content_stays(settings: StyleSettings) ->
     assert style[-1] < 0.7 * style[0]
     painted, content = to_tensor(Image.open(settings.out / RESULT)), blobs()[0]
     assert np.corrcoef(painted.mean(0).flatten(), content.mean(0).flatten())[0, 1] > 0.3
+
+
+def test_the_movie_may_be_an_mp4(settings: StyleSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    stylize(settings)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "imageio_ffmpeg", None)
+        with pytest.raises(InputError, match='an MP4 needs the extra "video"'):
+            stylize(replace(settings, movie="mp4", out=settings.out / "other"))
+        assert not (settings.out / "other").exists()
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    stylize(replace(settings, movie="mp4", overwrite=True))
+    assert ffmpeg.count_frames_and_secs(settings.out / "movie.mp4")[0] == 14 + 22
+    assert not (settings.out / "movie.webp").exists()
 
 
 class StopAt(Callback):
@@ -233,6 +247,55 @@ def test_a_black_mask_is_refused(settings: StyleSettings, tmp_path: Path) -> Non
     Image.new("L", (48, 64)).save(tmp_path / "black.png")
     with pytest.raises(InputError, match=r"black\.png: nothing in it is white"):
         stylize(replace(settings, content_masks=(tmp_path / "black.png",)))
+
+
+def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> None:
+    both = replace(settings, styles=(settings.styles[0], settings.content), start="style-noise")
+    image = StyleTraining(both).learner.model().detach()
+    colors = [to_tensor(Image.open(path)).flatten(1) for path in both.styles]
+    wanted = torch.cat(colors, 1)
+    assert torch.allclose(image.mean((0, 2, 3)), wanted.mean(1), atol=0.02)
+    assert torch.allclose(image[0].flatten(1).cov(), wanted.cov(), atol=0.01)
+    neighbors = image[..., 1:].flatten(), image[..., :-1].flatten()
+    assert abs(np.corrcoef(*(x - x.mean() for x in neighbors))[0, 1]) < 0.5
+    with pytest.raises(InputError, match="--start style-noise: there is no style; take content"):
+        StyleTraining(replace(both, styles=()))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"style_layers": ("relu9_9",)}, "random has no layer 'relu9_9'; it has bank1"),
+        ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9' to weigh"),
+        ({"features": "other"}, "--features other: must be one of builtin"),
+        ({"pooling": "average"}, "--pooling average: only a trained net has that choice"),
+        ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
+        ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
+        ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
+        ({"style_masks": (Path("speck.png"),)}, "no white part that is large enough|leaves noth"),
+        (
+            {"statistic": "transport", "size": 320, "tile": 256},
+            "--statistic transport with --tile 256: it sorts the features of the whole picture, "
+            "which cannot be put together from tiles; use gram, wasserstein or moments, or "
+            "--tile 320, which takes more memory",
+        ),
+    ],
+)
+def test_what_cannot_be_painted_is_told_before_anything_is_written(
+    settings: StyleSettings,
+    change: dict[str, object],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    speck = Image.new("L", (64, 48))
+    speck.paste(255, (30, 30, 31, 31))
+    speck.save("speck.png")
+    Image.new("RGB", (300, 11)).save("narrow.png")
+    with pytest.raises(InputError, match=said):
+        stylize(replace(settings, **change))
+    assert not settings.out.exists()
 
 
 @pytest.mark.parametrize("start", ["content", "noise", "gray", "style", "file"])

@@ -1,13 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from nca.errors import InputError
 from nca.losses.build import build_features
-from nca.losses.features import FeatureExtractor, Mirrored
+from nca.losses.features import FeatureExtractor, Mirrored, mirror
 from nca.losses.pixels import TotalVariation
 from nca.losses.pretrained import Pretrained
 from nca.losses.statistics import STATISTICS
@@ -112,16 +112,18 @@ def test_every_pixel_of_a_mirrored_picture_counts() -> None:
         size = gradient.abs().mean((0, 1))
         border = torch.cat([size[:4].flatten(), size[-4:].flatten()]).mean()
         assert 0.6 < float(border / size[16:-16].mean()) < 1.7, name
+        # The outermost pixels too: 32|123|21 would have them half as often as the next.
+        for outer, inner in ((size[0], size[1]), (size[-1], size[-2])):
+            assert float(outer.mean() / inner.mean()) > 0.85, name
+
+
+def test_a_mirror_repeats_the_border() -> None:
+    image = torch.arange(12.0).view(1, 1, 3, 4)
+    padded = mirror(image, 3)[0, 0].numpy()
+    assert (padded == np.pad(image[0, 0].numpy(), 3, mode="symmetric")).all()
 
 
 def test_the_grid_moves_from_step_to_step() -> None:
     random = generator()
     grids = {tuple(t.rows.start for t in cover(600, 600, SIZE, random)) for _ in range(20)}
     assert len(grids) > 3
-
-
-def test_what_cannot_be_merged_is_refused() -> None:
-    statistic = STATISTICS["transport"](generator())
-    loss = StyleLoss(None, styles=[StyleTerm({}, statistic)])
-    with pytest.raises(InputError, match="--statistic transport: cannot be computed in tiles"):
-        TiledLoss(loss, picture(64, 64), SIZE, generator())

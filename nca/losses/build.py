@@ -16,26 +16,28 @@ def is_pretrained(name: str) -> bool:
 
 
 def build_features(
-    name: str, target: Tensor, *, taps: Taps = None, border: str = "reflect"
+    name: str, target: Tensor, *, taps: Taps = None, border: str = "reflect", pooling: str = "max"
 ) -> FeatureExtractor:
     """Make the features that a name asks for.
 
     Args:
         name: one of :data:`FEATURES`, or the path of a ``.safetensors`` file.
         target: [1, 3, H, W] in [0, 1]: what the features are fitted to that are not pretrained.
-        taps, border: of pretrained ones, see :class:`~nca.losses.pretrained.Pretrained`.
+        taps, border, pooling: of pretrained ones, see :class:`~nca.losses.pretrained.Pretrained`.
 
     Raises:
-        InputError: the features cannot be had.
+        InputError: the features cannot be had, or have no choice of pooling.
     """
+    if is_pretrained(name):
+        return Pretrained(name, taps, border, pooling)
+    if pooling != "max":
+        raise InputError(f"--pooling {pooling}: only a trained net has that choice, not {name}")
     if name == "builtin":
         return Builtin(target)
     if name == "random":
         return RandomBank(target)
     if name == "patches":
         return Patches()
-    if is_pretrained(name):
-        return Pretrained(name, taps, border)
     raise InputError(
         f"--features {name}: must be one of {', '.join(FEATURES)}, or a .safetensors file"
     )

@@ -90,10 +90,23 @@ class Mirrored:
         if torus:
             return self.features(images, torus=True)
         height, width = images.shape[-2:]
-        margin = min(self.margin, height - 1, width - 1)
-        padded = F.pad(images, (margin,) * 4, mode="reflect")
-        layers = self.features(padded, torus=False)
+        margin = min(self.margin, height, width)
+        layers = self.features(mirror(images, margin), torus=False)
         return {name: _middle(layer, height, width, margin) for name, layer in layers.items()}
+
+
+def mirror(images: Tensor, size: int) -> Tensor:
+    """Add ``size`` pixels on every side as a mirror on the border shows them: 321 123 321.
+
+    Unlike 32 123 21, the border's own pixels are there as often as all others, also in a picture
+    of half the size.
+    """
+    for axis in (-2, -1):
+        length = images.shape[axis]
+        before = images.narrow(axis, 0, size).flip(axis)
+        after = images.narrow(axis, length - size, size).flip(axis)
+        images = torch.cat([before, images, after], axis)
+    return images
 
 
 def _middle(layer: Tensor, height: int, width: int, margin: int) -> Tensor:

@@ -132,14 +132,20 @@ class Pretrained:
             are; default the net's usual five, or those of them that a cut-off file has.
         border: padding of pictures that are not on a torus: ``reflect`` invents no edge that a
             torus could not have; ``zeros`` is what the nets were trained with.
+        pooling: ``max`` as the nets were trained, or ``average``.
+
+    Attributes:
+        least: pixels that a picture needs on each side: two positions of the deepest layer.
 
     Raises:
         InputError: see :func:`load_weights`; or a tap is unknown.
     """
 
-    def __init__(self, source: str, taps: Taps = None, border: str = "reflect") -> None:
+    def __init__(
+        self, source: str, taps: Taps = None, border: str = "reflect", pooling: str = "max"
+    ) -> None:
         self.architecture, weights = load_weights(source)
-        self.border = border
+        self.border, self.pool = border, POOLINGS[pooling]
         nodes = (
             _vgg(self.architecture, weights) if "vgg" in self.architecture else _squeezenet(weights)
         )
@@ -153,6 +159,8 @@ class Pretrained:
             raise InputError(f"{source} has no layer {unknown or 'at all'}; it has {names}")
         last = max(names.index(name) for name in taps)
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
+        halvings = sum(bool(node.pool) + (node.stride == 2) for node in self.nodes)
+        self.least = 2 * 2**halvings
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
         self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
@@ -163,15 +171,42 @@ class Pretrained:
         features = features.contiguous(memory_format=torch.channels_last)
         result = {}
         for node in self.nodes:
+            if node.pool:
+                features = self.pool(features, node.pool)
             features = node(features, border)
             if node.name in self.taps:
                 result[node.name] = features
         return result
 
 
+def max_pool(features: Tensor, side: int) -> Tensor:
+    """The largest of every square."""
+    # Only SqueezeNet's squares, of three, can reach beyond the border.
+    return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
+
+
+def average_pool(features: Tensor, side: int) -> Tensor:
+    """Twice the mean of every square, as Gatys et al. took for smoother pictures.
+
+    Unlike theirs twice, as the next layers were trained with maxima, which are about that large.
+    """
+    return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
+
+
+POOLINGS = {"max": max_pool, "average": average_pool}
+
+
 @dataclass(frozen=True)
 class Convolution:
-    """Pooling where there is some, a convolution, ReLU. ``pads`` is off where the net pads none."""
+    """A convolution and ReLU.
+
+    Attributes:
+        name: of what comes out.
+        weight, bias: of the convolution.
+        pool: side of the squares that are pooled before; 0: none.
+        stride: of the convolution.
+        pads: off where the net does not pad.
+    """
 
     name: str
     weight: Tensor
@@ -182,8 +217,6 @@ class Convolution:
 
     def __call__(self, features: Tensor, border: str) -> Tensor:
         """[B, N, h, w] -> [B, M, h', w'], with ``border`` as in :class:`Pretrained`."""
-        if self.pool:
-            features = F.max_pool2d(features, self.pool, stride=2)
         margin = self.weight.shape[-1] // 2
         if margin and (self.pads or border == "circular"):
             if border != "zeros":
@@ -203,11 +236,10 @@ class Fire:
     expand1: Convolution
     expand3: Convolution
     pool: int = 0
+    stride: int = 1
 
     def __call__(self, features: Tensor, border: str) -> Tensor:
         """[B, N, h, w] -> [B, M, h', w'], with ``border`` as in :class:`Pretrained`."""
-        if self.pool:
-            features = F.max_pool2d(features, self.pool, stride=2, ceil_mode=True)
         squeezed = self.squeeze(features, border)
         return torch.cat([self.expand1(squeezed, border), self.expand3(squeezed, border)], 1)
 

@@ -14,6 +14,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m nca.pictures", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the PNG files go; it must exist")
     folder = parser.parse_args().folder
+    if not folder.is_dir():
+        parser.error(f"{folder} is not a folder")
     for name in PICTURES:
         data = io.BytesIO()
         draw(name).save(data, format="PNG", optimize=True)

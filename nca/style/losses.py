@@ -10,7 +10,7 @@ from nca.errors import InputError
 from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor, Mirrored
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
-from nca.losses.pretrained import ARCHITECTURES
+from nca.losses.pretrained import ARCHITECTURES, Pretrained
 from nca.losses.statistics import STATISTICS
 from nca.losses.style import ContentTerm, PixelTerm, StyleLoss, StyleTerm, mixture, relative
 from nca.style.masks import shrink
@@ -20,6 +20,8 @@ from nca.style.tiles import TiledLoss, cover, describe_tiled
 
 # The layer that tells the content, the first of these that the net has.
 CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
+# Pixels that a picture needs on each side for features that are fitted to it, 12 where not named.
+LEAST = {"patches": 56}
 SAMPLE = 256  # pixels, side of the part of each picture that features are fitted to
 
 
@@ -63,7 +65,7 @@ class Losses:
         generator: of whatever a step draws.
 
     Raises:
-        InputError: there is nothing to lose.
+        InputError: there is nothing to lose, or the statistic cannot be computed in tiles.
     """
 
     def __init__(
@@ -76,6 +78,13 @@ class Losses:
         self.with_content = settings.content_weight > 0
         self._net: FeatureExtractor | None = None
         self._layers: tuple[Sequence[str], Sequence[str]] = (), ()
+        longest = max(pictures.content.shape[-2:])
+        if self.with_style and longest > settings.tile and not self.statistic.mergeable:
+            raise InputError(
+                f"--statistic {settings.statistic} with --tile {settings.tile}: it sorts the "
+                f"features of the whole picture, which cannot be put together from tiles; use "
+                f"gram, wasserstein or moments, or --tile {longest}, which takes more memory"
+            )
         if not (self.with_style or self.with_content or _pixel_terms(settings, pictures.image)):
             raise InputError("every weight is 0: there is nothing to paint for")
 
@@ -90,6 +99,7 @@ class Losses:
         if not (self.with_style or self.with_content):
             return loss
         loss.features = features = self._features(pictures)
+        self._check_sides(features, pictures)
         if self.with_style:
             loss.styles = self._style_terms(features, pictures)
         if self.with_content:
@@ -101,15 +111,33 @@ class Losses:
     def _features(self, pictures: Pictures) -> FeatureExtractor:
         name = self.settings.features
         if not is_pretrained(name):
+            self._check_sides(None, pictures)
             fitted = sample([pictures.content, *pictures.styles])
-            features = Mirrored(build_features(name, fitted))
+            features = Mirrored(build_features(name, fitted, pooling=self.settings.pooling))
             self._taps(list(features(fitted, torus=False)))
             return features
         if self._net is None:
             # The lesson took the net as it was trained, with zeros beyond the border.
             border = "zeros" if self.lesson else "reflect"
-            self._net = build_features(name, pictures.content, taps=self._taps, border=border)
+            self._net = build_features(
+                name,
+                pictures.content,
+                taps=self._taps,
+                border=border,
+                pooling=self.settings.pooling,
+            )
         return self._net
+
+    def _check_sides(self, features: FeatureExtractor | None, pictures: Pictures) -> None:
+        name = self.settings.features
+        least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
+        for picture in (pictures.content, *pictures.styles):
+            height, width = picture.shape[-2:]
+            if min(height, width) < least:
+                raise InputError(
+                    f"a picture is {width}x{height} pixels on a scale, and --features {name} need "
+                    f"{least} or more; take a larger --smallest, or one that is less narrow"
+                )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
         """Choose the layers of style and content: those asked for, or the net's usual ones."""

@@ -21,18 +21,21 @@ from nca.training.callbacks import EMA
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
-SIDE = 8  # of the smallest picture there is
+SIDE = 32  # pixels, shorter side of the smallest scale: less is nothing to the deepest layers
 
 Size = tuple[int, int]
 
 
 def sizes(height: int, width: int, smallest: int) -> list[Size]:
-    """Height and width of every scale, from one of about ``smallest`` or more to the one given."""
-    count, longer = 1, max(height, width)
-    while longer / 2 ** (count / 2) >= smallest:
+    """Height and width of every scale, from one of about ``smallest`` or more to the one given.
+
+    A long and narrow picture starts larger, so that its shorter side is not too short.
+    """
+    count, longer, shorter = 1, max(height, width), min(height, width)
+    while longer / 2 ** (count / 2) >= smallest and shorter / 2 ** (count / 2) >= SIDE:
         count += 1
     return [
-        (max(SIDE, round(height / shrink)), max(SIDE, round(width / shrink)))
+        (round(height / shrink), round(width / shrink))
         for shrink in (2 ** (i / 2) for i in reversed(range(count)))
     ]
 

@@ -14,6 +14,8 @@ from nca.errors import InputError
 
 Statistic = Literal["gram", "wasserstein", "transport", "moments", "lesson20"]
 Preset = Literal["standard", "lesson20"]
+Pooling = Literal["max", "average"]
+Movie = Literal["webp", "gif", "mp4"]
 Box = Literal["projection", "sigmoid", "none"]
 
 
@@ -44,13 +46,17 @@ class StyleSettings:
     first_iterations: int = 300
     """Steps on the first scale."""
     start: str = "content"
-    """What the picture starts from: content, noise, gray, style, or a file."""
+    """What the picture starts from: content, noise, gray, style, style-noise (noise with the mean
+    and covariance of the styles' colors), or a file."""
     start_noise: float = 0.03
     """Deviation of the noise that a start from a picture gets: a flat sky is stuck without any."""
 
     features: str = "builtin"
     """What is compared: builtin (learned from the pictures, no download), vgg16, vgg19,
     squeezenet1_1, or a .safetensors file with torchvision's names."""
+    pooling: Pooling = "max"
+    """What a trained net makes of each square of pixels between its blocks: the largest, as it was
+    trained with, or the average, which Gatys et al. found to look smoother."""
     statistic: Statistic = "gram"
     """How features of the style are compared: Gram matrices, the Wasserstein distance of their
     Gaussians, sliced optimal transport, mean and covariance, or the lesson's own Gram loss."""
@@ -105,6 +111,8 @@ class StyleSettings:
     """Side of the tiles, in pixels, that larger pictures are computed in."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the layers; auto: bfloat16 where the processor has it."""
+    movie: Movie = "webp"
+    """Kind of the movie of the way: webp, gif, or mp4, which needs imageio-ffmpeg."""
     seed: int = 0
     """Of all that is drawn at random."""
     resume: bool = False
@@ -167,8 +175,8 @@ class ReconstructSettings:
     """Longer side of the result, in pixels."""
     iterations: int = 400
     """Steps."""
-    smooth_weight: float = 0.1
-    """Weight of the total variation."""
+    smooth_weight: float = 5.0
+    """Weight of the total variation; with less, noise is left that a layer does not see."""
     seed: int = 0
     """Of the noise."""
     overwrite: bool = False

@@ -161,24 +161,17 @@ class TiledLoss:
     """A :class:`~nca.losses.style.StyleLoss` whose features are computed tile by tile.
 
     Args:
-        loss: its content term needs no features of the content, only its factors.
+        loss: its statistics can be merged; its content term needs no features of the content,
+            only its factors.
         content: [1, 3, H, W]; what is kept of it is computed anew for each tile.
         size: of the tiles.
         generator: of their offset.
-
-    Raises:
-        InputError: a statistic of the loss cannot be merged from tiles.
     """
 
     def __init__(
         self, loss: StyleLoss, content: Tensor, size: int, generator: torch.Generator
     ) -> None:
         self.loss, self.content, self.size, self.generator = loss, content, size, generator
-        if not all(style.statistic.mergeable for style in loss.styles):
-            raise InputError(
-                f"--statistic transport: cannot be computed in tiles; use another, or --tile "
-                f"{max(content.shape[-2:])}, which takes more memory"
-            )
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """See :class:`~nca.losses.style.StyleLoss`; of one picture, and only for their sum."""

@@ -3,11 +3,13 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.errors import InputError
 from nca.images import to_image, write_png16
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
 from nca.style.image import ImageModel, Project
@@ -16,7 +18,7 @@ from nca.style.losses import Losses, Pictures
 from nca.style.objective import Stylize
 from nca.style.photos import Profile, convert, read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
-from nca.style.settings import StyleSettings
+from nca.style.settings import Movie, StyleSettings
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -39,12 +41,12 @@ from nca.training.folder import (
 from nca.training.learner import Learner
 
 RESULT = "result.png"
-RESULTS = (RESULT, "movie.webp", "stages.png", "loss.png", "metrics.jsonl", "metrics.csv",
+MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
+RESULTS = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv",
            "live.html", CHECKPOINT, SETTINGS)  # fmt: skip
 WORTH_A_LOOK = {
     RESULT: "the picture",
-    "movie.webp": "how it was painted",
-    "stages.png": "the same, as a sheet",
+    "stages.png": "how it was painted; as a movie beside it",
     "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
 }
 LIMITS = ("out", "resume", "overwrite", "quiet")
@@ -125,7 +127,7 @@ class StyleTraining:
             Plot(metrics, settings.out / "loss.png", settings.content.name),
             Stages(
                 self._snapshot,
-                movie=settings.out / "movie.webp",
+                movie=settings.out / f"movie.{settings.movie}",
                 sheet=settings.out / "stages.png",
             ),
             LivePage(
@@ -148,6 +150,9 @@ class StyleTraining:
             engine=_engine(settings),
             callbacks=callbacks,
         )
+        self._prepared = -1
+        # What is wrong with a layer or a mask is told before anything is written.
+        self._prepare(0)
 
     def fit(self) -> Styled:
         """Train; write the picture, also if that is cut short."""
@@ -181,24 +186,36 @@ class StyleTraining:
 
     def _prepare(self, scale: int) -> None:
         """Make the loss of a scale; what that draws is the same whenever it is done."""
+        if scale == self._prepared:
+            return
+        self._prepared = scale
         generator = self.objective.generator
         before = generator.get_state()
         generator.manual_seed(self.settings.seed + scale)
         with self.learner.engine.precision():
-            self.objective.loss = self.losses.at(self.scales.sizes[scale])
+            self.objective.loss = loss = self.losses.at(self.scales.sizes[scale])
+            if scale == 0 and self.pictures.regions:
+                with torch.no_grad():
+                    loss(self.learner.model())
         generator.set_state(before)
 
     def _start(self, size: Size) -> Tensor:
         start, settings = self.settings.start, self.settings
+        styles = self.pictures.styles
+        if start.startswith("style") and not styles:
+            raise InputError(f"--start {start}: there is no style; take content, noise or gray")
         generator = torch.Generator().manual_seed(settings.seed)
         if start == "noise":
             return torch.rand(1, 3, *size, generator=generator).to(self.photo)
+        if start == "style-noise":
+            noise = torch.rand(1, 3, *size, generator=generator).to(self.photo)
+            return transfer_colors(noise, torch.cat([s.flatten(2) for s in styles], 2)[..., None])
         if start == "gray":
             image = torch.full((1, 3, *size), 0.5).to(self.photo)
         elif start == "content":
             image = resize(self.pictures.content, size)
-        elif start == "style" and self.pictures.styles:
-            image = resize(self.pictures.styles[0], size)
+        elif start == "style":
+            image = resize(styles[0], size)
         else:
             photo, _ = read_photo(Path(start), max(size), enlarge=True)
             image = resize(photo.to(self.photo), size)

@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
@@ -34,16 +36,27 @@ def write_movie(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
         write_animation(path, frames, fps)
 
 
+def import_ffmpeg() -> ModuleType:
+    """Import imageio-ffmpeg.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module("imageio_ffmpeg")
+    except ImportError as error:
+        raise InputError(
+            'an MP4 needs the extra "video": pip install "nca-studio[video]"'
+        ) from error
+
+
 def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
     """Encode as H.264; odd sides are made even, as it demands.
 
     Raises:
         InputError: imageio-ffmpeg is not installed.
     """
-    try:
-        import imageio_ffmpeg  # noqa: PLC0415  (optional)
-    except ImportError as error:
-        raise InputError("an MP4 needs imageio-ffmpeg; pip install imageio-ffmpeg") from error
+    imageio_ffmpeg = import_ffmpeg()
     width, height = (side + side % 2 for side in frames[0].size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "movie.mp4"

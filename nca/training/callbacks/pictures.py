@@ -11,7 +11,7 @@ from PIL import Image
 from nca.images import contact_sheet, write_image
 from nca.training.callback import Callback
 from nca.training.callbacks.progress import going_on
-from nca.training.movie import evenly, write_movie
+from nca.training.movie import evenly, import_ffmpeg, write_movie
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -39,6 +39,7 @@ class Pictures(Callback):
 
     Raises:
         ValueError: neither a movie nor a sheet is asked for, or there are too few frames.
+        InputError: the movie is an MP4, and imageio-ffmpeg is not installed.
     """
 
     order = 35
@@ -58,6 +59,8 @@ class Pictures(Callback):
             raise ValueError("pictures of a training need a file: movie, sheet or both")
         if frames < 2:
             raise ValueError(f"frames must be 2 or more, not {frames}")
+        if movie is not None and movie.suffix == ".mp4":
+            import_ffmpeg()  # hours before it is needed
         self.snapshot, self.movie, self.sheet = snapshot, movie, sheet
         self.frames, self.stages, self.fps = frames, stages, fps
         self.taken: list[bytes] = []
