@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from nca.files import write_atomically
 from nca.training.callback import Callback
@@ -63,7 +63,7 @@ def write_loss_plot(
         InputError: the path cannot be written.
     """
     figure = Figure(figsize=(9, 5), dpi=120, facecolor=PAPER)
-    axes = figure.add_axes((0.075, 0.11, 0.77, 0.79), facecolor=PAPER)
+    axes = figure.add_axes((0.075, 0.11, 0.74, 0.79), facecolor=PAPER)
     lines = [*colored(terms)] if len(terms) > 1 else []
     for name, _, color in lines:
         axes.plot(*series(rows, name), color=color, lw=1.3)
@@ -83,6 +83,7 @@ def write_loss_plot(
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(EDGE)
