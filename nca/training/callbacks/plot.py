@@ -2,12 +2,14 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from nca.files import write_atomically
 from nca.training.callback import Callback
@@ -16,6 +18,11 @@ from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
+
+INK, QUIET, EDGE, PAPER, VALIDATION = "#28282c", "#6d675e", "#e4e1da", "#fafaf8", "#c1272d"
+HUES = ("#167c72", "#b9650a", "#2f6db3", "#a13a6f", "#6a5acd", "#5d7d1e")
+
+RGB = tuple[float, float, float]
 
 
 class Plot(Callback):
@@ -55,25 +62,81 @@ def write_loss_plot(
     Raises:
         InputError: the path cannot be written.
     """
-    figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    colors = matplotlib.colormaps["viridis"].resampled(max(len(terms), 2))
-    if len(terms) > 1:
-        last = [term.rpartition("/")[2] for term in terms]
-        for i, term in enumerate(terms):
-            label = last[i] if last.count(last[i]) == 1 else term
-            axes.plot(*series(rows, term), color=colors(i), lw=1, alpha=0.8, label=label)
-    axes.plot(*series(rows, "loss"), color="black", lw=2, label="all" if terms[1:] else "loss")
+    figure = Figure(figsize=(9, 5), dpi=120, facecolor=PAPER)
+    axes = figure.add_axes((0.075, 0.11, 0.74, 0.79), facecolor=PAPER)
+    lines = [*colored(terms)] if len(terms) > 1 else []
+    for name, _, color in lines:
+        axes.plot(*series(rows, name), color=color, lw=1.3)
+    axes.plot(*series(rows, "loss"), color=INK, lw=2.2)
+    ends: list[tuple[str, str, RGB | str]] = [(label, name, color) for name, label, color in lines]
+    ends.append(("loss", "loss", INK))
     if any("valid/loss" in row for row in rows):
-        axes.plot(*series(rows, "valid/loss"), "o-", color="crimson", ms=3, label="validation")
+        axes.plot(*series(rows, "valid/loss"), "o-", color=VALIDATION, ms=3)
+        ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
-    axes.set(yscale="log" if positive else "linear", xlabel="iteration", ylabel="loss", title=title)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.2)
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.set(yscale="log" if positive else "linear")
+    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
+    axes.set_xlabel("iteration", color=QUIET)
+    if positive:
+        # Whole decades may be none or one: then some numbers between them are written too.
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(EDGE)
+    axes.tick_params(which="both", colors=QUIET, length=0, labelsize=9)
+    axes.grid(axis="y", color=EDGE, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.margins(x=0)
+    label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
     figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
+
+
+def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
+    """Name, label and color of every term: a hue a term, a shade a layer.
+
+    Of ``term/layer`` the last part is the label if it is unique.
+    """
+    groups = list(dict.fromkeys(term.partition("/")[0] for term in terms))
+    last = [term.rpartition("/")[2] for term in terms]
+    for term, short in zip(terms, last, strict=True):
+        group = term.partition("/")[0]
+        layers = [other for other in terms if other.partition("/")[0] == group]
+        part = layers.index(term) / max(len(layers) - 1, 1)
+        hue = to_rgb(HUES[groups.index(group) % len(HUES)])
+        paper = to_rgb(PAPER)
+        mix = 0.45 * part
+        red, green, blue = (h + mix * (p - h) for h, p in zip(hue, paper, strict=True))
+        yield term, short if last.count(short) == 1 else term, (red, green, blue)
+
+
+def label_ends(
+    axes: Axes, curves: Sequence[tuple[str, Sequence[float], Sequence[float], RGB | str]]
+) -> None:
+    """Write names beside the ends of curves, moved up or down where they would touch."""
+    (low, high), log = axes.get_ylim(), axes.get_yscale() == "log"
+    scale = math.log if log else float
+
+    def height(value: float) -> float:
+        return (scale(value) - scale(low)) / (scale(high) - scale(low))
+
+    ends = sorted(
+        (height(y[-1]) if y[-1] > 0 or not log else 0.0, f"{label}  {y[-1]:.3g}", color)
+        for label, _, y, color in curves
+        if y
+    )
+    gap, above = min(0.048, 1 / max(len(ends), 1)), 1.0 + 0.048
+    places = []
+    for i, (at, _, _) in reversed(list(enumerate(ends))):  # from the top, leaving room below
+        above = max(min(at, above - gap), i * gap)
+        places.append(above)
+    for (_, text, color), at in zip(reversed(ends), places, strict=True):
+        axes.text(1.015, at, text, color=color, fontsize=9, va="center", transform=axes.transAxes)
 
 
 def series(rows: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
