@@ -66,6 +66,22 @@ def hand(gl, tmp_path, monkeypatch):
     player.release()
 
 
+def test_what_was_done_while_it_was_hidden_is_not_done_later(hand):
+    hand.point("Reset")
+    hand.player.run_steps(3)
+    hand.panel.hide()
+    for _ in range(4):
+        for down in (True, False):
+            hand.panel.button(0, down)
+    hand.panel.button(0, True)
+    hand.look(12)
+    assert hand.player.simulation.step_number == 3
+    assert hand.panel.has_pointer, "no button is down"
+    hand.panel.button(0, False)
+    hand.click("Reset")
+    assert hand.player.simulation.step_number == 0
+
+
 def test_motion(hand):
     player = hand.player
     hand.click("Pause")

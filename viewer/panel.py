@@ -89,30 +89,42 @@ class Panel:
     def move(self, x: float, y: float) -> None:
         """Take note of the pointer, in pixels."""
         self._pointer = x, y
-        imgui.get_io().add_mouse_pos_event(x, y)
+        if self._visible:
+            imgui.get_io().add_mouse_pos_event(x, y)
 
     def button(self, button: int, down: bool) -> None:
         """Take note of a mouse button: 0 left, 1 right, 2 middle."""
-        imgui.get_io().add_mouse_button_event(button, down)
+        if self._visible:
+            imgui.get_io().add_mouse_button_event(button, down)
 
     def wheel(self, dx: float, dy: float) -> None:
         """Take note of the wheel, in notches."""
-        imgui.get_io().add_mouse_wheel_event(dx, dy)
+        if self._visible:
+            imgui.get_io().add_mouse_wheel_event(dx, dy)
 
     def key(self, name: str, down: bool) -> bool:
         """Take note of a key; True: it is the panel's, a number is being typed."""
-        if name in EDITING_KEYS:
+        if self._visible and name in EDITING_KEYS:
             imgui.get_io().add_key_event(EDITING_KEYS[name], down)
         return self._visible and imgui.get_io().want_text_input
 
     def letter(self, letter: str) -> bool:
         """Take note of a typed letter; True: it is the panel's."""
-        imgui.get_io().add_input_character(ord(letter))
+        if self._visible:
+            imgui.get_io().add_input_character(ord(letter))
         return self._visible and imgui.get_io().want_text_input
 
     def hide(self) -> None:
-        """Draw nothing for now."""
-        self._visible = False
+        """Draw nothing for now, and forget what is held down.
+
+        ImGui keeps what it is told until it draws: it would be done when the panel is seen again.
+        """
+        if self._visible:
+            self._visible = False
+            io = imgui.get_io()
+            io.clear_events_queue()
+            io.clear_input_mouse()
+            io.clear_input_keys()
 
     def covers(self, target: moderngl.Framebuffer) -> float:
         """Width that the panel takes at the right, with its margin, in pixels."""
@@ -120,7 +132,9 @@ class Panel:
 
     def draw(self, target: moderngl.Framebuffer) -> None:
         """Draw the panel, and do what was clicked since the last call."""
-        self._visible = True
+        if not self._visible:
+            self._visible = True
+            imgui.get_io().add_mouse_pos_event(*self._pointer)
         now = time.monotonic()
         width, height = target.viewport[2:]
         io = imgui.get_io()
