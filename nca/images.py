@@ -135,13 +135,17 @@ def read_cutout(path: Path, size: int) -> Tensor:
         [4, size, size] float32 in [0, 1]: colors times opacity, and opacity.
 
     Raises:
-        InputError: as :func:`read_image`.
+        InputError: as :func:`read_image`; or what is not transparent is as good as a line.
     """
     image = read_image(path, transparent=True)
-    box = image.getchannel("A").getbbox() or (0, 0, *image.size)
-    whole = ImageOps.pad(
-        image.crop(box), (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0)
-    )
+    visible = image.crop(image.getchannel("A").getbbox() or (0, 0, *image.size))
+    width, height = visible.size
+    if min(width, height) * size < max(width, height):
+        raise InputError(
+            f"{path}: what can be seen of it is {width}x{height} pixels, too narrow to be drawn in "
+            f"a square of {size}"
+        )
+    whole = ImageOps.pad(visible, (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
     pixels = torch.from_numpy(np.asarray(whole, dtype=np.float32) / 255).permute(2, 0, 1)
     return torch.cat([pixels[:3] * pixels[3:], pixels[3:]])
 

@@ -98,6 +98,15 @@ def test_cutouts_are_made_of_any_mode(tmp_path: Path) -> None:
     assert read_cutout(tmp_path / "deep.png", 8)[:, 4, 4].tolist() == pytest.approx([0.2] * 3 + [1])
 
 
+def test_a_cutout_that_is_a_line_is_refused(tmp_path: Path) -> None:
+    line = Image.new("RGBA", (400, 400))
+    line.paste((255, 0, 0, 255), (0, 200, 400, 204))
+    line.save(tmp_path / "line.png")
+    assert read_cutout(tmp_path / "line.png", 100)[3].sum(0).max() >= 1
+    with pytest.raises(InputError, match="is 400x4 pixels, too narrow to be drawn in a square of"):
+        read_cutout(tmp_path / "line.png", 64)
+
+
 def test_transparency_is_put_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (10, 10), (255, 0, 0, 0)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").getpixel((5, 5)) == (255, 255, 255)
