@@ -6,16 +6,19 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler
 
+from nca.ddpm.sampling import noise_levels
 from nca.ddpm.schedules import (
     Discrete,
     LogNormal,
     build_schedule,
     cosine,
+    even_levels,
     karras_levels,
     linear,
     sigmoid,
 )
 from nca.ddpm.targets import build_target
+from nca.errors import InputError
 
 
 def test_linear_is_that_of_diffusers() -> None:
@@ -67,7 +70,7 @@ def test_time_is_the_inverse_of_sigma(schedule: Discrete | LogNormal) -> None:
 def test_whole_times_are_levels() -> None:
     schedule = Discrete(linear(1000))
     assert schedule.time(schedule.levels).tolist() == pytest.approx(range(1000), abs=1e-9)
-    assert schedule.even(1000).flip(0).tolist() == pytest.approx(schedule.levels.tolist())
+    assert even_levels(schedule, 1000).flip(0).tolist() == pytest.approx(schedule.levels.tolist())
 
 
 def test_karras_draws_log_normal_levels() -> None:
@@ -82,9 +85,31 @@ def test_karras_levels_are_those_of_diffusers() -> None:
     theirs = EulerDiscreteScheduler(use_karras_sigmas=True)
     theirs.set_timesteps(20)
     schedule = Discrete(linear(1000))
-    mine = karras_levels(schedule, 20)
+    mine = karras_levels(schedule, 20, math.inf)
     # Theirs run between the extremes of their own levels, in float32.
     torch.testing.assert_close(mine.float(), theirs.sigmas[:-1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "karras"])
+def test_most_levels_are_where_pictures_appear(name: str) -> None:
+    """The highest level of a cosine schedule must not draw the others up with it."""
+    levels = karras_levels(build_schedule(name, 1000), 20)  # type: ignore[arg-type]
+    assert levels[0] <= 80
+    assert ((levels > 0.05) & (levels < 20)).sum() >= 11
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp", "ddim"])
+@pytest.mark.parametrize("name", ["linear", "cosine", "karras"])
+def test_strength_is_the_part_of_the_noise_at_the_start(name: str, sampler: str) -> None:
+    """Whatever the schedule and the spacing, and always in as many steps."""
+    schedule = build_schedule(name, 1000)  # type: ignore[arg-type]
+    for strength in (0.2, 0.5, 0.9):
+        first, *others = noise_levels(schedule, 12, sampler, strength=strength)
+        assert first / (1 + first**2) ** 0.5 == pytest.approx(math.sin(strength * math.pi / 2))
+        assert len(others) == 12
+        assert others[-2] == pytest.approx(schedule.lowest)
+    with pytest.raises(InputError, match=r"--strength 0\.001: must be above 0\.00"):
+        noise_levels(schedule, 12, sampler, strength=0.001)
 
 
 def test_alpha_bar_must_fall() -> None:

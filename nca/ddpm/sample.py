@@ -88,11 +88,11 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.net.to(device)
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
-    sigmas = noise_levels(model.schedule, settings.steps, settings.sampler, settings.spacing)
     like = _like(settings, model)
-    if like is not None:
-        # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the picture.
-        sigmas = sigmas[round((1 - settings.strength) * settings.steps) :]
+    # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the picture.
+    sigmas = noise_levels(
+        model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
+    )
     distances = guides(settings, like)
 
     def denoiser(part: range) -> Denoise:

@@ -38,10 +38,6 @@ class Schedule(Protocol):
         """The inverse of :meth:`sigma`; beyond the levels there are, the nearest time."""
         ...
 
-    def even(self, steps: int) -> Tensor:
-        """Falling noise levels, [steps], evenly spread over the times."""
-        ...
-
 
 class Discrete:
     """T times, 0 to T - 1.
@@ -90,10 +86,6 @@ class Discrete:
         between = (log - logs[below]) / (logs[below + 1] - logs[below])
         return below + between.clamp(0, 1)
 
-    def even(self, steps: int) -> Tensor:
-        """See :class:`Schedule`; from time T - 1 to 0, all of them for T steps."""
-        return self.sigma(torch.linspace(len(self) - 1, 0, steps, dtype=torch.float64))
-
 
 class LogNormal:
     """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
@@ -126,17 +118,25 @@ class LogNormal:
         """See :class:`Schedule`."""
         return 250 * sigma.double().log()
 
-    def even(self, steps: int) -> Tensor:
-        """See :class:`Schedule`; there are no times, so evenly in log sigma."""
-        low, high = math.log(self.lowest), math.log(self.highest)
-        return torch.linspace(high, low, steps, dtype=torch.float64).exp()
+
+def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
+    """Falling noise levels, [steps], evenly spread over the times; all of them for T steps."""
+    ends = [min(schedule.highest, highest), schedule.lowest]
+    first, last = schedule.time(torch.tensor(ends, dtype=torch.float64)).tolist()
+    return schedule.sigma(torch.linspace(first, last, steps, dtype=torch.float64))
 
 
-def karras_levels(schedule: Schedule, steps: int, rho: float = 7.0) -> Tensor:
-    """Falling noise levels, [steps], denser where they are low: Karras et al. 2022, eq. 5."""
+def karras_levels(
+    schedule: Schedule, steps: int, highest: float = LogNormal.highest, rho: float = 7.0
+) -> Tensor:
+    """Falling noise levels, [steps], denser where they are low: Karras et al. 2022, eq. 5.
+
+    They begin at 80 at most, as there, unless they are to begin higher. A cosine schedule goes up
+    to 20,000, and most of the levels would be spent where there is nothing to be seen.
+    """
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    high, low = schedule.highest ** (1 / rho), schedule.lowest ** (1 / rho)
-    levels: Tensor = (high + ramp * (low - high)).pow(rho)
+    high = min(schedule.highest, highest) ** (1 / rho)
+    levels: Tensor = (high + ramp * (schedule.lowest ** (1 / rho) - high)).pow(rho)
     return levels
 
 
