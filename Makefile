@@ -12,8 +12,9 @@ PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotoo
 demo: $(VENV)/base
 	$(BIN)/nca demo --out demo --overwrite
 
+# Two files at once, each on one thread: more threads than cores only wait for each other.
 test: $(VENV)/dev system-packages check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
