@@ -189,7 +189,8 @@ _small = TrainSettings(picture=Path(), out=Path())
 PRESETS: dict[Preset, TrainSettings] = {
     "tiny": replace(_small, preset="tiny", channels=4, hidden=8),
     "small": _small,
-    "full": replace(_small, preset="full", channels=12, hidden=96),
+    # Longer unrolls from the start: see "Published rules" in docs/quality.md.
+    "full": replace(_small, preset="full", channels=12, hidden=96, steps=(32, 64), late_from=0.7),
     # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
     "noise": replace(_small, preset="noise", channels=12, hidden=96, noise=0.1, update_rate=1.0),
     # https://github.com/fastai/course22p2, notebook 16B. The overflow loss is a sum there: the
