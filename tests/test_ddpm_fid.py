@@ -162,9 +162,9 @@ def test_a_report_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
     assert "FID: no" in report.table()
     written = json.loads((tmp_path / "fid.json").read_text())
     assert written["rows"][1]["kid"]["values"] == report.rows[1].kid.values
-    # Hardly trained, the samples are far from the pictures; the pictures are not.
+    # Hardly trained, the samples are farther from the pictures than pictures are.
     samples, reals = (row.kid for row in report.rows)
-    assert samples.mean > 3 * abs(reals.mean)
+    assert min(samples.values) > max(reals.values)
     again = measure(settings).rows[0].fid.values  # perhaps on another number of threads
     assert again == pytest.approx(report.rows[0].fid.values, rel=1e-4)
 
