@@ -1,6 +1,5 @@
 """Train a diffusion model: everything between the settings and the results."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from nca.training.callbacks import (
     Progress,
     warm_up_then_cosine,
 )
-from nca.training.engine import Autocast, Engine, launched, process_count
+from nca.training.engine import Autocast, Engine, launched, leave, process_count
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
@@ -90,12 +89,12 @@ def train(settings: TrainSettings) -> Trained:
     """Train, and write all results.
 
     Under ``torchrun`` or ``accelerate launch`` the processes train one model together: each works
-    on ``batch_size`` pictures. The first one writes the results.
+    on ``batch_size`` pictures. The first one writes the results; for the
+    others this does not return.
 
     Raises:
         InputError: the pictures, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
-        SystemExit: at the end of every process but the first.
     """
     pictures = read_pictures(settings.data, settings.size)
     engine = _engine(settings)
@@ -107,7 +106,7 @@ def train(settings: TrainSettings) -> Trained:
         return training.search_rate()
     training.fit()
     if engine.rank > 0:
-        sys.exit()
+        leave()
     return training.finish()
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import platform
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ from nca.training.callbacks import (
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, leave, process_count
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
@@ -97,7 +96,8 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     """Train, choose the rule that is kept, and write all results.
 
     Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
-    states of the same pool. The first one writes the results.
+    states of the same pool. The first one writes the results; for the
+    others this does not return.
 
     Args:
         settings: all of them.
@@ -107,7 +107,6 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     Raises:
         InputError: the picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
-        SystemExit: at the end of every process but the first.
     """
     settings = with_sizes_of_parent(settings)
     target = task_of(settings).read(settings)
@@ -120,7 +119,7 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         training.learner.load_state_dict(state)
     training.fit()
     if engine.rank > 0:
-        sys.exit()
+        leave()
     return training.finish()
 
 
