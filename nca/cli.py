@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -262,19 +263,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
-        return DONE
-    if words[0] == "--version":
-        print(nca.__version__)
-        return DONE
     try:
+        if not words or words[0] in ("-h", "--help", "--version"):
+            print(nca.__version__ if words[:1] == ["--version"] else usage(), flush=True)
+            return DONE
         name = command_name(words)
         command = COMMANDS[name]
         command.run(parse(name, command, words[name.count(" ") + 1 :]))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("nca: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # What reads our output, such as `head`, has had enough. Python's end would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (InputError, GraphicsError, OSError, RuntimeError, MemoryError) as error:
         if debug:
             raise
@@ -323,6 +326,7 @@ def parse(name: str, command: Command, words: Sequence[str]) -> Any:
             )
     except SystemExit as stop:
         if not stop.code:
+            sys.stdout.flush()
             raise
         raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
 

@@ -97,6 +97,16 @@ def test_wrong_use_gets_one_line_and_code_2(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"]])
+def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
+    command = [sys.executable, "-m", "nca", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_debug_shows_where_an_error_is(tmp_path: Path) -> None:
     assert "Traceback" not in nca("info", tmp_path / "none").stderr
     assert "Traceback" in nca("info", tmp_path / "none", "--debug").stderr

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from nca.errors import InputError
 from nca.losses.statistics import STATISTICS, gram
+from nca.training import engine as engine_module
 from nca.training.callback import Callback, CancelBatch
 from nca.training.callbacks import ClipGradients, NaNGuard, Schedule
-from nca.training.engine import Autocast, Engine, process_count
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast, process_count
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 
@@ -75,6 +76,20 @@ def test_accumulate_must_be_one_or_more(engine: type[Engine]) -> None:
 def test_other_dtypes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"bfloat16 or torch\.float16, not torch\.float64"):
         Autocast(dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("capability", "seconds", "fast"),
+    [("AVX512", 0.5, True), ("AVX512", 2.0, False), ("AVX512", 0.95, False), ("AVX2", 0.5, False)],
+)
+def test_bfloat16_is_taken_where_it_is_faster_when_tried(
+    monkeypatch: pytest.MonkeyPatch, capability: str, seconds: float, fast: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    times = {torch.float32: 1.0, torch.bfloat16: seconds}
+    monkeypatch.setattr(engine_module, "_product_seconds", times.__getitem__)
+    assert bfloat16_is_fast.__wrapped__() == fast
 
 
 @pytest.mark.parametrize("dtype", HALF.values(), ids=HALF)

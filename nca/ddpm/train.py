@@ -1,5 +1,6 @@
 """Train a diffusion model: everything between the settings and the results."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from nca.training.callbacks import (
     Progress,
     warm_up_then_cosine,
 )
-from nca.training.engine import Autocast, Engine, launched, leave, process_count
+from nca.training.engine import Autocast, Engine, launched, process_count
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
@@ -106,7 +107,7 @@ def train(settings: TrainSettings) -> Trained:
         return training.search_rate()
     training.fit()
     if engine.rank > 0:
-        leave()
+        sys.exit()
     return training.finish()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ from nca.training.callbacks import (
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, leave, process_count
+from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
@@ -119,7 +120,7 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         training.learner.load_state_dict(state)
     training.fit()
     if engine.rank > 0:
-        leave()
+        sys.exit()
     return training.finish()
 
 
