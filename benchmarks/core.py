@@ -1,15 +1,16 @@
 """`nca bench core`: what the training loop costs over the same steps written straight.
 
-A net of three layers and Adam, a step of about a millisecond. The loop written straight does what
-training needs and nothing else; ours besides has its events and limits, then a progress bar,
-metrics of every step, and an average of the weights. The arithmetic of that average is work, not
-loop: a straight loop that has it too is what the loop with all three is compared with.
+A net of three layers and Adam, batches so large that a step takes a millisecond. The loop written
+straight does what training needs and nothing else; ours besides has its events and limits, then a
+progress bar, metrics of every step, and an average of the weights. The arithmetic of that average
+is work, not loop: a straight loop that has it too is what the loop with all three is compared with.
 """
 
 import contextlib
 import io
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,20 +29,21 @@ from nca.training.learner import Learner
 from nca.training.objective import Supervised
 
 STEPS, EPOCH = 1000, 100  # a round, in epochs of so many: beginning and ending one is small then
-WIDTH, BATCH = 160, 80  # make a step of about a millisecond
+WIDTH, BATCHES = 160, range(16, 513, 16)  # one of these sizes makes a step of the time wanted
+MILLISECOND, TRIED = 1e-3, 100  # seconds of CPU a step, and how many steps it is measured by
 DECAY = 0.99
 GATES = [Gate("loop_watched", 1.02, most=True)]
 
 Batch = tuple[Tensor, Tensor]
 
 
-def make() -> tuple[nn.Module, Optimizer, list[Batch]]:
-    """A net, its optimizer and the batches of an epoch; always the same."""
+def make(size: int) -> tuple[nn.Module, Optimizer, list[Batch]]:
+    """A net, its optimizer and the batches of an epoch; always the same for a size."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
     )
-    x = torch.randn(10, BATCH, WIDTH)
+    x = torch.randn(10, size, WIDTH)
     batches = [(part, part[:, :1]) for part in x]
     return model, Adam(model.parameters(), 1e-4), batches * (EPOCH // len(batches))
 
@@ -49,13 +51,17 @@ def make() -> tuple[nn.Module, Optimizer, list[Batch]]:
 class Straight:
     """The loop written straight, with or without the average of the weights."""
 
-    def __init__(self, *, average: bool) -> None:
-        self.model, self.optimizer, self.batches = make()
+    def __init__(self, size: int, *, average: bool = False) -> None:
+        self.model, self.optimizer, self.batches = make(size)
         self.weights: list[torch.Tensor] = list(self.model.parameters())
         self.average = [w.detach().clone() for w in self.weights] if average else []
 
     def __call__(self) -> None:
-        for _ in range(STEPS // len(self.batches)):
+        self.make_steps(STEPS)
+
+    def make_steps(self, steps: int) -> None:
+        """Whole epochs."""
+        for _ in range(steps // len(self.batches)):
             for x, y in self.batches:
                 F.mse_loss(self.model(x), y).backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()
@@ -69,11 +75,12 @@ class Looped:
     """The same steps by the learner.
 
     Args:
+        size: of the batches.
         watchers: make the callbacks; those of a round begin with nothing, as a training's do.
     """
 
-    def __init__(self, watchers: Callable[[], list[Callback]] = list) -> None:
-        self.model, optimizer, batches = make()
+    def __init__(self, size: int, watchers: Callable[[], list[Callback]] = list) -> None:
+        self.model, optimizer, batches = make(size)
         self.learner = Learner(self.model, batches, Supervised(F.mse_loss), optimizer)
         self.watchers = watchers
 
@@ -82,6 +89,18 @@ class Looped:
         # A bar is drawn as on a terminal, but nowhere.
         with contextlib.redirect_stderr(io.StringIO()):
             self.learner.fit(iterations=self.learner.iteration + STEPS)
+
+
+def size_of_batches() -> int:
+    """The first size whose step, written straight, takes a millisecond here."""
+    for size in BATCHES:
+        straight = Straight(size)
+        straight.make_steps(TRIED)
+        start = time.process_time()
+        straight.make_steps(TRIED)
+        if time.process_time() - start >= TRIED * MILLISECOND:
+            break
+    return size
 
 
 def watchers(folder: Path) -> list[Callback]:
@@ -110,13 +129,13 @@ def run(settings: BenchCoreSettings) -> Report:
 
 def measure(rounds: int) -> Report:
     """Compare what the loops compute, then what they take."""
-    load = os.getloadavg()[0]
+    load, size = os.getloadavg()[0], size_of_batches()
     with tempfile.TemporaryDirectory() as folder:
         variants: dict[str, Callable[[], None]] = {
-            "straight": Straight(average=False),
-            "straight, averaged": Straight(average=True),
-            "loop_bare": Looped(),
-            "loop_watched": Looped(lambda: watchers(Path(folder))),
+            "straight": Straight(size),
+            "straight, averaged": Straight(size, average=True),
+            "loop_bare": Looped(size),
+            "loop_watched": Looped(size, lambda: watchers(Path(folder))),
         }
         times = interleave(variants, rounds)
         parity = [check(variants[name], variants["straight"], name) for name in list(variants)[1:]]
@@ -139,6 +158,7 @@ def measure(rounds: int) -> Report:
         "load": f"{load:.2f} before, {os.getloadavg()[0]:.2f} after",
         "rounds": rounds,
         "steps a round": STEPS,
+        "samples a batch": size,
     }
     return Report(machine, parity, rows, [], GATES)
 

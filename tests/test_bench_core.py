@@ -13,6 +13,7 @@ from nca.errors import InputError
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "STEPS", 20)
     monkeypatch.setattr(core, "EPOCH", 10)
+    monkeypatch.setattr(core, "BATCHES", (8,))
 
 
 @pytest.mark.usefixtures("short")
@@ -30,7 +31,7 @@ def test_the_benchmark_compares_what_computes_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_loop_that_computes_something_else_is_noticed() -> None:
-    straight, other = core.Straight(average=False), core.Looped()
+    straight, other = core.Straight(8), core.Looped(8)
     straight()
     other()
     assert core.check(other, straight, "loop").met

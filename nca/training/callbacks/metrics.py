@@ -6,7 +6,9 @@ import json
 import math
 import time
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from nca.training.engine import Engine
     from nca.training.learner import Learner
 
+SUM = "loss"  # of all terms, in a row
 SECONDS = 0.5  # between writes of rows; opening a file takes longer than making a row
 
 
@@ -68,9 +71,13 @@ class Metrics(Callback):
     def after_batch(self, learner: "Learner") -> None:
         """Keep the values; make a row when the interval is full."""
         held = self._training if learner.training else self._validation
-        for name, value in {"loss": learner.loss, **learner.losses, **learner.measures}.items():
+        held[SUM].append(learner.loss.detach())
+        for name, value in learner.losses.items():
+            if name != SUM:  # a single term may be called as the sum is
+                held[name].append(value.detach())
+        for name, value in learner.measures.items():
             held[name].append(value.detach())
-        if learner.training and len(held["loss"]) >= self.every:
+        if learner.training and len(held[SUM]) >= self.every:
             self._add_row(learner)
 
     def after_epoch(self, learner: "Learner") -> None:
@@ -178,8 +185,9 @@ class RowReader(Callback):
 @torch.no_grad()
 def averages(held: dict[str, list["Tensor"]], engine: "Engine") -> dict[str, float]:
     """Mean of every list, over all processes too, in one transfer from the device."""
-    means = torch.stack([torch.stack(values).float().mean() for values in held.values()])
-    return dict(zip(held, engine.gather(means[None]).mean(0).tolist(), strict=True))
+    everything = torch.stack([value for values in held.values() for value in values])
+    numbers = iter(engine.gather(everything[None]).float().mean(0).tolist())
+    return {name: fmean(islice(numbers, len(values))) for name, values in held.items()}
 
 
 def _line(row: dict[str, float]) -> str:

@@ -52,10 +52,18 @@ class Progress(Callback):
             if int(10 * learner.progress) > self._tenths:
                 self._tenths = int(10 * learner.progress)
                 self.say(f"training {learner.progress:4.0%}  {self._describe(learner)}")
-        elif time.monotonic() - self._shown > SECONDS or learner.progress >= 1:
-            self._shown = time.monotonic()
-            self._bar.n = round(100 * learner.progress)
-            self._bar.set_postfix_str(self._describe(learner))
+        elif time.monotonic() - self._shown > SECONDS:
+            self._draw(self._bar, learner)
+
+    def after_fit(self, learner: "Learner") -> None:
+        """Draw the bar once more, as far as it got."""
+        if self._bar is not None and learner.losses:
+            self._draw(self._bar, learner)
+
+    def _draw(self, bar: "tqdm[Never]", learner: "Learner") -> None:
+        self._shown = time.monotonic()
+        bar.n = round(100 * learner.progress)
+        bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: "Learner") -> None:
         """Close the bar."""
