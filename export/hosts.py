@@ -140,7 +140,7 @@ def export(
         files = host.build(folder if host.suffix else name, file, options)
         difference = measure(host, files, file.rule, options, context)
         report.differences[folder] = difference
-        report.notes[folder] = notes(file.rule, options, files)
+        report.notes[folder] = notes(host, file.rule, options, files)
         files = _with_measured(files, difference)
         inside = f"{folder}/" if len(rules) > 1 and not host.suffix else ""
         written |= {inside + path: data for path, data in files.items()}

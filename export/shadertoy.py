@@ -213,4 +213,5 @@ TARGET = Target(
     frame_steps=frame_steps,
     verified="run here in the site's order of passes, not on the site",
     grid=small_grid,
+    longest=65_000,
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Files = Mapping[str, bytes]
 
-LONG_SHADER = 65_000  # characters; a limit that users of Shadertoy report
+LONG_SHADER = 65_000  # characters: the weights are in it
 
 
 class NotMeasuredError(Exception):
@@ -38,6 +38,8 @@ class Target:
         suffix: ending of the one file of a rule; None: a rule is a folder of files.
         verified: how the result was made sure to work, or that it is untested, and why.
         grid: sides of the state (height, width) that ``run`` needs; None: any.
+        longest: characters of one shader that users of the host report as the most it takes; None:
+            no such limit is known.
     """
 
     summary: str
@@ -47,6 +49,7 @@ class Target:
     verified: str
     suffix: str | None = None
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
+    longest: int | None = None
 
 
 def check_state(options: ExportOptions, target: str, *known: StateFormat) -> None:
@@ -90,16 +93,18 @@ def matrix_count(rule: Rule) -> int:
     return blocks.hidden_groups * blocks.groups * (blocks.filters + 1)
 
 
-def notes(rule: Rule, options: ExportOptions, files: Files) -> list[str]:
+def notes(target: Target, rule: Rule, options: ExportOptions, files: Files) -> list[str]:
     """What a person should know about these files."""
     found = []
     settings = rule.settings
     longest = max((len(data) for name, data in files.items() if _is_shader(name)), default=0)
-    if longest > LONG_SHADER:
+    if target.longest is not None and longest > target.longest:
         shorter = "; --digits 5 makes it shorter" if options.digits > 5 else ""
-        found.append(f"{longest} characters in one shader, {LONG_SHADER} may be too many{shorter}")
-        if matrix_count(rule) > MAX_INLINE_MATRICES:
-            found.append("so many numbers in a shader compile slowly on some drivers")
+        found.append(
+            f"{longest} characters in one shader, {target.longest} may be too many{shorter}"
+        )
+    if longest > LONG_SHADER and matrix_count(rule) > MAX_INLINE_MATRICES:
+        found.append("so many numbers in a shader compile slowly on some drivers")
     trained = settings.quantization.state
     if options.state == "rgba8" and (trained is None or trained.levels != 256):
         found.append("this rule was not trained for an 8-bit state and may look different")

@@ -195,9 +195,15 @@ def test_notes_tell_what_to_expect(tmp_path, unmeasured):
     rounded = Rule(RuleSettings(12, 96, quantization=Quantization(state=EIGHT_BIT_STATE)))
     options = ExportOptions(weights="inline", state="rgba8")
     found = " ".join(export([("r", RuleFile(rounded))], "glsl", tmp_path / "a", options).lines())
-    assert "--digits 5" in found
+    assert "too many" not in found, "no limit of this host is known"
     assert "0.016 apart" in found
     assert "not trained for" not in found
     plain = RuleFile(Rule(RuleSettings(4, 8)))
     found = " ".join(export([("r", plain)], "glsl", tmp_path / "b", options).lines())
     assert "not trained for an 8-bit state" in found
+
+
+def test_a_shader_too_long_for_its_site_is_told_of(tmp_path, unmeasured):
+    large = [("r", RuleFile(bounded_rule(RuleSettings(12, 96))))]
+    found = " ".join(export(large, "shadertoy", tmp_path / "a", ExportOptions()).lines())
+    assert "65000 may be too many; --digits 5 makes it shorter" in found
