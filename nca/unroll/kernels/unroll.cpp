@@ -143,7 +143,7 @@ int64_t nca_backward(const Problem* problem, const float* d_last, float* d_first
     const int status = with_kernel(
         problem->bfloat16, [&](auto unroll) { return unroll.backward(*problem, d_last, d_first, samples); });
     const auto total = [&](std::vector<double> Gradients::*part, float* out) {
-        for (size_t i = 0; i < (Gradients().*part).size(); ++i) {
+        for (size_t i = 0, count = (Gradients().*part).size(); i < count; ++i) {
             double sum = 0;
             for (const Gradients& sample : samples) sum += (sample.*part)[i];
             out[i] = static_cast<float>(sum);
