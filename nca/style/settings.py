@@ -110,7 +110,7 @@ class StyleSettings:
     tile: int = 1024
     """Side of the tiles, in pixels, that larger pictures are computed in."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the layers; auto: bfloat16 where the processor has it."""
+    """Of the layers; auto: bfloat16 where that is faster, when tried."""
     movie: Movie = "webp"
     """Kind of the movie of the way: webp, gif, or mp4, which needs imageio-ffmpeg."""
     seed: int = 0

@@ -133,7 +133,7 @@ class TrainSettings:
     """What computes the steps: native is compiled C++, cuda trains on the GPU, auto is native where
     there is a compiler and torch elsewhere. `nca info` tells what this machine has."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the layers; auto: bfloat16 where the processor has it."""
+    """Of the layers; auto: bfloat16 where that is faster, when tried."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""
