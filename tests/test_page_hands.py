@@ -287,6 +287,7 @@ def test_states_are_exchanged_with_numpy(page, tmp_path):
         ("a.npz", b"nothing of the kind", "not an .npz"),
         ("b.npz", None, "float32 [channels, height, width]"),
         ("c.png", b"no picture", "c.png:"),
+        ("d.safetensors", b"a rule", "nca view opens others"),
     ],
 )
 def test_files_that_are_of_no_use(page, tmp_path, name, body, word):

@@ -303,6 +303,7 @@ class App extends EventTarget {
   /** Open a state (.npz) or put a picture into the color channels. */
   async openFile(file) {
     try {
+      if (file.name.endsWith(".safetensors")) throw new Error("a page runs the rules it was made with; nca view opens others");
       if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
       this.player.changed();
