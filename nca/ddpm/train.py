@@ -170,7 +170,7 @@ class DDPMTraining:
                 frames=STAGES,
                 fps=6,
             ),
-            Plot(self.metrics, settings.out / "loss.png", f"{settings.data}, {settings.target}"),
+            Plot(self.metrics, settings.out / "loss.png", f"{Path(settings.data).name}, {settings.target}"),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         if type(engine).__name__ != "Accelerate":  # which has its own devices
