@@ -155,6 +155,7 @@ class DDPMTraining:
             )
         self.ema = EMA(settings.ema)
         self.metrics = Metrics(settings.out)
+        title = f"{Path(settings.data).name}, {settings.target}"
         callbacks: list[Callback] = [
             core.Schedule(warm_up_then_cosine(WARM_UP, FINAL_RATE)),
             NaNGuard(),
@@ -170,7 +171,7 @@ class DDPMTraining:
                 frames=STAGES,
                 fps=6,
             ),
-            Plot(self.metrics, settings.out / "loss.png", f"{Path(settings.data).name}, {settings.target}"),
+            Plot(self.metrics, settings.out / "loss.png", title),
             Checkpoint(settings.out / CHECKPOINT),
         ]
         if type(engine).__name__ != "Accelerate":  # which has its own devices
