@@ -275,9 +275,12 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    make(Progress()).fit(1)
+    learner = make(Progress())
+    learner.valid_batches = [torch.tensor(100.0)]
+    learner.fit(1)
     assert "100%|" in terminal.getvalue()
     assert "loss 42 = 21 style + 21 content" in terminal.getvalue()
+    assert "loss 600" not in terminal.getvalue(), "that of the validation"
 
 
 def test_what_only_the_first_process_does(tmp_path: Path) -> None:

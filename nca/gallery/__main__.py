@@ -15,7 +15,7 @@ from nca.pictures import PICTURES, picture_path
 from nca.texture.settings import PRESETS
 from nca.texture.train import RULE, train
 
-ITERATIONS = 2000  # a quarter of an hour of one core each
+ITERATIONS = 2000  # some ten minutes of one core each
 
 
 def main(out: Path, names: list[str]) -> None:
@@ -28,6 +28,7 @@ def main(out: Path, names: list[str]) -> None:
         rule = out / f"{name}.safetensors"
         if not rule.exists():
             run = out / "runs" / name
+            # Float32 is the same work on every machine.
             settings = replace(
                 PRESETS["full"], picture=picture_path(name), out=run, iterations=ITERATIONS,
                 precision="float32", overwrite=True,

@@ -231,7 +231,7 @@ def _leave_group() -> None:
 
 
 FASTER = 0.9  # the part of float32's time that bfloat16 may take at most to be worth it
-SIDE, TRIES = 512, 10  # of the matrices that are multiplied to find out: some 50 ms in all
+SIDE, TRIES = 512, 10  # of the matrices that are multiplied to find out: some 30 ms in all
 
 
 @cache

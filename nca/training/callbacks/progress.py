@@ -55,9 +55,9 @@ class Progress(Callback):
         elif time.monotonic() - self._shown > SECONDS:
             self._draw(self._bar, learner)
 
-    def after_fit(self, learner: "Learner") -> None:
-        """Draw the bar once more, as far as it got."""
-        if self._bar is not None and learner.losses:
+    def after_epoch(self, learner: "Learner") -> None:
+        """Draw the bar once more when it is full: before a validation, whose losses are others."""
+        if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
     def _draw(self, bar: "tqdm[Never]", learner: "Learner") -> None:
