@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -339,7 +340,8 @@ def first_words(box: str) -> str:
         if text.startswith(("─", "╰", "Argument helptext")):
             break
         words.append(text)
-    return " ".join(words) or "wrong use"
+    # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
+    return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
 
 
 def one_line(error: BaseException) -> str:

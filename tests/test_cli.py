@@ -93,6 +93,7 @@ def test_wrong_use_gets_one_line_and_code_2(
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.err.startswith("nca: ")
+    assert "Settings" not in captured.err
     assert captured.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
