@@ -337,9 +337,10 @@ def first_words(box: str) -> str:
     words: list[str] = []
     for line in box.splitlines()[1:]:
         text = line.strip("│ ")
-        if text.startswith(("─", "╰", "Argument helptext")):
+        if not text.startswith(("─", "╰", "---", "Argument helptext")):
+            words.append(text)
+        elif words:  # where there is no Unicode, a rule stands above them too
             break
-        words.append(text)
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
     return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
 
