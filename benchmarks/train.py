@@ -110,7 +110,8 @@ class Bench:
 
     def __init__(self, rounds: int, peak: dict[str, float]) -> None:
         self.rounds, self.peak = rounds, peak
-        self.bfloat16, self.fast_bfloat16 = "bfloat16" in peak, bfloat16_is_fast()
+        self.bfloat16 = "bfloat16" in peak
+        self.fast_bfloat16 = self.bfloat16 and bfloat16_is_fast()
         self.parity: list[Parity] = []
         self.rows: list[Row] = []
         self.absent: dict[str, str] = {}

@@ -71,6 +71,8 @@ def run_train(settings: TrainSettings) -> None:
         )
         if losses:
             print(f"Texture loss by the state's format: {losses}")
+        if trained.kept.warning:
+            print(trained.kept.warning)
 
 
 def report(trained: Any) -> None:

@@ -18,6 +18,7 @@ from nca.files import write_atomically
 
 MAX_PIXELS = 200_000_000
 MIN_SIDE = 8
+FLAT = 1.5 / 255  # colors that differ less than this are one
 ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -79,10 +80,14 @@ def _check_size(path: Path, size: tuple[int, int], max_side: int | None) -> None
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode not in SIXTEEN_BIT_MODES:
+    if image.mode not in (*SIXTEEN_BIT_MODES, "F"):
         return image
     # Pillow would clip to 255 instead of scaling.
-    grey = np.asarray(image, dtype=np.float64) / 257
+    grey = np.asarray(image, dtype=np.float64)
+    if image.mode != "F":
+        grey /= 257
+    elif grey.max() <= 1:  # floats are of [0, 1] or of [0, 255]
+        grey *= 255
     return Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
 
 
@@ -128,6 +133,18 @@ def read_square(path: Path, size: int) -> Tensor:
     return to_tensor(square)
 
 
+def read_texture(path: Path, size: int) -> Tensor:
+    """As :func:`read_square`, of a picture in which there is something to see.
+
+    Raises:
+        InputError: as :func:`read_image`; or all of the square has one color.
+    """
+    square = read_square(path, size)
+    if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
+        raise InputError(f"{path}: its centered square has one color only; a texture has more")
+    return square
+
+
 def read_cutout(path: Path, size: int) -> Tensor:
     """Read a whole picture with its transparency, in the middle of a square.
 
@@ -170,7 +187,7 @@ def write_image(path: Path, image: Image.Image) -> None:
     """
     data = io.BytesIO()
     try:
-        image.save(data, format=_format(path))
+        image.save(data, format=image_format(path))
     except (KeyError, OSError) as error:
         raise InputError(f"cannot write {path} as a picture: {error}") from error
     write_atomically(path, data.getvalue())
@@ -222,7 +239,7 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
     options: dict[str, object] = {"quality": 80, "method": 4} if path.suffix == ".webp" else {}
     frames[0].save(
         data,
-        format=_format(path),
+        format=image_format(path),
         save_all=True,
         append_images=list(frames[1:]),
         duration=round(1000 / frames_per_second),
@@ -232,7 +249,12 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
     write_atomically(path, data.getvalue())
 
 
-def _format(path: Path) -> str:
+def image_format(path: Path) -> str:
+    """Pillow's name for the kind of picture that a path's ending tells.
+
+    Raises:
+        InputError: it tells none.
+    """
     suffix = ".png" if path.suffix.lower() == ".apng" else path.suffix.lower()
     try:
         return Image.registered_extensions()[suffix]

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.images import read_image, to_image, to_tensor, write_image
-from nca.rule import Rule
+from nca.errors import InputError
+from nca.images import image_format, read_image, to_image, to_tensor, write_image
+from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
 from nca.settings import PlaySettings
 from nca.unroll import unroll
@@ -26,6 +27,9 @@ def play(settings: PlaySettings) -> Path:
     Raises:
         InputError: the rule or the picture cannot be read, or the result not be written.
     """
+    image_format(settings.out)  # now, not when all the work is done
+    if settings.out.exists() and settings.out.samefile(settings.picture):
+        raise InputError(f"--out {settings.out}: is the photograph itself; choose another name")
     rule = load_rule(settings.rule).rule
     photo = to_tensor(read_image(settings.picture, max_side=settings.size))
     result = play_over(
@@ -74,6 +78,8 @@ def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> T
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
     state = bordered.seed(1, height, width, seed=seed)
     state[:, :3] = colors
+    if settings.alive_threshold is not None:
+        state[:, ALPHA] = 1.0
     for step in range(steps):
         mask = bordered.fire_masks(1, height, width, 1, seed=seed, first_step=step)
         state = unroll(state, bordered, mask).clone()

@@ -1,17 +1,28 @@
-"""CLIP by open_clip, with a tiny model that the tests make: no weights are fetched."""
+"""CLIP by open_clip, with a tiny model that the tests make: no weights are fetched.
+
+What needs no open_clip is tested with a stand-in that sees the mean color.
+"""
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.clip import PromptLoss, load_clip
-from nca.texture.settings import PRESETS
-from nca.texture.train import train
+from nca.losses.clip import Clip, PromptLoss, load_clip
+from nca.rule import Rule, RuleSettings
+from nca.texture.pool import Draw
+from nca.texture.prompt import ScoreWithPrompt, WithPrompt, with_prompt
+from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.tasks import task_of
+from nca.texture.train import TextureTraining, train
+from nca.training.engine import Engine
+from nca.training.objective import Objective
 
 try:
     import torchvision  # noqa: F401
@@ -23,11 +34,15 @@ except RuntimeError:
     OPERATORS = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-open_clip = pytest.importorskip("open_clip", reason="the extra clip is not installed")
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def open_clip() -> Any:
+    return pytest.importorskip("open_clip", reason="the extra clip is not installed")
+
+
+@pytest.fixture(scope="module")
+def tiny(open_clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP of random weights, in a folder as open_clip keeps them."""
     from safetensors.torch import save_file  # noqa: PLC0415
 
@@ -86,16 +101,191 @@ def test_pictures_can_be_drawn_to_the_words(tiny: Path) -> None:
     assert float(loss(images.detach()).mean()) < 0.9 * first
 
 
-def test_a_training_with_words_leaves_its_loss(tiny: Path, tmp_path: Path) -> None:
-    Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / "noise.png")
-    settings = replace(
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    """A training of seconds, with words."""
+    for name in ("noise", "other"):
+        Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / f"{name}.png")
+    return replace(
         PRESETS["tiny"], picture=tmp_path / "noise.png", out=tmp_path / "run", size=32, grid=16,
-        late_grid=16, steps=(2, 3), late_steps=(2, 3), pool_size=8, iterations=2, quiet=True,
-        features="random", prompt="moss", prompt_weight=2.0, clip=str(tiny),
+        late_grid=16, steps=(2, 3), late_steps=(2, 3), pool_size=8, iterations=1, quiet=True,
+        features="random", prompt="moss", prompt_weight=2.0, damage_rate=0.0,
     )  # fmt: skip
-    train(settings)
-    row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
-    assert 0 < row["prompt"] < 2 * 10
+
+
+def test_a_training_with_words_leaves_its_loss(tiny: Path, settings: TrainSettings) -> None:
+    train(replace(settings, clip=str(tiny)))
+    row = json.loads((settings.out / "metrics.jsonl").read_text().splitlines()[-1])
+    clip = load_clip(str(tiny))
+    # What a fresh rule shows is grey, as its second layer is zero.
+    grey = PromptLoss(clip, "moss", torch.Generator())(torch.full((1, 3, 16, 16), 0.5))
+    assert row["prompt"] == pytest.approx(2 * float(grey), rel=0.02)
+
+
+@pytest.mark.usefixtures("open_clip")
+def test_a_model_is_where_it_is_wanted(tiny: Path) -> None:
+    clip = load_clip(str(tiny), torch.device("meta"))
+    assert {weight.device.type for weight in clip.model.parameters()} == {"meta"}
+    loss = PromptLoss(clip, "moss", torch.Generator())
+    assert loss.text.device.type == "meta"
+    images = torch.rand(2, 3, 40, 40, requires_grad=True)
+    assert loss(images).device.type == "meta"
+
+
+class Eye(torch.nn.Module):
+    """A model that sees the mean color, to which every text says red."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.red = torch.nn.Parameter(torch.tensor([[1.0, 0.0, 0.0]]))
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        assert tokens.device == self.red.device
+        return self.red[tokens]
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3)) + 0 * self.red
+
+
+def eye(device: str = "cpu") -> Clip:
+    moments = torch.zeros(3, 1, 1, device=device), torch.ones(3, 1, 1, device=device)
+    return Clip(Eye().to(device), lambda texts: torch.zeros(len(texts)).long(), 8, *moments)
+
+
+def test_the_words_are_where_the_model_is() -> None:
+    loss = PromptLoss(eye("meta"), "red", torch.Generator())
+    assert loss.text.device.type == "meta"
+    assert loss(torch.rand(2, 3, 40, 40)).device.type == "meta"
+
+
+@pytest.mark.parametrize("backend", ["torch", "cuda"])
+def test_the_model_is_loaded_to_where_the_rule_is_trained(
+    settings: TrainSettings, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(settings)(
+        settings, task_of(settings).read(settings), torch.Generator(), Engine()
+    )
+    asked = []
+
+    def load(_: str, device: torch.device) -> Clip:
+        asked.append(device.type)
+        return eye()
+
+    monkeypatch.setattr("nca.texture.prompt.load_clip", load)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with_prompt(task, replace(settings, backend=backend), torch.Generator())
+    assert asked == ["cuda" if backend == "cuda" else "cpu"]
+
+
+class Nothing(Objective):
+    """Neither predicts nor loses anything."""
+
+    def predict(self, model: torch.nn.Module, batch: Any) -> Tensor:
+        raise NotImplementedError
+
+    def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
+        return {}
+
+
+@pytest.mark.parametrize("capped", [True, False])
+def test_gradients_of_the_words_are_capped(settings: TrainSettings, capped: bool) -> None:
+    rule = Rule(RuleSettings(4, 8))
+    loss = PromptLoss(eye(), "red", torch.Generator().manual_seed(0))
+    objective = WithPrompt(Nothing(), rule, loss, replace(settings, cap_gradients=capped))
+    state = torch.zeros(4, 4, 16, 16)
+    state[:, 1] = torch.tensor([0.4, 0.1, 0.1, 0.1])[:, None, None]
+    state[1, :3] = -0.499  # as good as black: its angle turns at once
+    state[1, 2] = -0.49
+    state[2, 3] = 9.0  # blown up, its colors are not
+    state.requires_grad_()
+    masks = torch.zeros(0, 4, 16, 16, dtype=torch.bool)
+    terms = objective.losses(state, Draw(torch.arange(4), state, masks))
+    assert list(terms) == ["prompt"]
+    terms["prompt"].backward()
+    norms = state.grad.flatten(1).norm(dim=1)
+    assert (norms[2] == 0) == capped
+    assert (norms[1] > 5 * norms[3]) != capped
+    assert norms[[0, 1, 3]].min() > 0
+
+
+KINDS = {
+    "texture": ("nca.texture.selection", {}),
+    "several": ("nca.texture.selection", {"also": ("other.png",)}),
+    "restore": ("nca.texture.restoring", {"restore": True, "padding": "replicate"}),
+    "grow": ("nca.texture.growing", {"grow": True, "channels": 8, "grid": 36, "late_grid": 36}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_words_count_in_what_is_kept(
+    settings: TrainSettings, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, changes = KINDS[kind]
+    also = tuple(settings.picture.parent / name for name in changes.get("also", ()))
+    settings = replace(settings, texture_weight=0.5, **changes | {"also": also})
+    target = task_of(settings).read(settings)
+    generator = torch.Generator().manual_seed(0)
+    task = task_of(settings)(settings, target, generator, Engine())
+    score = ScoreWithPrompt(task, PromptLoss(eye(), "red", generator), settings)
+    seen: dict[str, list[Tensor]] = {module: [], "nca.texture.prompt": []}
+
+    def watched(states: list[Tensor]) -> Any:
+        def simulate(_: Rule, state: Tensor, stops: Any, *, seed: int) -> Any:
+            assert (stops, seed) == ((3, 6), 7)
+            states.append(state)
+            return iter((state, state + 0.1))
+
+        return simulate
+
+    for name, states in seen.items():
+        monkeypatch.setattr(f"{name}.simulate", watched(states))
+    plain = task.score(task.rule, (3, 6), range(7, 9))
+    seen[module].clear()
+    before = generator.get_state()
+    found = score(task.rule, (3, 6), range(7, 9))
+    assert torch.equal(generator.get_state(), before)  # the crops are the same for every rule
+    assert len(seen[module]) == (2 if kind == "several" else 1)
+    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
+    distances = []
+    for state in seen[module]:
+        for after in (state, state + 0.1):
+            color = task.rule.to_rgb(after).clamp(0, 1).mean((2, 3))
+            angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
+            distances.append(float(angle.square().max()))
+    weight = 0.5 if kind in ("texture", "several") else 1.0
+    expected = weight * plain + 2 * sum(distances) / len(distances)
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_a_rule_that_blows_up_is_not_saved_by_words(settings: TrainSettings) -> None:
+    class Blown:
+        def score(self, *_: object) -> float:
+            return float("inf")
+
+    zero = replace(settings, texture_weight=0.0)
+    score = ScoreWithPrompt(Blown(), PromptLoss(eye(), "red", torch.Generator()), zero)
+    assert score(Rule(RuleSettings(4, 8)), (2,), range(2)) == float("inf")
+
+
+def test_without_texture_the_words_choose(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nca.texture.prompt.load_clip", lambda *_: eye())
+    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
+    with Image.open(settings.picture) as noise:
+        cyan = Image.blend(noise, Image.new("RGB", noise.size, (0, 255, 255)), 0.3)
+    cyan.save(settings.picture)
+    words = replace(settings, texture_weight=0.0, prompt_weight=1.0)
+    training = TextureTraining(words, task_of(words).read(words), Engine())
+    rules = [Rule(RuleSettings(4, 8)) for _ in range(2)]
+    with torch.no_grad():
+        for rule, color in zip(rules, ([0.0, 0.1, 0.1], [0.1, 0.0, 0.0]), strict=True):
+            rule.b1.fill_(1.0)
+            rule.w2[:3] = torch.tensor(color)[:, None] / 10
+    scores = [training.best.score(rule, (5,), range(2)) for rule in rules]
+    assert scores[1] < scores[0]
+    textures = [training.task.score(rule, (5,), range(2)) for rule in rules]
+    assert textures[0] < textures[1]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +295,13 @@ def test_a_training_with_words_leaves_its_loss(tiny: Path, tmp_path: Path) -> No
         ("nonsense", "open_clip has no such weights; there are .*ViT-B-32"),
     ],
 )
+@pytest.mark.usefixtures("open_clip")
 def test_unknown_models_are_named(name: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         load_clip(name)
 
 
+@pytest.mark.usefixtures("open_clip")
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the folder has no open_clip_model\.safetensors"):
         load_clip(str(tmp_path))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,21 @@ def test_play_writes_a_picture(tmp_path: Path) -> None:
     assert to_tensor(read_image(play(settings))).shape == (3, 40, 60)
     with pytest.raises(InputError, match="--scales"):
         PlaySettings(settings.rule, settings.picture, settings.out, scales=(0,))
+
+
+def test_the_photograph_is_not_written_over(tmp_path: Path) -> None:
+    save_rule(tmp_path / "r.safetensors", bounded_rule(RuleSettings(4, 8)))
+    Image.effect_noise((90, 60), 50).save(tmp_path / "p.png")
+    before = (tmp_path / "p.png").read_bytes()
+    settings = PlaySettings(tmp_path / "r.safetensors", tmp_path / "p.png", tmp_path / "p.png")
+    with pytest.raises(InputError, match=r"p\.png: is the photograph itself"):
+        play(settings)
+    assert (tmp_path / "p.png").read_bytes() == before
+    with pytest.raises(InputError, match=r"unknown kind of picture '\.pix'"):
+        play(replace(settings, rule=tmp_path / "none", out=tmp_path / "o.pix"))
+
+
+def test_a_rule_that_grows_lives_everywhere() -> None:
+    alive = bounded_rule(RuleSettings(6, 16, alive_threshold=0.1, seed_state="center"))
+    result = play_over(alive, photo(), (1,), 4, 1.0)
+    assert (result - photo()).abs().mean() < 0.1

@@ -1,5 +1,6 @@
 import json
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,8 @@ from nca.texture.scaling import folded, scale_filters
 from nca.texture.selection import Candidate, KeepBest, long_run_score
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.texture.train import RESULTS, TextureTraining, train
+from nca.training.learner import Learner
+from tests.rules import bounded_rule
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -218,8 +221,24 @@ def test_the_one_that_lasts_is_chosen() -> None:
     keep = KeepBest(None, lambda rule, *_: late[id(rule)], 0)
     keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
+    assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
     late[id(rules[1])] = math.nan
     assert keep.choose() is keep.candidates[0]
+    assert keep.candidates[0].late == math.inf
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        (2.9, ""),
+        (6.2, "after 10,000 steps the loss is 3.1 times that of the first 2,000"),
+        (math.inf, "after 10,000 steps it has blown up"),
+    ],
+)
+def test_a_rule_that_does_not_last_is_told_of(late: float, words: str) -> None:
+    warning = Candidate(Rule(RuleSettings(4, 8)), 9, 2.0, late).warning
+    assert words in warning
+    assert bool(words) == bool(warning)
 
 
 def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
@@ -271,9 +290,9 @@ def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_bits(settings: TrainSettings) -> None:
-    first = train(settings).rule
-    second = train(replace(settings, overwrite=True)).rule
-    other = train(replace(settings, overwrite=True, seed=1)).rule
+    first = train(settings).kept.rule
+    second = train(replace(settings, overwrite=True)).kept.rule
+    other = train(replace(settings, overwrite=True, seed=1)).kept.rule
     assert torch.equal(first.w1, second.w1)
     assert not torch.equal(first.w1, other.w1)
 
@@ -288,12 +307,96 @@ def test_training_lowers_the_loss(settings: TrainSettings) -> None:
     assert rows[-1]["loss"] < 0.75 * rows[0]["loss"]
 
 
-def test_a_stop_and_a_resume_give_the_same_bits(settings: TrainSettings) -> None:
-    whole = train(replace(settings, iterations=12)).rule
-    train(replace(settings, iterations=5, overwrite=True))
-    resumed = train(replace(settings, iterations=12, resume=True)).rule
-    # The schedule of the first five followed their own end, so only the machinery is compared here:
-    assert resumed.w1.shape == whole.w1.shape
+def test_a_stop_and_a_resume_give_the_same_bits(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(settings)
+    write = newest.WriteNewest.after_batch
+
+    def stop_at_five(callback: newest.WriteNewest, learner: Learner) -> None:
+        write(callback, learner)
+        if learner.iteration == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(newest.WriteNewest, "after_batch", stop_at_five)
+        with pytest.raises(KeyboardInterrupt):
+            train(replace(settings, overwrite=True))
+    resumed = train(replace(settings, resume=True))
+    assert resumed.iterations == whole.iterations == 12
+    assert resumed.kept.score == whole.kept.score
+    for ours, theirs in zip(resumed.kept.rule.parameters(), whole.kept.rule.parameters(),
+                            strict=True):  # fmt: skip
+        assert torch.equal(ours, theirs)
+
+
+def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> None:
+    def looks(training: TextureTraining) -> list[int]:
+        seen: list[int] = []
+        training.best.score = lambda *_: seen.append(training.learner.iteration) or 1.0
+        training.fit()
+        return seen
+
+    settings.out.mkdir()
+    target = read_square(settings.picture, 32)
+    first = TextureTraining(replace(settings, iterations=16), target)
+    assert looks(first) == [9, 10, 11, 12, 13, 14, 15, 16, 16]
+    longer = TextureTraining(replace(settings, iterations=32), target)
+    longer.learner.load_state_dict(first.learner.state_dict())
+    assert looks(longer) == [18, 20, 22, 24, 26, 28, 30, 32, 32]
+
+
+def test_a_loss_that_is_no_number_does_not_take_the_rule_along(settings: TrainSettings) -> None:
+    training = TextureTraining(settings, read_square(settings.picture, 32))
+    settings.out.mkdir()
+    training.fit()
+    training.metrics.rows[-1]["loss"] = math.nan
+    training.finish()
+    told = load_rule(settings.out / "rule.safetensors").info["training"]
+    assert told["losses"]["loss"] is None
+    assert told["losses"]["iteration"] == 12
+    assert told["precision"] in ("float32", "bfloat16")
+
+
+@pytest.mark.parametrize("change", [{"features": "vgg18"}, {"layer_weights": {"none": 1.0}}])
+def test_settings_of_no_use_clear_nothing(settings: TrainSettings, change: dict[str, Any]) -> None:
+    train(settings)
+    before = (settings.out / "rule.safetensors").read_bytes()
+    with pytest.raises(InputError):
+        train(replace(settings, overwrite=True, **change))
+    assert (settings.out / "rule.safetensors").read_bytes() == before
+    assert (settings.out / "checkpoint.pt").exists()
+
+
+def test_a_rule_may_be_trained_on_in_its_own_folder(settings: TrainSettings) -> None:
+    train(settings)
+    own = settings.out / "rule.safetensors"
+    assert train(replace(settings, from_rule=own, overwrite=True)).iterations == 12
+
+
+def test_a_picture_of_one_color_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "teal").save(tmp_path / "teal.png")
+    with pytest.raises(InputError, match=r"teal\.png: its centered square has one color only"):
+        train(replace(settings, picture=tmp_path / "teal.png"))
+
+
+def test_states_too_small_for_the_features_are_refused(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match="--grid 16: too small for --features builtin with --padd"):
+        train(replace(settings, padding="zeros", size=128))
+
+
+def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
+    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
+    target = torch.rand(1, 3, 32, 32, generator=generator())
+    loss = build_texture_loss(target, "random", "lesson20", generator())
+    one, other = (long_run_score(rule, loss, 32, (5,), range(seed, seed + 1)) for seed in (0, 1))
+    both = long_run_score(rule, loss, 32, (5,), range(2))
+    assert both < 3 * max(one, other)
+
+
+def test_the_last_grid_is_the_late_one_if_there_is_a_late() -> None:
+    assert PRESETS["full"].last_grid == 96
+    assert PRESETS["lesson20"].last_grid == 256
 
 
 def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
@@ -303,7 +406,7 @@ def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
     trained = train(reckless)
     assert trained.restores > 0
     assert "the states blew up; back to earlier weights" in capsys.readouterr().err
-    assert all(torch.isfinite(p).all() for p in trained.rule.parameters())
+    assert all(torch.isfinite(p).all() for p in trained.kept.rule.parameters())
 
 
 def test_growth_is_slow_at_first() -> None:

@@ -34,6 +34,21 @@ def test_weights_lie_on_255_levels_of_their_filter() -> None:
     assert not torch.equal(rule.w1, before)
 
 
+def test_a_second_bias_is_rounded_too() -> None:
+    rule = Rule(RuleSettings(6, 8), update_bias=True, generator=torch.Generator().manual_seed(1))
+    biases = torch.rand(6, generator=torch.Generator().manual_seed(2)) - 0.5
+    with torch.no_grad():
+        rule.b2.copy_(biases)
+    round_weights(rule)
+    levels = rule.b2 / (biases.abs().max() / 127)
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert not torch.equal(rule.b2, biases)
+    assert torch.equal(folded(rule).b2, rule.b2)
+    state = torch.rand(2, 6, 12, 12)
+    masks = rule.fire_masks(2, 12, 12, 3, seed=0)
+    assert torch.allclose(unroll(state, rule, masks), folded(rule)(state, 3), atol=1e-5)
+
+
 def test_zeros_stay_zeros_and_gradients_pass() -> None:
     weights = torch.zeros(3, 4, requires_grad=True)
     rounded = ByteLevels(2)(weights)
@@ -112,6 +127,36 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     with torch.no_grad():
         rule.w2 += 5
     assert loss_by_state(rule, loss, 16, seed=5)["rgba32f"] is None
+
+
+def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
+    target = torch.rand(1, 3, 32, 32, generator=generator)
+    loss = build_texture_loss(target, "random", "lesson20", generator)
+    scores = loss_by_state(rule, loss, 16, seed=5)
+    # The lesson's loss of two pictures is that of their sum.
+    runs = rule.to_rgb(rule(rule.seed(2, 16, 16, seed=5), 300, seed=5)).split(1)
+    each = [float(torch.stack(list(loss(run).values())).sum()) for run in runs]
+    assert scores["rgba32f"] == pytest.approx(max(each), rel=0.02)
+
+
+def test_masks_of_all_steps_are_never_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
+    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", torch.Generator())
+    made = []
+
+    def fire_masks(self: Rule, *size: int, seed: int, first_step: int = 0) -> torch.Tensor:
+        masks = real(self, *size, seed=seed, first_step=first_step)
+        made.append((first_step, masks))
+        return masks
+
+    real = Rule.fire_masks
+    monkeypatch.setattr(Rule, "fire_masks", fire_masks)
+    loss_by_state(rule, loss, 16, seed=5)
+    assert max(masks.numel() for _, masks in made) == 2 * 16 * 16
+    assert [step for step, _ in made] == list(range(300))
+    assert torch.equal(torch.cat([masks for _, masks in made]), real(rule, 2, 16, 16, 300, seed=5))
 
 
 def test_rounding_and_scaled_filters_fold_together() -> None:

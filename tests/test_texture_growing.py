@@ -41,12 +41,13 @@ def task(settings: TrainSettings) -> Growing:
     return Growing(settings, Growing.read(settings), generator, Engine())
 
 
-def test_defaults_are_those_of_the_paper() -> None:
-    paper = replace(PRESETS["small"], **KINDS["grow"])
+def test_defaults_are_those_of_the_paper(settings: TrainSettings) -> None:
+    paper = replace(PRESETS["small"], **KINDS["grow"], picture=settings.picture)
     assert (paper.channels, paper.hidden, paper.batch_size) == (16, 128, 8)
     assert (paper.size, paper.grid, paper.late_steps) == (40, 72, (64, 96))
-    weights = 16 * 3 * 128 + 128 + 128 * 16 + 16
-    assert weights == 8336
+    few = replace(paper, pool_size=8)
+    rule = Growing(few, Growing.read(few), torch.Generator(), Engine()).rule
+    assert rule.weight_count() == 8336
 
 
 def test_a_cutout_is_whole_and_premultiplied(settings: TrainSettings) -> None:
@@ -131,3 +132,10 @@ def test_growing_lowers_the_error(settings: TrainSettings) -> None:
 def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match="--grid 20 --late-grid 36: a picture of --size 32"):
         Growing.read(replace(settings, grid=20))
+
+
+@pytest.mark.parametrize("opacity", [0, 20])
+def test_a_picture_of_nothing_is_refused(settings: TrainSettings, opacity: int) -> None:
+    Image.new("RGBA", (40, 40), (255, 0, 0, opacity)).save(settings.picture)
+    with pytest.raises(InputError, match=r"disc\.png: nowhere more than 10 % opaque"):
+        Growing.read(settings)

@@ -1,52 +1,98 @@
-"""Every kind of training by two processes: started by torchrun, as accelerate launch does it."""
+"""Every kind of training by two processes: started by torchrun, or by accelerate launch."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from nca.rulefile import load_rule
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import load_rule, save_rule
+from nca.texture.settings import PRESETS
+from nca.texture.train import TextureTraining
 
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 
-# Candidates are looked at after fewer steps than in earnest.
+# Candidates are looked at after fewer steps than in earnest; what a process ends with is written.
 SCRIPT = """
 import sys
-from nca.texture import selection
-selection.STOPS, selection.LONG = (5,), 10
+from hashlib import sha256
+from pathlib import Path
 from nca.cli import main
+from nca.texture import selection
+from nca.texture.train import TextureTraining
+
+selection.STOPS, selection.LONG = (5,), 10
+fit = TextureTraining.fit
+
+def fit_and_tell(training):
+    fit(training)
+    pool = training.task.pool
+    parts = [*training.learner.model.parameters(), pool.states, pool.generator.get_state()]
+    found = [sha256(part.detach().numpy().tobytes()).hexdigest() for part in parts]
+    Path(f"rank{training.learner.engine.rank}.txt").write_text(" ".join(found))
+
+TextureTraining.fit = fit_and_tell
 sys.exit(main(sys.argv[1:]))
 """
 COMMON = (
     "--channels 4 --hidden 8 --iterations 3 --grid 32 --late-grid 32 --steps 2 3 --late-steps 2 3"
 )
+TORCHRUN = "torch.distributed.run --standalone --nproc_per_node 2"
+ACCELERATE = "accelerate.commands.launch --multi_gpu --num_processes 2 --main_process_port 0"
 KINDS = {
-    "grow": ["--grow", "--batch-size", "2"],
-    "restore": ["--restore"],
-    "several": ["--also", "b.png"],
-}
+    "texture": (TORCHRUN, ""),
+    "noise": (ACCELERATE, "--preset noise"),
+    "grow": (TORCHRUN, "--grow --batch-size 2"),
+    "restore": (TORCHRUN, "--restore"),
+    # The two have states of one or two of the three pictures.
+    "several": (
+        TORCHRUN, "--also b.png c.png --batch-size 2 --statistic transport --from a.safetensors"
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_train_one_rule(kind: str, tmp_path: Path) -> None:
-    for name in ("a.png", "b.png"):
+    for name in ("a.png", "b.png", "c.png"):
         Image.effect_noise((40, 40), 60).convert("RGBA").save(tmp_path / name)
+    save_rule(tmp_path / "a.safetensors", Rule(RuleSettings(5, 9, update_rate=0.75)))
     (tmp_path / "script.py").write_text(SCRIPT)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launcher, own = KINDS[kind]
     train = ["script.py", "train", "a.png", "--out", "run", "--pool-size", "16", "--size", "32"]
     extra = [*COMMON.split(), "--features", "random", "--quiet"]
     done = subprocess.run(
-        [sys.executable, *launch, *train, *extra, *KINDS[kind]],
+        [sys.executable, "-m", *launcher.split(), *train, *extra, *own.split()],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    report = load_rule(tmp_path / "run" / "rule.safetensors").info["training"]
-    assert report["iterations"] == 3
+    first, second = ((tmp_path / f"rank{rank}.txt").read_text() for rank in range(2))
+    assert first == second, "the processes have come apart"
+    file = load_rule(tmp_path / "run" / "rule.safetensors")
+    assert file.info["training"]["iterations"] == 3
     rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(rows[-1])["iteration"] == 3
+    settings = file.rule.settings
+    assert (settings.channels, settings.update_rate) == {
+        "noise": (4, 1.0), "several": (5, 0.75)
+    }.get(kind, (4, 0.5))  # fmt: skip
+
+
+def test_trials_of_threads_take_nothing_of_what_is_drawn(tmp_path: Path) -> None:
+    settings = replace(
+        PRESETS["tiny"], out=tmp_path, size=32, grid=16, late_grid=16, pool_size=8,
+        features="random", statistic="transport",
+    )  # fmt: skip
+    training = TextureTraining(settings, torch.rand(3, 32, 32))
+    work = training._loss_once()
+    assert work is not None
+    before = training.task.pool.generator.get_state()
+    work()
+    assert torch.equal(training.task.pool.generator.get_state(), before)

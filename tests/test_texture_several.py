@@ -31,8 +31,15 @@ def settings(tmp_path: Path) -> TrainSettings:
 
 @pytest.fixture
 def task(settings: TrainSettings) -> Several:
+    return several(settings)
+
+
+def several(settings: TrainSettings, *, rank: int = 0, processes: int = 1) -> Several:
+    """The task of one of some processes."""
     generator = torch.Generator().manual_seed(0)
-    return Several(settings, Several.read(settings), generator, Engine())
+    engine = Engine()
+    engine.rank, engine.processes = rank, processes
+    return Several(settings, Several.read(settings), generator, engine)
 
 
 def test_noise_tells_the_pictures_apart(task: Several) -> None:
@@ -48,6 +55,64 @@ def test_every_batch_has_every_picture(task: Several) -> None:
     counts = torch.stack([(picked % 3 == i).sum(1) for i in range(3)])
     assert counts.min() == 1
     assert len(picked[:, 0].unique()) > 5
+
+
+@pytest.mark.parametrize(("batch", "processes"), [(3, 1), (4, 1), (2, 2), (5, 1)])
+def test_no_picture_is_favored(settings: TrainSettings, batch: int, processes: int) -> None:
+    pool = several(replace(settings, batch_size=batch), processes=processes).pool
+    counts = [torch.bincount(pool.pick() % 3, minlength=3) for _ in range(300)]
+    for count in counts:
+        assert count.max() - count.min() <= 1
+    mean = torch.stack(counts).float().mean(0) * 3 / (batch * processes)
+    assert mean.tolist() == pytest.approx([1, 1, 1], abs=0.06)
+
+
+def test_a_batch_without_a_picture_is_refused(settings: TrainSettings) -> None:
+    with pytest.raises(InputError, match="--batch-size 2: an iteration would have 2 states for 3"):
+        several(replace(settings, batch_size=2))
+    several(replace(settings, batch_size=2), processes=2)
+
+
+def test_a_disc_of_a_state_starts_anew_as_its_own_picture(settings: TrainSettings) -> None:
+    pool = several(replace(settings, damage_rate=1.0, reset_rate=0.0)).pool
+    for i, level in enumerate((0, 0.5, 1)):
+        state = torch.full((4, 4, 64, 64), 9.0)
+        pool.disturb(torch.tensor([4, 5, 3, i]), state)
+        assert (state[:3] == 9).all()
+        disc = (state[3] != 9).any(0)
+        assert 0.002 < disc.float().mean() < 0.05  # a quarter as wide at most
+        assert float(state[3, :, disc].abs().max()) == pytest.approx(level / 2, abs=0.03)
+
+
+def test_damage_has_its_rate(settings: TrainSettings) -> None:
+    pool = several(replace(settings, damage_rate=0.25, reset_rate=0.0)).pool
+    damaged = 0
+    for _ in range(200):
+        state = torch.full((4, 4, 16, 16), 9.0)
+        pool.disturb(torch.arange(4), state)
+        damaged += bool((state[3] != 9).any())
+    assert 30 < damaged < 70
+
+
+def test_processes_draw_the_same_whatever_pictures_they_have(settings: TrainSettings) -> None:
+    two = replace(settings, batch_size=2, statistic="transport")
+    tasks = [several(two, rank=rank, processes=2) for rank in range(2)]
+    apart = 0
+    for _ in range(10):
+        batches = [task.pool.draw() for task in tasks]
+        there = [set((batch.index % 3).tolist()) for batch in batches]
+        assert there[0] | there[1] == {0, 1, 2}
+        apart += len(there[0]) != len(there[1])
+        for task, batch, own in zip(tasks, batches, there, strict=True):
+            state = batch.state.requires_grad_()
+            terms = task.objective.losses(state, batch)
+            absent = tuple(f"texture{i + 1}/" for i in {0, 1, 2} - own)
+            assert all(float(v) == 0 for name, v in terms.items() if name.startswith(absent))
+            sum(terms.values()).backward()
+            assert state.grad.isfinite().all()
+    assert apart  # one of them had more pictures than the other
+    first, second = (task.pool.generator.get_state() for task in tasks)
+    assert torch.equal(first, second)
 
 
 def test_reset_erase_and_noise_of_a_player_are_the_seeds(task: Several) -> None:
@@ -86,7 +151,7 @@ def test_several_leave_what_they_promise(settings: TrainSettings) -> None:
 
 def test_the_noise_decides(settings: TrainSettings) -> None:
     two = replace(settings, also=settings.also[:1], iterations=150, channels=6, hidden=24)
-    rule = train(replace(two, late_from=1.0, steps=(8, 14))).rule
+    rule = train(replace(two, late_from=1.0, steps=(8, 14))).kept.rule
     first, second = (
         seeded(rule, level).to_rgb(seeded(rule, level)(seeded(rule, level).seed(1, 32, 32), 30))
         for level in (0.0, 1.0)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,9 +14,10 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
-from nca.rulefile import save_rule
+from nca.rulefile import load_rule, save_rule
+from nca.texture.newest import WriteNewest
 from nca.texture.settings import PRESETS, TrainSettings
-from nca.texture.sweep import plan, sweep
+from nca.texture.sweep import plan, sweep, write_table
 
 
 @pytest.fixture
@@ -35,7 +37,10 @@ def pretend(settings: TrainSettings) -> None:
     print(f"threads {torch.get_num_threads()}")
     if settings.picture.stem == "b" and settings.channels == 4:
         raise InputError("no good")
-    training = {"long_run_loss": 0.5, "iterations": settings.iterations, "seconds": 1.0}
+    training = {
+        "long_run_loss": 0.5, "loss_at_10000_steps": None, "iterations": settings.iterations,
+        "seconds": 1.0, "kept_from_iteration": 2,
+    }  # fmt: skip
     rule = Rule(RuleSettings(settings.channels, settings.hidden))
     save_rule(settings.out / "rule.safetensors", rule, {"training": training})
 
@@ -70,6 +75,30 @@ def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
     assert [(row["picture"], row["state"]) for row in table(settings)] == [
         ("a.png", "done"), ("a.png", "done"), ("c.jpg", "done"), ("c.jpg", "done"),
     ]  # fmt: skip
+
+
+def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings) -> None:
+    settings = replace(settings, presets=())
+    settings.out.joinpath("a").mkdir(parents=True)
+    unfinished = settings.out / "a" / "rule.safetensors"
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1)
+    WriteNewest(unfinished, None).after_batch(learner)  # type: ignore[arg-type]
+    write_table(settings.out / "table.csv", plan(settings), set())
+    assert [row["state"] for row in table(settings)] == ["waiting", "waiting"]
+    sweep(settings, pretend)
+    assert [row["state"] for row in table(settings)] == ["done", "done"]
+    assert "kept_from_iteration" in load_rule(unfinished).info["training"]
+
+
+def test_a_sweep_trains_rules(settings: TrainSettings) -> None:
+    Image.effect_noise((40, 40), 60).save(settings.picture / "a.png")
+    (settings.picture / "b.jpg").unlink()
+    short = replace(
+        settings, size=32, grid=16, late_grid=16, steps=(3, 4), late_steps=(3, 4), pool_size=4
+    )
+    sweep(short)
+    assert [row["state"] for row in table(settings)] == ["done", "done"]
+    assert float(table(settings)[0]["long_run_loss"]) > 0
 
 
 def test_a_killed_run_does_not_take_the_others(settings: TrainSettings) -> None:

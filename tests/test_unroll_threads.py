@@ -1,7 +1,6 @@
 """The number of threads is what was fastest, and torch's is put back."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -16,24 +15,39 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_more_threads_only_where_they_pay() -> None:
-    assert fastest(4, lambda threads: time.sleep(0.04 / threads)) == 4
-    assert fastest(4, lambda _: time.sleep(0.01)) == 1
-    assert fastest(4, lambda threads: time.sleep({1: 0.04, 2: 0.01, 4: 0.04}[threads])) == 2
+@pytest.fixture
+def sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets time go by on a clock of its own: on a busy machine real naps take any time."""
+    now = [0.0]
+    monkeypatch.setattr("nca.unroll.threads.time.perf_counter", lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return sleep
 
 
-def test_torch_uses_as_many_threads_as_a_trial_is_fastest_with() -> None:
+def test_more_threads_only_where_they_pay(sleep: Callable[[float], None]) -> None:
+    assert fastest(4, lambda threads: sleep(4 / threads)) == 4
+    assert fastest(4, lambda _: sleep(1)) == 1
+    assert fastest(4, lambda threads: sleep(4 - 0.1 * threads)) == 1
+    assert fastest(4, lambda threads: sleep({1: 4, 2: 1, 4: 4}[threads])) == 2
+
+
+def test_torch_uses_as_many_threads_as_a_trial_is_fastest_with(
+    sleep: Callable[[float], None],
+) -> None:
     torch.set_num_threads(2)
     tried = []
 
     def work() -> None:
         tried.append(torch.get_num_threads())
-        time.sleep(0.04 / torch.get_num_threads())
+        sleep(4 / torch.get_num_threads())
 
     with torch_threads(work):
         assert torch.get_num_threads() == 2
     assert set(tried) == {1, 2}
-    with torch_threads(lambda: time.sleep(0.01)):
+    with torch_threads(lambda: sleep(1)):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 

@@ -99,8 +99,9 @@ def train(settings: TrainSettings) -> Trained:
     """
     pictures = read_pictures(settings.data, settings.size)
     engine = _engine(settings)
-    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     training = DDPMTraining(settings, pictures, engine)
+    # Only now: nothing is cleared for settings that turn out to be of no use.
+    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if state is not None:
         training.learner.load_state_dict(state)
     if settings.find_rate:

@@ -19,6 +19,7 @@ from nca.errors import InputError
 
 CROPS = 4  # of each picture
 SMALLEST = 0.5  # side of the smallest crop, as a part of the picture
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Clip:
 
     Attributes:
         model: with ``encode_image`` and ``encode_text``; its weights are fixed.
-        tokenize: list of texts -> tensor of tokens.
+        tokenize: list of texts -> tensor of tokens, on the CPU.
         side: of its pictures, in pixels.
-        mean, std: of the colors that it was trained with, [3, 1, 1].
+        mean, std: of the colors that it was trained with, [3, 1, 1], where the model is.
     """
 
     model: Any
@@ -39,7 +40,7 @@ class Clip:
     std: Tensor
 
 
-def load_clip(name: str) -> Clip:
+def load_clip(name: str, device: torch.device = CPU) -> Clip:
     """Load a model of open_clip.
 
     Weights that are not there yet are fetched once, by open_clip, in the safetensors format where
@@ -48,6 +49,7 @@ def load_clip(name: str) -> Clip:
     Args:
         name: ``ARCHITECTURE/WEIGHTS``, or a folder with ``open_clip_config.json`` and
             ``open_clip_model.safetensors``.
+        device: where the model is to be.
 
     Raises:
         InputError: open_clip is not installed, does not know the name, or cannot fetch the weights.
@@ -78,9 +80,11 @@ def load_clip(name: str) -> Clip:
     except Exception as error:  # whatever the hub and its libraries raise without a network
         text = " ".join(str(error).split())
         raise InputError(f"--clip {name}: cannot be loaded: {text}") from error
-    model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False).to(device)
     size = model.visual.image_size
-    mean, std = (torch.tensor(getattr(model.visual, k))[:, None, None] for k in MOMENTS)
+    mean, std = (
+        torch.tensor(getattr(model.visual, k), device=device)[:, None, None] for k in MOMENTS
+    )
     return Clip(model, tokenize, size if isinstance(size, int) else size[0], mean, std)
 
 
@@ -102,20 +106,22 @@ class PromptLoss:
     ) -> None:
         self.clip, self.generator, self.torus = clip, generator, torus
         with torch.no_grad():
-            features = clip.model.encode_text(clip.tokenize([text]))
+            features = clip.model.encode_text(clip.tokenize([text]).to(clip.mean.device))
         self.text = F.normalize(features, dim=-1)  # [1, D]
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Squared angle between picture and text, mean over the crops.
 
         Args:
-            images: [B, 3, H, W] in about [0, 1].
+            images: [B, 3, H, W] in about [0, 1]; moved to where the model is.
+            generator: of these crops, if it is to be another one.
 
         Returns:
             [B]; 0 where a picture means just the text, (pi / 2)**2 where it has nothing of it.
         """
-        clip = self.clip
-        crops = torch.cat([self._crop(images) for _ in range(CROPS)])  # [CROPS * B, 3, side, side]
+        clip, generator = self.clip, generator or self.generator
+        images = images.to(clip.mean.device)
+        crops = torch.cat([self._crop(images, generator) for _ in range(CROPS)])
         features = clip.model.encode_image((crops.clamp(0, 1) - clip.mean) / clip.std)
         chord = (F.normalize(features, dim=-1) - self.text).norm(dim=-1)
         # The arcsine is steeper than anything useful at its end.
@@ -123,10 +129,10 @@ class PromptLoss:
         distance: Tensor = angle.square().view(CROPS, len(images)).mean(0)
         return distance
 
-    def _crop(self, images: Tensor) -> Tensor:
-        """The same square of every picture, enlarged to what the model sees."""
+    def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The same square of every picture, enlarged to what the model sees, [B, 3, side, side]."""
         height, width = images.shape[2:]
-        size, x, y = torch.rand(3, generator=self.generator).tolist()
+        size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))
         if self.torus:
             shift = (-int(y * height), -int(x * width))

@@ -48,7 +48,7 @@ class ByteLevels(nn.Module):
 def round_weights(rule: Rule) -> None:
     """Let the weights of a rule be rounded wherever they are read; changes the rule in place."""
     parametrize.register_parametrization(rule, "w1", ByteLevels(len(rule.filters)))
-    for name in ("b1", "w2"):
+    for name in ("b1", "w2") if rule.b2 is None else ("b1", "w2", "b2"):
         parametrize.register_parametrization(rule, name, ByteLevels())
 
 
@@ -77,13 +77,16 @@ def loss_by_state(
     """
     plain = folded(rule, Quantization())
     start = rule.seed(FORMAT_SEEDS, side, side, seed=seed)
-    masks = rule.fire_masks(FORMAT_SEEDS, side, side, FORMAT_STEPS, seed=seed)
+    states = {name: keep(start) for name, keep in KEPT.items()}
+    for step in range(FORMAT_STEPS):  # masks of all of them would take gigabytes
+        mask = rule.fire_masks(FORMAT_SEEDS, side, side, 1, seed=seed, first_step=step)
+        for name, keep in KEPT.items():
+            states[name] = keep(unroll(states[name], plain, mask))
     losses: dict[str, float | None] = {}
-    for name, keep in KEPT.items():
-        state = keep(start)
-        for mask in masks:
-            state = keep(unroll(state, plain, mask[None]))
-        layers = texture_loss(rule.to_rgb(state))
-        loss = float(torch.stack(list(layers.values())).sum(0).max())
+    for name, state in states.items():
+        # One by one: the lesson's loss is not the same of a picture among others.
+        by_layer = [texture_loss(picture) for picture in torch.split(rule.to_rgb(state), 1)]
+        each = [torch.stack(list(layers.values())).sum() for layers in by_layer]
+        loss = float(torch.stack(each).max())
         losses[name] = loss if math.isfinite(loss) else None
     return losses

@@ -77,14 +77,20 @@ class Growing(Task):
         """The whole picture with its transparency, [4, S, S].
 
         Raises:
-            InputError: the picture cannot be read, or the grid is too small for it.
+            InputError: the picture cannot be read, has nothing that lives, or the grid is too small
+                for it.
         """
         if settings.grid < settings.size or settings.late_grid != settings.grid:
             raise InputError(
                 f"--grid {settings.grid} --late-grid {settings.late_grid}: a picture of --size "
                 f"{settings.size} grows on one grid, at least as large"
             )
-        return read_cutout(settings.picture, settings.size)
+        cutout = read_cutout(settings.picture, settings.size)
+        if not (cutout[ALPHA] > ALIVE).any():
+            raise InputError(
+                f"{settings.picture}: nowhere more than {100 * ALIVE:g} % opaque, so nothing lives"
+            )
+        return cutout
 
     @torch.no_grad()
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:

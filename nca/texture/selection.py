@@ -29,11 +29,36 @@ Score = Callable[[Rule, tuple[int, ...], range], float]  # of a rule at some ste
 
 @dataclass
 class Candidate:
-    """A rule, the iteration it is from, and its score: texture loss after long runs, worst seed."""
+    """A rule that may be kept.
+
+    Attributes:
+        rule: itself.
+        iteration: that it is from.
+        score: texture loss after long runs, worst seed.
+        late: the same after 10,000 steps, once it has been measured.
+    """
 
     rule: Rule
     iteration: int
     score: float
+    late: float = math.nan
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it looks about as good after 10,000 steps as before."""
+        return self.late <= DRIFT * self.score
+
+    @property
+    def warning(self) -> str:
+        """A line for whoever trained it, if it does not last."""
+        if self.lasts:
+            return ""
+        what = (
+            f"the loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
+            if math.isfinite(self.late)
+            else "it has blown up"
+        )
+        return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"
 
 
 def long_run_score(
@@ -57,8 +82,10 @@ def long_run_score(
     for after in simulate(rule, state, stops, seed=seeds.start):
         if blown_up(after).any():
             return math.inf
-        layers = texture_loss(rule.to_rgb(after))
-        total += float(torch.stack(list(layers.values())).sum(0).max())
+        # One by one: the lesson's loss is not the same of a picture among others.
+        by_layer = [texture_loss(picture) for picture in torch.split(rule.to_rgb(after), 1)]
+        losses = [torch.stack(list(layers.values())).sum() for layers in by_layer]
+        total += float(torch.stack(losses).max())
     return total / len(stops)
 
 
@@ -83,10 +110,14 @@ class KeepBest(Callback):
     @torch.no_grad()
     def after_batch(self, learner: "Learner") -> None:
         """Look, when it is time."""
-        due = math.floor((2 * learner.progress - 1) * self.looks)
+        due = self._due(learner)
         if due > self._looked:
             self._looked = due
             self.look(learner)
+
+    def _due(self, learner: "Learner") -> int:
+        """Looks that should have been taken by now."""
+        return max(0, math.floor((2 * learner.progress - 1) * self.looks))
 
     def after_fit(self, learner: "Learner") -> None:
         """Look at the last one."""
@@ -106,15 +137,14 @@ class KeepBest(Callback):
         """Take the best that looks alike after 10,000 steps with other seeds, else the best."""
         seeds = range(self.seed + LOOKED_AT, self.seed + LOOKED_AT + CERTIFIED)
         for candidate in self.candidates:
-            late = self.score(candidate.rule, (LONG,), seeds)
-            if late <= DRIFT * candidate.score:
+            candidate.late = self.score(candidate.rule, (LONG,), seeds)
+            if candidate.lasts:
                 return candidate
         return self.candidates[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and scores of the candidates."""
         return {
-            "looked": self._looked,
             "candidates": [
                 {"weights": c.rule.state_dict(), "iteration": c.iteration, "score": c.score}
                 for c in self.candidates
@@ -123,11 +153,11 @@ class KeepBest(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self._looked = state["looked"]
         self._restored = state["candidates"]
 
     def before_fit(self, learner: "Learner") -> None:
-        """Turn restored weights into rules again."""
+        """See how many looks are over; turn restored weights into rules again."""
+        self._looked = self._due(learner)  # fewer, when a resume is to train for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
             rule = folded(learner.model)

@@ -44,7 +44,8 @@ class TrainSettings:
     """One or two more pictures for the same rule; the noise of the seed decides which one grows."""
 
     presets: tuple[Preset, ...] = ()
-    """Of a folder: train a rule of each of these presets for every picture."""
+    """Of a folder: train a rule of each of these presets for every picture. Flags that change a
+    value of --preset hold for all of them."""
     prompt: str | None = None
     """Words that the texture is to look like too, as CLIP sees it; needs the extra clip."""
     prompt_weight: float = 1.0
@@ -134,6 +135,11 @@ class TrainSettings:
     there is a compiler and torch elsewhere. `nca info` tells what this machine has."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the layers; auto: bfloat16 where that is faster, when tried."""
+
+    @property
+    def last_grid(self) -> int:
+        """Side of the states at the end of the training."""
+        return self.late_grid if self.late_from < 1 else self.grid
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nca.images import contact_sheet, read_square, to_image
+from nca.errors import InputError
+from nca.images import contact_sheet, read_texture, to_image
 from nca.losses.texture import TextureLoss, overflow
 from nca.rule import Rule
 from nca.texture.objective import GrowTexture, cap_gradients
@@ -37,6 +38,9 @@ class Several(Task):
         target: [N, 3, S, S] in [0, 1].
         generator: of all that is drawn.
         engine: tells which of several processes this is.
+
+    Raises:
+        InputError: a batch, of all processes, has fewer states than there are pictures.
     """
 
     looks_like: ClassVar = {
@@ -48,6 +52,12 @@ class Several(Task):
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
     ) -> None:
         self.settings, self.target = settings, target
+        drawn = engine.processes * settings.batch_size
+        if drawn < len(target):
+            raise InputError(
+                f"--batch-size {settings.batch_size}: an iteration would have {drawn} states for "
+                f"{len(target)} pictures; it must have one of each"
+            )
         own = replace(
             texture_rule_settings(settings),
             seed_state="noise",
@@ -63,12 +73,12 @@ class Several(Task):
     def read(settings: TrainSettings) -> Tensor:
         """The centered squares of the pictures, [N, 3, S, S]."""
         paths = (settings.picture, *settings.also)
-        return torch.stack([read_square(path, settings.size) for path in paths])
+        return torch.stack([read_texture(path, settings.size) for path in paths])
 
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
         """Mean over the pictures of the loss after long runs from their own seeds."""
         scores = [
-            long_run_score(seeded(rule, level), loss, self.settings.late_grid, stops, seeds)
+            long_run_score(seeded(rule, level), loss, self.settings.last_grid, stops, seeds)
             for level, loss in zip(noise_levels(len(self.target)), self.texture_losses, strict=True)
         ]
         return sum(scores) / len(scores) if all(map(math.isfinite, scores)) else math.inf
@@ -114,18 +124,30 @@ class SeveralPool(Pool):
         super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
 
     def pick(self) -> Tensor:
-        """As many places of each picture as can be: a batch without one would unlearn it."""
+        """As many places of each picture as can be: a batch without one would unlearn it.
+
+        Where a batch has room for more, it is chance which pictures are in it once more.
+        """
         order = torch.randperm(self.settings.pool_size, generator=self.generator)
         count = len(self.levels)
-        places = [order[order % count == i] for i in range(count)]
+        first_turn = int(torch.randint(count, (), generator=self.generator))
+        places = [order[(order - first_turn) % count == i] for i in range(count)]
         turns = torch.cat([torch.arange(len(own)) * count + i for i, own in enumerate(places)])
         first = torch.cat(places)[turns.argsort()][: self.drawn]
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Start one state anew, perhaps. Erased or noisy discs would be seeds of other pictures."""
+        """Start one state anew, perhaps, and perhaps a disc of another: as its own picture's seed.
+
+        Erased or filled with noise, as in other pools, it would be the seed of another picture.
+        """
+        side = state.shape[-1]
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
-            state[:1] = self.seeds(index[:1], state.shape[-1])
+            state[:1] = self.seeds(index[:1], side)
+        if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
+            whole = torch.ones(1, side, side)
+            self._damage(whole)  # leaves ones around the disc, and none in it
+            state[-1] = torch.where(whole == 1, state[-1], self.seeds(index[-1:], side)[0])
 
     def seeds(self, index: Tensor, side: int) -> Tensor:
         """Noise of the width that tells the pictures apart."""
@@ -155,10 +177,11 @@ class GrowSeveral(GrowTexture):
         terms = {}
         for i, texture_loss in enumerate(self.texture_losses):
             own = images[batch.index % len(self.texture_losses) == i]
-            # A batch may have no state of a picture; its terms are there all the same, as zeros.
-            layers = texture_loss(own) if len(own) else dict.fromkeys(texture_loss.style.targets)
+            # One of several processes may have no state of a picture. The terms are there all the
+            # same, as zeros, and what a statistic draws is drawn, or the generators would part.
+            layers = texture_loss(own if len(own) else images[:1].detach())
             for name, value in layers.items():
-                share = images.new_zeros(()) if value is None else value.sum() / len(images)
+                share = value.sum() / len(images) if len(own) else images.new_zeros(())
                 terms[f"texture{i + 1}/{name}"] = self.settings.texture_weight * share
         terms["overflow"] = self.settings.overflow_weight * overflow(prediction)
         return terms

@@ -22,7 +22,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.files import write_atomically
-from nca.rulefile import load_rule
+from nca.rulefile import RuleFile, load_rule
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.texture.train import RULE, train
 from nca.training.callbacks import Progress
@@ -31,7 +31,7 @@ from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
 COLUMNS = ("picture", "preset", "state", "weights", "iterations", "seconds", "long_run_loss",
-           "rule")  # fmt: skip
+           "loss_at_10000_steps", "rule")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,20 @@ class Run:
 
     @property
     def rule(self) -> Path:
-        """The file that tells that the run is finished."""
+        """The file of the rule, which is there from the first iteration on."""
         return self.settings.out / RULE
+
+    def result(self) -> RuleFile | None:
+        """The rule that was kept; None as long as the training has not ended.
+
+        Raises:
+            InputError: what is there is no rule.
+        """
+        if not self.rule.exists():
+            return None
+        file = load_rule(self.rule)
+        # What the end of a training adds to what its course has written.
+        return file if "kept_from_iteration" in file.info.get("training", {}) else None
 
 
 def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None = None) -> Path:
@@ -64,7 +76,7 @@ def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None 
     runs = plan(settings)
     table = settings.out / TABLE
     settings.out.mkdir(parents=True, exist_ok=True)
-    waiting = [run for run in runs if settings.overwrite or not run.rule.exists()]
+    waiting = [run for run in runs if settings.overwrite or run.result() is None]
     Progress.say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
     failed: set[str] = set()
     going: dict[BaseProcess, Run] = {}
@@ -116,7 +128,9 @@ def plan(settings: TrainSettings) -> list[Run]:
             # What was set by hand holds for every preset.
             other = replace(_as_preset(settings, preset), picture=picture, out=out, presets=())
             resume = not settings.overwrite and (out / CHECKPOINT).exists()
-            runs.append(Run(name, replace(other, quiet=True, resume=resume)))
+            # What a run has left that was killed before its first checkpoint is of no use.
+            own = replace(other, quiet=True, resume=resume, overwrite=not resume)
+            runs.append(Run(name, own))
     return runs
 
 
@@ -178,16 +192,16 @@ def _line(run: Run, failed: bool) -> dict[str, object]:
         "preset": run.settings.preset,
         "state": "failed" if failed else "waiting",
     }
-    if failed or not run.rule.exists():
+    file = None if failed else run.result()
+    if file is None:
         return line
-    file = load_rule(run.rule)
     training = file.info["training"]
-    loss = training["long_run_loss"]
+    losses = {name: training.get(name) for name in ("long_run_loss", "loss_at_10000_steps")}
     return line | {
         "state": "done",
         "weights": file.rule.weight_count(),
         "iterations": training["iterations"],
         "seconds": training["seconds"],
-        "long_run_loss": round(math.inf if loss is None else loss, 4),
+        **{name: math.inf if x is None else round(x, 4) for name, x in losses.items()},
         "rule": str(run.rule),
     }

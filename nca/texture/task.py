@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.images import read_square, to_image
+from nca.images import read_texture, to_image
 from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
 from nca.texture.eight_bit import loss_by_state
@@ -106,17 +106,17 @@ class Synthesis(Task):
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
         """The centered square of the picture, [3, S, S]."""
-        return read_square(settings.picture, settings.size)
+        return read_texture(settings.picture, settings.size)
 
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
         """See :class:`Task`."""
         assert self.texture_loss is not None
-        return long_run_score(rule, self.texture_loss, self.settings.late_grid, stops, seeds)
+        return long_run_score(rule, self.texture_loss, self.settings.last_grid, stops, seeds)
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
         """See :class:`Task`."""
         assert self.texture_loss is not None
-        return loss_by_state(rule, self.texture_loss, self.settings.late_grid, seed)
+        return loss_by_state(rule, self.texture_loss, self.settings.last_grid, seed)
 
     def show(self, folder: Path, rule: Rule) -> Image.Image:
         """See :class:`Task`."""
@@ -155,8 +155,12 @@ def device_of(settings: TrainSettings) -> torch.device:
 def texture_loss_of(
     settings: TrainSettings, target: Tensor, generator: torch.Generator
 ) -> TextureLoss:
-    """The texture loss that the settings ask for, of one target, [3, S, S]."""
-    return build_texture_loss(
+    """The texture loss that the settings ask for, of one target, [3, S, S].
+
+    Raises:
+        InputError: there are no such features, or the states are too small for them.
+    """
+    texture_loss = build_texture_loss(
         target[None].to(device_of(settings)),
         settings.features,
         settings.statistic,
@@ -164,3 +168,12 @@ def texture_loss_of(
         weights=settings.layer_weights,
         torus=settings.padding == "circular",
     )
+    side = min(settings.grid, settings.last_grid)
+    try:
+        texture_loss(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise InputError(
+            f"--grid {side}: too small for --features {settings.features} with --padding "
+            f"{settings.padding}"
+        ) from error
+    return texture_loss

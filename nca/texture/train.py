@@ -16,13 +16,12 @@ from PIL import Image
 import nca
 from nca.errors import InputError
 from nca.images import contact_sheet, to_image
-from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.newest import WriteNewest
 from nca.texture.pool import KeepPool
 from nca.texture.prompt import with_prompt
 from nca.texture.results import thumbnail
-from nca.texture.selection import KeepBest
+from nca.texture.selection import Candidate, KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
 from nca.texture.start import with_sizes_of_parent
@@ -73,21 +72,17 @@ class Trained:
 
     Attributes:
         folder: where the results are.
-        rule: the rule that is kept.
+        kept: the rule that is kept.
         iterations, seconds: of training.
-        kept_from: the iteration that the rule is from.
-        score: its texture loss after long runs.
         loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
         restores: how often the training went back after a blow-up.
         results: what files there are in the folder for a person, and what they are.
     """
 
     folder: Path
-    rule: Rule
+    kept: Candidate
     iterations: int
     seconds: float
-    kept_from: int
-    score: float
     loss_by_state: dict[str, float | None]
     restores: int
     results: dict[str, str]
@@ -112,10 +107,11 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     settings = with_sizes_of_parent(settings)
     target = task_of(settings).read(settings)
     engine = _engine(settings)
+    training = TextureTraining(settings, target, engine)
+    # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if show is not None and engine.rank == 0:
         show(settings.out / RULE)
-    training = TextureTraining(settings, target, engine)
     if state is not None:
         training.learner.load_state_dict(state)
     training.fit()
@@ -158,7 +154,8 @@ class TextureTraining:
         self.ema = EMA(settings.ema)
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
-        self.best = KeepBest(self.ema, task.score, settings.seed)
+        objective, score = with_prompt(task, settings, generator)
+        self.best = KeepBest(self.ema, score, settings.seed)
         callbacks: list[Callback] = [
             Device(device),
             schedule,
@@ -181,7 +178,7 @@ class TextureTraining:
         self.learner = Learner(
             task.rule,
             task.pool,
-            with_prompt(task.objective, task.rule, settings, generator),
+            objective,
             optimizer,
             engine=engine,
             callbacks=callbacks,
@@ -201,15 +198,18 @@ class TextureTraining:
 
     def _loss_once(self) -> Callable[[], object] | None:
         """The loss as a trial of threads: on a busy machine two are far slower than one."""
-        texture_loss = self.task.texture_loss
+        texture_loss, generator = self.task.texture_loss, self.task.pool.generator
         if texture_loss is None:
             return None
 
         def run() -> None:
+            # The generator is left as it was: one process may try more often than another.
+            before = generator.get_state()
             size = self.settings.size
             images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
             losses = torch.stack(list(texture_loss(images).values()))
             torch.autograd.grad(losses.sum(), images)
+            generator.set_state(before)
 
         return run
 
@@ -227,7 +227,7 @@ class TextureTraining:
         folder = settings.out
         portrait = self.task.show(folder, kept.rule)
         by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
-        report = self._report(kept.iteration, kept.score)
+        report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
         write_loss_plot(
@@ -235,27 +235,27 @@ class TextureTraining:
         )
         return Trained(
             folder,
-            kept.rule,
+            kept,
             learner.iteration,
             learner.seconds,
-            kept.iteration,
-            kept.score,
             by_state,
             self.stabilizer.restores,
             self.task.looks_like | WORTH_A_LOOK,
         )
 
-    def _report(self, kept_from: int, score: float) -> dict[str, Any]:
+    def _report(self, kept: Candidate) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
         return {
             "settings": json.loads(as_json(settings)),
             "target": settings.picture.name,
             "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
             "iterations": learner.iteration,
-            "kept_from_iteration": kept_from,
+            "kept_from_iteration": kept.iteration,
             "seconds": round(learner.seconds, 1),
-            "long_run_loss": score if math.isfinite(score) else None,
-            "losses": self.metrics.rows[-1],
+            "precision": str(learner.engine.dtype).removeprefix("torch."),
+            "long_run_loss": _number(kept.score),
+            "loss_at_10000_steps": _number(kept.late),
+            "losses": {name: _number(value) for name, value in self.metrics.rows[-1].items()},
             "versions": {
                 "nca": nca.__version__,
                 "torch": torch.__version__,
@@ -264,11 +264,15 @@ class TextureTraining:
         }
 
 
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _engine(settings: TrainSettings) -> Engine:
     wanted = settings.precision
     device = device_of(settings).type
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
     bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)
     if process_count() > 1:
-        return launched(bfloat16=bfloat16)
+        return launched(bfloat16=bfloat16, cpu=device == "cpu")
     return Autocast(device) if bfloat16 else Engine()

@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 from nca.training.batches import Repeated
 from nca.training.engine import Engine
 
+DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 class Accelerate(Engine):
     """Data parallelism and mixed precision by an ``accelerate.Accelerator``.
@@ -47,6 +49,7 @@ class Accelerate(Engine):
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
+        self.dtype = DTYPES[self.accelerator.mixed_precision]
         self._unscaled = False
 
     def precision(self) -> AbstractContextManager[None]:

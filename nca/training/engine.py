@@ -29,12 +29,14 @@ class Engine:
 
     Attributes:
         added: batches whose gradients wait for the rest of their step.
+        dtype: of the layers.
         rank, processes: which process this is, of how many.
 
     Raises:
         ValueError: ``accumulate`` is below 1.
     """
 
+    dtype = torch.float32
     rank, processes = 0, 1
 
     def __init__(self, *, accumulate: int = 1) -> None:
@@ -192,21 +194,27 @@ def process_count() -> int:
     return count
 
 
-def launched(*, bfloat16: bool = False) -> Engine:
+def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
     """The engine of one of several processes that a launcher has started.
+
+    Args:
+        bfloat16: the precision of the layers; what the first process says holds for all.
+        cpu: train there even where there is a GPU.
 
     Raises:
         InputError: accelerate is not installed, or it does not see the other processes.
     """
     try:
-        from accelerate import Accelerator  # noqa: PLC0415  (optional)
+        from accelerate import Accelerator, PartialState  # noqa: PLC0415  (optional)
+        from accelerate.utils import broadcast_object_list  # noqa: PLC0415
 
         from nca.training.accelerate_engine import Accelerate  # noqa: PLC0415
     except ImportError as error:
         raise InputError("several processes need accelerate; pip install accelerate") from error
-    accelerator = Accelerator(
-        mixed_precision="bf16" if bfloat16 else "no", cpu=not torch.accelerator.is_available()
-    )
+    cpu = cpu or not torch.accelerator.is_available()
+    PartialState(cpu=cpu)
+    (agreed,) = broadcast_object_list([bfloat16])
+    accelerator = Accelerator(mixed_precision="bf16" if agreed else "no", cpu=cpu)
     if accelerator.num_processes != process_count():
         raise InputError(
             f"{process_count()} processes were started, and accelerate sees "
