@@ -385,6 +385,22 @@ def test_states_too_small_for_the_features_are_refused(settings: TrainSettings) 
         train(replace(settings, padding="zeros", size=128))
 
 
+def test_late_states_are_left_to_themselves_for_long(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nca.texture.pool.AGE", 7)
+    rule = bounded_rule(RuleSettings(4, 8))
+    pool = Pool(rule, replace(settings, aging_rate=1.0), generator())
+    pool.states = pool.states.fill_(0.3)
+    assert all((state == 0.3).all() for state in pool.draw().state[1:3])
+    pool.progress = 1.0
+    pool.draw()
+    pool.states = pool.states.fill_(0.3)
+    changed = [bool((state != 0.3).any()) for state in pool.draw().state[1:3]]
+    assert changed == [False, True]
+    assert (pool.states == 0.3).all()
+
+
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
     target = torch.rand(1, 3, 32, 32, generator=generator())

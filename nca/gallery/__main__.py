@@ -15,7 +15,7 @@ from nca.pictures import PICTURES, picture_path
 from nca.texture.settings import PRESETS
 from nca.texture.train import RULE, train
 
-ITERATIONS = 2000  # some ten minutes of one core each
+ITERATIONS = 4000  # some twenty minutes of one core each
 
 
 def main(out: Path, names: list[str]) -> None:

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from nca.rng import random_masks
 from nca.rule import Rule
+from nca.texture.scaling import folded
 from nca.texture.settings import TrainSettings
 from nca.training.callback import Callback
 from nca.training.learner import Learner
+from nca.unroll.simulate import simulate
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Draw:
 
 
 NOISY = 0.5  # the part of the damages that are noise
+AGE = 1000  # steps
 
 
 class Pool:
@@ -69,6 +72,7 @@ class Pool:
         while True:
             yield self.draw()
 
+    @torch.no_grad()
     def draw(self) -> Draw:
         """Take a batch, some of its states started anew or damaged."""
         settings = self.settings
@@ -79,10 +83,26 @@ class Pool:
         index = self.pick()
         state = self.states[index]
         self.disturb(index, state)
+        if late and settings.aging_rate:
+            self._age(state)
         least, most = settings.late_steps if late else settings.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
+
+    def _age(self, state: Tensor) -> None:
+        """Let a state in the middle of a batch, [B, C, H, W], run on for long, perhaps.
+
+        A rule that has only seen states of some hundred steps may lose its colors after thousands.
+        """
+        chance = float(torch.rand((), generator=self.generator))
+        seed = int(torch.randint(2**31, (), generator=self.generator))
+        if chance < self.settings.aging_rate:
+            middle = len(state) // 2  # neither started anew nor damaged
+            rule = folded(self.rule).cpu()
+            (old,) = simulate(rule, state[middle : middle + 1], [AGE], seed=seed)
+            if not blown_up(old).any():
+                state[middle] = old[0]
 
     def pick(self) -> Tensor:
         """Places of the states of a batch, of all processes, [processes * batch_size]."""

@@ -120,6 +120,9 @@ class TrainSettings:
     damage_rate: float = 0.25
     """Probability that an iteration starts with a disc of one of its states erased or filled with
     noise: what makes a texture heal."""
+    aging_rate: float = 0.0
+    """Probability that an iteration with the later steps starts with one of its states left to
+    itself for 1,000 steps: what keeps a texture from drifting off after thousands."""
     grid: int = 64
     """Side of the states, in cells, at first."""
     late_grid: int = 96
@@ -156,6 +159,7 @@ class TrainSettings:
             "pool_size": (self.batch_size, 65536),
             "reset_rate": (low, 1),
             "damage_rate": (low, 1),
+            "aging_rate": (low, 1),
             "grid": (16, 2048),
             "late_grid": (16, 2048),
             "late_from": (low, 1),
@@ -196,7 +200,15 @@ PRESETS: dict[Preset, TrainSettings] = {
     "tiny": replace(_small, preset="tiny", channels=4, hidden=8),
     "small": _small,
     # Longer unrolls from the start: see "Published rules" in docs/quality.md.
-    "full": replace(_small, preset="full", channels=12, hidden=96, steps=(32, 64), late_from=0.7),
+    "full": replace(
+        _small,
+        preset="full",
+        channels=12,
+        hidden=96,
+        steps=(32, 64),
+        late_from=0.7,
+        aging_rate=0.15,
+    ),
     # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
     "noise": replace(_small, preset="noise", channels=12, hidden=96, noise=0.1, update_rate=1.0),
     # https://github.com/fastai/course22p2, notebook 16B. The overflow loss is a sum there: the
@@ -246,6 +258,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "pool_size": 256,
         "reset_rate": 1.0,
         "damage_rate": 1.0,
+        "aging_rate": 0.0,
         "learning_rate": 2e-3,
         "final_rate": 0.1,
         "overflow_weight": 10.0,
