@@ -17,7 +17,8 @@ from nca.errors import InputError
 from nca.losses.clip import Clip, PromptLoss, load_clip
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Draw
-from nca.texture.prompt import ScoreWithPrompt, WithPrompt, with_prompt
+from nca.texture.prompt import WithPrompt, long_runs_with_prompt, with_prompt
+from nca.texture.selection import long_run_score
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.texture.tasks import task_of
 from nca.texture.train import TextureTraining, train
@@ -209,62 +210,36 @@ def test_gradients_of_the_words_are_capped(settings: TrainSettings, capped: bool
 
 
 KINDS = {
-    "texture": ("nca.texture.selection", {}),
-    "several": ("nca.texture.selection", {"also": ("other.png",)}),
-    "restore": ("nca.texture.restoring", {"restore": True, "padding": "replicate"}),
-    "grow": ("nca.texture.growing", {"grow": True, "channels": 8, "grid": 36, "late_grid": 36}),
+    "texture": {},
+    "several": {"also": ("other.png",)},
+    "restore": {"restore": True, "padding": "replicate"},
+    "grow": {"grow": True, "channels": 8, "grid": 36, "late_grid": 36},
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_words_count_in_what_is_kept(
-    settings: TrainSettings, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module, changes = KINDS[kind]
+def test_the_words_count_in_what_is_kept(settings: TrainSettings, kind: str) -> None:
+    changes = KINDS[kind]
     also = tuple(settings.picture.parent / name for name in changes.get("also", ()))
     settings = replace(settings, texture_weight=0.5, **changes | {"also": also})
     target = task_of(settings).read(settings)
     generator = torch.Generator().manual_seed(0)
     task = task_of(settings)(settings, target, generator, Engine())
-    score = ScoreWithPrompt(task, PromptLoss(eye(), "red", generator), settings)
-    seen: dict[str, list[Tensor]] = {module: [], "nca.texture.prompt": []}
-
-    def watched(states: list[Tensor]) -> Any:
-        def simulate(_: Rule, state: Tensor, stops: Any, *, seed: int) -> Any:
-            assert (stops, seed) == ((3, 6), 7)
-            states.append(state)
-            return iter((state, state + 0.1))
-
-        return simulate
-
-    for name, states in seen.items():
-        monkeypatch.setattr(f"{name}.simulate", watched(states))
-    plain = task.score(task.rule, (3, 6), range(7, 9))
-    seen[module].clear()
+    judged = long_runs_with_prompt(task, PromptLoss(eye(), "red", generator), settings)
+    plain = task.long_runs(task.rule, range(7, 9))
     before = generator.get_state()
-    found = score(task.rule, (3, 6), range(7, 9))
-    assert torch.equal(generator.get_state(), before)  # the crops are the same for every rule
-    assert len(seen[module]) == (2 if kind == "several" else 1)
-    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
-    distances = []
-    for state in seen[module]:
-        for after in (state, state + 0.1):
-            color = task.rule.to_rgb(after).clamp(0, 1).mean((2, 3))
-            angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
-            distances.append(float(angle.square().max()))
+    runs = judged(task.rule, range(7, 9))
+    assert len(runs) == len(plain) == (2 if kind == "several" else 1)
     weight = 0.5 if kind in ("texture", "several") else 1.0
-    expected = weight * plain + 2 * sum(distances) / len(distances)
-    assert found == pytest.approx(expected, rel=0.03)
-
-
-def test_a_rule_that_blows_up_is_not_saved_by_words(settings: TrainSettings) -> None:
-    class Blown:
-        def score(self, *_: object) -> float:
-            return float("inf")
-
-    zero = replace(settings, texture_weight=0.0)
-    score = ScoreWithPrompt(Blown(), PromptLoss(eye(), "red", torch.Generator()), zero)
-    assert score(Rule(RuleSettings(4, 8)), (2,), range(2)) == float("inf")
+    for ours, without in zip(runs, plain, strict=True):
+        assert torch.equal(ours.state, without.state)
+        state = ours.state + 0.1
+        color = task.rule.to_rgb(state).clamp(0, 1).mean((2, 3))
+        angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
+        found, expected = ours.distance(state), weight * without.distance(state)
+        assert torch.allclose(found, expected + 2 * angle.square(), rtol=0.03)
+    # The crops are the same for every rule.
+    assert torch.equal(generator.get_state(), before)
 
 
 def test_without_texture_the_words_choose(
@@ -284,7 +259,7 @@ def test_without_texture_the_words_choose(
             rule.w2[:3] = torch.tensor(color)[:, None] / 10
     scores = [training.best.score(rule, (5,), range(2)) for rule in rules]
     assert scores[1] < scores[0]
-    textures = [training.task.score(rule, (5,), range(2)) for rule in rules]
+    textures = [long_run_score(training.task.long_runs(rule, range(2)), (5,), 0) for rule in rules]
     assert textures[0] < textures[1]
 
 

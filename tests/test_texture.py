@@ -13,16 +13,17 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.losses.texture import build_texture_loss
+from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture import newest
+from nca.texture import newest, selection
 from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
 from nca.texture.results import growth_stops
 from nca.texture.scaling import folded, scale_filters
-from nca.texture.selection import Candidate, KeepBest, long_run_score
+from nca.texture.selection import Candidate, KeepBest, LongRun, long_run_score
 from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.task import texture_run
 from nca.texture.train import RESULTS, TextureTraining, train
 from nca.training.learner import Learner
 from tests.rules import bounded_rule
@@ -205,20 +206,29 @@ def test_objective_names_every_term(settings: TrainSettings) -> None:
     assert terms["overflow"].item() == pytest.approx(expected.item())
 
 
+def score(rule: Rule, loss: TextureLoss, side: int, steps: int, seeds: range) -> float:
+    return long_run_score([texture_run(rule, loss, side, seeds)], (steps,), seeds.start)
+
+
 def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     rule = Rule(RuleSettings(4, 8), generator=generator())
     loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator())
-    calm = long_run_score(rule, loss, 16, (5,), range(2))
+    calm = score(rule, loss, 16, 5, range(2))
     assert math.isfinite(calm)
     with torch.no_grad():
         rule.w2 += 1
-    assert long_run_score(rule, loss, 16, (50,), range(2)) == math.inf
+    assert score(rule, loss, 16, 50, range(2)) == math.inf
 
 
-def test_the_one_that_lasts_is_chosen() -> None:
+def run_to(rule: Rule, distance: float) -> LongRun:
+    return LongRun(rule, torch.zeros(1, 4, 4, 4), lambda _: torch.tensor([distance]))
+
+
+def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "LONG", 3)
     rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
     late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    keep = KeepBest(None, lambda rule, *_: late[id(rule)], 0)
+    keep = KeepBest(None, lambda rule, _: [run_to(rule, late[id(rule)])], 0)
     keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
@@ -405,8 +415,8 @@ def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
     target = torch.rand(1, 3, 32, 32, generator=generator())
     loss = build_texture_loss(target, "random", "lesson20", generator())
-    one, other = (long_run_score(rule, loss, 32, (5,), range(seed, seed + 1)) for seed in (0, 1))
-    both = long_run_score(rule, loss, 32, (5,), range(2))
+    one, other = (score(rule, loss, 32, 5, range(seed, seed + 1)) for seed in (0, 1))
+    both = score(rule, loss, 32, 5, range(2))
     assert both < 3 * max(one, other)
 
 

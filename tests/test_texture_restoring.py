@@ -9,6 +9,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rulefile import load_rule
 from nca.texture.restoring import HOLE, NOISE, Restoring, RestoringPool, disturb, state_of
+from nca.texture.selection import long_run_score
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.texture.train import RESULTS, train
 from nca.training.engine import Engine
@@ -93,7 +94,7 @@ def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
         torch.stack([disturb(task.target, torch.Generator().manual_seed(s)) for s in seeds]), rule
     )
     still = float((rule.to_rgb(nothing) - task.target).abs().mean((1, 2, 3)).max())
-    assert task.score(rule, stops, seeds) < 0.7 * still
+    assert long_run_score(task.long_runs(rule, seeds), stops, seeds.start) < 0.7 * still
 
 
 def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> None:

@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from nca.losses.texture import TextureLoss
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
 from nca.texture.scaling import folded
+from nca.texture.selection import picture_by_picture
 from nca.unroll import unroll
 
 LEVELS = 127  # on either side of zero
@@ -84,9 +85,6 @@ def loss_by_state(
             states[name] = keep(unroll(states[name], plain, mask))
     losses: dict[str, float | None] = {}
     for name, state in states.items():
-        # One by one: the lesson's loss is not the same of a picture among others.
-        by_layer = [texture_loss(picture) for picture in torch.split(rule.to_rgb(state), 1)]
-        each = [torch.stack(list(layers.values())).sum() for layers in by_layer]
-        loss = float(torch.stack(each).max())
+        loss = float(picture_by_picture(texture_loss, rule.to_rgb(state)).max())
         losses[name] = loss if math.isfinite(loss) else None
     return losses

@@ -22,8 +22,9 @@ from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.losses.texture import overflow
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
-from nca.texture.pool import Draw, Pool, blown_up
+from nca.texture.pool import Draw, Pool
 from nca.texture.results import write_film, write_sheet
+from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
 from nca.texture.task import FILM, PREVIEW, Task
@@ -92,16 +93,10 @@ class Growing(Task):
             )
         return cutout
 
-    @torch.no_grad()
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-        """Mean over the stops of the worst seed's squared error."""
-        state = rule.seed(len(seeds), *self.target.shape[1:])
-        errors = []
-        for after in simulate(rule, state, stops, seed=seeds.start):
-            if blown_up(after).any():
-                return float("inf")
-            errors.append(float(squared_error(after, self.target).max()))
-        return sum(errors) / len(errors)
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """Squared error of what grows."""
+        start = rule.seed(len(seeds), *self.target.shape[1:])
+        return [LongRun(rule, start, lambda state: squared_error(state, self.target))]
 
     def targets(self) -> list[Image.Image]:
         """See :class:`nca.texture.task.Task`."""

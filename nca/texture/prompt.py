@@ -1,6 +1,6 @@
 """Words as a target: whatever a rule is trained for, it shall look like this too."""
 
-import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,13 +9,10 @@ from torch import Tensor, nn
 from nca.losses.clip import PromptLoss, load_clip
 from nca.rule import Rule
 from nca.texture.objective import cap_gradients
-from nca.texture.restoring import Restoring, disturb, state_of
-from nca.texture.selection import Score
+from nca.texture.selection import LongRun, LongRuns
 from nca.texture.settings import TrainSettings
-from nca.texture.several import Several, noise_levels, seeded
 from nca.texture.task import Task, device_of
 from nca.training.objective import Objective
-from nca.unroll.simulate import simulate
 
 
 class WithPrompt(Objective):
@@ -49,62 +46,35 @@ class WithPrompt(Objective):
 CROPS_SEED = 0
 
 
-class ScoreWithPrompt:
-    """The score of a task, and the distance from a text after the same runs; both weighted.
+def long_runs_with_prompt(task: Task, prompt_loss: PromptLoss, settings: TrainSettings) -> LongRuns:
+    """The long runs of a task, each judged by the weighted distance from the text too."""
+    weight = 1.0 if settings.grow or settings.restore else settings.texture_weight
 
-    Args:
-        task: whose score it is.
-        prompt_loss: the distance from the text.
-        settings: the weights.
-    """
+    def with_words(run: LongRun) -> LongRun:
+        def distance(state: Tensor) -> Tensor:
+            # The same crops every time: else chance would choose a rule.
+            generator = torch.Generator().manual_seed(CROPS_SEED)
+            words = prompt_loss(run.rule.to_rgb(state), generator)
+            own = run.distance(state)
+            return weight * own + settings.prompt_weight * words.to(own.device)
 
-    def __init__(self, task: Task, prompt_loss: PromptLoss, settings: TrainSettings) -> None:
-        self.task, self.prompt_loss, self.settings = task, prompt_loss, settings
+        return replace(run, distance=distance)
 
-    @torch.no_grad()
-    def __call__(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-        """Mean over the stops of the worst seed, as the score of the task; infinite if one dies."""
-        settings = self.settings
-        score = self.task.score(rule, stops, seeds)
-        if not math.isfinite(score):
-            return math.inf
-        distances = [
-            self._distance(one, after)
-            for one, state in self._starts(rule, seeds)
-            for after in simulate(one, state, stops, seed=seeds.start)
-        ]
-        weight = 1.0 if settings.grow or settings.restore else settings.texture_weight
-        return weight * score + settings.prompt_weight * sum(distances) / len(distances)
-
-    def _distance(self, rule: Rule, state: Tensor) -> float:
-        """Of the worst state, by the same crops every time: else chance would choose a rule."""
-        generator = torch.Generator().manual_seed(CROPS_SEED)
-        return float(self.prompt_loss(rule.to_rgb(state), generator).max())
-
-    def _starts(self, rule: Rule, seeds: range) -> list[tuple[Rule, Tensor]]:
-        """What the runs of the task's score start from: rules, and states [B, C, H, W]."""
-        target, side = self.task.target, self.settings.last_grid
-        if isinstance(self.task, Restoring):
-            generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-            disturbed = torch.stack([disturb(target, generator) for generator in generators])
-            return [(rule, state_of(disturbed, rule))]
-        several = isinstance(self.task, Several)
-        rules = [seeded(rule, x) for x in noise_levels(len(target))] if several else [rule]
-        return [(one, one.seed(len(seeds), side, side, seed=seeds.start)) for one in rules]
+    return lambda rule, seeds: [with_words(run) for run in task.long_runs(rule, seeds)]
 
 
 def with_prompt(
     task: Task, settings: TrainSettings, generator: torch.Generator
-) -> tuple[Objective, Score]:
-    """Objective and score of a task: as they are, or with the words of ``--prompt``.
+) -> tuple[Objective, LongRuns]:
+    """Objective and long runs of a task: as they are, or with the words of ``--prompt``.
 
     Raises:
         InputError: the model cannot be had.
     """
     if settings.prompt is None:
-        return task.objective, task.score
+        return task.objective, task.long_runs
     model = load_clip(settings.clip, device_of(settings))
     torus = settings.padding == "circular"
     prompt_loss = PromptLoss(model, settings.prompt, generator, torus=torus)
     objective = WithPrompt(task.objective, task.rule, prompt_loss, settings)
-    return objective, ScoreWithPrompt(task, prompt_loss, settings)
+    return objective, long_runs_with_prompt(task, prompt_loss, settings)

@@ -16,8 +16,9 @@ from nca.errors import InputError
 from nca.images import read_square, to_image
 from nca.losses.texture import overflow
 from nca.rule import Rule
-from nca.texture.pool import Draw, Pool, blown_up
+from nca.texture.pool import Draw, Pool
 from nca.texture.results import write_film, write_sheet
+from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
 from nca.texture.task import FILM, PREVIEW, Task, texture_rule_settings
@@ -67,17 +68,14 @@ class Restoring(Task):
                 raise InputError(f"{flag} {side}: must be at most --size {settings.size}")
         return read_square(settings.picture, settings.size)
 
-    @torch.no_grad()
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-        """Mean over the stops of the worst seed's error; each seed disturbs the picture anew."""
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """Mean error of what comes back; each seed disturbs the picture anew."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
-        state = state_of(disturbed, rule)
-        errors = []
-        for after in simulate(rule, state, stops, seed=seeds.start):
-            if blown_up(after).any():
-                return float("inf")
-            errors.append(float((rule.to_rgb(after) - self.target).abs().mean((1, 2, 3)).max()))
-        return sum(errors) / len(errors)
+
+        def distance(state: Tensor) -> Tensor:
+            return (rule.to_rgb(state) - self.target).abs().mean((1, 2, 3))
+
+        return [LongRun(rule, state_of(disturbed, rule), distance)]
 
     @torch.no_grad()
     def show(self, folder: Path, rule: Rule) -> Image.Image:

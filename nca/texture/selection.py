@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from nca.losses.texture import TextureLoss
 from nca.rule import Rule
@@ -23,8 +24,6 @@ LONG = 10_000  # steps that the one that is kept has survived
 DRIFT = 1.5  # how many times worse it may look by then
 LOOKED_AT, CERTIFIED = 2, 4  # seeds of a look, and of the long run at the end
 KEPT = 3
-
-Score = Callable[[Rule, tuple[int, ...], range], float]  # of a rule at some steps, with some seeds
 
 
 @dataclass
@@ -61,32 +60,49 @@ class Candidate:
         return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"
 
 
-def long_run_score(
-    rule: Rule,
-    texture_loss: TextureLoss,
-    side: int,
-    stops: tuple[int, ...],
-    seeds: range,
-) -> float:
-    """Texture loss after long runs: mean over ``stops`` of the worst seed; infinite if one dies.
+@dataclass(frozen=True)
+class LongRun:
+    """What a rule is judged by.
+
+    Attributes:
+        rule: that runs.
+        state: that it runs from, [B, C, H, W], one for each seed.
+        distance: of states from what they should be, [B, C, H, W] -> [B].
+    """
+
+    rule: Rule
+    state: Tensor
+    distance: Callable[[Tensor], Tensor]
+
+
+LongRuns = Callable[[Rule, range], list[LongRun]]  # of a rule, with some seeds
+
+
+@torch.no_grad()
+def long_run_score(runs: list[LongRun], stops: tuple[int, ...], seed: int) -> float:
+    """Mean over runs and ``stops`` of the worst state's distance; infinite if one dies.
 
     Args:
-        rule: what is judged.
-        texture_loss: the distance from the target.
-        side: of the grid.
-        stops: steps after which the picture is looked at.
-        seeds: of the runs.
+        runs: what is judged.
+        stops: steps after which the states are looked at.
+        seed: of the steps.
     """
-    state = rule.seed(len(seeds), side, side, seed=seeds.start)
-    total = 0.0
-    for after in simulate(rule, state, stops, seed=seeds.start):
-        if blown_up(after).any():
-            return math.inf
-        # One by one: the lesson's loss is not the same of a picture among others.
-        by_layer = [texture_loss(picture) for picture in torch.split(rule.to_rgb(after), 1)]
-        losses = [torch.stack(list(layers.values())).sum() for layers in by_layer]
-        total += float(torch.stack(losses).max())
-    return total / len(stops)
+    worst = []
+    for run in runs:
+        for after in simulate(run.rule, run.state, stops, seed=seed):
+            if blown_up(after).any():
+                return math.inf
+            worst.append(float(run.distance(after).max()))
+    return sum(worst) / len(worst)
+
+
+def picture_by_picture(texture_loss: TextureLoss, images: Tensor) -> Tensor:
+    """Texture loss of every picture, [B, 3, H, W] -> [B], as if there were no others.
+
+    The lesson's loss is not the same of a picture among others.
+    """
+    by_layer = [texture_loss(image) for image in torch.split(images, 1)]
+    return torch.stack([torch.stack(list(layers.values())).sum() for layers in by_layer])
 
 
 class KeepBest(Callback):
@@ -94,16 +110,15 @@ class KeepBest(Callback):
 
     Args:
         ema: the average that is scored; without one the weights themselves are.
-        score: ``score(rule, stops, seeds)``: the loss after long runs, such as
-            :func:`long_run_score`.
+        long_runs: what a rule is judged by.
         seed: of the long runs.
         looks: how often a candidate is scored.
     """
 
     order = 40
 
-    def __init__(self, ema: EMA | None, score: Score, seed: int, looks: int = 8) -> None:
-        self.ema, self.score, self.seed, self.looks = ema, score, seed, looks
+    def __init__(self, ema: EMA | None, long_runs: LongRuns, seed: int, looks: int = 8) -> None:
+        self.ema, self.long_runs, self.seed, self.looks = ema, long_runs, seed, looks
         self.candidates: list[Candidate] = []
         self._looked = 0
 
@@ -114,6 +129,10 @@ class KeepBest(Callback):
         if due > self._looked:
             self._looked = due
             self.look(learner)
+
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+        """See :func:`long_run_score`."""
+        return long_run_score(self.long_runs(rule, seeds), stops, seeds.start)
 
     def _due(self, learner: "Learner") -> int:
         """Looks that should have been taken by now."""

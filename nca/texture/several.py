@@ -6,7 +6,6 @@ first texture to 1 for the last in even steps, which every player can make: *era
 *noise* the last, and *reset* the second.
 """
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -23,10 +22,17 @@ from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool
 from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
 from nca.texture.scaling import folded
-from nca.texture.selection import long_run_score
+from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
-from nca.texture.task import FILM, PREVIEW, Task, texture_loss_of, texture_rule_settings
+from nca.texture.task import (
+    FILM,
+    PREVIEW,
+    Task,
+    texture_loss_of,
+    texture_rule_settings,
+    texture_run,
+)
 from nca.training.engine import Engine
 
 
@@ -75,13 +81,13 @@ class Several(Task):
         paths = (settings.picture, *settings.also)
         return torch.stack([read_texture(path, settings.size) for path in paths])
 
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-        """Mean over the pictures of the loss after long runs from their own seeds."""
-        scores = [
-            long_run_score(seeded(rule, level), loss, self.settings.last_grid, stops, seeds)
-            for level, loss in zip(noise_levels(len(self.target)), self.texture_losses, strict=True)
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """A run for every picture, from its own seed."""
+        side, levels = self.settings.last_grid, noise_levels(len(self.target))
+        return [
+            texture_run(seeded(rule, level), loss, side, seeds)
+            for level, loss in zip(levels, self.texture_losses, strict=True)
         ]
-        return sum(scores) / len(scores) if all(map(math.isfinite, scores)) else math.inf
 
     def targets(self) -> list[Image.Image]:
         """See :class:`nca.texture.task.Task`."""

@@ -22,7 +22,7 @@ from nca.texture.eight_bit import loss_by_state
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import Pool
 from nca.texture.results import pictures_at, write_growth, write_preview
-from nca.texture.selection import long_run_score
+from nca.texture.selection import LongRun, picture_by_picture
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
 from nca.training.engine import Engine
@@ -60,8 +60,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-        """Loss of a plain rule after long runs, as :func:`nca.texture.selection.long_run_score`."""
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """What a plain rule is judged by when it is to be kept."""
 
     def targets(self) -> list[Image.Image]:
         """The pictures that the rule is to show."""
@@ -108,10 +108,10 @@ class Synthesis(Task):
         """The centered square of the picture, [3, S, S]."""
         return read_texture(settings.picture, settings.size)
 
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """See :class:`Task`."""
         assert self.texture_loss is not None
-        return long_run_score(rule, self.texture_loss, self.settings.last_grid, stops, seeds)
+        return [texture_run(rule, self.texture_loss, self.settings.last_grid, seeds)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
         """See :class:`Task`."""
@@ -123,6 +123,15 @@ class Synthesis(Task):
         write_preview(folder / PREVIEW, rule, self.target)
         write_growth(folder / FILM, rule, self.settings.size)
         return pictures_at(rule, 128, (400,))[0]
+
+
+def texture_run(rule: Rule, texture_loss: TextureLoss, side: int, seeds: range) -> LongRun:
+    """A run from the seed of a rule, on a square grid, and how unlike a texture it looks."""
+
+    def distance(state: Tensor) -> Tensor:
+        return picture_by_picture(texture_loss, rule.to_rgb(state))
+
+    return LongRun(rule, rule.seed(len(seeds), side, side, seed=seeds.start), distance)
 
 
 def texture_rule_settings(settings: TrainSettings) -> RuleSettings:

@@ -154,8 +154,8 @@ class TextureTraining:
         self.ema = EMA(settings.ema)
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
-        objective, score = with_prompt(task, settings, generator)
-        self.best = KeepBest(self.ema, score, settings.seed)
+        objective, long_runs = with_prompt(task, settings, generator)
+        self.best = KeepBest(self.ema, long_runs, settings.seed)
         callbacks: list[Callback] = [
             Device(device),
             schedule,
