@@ -7,6 +7,7 @@ from typing import Any
 from nca.rulefile import load_rule
 from nca.unroll import describe_backends
 
+CREDITS = ("author", "source", "license")
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
 
 
@@ -33,16 +34,21 @@ def format_description(description: dict[str, Any]) -> str:
     """A few lines for a person."""
     settings = description["settings"]
     lines = [
-        f"{description['file']}: {description['bytes']} bytes",
+        f"{description['file']}: {description['bytes']:,} bytes",
         f"  {settings['channels']} channels, {settings['hidden']} hidden, "
-        f"{len(description['filters'])} filters: {description['weights']} weights",
+        f"{len(description['filters'])} filters: {description['weights']:,} weights",
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
     training = description.get("training", {})
-    lines += [f"  {key}: {training[key]}" for key in SHOWN_OF_TRAINING if key in training]
+    lines += [f"  {key}: {description[key]}" for key in CREDITS if key in description]
+    lines += [f"  {key}: {_rounded(training[key])}" for key in SHOWN_OF_TRAINING if key in training]
     for backend in description["backends"]:
         usable = "" if backend["available"] else "not "
         taken = " (taken here)" if backend["taken"] else ""
         lines.append(f"  {usable}run by {backend['name']}{taken}: {backend['detail']}")
     return "\n".join(lines)
+
+
+def _rounded(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -129,7 +129,7 @@ def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
 
 def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(rule)]) == 0
-    assert "8 channels, 32 hidden, 4 filters: 1312 weights" in capsys.readouterr().out
+    assert "8 channels, 32 hidden, 4 filters: 1,312 weights" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("engine", ["torch", "native", pytest.param("gl", marks=pytest.mark.gl)])

@@ -124,10 +124,11 @@ def test_the_module_draws_all_files(tmp_path, monkeypatch):
         assert (levels(Image.open(tmp_path / f"{name}.png")) == levels(drawn(name))).all()
 
 
-def test_the_module_refuses_a_missing_folder(tmp_path):
-    result = run_module(tmp_path / "missing")
+def test_the_module_refuses_a_file_for_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    result = run_module(tmp_path / "file")
     assert result.returncode == 2
-    assert "missing" in result.stderr
+    assert "file: File exists" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -251,6 +251,10 @@ def test_a_rule_that_does_not_last_is_told_of(late: float, words: str) -> None:
     assert bool(words) == bool(warning)
 
 
+def test_what_has_always_been_blown_up_does_not_last() -> None:
+    assert "blown up" in Candidate(Rule(RuleSettings(4, 8)), 9, math.inf, math.inf).warning
+
+
 def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
     trained = train(settings)
     for name in RESULTS:
@@ -338,6 +342,16 @@ def test_a_stop_and_a_resume_give_the_same_bits(
     for ours, theirs in zip(resumed.kept.rule.parameters(), whole.kept.rule.parameters(),
                             strict=True):  # fmt: skip
         assert torch.equal(ours, theirs)
+
+
+def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_path: Path) -> None:
+    train(settings)
+    moved = tmp_path / "moved.png"
+    moved.write_bytes(settings.picture.read_bytes())
+    assert train(replace(settings, picture=moved, resume=True)).iterations == 12
+    Image.effect_noise((64, 64), 60).save(moved)
+    with pytest.raises(InputError, match=r"moved\.png is another picture than before"):
+        train(replace(settings, picture=moved, resume=True))
 
 
 def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> None:

@@ -45,7 +45,7 @@ class UNet(nn.Module):
         try:
             from diffusers import UNet2DModel  # noqa: PLC0415  (takes seconds)
         except ImportError as error:
-            raise InputError("the U-Net needs diffusers; pip install diffusers") from error
+            raise InputError("the U-Net needs diffusers; pip install 'nca-studio[ddpm]'") from error
         plain = len(widths) - attention
         channels = colors * patch**2
         self.patch, self.multiple = patch, patch * 2 ** (len(widths) - 1)

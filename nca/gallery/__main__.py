@@ -8,13 +8,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from nca.errors import InputError
 from nca.evaluation.report import evaluate
 from nca.evaluation.settings import EvalSettings
-from nca.files import write_atomically
 from nca.pictures import PICTURES, picture_path
+from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import PRESETS
 from nca.texture.train import RULE, train
 
+CREDITS = {"author": "the nca authors", "license": "MIT"}
 ITERATIONS = 4000  # some twenty minutes of one core each
 
 
@@ -34,7 +36,8 @@ def main(out: Path, names: list[str]) -> None:
                 precision="float32", overwrite=True,
             )  # fmt: skip
             train(settings)
-            write_atomically(rule, (run / RULE).read_bytes())
+            file = load_rule(run / RULE)
+            save_rule(rule, file.rule, file.info | CREDITS)
         report = rule.with_suffix(".html")
         if not report.exists():
             evaluate(EvalSettings(rule, picture_path(name), report))
@@ -43,4 +46,7 @@ def main(out: Path, names: list[str]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("python -m nca.gallery: give a folder, and names of pictures if not all")
-    main(Path(sys.argv[1]), sys.argv[2:] or list(PICTURES))
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:] or list(PICTURES))
+    except InputError as error:
+        sys.exit(f"python -m nca.gallery: {error}")

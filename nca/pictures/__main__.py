@@ -12,10 +12,12 @@ from nca.pictures import PICTURES, draw
 def main() -> None:
     """Read the folder from the command line and fill it."""
     parser = argparse.ArgumentParser(prog="python -m nca.pictures", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the PNG files go; it must exist")
+    parser.add_argument("folder", type=Path, help="where the PNG files go; it is made")
     folder = parser.parse_args().folder
-    if not folder.is_dir():
-        parser.error(f"{folder} is not a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{folder}: {error.strerror}")
     for name in PICTURES:
         data = io.BytesIO()
         draw(name).save(data, format="PNG", optimize=True)

@@ -45,7 +45,7 @@ class Candidate:
     @property
     def lasts(self) -> bool:
         """Whether it looks about as good after 10,000 steps as before."""
-        return self.late <= DRIFT * self.score
+        return math.isfinite(self.late) and self.late <= DRIFT * self.score
 
     @property
     def warning(self) -> str:
@@ -54,7 +54,7 @@ class Candidate:
             return ""
         what = (
             f"the loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
-            if math.isfinite(self.late)
+            if math.isfinite(self.late) and math.isfinite(self.score)
             else "it has blown up"
         )
         return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"

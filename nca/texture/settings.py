@@ -19,7 +19,7 @@ class TrainSettings:
     """Train a rule on a picture.
 
     The result is a folder with `rule.safetensors`, a preview, a time-lapse of the texture growing
-    from nothing, the loss as a plot and as numbers.
+    from its seed, the loss as a plot and as numbers.
     """
 
     picture: Annotated[Path, tyro.conf.Positional]

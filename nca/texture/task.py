@@ -89,7 +89,7 @@ class Synthesis(Task):
 
     looks_like: ClassVar = {
         PREVIEW: "the picture, and the texture after 30, 200 and 2,000 steps",
-        FILM: "the texture growing from nothing",
+        FILM: "the texture growing from its seed",
     }
 
     def __init__(

@@ -21,6 +21,7 @@ from nca.texture.newest import WriteNewest
 from nca.texture.pool import KeepPool
 from nca.texture.prompt import with_prompt
 from nca.texture.results import thumbnail
+from nca.texture.same_target import SameTarget
 from nca.texture.selection import Candidate, KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
@@ -163,6 +164,7 @@ class TextureTraining:
             self.stabilizer,
             self.ema,
             KeepPool(task.pool),
+            SameTarget(settings.picture, target),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),

@@ -3,7 +3,7 @@
 // License: CC0-1.0
 // Shader made by nca-studio 0.
 //
-// WebGPU. Run here through wgpu and in Chromium.
+// WebGPU. The tests of nca run it through wgpu and in Chromium.
 
 // Runs the automaton on a canvas of a page that is served over http or https:
 //   import { start } from "./nca.js";
