@@ -76,7 +76,11 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     rule = file.rule
     store = store_of(rule, options)
     head = comment(
-        [*credit_lines(name, file), "", "WebGPU. The tests of nca run it through wgpu and in Chromium."]
+        [
+            *credit_lines(name, file),
+            "",
+            "WebGPU. The tests of nca run it through wgpu and in Chromium.",
+        ]
     )
     dies = rule.settings.alive_threshold is not None
     host = {

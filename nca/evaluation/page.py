@@ -4,7 +4,7 @@ import base64
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import jinja2
 from PIL import Image
 from torch import Tensor
 
+from nca.evaluation.measures import GROWN
 from nca.images import to_image
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 460.0, 200.0  # of a chart's plot, in units of its SVG
 LINEAR_TICKS = 4
+HUGE = 1e6  # figures are written as powers of ten from here on
 
 Points = Sequence[tuple[float, float]]
 
@@ -99,10 +101,10 @@ def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
     def row(label: str, value: Callable[[dict[str, Any]], Any], text: str, note: str = "") -> Row:
         """``text`` is a format; the smallest value is the best."""
         values = [value(e.figures) for e in evaluations]
+        shown = [number(v, text) for v in values]
         known = [v for v in values if v is not None]
-        differ = len(known) > 1 and len({format(v, text) for v in known}) > 1
-        best = values.index(min(known)) if differ else None
-        return Row(label, [format(v, text) if v is not None else "-" for v in values], best, note)
+        differ = len(known) > 1 and len(set(shown)) > 1
+        return Row(label, shown, values.index(min(known)) if differ else None, note)
 
     def last(name: str) -> Callable[[dict[str, Any]], Any]:
         return lambda f: f["run"][-1][name] if f["run"] else None
@@ -114,12 +116,15 @@ def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
     return [
         row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean of the seeds"),
         row("of the worst seed", lambda f: _worst(f["seeds"]), ".2f"),
-        row("Color distance", lambda f: _at(f["run"], 1000, "color"), ".2f", "1,000 steps"),
+        row("Color distance", lambda f: _at(f["run"], GROWN, "color"), ".2f", "1,000 steps"),
         *(row(f"Loss: {name}", loss(name), ".3f", "sum of its layers") for name in feature_sets),
         row("Drift", last("drift"), ".2f", "patch distance at the end, that at 1,000 steps = 1"),
-        row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median of the seeds"),
+        replace(
+            row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median of the seeds"),
+            values=[_outcome(e.figures["healing"]) for e in evaluations],
+        ),
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
-        Row("Flicker", [_shown(last("flicker")(e.figures)) for e in evaluations], None,
+        Row("Flicker", [number(last("flicker")(e.figures)) for e in evaluations], None,
             "mean change of a shown value in a step, of 255"),
         row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
         row("Seam", lambda f: f["seam"], ".2f", "change across the border, inside = 1"),
@@ -127,8 +132,19 @@ def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def number(value: float | None, text: str = ".2f") -> str:
+    """A figure in a format, or ``-`` where nothing could be measured."""
+    if value is None:
+        return "-"
+    huge = isinstance(value, float) and abs(value) >= HUGE
+    return f"{value:.1e}" if huge else format(value, text).replace("%", " %")
+
+
+def _outcome(healing: Mapping[str, Any]) -> str:
+    """The median of the runs, or what most of them came to instead."""
+    outcomes = healing["outcomes"]
+    typical = max(outcomes, key=outcomes.count)
+    return str(typical) if healing["median"] is None else number(healing["median"], ".0f")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -153,7 +169,9 @@ def page(target_name: str, target: Tensor, evaluations: Sequence["Evaluation"]) 
         target: [3, S, S] in [0, 1].
         evaluations: of one rule, or of a rule and its peer.
     """
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["number"] = number
+    template = environment.from_string(
         files("nca.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     )
     figures = [e.figures for e in evaluations]

@@ -1,42 +1,35 @@
 """The evaluation of a rule: what is measured, and the figures as JSON beside the page."""
 
+import copy
 import json
-import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 import nca
 from nca.errors import InputError
-from nca.evaluation.measures import DISC, LOOK_EVERY, Healing, Moment, follow, heal, seam
+from nca.evaluation.comparisons import build_losses, export_sizes
+from nca.evaluation.healing import heal, healing_figures
+from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
 from nca.evaluation.page import page
-from nca.evaluation.settings import EvalSettings
-from nca.export.component import export_component
-from nca.export.hosts import TARGETS
-from nca.export.html import export_html
-from nca.export.settings import ExportOptions
+from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
 from nca.files import write_atomically
 from nca.images import read_square
-from nca.losses.pretrained import fetched
-from nca.losses.texture import build_texture_loss
-from nca.rule import Rule
+from nca.losses.texture import TextureLoss
 from nca.rulefile import RuleFile, load_rule
 
 Figures = dict[str, Any]
 
-STOPS = (100, 1000, 10_000, 100_000)
+STOPS = (100, GROWN, 10_000, 100_000)
 SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height, width
-SIZE_STEPS = 1000
 RUNS = 4
 FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
-LOSS_SEED = 20_260_131
+USUAL_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -55,33 +48,107 @@ class Evaluation:
     pictures: dict[str, dict[str, Tensor]]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A picture, and what compares others with it.
+
+    Attributes:
+        target: [1, 3, S, S] in [0, 1].
+        distance: of patches.
+        losses: by features and statistic; for rules on a torus (True) and others.
+    """
+
+    target: Tensor
+    distance: PatchDistance
+    losses: dict[bool, dict[str, TextureLoss]]
+
+
 def evaluate(settings: EvalSettings) -> list[Evaluation]:
     """Measure a rule, and its peer if there is one, and write the report.
 
     Raises:
-        InputError: a file cannot be read, or the report is there already or cannot be written.
+        InputError: a file cannot be read, a rule makes no texture, or the report is there already
+            or cannot be written.
     """
-    figures_path = settings.json or settings.out.with_suffix(".json")
-    for path in (settings.out, figures_path):
-        if path.exists() and not settings.overwrite:
-            raise InputError(f"{path} is already there; choose another, or use --overwrite")
-    target = read_square(settings.target, settings.size)[None]
-    paths = [path for path in (settings.rule, settings.peer) if path is not None]
-    files = [load_rule(path) for path in paths]
+    figures_path = _check_outputs(settings)
+    files = [_load(settings.rule, settings.noise)]
+    paths = [settings.rule]
+    if settings.peer is not None:
+        files.append(_load(settings.peer, settings.peer_noise))
+        paths.append(settings.peer)
+    target = read_square(settings.target, settings.size or training_size(files[0]))[None]
+    # Before the first run: these may name what cannot be had.
+    losses = {
+        torus: build_losses(target, settings.features, torus=torus)
+        for torus in dict.fromkeys(is_torus(file) for file in files)
+    }
+    measured = Measured(target, PatchDistance(target), losses)
     evaluations = [
-        measure(name, file, target, settings)
+        measure(name, file, measured, settings)
         for name, file in zip(_names(paths), files, strict=True)
     ]
     report = {
         "nca": nca.__version__,
         "target": settings.target.name,
-        "size": settings.size,
+        "size": target.shape[-1],
         "seed": settings.seed,
         "rules": {evaluation.name: evaluation.figures for evaluation in evaluations},
     }
-    write_atomically(figures_path, json.dumps(report, indent=1).encode())
-    write_atomically(settings.out, page(settings.target.name, target[0], evaluations).encode())
+    figures = json.dumps(report, indent=1, allow_nan=False)
+    text = page(settings.target.name, target[0], evaluations)
+    write_atomically(figures_path, figures.encode())
+    write_atomically(settings.out, text.encode())
     return evaluations
+
+
+def _check_outputs(settings: EvalSettings) -> Path:
+    """Refuse what could not be written in the end; where the figures go."""
+    out = settings.out
+    if out.is_dir() or not out.name:
+        raise InputError(f"--out {out}: is a folder; give the name of a file")
+    figures = settings.json or out.with_suffix(".json")
+    if figures.resolve() == out.resolve():
+        raise InputError(f"--out {out}: is where the figures go; give another name, or --json")
+    for path in (out, figures):
+        if path.exists() and not settings.overwrite:
+            raise InputError(f"{path} is already there; choose another, or use --overwrite")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}")
+    return figures
+
+
+def _load(path: Path, noise: float | None) -> RuleFile:
+    """Read a rule that makes a texture, with another width of its seed's noise if one is given."""
+    file = load_rule(path)
+    trained, alive = _training_settings(file), file.rule.settings.alive_threshold
+    reasons = [f"trained with --{name}" for name in ("grow", "restore") if trained.get(name)]
+    if alive is not None:
+        reasons.append(f"its cells can die (alive_threshold {alive:g})")
+    if reasons:
+        raise InputError(f"{path}: {reasons[0]}; nca eval measures rules that make a texture")
+    if noise is None:
+        return file
+    rule = copy.deepcopy(file.rule)
+    rule.settings = replace(rule.settings, seed_state="noise", noise_level=noise)
+    return RuleFile(rule, file.info)
+
+
+def _training_settings(file: RuleFile) -> dict[str, Any]:
+    """What ``nca train`` tells in the file; nothing if another program made it."""
+    training = file.info.get("training")
+    settings = training.get("settings") if isinstance(training, dict) else None
+    return settings if isinstance(settings, dict) else {}
+
+
+def training_size(file: RuleFile) -> int:
+    """Side of the picture that a rule was trained at, or 128; within what can be measured."""
+    size = _training_settings(file).get("size")
+    return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
+
+
+def is_torus(file: RuleFile) -> bool:
+    """Whether the left side of a rule's grid goes on at the right, the top at the bottom."""
+    return file.rule.settings.padding == "circular"
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -90,47 +157,55 @@ def _names(paths: list[Path]) -> list[str]:
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
     longer = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
-    return longer if len(set(longer)) == len(longer) else [str(path) for path in paths]
+    names = longer if len(set(longer)) == len(longer) else [str(path) for path in paths]
+    return names if len(set(names)) == len(names) else [names[0], f"{names[1]} (peer)"]
 
 
-def measure(name: str, file: RuleFile, target: Tensor, settings: EvalSettings) -> Evaluation:
-    """Measure one rule against a target, [1, 3, S, S]."""
-    rule, side, seed = file.rule, settings.size, settings.seed
-    square = (side, side)
+def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:
+    """Measure one rule against a picture."""
+    rule, target, distance = file.rule, measured.target, measured.distance
+    side, seed, torus = target.shape[-1], settings.seed, is_torus(file)
+    square, grown = (side, side), [GROWN]
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
     with _telling(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as tell:
-        run = tell(follow(rule, target, stops, square, seed))
+        run = tell(follow(rule, target, distance, stops, square, seed))
         others = [
-            tell(follow(rule, target, [SIZE_STEPS], square, seed + i)) for i in range(1, RUNS)
+            tell(follow(rule, target, distance, grown, square, seed + i)) for i in range(1, RUNS)
         ]
-        sizes = {s: tell(follow(rule, target, [SIZE_STEPS], s, seed)) for s in SIZES}
-        healing = [tell(heal(rule, target, side, seed + i)) for i in range(RUNS)]
-        after = next((m for m in run if m.steps >= SIZE_STEPS), None)
+        sizes = {s: tell(follow(rule, target, distance, grown, s, seed)) for s in SIZES}
+        healing = [tell(heal(rule, side, seed + i)) for i in range(RUNS)]
+        after = _grown(run)
         seeds = [after, *(m[0] if m else None for m in others)]
         figures = {
             "weights": rule.weight_count(),
             "channels": rule.settings.channels,
             "hidden": rule.settings.hidden,
+            "noise": rule.settings.noise_level if rule.settings.seed_state == "noise" else 0.0,
             "verdict": verdict(run, stops),
             "run": certificate(run),
             "seeds": [m and m.patch for m in seeds],
             "sizes": {f"{w}x{h}": m[0].patch if m else None for (h, w), m in sizes.items()},
+            "size_floors": {f"{w}x{h}": distance.floor((h, w), torus=torus) for h, w in SIZES},
             "seam": seam(run[-1].picture) if run else None,
             "healing": healing_figures(healing),
-            "losses": losses(rule, target, settings, after) if after else {},
+            "losses": _losses(measured.losses[torus], after) if after else {},
             "exports": tell(export_sizes(name, file)),
         }
     pictures = {
         "run": {f"{m.steps:,} steps": m.picture for m in run},
         "seeds": {f"seed {seed + i}": m.picture for i, m in enumerate(seeds) if m},
         "sizes": {f"{w} x {h}": m[0].picture for (h, w), m in sizes.items() if m},
-        "healing": {
-            "grown": healing[0].before,
-            "a disc is erased": healing[0].erased,
-            _healed(healing[0]): healing[0].after,
-        },
+        "healing": healing[0].pictures,
     }
     return Evaluation(name, figures, pictures)
+
+
+def _losses(losses: dict[str, TextureLoss], moment: Moment) -> Figures:
+    """Loss of a picture by feature set and layer."""
+    return {
+        label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}
+        for label, loss in losses.items()
+    }
 
 
 @contextmanager
@@ -145,89 +220,35 @@ def _telling(name: str, parts: int) -> Iterator[Any]:
         yield tell
 
 
-def _healed(healing: Healing) -> str:
-    return "2,000 steps later" if healing.steps is None else f"{healing.steps} steps later"
+def _grown(run: Sequence[Moment]) -> Moment | None:
+    """The moment that others are compared with: 1,000 steps, if the run came so far."""
+    return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
-def certificate(run: list[Moment]) -> list[Figures]:
+def certificate(run: Sequence[Moment]) -> list[Figures]:
     """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
-    early = next((m for m in run if m.steps >= SIZE_STEPS), run[-1] if run else None)
+    grown = _grown(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
-        | {"drift": m.patch / max(early.patch, 1e-6) if early else None}
+        | {"drift": m.patch / max(grown.patch, 1e-6) if grown else None}
         for m in run
     ]
 
 
-def verdict(run: list[Moment], stops: Iterable[int]) -> str:
-    """One word for a long run: ``stable``, or what went wrong first."""
-    for moment in run:
-        if moment.saturated > SATURATED:
-            return f"saturated after {moment.steps:,} steps"
-        if moment.flicker < FROZEN:
-            return f"frozen after {moment.steps:,} steps"
+def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
+    """A few words for a long run: ``stable``, or what went wrong first, and how it ended."""
+    words = [wrong for wrong in map(_wrong, run, certificate(run)) if wrong][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:
-        return f"blew up before {missing[0]:,} steps"
-    if certificate(run)[-1]["drift"] > DRIFT:
-        return f"drifted by {run[-1].steps:,} steps"
-    return "stable"
+        words.append(f"blew up before {missing[0]:,} steps")
+    return ", ".join(words) or "stable"
 
 
-def healing_figures(healing: list[Healing]) -> Figures:
-    """Steps of every run, None where it did not heal, and the distances on the way."""
-    steps = [h.steps for h in healing]
-    known = [s for s in steps if s is not None]
-    return {
-        "disc": DISC,
-        "steps": steps,
-        "median": statistics.median(known) if len(known) > len(steps) / 2 else None,
-        "every": LOOK_EVERY,
-        "bounds": [h.bound for h in healing],
-        "distances": [h.distances for h in healing],
-    }
-
-
-def losses(rule: Rule, target: Tensor, settings: EvalSettings, moment: Moment) -> Figures:
-    """Loss of a picture by feature set and layer, for every feature set that can be had here."""
-    torus = rule.settings.padding == "circular"
-    result = {}
-    for features in dict.fromkeys(("builtin", "random", "patches", *fetched(), *settings.features)):
-        # Raw patches are compared as distributions; their Gram matrix knows only covariances.
-        statistic = "transport" if features == "patches" else "gram"
-        generator = torch.Generator().manual_seed(LOSS_SEED)
-        loss = build_texture_loss(target, features, statistic, generator, torus=torus)
-        layers = loss(moment.picture[None])
-        label = Path(features).stem if features.endswith(".safetensors") else features
-        result[f"{label}, {statistic}"] = {k: float(v[0]) for k, v in layers.items()}
-    return result
-
-
-def export_sizes(name: str, file: RuleFile) -> Figures:
-    """Bytes, and characters of text, of what each host is given; None where it takes no such rule.
-
-    A host that is given several files counts as their sum. Weights in a picture count as bytes.
-    """
-    sizes: Figures = {}
-    with TemporaryDirectory() as folder:
-        for target, export in (("html", export_html), ("web-component", export_component)):
-            sizes[target] = _size([export({name: file}, Path(folder, target)).path.read_bytes()])
-    options = ExportOptions()
-    for target, host in TARGETS.items():
-        try:
-            sizes[target] = _size(host.build(name.replace("/", "-"), file, options).values())
-        except InputError:
-            sizes[target] = None
-    return sizes
-
-
-def _size(parts: Iterable[bytes]) -> Figures:
-    parts = list(parts)
-    return {"bytes": sum(map(len, parts)), "characters": sum(map(_characters, parts))}
-
-
-def _characters(part: bytes) -> int:
-    try:
-        return len(part.decode())
-    except UnicodeDecodeError:
-        return 0
+def _wrong(moment: Moment, figures: Figures) -> str | None:
+    if moment.saturated > SATURATED:
+        return f"saturated after {moment.steps:,} steps"
+    if moment.flicker < FROZEN:
+        return f"frozen after {moment.steps:,} steps"
+    if moment.steps > GROWN and figures["drift"] > DRIFT:
+        return f"drifted by {moment.steps:,} steps"
+    return None

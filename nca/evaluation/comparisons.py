@@ -1,0 +1,75 @@
+"""What a rule is compared by beside distances: losses by layer, and what each host is given."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.export.component import export_component
+from nca.export.hosts import TARGETS
+from nca.export.html import export_html
+from nca.export.settings import ExportOptions
+from nca.losses.pretrained import fetched
+from nca.losses.texture import TextureLoss, build_texture_loss
+from nca.rulefile import RuleFile
+
+LOSS_SEED = 20_260_131
+
+Size = dict[str, int]
+
+
+def build_losses(
+    target: Tensor, more: Sequence[str] = (), *, torus: bool = True
+) -> dict[str, TextureLoss]:
+    """Losses by feature set and statistic, of every feature set that can be had here.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+        more: feature sets, such as ``vgg16``, or the path of a ``.safetensors`` file.
+        torus: whether the pictures that are compared live on a torus.
+
+    Raises:
+        InputError: a feature set of ``more`` cannot be had.
+    """
+    result = {}
+    for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched())):
+        # Raw patches are compared as distributions; their Gram matrix knows only covariances.
+        statistic = "transport" if features == "patches" else "gram"
+        generator = torch.Generator().manual_seed(LOSS_SEED)
+        loss = build_texture_loss(target, features, statistic, generator, torus=torus)
+        label = Path(features).stem if features.endswith(".safetensors") else features
+        result[f"{label}, {statistic}"] = loss
+    return result
+
+
+def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
+    """Bytes, and characters of text, of what each host is given; None where it takes no such rule.
+
+    A host that is given several files counts as their sum. Weights in a picture count as bytes.
+    """
+    sizes: dict[str, Size | None] = {}
+    with TemporaryDirectory() as folder:
+        for target, export in (("html", export_html), ("web-component", export_component)):
+            sizes[target] = _size([export({name: file}, Path(folder, target)).path.read_bytes()])
+    options = ExportOptions()
+    for target, host in TARGETS.items():
+        try:
+            sizes[target] = _size(host.build(name.replace("/", "-"), file, options).values())
+        except InputError:
+            sizes[target] = None
+    return sizes
+
+
+def _size(parts: Iterable[bytes]) -> Size:
+    parts = list(parts)
+    return {"bytes": sum(map(len, parts)), "characters": sum(map(_characters, parts))}
+
+
+def _characters(part: bytes) -> int:
+    try:
+        return len(part.decode())
+    except UnicodeDecodeError:
+        return 0
