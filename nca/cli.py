@@ -131,8 +131,10 @@ def run_eval(settings: EvalSettings) -> None:
     from nca.evaluation.report import evaluate
 
     for evaluation in evaluate(settings):
-        last = evaluation.figures["run"][-1] if evaluation.figures["run"] else {"patch": "-"}
-        print(f"{evaluation.name}: {evaluation.figures['verdict']}, patch distance {last['patch']}")
+        said, run = f"{evaluation.name}: {evaluation.figures['verdict']}", evaluation.figures["run"]
+        if run:
+            said += f"; patch distance {run[-1]['patch']:.2f} after {run[-1]['steps']:,} steps"
+        print(said)
     print(settings.out)
 
 

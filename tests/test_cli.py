@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,6 +131,24 @@ def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
 def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(rule)]) == 0
     assert "8 channels, 32 hidden, 4 filters: 1,312 weights" in capsys.readouterr().out
+
+
+def test_eval_says_how_far_it_ran(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = [{"steps": 100, "patch": 2.0}, {"steps": 10_000, "patch": 1.23456}]
+    found = [
+        SimpleNamespace(name="ours", figures={"verdict": "stable", "run": run}),
+        SimpleNamespace(name="dead", figures={"verdict": "blew up before 100 steps", "run": []}),
+    ]
+    monkeypatch.setattr("nca.evaluation.report.evaluate", lambda _: found)
+    out = tmp_path / "report.html"
+    assert main(["eval", "rule.safetensors", "--target", "a.png", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ours: stable; patch distance 1.23 after 10,000 steps",
+        "dead: blew up before 100 steps",
+        str(out),
+    ]
 
 
 @pytest.mark.parametrize("engine", ["torch", "native", pytest.param("gl", marks=pytest.mark.gl)])
