@@ -13,17 +13,15 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.losses.texture import TextureLoss, build_texture_loss
+from nca.losses.texture import build_texture_loss
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture import newest, selection
+from nca.texture import newest
 from nca.texture.objective import GrowTexture, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
 from nca.texture.results import growth_stops
 from nca.texture.scaling import folded, scale_filters
-from nca.texture.selection import Candidate, KeepBest, LongRun, long_run_score
 from nca.texture.settings import PRESETS, TrainSettings
-from nca.texture.task import texture_run
 from nca.texture.train import RESULTS, TextureTraining, train
 from nca.training.learner import Learner
 from tests.rules import bounded_rule
@@ -206,55 +204,6 @@ def test_objective_names_every_term(settings: TrainSettings) -> None:
     assert terms["overflow"].item() == pytest.approx(expected.item())
 
 
-def score(rule: Rule, loss: TextureLoss, side: int, steps: int, seeds: range) -> float:
-    return long_run_score([texture_run(rule, loss, side, seeds)], (steps,), seeds.start)
-
-
-def test_a_rule_that_explodes_has_an_infinite_score() -> None:
-    rule = Rule(RuleSettings(4, 8), generator=generator())
-    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator())
-    calm = score(rule, loss, 16, 5, range(2))
-    assert math.isfinite(calm)
-    with torch.no_grad():
-        rule.w2 += 1
-    assert score(rule, loss, 16, 50, range(2)) == math.inf
-
-
-def run_to(rule: Rule, distance: float) -> LongRun:
-    return LongRun(rule, torch.zeros(1, 4, 4, 4), lambda _: torch.tensor([distance]))
-
-
-def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "LONG", 3)
-    rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
-    late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    keep = KeepBest(None, lambda rule, _: [run_to(rule, late[id(rule)])], 0)
-    keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
-    assert keep.choose() is keep.candidates[1]
-    assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
-    late[id(rules[1])] = math.nan
-    assert keep.choose() is keep.candidates[0]
-    assert keep.candidates[0].late == math.inf
-
-
-@pytest.mark.parametrize(
-    ("late", "words"),
-    [
-        (2.9, ""),
-        (6.2, "after 10,000 steps the loss is 3.1 times that of the first 2,000"),
-        (math.inf, "after 10,000 steps it has blown up"),
-    ],
-)
-def test_a_rule_that_does_not_last_is_told_of(late: float, words: str) -> None:
-    warning = Candidate(Rule(RuleSettings(4, 8)), 9, 2.0, late).warning
-    assert words in warning
-    assert bool(words) == bool(warning)
-
-
-def test_what_has_always_been_blown_up_does_not_last() -> None:
-    assert "blown up" in Candidate(Rule(RuleSettings(4, 8)), 9, math.inf, math.inf).warning
-
-
 def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
     trained = train(settings)
     for name in RESULTS:
@@ -423,15 +372,6 @@ def test_late_states_are_left_to_themselves_for_long(
     changed = [bool((state != 0.3).any()) for state in pool.draw().state[1:3]]
     assert changed == [False, True]
     assert (pool.states == 0.3).all()
-
-
-def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
-    target = torch.rand(1, 3, 32, 32, generator=generator())
-    loss = build_texture_loss(target, "random", "lesson20", generator())
-    one, other = (score(rule, loss, 32, 5, range(seed, seed + 1)) for seed in (0, 1))
-    both = score(rule, loss, 32, 5, range(2))
-    assert both < 3 * max(one, other)
 
 
 def test_the_last_grid_is_the_late_one_if_there_is_a_late() -> None:

@@ -19,7 +19,7 @@ from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
 from nca.files import write_atomically
-from nca.images import read_square
+from nca.images import read_texture
 from nca.losses.texture import TextureLoss
 from nca.rulefile import RuleFile, load_rule
 
@@ -76,7 +76,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     if settings.peer is not None:
         files.append(_load(settings.peer, settings.peer_noise))
         paths.append(settings.peer)
-    target = read_square(settings.target, settings.size or training_size(files[0]))[None]
+    target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
     # Before the first run: these may name what cannot be had.
     losses = {
         torus: build_losses(target, settings.features, torus=torus)

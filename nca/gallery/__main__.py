@@ -17,7 +17,7 @@ from nca.texture.settings import PRESETS
 from nca.texture.train import RULE, train
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
-ITERATIONS = 4000  # some twenty minutes of one core each
+ITERATIONS = 4000  # half an hour of a shared core each
 
 
 def main(out: Path, names: list[str]) -> None:
@@ -44,9 +44,10 @@ def main(out: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("python -m nca.gallery: give a folder, and names of pictures if not all")
     try:
+        if len(sys.argv) < 2:
+            raise InputError("give a folder, and names of pictures if not all")
         main(Path(sys.argv[1]), sys.argv[2:] or list(PICTURES))
     except InputError as error:
-        sys.exit(f"python -m nca.gallery: {error}")
+        print(f"python -m nca.gallery: {error}", file=sys.stderr)
+        sys.exit(2)
