@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -31,10 +31,11 @@ from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import GraphicsError, InputError
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
+from nca.options import override
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
-from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.settings import PRESETS, TASKS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
@@ -42,11 +43,20 @@ DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
 
 @dataclass(frozen=True)
 class Command:
-    """A command: the settings it takes, what it does, and where its defaults come from."""
+    """A command: the settings it takes, what it does, and where its defaults come from.
+
+    Attributes:
+        settings: class of the settings.
+        run: runs the command.
+        defaults: what the flags change, from the words of the command line.
+        presets: presets that the same words are parsed for as well; ``run`` gets these settings as
+            further arguments.
+    """
 
     settings: type[Any]
-    run: Callable[[Any], None]
+    run: Callable[..., None]
     defaults: Callable[[Sequence[str]], Any] | None = None
+    presets: Callable[[Any], Sequence[str]] = lambda _: ()
 
     @property
     def summary(self) -> str:
@@ -54,25 +64,25 @@ class Command:
         return (self.settings.__doc__ or "").partition("\n")[0]
 
 
-def run_train(settings: TrainSettings) -> None:
-    """Train, and say where the results are."""
+def run_train(settings: TrainSettings, *variants: TrainSettings) -> None:
+    """Train, and print where the results are; ``variants`` are the settings of ``--presets``."""
     from nca.texture.sweep import sweep
     from nca.texture.train import train
     from nca.viewer.watch import start_beside
 
     if settings.picture.is_dir():
-        print(sweep(settings))
-    else:
-        trained = train(settings, start_beside if settings.view else None)
-        report(trained)
-        losses = ", ".join(
-            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
-            for state, loss in trained.loss_by_state.items()
-        )
-        if losses:
-            print(f"Texture loss by the state's format: {losses}")
-        if trained.kept.warning:
-            print(trained.kept.warning)
+        print(sweep(variants or [settings]))
+        return
+    trained = train(settings, start_beside if settings.view else None)
+    report(trained)
+    losses = ", ".join(
+        f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+        for state, loss in trained.loss_by_state.items()
+    )
+    if losses:
+        print(f"Texture loss by the state's format: {losses}")
+    if trained.kept.warning:
+        print(trained.kept.warning)
 
 
 def report(trained: Any) -> None:
@@ -204,36 +214,40 @@ def asked(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def of_preset(
-    presets: Mapping[Any, Any], usual: str, *required: str
+    settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
 ) -> Callable[[Sequence[str]], Any]:
-    """Defaults that are those of the preset that is asked for; the help text shows them."""
+    """Defaults of the preset that the words ask for; the help text shows them."""
 
-    def defaults(arguments: Sequence[str]) -> Any:
-        preset = presets.get(asked(arguments).get("--preset", usual), presets[usual])
-        return replace(preset, **dict.fromkeys(required, tyro.MISSING))
+    def defaults(words: Sequence[str]) -> Any:
+        preset = asked(words).get("--preset", settings.preset)
+        if preset not in presets:
+            preset = settings.preset  # tyro refuses the one that was asked for
+        values = {"preset": preset, **presets[preset]}
+        return override(settings(**dict.fromkeys(required, tyro.MISSING), **usual), values)
 
     return defaults
 
 
-def train_defaults(arguments: Sequence[str]) -> TrainSettings:
-    """As :func:`of_preset`, with what the kind of training puts in the place of its values."""
-    defaults: TrainSettings = of_preset(PRESETS, "small", "picture", "out")(arguments)
-    for kind, values in KINDS.items():
-        if f"--{kind}" in arguments:
-            defaults = replace(defaults, **values)
+def train_defaults(words: Sequence[str]) -> TrainSettings:
+    """As :func:`of_preset`, with what the task sets."""
+    defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
+    for task, values in TASKS.items():
+        if f"--{task}" in words:
+            defaults = override(defaults, values)
     return defaults
 
 
-def style_defaults(arguments: Sequence[str]) -> StyleSettings:
-    """As :func:`of_preset`; the lesson's preset depends on the start, too."""
-    from_noise = {"--preset": "lesson20", "--start": "noise"}.items() <= asked(arguments).items()
-    words = ["--preset", "lesson20 noise"] if from_noise else arguments
-    defaults: StyleSettings = of_preset(STYLE_PRESETS, "standard", "content", "out")(words)
-    return defaults
+def with_preset(words: Sequence[str], preset: str) -> list[str]:
+    """The same words with another preset."""
+    kept = [word for word in words if not word.startswith("--preset=")]
+    if "--preset" in kept:
+        place = kept.index("--preset")
+        del kept[place : place + 2]
+    return [*kept, "--preset", preset]
 
 
 COMMANDS = {
-    "train": Command(TrainSettings, run_train, train_defaults),
+    "train": Command(TrainSettings, run_train, train_defaults, lambda s: s.task.presets),
     "export": Command(ExportSettings, run_export),
     "import": Command(ImportSettings, run_import),
     "view": Command(ViewSettings, run_view),
@@ -241,12 +255,18 @@ COMMANDS = {
     "play": Command(PlaySettings, run_play),
     "eval": Command(EvalSettings, run_eval),
     "info": Command(InfoSettings, run_info),
-    "style": Command(StyleSettings, run_style, style_defaults),
+    "style": Command(
+        StyleSettings,
+        run_style,
+        of_preset(StyleSettings, STYLE_PRESETS, "content", "out", styles=()),
+    ),
     "style visualize": Command(VisualizeSettings, run_style_visualize),
     "style reconstruct": Command(ReconstructSettings, run_style_reconstruct),
     "demo": Command(DemoSettings, run_demo),
     "ddpm train": Command(
-        DDPMTrainSettings, run_ddpm_train, of_preset(DDPM_PRESETS, "small", "data", "out")
+        DDPMTrainSettings,
+        run_ddpm_train,
+        of_preset(DDPMTrainSettings, DDPM_PRESETS, "data", "out"),
     ),
     "ddpm sample": Command(SampleSettings, run_ddpm_sample),
     "ddpm fid": Command(FidSettings, run_ddpm_fid),
@@ -274,7 +294,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE
         name = command_name(words)
         command = COMMANDS[name]
-        command.run(parse(name, command, words[name.count(" ") + 1 :]))
+        words = words[name.count(" ") + 1 :]
+        settings = parse(name, command, words)
+        presets = command.presets(settings)
+        command.run(settings, *(parse(name, command, with_preset(words, p)) for p in presets))
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("nca: interrupted", file=sys.stderr)
@@ -286,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, GraphicsError, OSError, RuntimeError, MemoryError) as error:
         if debug:
             raise
-        print(f"nca: {one_line(error)}", file=sys.stderr)
+        print(f"nca: {as_flags(one_line(error))}", file=sys.stderr)
         if isinstance(error, InputError):
             return WRONG_USE
         return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
@@ -326,7 +349,11 @@ def parse(name: str, command: Command, words: Sequence[str]) -> Any:
                 command.settings,
                 prog=f"nca {name}",
                 args=words,
-                config=(tyro.conf.FlagCreatePairsOff,),
+                config=(
+                    tyro.conf.FlagCreatePairsOff,
+                    tyro.conf.OmitArgPrefixes,
+                    tyro.conf.SuppressFixed,
+                ),
                 **options,
             )
     except SystemExit as stop:
@@ -352,6 +379,11 @@ def first_words(box: str) -> str:
 def one_line(error: BaseException) -> str:
     """The text of an error without line breaks, its kind where it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def as_flags(text: str) -> str:
+    """The text of an error with parameters, which are in backticks, as flags."""
+    return re.sub("`([a-z_0-9]+)`", lambda name: "--" + name[1].replace("_", "-"), text)
 
 
 def usage() -> str:

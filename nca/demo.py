@@ -1,13 +1,12 @@
 """The first thing a newcomer sees: a bundled picture becomes a rule and a page."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from nca.export.html import export_html
 from nca.pictures import picture_path
 from nca.rulefile import load_rule
 from nca.settings import DemoSettings
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
 
@@ -22,10 +21,9 @@ def demo(settings: DemoSettings) -> dict[Path, str]:
     """
     picture = picture_path(settings.picture)
     trained = train(
-        replace(
-            PRESETS["small"],
-            picture=picture,
-            out=settings.out,
+        train_settings(
+            picture,
+            settings.out,
             minutes=settings.minutes,
             overwrite=settings.overwrite,
             quiet=settings.quiet,

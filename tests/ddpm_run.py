@@ -1,6 +1,5 @@
 """A diffusion model that is hardly trained, on pictures drawn here, for several tests."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from nca.ddpm.run import Run, load_run
-from nca.ddpm.settings import PRESETS, TrainSettings
+from nca.ddpm.settings import TrainSettings, ddpm_settings
 from nca.ddpm.train import train
 
 COUNT, SIDE = 60, 12
@@ -34,11 +33,11 @@ def tiny(folder: Path, **changes: Any) -> TrainSettings:
     pictures = folder / "pictures"
     if not pictures.exists():
         write_pictures(pictures)
-    settings = replace(
-        PRESETS["small"], data=str(pictures), out=folder / "run", size=SIDE, channels=(8, 16),
+    settings = ddpm_settings(
+        str(pictures), folder / "run", "small", size=SIDE, channels=(8, 16),
         groups=4, batch_size=8, iterations=3, quiet=True, noise_steps=50,
     )  # fmt: skip
-    return replace(settings, **changes)
+    return settings.override(**changes)
 
 
 def trained_run(folder: Path, **changes: Any) -> Run:

@@ -2,15 +2,14 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from nca.texture import selection
-from nca.texture.settings import PRESETS
+from nca.texture.callbacks import keep_best as selection
+from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callbacks import EMA, ClipGradients, Metrics, Schedule, one_cycle
 from nca.training.engine import Engine, launched, process_count
@@ -23,12 +22,12 @@ ITERATIONS = 12
 
 def rule(batch: int, engine: Engine, metrics: Metrics, folder: Path) -> Learner:
     selection.STOPS = (5,)
-    settings = replace(
-        PRESETS["tiny"], out=folder, size=32, grid=16, late_grid=24, steps=(3, 6),
+    settings = train_settings(
+        "picture.png", folder, "tiny", size=32, grid=16, late_grid=24, steps=(3, 6),
         late_steps=(4, 8), pool_size=12, quiet=True, features="random", precision="float32",
         # The median of a batch of four is not that of eight.
-        cap_gradients=False, batch_size=batch,
-    )  # fmt: skip
+        cap_gradients=False, batch_size=batch
+)  # fmt: skip
     target = wavy_images(1, 32)[0].expand(3, -1, -1) / 2 + 0.5
     learner = TextureTraining(settings, target, engine).learner
     learner.use_callbacks([*learner.callbacks, metrics])

@@ -4,7 +4,6 @@ What needs no open_clip is tested with a stand-in that sees the mean color.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.clip import Clip, PromptLoss, load_clip
+from nca.losses.prompt import Clip, PromptLoss, load_clip
 from nca.rule import Rule, RuleSettings
+from nca.texture.callbacks.keep_best import long_run_score
+from nca.texture.objective import Grow
 from nca.texture.pool import Draw
-from nca.texture.prompt import WithPrompt, long_runs_with_prompt, with_prompt
-from nca.texture.selection import long_run_score
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.tasks import task_of
-from nca.texture.train import TextureTraining, train
+from nca.texture.tasks.base import Task, prompt_term
+from nca.texture.train import train
 from nca.training.engine import Engine
-from nca.training.objective import Objective
 
 try:
     import torchvision  # noqa: F401
@@ -86,7 +85,7 @@ def test_the_distance_is_the_squared_angle(tiny: Path) -> None:
     seen = (torch.nn.functional.interpolate(flat, (32, 32)) - clip.mean) / clip.std
     features = torch.nn.functional.normalize(clip.model.encode_image(seen), dim=-1)
     right = torch.acos((features * loss.text).sum(-1)).square()
-    assert torch.allclose(loss(flat), right, atol=1e-4)
+    assert torch.allclose(loss(flat)["prompt"], right, atol=1e-4)
 
 
 def test_pictures_can_be_drawn_to_the_words(tiny: Path) -> None:
@@ -94,12 +93,12 @@ def test_pictures_can_be_drawn_to_the_words(tiny: Path) -> None:
     images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     images.requires_grad_()
     optimizer = torch.optim.Adam([images], 0.05)
-    first = float(loss(images.detach()).mean())
+    first = float(loss(images.detach())["prompt"].mean())
     for _ in range(30):
         optimizer.zero_grad()
-        loss(images).mean().backward()
+        loss(images)["prompt"].mean().backward()
         optimizer.step()
-    assert float(loss(images.detach()).mean()) < 0.9 * first
+    assert float(loss(images.detach())["prompt"].mean()) < 0.9 * first
 
 
 @pytest.fixture
@@ -107,19 +106,19 @@ def settings(tmp_path: Path) -> TrainSettings:
     """A training of seconds, with words."""
     for name in ("noise", "other"):
         Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / f"{name}.png")
-    return replace(
-        PRESETS["tiny"], picture=tmp_path / "noise.png", out=tmp_path / "run", size=32, grid=16,
+    return train_settings(
+        tmp_path / "noise.png", tmp_path / "run", "tiny", size=32, grid=16,
         late_grid=16, steps=(2, 3), late_steps=(2, 3), pool_size=8, iterations=1, quiet=True,
-        features="random", prompt="moss", prompt_weight=2.0, damage_rate=0.0,
-    )  # fmt: skip
+        features="random", prompt="moss", prompt_weight=2.0, damage_rate=0.0
+)  # fmt: skip
 
 
 def test_a_training_with_words_leaves_its_loss(tiny: Path, settings: TrainSettings) -> None:
-    train(replace(settings, clip=str(tiny)))
+    train(settings.override(clip=str(tiny)))
     row = json.loads((settings.out / "metrics.jsonl").read_text().splitlines()[-1])
     clip = load_clip(str(tiny))
     # What a fresh rule shows is grey, as its second layer is zero.
-    grey = PromptLoss(clip, "moss", torch.Generator())(torch.full((1, 3, 16, 16), 0.5))
+    grey = PromptLoss(clip, "moss", torch.Generator())(torch.full((1, 3, 16, 16), 0.5))["prompt"]
     assert row["prompt"] == pytest.approx(2 * float(grey), rel=0.02)
 
 
@@ -130,7 +129,7 @@ def test_a_model_is_where_it_is_wanted(tiny: Path) -> None:
     loss = PromptLoss(clip, "moss", torch.Generator())
     assert loss.text.device.type == "meta"
     images = torch.rand(2, 3, 40, 40, requires_grad=True)
-    assert loss(images).device.type == "meta"
+    assert loss(images)["prompt"].device.type == "meta"
 
 
 class Eye(torch.nn.Module):
@@ -156,52 +155,45 @@ def eye(device: str = "cpu") -> Clip:
 def test_the_words_are_where_the_model_is() -> None:
     loss = PromptLoss(eye("meta"), "red", torch.Generator())
     assert loss.text.device.type == "meta"
-    assert loss(torch.rand(2, 3, 40, 40)).device.type == "meta"
+    assert loss(torch.rand(2, 3, 40, 40))["prompt"].device.type == "meta"
 
 
 @pytest.mark.parametrize("backend", ["torch", "cuda"])
 def test_the_model_is_loaded_to_where_the_rule_is_trained(
     settings: TrainSettings, backend: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = task_of(settings)(
-        settings, task_of(settings).read(settings), torch.Generator(), Engine()
-    )
     asked = []
 
     def load(_: str, device: torch.device) -> Clip:
         asked.append(device.type)
         return eye()
 
-    monkeypatch.setattr("nca.texture.prompt.load_clip", load)
+    monkeypatch.setattr("nca.texture.tasks.base.load_clip", load)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    with_prompt(task, replace(settings, backend=backend), torch.Generator())
+    prompt_term(settings.override(backend=backend), torch.Generator())
     assert asked == ["cuda" if backend == "cuda" else "cpu"]
 
 
-class Nothing(Objective):
-    """Neither predicts nor loses anything."""
-
-    def predict(self, model: torch.nn.Module, batch: Any) -> Tensor:
-        raise NotImplementedError
-
-    def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
-        return {}
+def make_task(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setattr("nca.texture.tasks.base.load_clip", lambda *_: eye())
+    kind = task_of(settings.task)
+    return kind(settings, kind.read(settings), torch.Generator().manual_seed(0), Engine())
 
 
 @pytest.mark.parametrize("capped", [True, False])
-def test_gradients_of_the_words_are_capped(settings: TrainSettings, capped: bool) -> None:
-    rule = Rule(RuleSettings(4, 8))
-    loss = PromptLoss(eye(), "red", torch.Generator().manual_seed(0))
-    objective = WithPrompt(Nothing(), rule, loss, replace(settings, cap_gradients=capped))
+def test_gradients_of_the_words_are_capped(
+    settings: TrainSettings, capped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task(settings.override(texture_weight=0.0), monkeypatch)
+    objective = Grow(task, overflow_weight=0.0, cap=capped)
     state = torch.zeros(4, 4, 16, 16)
     state[:, 1] = torch.tensor([0.4, 0.1, 0.1, 0.1])[:, None, None]
-    state[1, :3] = -0.499  # as good as black: its angle turns at once
+    state[1, :3] = -0.499  # nearly black: its angle turns at once
     state[1, 2] = -0.49
     state[2, 3] = 9.0  # blown up, its colors are not
     state.requires_grad_()
     masks = torch.zeros(0, 4, 16, 16, dtype=torch.bool)
     terms = objective.losses(state, Draw(torch.arange(4), state, masks))
-    assert list(terms) == ["prompt"]
     terms["prompt"].backward()
     norms = state.grad.flatten(1).norm(dim=1)
     assert (norms[2] == 0) == capped
@@ -218,49 +210,47 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_words_count_in_what_is_kept(settings: TrainSettings, kind: str) -> None:
+def test_the_words_count_in_what_is_kept(
+    settings: TrainSettings, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes = KINDS[kind]
     also = tuple(settings.picture.parent / name for name in changes.get("also", ()))
-    settings = replace(settings, texture_weight=0.5, **changes | {"also": also})
-    target = task_of(settings).read(settings)
-    generator = torch.Generator().manual_seed(0)
-    task = task_of(settings)(settings, target, generator, Engine())
-    judged = long_runs_with_prompt(task, PromptLoss(eye(), "red", generator), settings)
-    plain = task.long_runs(task.rule, range(7, 9))
-    before = generator.get_state()
-    runs = judged(task.rule, range(7, 9))
-    assert len(runs) == len(plain) == (2 if kind == "several" else 1)
-    weight = 0.5 if kind in ("texture", "several") else 1.0
-    for ours, without in zip(runs, plain, strict=True):
-        assert torch.equal(ours.state, without.state)
-        state = ours.state + 0.1
+    settings = settings.override(texture_weight=0.5, **changes | {"also": also})
+    task = make_task(settings, monkeypatch)
+    before = task.generator.get_state()
+    runs = task.long_runs(task.rule, range(7, 9))
+    assert len(runs) == (2 if kind == "several" else 1)
+    for run in runs:
+        state = run.state + 0.1
+        found = task.score(state, run.target)
+        task.words, words = None, task.words
+        without = task.score(state, run.target)
+        task.words = words
         color = task.rule.to_rgb(state).clamp(0, 1).mean((2, 3))
         angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
-        found, expected = ours.distance(state), weight * without.distance(state)
-        assert torch.allclose(found, expected + 2 * angle.square(), rtol=0.03)
+        assert torch.allclose(found, without + 2 * angle.square(), rtol=0.03)
     # The crops are the same for every rule.
-    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(task.generator.get_state(), before)
 
 
 def test_without_texture_the_words_choose(
     settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nca.texture.prompt.load_clip", lambda *_: eye())
-    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
     with Image.open(settings.picture) as noise:
         cyan = Image.blend(noise, Image.new("RGB", noise.size, (0, 255, 255)), 0.3)
     cyan.save(settings.picture)
-    words = replace(settings, texture_weight=0.0, prompt_weight=1.0)
-    training = TextureTraining(words, task_of(words).read(words), Engine())
     rules = [Rule(RuleSettings(4, 8)) for _ in range(2)]
     with torch.no_grad():
         for rule, color in zip(rules, ([0.0, 0.1, 0.1], [0.1, 0.0, 0.0]), strict=True):
             rule.b1.fill_(1.0)
             rule.w2[:3] = torch.tensor(color)[:, None] / 10
-    scores = [training.best.score(rule, (5,), range(2)) for rule in rules]
-    assert scores[1] < scores[0]
-    textures = [long_run_score(training.task.long_runs(rule, range(2)), (5,), 0) for rule in rules]
-    assert textures[0] < textures[1]
+    scores = {}
+    for name, weight in (("words", 0.0), ("texture", 1.0)):
+        words = settings.override(texture_weight=weight, prompt_weight=1.0 - weight)
+        task = make_task(words, monkeypatch)
+        scores[name] = [long_run_score(task, rule, (5,), range(2)) for rule in rules]
+    assert scores["words"][1] < scores["words"][0]
+    assert scores["texture"][0] < scores["texture"][1]
 
 
 @pytest.mark.parametrize(

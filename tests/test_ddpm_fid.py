@@ -1,7 +1,6 @@
 """FID and KID against scipy and the definition; intervals; what the report says of itself."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,11 +170,11 @@ def test_a_report_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
 
 def test_more_pictures_than_there_are_is_refused(run: Run) -> None:
     settings = FidSettings(run.path, n=16)
-    with pytest.raises(InputError, match="--n 16: 15 pictures were held out"):
+    with pytest.raises(InputError, match="`n` 16: 15 pictures were held out"):
         measure(settings)
 
 
 def test_2048_pictures_are_called_comparable(run: Run) -> None:
     judge = Judge(run, FidSettings(run.path, n=12, repeats=2))
-    judge.settings = replace(judge.settings, n=2048)
+    judge.settings = judge.settings.override(n=2048)
     assert judge.protocol()["comparable"].startswith("with other figures")

@@ -108,7 +108,7 @@ def test_strength_is_the_part_of_the_noise_at_the_start(name: str, sampler: str)
         assert first / (1 + first**2) ** 0.5 == pytest.approx(math.sin(strength * math.pi / 2))
         assert len(others) == 12
         assert others[-2] == pytest.approx(schedule.lowest)
-    with pytest.raises(InputError, match=r"--strength 0\.001: must be above 0\.00"):
+    with pytest.raises(InputError, match=r"`strength` 0\.001: must be above 0\.00"):
         noise_levels(schedule, 12, sampler, strength=0.001)
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from nca.ddpm.noising import Noisify, build_loader, noise_loss
 from nca.ddpm.run import Run, load_run
 from nca.ddpm.sample import draw_samples
 from nca.ddpm.schedules import Discrete, linear
-from nca.ddpm.settings import PRESETS, SampleSettings
+from nca.ddpm.settings import SampleSettings, ddpm_settings
 from nca.ddpm.targets import build_target
 from nca.ddpm.train import DDPMTraining, train
 from nca.ddpm.unet import UNet, init_ddpm
@@ -85,7 +84,7 @@ def test_classes_and_guidance_change_samples(run: Run) -> None:
     insisted = draw_samples(run, settings(run, label="above", guidance=20.0))
     assert not torch.equal(above, below)
     assert not torch.equal(above, insisted)
-    with pytest.raises(InputError, match="--label cat: must be one of above, below"):
+    with pytest.raises(InputError, match="`label` cat: must be one of above, below"):
         draw_samples(run, settings(run, label="cat"))
 
 
@@ -142,13 +141,13 @@ def save(learner: Learner, folder: Path) -> Path:
 def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run.path.parent, folder)
-    chosen = replace(run.model.settings, out=folder, iterations=5, resume=True)
+    chosen = run.model.settings.override(out=folder, iterations=5, resume=True)
     train(chosen)
     assert load_run(folder).iterations == 5
-    with pytest.raises(InputError, match=r"--learning-rate was 0\.002, not 0\.5"):
-        train(replace(chosen, learning_rate=0.5))
-    with pytest.raises(InputError, match="use --overwrite or --resume"):
-        train(replace(chosen, resume=False))
+    with pytest.raises(InputError, match=r"`learning_rate` was 0\.002, not 0\.5"):
+        train(chosen.override(learning_rate=0.5))
+    with pytest.raises(InputError, match="use `overwrite` or `resume`"):
+        train(chosen.override(resume=False))
 
 
 def test_a_search_for_a_rate_trains_nothing(tmp_path: Path) -> None:
@@ -200,7 +199,7 @@ def test_the_unet_takes_any_side(side: int) -> None:
 
 
 def test_the_unet_begins_as_the_lesson_begins() -> None:
-    lesson = PRESETS["lesson"]
+    lesson = ddpm_settings("data", "out", "lesson20").net
     net = UNet(1, lesson.channels, layers=lesson.layers, groups=lesson.groups, attention=3).net
     plain = UNet2DModel(
         in_channels=1, out_channels=1, block_out_channels=(16, 32, 64, 128), norm_num_groups=8
@@ -246,10 +245,10 @@ def test_a_bare_net_of_diffusers_needs_five_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"batch_size": 0}, "--batch-size 0: must be 1 to 65536"),
-        ({"channels": (10,)}, "--channels 10: must be a multiple of --groups 4"),
-        ({"times": "loss", "workers": 2}, "--times loss: the workers would not learn"),
-        ({"held_out": 1.0}, "--held-out 1.0: must be 0 to 0.9"),
+        ({"batch_size": 0}, "`batch_size` 0: must be 1 to 65536"),
+        ({"channels": (10,)}, "`channels` 10: must be a multiple of `groups` 4"),
+        ({"times": "loss", "workers": 2}, "`times` loss: worker processes do not know"),
+        ({"held_out": 1.0}, "`held_out` 1.0: must be 0 to 0.9"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -264,5 +263,5 @@ def test_classes_need_some(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(16):
         Image.new("L", (16, 16), 10 * i).save(folder / f"{i}.png")
-    with pytest.raises(InputError, match="--classes: the pictures have none"):
+    with pytest.raises(InputError, match="`classes`: the pictures have none"):
         train(tiny(tmp_path, classes=True))

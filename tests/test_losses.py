@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.losses.build import build_loss
 from nca.losses.features import Patches, halve, pyramid
 from nca.losses.patchnet import Builtin, PatchNet, RandomBank
+from nca.losses.pixels import TotalVariation
+from nca.losses.settings import LossSettings
 from nca.losses.statistics import STATISTICS, Gram, LessonGram, Moments, SlicedTransport, gram
-from nca.losses.texture import TextureLoss, build_texture_loss, overflow
+from nca.losses.term import Term
+from nca.losses.texture import TextureLoss, overflow
+
+
+def texture_loss(target: Tensor, features: str, statistic: str, *, torus: bool = True) -> Term:
+    settings = LossSettings(features=features, statistic=statistic)
+    return build_loss(target, settings, generator(), torus=torus)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -118,7 +128,7 @@ def test_the_gradient_in_bfloat16_points_where_the_one_in_float32_does(
     images = torch.rand(2, 3, 48, 48, generator=generator(1))
     gradients = []
     for bfloat16 in (False, True):
-        loss = build_texture_loss(target, "builtin", statistic, generator())
+        loss = texture_loss(target, "builtin", statistic)
         pixels = images.clone().requires_grad_(True)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             total = torch.stack(list(loss(pixels).values())).sum()
@@ -203,7 +213,7 @@ def test_transport_takes_pictures_of_another_size() -> None:
 @pytest.mark.parametrize("features", ["builtin", "random", "patches"])
 @pytest.mark.parametrize("statistic", ["gram", "transport", "moments"])
 def test_losses_tell_textures_apart_and_have_gradients(features: str, statistic: str) -> None:
-    loss = build_texture_loss(stripes(), features, statistic, generator(), torus=False)
+    loss = texture_loss(stripes(), features, statistic, torus=False)
     images = torch.cat([stripes(), stripes(period=16), torch.rand(1, 3, 64, 64)])
     images = images.requires_grad_()
     totals = torch.stack(list(loss(images).values())).sum(0)
@@ -219,7 +229,7 @@ def test_losses_tell_textures_apart_and_have_gradients(features: str, statistic:
 def test_gradients_agree_with_finite_differences(features: str) -> None:
     torch.manual_seed(0)
     target = stripes(size=48).double()
-    loss = build_texture_loss(target, features, "gram", generator())
+    loss = texture_loss(target, features, "gram")
     image = torch.rand(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     direction = torch.randn_like(image)
 
@@ -235,17 +245,37 @@ def test_gradients_agree_with_finite_differences(features: str) -> None:
 
 
 def test_weights_of_layers() -> None:
-    loss = build_texture_loss(stripes(), "builtin", "gram", generator(), weights={"net1": 0.0})
+    loss = build_loss(stripes(), LossSettings(layer_weights={"net1": 0.0}), generator())
     layers = loss(torch.rand(1, 3, 64, 64))
-    assert layers["net1"] == 0
-    assert layers["net2"] > 0
+    assert layers["texture/net1"] == 0
+    assert layers["texture/net2"] > 0
     with pytest.raises(InputError, match=r"no layer 'net9' to weigh; there are \['color'"):
-        build_texture_loss(stripes(), "builtin", "gram", generator(), weights={"net9": 1.0})
+        build_loss(stripes(), LossSettings(layer_weights={"net9": 1.0}), generator())
 
 
-def test_unknown_features_are_named() -> None:
-    with pytest.raises(InputError, match="--features vgg99: must be one of builtin"):
-        build_texture_loss(stripes(), "vgg99", "gram", generator())
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"features": "vgg99"}, "`features` vgg99: must be one of builtin"),
+        ({"statistic": "mean"}, "`statistic` mean: must be one of gram, wasserstein"),
+        ({"terms": {"rough": 1.0}}, "`terms` rough: must be one of smooth"),
+    ],
+)
+def test_unknown_names_are_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        build_loss(stripes(), LossSettings(**change), generator())
+
+
+def test_terms_add_have_weights_and_print_themselves() -> None:
+    settings = LossSettings(features="random", texture_weight=0.5, terms={"smooth": 3.0})
+    loss = build_loss(stripes(), settings, generator())
+    images = torch.rand(2, 3, 32, 32, generator=generator())
+    plain = texture_loss(stripes(), "random", "gram")(images)
+    assert torch.equal(loss(images)["texture/bank1"], 0.5 * plain["texture/bank1"])
+    assert torch.equal(loss(images)["smooth"], 3 * TotalVariation()(images)["smooth"])
+    assert repr(loss) == "0.5 * TextureLoss(RandomBank, Gram) + 3 * TotalVariation()"
+    with pytest.raises(ValueError, match="two loss terms are named 'smooth'"):
+        (TotalVariation() + TotalVariation())(images)
 
 
 def test_overflow_counts_what_leaves_the_unit_range() -> None:

@@ -68,10 +68,10 @@ def scalar_loss(name: str) -> Callable[[Tensor], Tensor]:
     """A loss by name, of [1, 3, 24, 24] in float64."""
     style, content = stripes(size=48).double(), stripes(12, 24).double()
     pixels = {
-        "smooth": TotalVariation(2.0),
-        "image": MatchImage(content, 2.0),
-        "color": OverallColor((0.1, 0.5, 0.9), 2.0),
-        "palette": Palette([(0.1, 0.5, 0.9), (1.0, 0.0, 0.0)], 2.0),
+        "smooth": 2.0 * TotalVariation(),
+        "image": 2.0 * MatchImage(content),
+        "color": 2.0 * OverallColor((0.1, 0.5, 0.9)),
+        "palette": 2.0 * Palette([(0.1, 0.5, 0.9), (1.0, 0.0, 0.0)]),
     }
     if name in pixels:
         return lambda images: StyleLoss(None, pixels=[pixels[name]])(images)[name].sum()
@@ -182,9 +182,9 @@ def test_regions_follow_a_layer_down() -> None:
 
 def test_colors_pull_where_they_should() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5)
-    assert float(OverallColor((0.5, 0.5, 0.5))(gray)) == 0
-    assert float(OverallColor((1.0, 0.5, 0.5))(gray)) == pytest.approx(0.25 / 3)
+    assert float(OverallColor((0.5, 0.5, 0.5))(gray)["color"]) == 0
+    assert float(OverallColor((1.0, 0.5, 0.5))(gray)["color"]) == pytest.approx(0.25 / 3)
     half = torch.cat([gray, gray + 0.5], 3)
-    assert float(Palette([(0.5, 0.5, 0.5), (1.0, 1.0, 1.0)])(half)) == 0
-    assert float(Palette([(0.5, 0.5, 0.5)])(half)) == pytest.approx(0.125)
-    assert float(TotalVariation()(half)) == pytest.approx(0.25 / 15)
+    assert float(Palette([(0.5, 0.5, 0.5), (1.0, 1.0, 1.0)])(half)["palette"]) == 0
+    assert float(Palette([(0.5, 0.5, 0.5)])(half)["palette"]) == pytest.approx(0.125)
+    assert float(TotalVariation()(half)["smooth"]) == pytest.approx(0.25 / 15)

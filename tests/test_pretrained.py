@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from nca.errors import InputError
 from nca.images import read_square
 from nca.losses import pretrained
-from nca.losses.build import build_features
+from nca.losses.build import build_features, build_loss
 from nca.losses.pretrained import Architecture, Pretrained, load_weights
-from nca.losses.texture import build_texture_loss
+from nca.losses.settings import LossSettings
 from tests.conftest import DATA
 
 # torchvision's configurations: channels of the convolutions, "M" for pooling.
@@ -112,7 +112,7 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = net[:30](normalized(images))
         assert torch.allclose(extract(images, torus=False)["relu5_1"], expected, atol=1e-5)
-    with pytest.raises(InputError, match="--pooling average: only a trained net has that choice"):
+    with pytest.raises(InputError, match="`pooling` average: only a trained net has that choice"):
         build_features("builtin", images, pooling="average")
 
 
@@ -228,7 +228,7 @@ def test_damaged_weights_are_refused(official: Path) -> None:
 
 def test_without_network_the_way_out_is_told(official: Path) -> None:
     official.unlink()
-    with pytest.raises(InputError, match=r"cannot fetch vgg16 from .* --features builtin needs no"):
+    with pytest.raises(InputError, match=r"cannot fetch vgg16 from .* `features` builtin needs no"):
         load_weights("vgg16")
 
 
@@ -246,9 +246,8 @@ def test_genuine_features_tell_textures_apart(genuine: str) -> None:
     names = ("veined_0106.jpg", "bubbly_0101.jpg", "interlaced_0172.jpg")
     pictures = [read_square(DATA / "textures" / name, 128)[None] for name in names]
     for i, picture in enumerate(pictures):
-        loss = build_texture_loss(
-            picture[..., :64], genuine, "gram", torch.Generator(), torus=False
-        )
+        settings = LossSettings(features=genuine)
+        loss = build_loss(picture[..., :64], settings, torch.Generator(), torus=False)
         distances = [
             float(torch.stack(list(loss(other[..., 64:]).values())).sum()) for other in pictures
         ]

@@ -2,7 +2,6 @@ import io
 import json
 import struct
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,16 @@ import torch.nn.functional as F
 from PIL import Image, ImageCms
 from torch import Tensor, nn
 
-from nca.cli import main, style_defaults
+from nca.cli import main
 from nca.errors import InputError
 from nca.images import to_image, to_tensor, write_image
-from nca.style.settings import PRESETS, ReconstructSettings, StyleSettings, parse_color
+from nca.style.settings import (
+    PRESETS,
+    ReconstructSettings,
+    StyleSettings,
+    parse_color,
+    style_settings,
+)
 from nca.style.train import RESULT, RESULTS, StyleTraining, stylize
 from nca.training.callback import Callback
 from nca.training.callbacks import load_checkpoint
@@ -36,8 +41,8 @@ def settings(tmp_path: Path) -> StyleSettings:
     write_image(tmp_path / "content.png", to_image(blobs()[0]))
     write_image(tmp_path / "style.png", to_image(stripes(7, 64)[0]))
     write_image(tmp_path / "style2.png", to_image(stripes(12, 64)[0].flip(0)))
-    return StyleSettings(
-        content=tmp_path / "content.png", styles=(tmp_path / "style.png",), out=tmp_path / "out",
+    return style_settings(
+        tmp_path / "content.png", [tmp_path / "style.png"], tmp_path / "out",
         size=64, smallest=45, first_iterations=8, iterations=6, features="random", quiet=True,
     )  # fmt: skip
 
@@ -64,13 +69,13 @@ def test_all_results_are_there(settings: StyleSettings) -> None:
     assert any(name.startswith("content/") for name in row)
     with Image.open(settings.out / "stages.png") as sheet:
         assert sheet.width > 3 * 64
-    with pytest.raises(InputError, match=r"has result\.png already; use --overwrite or --resume"):
+    with pytest.raises(InputError, match=r"has result\.png already; use `overwrite` or `resume`"):
         stylize(settings)
-    stylize(replace(settings, overwrite=True))
+    stylize(settings.override(overwrite=True))
 
 
 def test_the_style_gets_nearer_and_the_content_stays(settings: StyleSettings) -> None:
-    longer = replace(settings, first_iterations=60, smallest=64, content_weight=1.0)
+    longer = settings.override(first_iterations=60, smallest=64, content_weight=1.0)
     stylize(longer)
     rows = [json.loads(line) for line in (settings.out / "metrics.jsonl").read_text().splitlines()]
     style = [sum(v for k, v in row.items() if k.startswith("style/")) for row in rows]
@@ -84,10 +89,10 @@ def test_the_movie_may_be_an_mp4(settings: StyleSettings, monkeypatch: pytest.Mo
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "imageio_ffmpeg", None)
         with pytest.raises(InputError, match='an MP4 needs the extra "video"'):
-            stylize(replace(settings, movie="mp4", out=settings.out / "other"))
+            stylize(settings.override(movie="mp4", out=settings.out / "other"))
         assert not (settings.out / "other").exists()
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    stylize(replace(settings, movie="mp4", overwrite=True))
+    stylize(settings.override(movie="mp4", overwrite=True))
     assert ffmpeg.count_frames_and_secs(settings.out / "movie.mp4")[0] == 14 + 22
     assert not (settings.out / "movie.webp").exists()
 
@@ -118,8 +123,8 @@ class StopAt(Callback):
 def test_resume_gives_the_same_bits(
     settings: StyleSettings, change: dict[str, object], stop: int, tmp_path: Path
 ) -> None:
-    settings = replace(settings, **change)
-    whole = paint(replace(settings, out=tmp_path / "whole"))
+    settings = settings.override(**change)
+    whole = paint(settings.override(out=tmp_path / "whole"))
     settings.out.mkdir()
     training = StyleTraining(settings)
     training.learner.use_callbacks([*training.learner.callbacks, StopAt(stop)])
@@ -127,7 +132,7 @@ def test_resume_gives_the_same_bits(
     (settings.out / "settings.json").write_text((tmp_path / "whole/settings.json").read_text())
     state = load_checkpoint(settings.out / "checkpoint.pt")
     assert state["counts"]["iteration"] == stop
-    resumed = paint(replace(settings, resume=True))
+    resumed = paint(settings.override(resume=True))
     assert torch.equal(resumed, whole)
     first, second = ((at / RESULT).read_bytes() for at in (tmp_path / "whole", settings.out))
     assert first == second
@@ -135,10 +140,10 @@ def test_resume_gives_the_same_bits(
 
 def test_resume_refuses_other_settings(settings: StyleSettings) -> None:
     stylize(settings)
-    with pytest.raises(InputError, match=r"--resume: --content-weight was 0\.2, not 3\.0"):
-        stylize(replace(settings, resume=True, content_weight=3.0))
-    with pytest.raises(InputError, match=r"--resume: there is no checkpoint\.pt"):
-        stylize(replace(settings, resume=True, out=settings.out / "other"))
+    with pytest.raises(InputError, match=r"`resume`: `content_weight` was 0\.2, not 3\.0"):
+        stylize(settings.override(resume=True, content_weight=3.0))
+    with pytest.raises(InputError, match=r"`resume`: there is no checkpoint\.pt"):
+        stylize(settings.override(resume=True, out=settings.out / "other"))
 
 
 def lesson_loop(
@@ -187,14 +192,13 @@ def test_the_preset_is_the_lesson(settings: StyleSettings, tmp_path: Path, run: 
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight)
     path = save_features(net, tmp_path / "vgg16.safetensors")
-    preset = style_defaults(["--preset", "lesson20", "--start", run])
-    assert (preset.first_iterations, preset.size, preset.start) == {
-        "content": (150, 256, "content"),
-        "noise": (300, 256, "noise"),
-    }[run]
-    lesson = replace(
-        preset, content=settings.content, styles=settings.styles, out=settings.out,
-        features=str(path), size=64, first_iterations=6, start=run, quiet=True,
+    preset = {"content": "lesson20", "noise": "lesson20-noise"}[run]
+    values = PRESETS[preset]
+    assert (values["first_iterations"], values["size"]) == (300 if run == "noise" else 150, 256)
+    assert values.get("start", "content") == run
+    lesson = style_settings(
+        settings.content, settings.styles, settings.out, preset, features=str(path), size=64,
+        first_iterations=6, quiet=True,
     )  # fmt: skip
     painted = paint(lesson)
     content, style = (to_tensor(Image.open(p))[None] for p in (lesson.content, *lesson.styles))
@@ -215,7 +219,7 @@ def test_colors_are_kept(settings: StyleSettings, colors: str, tmp_path: Path) -
     red = torch.tensor([0.8, 0.2, 0.1])[:, None, None] * blobs()[0].mean(0, keepdim=True)
     write_image(settings.content, to_image(red))
     plain = paint(settings)
-    kept = paint(replace(settings, colors=colors, out=tmp_path / "kept"))
+    kept = paint(settings.override(colors=colors, out=tmp_path / "kept"))
     content = to_tensor(Image.open(settings.content)).mean((1, 2))
     error = (kept[0].mean((1, 2)) - content).abs().max()
     assert float(error) < 0.08
@@ -232,8 +236,8 @@ def test_each_region_gets_its_style(settings: StyleSettings, tmp_path: Path) -> 
         Image.fromarray(np.uint8(np.clip(np.array(color) + noise, 0, 255))).save(
             tmp_path / f"{name}.png"
         )
-    masked = replace(
-        settings, styles=(tmp_path / "red.png", tmp_path / "blue.png"), content_weight=0.01,
+    masked = settings.override(
+        styles=(tmp_path / "red.png", tmp_path / "blue.png"), content_weight=0.01,
         content_masks=(tmp_path / "left.png", tmp_path / "right.png"), first_iterations=50,
         start="gray", smallest=64, learning_rate=0.05,
     )  # fmt: skip
@@ -246,11 +250,11 @@ def test_each_region_gets_its_style(settings: StyleSettings, tmp_path: Path) -> 
 def test_a_black_mask_is_refused(settings: StyleSettings, tmp_path: Path) -> None:
     Image.new("L", (48, 64)).save(tmp_path / "black.png")
     with pytest.raises(InputError, match=r"black\.png: nothing in it is white"):
-        stylize(replace(settings, content_masks=(tmp_path / "black.png",)))
+        stylize(settings.override(content_masks=(tmp_path / "black.png",)))
 
 
 def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> None:
-    both = replace(settings, styles=(settings.styles[0], settings.content), start="style-noise")
+    both = settings.override(styles=(settings.styles[0], settings.content), start="style-noise")
     image = StyleTraining(both).learner.model().detach()
     colors = [to_tensor(Image.open(path)).flatten(1) for path in both.styles]
     wanted = torch.cat(colors, 1)
@@ -258,8 +262,8 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
     assert torch.allclose(image[0].flatten(1).cov(), wanted.cov(), atol=0.01)
     neighbors = image[..., 1:].flatten(), image[..., :-1].flatten()
     assert abs(np.corrcoef(*(x - x.mean() for x in neighbors))[0, 1]) < 0.5
-    with pytest.raises(InputError, match="--start style-noise: there is no style; take content"):
-        StyleTraining(replace(both, styles=()))
+    with pytest.raises(InputError, match="`start` style-noise: there is no style; take content"):
+        StyleTraining(both.override(styles=()))
 
 
 @pytest.mark.parametrize(
@@ -267,17 +271,17 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
     [
         ({"style_layers": ("relu9_9",)}, "random has no layer 'relu9_9'; it has bank1"),
         ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9' to weigh"),
-        ({"features": "other"}, "--features other: must be one of builtin"),
-        ({"pooling": "average"}, "--pooling average: only a trained net has that choice"),
+        ({"features": "other"}, "`features` other: must be one of builtin"),
+        ({"pooling": "average"}, "`pooling` average: only pretrained networks offer it"),
         ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
         ({"style_masks": (Path("speck.png"),)}, "no white part that is large enough|leaves noth"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},
-            "--statistic transport with --tile 256: it sorts the features of the whole picture, "
-            "which cannot be put together from tiles; use gram, wasserstein or moments, or "
-            "--tile 320, which takes more memory",
+            "`statistic` transport with `tile` 256: it sorts the features of the whole picture, "
+            "which tiles cannot; use gram, wasserstein or moments, or "
+            "`tile` 320, which takes more memory",
         ),
     ],
 )
@@ -294,14 +298,14 @@ def test_what_cannot_be_painted_is_told_before_anything_is_written(
     speck.save("speck.png")
     Image.new("RGB", (300, 11)).save("narrow.png")
     with pytest.raises(InputError, match=said):
-        stylize(replace(settings, **change))
+        stylize(settings.override(**change))
     assert not settings.out.exists()
 
 
 @pytest.mark.parametrize("start", ["content", "noise", "gray", "style", "file"])
 def test_where_it_starts(settings: StyleSettings, start: str) -> None:
     asked = str(settings.styles[0]) if start == "file" else start
-    image = StyleTraining(replace(settings, start=asked)).learner.model().detach()
+    image = StyleTraining(settings.override(start=asked)).learner.model().detach()
     assert image.shape == (1, 3, 34, 45)
     means = {"content": blobs().mean(), "gray": 0.5, "noise": 0.5, "style": stripes(7).mean()}
     assert float(image.mean()) == pytest.approx(float(means.get(start, means["style"])), abs=0.02)
@@ -319,8 +323,8 @@ def test_colors_stay_in_the_box(settings: StyleSettings, optimizer: str, box: st
             assert 0 <= float(image.min()) <= float(image.max()) <= 1
 
     rate = 0.2 if optimizer == "adam" else 0.02
-    settings = replace(
-        settings, optimizer=optimizer, box=box, learning_rate=rate, smallest=64, first_iterations=30
+    settings = settings.override(
+        optimizer=optimizer, box=box, learning_rate=rate, smallest=64, first_iterations=30
     )
     settings.out.mkdir()
     training = StyleTraining(settings)
@@ -332,15 +336,14 @@ def test_colors_stay_in_the_box(settings: StyleSettings, optimizer: str, box: st
 
 
 def test_objectives_beside_pictures(settings: StyleSettings) -> None:
-    only = replace(
-        settings, styles=(), style_weight=0.0, content_weight=0.0, smooth_weight=0.0,
+    only = settings.override(styles=(), style_weight=0.0, content_weight=0.0, smooth_weight=0.0,
         smallest=64, first_iterations=80, overwrite=True, start="gray", average=0.0,
     )  # fmt: skip
-    green = paint(replace(only, color="#208040"))
+    green = paint(only.override(color="#208040"))
     assert torch.allclose(green.mean((2, 3))[0], torch.tensor([32, 128, 64]) / 255, atol=0.02)
-    matched = paint(replace(only, image=settings.styles[0], image_weight=1.0))
+    matched = paint(only.override(image=settings.styles[0], image_weight=1.0))
     assert float((matched - F.interpolate(stripes(7), (48, 64), mode="bicubic")).abs().mean()) < 0.1
-    palette = paint(replace(only, start="content", palette=("#000000", "#ffffff")))
+    palette = paint(only.override(start="content", palette=("#000000", "#ffffff")))
     assert float(torch.minimum(palette, 1 - palette).mean()) < 0.1
     with pytest.raises(InputError, match="every weight is 0: there is nothing to paint for"):
         stylize(only)
@@ -352,7 +355,7 @@ def test_the_result_has_16_bits_and_the_content_s_profile(settings: StyleSetting
     exif = sideways.getexif()
     exif[0x0112] = 6  # turned a quarter
     sideways.save(settings.content.with_suffix(".jpg"), icc_profile=profile, exif=exif, quality=95)
-    turned = replace(settings, content=settings.content.with_suffix(".jpg"))
+    turned = settings.override(content=settings.content.with_suffix(".jpg"))
     image = paint(turned)
     assert image.shape == (1, 3, 64, 48)
     raw = (settings.out / RESULT).read_bytes()
@@ -367,32 +370,35 @@ def test_reconstruction_of_a_shallow_layer_is_the_picture(settings: StyleSetting
         picture=settings.content, out=settings.out, layer="bank1", features="random", size=64,
         iterations=120, smooth_weight=0.0, quiet=True,
     )  # fmt: skip
-    image = paint(replace(again.as_style(), learning_rate=0.05))
+    image = paint(again.as_style().override(learning_rate=0.05))
     assert np.corrcoef(image.flatten(), blobs().flatten())[0, 1] > 0.8
     with pytest.raises(InputError, match="random has no layer 'relu9_9'; it has bank1"):
-        stylize(replace(again, layer="relu9_9", overwrite=True).as_style())
+        stylize(again.override(layer="relu9_9", overwrite=True).as_style())
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"size": 8}, "--size 8: must be 32 to"),
-        ({"average": 1.0}, r"--average 1\.0"),
+        ({"size": 8}, "`size` 8: must be 32 to"),
+        ({"average": 1.0}, r"`average` 1\.0"),
         ({"color": "teal"}, "color 'teal': must be six hexadecimal digits"),
-        ({"style_weights": (1.0, 2.0)}, "--style-weights: 2 for 1 styles"),
+        ({"style_weights": (1.0, 2.0)}, "`style_weights`: 2 for 1 styles"),
         ({"style_weights": (0.0,)}, "must be 0 or more, not all 0"),
-        ({"content_masks": (Path("a"), Path("b"))}, "--content-masks: 2 for 1 styles"),
+        ({"content_masks": (Path("a"), Path("b"))}, "`content_masks`: 2 for 1 styles"),
     ],
 )
 def test_settings_out_of_range_are_named(
     settings: StyleSettings, change: dict[str, object], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        replace(settings, **change)
+        settings.override(**change)
 
 
 def test_presets_and_colors() -> None:
-    assert {name.split()[0] for name in PRESETS} == {preset.preset for preset in PRESETS.values()}
+    for name in PRESETS:
+        assert style_settings("a.png", ["b.png"], "out", name).preset == name
+    with pytest.raises(InputError, match="`preset` lesson: must be one of standard, lesson20"):
+        style_settings("a.png", ["b.png"], "out", "lesson")
     assert parse_color("#ff8000") == pytest.approx((1, 128 / 255, 0))
 
 

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_the_channel_gets_more_excited(settings: VisualizeSettings) -> None:
     assert {"result.png", "movie.webp", "stages.png", "loss.png"} <= {
         path.name for path in settings.out.iterdir()
     }
-    again = visualize(replace(settings, out=settings.out / "again"))
+    again = visualize(settings.override(out=settings.out / "again"))
     assert torch.equal(result.image, again.image)
 
 
@@ -55,9 +54,9 @@ def test_genuine_channels_prefer_their_own_pictures(tmp_path: Path) -> None:
 
 def test_a_move_of_nothing_is_none(settings: VisualizeSettings) -> None:
     image = torch.rand(1, 3, 48, 48, generator=generator())
-    still = replace(settings, jitter=0.0, zoom=0.0, rotation=0.0)
+    still = settings.override(jitter=0.0, zoom=0.0, rotation=0.0)
     assert torch.allclose(moved(image, still, generator()), image, atol=1e-5)
-    shifted = moved(image, replace(still, jitter=8.0), generator())
+    shifted = moved(image, still.override(jitter=8.0), generator())
     assert float((shifted - image).abs().mean()) > 0.1
 
 
@@ -74,7 +73,7 @@ def test_a_spectrum_starts_as_a_picture_of_fixed_contrast() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"channel": 8}, "--channel 8: relu2_1 has 8, 0 to 7"),
+        ({"channel": 8}, "`channel` 8: relu2_1 has 8, 0 to 7"),
         ({"layer": "relu9_1"}, "no layer"),
         ({"features": "builtin"}, "only a trained net looks for anything"),
     ],
@@ -83,5 +82,5 @@ def test_what_there_is_not_is_named(
     settings: VisualizeSettings, change: dict[str, object], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        visualize(replace(settings, **change))
+        visualize(settings.override(**change))
     assert not settings.out.exists()

@@ -1,7 +1,6 @@
 import json
 import math
 import signal
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,17 +12,21 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.losses.texture import build_texture_loss
+from nca.losses.build import build_loss
+from nca.losses.settings import LossSettings
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture import newest
-from nca.texture.objective import GrowTexture, cap_gradients
+from nca.texture.callbacks import write_newest as newest
+from nca.texture.objective import Grow, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
+from nca.texture.reparametrize import folded, scale_filters
 from nca.texture.results import growth_stops
-from nca.texture.scaling import folded, scale_filters
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.settings import PRESETS, TrainSettings, train_settings
+from nca.texture.tasks.synthesis import Synthesis
 from nca.texture.train import RESULTS, TextureTraining, train
+from nca.training.engine import Engine
 from nca.training.learner import Learner
+from nca.unroll.simulate import simulate
 from tests.rules import bounded_rule
 
 
@@ -41,17 +44,23 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "dots.png"
 
 
+def synthesis(settings: TrainSettings) -> Synthesis:
+    target = torch.rand(3, 32, 32, generator=generator())
+    return Synthesis(settings, target, generator(), Engine())
+
+
 @pytest.fixture
 def settings(picture: Path, tmp_path: Path) -> TrainSettings:
     """A training of seconds."""
-    return replace(
-        PRESETS["tiny"], picture=picture, out=tmp_path / "run", size=32, grid=16, late_grid=24,
+    return train_settings(
+        picture, tmp_path / "run", "tiny", size=32, grid=16, late_grid=24,
         steps=(3, 6), late_steps=(4, 8), pool_size=8, iterations=12, quiet=True,
     )  # fmt: skip
 
 
 def test_presets_have_the_sizes_they_are_known_for() -> None:
-    sizes = {name: (p.channels, p.hidden) for name, p in PRESETS.items()}
+    presets = {name: train_settings("picture.png", "out", name) for name in PRESETS}
+    sizes = {name: (p.rule.channels, p.rule.hidden) for name, p in presets.items()}
     assert sizes == {
         "tiny": (4, 8),
         "small": (8, 32),
@@ -59,25 +68,25 @@ def test_presets_have_the_sizes_they_are_known_for() -> None:
         "noise": (12, 96),
         "lesson20": (4, 8),
     }
-    assert all(name == preset.preset for name, preset in PRESETS.items())
+    assert all(name == preset.preset for name, preset in presets.items())
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"size": 31}, "--size 31: must be 32 to 1024"),
-        ({"minutes": 0.0}, "--minutes 0.0: must be 0.01 to"),
-        ({"iterations": 0}, "--iterations 0: must be 1 or more"),
-        ({"steps": (5, 4)}, "--steps 5 4: must rise"),
-        ({"pool_size": 3}, "--pool-size 3: must be 4 to"),
-        ({"ema": 1.0}, "--ema 1.0"),
+        ({"size": 31}, "`size` 31: must be 32 to 1024"),
+        ({"minutes": 0.0}, "`minutes` 0.0: must be 0.01 to"),
+        ({"iterations": 0}, "`iterations` 0: must be 1 to"),
+        ({"steps": (5, 4)}, "`steps` 5 4: the second must not"),
+        ({"pool_size": 3}, "`pool_size` 3: must be at least `batch_size` 4"),
+        ({"ema": 1.0}, "`ema` 1.0"),
         ({"filter_scale": (1.0,)}, "must be four numbers"),
-        ({"learning_rate": math.nan}, "--learning-rate nan"),
+        ({"learning_rate": math.nan}, "`learning_rate` nan"),
     ],
 )
 def test_settings_out_of_range_are_named(change: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        replace(PRESETS["small"], **change)
+        train_settings("picture.png", "out", "small", **change)
 
 
 def test_backends_train_alike_and_what_cannot_be_had_is_named(
@@ -86,20 +95,20 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     target = read_square(settings.picture, settings.size)
     rules = []
     for backend in ("torch", "native"):
-        training = TextureTraining(replace(settings, backend=backend, out=settings.out), target)
+        training = TextureTraining(settings.override(backend=backend, out=settings.out), target)
         settings.out.mkdir(exist_ok=True)
         training.fit()
         rules.append(training.learner.model.w1.detach())
     assert torch.allclose(*rules, atol=1e-3)
     assert not torch.equal(*rules)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="--backend cuda: no GPU"):
-        TextureTraining(replace(settings, backend="cuda"), target)
+    with pytest.raises(InputError, match="`backend` cuda: torch found no GPU"):
+        TextureTraining(settings.override(backend="cuda"), target)
 
 
 def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:
-    undamaged = replace(settings, reset_rate=1.0, damage_rate=0.0)
-    pool = Pool(Rule(RuleSettings(4, 8)), undamaged, generator())
+    undamaged = settings.override(reset_rate=1.0, damage_rate=0.0)
+    pool = Pool(Rule(RuleSettings(4, 8)), undamaged.pool, generator())
     pool.states += 0.5
     lengths = set()
     for _ in range(40):
@@ -113,8 +122,8 @@ def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> N
 
 
 def test_damage_is_a_small_disc_of_the_last_state(settings: TrainSettings) -> None:
-    damaged = replace(settings, reset_rate=0.0, damage_rate=1.0, grid=64, late_from=1.0)
-    pool = Pool(Rule(RuleSettings(4, 8)), damaged, generator())
+    damaged = settings.override(reset_rate=0.0, damage_rate=1.0, grid=64, late_from=1.0)
+    pool = Pool(Rule(RuleSettings(4, 8)), damaged.pool, generator())
     pool.states += 2
     sizes, erased = [], 0
     for _ in range(60):
@@ -131,8 +140,8 @@ def test_damage_is_a_small_disc_of_the_last_state(settings: TrainSettings) -> No
 
 
 def test_pool_grows_late(settings: TrainSettings) -> None:
-    pool = Pool(Rule(RuleSettings(4, 8)), settings, generator())
-    pool.progress = settings.late_from
+    pool = Pool(Rule(RuleSettings(4, 8)), settings.pool, generator())
+    pool.progress = settings.pool.unroll.late_from
     draw = pool.draw()
     assert draw.state.shape == (4, 4, 24, 24)
     assert pool.states.shape == (8, 4, 24, 24)
@@ -140,7 +149,7 @@ def test_pool_grows_late(settings: TrainSettings) -> None:
 
 
 def test_pool_keeps_states_and_restarts_the_blown_up(settings: TrainSettings) -> None:
-    pool = Pool(Rule(RuleSettings(4, 8)), replace(settings, reset_rate=0.0), generator())
+    pool = Pool(Rule(RuleSettings(4, 8)), settings.override(reset_rate=0.0).pool, generator())
     draw = pool.draw()
     after = torch.full((4, 4, 16, 16), 0.25)
     after[1, 0, 0, 0] = 3.5
@@ -153,9 +162,9 @@ def test_pool_keeps_states_and_restarts_the_blown_up(settings: TrainSettings) ->
 
 def test_pool_comes_back_bit_by_bit(settings: TrainSettings) -> None:
     rule = Rule(RuleSettings(4, 8))
-    pool = Pool(rule, settings, generator())
+    pool = Pool(rule, settings.pool, generator())
     pool.put_back(pool.draw().index, torch.rand(4, 4, 16, 16))
-    other = Pool(rule, settings, generator(9))
+    other = Pool(rule, settings.pool, generator(9))
     other.load_state_dict(pool.state_dict())
     first, second = pool.draw(), other.draw()
     assert torch.equal(first.state, second.state)
@@ -190,16 +199,17 @@ def test_scaled_filters_fold_back() -> None:
 
 
 def test_objective_names_every_term(settings: TrainSettings) -> None:
-    rule = Rule(RuleSettings(4, 8), generator=generator())
-    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator())
-    objective = GrowTexture(rule, loss, replace(settings, texture_weight=2.0))
+    task = synthesis(settings.override(texture_weight=2.0, features="random"))
+    rule, objective = task.rule, Grow(task, overflow_weight=30.0, cap=True)
     state = torch.rand(4, 4, 32, 32, generator=generator()) * 1.5
     masks = torch.ones(2, 4, 32, 32, dtype=torch.bool)
     draw = Draw(torch.arange(4), state, masks)
     terms = objective.losses(objective.predict(rule, draw), draw)
-    layers = loss(rule.to_rgb(state))
-    assert set(terms) == {"overflow", *(f"texture/{name}" for name in layers)}
-    assert torch.allclose(terms["texture/bank1"], 2 * layers["bank1"].mean(), atol=1e-5)
+    plain = LossSettings(features="random")
+    layers = build_loss(task.target[None], plain, generator())(rule.to_rgb(state))
+    assert set(terms) == {"overflow", *layers}
+    layer = "texture/bank1"
+    assert torch.allclose(terms[layer], 2 * layers[layer].mean(), atol=1e-5)
     expected = 30 * (state - state.clamp(-1, 1)).abs().mean()
     assert terms["overflow"].item() == pytest.approx(expected.item())
 
@@ -254,15 +264,15 @@ def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_bits(settings: TrainSettings) -> None:
     first = train(settings).kept.rule
-    second = train(replace(settings, overwrite=True)).kept.rule
-    other = train(replace(settings, overwrite=True, seed=1)).kept.rule
+    second = train(settings.override(overwrite=True)).kept.rule
+    other = train(settings.override(overwrite=True, seed=1)).kept.rule
     assert torch.equal(first.w1, second.w1)
     assert not torch.equal(first.w1, other.w1)
 
 
 def test_training_lowers_the_loss(settings: TrainSettings) -> None:
     training = TextureTraining(
-        replace(settings, iterations=150, late_from=1.0), read_square(settings.picture, 32)
+        settings.override(iterations=150, late_from=1.0), read_square(settings.picture, 32)
     )
     settings.out.mkdir()
     training.fit()
@@ -284,8 +294,8 @@ def test_a_stop_and_a_resume_give_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(newest.WriteNewest, "after_batch", stop_at_five)
         with pytest.raises(KeyboardInterrupt):
-            train(replace(settings, overwrite=True))
-    resumed = train(replace(settings, resume=True))
+            train(settings.override(overwrite=True))
+    resumed = train(settings.override(resume=True))
     assert resumed.iterations == whole.iterations == 12
     assert resumed.kept.score == whole.kept.score
     for ours, theirs in zip(resumed.kept.rule.parameters(), whole.kept.rule.parameters(),
@@ -297,10 +307,10 @@ def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_pat
     train(settings)
     moved = tmp_path / "moved.png"
     moved.write_bytes(settings.picture.read_bytes())
-    assert train(replace(settings, picture=moved, resume=True)).iterations == 12
+    assert train(settings.override(picture=moved, resume=True)).iterations == 12
     Image.effect_noise((64, 64), 60).save(moved)
     with pytest.raises(InputError, match=r"moved\.png is another picture than before"):
-        train(replace(settings, picture=moved, resume=True))
+        train(settings.override(picture=moved, resume=True))
 
 
 def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> None:
@@ -312,9 +322,9 @@ def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> N
 
     settings.out.mkdir()
     target = read_square(settings.picture, 32)
-    first = TextureTraining(replace(settings, iterations=16), target)
+    first = TextureTraining(settings.override(iterations=16), target)
     assert looks(first) == [9, 10, 11, 12, 13, 14, 15, 16, 16]
-    longer = TextureTraining(replace(settings, iterations=32), target)
+    longer = TextureTraining(settings.override(iterations=32), target)
     longer.learner.load_state_dict(first.learner.state_dict())
     assert looks(longer) == [18, 20, 22, 24, 26, 28, 30, 32, 32]
 
@@ -336,7 +346,7 @@ def test_settings_of_no_use_clear_nothing(settings: TrainSettings, change: dict[
     train(settings)
     before = (settings.out / "rule.safetensors").read_bytes()
     with pytest.raises(InputError):
-        train(replace(settings, overwrite=True, **change))
+        train(settings.override(overwrite=True, **change))
     assert (settings.out / "rule.safetensors").read_bytes() == before
     assert (settings.out / "checkpoint.pt").exists()
 
@@ -344,18 +354,18 @@ def test_settings_of_no_use_clear_nothing(settings: TrainSettings, change: dict[
 def test_a_rule_may_be_trained_on_in_its_own_folder(settings: TrainSettings) -> None:
     train(settings)
     own = settings.out / "rule.safetensors"
-    assert train(replace(settings, from_rule=own, overwrite=True)).iterations == 12
+    assert train(settings.override(from_rule=own, overwrite=True)).iterations == 12
 
 
 def test_a_picture_of_one_color_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
     Image.new("RGB", (40, 40), "teal").save(tmp_path / "teal.png")
     with pytest.raises(InputError, match=r"teal\.png: its centered square has one color only"):
-        train(replace(settings, picture=tmp_path / "teal.png"))
+        train(settings.override(picture=tmp_path / "teal.png"))
 
 
 def test_states_too_small_for_the_features_are_refused(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="--grid 16: too small for --features builtin with --padd"):
-        train(replace(settings, padding="zeros", size=128))
+    with pytest.raises(InputError, match="`grid` 16: too small for `features` builtin"):
+        train(settings.override(padding="zeros", size=128))
 
 
 def test_late_states_are_left_to_themselves_for_long(
@@ -363,7 +373,12 @@ def test_late_states_are_left_to_themselves_for_long(
 ) -> None:
     monkeypatch.setattr("nca.texture.pool.AGE", 7)
     rule = bounded_rule(RuleSettings(4, 8))
-    pool = Pool(rule, replace(settings, aging_rate=1.0), generator())
+
+    def grown(state: torch.Tensor, steps: int, seed: int) -> torch.Tensor:
+        (old,) = simulate(rule, state, [steps], seed=seed)
+        return old
+
+    pool = Pool(rule, settings.override(aging_rate=1.0).pool, generator(), simulate=grown)
     pool.states = pool.states.fill_(0.3)
     assert all((state == 0.3).all() for state in pool.draw().state[1:3])
     pool.progress = 1.0
@@ -375,13 +390,14 @@ def test_late_states_are_left_to_themselves_for_long(
 
 
 def test_the_last_grid_is_the_late_one_if_there_is_a_late() -> None:
-    assert PRESETS["full"].last_grid == 96
-    assert PRESETS["lesson20"].last_grid == 256
+    full, lesson = (train_settings("a.png", "out", name) for name in ("full", "lesson20"))
+    assert full.pool.unroll.last_grid == 96
+    assert lesson.pool.unroll.last_grid == 256
 
 
 def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
-    reckless = replace(
-        settings, iterations=120, learning_rate=1.0, overflow_weight=0.0, final_rate=1.0
+    reckless = settings.override(
+        iterations=120, learning_rate=1.0, overflow_weight=0.0, final_rate=1.0
     )
     trained = train(reckless)
     assert trained.restores > 0

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.losses.texture import build_texture_loss
+from nca.losses.build import build_loss
+from nca.losses.settings import LossSettings
+from nca.losses.term import Term
 from nca.rule import EIGHT_BIT_STATE, Quantization, Quantizer, Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.eight_bit import ByteLevels, loss_by_state, round_weights
-from nca.texture.scaling import folded, scale_filters
-from nca.texture.settings import PRESETS
+from nca.texture.reparametrize import folded, scale_filters
+from nca.texture.settings import train_settings
+from nca.texture.state_formats import ByteLevels, loss_by_state, round_weights
 from nca.texture.train import train
 from nca.unroll import unroll
 from tests.rules import bounded_rule
@@ -91,13 +93,13 @@ def picture(tmp_path: Path) -> Path:
 def test_a_rule_for_8_bits_is_kept_rounded(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nca.texture.selection.STOPS", (10,))
-    monkeypatch.setattr("nca.texture.selection.LONG", 20)
-    monkeypatch.setattr("nca.texture.eight_bit.FORMAT_STEPS", 20)
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (10,))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.LONG", 20)
+    monkeypatch.setattr("nca.texture.state_formats.FORMAT_STEPS", 20)
     monkeypatch.setattr("nca.texture.results.PREVIEW_STEPS", (1, 2, 3))
     monkeypatch.setattr("nca.texture.results.GROWTH_STEPS", 20)
-    settings = replace(
-        PRESETS["tiny"], picture=picture, out=tmp_path / "run", size=32, grid=16, late_grid=24,
+    settings = train_settings(
+        picture, tmp_path / "run", "tiny", size=32, grid=16, late_grid=24,
         steps=(3, 6), late_steps=(4, 8), pool_size=8, iterations=6, quiet=True, state="rgba8",
     )  # fmt: skip
     trained = train(settings)
@@ -113,11 +115,25 @@ def test_a_rule_for_8_bits_is_kept_rounded(
     assert list(trained.loss_by_state) == ["rgba32f", "rgba16f", "rgba8"]
 
 
+def texture_loss(target: torch.Tensor, statistic: str, generator: torch.Generator) -> Term:
+    return build_loss(target, LossSettings(features="random", statistic=statistic), generator)
+
+
+def score_of(rule: Rule, loss: Term) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The sum of the loss of every state by itself."""
+
+    def score(state: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        images = rule.to_rgb(state).split(1)
+        return torch.cat([torch.stack(list(loss(image).values())).sum(0) for image in images])
+
+    return score
+
+
 def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     generator = torch.Generator().manual_seed(0)
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
-    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator)
-    scores = loss_by_state(rule, loss, 16, seed=5)
+    loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", generator)
+    scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
     rounding = folded(rule, Quantization(state=EIGHT_BIT_STATE))
     for name, model in (("rgba32f", rule), ("rgba8", rounding)):
         state = model(rule.seed(2, 16, 16, seed=5), 300, seed=5)
@@ -126,15 +142,15 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     assert scores["rgba8"] != pytest.approx(scores["rgba32f"], rel=1e-3)
     with torch.no_grad():
         rule.w2 += 5
-    assert loss_by_state(rule, loss, 16, seed=5)["rgba32f"] is None
+    assert loss_by_state(rule, score_of(rule, loss), 16, seed=5)["rgba32f"] is None
 
 
 def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
     generator = torch.Generator().manual_seed(0)
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
     target = torch.rand(1, 3, 32, 32, generator=generator)
-    loss = build_texture_loss(target, "random", "lesson20", generator)
-    scores = loss_by_state(rule, loss, 16, seed=5)
+    loss = texture_loss(target, "lesson20", generator)
+    scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
     # The lesson's loss of two pictures is that of their sum.
     runs = rule.to_rgb(rule(rule.seed(2, 16, 16, seed=5), 300, seed=5)).split(1)
     each = [float(torch.stack(list(loss(run).values())).sum()) for run in runs]
@@ -143,7 +159,7 @@ def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
 
 def test_masks_of_all_steps_are_never_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
-    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", torch.Generator())
+    loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", torch.Generator())
     made = []
 
     def fire_masks(self: Rule, *size: int, seed: int, first_step: int = 0) -> torch.Tensor:
@@ -153,7 +169,7 @@ def test_masks_of_all_steps_are_never_there_at_once(monkeypatch: pytest.MonkeyPa
 
     real = Rule.fire_masks
     monkeypatch.setattr(Rule, "fire_masks", fire_masks)
-    loss_by_state(rule, loss, 16, seed=5)
+    loss_by_state(rule, score_of(rule, loss), 16, seed=5)
     assert max(masks.numel() for _, masks in made) == 2 * 16 * 16
     assert [step for step, _ in made] == list(range(300))
     assert torch.equal(torch.cat([masks for _, masks in made]), real(rule, 2, 16, 16, 300, seed=5))

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +6,16 @@ from PIL import Image, ImageDraw
 
 from nca.errors import InputError
 from nca.images import read_cutout
+from nca.options import flatten
 from nca.rulefile import load_rule
-from nca.texture.growing import Growing, GrowingPool, figure_state, growing_filters, squared_error
-from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.tasks.growing import (
+    Growing,
+    GrowingPool,
+    figure_state,
+    growing_filters,
+    squared_error,
+)
 from nca.texture.train import RESULTS, train
 from nca.training.engine import Engine
 
@@ -17,8 +23,8 @@ from nca.training.engine import Engine
 @pytest.fixture(autouse=True)
 def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates are looked at after fewer steps: life is decided step by step, and slow."""
-    monkeypatch.setattr("nca.texture.selection.STOPS", (20, 60))
-    monkeypatch.setattr("nca.texture.selection.LONG", 100)
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (20, 60))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.LONG", 100)
 
 
 @pytest.fixture
@@ -31,8 +37,7 @@ def settings(tmp_path: Path) -> TrainSettings:
         "size": 32, "grid": 36, "late_grid": 36, "channels": 8, "hidden": 8, "pool_size": 12,
         "batch_size": 6, "steps": (2, 4), "late_steps": (3, 5), "iterations": 6, "quiet": True,
     }  # fmt: skip
-    kind = replace(PRESETS["small"], **KINDS["grow"] | small)
-    return replace(kind, grow=True, picture=tmp_path / "disc.png", out=tmp_path / "run")
+    return train_settings(tmp_path / "disc.png", tmp_path / "run", grow=True, **small)
 
 
 @pytest.fixture
@@ -42,10 +47,11 @@ def task(settings: TrainSettings) -> Growing:
 
 
 def test_defaults_are_those_of_the_paper(settings: TrainSettings) -> None:
-    paper = replace(PRESETS["small"], **KINDS["grow"], picture=settings.picture)
-    assert (paper.channels, paper.hidden, paper.batch_size) == (16, 128, 8)
-    assert (paper.size, paper.grid, paper.late_steps) == (40, 72, (64, 96))
-    few = replace(paper, pool_size=8)
+    paper = train_settings(settings.picture, "out", "small", grow=True)
+    values = flatten(paper)
+    assert (values["channels"], values["hidden"], values["batch_size"]) == (16, 128, 8)
+    assert (values["size"], values["grid"], values["late_steps"]) == (40, 72, (64, 96))
+    few = paper.override(pool_size=8)
     rule = Growing(few, Growing.read(few), torch.Generator(), Engine()).rule
     assert rule.weight_count() == 8336
 
@@ -119,8 +125,8 @@ def test_growing_leaves_what_it_promises(settings: TrainSettings) -> None:
 
 
 def test_growing_lowers_the_error(settings: TrainSettings) -> None:
-    longer = replace(
-        settings, iterations=60, steps=(12, 16), late_from=1.0, hidden=32, learning_rate=8e-3
+    longer = settings.override(
+        iterations=60, steps=(12, 16), late_from=1.0, hidden=32, learning_rate=8e-3
     )
     train(longer)
     rows = [line for line in (settings.out / "metrics.csv").read_text().splitlines() if line]
@@ -130,8 +136,8 @@ def test_growing_lowers_the_error(settings: TrainSettings) -> None:
 
 
 def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="--grid 20 --late-grid 36: a picture of --size 32"):
-        Growing.read(replace(settings, grid=20))
+    with pytest.raises(InputError, match="`grid` 20 `late_grid` 36: a picture of `size` 32"):
+        Growing.read(settings.override(grid=20))
 
 
 @pytest.mark.parametrize("opacity", [0, 20])

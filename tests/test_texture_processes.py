@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 
 pytest.importorskip("accelerate", reason="accelerate is not installed")
@@ -24,7 +23,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 from nca.cli import main
-from nca.texture import selection
+from nca.texture.callbacks import keep_best as selection
 from nca.texture.train import TextureTraining
 
 selection.STOPS, selection.LONG = (5,), 10
@@ -86,10 +85,10 @@ def test_two_processes_train_one_rule(kind: str, tmp_path: Path) -> None:
 
 
 def test_trials_of_threads_take_nothing_of_what_is_drawn(tmp_path: Path) -> None:
-    settings = replace(
-        PRESETS["tiny"], out=tmp_path, size=32, grid=16, late_grid=16, pool_size=8,
-        features="random", statistic="transport",
-    )  # fmt: skip
+    settings = train_settings(
+        "picture.png", tmp_path, "tiny", size=32, grid=16, late_grid=16, pool_size=8,
+        features="random", statistic="transport"
+)  # fmt: skip
     training = TextureTraining(settings, torch.rand(3, 32, 32))
     work = training._loss_once()
     assert work is not None

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,9 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.rulefile import load_rule
-from nca.texture.restoring import HOLE, NOISE, Restoring, RestoringPool, disturb, state_of
-from nca.texture.selection import long_run_score
-from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.callbacks.keep_best import long_run_score
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.tasks.restoring import HOLE, NOISE, Restoring, RestoringPool, disturb, state_of
 from nca.texture.train import RESULTS, train
 from nca.training.engine import Engine
 
@@ -25,8 +24,7 @@ def settings(tmp_path: Path) -> TrainSettings:
         "size": 32, "grid": 24, "late_grid": 28, "pool_size": 8, "steps": (3, 6),
         "late_steps": (4, 8), "iterations": 8, "quiet": True,
     }  # fmt: skip
-    kind = replace(PRESETS["tiny"], **KINDS["restore"] | small)
-    return replace(kind, restore=True, picture=tmp_path / "s.png", out=tmp_path / "run")
+    return train_settings(tmp_path / "s.png", tmp_path / "run", "tiny", restore=True, **small)
 
 
 def make_task(settings: TrainSettings, seed: int = 0) -> Restoring:
@@ -54,17 +52,15 @@ def test_every_place_remembers_its_crop(settings: TrainSettings) -> None:
     pool = task.pool
     assert isinstance(pool, RestoringPool)
     before = pool.targets.clone()
-    state = pool.seeds(torch.tensor([2, 5]), 24)
+    state = pool.initial_states(torch.tensor([2, 5]), 24)
     changed = (pool.targets != before).flatten(1).any(1)
     assert set(changed.nonzero()[:, 0].tolist()) <= {2, 5}
     windows = task.target.unfold(1, 24, 1).unfold(2, 24, 1)  # [3, 9, 9, 24, 24]
     for crop in pool.targets:
         assert (windows == crop[:, None, None]).all((0, 3, 4)).any()
     assert (state[:, 3:] == 0).all()
-    terms = task.objective.losses(
-        state_of(pool.targets[[2, 5]], task.rule), replace(pool.draw(), index=torch.tensor([2, 5]))
-    )
-    assert terms["picture"].item() == pytest.approx(0, abs=1e-6)
+    crops = task.compared_with(torch.tensor([2, 5]))
+    assert task.score(state_of(crops, task.rule), crops).tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
 def test_the_pool_comes_back_with_its_crops(settings: TrainSettings) -> None:
@@ -86,7 +82,7 @@ def test_restoring_leaves_what_it_promises(settings: TrainSettings) -> None:
 
 
 def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
-    train(replace(settings, iterations=150, late_from=1.0, hidden=16, channels=6))
+    train(settings.override(iterations=150, late_from=1.0, hidden=16, channels=6))
     rule = load_rule(settings.out / "rule.safetensors").rule
     task = make_task(settings)
     stops, seeds = (8,), range(50, 58)
@@ -94,9 +90,9 @@ def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
         torch.stack([disturb(task.target, torch.Generator().manual_seed(s)) for s in seeds]), rule
     )
     still = float((rule.to_rgb(nothing) - task.target).abs().mean((1, 2, 3)).max())
-    assert long_run_score(task.long_runs(rule, seeds), stops, seeds.start) < 0.7 * still
+    assert long_run_score(task, rule, stops, seeds) < 0.7 * still
 
 
 def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="--late-grid 64: must be at most --size 32"):
-        Restoring.read(replace(settings, late_grid=64))
+    with pytest.raises(InputError, match="`late_grid` 64: must be at most `size` 32"):
+        Restoring.read(settings.override(late_grid=64))

@@ -5,11 +5,13 @@ import math
 import pytest
 import torch
 
-from nca.losses.texture import TextureLoss, build_texture_loss
 from nca.rule import Rule, RuleSettings
-from nca.texture import selection
-from nca.texture.selection import Candidate, KeepBest, LongRun, long_run_score
-from nca.texture.task import texture_run
+from nca.texture.callbacks import keep_best as selection
+from nca.texture.callbacks.keep_best import Candidate, KeepBest, long_run_score
+from nca.texture.settings import train_settings
+from nca.texture.tasks.base import LongRun
+from nca.texture.tasks.synthesis import Synthesis
+from nca.training.engine import Engine
 from tests.rules import bounded_rule
 
 
@@ -17,29 +19,44 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def score(rule: Rule, loss: TextureLoss, side: int, steps: int, seeds: range) -> float:
-    return long_run_score([texture_run(rule, loss, side, seeds)], (steps,), seeds.start)
+def synthesis(statistic: str) -> Synthesis:
+    settings = train_settings(
+        "a.png", "out", "tiny", size=32, grid=32, late_grid=32, features="random",
+        statistic=statistic,
+    )  # fmt: skip
+    return Synthesis(settings, torch.rand(3, 32, 32, generator=generator()), generator(), Engine())
 
 
 def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     rule = Rule(RuleSettings(4, 8), generator=generator())
-    loss = build_texture_loss(torch.rand(1, 3, 32, 32), "random", "gram", generator())
-    calm = score(rule, loss, 16, 5, range(2))
-    assert math.isfinite(calm)
+    task = synthesis("gram")
+    assert math.isfinite(long_run_score(task, rule, (5,), range(2)))
     with torch.no_grad():
         rule.w2 += 1
-    assert score(rule, loss, 16, 50, range(2)) == math.inf
+    assert long_run_score(task, rule, (50,), range(2)) == math.inf
 
 
-def run_to(rule: Rule, distance: float) -> LongRun:
-    return LongRun(rule, torch.zeros(1, 4, 4, 4), lambda _: torch.tensor([distance]))
+class Fixed:
+    """Judges rules by numbers that are given."""
+
+    def __init__(self, distances: dict[int, float]) -> None:
+        self.distances = distances
+
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        del seeds
+        distance = torch.tensor([self.distances[id(rule)]])
+        return [LongRun(rule, torch.zeros(1, 4, 4, 4), distance)]
+
+    def score(self, state: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        del state
+        return target
 
 
 def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "LONG", 3)
     rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
     late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    keep = KeepBest(None, lambda rule, _: [run_to(rule, late[id(rule)])], 0)
+    keep = KeepBest(None, Fixed(late), 0)
     keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
@@ -68,8 +85,16 @@ def test_what_has_always_been_blown_up_does_not_last() -> None:
 
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
-    target = torch.rand(1, 3, 32, 32, generator=generator())
-    loss = build_texture_loss(target, "random", "lesson20", generator())
-    one, other = (score(rule, loss, 32, 5, range(seed, seed + 1)) for seed in (0, 1))
-    both = score(rule, loss, 32, 5, range(2))
+    task = synthesis("lesson20")
+    one, other = (long_run_score(task, rule, (5,), range(seed, seed + 1)) for seed in (0, 1))
+    both = long_run_score(task, rule, (5,), range(2))
     assert both < 3 * max(one, other)
+
+
+def test_scores_draw_the_same_random_numbers_every_time() -> None:
+    task = synthesis("transport")
+    state, target = task.pool.states[:3] + 0.1, torch.arange(3)
+    before = task.generator.get_state()
+    first = task.score(state, target)
+    assert torch.equal(first, task.score(state, target))
+    assert torch.equal(task.generator.get_state(), before)

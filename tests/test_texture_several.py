@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +6,10 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.rulefile import load_rule
+from nca.texture.objective import Grow
 from nca.texture.pool import Draw
-from nca.texture.settings import PRESETS, TrainSettings
-from nca.texture.several import Several, noise_levels, seeded
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.tasks.several import Several, noise_levels, seeded
 from nca.texture.train import RESULTS, train
 from nca.training.engine import Engine
 
@@ -22,8 +22,8 @@ def settings(tmp_path: Path) -> TrainSettings:
         noise = Image.effect_noise((40, 40), 30).convert("RGB")
         Image.blend(noise, Image.new("RGB", (40, 40), name), 0.8).save(tmp_path / f"{name}.png")
         paths.append(tmp_path / f"{name}.png")
-    return replace(
-        PRESETS["tiny"], picture=paths[0], also=tuple(paths[1:]), out=tmp_path / "run", size=32,
+    return train_settings(
+        paths[0], tmp_path / "run", "tiny", also=tuple(paths[1:]), size=32,
         grid=16, late_grid=16, steps=(3, 6), late_steps=(4, 8), pool_size=9, iterations=6,
         features="random", quiet=True,
     )  # fmt: skip
@@ -59,7 +59,7 @@ def test_every_batch_has_every_picture(task: Several) -> None:
 
 @pytest.mark.parametrize(("batch", "processes"), [(3, 1), (4, 1), (2, 2), (5, 1)])
 def test_no_picture_is_favored(settings: TrainSettings, batch: int, processes: int) -> None:
-    pool = several(replace(settings, batch_size=batch), processes=processes).pool
+    pool = several(settings.override(batch_size=batch), processes=processes).pool
     counts = [torch.bincount(pool.pick() % 3, minlength=3) for _ in range(300)]
     for count in counts:
         assert count.max() - count.min() <= 1
@@ -68,13 +68,13 @@ def test_no_picture_is_favored(settings: TrainSettings, batch: int, processes: i
 
 
 def test_a_batch_without_a_picture_is_refused(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="--batch-size 2: an iteration would have 2 states for 3"):
-        several(replace(settings, batch_size=2))
-    several(replace(settings, batch_size=2), processes=2)
+    with pytest.raises(InputError, match="`batch_size` 2: an iteration would have 2 states for 3"):
+        several(settings.override(batch_size=2))
+    several(settings.override(batch_size=2), processes=2)
 
 
 def test_a_disc_of_a_state_starts_anew_as_its_own_picture(settings: TrainSettings) -> None:
-    pool = several(replace(settings, damage_rate=1.0, reset_rate=0.0)).pool
+    pool = several(settings.override(damage_rate=1.0, reset_rate=0.0)).pool
     for i, level in enumerate((0, 0.5, 1)):
         state = torch.full((4, 4, 64, 64), 9.0)
         pool.disturb(torch.tensor([4, 5, 3, i]), state)
@@ -85,7 +85,7 @@ def test_a_disc_of_a_state_starts_anew_as_its_own_picture(settings: TrainSetting
 
 
 def test_damage_has_its_rate(settings: TrainSettings) -> None:
-    pool = several(replace(settings, damage_rate=0.25, reset_rate=0.0)).pool
+    pool = several(settings.override(damage_rate=0.25, reset_rate=0.0)).pool
     damaged = 0
     for _ in range(200):
         state = torch.full((4, 4, 16, 16), 9.0)
@@ -95,7 +95,7 @@ def test_damage_has_its_rate(settings: TrainSettings) -> None:
 
 
 def test_processes_draw_the_same_whatever_pictures_they_have(settings: TrainSettings) -> None:
-    two = replace(settings, batch_size=2, statistic="transport")
+    two = settings.override(batch_size=2, statistic="transport")
     tasks = [several(two, rank=rank, processes=2) for rank in range(2)]
     apart = 0
     for _ in range(10):
@@ -105,7 +105,7 @@ def test_processes_draw_the_same_whatever_pictures_they_have(settings: TrainSett
         apart += len(there[0]) != len(there[1])
         for task, batch, own in zip(tasks, batches, there, strict=True):
             state = batch.state.requires_grad_()
-            terms = task.objective.losses(state, batch)
+            terms = Grow(task, overflow_weight=30.0, cap=True).losses(state, batch)
             absent = tuple(f"texture{i + 1}/" for i in {0, 1, 2} - own)
             assert all(float(v) == 0 for name, v in terms.items() if name.startswith(absent))
             sum(terms.values()).backward()
@@ -130,8 +130,9 @@ def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
         states[i, :3] = colors
     index = torch.tensor([0, 1, 3, 4])  # pictures 0, 1, 0, 1
     masks = torch.zeros(0, 4, 32, 32, dtype=torch.bool)
-    right = task.objective.losses(states, Draw(index, states, masks))
-    wrong = task.objective.losses(states, Draw(index + 1, states, masks))
+    objective = Grow(task, overflow_weight=30.0, cap=True)
+    right = objective.losses(states, Draw(index, states, masks))
+    wrong = objective.losses(states, Draw(index + 1, states, masks))
     assert {name.partition("/")[0] for name in right} == {
         "texture1", "texture2", "texture3", "overflow",
     }  # fmt: skip
@@ -150,8 +151,8 @@ def test_several_leave_what_they_promise(settings: TrainSettings) -> None:
 
 
 def test_the_noise_decides(settings: TrainSettings) -> None:
-    two = replace(settings, also=settings.also[:1], iterations=150, channels=6, hidden=24)
-    rule = train(replace(two, late_from=1.0, steps=(8, 14))).kept.rule
+    two = settings.override(also=settings.task.also[:1], iterations=150, channels=6, hidden=24)
+    rule = train(two.override(late_from=1.0, steps=(8, 14))).kept.rule
     first, second = (
         seeded(rule, level).to_rgb(seeded(rule, level)(seeded(rule, level).seed(1, 32, 32), 30))
         for level in (0.0, 1.0)
@@ -162,7 +163,7 @@ def test_the_noise_decides(settings: TrainSettings) -> None:
 
 
 def test_kinds_exclude_each_other(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="--grow and --also exclude each other"):
-        replace(settings, grow=True)
+    with pytest.raises(InputError, match="`grow` and `also` exclude each other"):
+        settings.override(grow=True)
     with pytest.raises(InputError, match="at most two more pictures"):
-        replace(settings, also=settings.also * 2)
+        settings.override(also=settings.task.also * 2)

@@ -9,9 +9,8 @@ from nca.errors import InputError
 from nca.images import read_square
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings, filter_tensor, rescaled
 from nca.rulefile import save_rule
-from nca.texture.settings import PRESETS, TrainSettings
-from nca.texture.start import filter_units, starting_rule, with_sizes_of_parent
-from nca.texture.task import texture_rule_settings
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.starting_rule import filter_units, starting_rule, with_sizes_of_parent
 from nca.texture.train import TextureTraining
 from tests.rules import bounded_rule, published_rules
 
@@ -23,8 +22,8 @@ def generator() -> torch.Generator:
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainSettings:
     Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / "noise.png")
-    return replace(
-        PRESETS["tiny"], picture=tmp_path / "noise.png", out=tmp_path / "run", size=32, grid=16,
+    return train_settings(
+        tmp_path / "noise.png", tmp_path / "run", "tiny", size=32, grid=16,
         late_grid=16, steps=(3, 6), late_steps=(3, 6), pool_size=8, iterations=4, quiet=True,
         features="random", from_rule=tmp_path / "parent.safetensors", learning_rate=1e-4,
     )  # fmt: skip
@@ -39,12 +38,14 @@ def test_a_warm_start_is_the_parent_with_all_that_is_its_own(settings: TrainSett
         ),
         update_bias=True,
     )  # fmt: skip
-    assert settings.from_rule is not None
-    save_rule(settings.from_rule, parent)
+    assert settings.task.from_rule is not None
+    save_rule(settings.task.from_rule, parent)
     adopted = with_sizes_of_parent(settings)
-    assert (adopted.channels, adopted.hidden, adopted.padding) == (6, 20, "zeros")
-    assert (adopted.update_rate, adopted.noise) == (1.0, 0.25)
-    rule = starting_rule(adopted, texture_rule_settings(adopted), generator())
+    options = adopted.rule
+    assert (options.channels, options.hidden, options.padding) == (6, 20, "zeros")
+    assert (options.update_rate, options.noise) == (1.0, 0.25)
+    own = replace(parent.settings, rgb_scale=1.0, hidden_clip=None, quantization=Quantization())
+    rule = starting_rule(adopted, generator(), own)
     assert rule.settings == parent.settings
     state = torch.rand(1, 6, 12, 12, generator=generator()) - 0.5
     assert torch.allclose(rule(state, 5), parent(state, 5), atol=4.1 / 255)
@@ -54,9 +55,9 @@ def test_a_published_rule_learns_through_its_rounding(
     settings: TrainSettings, published: Path
 ) -> None:
     parent = next(iter(published_rules(published).values()))
-    assert settings.from_rule is not None
-    save_rule(settings.from_rule, parent)
-    adopted = with_sizes_of_parent(replace(settings, iterations=2))
+    assert settings.task.from_rule is not None
+    save_rule(settings.task.from_rule, parent)
+    adopted = with_sizes_of_parent(settings.override(iterations=2))
     training = TextureTraining(adopted, read_square(settings.picture, 32))
     settings.out.mkdir()
     training.best.score = lambda *_: 0.0

@@ -3,7 +3,6 @@ import multiprocessing as mp
 import os
 import signal
 import time
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +14,8 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
-from nca.texture.newest import WriteNewest
-from nca.texture.settings import PRESETS, TrainSettings
+from nca.texture.callbacks.write_newest import WriteNewest
+from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.sweep import plan, sweep, write_table
 
 
@@ -26,22 +25,24 @@ def settings(tmp_path: Path) -> TrainSettings:
     for name in ("a.png", "b.jpg"):
         Image.new("RGB", (40, 40), "teal").save(tmp_path / "pictures" / name)
     (tmp_path / "pictures" / "notes.txt").touch()
-    return replace(
-        PRESETS["small"], picture=tmp_path / "pictures", out=tmp_path / "out", iterations=3,
-        presets=("tiny", "small"), hidden=5,
-    )  # fmt: skip
+    return train_settings(tmp_path / "pictures", tmp_path / "out", iterations=3, hidden=5)
+
+
+def both(settings: TrainSettings) -> list[TrainSettings]:
+    """The settings for two presets; what was set by hand holds for both."""
+    return [settings.override(preset="tiny", channels=4), settings]
 
 
 def pretend(settings: TrainSettings) -> None:
     """Stands in for a training: tells of threads, and fails for one of the pictures."""
     print(f"threads {torch.get_num_threads()}")
-    if settings.picture.stem == "b" and settings.channels == 4:
+    if settings.picture.stem == "b" and settings.rule.channels == 4:
         raise InputError("no good")
     training = {
-        "long_run_loss": 0.5, "loss_at_10000_steps": None, "iterations": settings.iterations,
+        "long_run_loss": 0.5, "loss_at_10000_steps": None, "iterations": settings.limits.iterations,
         "seconds": 1.0, "kept_from_iteration": 2,
     }  # fmt: skip
-    rule = Rule(RuleSettings(settings.channels, settings.hidden))
+    rule = Rule(RuleSettings(settings.rule.channels, settings.rule.hidden))
     save_rule(settings.out / "rule.safetensors", rule, {"training": training})
 
 
@@ -50,27 +51,27 @@ def table(settings: TrainSettings) -> list[dict[str, str]]:
 
 
 def test_the_plan_has_every_picture_and_preset(settings: TrainSettings) -> None:
-    runs = {run.name: run.settings for run in plan(settings)}
+    runs = {run.name: run.settings for run in plan(both(settings))}
     assert list(runs) == ["a-tiny", "a-small", "b-tiny", "b-small"]
-    sizes = [(s.channels, s.hidden, s.iterations) for s in runs.values()]
+    sizes = [(s.rule.channels, s.rule.hidden, s.limits.iterations) for s in runs.values()]
     assert sizes == [(4, 5, 3), (8, 5, 3)] * 2  # what was set by hand holds for both
     assert runs["b-tiny"].picture == settings.picture / "b.jpg"
     (settings.out / "a-tiny").mkdir(parents=True)
     (settings.out / "a-tiny" / "checkpoint.pt").touch()
-    assert [run.settings.resume for run in plan(settings)] == [True, False, False, False]
-    assert [run.name for run in plan(replace(settings, presets=()))] == ["a", "b"]
+    assert [run.settings.run.resume for run in plan(both(settings))] == [True, False, False, False]
+    assert [run.name for run in plan([settings])] == ["a", "b"]
 
 
 def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match=r"1 of 4 rules failed, such as b-tiny; see .*log\.txt"):
-        sweep(settings, pretend)
+        sweep(both(settings), pretend)
     assert "no good" in (settings.out / "b-tiny" / "log.txt").read_text()
     rows = table(settings)
     assert [row["state"] for row in rows] == ["done", "done", "failed", "done"]
     assert rows[0]["weights"] == "105"
     first = (settings.out / "a-tiny" / "rule.safetensors").stat().st_mtime_ns
     (settings.picture / "b.jpg").rename(settings.picture / "c.jpg")
-    sweep(settings, pretend)
+    sweep(both(settings), pretend)
     assert (settings.out / "a-tiny" / "rule.safetensors").stat().st_mtime_ns == first
     assert [(row["picture"], row["state"]) for row in table(settings)] == [
         ("a.png", "done"), ("a.png", "done"), ("c.jpg", "done"), ("c.jpg", "done"),
@@ -78,14 +79,13 @@ def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
 
 
 def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings) -> None:
-    settings = replace(settings, presets=())
     settings.out.joinpath("a").mkdir(parents=True)
     unfinished = settings.out / "a" / "rule.safetensors"
     learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1)
     WriteNewest(unfinished, None).after_batch(learner)  # type: ignore[arg-type]
-    write_table(settings.out / "table.csv", plan(settings), set())
+    write_table(settings.out / "table.csv", plan([settings]), set())
     assert [row["state"] for row in table(settings)] == ["waiting", "waiting"]
-    sweep(settings, pretend)
+    sweep([settings], pretend)
     assert [row["state"] for row in table(settings)] == ["done", "done"]
     assert "kept_from_iteration" in load_rule(unfinished).info["training"]
 
@@ -93,10 +93,10 @@ def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings
 def test_a_sweep_trains_rules(settings: TrainSettings) -> None:
     Image.effect_noise((40, 40), 60).save(settings.picture / "a.png")
     (settings.picture / "b.jpg").unlink()
-    short = replace(
-        settings, size=32, grid=16, late_grid=16, steps=(3, 4), late_steps=(3, 4), pool_size=4
+    short = settings.override(
+        size=32, grid=16, late_grid=16, steps=(3, 4), late_steps=(3, 4), pool_size=4
     )
-    sweep(short)
+    sweep(both(short))
     assert [row["state"] for row in table(settings)] == ["done", "done"]
     assert float(table(settings)[0]["long_run_loss"]) > 0
 
@@ -104,19 +104,19 @@ def test_a_sweep_trains_rules(settings: TrainSettings) -> None:
 def test_a_killed_run_does_not_take_the_others(settings: TrainSettings) -> None:
     (settings.picture / "b.jpg").unlink()
     with pytest.raises(InputError, match="1 of 2 rules failed, such as a-small"):
-        sweep(settings, die_on_small)
+        sweep(both(settings), die_on_small)
     assert [row["state"] for row in table(settings)] == ["done", "failed"]
 
 
 def die_on_small(settings: TrainSettings) -> None:
-    if settings.channels == 8:
+    if settings.rule.channels == 8:
         os.kill(os.getpid(), signal.SIGKILL)
-    pretend(replace(settings, picture=Path("a.png")))
+    pretend(settings.override(picture=Path("a.png")))
 
 
 def test_no_more_runs_than_cores(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nca.texture.sweep.usable_cpus", lambda: 1)
-    sweep(replace(settings, presets=()), note_times)
+    sweep([settings], note_times)
     spans = sorted(
         tuple(map(float, path.read_text().split())) for path in settings.out.glob("*/times")
     )
@@ -127,16 +127,16 @@ def test_no_more_runs_than_cores(settings: TrainSettings, monkeypatch: pytest.Mo
 
 def note_times(settings: TrainSettings) -> None:
     start = time.time()
-    pretend(replace(settings, picture=Path("a.png")))
+    pretend(settings.override(picture=Path("a.png")))
     (settings.out / "times").write_text(f"{start} {time.time()}")
 
 
 def test_folders_that_make_no_sense_are_refused(settings: TrainSettings) -> None:
     Image.new("RGB", (40, 40)).save(settings.picture / "a.webp")
     with pytest.raises(InputError, match="two pictures have the name a; rename one"):
-        plan(settings)
+        plan([settings])
     for path in settings.picture.glob("*.*g*"):
         path.unlink()
     (settings.picture / "a.webp").unlink()
     with pytest.raises(InputError, match="no pictures are in this folder"):
-        plan(settings)
+        plan([settings])

@@ -76,7 +76,7 @@ class Interrupt(Callback):
 def test_ctrl_c_saves_a_whole_batch_and_resume_gives_the_same_bits(
     tmp_path: Path, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
     path, before = tmp_path / "saved", signal.getsignal(signal.SIGINT)
     torch.manual_seed(5)
     learner = JOBS[job](tmp_path, [Interrupt(4)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nca.errors import InputError
+from nca.options import override
 from nca.training.callbacks import save_checkpoint
 from nca.training.folder import (
     CHECKPOINT,
@@ -16,6 +17,7 @@ from nca.training.folder import (
     prepare_folder,
     write_settings,
 )
+from nca.training.settings import RunSettings
 
 RESULTS = ("preview.png", SETTINGS, CHECKPOINT)
 
@@ -25,8 +27,7 @@ class Settings:
     out: Path
     learning_rate: float = 0.1
     iterations: int = 5
-    resume: bool = False
-    overwrite: bool = False
+    run: RunSettings = RunSettings()
 
 
 def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
     prepare_folder(folder, RESULTS, overwrite=False)
     for name in ("preview.png", "mine.txt"):
         (folder / name).touch()
-    with pytest.raises(InputError, match=r"has preview\.png already; use --overwrite"):
+    with pytest.raises(InputError, match=r"has preview\.png already; use `overwrite`"):
         prepare_folder(folder, RESULTS, overwrite=False)
     prepare_folder(folder, RESULTS, overwrite=True)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
@@ -58,7 +59,7 @@ def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:
     write_settings(settings)
     assert json.loads((tmp_path / SETTINGS).read_text())["iterations"] == 5
     check_resumable(replace(settings, iterations=9), ("iterations",))
-    with pytest.raises(InputError, match=r"--learning-rate was 0\.1, not 0\.2; it cannot change"):
+    with pytest.raises(InputError, match=r"`learning_rate` was 0\.1, not 0\.2; it cannot change"):
         check_resumable(replace(settings, learning_rate=0.2), ("iterations",))
 
 
@@ -69,11 +70,11 @@ def test_a_folder_is_begun_by_the_first_process_or_gone_on_with(tmp_path: Path) 
     assert open_folder(settings, RESULTS, ("iterations",)) is None
     write_settings(settings)
     save_checkpoint(settings.out / CHECKPOINT, {"a": 1})
-    with pytest.raises(InputError, match="use --overwrite or --resume"):
+    with pytest.raises(InputError, match="use `overwrite` or `resume`"):
         open_folder(settings, RESULTS, ("iterations",))
-    again = replace(settings, resume=True)
+    again = override(settings, {"resume": True})
     assert open_folder(again, RESULTS, ("resume",), rank=1) == {"a": 1}
-    with pytest.raises(InputError, match="--learning-rate was"):
-        open_folder(replace(again, learning_rate=1.0), RESULTS, ("resume",))
-    assert open_folder(replace(settings, overwrite=True), RESULTS, ()) is None
+    with pytest.raises(InputError, match="`learning_rate` was"):
+        open_folder(override(again, {"learning_rate": 1.0}), RESULTS, ("resume",))
+    assert open_folder(override(settings, {"overwrite": True}), RESULTS, ()) is None
     assert list(settings.out.iterdir()) == []

@@ -16,7 +16,7 @@ from tests.training_jobs import JOBS, differences
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
 
 
 def prepare(job: str, folder: Path, engine: Engine) -> Learner:

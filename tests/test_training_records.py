@@ -207,7 +207,7 @@ def square(side: int) -> Any:
 def test_one_callback_films_all_three_jobs(
     tmp_path: Path, job: str, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
     movie, sheet = tmp_path / f"movie.{ending}", tmp_path / "sheet.png"
     pictures = Pictures(square(33), movie=movie, sheet=sheet, frames=5, stages=3, fps=2)
     JOBS[job](tmp_path, [pictures]).fit(iterations=10)

@@ -22,7 +22,7 @@ ENGINES = {
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nca.texture.selection.STOPS", (5,))
+    monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
 
 
 def run(job: str, folder: Path, engine: str, stops: tuple[int, ...] = ()) -> Learner:

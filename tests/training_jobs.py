@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callback import Callback, CancelFit
 from nca.training.callbacks import (
@@ -105,11 +104,11 @@ def rule_job(
     folder: Path, callbacks: Sequence[Callback] = (), engine: Engine | None = None
 ) -> Learner:
     """A texture rule, with all that belongs to it."""
-    settings = replace(
-        PRESETS["tiny"], out=folder, size=32, grid=16, late_grid=24, steps=(3, 6),
+    settings = train_settings(
+        "picture.png", folder, "tiny", size=32, grid=16, late_grid=24, steps=(3, 6),
         late_steps=(4, 8), pool_size=12, quiet=True, features="random", reset_rate=0.5,
-        damage_rate=0.5, precision="float32",
-    )  # fmt: skip
+        damage_rate=0.5, precision="float32"
+)  # fmt: skip
     target = wavy_images(1, 32)[0].expand(3, -1, -1) / 2 + 0.5
     learner = TextureTraining(settings, target, engine or Engine()).learner
     learner.use_callbacks([*learner.callbacks, *callbacks])

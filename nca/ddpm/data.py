@@ -74,11 +74,11 @@ def read_pictures(data: str, size: int | None = None) -> Pictures:
         return _from_idx(folder, size, PUBLISHED[data].names)
     folder = Path(data)
     if not folder.is_dir():
-        raise InputError(f"--data {data}: must be builtin, fashion, mnist, or a folder")
+        raise InputError(f"`data` {data}: must be builtin, fashion, mnist, or a folder")
     is_idx = any("idx3-ubyte" in path.name for path in folder.iterdir())
     pictures = _from_idx(folder, size) if is_idx else _from_folder(folder, size or FOLDER_SIZE)
     if len(pictures) < LEAST:
-        raise InputError(f"--data {data}: has {len(pictures)} pictures; {LEAST} are the least")
+        raise InputError(f"`data` {data}: has {len(pictures)} pictures; {LEAST} are the least")
     return pictures
 
 

@@ -105,15 +105,15 @@ class Judge:
     def __init__(self, run: Run, settings: FidSettings) -> None:
         self.run, self.settings = run, settings
         trained = run.model.settings
-        pictures = read_pictures(settings.data or trained.data, trained.size)
-        self.learned, self.reference = split(pictures, trained.held_out, trained.seed)
+        pictures = read_pictures(settings.data or trained.data, trained.pictures.size)
+        self.learned, self.reference = split(pictures, trained.pictures.held_out, trained.run.seed)
         if len(self.reference) < settings.n:
             raise InputError(
-                f"--n {settings.n}: {len(self.reference)} pictures were held out of the training; "
+                f"`n` {settings.n}: {len(self.reference)} pictures were held out of the training; "
                 f"use at most as many"
             )
         if len(self.learned) < settings.n:
-            raise InputError(f"--n {settings.n}: the model has seen {len(self.learned)} pictures")
+            raise InputError(f"`n` {settings.n}: the model has seen {len(self.learned)} pictures")
         self.features = build_features(settings.features, self.learned)
         self.target = self._embed(from_bytes(self.reference.images))
 

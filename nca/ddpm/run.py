@@ -1,7 +1,7 @@
 """A trained model, from its checkpoint alone: the checkpoint carries the settings too."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from nca.ddpm.data import Pictures
 from nca.ddpm.denoiser import Clipped, Denoise, Denoiser
 from nca.ddpm.guidance import ClassFree
 from nca.ddpm.schedules import Schedule, build_schedule
-from nca.ddpm.settings import TrainSettings
+from nca.ddpm.settings import TrainSettings, ddpm_settings
 from nca.ddpm.targets import Target, build_target
 from nca.ddpm.unet import build_unet
 from nca.errors import InputError
@@ -65,12 +65,14 @@ class Model:
     """
 
     def __init__(self, settings: TrainSettings, facts: Facts) -> None:
-        if settings.classes and not facts.names:
-            raise InputError("--classes: the pictures have none; put them into subfolders")
+        if settings.pictures.classes and not facts.names:
+            raise InputError("`classes`: the pictures have none; put them into subfolders")
         self.settings, self.facts = settings, facts
-        self.classes = len(facts.names) if settings.classes else None
-        self.schedule: Schedule = build_schedule(settings.schedule, settings.noise_steps)
-        self.target: Target = build_target(settings.target, facts.deviation)
+        self.classes = len(facts.names) if settings.pictures.classes else None
+        self.schedule: Schedule = build_schedule(
+            settings.diffusion.schedule, settings.diffusion.noise_steps
+        )
+        self.target: Target = build_target(settings.diffusion.target, facts.deviation)
         self.net: nn.Module = build_unet(settings, facts.colors, self.classes)
 
     def denoiser(self, labels: Tensor | None = None, guidance: float = 1.0) -> Denoise:
@@ -84,7 +86,7 @@ class Model:
             InputError: there are labels, and the net knows of no classes.
         """
         if labels is not None and self.classes is None:
-            raise InputError("--label: the model was not trained with --classes")
+            raise InputError("`label`: the model was not trained with `classes`")
 
         def told(labels: Tensor | None) -> Denoiser:
             return Denoiser(self.net, self.schedule, self.target, labels)
@@ -166,9 +168,5 @@ def load_run(path: Path) -> Run:
 
 
 def _read_settings(values: dict[str, Any]) -> TrainSettings:
-    known = {field.name for field in fields(TrainSettings)}
-    strangers = sorted(set(values) - known)
-    if strangers:
-        raise ValueError(f"unknown setting {strangers[0]!r}")
-    values["out"], values["channels"] = Path(values["out"]), tuple(values["channels"])
-    return TrainSettings(**values)
+    values["channels"] = tuple(values["channels"])
+    return ddpm_settings(**values)

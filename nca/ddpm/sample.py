@@ -51,7 +51,7 @@ def sample(settings: SampleSettings) -> Sampled:
     run = load_run(settings.run)
     movie = Movie() if settings.out.suffix.lower() in MOVIES else None
     if movie is not None and settings.n > settings.batch_size:
-        raise InputError(f"--n {settings.n}: a movie shows one batch; --batch-size {settings.n}")
+        raise InputError(f"`n` {settings.n}: a movie shows one batch; `batch_size` {settings.n}")
     pictures = draw_samples(run, settings, movie)
     if movie is not None:
         write_movie(settings.out, movie.frames(pictures), fps=10)
@@ -73,9 +73,9 @@ def check_output(settings: SampleSettings) -> None:
     out = settings.out
     there = any(out.iterdir()) if out.is_dir() else out.exists()
     if there and not settings.overwrite:
-        raise InputError(f"--out {out}: is there already; use --overwrite")
+        raise InputError(f"`out` {out}: is there already; use `overwrite`")
     if out.suffix and not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {out.parent}")
+        raise InputError(f"`out` {out}: there is no folder {out.parent}")
 
 
 def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None) -> Tensor:
@@ -154,7 +154,7 @@ def _labels(
         return (torch.tensor(part) + settings.seed).to(device) % model.classes
     names = model.facts.names
     if model.classes is None:
-        raise InputError(f"--label {settings.label}: the model was not trained with --classes")
+        raise InputError(f"`label` {settings.label}: the model was not trained with `classes`")
     if settings.label not in names:
-        raise InputError(f"--label {settings.label}: must be one of {', '.join(names)}")
+        raise InputError(f"`label` {settings.label}: must be one of {', '.join(names)}")
     return torch.full((len(part),), names.index(settings.label), device=device)

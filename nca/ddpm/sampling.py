@@ -36,7 +36,7 @@ def noise_levels(
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
         raise InputError(
-            f"--strength {strength}: must be above {least:.3f}, the least noise there is"
+            f"`strength` {strength}: must be above {least:.3f}, the least noise there is"
         )
     if spacing == "time":
         levels = even_levels(schedule, steps, highest)

@@ -1,14 +1,16 @@
-"""Every setting of diffusion models, in one place, without heavy imports."""
+"""Settings of diffusion models, in groups, without heavy imports."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from nca.errors import InputError
+from nca.options import Between, Bounded, of_preset, override
+from nca.training.settings import Limits, RunSettings
 
-Preset = Literal["small", "lesson"]
+Preset = Literal["small", "lesson20", "lesson"]
 ScheduleName = Literal["linear", "cosine", "sigmoid", "karras"]
 TargetName = Literal["noise", "image", "v", "edm"]
 TimesName = Literal["uniform", "stratified", "loss"]
@@ -17,7 +19,84 @@ SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmp
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class DataSettings(Bounded):
+    """How the pictures are used."""
+
+    size: Annotated[int | None, Between(8, 1024)] = None
+    """Side that pictures are scaled to; by default unchanged (IDX) or 32."""
+    classes: bool = False
+    """Condition the network on the class of a picture, so that samples of one can be drawn."""
+    held_out: Annotated[float, Between(0, 0.9)] = 0.25
+    """Fraction of the pictures that is not trained on: the reference of FID and KID."""
+    batch_size: Annotated[int, Between(1, 65536)] = 64
+    """Pictures per iteration."""
+    workers: Annotated[int, Between(0, 64)] = 0
+    """Processes that read pictures and add noise; 0: the training process does."""
+
+
+@dataclass(frozen=True)
+class DiffusionSettings(Bounded):
+    """Noise, and what the network predicts."""
+
+    schedule: ScheduleName = "cosine"
+    """Noise schedule: linear (Ho 2020), cosine (Nichol 2021), sigmoid (Jabri 2022), or karras
+    (Karras 2022: a log-normal noise level instead of a time)."""
+    noise_steps: Annotated[int, Between(2, 10_000)] = 1000
+    """T, the number of times; no effect on karras."""
+    target: TargetName = "v"
+    """Prediction of the network: the noise, the image, v (Salimans 2022), or edm (Karras 2022)."""
+    times: TimesName = "stratified"
+    """How the times of a batch are drawn: uniform, stratified (evenly spread), or loss (more often
+    where the loss is large, Nichol 2021)."""
+    weights: WeightsName = "min-snr"
+    """Weights of the loss by time: none, or min-snr (Hang 2023)."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings(Bounded):
+    """The U-Net."""
+
+    channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
+    """Width of each level; each level has half the resolution of the previous one."""
+    layers: Annotated[int, Between(1, 8)] = 1
+    """Residual blocks per level."""
+    groups: Annotated[int, Between(1, 64)] = 8
+    """Groups of the normalization."""
+    attention: Annotated[int, Between(0)] = 1
+    """Number of levels with attention, coarsest first."""
+    patch: Annotated[int, Between(1, 16)] = 2
+    """Side of the patches of pixels that the network sees as one pixel."""
+
+    def __post_init__(self) -> None:
+        """Check values, and that they fit together."""
+        super().__post_init__()
+        if not self.channels:
+            raise InputError("`channels`: must be one or more widths")
+        if self.attention > len(self.channels):
+            raise InputError(f"`attention` {self.attention}: must be 0 to {len(self.channels)}")
+        for width in self.channels:
+            if width % self.groups:
+                raise InputError(
+                    f"`channels` {width}: must be a multiple of `groups` {self.groups}"
+                )
+
+
+@dataclass(frozen=True)
+class OptimizerSettings(Bounded):
+    """Adam and precision."""
+
+    learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
+    """Peak learning rate."""
+    find_rate: bool = False
+    """Only search for a learning rate: write the curve and a suggestion."""
+    ema: Annotated[float, Between(0, 0.99999)] = 0.999
+    """Decay of the averaged weights that samples are drawn with; 0: no average."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Precision of the layers; float16 needs a GPU."""
+
+
+@dataclass(frozen=True)
+class TrainSettings(Bounded):
     """Train a diffusion model on a set of pictures.
 
     The result is a folder with a checkpoint that everything else needs, samples, a movie of them
@@ -25,112 +104,29 @@ class TrainSettings:
     """
 
     data: str
-    """The pictures: builtin (drawn by code), fashion or mnist (fetched once), or a folder of IDX
+    """Pictures: builtin (drawn by code), fashion or mnist (downloaded once), or a folder of IDX
     files or of pictures; its subfolders, if it has some, are classes."""
     out: Path
-    """Folder for the results; it is made, and never overwritten without --overwrite."""
+    """Output folder."""
     preset: Preset = "small"
-    """Where the other settings start from: small (for two cores), or lesson: the U-Net and the
-    schedule of fast.ai's notebook 17 (for a GPU)."""
-    size: int | None = None
-    """Side that pictures are scaled to; by default as they are (IDX) or 32."""
-    classes: bool = False
-    """Tell the net the class of a picture, so that one can be asked for."""
-    held_out: float = 0.25
-    """Part of the pictures that is not trained on: reference of FID and KID."""
-
-    schedule: ScheduleName = "cosine"
-    """How much noise there is at a time: linear (Ho 2020), cosine (Nichol 2021), sigmoid (Jabri
-    2022), or karras (Karras 2022: a log-normal noise level instead of a time)."""
-    noise_steps: int = 1000
-    """T, the times there are; without effect on karras."""
-    target: TargetName = "v"
-    """What the net is to predict: the noise, the image, v (Salimans 2022), or edm (Karras 2022)."""
-    times: TimesName = "stratified"
-    """How the times of a batch are drawn: uniform, stratified (evenly spread), or loss (more often
-    where the loss is large, Nichol 2021)."""
-    weights: WeightsName = "min-snr"
-    """How the loss is weighed by time: none, or min-snr (Hang 2023)."""
-
-    channels: tuple[int, ...] = (32, 64)
-    """Width of each level of the U-Net; each is half as large as the one before."""
-    layers: int = 1
-    """Residual blocks of a level."""
-    groups: int = 8
-    """Groups of the normalization."""
-    attention: int = 1
-    """How many of the coarsest levels have attention."""
-    patch: int = 2
-    """Side of the patches of pixels that are the net's pixels; 1: the pixels themselves."""
-
-    minutes: float = 20.0
-    """Training time; without effect when --iterations is given."""
-    iterations: int | None = None
-    """Train this many iterations instead of a time: the same seed then gives the same bits."""
-    batch_size: int = 64
-    """Pictures per iteration."""
-    learning_rate: float = 2e-3
-    """Of Adam, at its highest."""
-    find_rate: bool = False
-    """Only search for a learning rate: write the curve and a suggestion."""
-    ema: float = 0.999
-    """Decay of the averaged weights that samples are drawn with; 0: no average."""
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the layers; float16 needs a GPU."""
-    workers: int = 0
-    """Processes that read and noise; 0: none beside the one that trains."""
-    seed: int = 0
-    """Of all that is drawn at random."""
-    resume: bool = False
-    """Go on from the checkpoint in the folder."""
-    overwrite: bool = False
-    """Replace the results in the folder."""
-    quiet: bool = False
-    """Plain lines instead of a progress bar."""
+    """Defaults of the other settings: small (for two cores), or lesson20: U-Net and schedule of
+    fast.ai's notebook 17 (for a GPU)."""
+    limits: Limits = field(default_factory=lambda: Limits(minutes=20.0))
+    run: RunSettings = field(default_factory=RunSettings)
+    pictures: DataSettings = field(default_factory=DataSettings)
+    diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
+    net: NetworkSettings = field(default_factory=NetworkSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        bounds: dict[str, tuple[float, float]] = {
-            "size": (8, 1024),
-            "held_out": (0, 0.9),
-            "noise_steps": (2, 10_000),
-            "layers": (1, 8),
-            "groups": (1, 64),
-            "attention": (0, len(self.channels)),
-            "patch": (1, 16),
-            "minutes": (0.01, 10_000),
-            "iterations": (1, 100_000_000),
-            "batch_size": (1, 65536),
-            "learning_rate": (1e-8, 1),
-            "ema": (0, 0.99999),
-            "workers": (0, 64),
-        }
-        for name, (least, most) in bounds.items():
-            check(name, getattr(self, name), least, most)
-        if not self.channels or min(self.channels) < 1:
-            raise InputError(f"--channels {self.channels}: must be one or more widths above 0")
-        for width in self.channels:
-            if width % self.groups:
-                raise InputError(
-                    f"--channels {width}: must be a multiple of --groups {self.groups}"
-                )
-        if self.times == "loss" and self.workers:
-            raise InputError("--times loss: the workers would not learn of the loss; --workers 0")
-
-
-def check(name: str, value: float | None, least: float, most: float) -> None:
-    """Refuse a value out of range; None is always in it.
-
-    Raises:
-        InputError: it is not.
-    """
-    if value is not None and not least <= value <= most:
-        flag = "--" + name.replace("_", "-")
-        raise InputError(f"{flag} {value}: must be {least:g} to {most:g}")
+        """Check values."""
+        super().__post_init__()
+        if self.diffusion.times == "loss" and self.pictures.workers:
+            raise InputError("`times` loss: worker processes do not know the loss; use `workers` 0")
 
 
 @dataclass(frozen=True)
-class SampleSettings:
+class SampleSettings(Bounded):
     """Draw pictures with a trained diffusion model.
 
     Picture i depends on seed + i alone, not on how many are drawn.
@@ -141,38 +137,38 @@ class SampleSettings:
     out: Path
     """A picture of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder for single
     pictures."""
-    n: int = 64
+    n: Annotated[int, Between(1, 1_000_000)] = 64
     """How many."""
     sampler: SamplerName = "dpmpp"
     """How: ddpm, ddpm-skip (the net is asked every third time), ddim, euler, heun, lms, dpmpp."""
-    steps: int = 20
+    steps: Annotated[int, Between(1, 10_000)] = 20
     """Noise levels that are gone through; each is one call of the net, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
     """Of the noise levels: evenly in time (auto for ddpm and ddim), or as in Karras 2022."""
-    eta: float = 0.0
+    eta: Annotated[float, Between(0, 1)] = 0.0
     """For ddim: how random it is, 0 (not at all) to 1 (as ddpm)."""
-    churn: float = 0.0
+    churn: Annotated[float, Between(0, 1000)] = 0.0
     """For heun: how much noise is added on the way."""
     seed: int = 0
     """Of the first picture; the next has the next seed."""
-    batch_size: int = 64
+    batch_size: Annotated[int, Between(1, 65536)] = 64
     """Pictures at a time."""
     label: str | None = None
     """Class that is asked for, of a model trained with --classes; by default all in turn."""
-    guidance: float = 1.0
+    guidance: Annotated[float, Between(0, 100)] = 1.0
     """How strongly the class is insisted on; 1: as trained."""
 
     style: Path | None = None
     """A picture whose style the samples take on."""
-    style_weight: float = 1.0
+    style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """How strongly."""
-    style_size: int = 64
+    style_size: Annotated[int, Between(8, 1024)] = 64
     """Side that the style picture is scaled to: smaller makes finer strokes."""
     like: Path | None = None
     """A picture whose structure is kept: image to image."""
-    like_weight: float = 1.0
+    like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """How strongly."""
-    strength: float = 1.0
+    strength: Annotated[float, Between(0.01, 1)] = 1.0
     """How much of the picture of --like may change: 1 starts from noise alone, 0.3 from the picture
     with little noise."""
     features: str = "builtin"
@@ -181,29 +177,16 @@ class SampleSettings:
     """Replace what is there."""
 
     def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        bounds: dict[str, tuple[float, float]] = {
-            "n": (1, 1_000_000),
-            "steps": (1, 10_000),
-            "eta": (0, 1),
-            "churn": (0, 1000),
-            "batch_size": (1, 65536),
-            "guidance": (0, 100),
-            "style_weight": (0, 1000),
-            "style_size": (8, 1024),
-            "like_weight": (0, 1000),
-            "strength": (0.01, 1),
-        }
-        for name, (least, most) in bounds.items():
-            check(name, getattr(self, name), least, most)
+        """Check values."""
+        super().__post_init__()
         if self.like is None and self.strength < 1:
             raise InputError(
-                f"--strength {self.strength}: needs the picture of --like to start from"
+                f"`strength` {self.strength}: needs the picture of `like` to start from"
             )
 
 
 @dataclass(frozen=True)
-class FidSettings:
+class FidSettings(Bounded):
     """Measure how far samples are from pictures that the model has not seen: FID and KID.
 
     With the features of a small classifier trained on the spot, so the numbers compare models of
@@ -212,55 +195,59 @@ class FidSettings:
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training, or its checkpoint."""
-    n: int = 2048
+    n: Annotated[int, Between(8, 1_000_000)] = 2048
     """Samples, and real pictures beside them, of a repeat."""
-    repeats: int = 3
+    repeats: Annotated[int, Between(2, 1000)] = 3
     """Independent sets of samples; the interval comes from their spread."""
     sampler: SamplerName = "dpmpp"
     """As in nca ddpm sample."""
-    steps: int = 20
+    steps: Annotated[int, Between(1, 10_000)] = 20
     """As in nca ddpm sample."""
     features: str = "classifier"
     """classifier (trained on the spot), vgg19, or a .safetensors file with torchvision's names."""
     data: str | None = None
     """Where the pictures are now; by default where they were for the training."""
-    batch_size: int = 64
+    batch_size: Annotated[int, Between(1, 65536)] = 64
     """Pictures at a time."""
     seed: int = 0
     """Of the samples and of the choice of real ones."""
     json: Path | None = None
     """Write all figures to this file."""
 
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        bounds: dict[str, tuple[float, float]] = {
-            "n": (8, 1_000_000),
-            "repeats": (2, 1000),
-            "steps": (1, 10_000),
-            "batch_size": (1, 65536),
-        }
-        for name, (least, most) in bounds.items():
-            check(name, getattr(self, name), least, most)
 
-
-# Stand-ins, so that a preset is a complete set of settings; the command line demands real ones.
-_small = TrainSettings(data="", out=Path())
-
-PRESETS: dict[Preset, TrainSettings] = {
-    "small": _small,
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {},
     # https://github.com/fastai/course22p2, notebook 17, with its 16-bit run's batch size and rate.
-    "lesson": replace(
-        _small,
-        preset="lesson",
-        schedule="linear",
-        target="noise",
-        times="uniform",
-        weights="none",
-        channels=(16, 32, 64, 128),
-        layers=2,
-        attention=3,
-        patch=1,
-        batch_size=512,
-        learning_rate=1e-2,
-    ),
+    "lesson20": {
+        "schedule": "linear",
+        "target": "noise",
+        "times": "uniform",
+        "weights": "none",
+        "channels": (16, 32, 64, 128),
+        "layers": 2,
+        "attention": 3,
+        "patch": 1,
+        "batch_size": 512,
+        "learning_rate": 1e-2,
+    },
 }
+
+
+PRESETS["lesson"] = PRESETS["lesson20"]  # as it was spelled at first
+
+
+def ddpm_settings(
+    data: str | Path, out: str | Path, preset: str = "small", **values: Any
+) -> TrainSettings:
+    """Settings from Python: a preset with some values changed.
+
+    Args:
+        data, out: see :class:`TrainSettings`.
+        preset: what the other values start from.
+        values: of any field of any group, by its name.
+
+    Raises:
+        InputError: a value is out of bounds.
+        TypeError: there is no field of a name.
+    """
+    return override(TrainSettings(str(data), Path(out)), of_preset(PRESETS, preset) | values)

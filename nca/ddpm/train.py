@@ -59,7 +59,7 @@ WORTH_A_LOOK = {
     "denoising.webp": "how some of them appeared out of noise",
     "training.webp": "the same samples while the net learned",
     CHECKPOINT: "the model: nca ddpm sample, nca ddpm fid, --resume",
-    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+    "loss.png": "loss curves (raw values in metrics.jsonl)",
 }
 LIMITS = ("out", "minutes", "iterations", "find_rate", "resume", "overwrite", "quiet")
 WARM_UP = 100  # iterations until the rate is at its highest
@@ -97,14 +97,14 @@ def train(settings: TrainSettings) -> Trained:
         InputError: the pictures, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    pictures = read_pictures(settings.data, settings.size)
+    pictures = read_pictures(settings.data, settings.pictures.size)
     engine = _engine(settings)
     training = DDPMTraining(settings, pictures, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if state is not None:
         training.learner.load_state_dict(state)
-    if settings.find_rate:
+    if settings.optimizer.find_rate:
         return training.search_rate()
     training.fit()
     if engine.rank > 0:
@@ -128,35 +128,35 @@ class DDPMTraining:
         self, settings: TrainSettings, pictures: Pictures, engine: Engine | None = None
     ) -> None:
         self.settings, engine = settings, engine or _engine(settings)
-        learned, held_out = split(pictures, settings.held_out, settings.seed)
+        learned, held_out = split(pictures, settings.pictures.held_out, settings.run.seed)
         self.model = Model(settings, Facts.of(pictures))
         model = self.model
         # The order of the pictures is the same in all processes; noise and times are not.
-        seed_generators(settings.seed + 7919 * engine.rank)
+        seed_generators(settings.run.seed + 7919 * engine.rank)
         times = _times(settings, model)
         noisify = Noisify(
             model.schedule,
             model.target,
             times,
-            min_snr=settings.weights == "min-snr",
+            min_snr=settings.diffusion.weights == "min-snr",
             classes=model.classes,
         )
         loader = build_loader(
             learned,
             noisify,
-            settings.batch_size,
-            seed=settings.seed,
-            workers=settings.workers,
+            settings.pictures.batch_size,
+            seed=settings.run.seed,
+            workers=settings.pictures.workers,
             rank=engine.rank,
         )
         if not len(loader) >= engine.processes:
             raise InputError(
-                f"--data {settings.data}: {len(learned)} pictures to train on are not a batch of "
-                f"{settings.batch_size} for each of {engine.processes} processes"
+                f"`data` {settings.data}: {len(learned)} pictures to train on are not a batch of "
+                f"{settings.pictures.batch_size} for each of {engine.processes} processes"
             )
-        self.ema = EMA(settings.ema)
+        self.ema = EMA(settings.optimizer.ema)
         self.metrics = Metrics(settings.out)
-        title = f"{Path(settings.data).name}, {settings.target}"
+        title = f"{Path(settings.data).name}, {settings.diffusion.target}"
         callbacks: list[Callback] = [
             core.Schedule(warm_up_then_cosine(WARM_UP, FINAL_RATE)),
             NaNGuard(),
@@ -164,7 +164,7 @@ class DDPMTraining:
             self.ema,
             self.metrics,
             About(settings, model.facts),
-            Progress(quiet=settings.quiet),
+            Progress(quiet=settings.run.quiet),
             core.Pictures(
                 self._snapshot,
                 movie=settings.out / "training.webp",
@@ -183,7 +183,9 @@ class DDPMTraining:
             model.net,
             loader,
             Supervised(noise_loss, noisify.n_inputs, "noise"),
-            torch.optim.Adam(model.net.parameters(), settings.learning_rate, betas=(0.9, 0.99)),
+            torch.optim.Adam(
+                model.net.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)
+            ),
             engine=engine,
             callbacks=callbacks,
             valid_batches=self._validation(held_out, noisify) if len(held_out) else None,
@@ -198,17 +200,17 @@ class DDPMTraining:
             classes=noisify.classes,
         )
         some = held_out.take(torch.arange(min(VALIDATED, len(held_out))))
-        return build_loader(some, plain, self.settings.batch_size, seed=0, shuffle=False)
+        return build_loader(some, plain, self.settings.pictures.batch_size, seed=0, shuffle=False)
 
     def fit(self) -> None:
         """Train, by iterations if their number is set, else by time."""
         settings = self.settings
         if self.learner.engine.rank == 0:
             write_settings(settings)
-        if settings.iterations is not None:
-            self.learner.fit(iterations=settings.iterations)
+        if settings.limits.iterations is not None:
+            self.learner.fit(iterations=settings.limits.iterations)
         else:
-            self.learner.fit(minutes=settings.minutes)
+            self.learner.fit(minutes=settings.limits.minutes)
 
     def search_rate(self) -> Trained:
         """Search for a learning rate; nothing is trained."""
@@ -258,18 +260,18 @@ class DDPMTraining:
 
 
 def _times(settings: TrainSettings, model: Model) -> Times:
-    if settings.times == "loss":
+    if settings.diffusion.times == "loss":
         return ByLoss(model.schedule)
-    return Stratified() if settings.times == "stratified" else Uniform()
+    return Stratified() if settings.diffusion.times == "stratified" else Uniform()
 
 
 def _engine(settings: TrainSettings) -> Engine:
     if process_count() > 1:
-        return launched(bfloat16=settings.precision == "bfloat16")
-    if settings.precision == "float32":
+        return launched(bfloat16=settings.optimizer.precision == "bfloat16")
+    if settings.optimizer.precision == "float32":
         return Engine()
     cuda = torch.cuda.is_available()
-    if settings.precision == "float16" and not cuda:
-        raise InputError("--precision float16: needs a GPU; use float32 or bfloat16")
-    dtype = torch.float16 if settings.precision == "float16" else torch.bfloat16
+    if settings.optimizer.precision == "float16" and not cuda:
+        raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")
+    dtype = torch.float16 if settings.optimizer.precision == "float16" else torch.bfloat16
     return Autocast("cuda" if cuda else "cpu", dtype)

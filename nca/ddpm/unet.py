@@ -91,13 +91,13 @@ def init_ddpm(model: Any) -> None:
 def build_unet(settings: TrainSettings, colors: int, classes: int | None) -> UNet:
     """The U-Net of the settings, with weights drawn from its seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.run.seed)
         return UNet(
             colors,
-            settings.channels,
-            layers=settings.layers,
-            groups=settings.groups,
-            attention=settings.attention,
-            patch=settings.patch,
+            settings.net.channels,
+            layers=settings.net.layers,
+            groups=settings.net.groups,
+            attention=settings.net.attention,
+            patch=settings.net.patch,
             classes=classes,
         )

@@ -12,8 +12,10 @@ from nca.export.component import export_component
 from nca.export.hosts import TARGETS
 from nca.export.html import export_html
 from nca.export.settings import ExportOptions
+from nca.losses.build import build_loss
 from nca.losses.pretrained import fetched
-from nca.losses.texture import TextureLoss, build_texture_loss
+from nca.losses.settings import LossSettings
+from nca.losses.term import Term
 from nca.rulefile import RuleFile
 
 LOSS_SEED = 20_260_131
@@ -23,7 +25,7 @@ Size = dict[str, int]
 
 def build_losses(
     target: Tensor, more: Sequence[str] = (), *, torus: bool = True
-) -> dict[str, TextureLoss]:
+) -> dict[str, Term]:
     """Losses by feature set and statistic, of every feature set that can be had here.
 
     Args:
@@ -39,7 +41,8 @@ def build_losses(
         # Raw patches are compared as distributions; their Gram matrix knows only covariances.
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
-        loss = build_texture_loss(target, features, statistic, generator, torus=torus)
+        settings = LossSettings(features=features, statistic=statistic)
+        loss = build_loss(target, settings, generator, torus=torus)
         label = Path(features).stem if features.endswith(".safetensors") else features
         result[f"{label}, {statistic}"] = loss
     return result

@@ -20,7 +20,7 @@ from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
 from nca.files import write_atomically
 from nca.images import read_texture
-from nca.losses.texture import TextureLoss
+from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
 
 Figures = dict[str, Any]
@@ -60,7 +60,7 @@ class Measured:
 
     target: Tensor
     distance: PatchDistance
-    losses: dict[bool, dict[str, TextureLoss]]
+    losses: dict[bool, dict[str, Term]]
 
 
 def evaluate(settings: EvalSettings) -> list[Evaluation]:
@@ -200,7 +200,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
     return Evaluation(name, figures, pictures)
 
 
-def _losses(losses: dict[str, TextureLoss], moment: Moment) -> Figures:
+def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
     """Loss of a picture by feature set and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}

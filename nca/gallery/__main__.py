@@ -5,7 +5,6 @@ beautiful ones belong here. What is there already is not made again.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from nca.errors import InputError
@@ -13,7 +12,7 @@ from nca.evaluation.report import evaluate
 from nca.evaluation.settings import EvalSettings
 from nca.pictures import PICTURES, picture_path
 from nca.rulefile import load_rule, save_rule
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
@@ -31,9 +30,9 @@ def main(out: Path, names: list[str]) -> None:
         if not rule.exists():
             run = out / "runs" / name
             # Float32 is the same work on every machine.
-            settings = replace(
-                PRESETS["full"], picture=picture_path(name), out=run, iterations=ITERATIONS,
-                precision="float32", overwrite=True,
+            settings = train_settings(
+                picture_path(name), run, "full", iterations=ITERATIONS, precision="float32",
+                overwrite=True,
             )  # fmt: skip
             train(settings)
             file = load_rule(run / RULE)

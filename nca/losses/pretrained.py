@@ -98,7 +98,7 @@ def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
             f"cannot fetch {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
-            f"--features builtin needs no download, or give the path of a .safetensors file"
+            f"`features` builtin needs no download, or give the path of a .safetensors file"
         ) from error
     except RuntimeError as error:  # torch.hub's word for a hash that does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error

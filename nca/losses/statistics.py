@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nca.errors import InputError
+
 
 class Statistic(ABC):
     """Compares features of shape [B, N, h, w] with those of a target, of whatever size.
@@ -237,6 +239,7 @@ class SlicedTransport(Statistic):
         return torch.cat(parts, 2)
 
 
+# By name; some need random numbers.
 STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {
     "gram": lambda _: Gram(),
     "wasserstein": lambda _: Wasserstein(),
@@ -244,3 +247,14 @@ STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {
     "moments": lambda _: Moments(),
     "lesson20": lambda _: LessonGram(),
 }
+
+
+def build_statistic(name: str, generator: torch.Generator) -> Statistic:
+    """Make a statistic by name.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name not in STATISTICS:
+        raise InputError(f"`statistic` {name}: must be one of {', '.join(STATISTICS)}")
+    return STATISTICS[name](generator)

@@ -10,7 +10,6 @@ terms look at the same features, which are computed once::
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,16 +17,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.losses.features import FeatureExtractor, Features
 from nca.losses.statistics import Statistic, precise
-
-
-class PixelTerm(Protocol):
-    """A part of the loss that needs no features; see :mod:`nca.losses.pixels`."""
-
-    name: str
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] in about [0, 1] -> weighted distance of every picture, [B]."""
-        ...
+from nca.losses.term import Term
 
 
 def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
@@ -148,7 +138,7 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
         raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(layers)}")
 
 
-class StyleLoss:
+class StyleLoss(Term):
     """Every term of a style transfer, from one pass through the features.
 
     Args:
@@ -165,7 +155,7 @@ class StyleLoss:
         *,
         styles: Sequence[StyleTerm] = (),
         content: ContentTerm | None = None,
-        pixels: Sequence[PixelTerm] = (),
+        pixels: Sequence[Term] = (),
         torus: bool = False,
     ) -> None:
         self.features, self.styles, self.content = features, styles, content
@@ -187,7 +177,9 @@ class StyleLoss:
                 losses |= style(layers)
             if self.content is not None:
                 losses |= self.content(layers)
-        return losses | {term.name: term(images) for term in self.pixels}
+        for term in self.pixels:
+            losses |= term(images)
+        return losses
 
 
 def select(features: Tensor, region: Tensor | None) -> Tensor:

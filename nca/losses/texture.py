@@ -1,28 +1,29 @@
-"""The distance of pictures from a texture, and the price of a state that overflows."""
+"""The distance of images from a texture, and the penalty on a state that overflows."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor
-from nca.losses.statistics import STATISTICS, Statistic
+from nca.losses.statistics import Statistic
 from nca.losses.style import StyleTerm, describe
+from nca.losses.term import Term
 
 
-class TextureLoss:
-    """Distance of pictures from the texture of a target, layer by layer.
+class TextureLoss(Term):
+    """Distance of images from the texture of a target: features, compared by a statistic.
 
     Args:
         target: [1, 3, H, W] in [0, 1].
-        features: the layers that are compared.
-        statistic: what is compared of each.
-        weights: of layers by name; 1 where not named.
-        torus: whether the pictures, not the target, live on a torus.
+        features: layers that are compared.
+        statistic: how each layer is compared.
+        weights: weights by layer name, 1 by default.
+        torus: whether the images, not the target, wrap.
+        name: prefix of the names of the layers.
 
     Raises:
-        InputError: a weight names a layer that there is not.
+        InputError: a weight names a layer that does not exist.
     """
 
     def __init__(
@@ -33,58 +34,22 @@ class TextureLoss:
         *,
         weights: Mapping[str, float] | None = None,
         torus: bool = True,
+        name: str = "texture",
     ) -> None:
         self.features, self.torus, self.device = features, torus, target.device
         with torch.no_grad():
             targets = describe(features(target, torus=False), statistic)
-        self.style = StyleTerm(targets, statistic, weights=weights)
+        self.style = StyleTerm(targets, statistic, weights=weights, name=name)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Weighted distance of every picture, by layer.
-
-        Args:
-            images: [B, 3, H, W] in about [0, 1]; moved to where the target is.
-
-        Returns:
-            Name of the layer -> [B].
-        """
+        """Distance of every image by layer, ``NAME/LAYER`` -> [B]."""
         return self.style(self.features(images.to(self.device), torus=self.torus))
 
-
-def build_texture_loss(
-    target: Tensor,
-    features: str,
-    statistic: str,
-    generator: torch.Generator,
-    *,
-    weights: Mapping[str, float] | None = None,
-    torus: bool = True,
-) -> TextureLoss:
-    """Make the loss that names ask for.
-
-    Args:
-        target: [1, 3, H, W] in [0, 1].
-        features: one of :data:`nca.losses.build.FEATURES`, or the path of a ``.safetensors`` file.
-        statistic: a key of :data:`nca.losses.statistics.STATISTICS`.
-        generator: source of whatever the statistic draws at random.
-        weights: of layers by name.
-        torus: whether the pictures live on a torus.
-
-    Raises:
-        InputError: the features cannot be had.
-    """
-    # The lesson took the net as it was trained, with zeros beyond the border.
-    lesson = statistic == "lesson20" and is_pretrained(features)
-    extractor = build_features(features, target, border="zeros" if lesson else "reflect")
-    return TextureLoss(
-        target,
-        extractor,
-        STATISTICS[statistic](generator),
-        weights=weights,
-        torus=torus and not lesson,
-    )
+    def __repr__(self) -> str:
+        features, statistic = type(self.features).__name__, type(self.style.statistic).__name__
+        return f"TextureLoss({features}, {statistic})"
 
 
 def overflow(state: Tensor) -> Tensor:
-    """How far a state leaves [-1, 1], mean over all values: what keeps a rule from blowing up."""
+    """Mean distance of state values from [-1, 1]: keeps a rule from blowing up."""
     return (state - state.clamp(-1, 1)).abs().mean()

@@ -11,11 +11,12 @@ from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor, Mirrored
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.pretrained import ARCHITECTURES, Pretrained
-from nca.losses.statistics import STATISTICS
-from nca.losses.style import ContentTerm, PixelTerm, StyleLoss, StyleTerm, mixture, relative
+from nca.losses.statistics import build_statistic
+from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, mixture, relative
+from nca.losses.term import Term
 from nca.style.masks import shrink
 from nca.style.scales import Size, resize
-from nca.style.settings import StyleSettings, parse_color
+from nca.style.settings import PixelSettings, StyleSettings, parse_color
 from nca.style.tiles import TiledLoss, cover, describe_tiled
 
 # The layer that tells the content, the first of these that the net has.
@@ -72,20 +73,21 @@ class Losses:
         self, settings: StyleSettings, pictures: Pictures, generator: torch.Generator
     ) -> None:
         self.settings, self.pictures, self.generator = settings, pictures, generator
-        self.statistic = STATISTICS[settings.statistic](generator)
-        self.lesson = settings.statistic == "lesson20"
-        self.with_style = bool(pictures.styles) and settings.style_weight > 0
-        self.with_content = settings.content_weight > 0
+        self.statistic = build_statistic(settings.loss.statistic, generator)
+        self.with_style = bool(pictures.styles) and settings.loss.style_weight > 0
+        self.with_content = settings.loss.content_weight > 0
         self._net: FeatureExtractor | None = None
         self._layers: tuple[Sequence[str], Sequence[str]] = (), ()
         longest = max(pictures.content.shape[-2:])
-        if self.with_style and longest > settings.tile and not self.statistic.mergeable:
+        if self.with_style and longest > settings.scales.tile and not self.statistic.mergeable:
             raise InputError(
-                f"--statistic {settings.statistic} with --tile {settings.tile}: it sorts the "
-                f"features of the whole picture, which cannot be put together from tiles; use "
-                f"gram, wasserstein or moments, or --tile {longest}, which takes more memory"
+                f"`statistic` {settings.loss.statistic} with `tile` {settings.scales.tile}: it "
+                f"sorts the features of the whole picture, which tiles cannot; use gram, "
+                f"wasserstein or moments, or `tile` {longest}, which takes more memory"
             )
-        if not (self.with_style or self.with_content or _pixel_terms(settings, pictures.image)):
+        if not (
+            self.with_style or self.with_content or _pixel_terms(settings.pixels, pictures.image)
+        ):
             raise InputError("every weight is 0: there is nothing to paint for")
 
     def at(self, size: Size) -> StyleLoss | TiledLoss:
@@ -95,7 +97,7 @@ class Losses:
             InputError: the features cannot be had, or a layer or a mask is not usable.
         """
         settings, pictures = self.settings, self.pictures.at(size)
-        loss = StyleLoss(None, pixels=_pixel_terms(settings, pictures.image))
+        loss = StyleLoss(None, pixels=_pixel_terms(settings.pixels, pictures.image))
         if not (self.with_style or self.with_content):
             return loss
         loss.features = features = self._features(pictures)
@@ -104,52 +106,50 @@ class Losses:
             loss.styles = self._style_terms(features, pictures)
         if self.with_content:
             loss.content = self._content_term(features, pictures.content)
-        if max(size) <= settings.tile:
+        if max(size) <= settings.scales.tile:
             return loss
-        return TiledLoss(loss, pictures.content, settings.tile, self.generator)
+        return TiledLoss(loss, pictures.content, settings.scales.tile, self.generator)
 
     def _features(self, pictures: Pictures) -> FeatureExtractor:
-        name = self.settings.features
+        name = self.settings.net.features
         if not is_pretrained(name):
             self._check_sides(None, pictures)
             fitted = sample([pictures.content, *pictures.styles])
-            features = Mirrored(build_features(name, fitted, pooling=self.settings.pooling))
+            features = Mirrored(build_features(name, fitted, pooling=self.settings.net.pooling))
             self._taps(list(features(fitted, torus=False)))
             return features
         if self._net is None:
-            # The lesson took the net as it was trained, with zeros beyond the border.
-            border = "zeros" if self.lesson else "reflect"
             self._net = build_features(
                 name,
                 pictures.content,
                 taps=self._taps,
-                border=border,
-                pooling=self.settings.pooling,
+                border=self.settings.net.border,
+                pooling=self.settings.net.pooling,
             )
         return self._net
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: Pictures) -> None:
-        name = self.settings.features
+        name = self.settings.net.features
         least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
             if min(height, width) < least:
                 raise InputError(
-                    f"a picture is {width}x{height} pixels on a scale, and --features {name} need "
-                    f"{least} or more; take a larger --smallest, or one that is less narrow"
+                    f"a picture is {width}x{height} pixels on a scale, and `features` {name} need "
+                    f"{least} or more; take a larger `smallest`, or one that is less narrow"
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
         """Choose the layers of style and content: those asked for, or the net's usual ones."""
         settings = self.settings
-        for name in (*settings.style_layers, *settings.content_layers):
+        for name in (*settings.net.style_layers, *settings.net.content_layers):
             if name not in names:
                 raise InputError(
-                    f"{settings.features} has no layer {name!r}; it has {', '.join(names)}"
+                    f"{settings.net.features} has no layer {name!r}; it has {', '.join(names)}"
                 )
         usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
-        style = settings.style_layers or [name for name in names if name in usual] or names
-        content = settings.content_layers or [name for name in CONTENT if name in names][:1]
+        style = settings.net.style_layers or [name for name in names if name in usual] or names
+        content = settings.net.content_layers or [name for name in CONTENT if name in names][:1]
         self._layers = style, content or names[-1:]
         chosen = (style if self.with_style else ()), (content if self.with_content else ())
         return tuple(dict.fromkeys(name for layers in chosen for name in layers))
@@ -158,16 +158,20 @@ class Losses:
         settings, statistic = self.settings, self.statistic
         masks: Sequence[Tensor | None] = pictures.masks or [None] * len(pictures.styles)
         described = [
-            describe_tiled(features, style, self._layers[0], statistic, settings.tile, mask)
+            describe_tiled(features, style, self._layers[0], statistic, settings.scales.tile, mask)
             for style, mask in zip(pictures.styles, masks, strict=True)
         ]
-        weights = _of("style", settings.layer_weights)
-        shares = settings.style_weights or [1.0] * len(described)
+        weights = _of("style", settings.loss.layer_weights)
+        shares = settings.loss.style_weights or [1.0] * len(described)
         if not pictures.regions:
             targets = mixture(described, statistic, shares)
             return [
                 StyleTerm(
-                    targets, statistic, weights=weights, weight=settings.style_weight, name="style"
+                    targets,
+                    statistic,
+                    weights=weights,
+                    weight=settings.loss.style_weight,
+                    name="style",
                 )
             ]
         return [
@@ -175,7 +179,7 @@ class Losses:
                 described[i],
                 statistic,
                 weights=weights,
-                weight=settings.style_weight * shares[i] / sum(shares),
+                weight=settings.loss.style_weight * shares[i] / sum(shares),
                 region=region,
                 name=f"style {i + 1}",
             )
@@ -185,32 +189,33 @@ class Losses:
     @torch.no_grad()
     def _content_term(self, features: FeatureExtractor, content: Tensor) -> ContentTerm:
         settings, wanted = self.settings, self._layers[1]
-        weights = _of("content", settings.layer_weights)
-        if max(content.shape[-2:]) > settings.tile:
+        weights = _of("content", settings.loss.layer_weights)
+        if max(content.shape[-2:]) > settings.scales.tile:
             # The loss is tiled, and computes the features again for each tile; a sample tells how
             # large they are.
-            middle = cover(content.shape[-2], content.shape[-1], settings.tile, None)
+            middle = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
             content = middle[len(middle) // 2].cut(content)
         layers = features(content, torus=False)
         kept = {name: layers[name] for name in wanted}
-        if self.lesson:
-            factors = {name: settings.content_weight * weights.get(name, 1.0) for name in kept}
+        weight = settings.loss.content_weight
+        if settings.loss.relative_content:
+            factors = relative(kept, weight, weights)
         else:
-            factors = relative(kept, settings.content_weight, weights)
+            factors = {name: weight * weights.get(name, 1.0) for name in kept}
         return ContentTerm(kept, factors)
 
 
-def _pixel_terms(settings: StyleSettings, image: Tensor) -> list[PixelTerm]:
-    terms: list[PixelTerm] = []
+def _pixel_terms(settings: PixelSettings, image: Tensor) -> list[Term]:
+    terms: list[Term] = []
     if settings.smooth_weight:
-        terms.append(TotalVariation(settings.smooth_weight))
+        terms.append(settings.smooth_weight * TotalVariation())
     if settings.image_weight:
-        terms.append(MatchImage(image, settings.image_weight))
+        terms.append(settings.image_weight * MatchImage(image))
     if settings.color and settings.color_weight:
-        terms.append(OverallColor(parse_color(settings.color), settings.color_weight))
+        terms.append(settings.color_weight * OverallColor(parse_color(settings.color)))
     if settings.palette and settings.palette_weight:
         colors = [parse_color(color) for color in settings.palette]
-        terms.append(Palette(colors, settings.palette_weight))
+        terms.append(settings.palette_weight * Palette(colors))
     return terms
 
 

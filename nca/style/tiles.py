@@ -21,6 +21,7 @@ from nca.errors import InputError
 from nca.losses.features import FeatureExtractor, Features
 from nca.losses.statistics import Statistic
 from nca.losses.style import StyleLoss, StyleTerm, at_layer, describe, mixture
+from nca.losses.term import Term
 
 UNIT = 32  # corners lie on its multiples: whole positions of every layer
 MARGIN = 64
@@ -157,7 +158,7 @@ def counts(region: Tensor | None) -> bool:
     return bool(at_layer(region, height, width).any())
 
 
-class TiledLoss:
+class TiledLoss(Term):
     """A :class:`~nca.losses.style.StyleLoss` whose features are computed tile by tile.
 
     Args:
@@ -175,7 +176,9 @@ class TiledLoss:
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """See :class:`~nca.losses.style.StyleLoss`; of one picture, and only for their sum."""
-        losses = {term.name: term(images) for term in self.loss.pixels}
+        losses: dict[str, Tensor] = {}
+        for term in self.loss.pixels:
+            losses |= term(images)
         if self.loss.features is None:
             return losses
         names, values, gradient = self.value_and_gradient(images.detach())

@@ -18,7 +18,7 @@ from nca.style.losses import Losses, Pictures
 from nca.style.objective import Stylize
 from nca.style.photos import Profile, convert, read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
-from nca.style.settings import Movie, StyleSettings
+from nca.style.settings import Movie, OptimizerSettings, StyleSettings
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -47,7 +47,7 @@ RESULTS = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.
 WORTH_A_LOOK = {
     RESULT: "the picture",
     "stages.png": "how it was painted; as a movie beside it",
-    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+    "loss.png": "loss curves (raw values in metrics.jsonl)",
 }
 LIMITS = ("out", "resume", "overwrite", "quiet")
 SHOWN = 512  # pixels, longer side of the pictures of the way
@@ -86,7 +86,7 @@ def stylize(settings: StyleSettings) -> Styled:
     state = open_folder(settings, RESULTS, LIMITS)
     if state is not None:
         training.learner.load_state_dict(state)
-    if settings.features == "builtin" and not settings.resume:
+    if settings.net.features == "builtin" and not settings.run.resume:
         print(DOWNLOADS, file=sys.stderr)
     write_settings(settings)
     return training.fit()
@@ -105,17 +105,21 @@ class StyleTraining:
     def __init__(self, settings: StyleSettings) -> None:
         self.settings = settings
         device = Device()
-        self.photo, self.profile = read_photo(settings.content, settings.size, enlarge=True)
+        self.photo, self.profile = read_photo(settings.content, settings.scales.size, enlarge=True)
         self.photo = self.photo.to(device.device)
         self.pictures = read_pictures(settings, self.photo, self.profile)
-        generator = torch.Generator().manual_seed(settings.seed)
-        scales = sizes(self.photo.shape[-2], self.photo.shape[-1], settings.smallest)
+        generator = torch.Generator().manual_seed(settings.run.seed)
+        scales = sizes(self.photo.shape[-2], self.photo.shape[-1], settings.scales.smallest)
         self.losses = Losses(settings, self.pictures, generator)
         self.objective = Stylize(generator)
-        model = ImageModel(self._start(scales[0]), settings.box)
-        self.ema = EMA(settings.average) if settings.average else None
+        model = ImageModel(self._start(scales[0]), settings.optimizer.box)
+        self.ema = EMA(settings.optimizer.average) if settings.optimizer.average else None
         self.scales = Scales(
-            scales, settings.first_iterations, settings.iterations, self._prepare, self.ema
+            scales,
+            settings.scales.first_iterations,
+            settings.scales.iterations,
+            self._prepare,
+            self.ema,
         )
         metrics = Metrics(settings.out, every=10)
         callbacks: list[Callback] = [
@@ -123,7 +127,7 @@ class StyleTraining:
             self.scales,
             NaNGuard(),
             metrics,
-            Progress(quiet=settings.quiet),
+            Progress(quiet=settings.run.quiet),
             Plot(metrics, settings.out / "loss.png", settings.content.name),
             Stages(
                 self._snapshot,
@@ -138,7 +142,7 @@ class StyleTraining:
             ),
             Checkpoint(settings.out / CHECKPOINT),
         ]
-        if settings.box == "projection":
+        if settings.optimizer.box == "projection":
             callbacks.append(Project())
         if self.ema is not None:
             callbacks.append(self.ema)
@@ -146,7 +150,7 @@ class StyleTraining:
             model,
             range(self.scales.iterations),
             self.objective,
-            _optimizer(settings, model),
+            _optimizer(settings.optimizer, model),
             engine=_engine(settings),
             callbacks=callbacks,
         )
@@ -180,7 +184,7 @@ class StyleTraining:
             with self.ema.averaged(model):
                 image = model().clone()
         image = image.detach().clamp(0, 1)
-        if self.settings.colors == "luminance":
+        if self.settings.masks.colors == "luminance":
             image = with_colors_of(image, resize(self.photo, (image.shape[-2], image.shape[-1])))
         return image
 
@@ -191,7 +195,7 @@ class StyleTraining:
         self._prepared = scale
         generator = self.objective.generator
         before = generator.get_state()
-        generator.manual_seed(self.settings.seed + scale)
+        generator.manual_seed(self.settings.run.seed + scale)
         with self.learner.engine.precision():
             self.objective.loss = loss = self.losses.at(self.scales.sizes[scale])
             if scale == 0 and self.pictures.regions:
@@ -200,11 +204,11 @@ class StyleTraining:
         generator.set_state(before)
 
     def _start(self, size: Size) -> Tensor:
-        start, settings = self.settings.start, self.settings
+        start, settings = self.settings.initial.start, self.settings
         styles = self.pictures.styles
         if start.startswith("style") and not styles:
-            raise InputError(f"--start {start}: there is no style; take content, noise or gray")
-        generator = torch.Generator().manual_seed(settings.seed)
+            raise InputError(f"`start` {start}: there is no style; take content, noise or gray")
+        generator = torch.Generator().manual_seed(settings.run.seed)
         if start == "noise":
             return torch.rand(1, 3, *size, generator=generator).to(self.photo)
         if start == "style-noise":
@@ -219,10 +223,10 @@ class StyleTraining:
         else:
             photo, _ = read_photo(Path(start), max(size), enlarge=True)
             image = resize(photo.to(self.photo), size)
-        if not settings.start_noise:
+        if not settings.initial.start_noise:
             return image
         noise = torch.randn(1, 3, *size, generator=generator).to(image)
-        return (image + settings.start_noise * noise).clamp(0, 1)
+        return (image + settings.initial.start_noise * noise).clamp(0, 1)
 
     def _snapshot(self, _: Learner) -> Image.Image:
         height, width = self.photo.shape[-2:]
@@ -238,38 +242,35 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> P
         InputError: a file is not usable.
     """
     size = (photo.shape[-2], photo.shape[-1])
-    side = max(8, round(settings.size * settings.style_scale))
+    side = max(8, round(settings.scales.size * settings.masks.style_scale))
     styles = [read_style(path, side, profile).to(photo) for path in settings.styles]
     content = photo
-    if settings.colors == "luminance":
+    if settings.masks.colors == "luminance":
         content = gray(photo)
         styles = [match_luminance(style, photo) for style in styles]
-    elif settings.colors == "linear":
+    elif settings.masks.colors == "linear":
         styles = [transfer_colors(style, photo) for style in styles]
     image = content
-    if settings.image is not None:
-        image = resize(read_style(settings.image, max(size), profile).to(photo), size)
-    regions = [read_mask(path, size).to(photo.device) for path in settings.content_masks]
+    if settings.pixels.image is not None:
+        image = resize(read_style(settings.pixels.image, max(size), profile).to(photo), size)
+    regions = [read_mask(path, size).to(photo.device) for path in settings.masks.content_masks]
     masks = [
         read_mask(path, (style.shape[-2], style.shape[-1])).to(photo.device)
-        for path, style in zip(settings.style_masks, styles, strict=False)
+        for path, style in zip(settings.masks.style_masks, styles, strict=False)
     ]
     return Pictures(content, styles, image, regions, masks)
 
 
-def _optimizer(settings: StyleSettings, model: ImageModel) -> torch.optim.Optimizer:
+def _optimizer(settings: OptimizerSettings, model: ImageModel) -> torch.optim.Optimizer:
     if settings.optimizer == "lbfgs":
         return LBFGS(model.parameters())
-    if settings.preset == "lesson20":
-        return torch.optim.Adam(model.parameters(), settings.learning_rate)
-    # A pixel's gradient gets smaller as there are more of them: the usual 1e-8 would be much.
     return torch.optim.Adam(
-        model.parameters(), settings.learning_rate, betas=(0.9, 0.99), eps=1e-14
+        model.parameters(), settings.learning_rate, betas=settings.betas, eps=settings.epsilon
     )
 
 
 def _engine(settings: StyleSettings) -> Engine:
-    wanted = settings.precision
+    wanted = settings.optimizer.precision
     if wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast()):
         return Autocast()
     return Engine()

@@ -162,7 +162,7 @@ def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
     """
     if not is_pretrained(settings.features):
         raise InputError(
-            f"--features {settings.features}: only a trained net looks for anything; take vgg16, "
+            f"`features` {settings.features}: only a trained net looks for anything; take vgg16, "
             f"vgg19, squeezenet1_1, or a .safetensors file"
         )
     gray = torch.full((1, 3, settings.size, settings.size), 0.5)
@@ -170,6 +170,6 @@ def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
     count = features(gray[..., :32, :32], torus=False)[settings.layer].shape[1]
     if settings.channel >= count:
         raise InputError(
-            f"--channel {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"
+            f"`channel` {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"
         )
     return features

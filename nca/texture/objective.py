@@ -1,45 +1,48 @@
-"""The objective of a texture rule: after some steps, look like the target and do not overflow."""
+"""The objective of a rule: unroll it over a batch of the pool, and measure the distance."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from nca.losses.texture import TextureLoss, overflow
+from nca.losses.texture import overflow
 from nca.rule import Rule
 from nca.texture.pool import Draw, blown_up
-from nca.texture.settings import TrainSettings
 from nca.training.objective import Objective
-from nca.unroll import unroll
+from nca.unroll import Backend, unroll
+
+if TYPE_CHECKING:
+    from nca.texture.tasks.base import Task
 
 
-class GrowTexture(Objective):
-    """Unroll the rule over a batch of the pool and compare its colours with the target's.
+class Grow(Objective):
+    """Unroll the rule; lose the task's distance, and the overflow.
 
     Args:
-        rule: whose colour map is used.
-        texture_loss: the distance from the target.
-        settings: weights of the terms, and whether gradients are capped.
+        task: defines the distance.
+        overflow_weight: weight of the penalty on state values outside [-1, 1].
+        cap: whether the gradients of the distance are capped, see :func:`cap_gradients`.
+        backend: computes the steps.
     """
 
-    def __init__(self, rule: Rule, texture_loss: TextureLoss, settings: TrainSettings) -> None:
-        self.rule, self.texture_loss, self.settings = rule, texture_loss, settings
+    def __init__(
+        self, task: "Task", *, overflow_weight: float, cap: bool = False, backend: Backend = "auto"
+    ) -> None:
+        self.task, self.overflow_weight = task, overflow_weight
+        self.cap, self.backend = cap, backend
 
     def predict(self, model: nn.Module, batch: Draw) -> Tensor:
         """States after the steps of the batch, [B, C, H, W]."""
         assert isinstance(model, Rule)
-        return unroll(batch.state, model, batch.masks, self.settings.backend)
+        return unroll(batch.state, model, batch.masks, self.backend)
 
     def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """The texture loss by layer, and the overflow of all channels."""
-        del batch
-        state = prediction
-        if self.settings.cap_gradients:
-            state = cap_gradients(prediction)
-        layers = self.texture_loss(self.rule.to_rgb(state))
-        terms = {f"texture/{k}": self.settings.texture_weight * v.mean() for k, v in layers.items()}
-        # Taken of the state itself: nothing else pulls a blown-up sample back.
-        terms["overflow"] = self.settings.overflow_weight * overflow(prediction)
+        """Every term of the distance, mean over the batch, and the overflow of all channels."""
+        state = cap_gradients(prediction) if self.cap else prediction
+        distances = self.task.distance(state, self.task.compared_with(batch.index))
+        terms = {name: distance.mean() for name, distance in distances.items()}
+        # Of the state itself: nothing else pulls a blown-up sample back.
+        terms["overflow"] = self.overflow_weight * overflow(prediction)
         return terms
 
 
@@ -59,10 +62,10 @@ class _CapGradients(torch.autograd.Function):
 
 
 def cap_gradients(state: Tensor) -> Tensor:
-    """Identity, whose backward caps the gradient of every sample at the median of the batch.
+    """Identity whose backward caps the gradient of every sample at the batch median.
 
-    One sample in trouble has a gradient many times that of the others, and would be all that a
-    step of the optimizer sees. Samples that blew up get none: theirs points nowhere useful.
+    One sample in trouble has a gradient many times that of the others, and the optimizer would see
+    nothing else. Samples that blew up get none: theirs leads nowhere useful.
 
     Args:
         state: [B, C, H, W].

@@ -1,31 +1,29 @@
-"""The sample pool: states that go on growing from iteration to iteration.
+"""The sample pool: states that keep growing from iteration to iteration.
 
-Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: what a rule makes after many
-steps is trained without ever unrolling more than a few dozen.
+Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: a rule learns what happens
+after many steps without ever unrolling more than a few dozen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from nca.rng import random_masks
 from nca.rule import Rule
-from nca.texture.scaling import folded
-from nca.texture.settings import TrainSettings
-from nca.training.callback import Callback
-from nca.training.learner import Learner
-from nca.unroll.simulate import simulate
+
+if TYPE_CHECKING:
+    from nca.texture.settings import PoolSettings
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What an iteration works on.
+    """A batch.
 
     Attributes:
-        index: [B], where the states are in the pool.
+        index: [B], places of the states in the pool.
         state: [B, C, H, W].
         masks: [steps, B, H, W] bool, the cells that fire.
     """
@@ -35,38 +33,50 @@ class Draw:
     masks: Tensor
 
 
-NOISY = 0.5  # the part of the damages that are noise
+NOISY = 0.5  # share of the damages that are noise
 AGE = 1000  # steps
+
+Simulate = Callable[[Tensor, int, int], Tensor]
+"""``simulate(state, steps, seed)``: run states, [B, C, H, W], for long."""
 
 
 class Pool:
-    """An endless source of batches. Later in the training, its grid and its steps are larger.
+    """An endless source of batches. Later in the training, grid and steps are larger.
+
+    ::
+
+        pool = Pool(Rule(RuleSettings()), PoolSettings(), torch.Generator())
+        batch = pool.draw()
+        pool.put_back(batch.index, unroll(batch.state, rule, batch.masks))
 
     Args:
-        rule: tells what a state is and starts as.
-        settings: sizes, and how often a state is started anew.
-        generator: of all that is drawn.
-        rank, processes: of several processes, each has the whole pool and draws the same batch of
-            ``processes * batch_size`` states; it gets its part of it.
+        rule: defines channels and initial state.
+        settings: sizes, and how often a state is reset or damaged.
+        generator: source of all random numbers.
+        simulate: ages states, see ``aging_rate``; without it states do not age.
+        rank, processes: with several processes, each has the whole pool and draws the same batch
+            of ``processes * batch_size`` states, of which it gets its part.
 
     Attributes:
-        progress: the part of the training that is done, which whoever trains keeps up to date.
+        progress: fraction of the training that is done; whoever trains keeps it up to date.
     """
 
     def __init__(
         self,
         rule: Rule,
-        settings: TrainSettings,
+        settings: "PoolSettings",
         generator: torch.Generator,
         *,
+        simulate: Simulate | None = None,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
         self.rule, self.settings, self.generator = rule, settings, generator
+        self.simulate = simulate
         self.mine = slice(rank * settings.batch_size, (rank + 1) * settings.batch_size)
         self.drawn = processes * settings.batch_size
         self.progress = 0.0
-        self.states = self.seeds(torch.arange(settings.pool_size), settings.grid)
+        self.states = self.initial_states(torch.arange(settings.pool_size), settings.unroll.grid)
 
     def __iter__(self) -> Iterator[Draw]:
         while True:
@@ -74,33 +84,33 @@ class Pool:
 
     @torch.no_grad()
     def draw(self) -> Draw:
-        """Take a batch, some of its states started anew or damaged."""
-        settings = self.settings
-        late = self.progress >= settings.late_from
-        side = settings.late_grid if late else settings.grid
+        """Take a batch, some of its states reset or damaged."""
+        settings, unroll = self.settings, self.settings.unroll
+        late = self.progress >= unroll.late_from
+        side = unroll.late_grid if late else unroll.grid
         if side != self.states.shape[-1]:
-            self.states = self.seeds(torch.arange(settings.pool_size), side)
+            self.states = self.initial_states(torch.arange(settings.pool_size), side)
         index = self.pick()
         state = self.states[index]
         self.disturb(index, state)
-        if late and settings.aging_rate:
-            self._age(state)
-        least, most = settings.late_steps if late else settings.steps
+        if late and settings.aging_rate and self.simulate is not None:
+            self._age(state, self.simulate)
+        least, most = unroll.late_steps if late else unroll.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
-        masks = random_masks(steps, len(state), side, side, settings.update_rate, self.generator)
+        rate = self.rule.settings.update_rate
+        masks = random_masks(steps, len(state), side, side, rate, self.generator)
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
 
-    def _age(self, state: Tensor) -> None:
-        """Let a state in the middle of a batch, [B, C, H, W], run on for long, perhaps.
+    def _age(self, state: Tensor, simulate: Simulate) -> None:
+        """Perhaps run a state in the middle of a batch, [B, C, H, W], for long.
 
         A rule that has only seen states of some hundred steps may lose its colors after thousands.
         """
         chance = float(torch.rand((), generator=self.generator))
         seed = int(torch.randint(2**31, (), generator=self.generator))
         if chance < self.settings.aging_rate:
-            middle = len(state) // 2  # neither started anew nor damaged
-            rule = folded(self.rule).cpu()
-            (old,) = simulate(rule, state[middle : middle + 1], [AGE], seed=seed)
+            middle = len(state) // 2  # neither reset nor damaged
+            old = simulate(state[middle : middle + 1], AGE, seed)
             if not blown_up(old).any():
                 state[middle] = old[0]
 
@@ -109,19 +119,19 @@ class Pool:
         return torch.randperm(self.settings.pool_size, generator=self.generator)[: self.drawn]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Start the first state of a batch anew, perhaps, and damage the last, perhaps.
+        """Perhaps reset the first state of a batch, and perhaps damage the last.
 
         Args:
-            index: [B], where the states are in the pool.
+            index: [B], places of the states in the pool.
             state: [B, C, H, W], changed in place.
         """
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
-            state[:1] = self.seeds(index[:1], state.shape[-1])
+            state[:1] = self.initial_states(index[:1], state.shape[-1])
         if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
             self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
-        """Erase a disc of a state, [C, H, W], or fill it with noise; a quarter as wide at most."""
+        """Erase a disc of a state, [C, H, W], or fill it with noise; at most a quarter as wide."""
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side
@@ -132,20 +142,20 @@ class Pool:
         state[:, disc] = noise if kind < NOISY else 0.0
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
-        """Store what became of a batch, of all processes. States that blew up start anew."""
+        """Store the states of a batch, of all processes. States that blew up are reset."""
         index, state = index.cpu(), state.detach().cpu().clone()  # the pool is not on a GPU
         blown = blown_up(state)
         if blown.any():
-            state[blown] = self.seeds(index[blown], state.shape[-1])
+            state[blown] = self.initial_states(index[blown], state.shape[-1])
         self.states[index] = state
 
-    def seeds(self, index: Tensor, side: int) -> Tensor:
-        """What the states at some places of the pool start from, [B] -> [B, C, side, side]."""
+    def initial_states(self, index: Tensor, side: int) -> Tensor:
+        """Initial states of places in the pool, [B] -> [B, C, side, side]."""
         seed = int(torch.randint(2**31, (), generator=self.generator))
         return self.rule.seed(len(index), side, side, seed=seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """States, progress and the generator's own state."""
+        """States, progress and the generator's state."""
         return {
             "states": self.states.clone(),
             "progress": self.progress,
@@ -162,22 +172,5 @@ BLOWN_UP = 3.0  # healthy states stay near [-1, 1]; nothing returns from this fa
 
 
 def blown_up(state: Tensor) -> Tensor:
-    """Tell which states are beyond help, [B, C, H, W] -> [B] bool; NaN counts too."""
+    """Which states have left all bounds, [B, C, H, W] -> [B] bool; NaN counts too."""
     return ~(state.detach().abs().amax((1, 2, 3)) < BLOWN_UP)
-
-
-class KeepPool(Callback):
-    """Put what became of a batch back into its pool, and tell the pool how far the training is."""
-
-    essential = True
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-
-    def after_batch(self, learner: Learner) -> None:
-        """See above."""
-        engine = learner.engine
-        self.pool.put_back(
-            engine.gather(learner.batch.index), engine.gather(learner.prediction.detach())
-        )
-        self.pool.progress = learner.progress

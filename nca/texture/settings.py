@@ -1,143 +1,83 @@
-"""Every setting of texture training, in one place, without heavy imports.
+"""Settings of texture training, in groups, without heavy imports.
 
-Flags, help text, the saved configuration and the docs are made from these.
+Flags, help text and the saved configuration are made from these. A preset is a dictionary of
+values that differ from the defaults; so is what a task (``grow``, ``restore``) sets.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from nca.errors import InputError
+from nca.losses.settings import LossSettings, PromptSettings
+from nca.options import Between, Bounded, of_preset, override, refuse_several
+from nca.training.settings import Limits, RunSettings
 
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
+Rate = Annotated[float, Between(0, 1)]
+Side = Annotated[int, Between(16, 2048)]
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """Train a rule on a picture.
-
-    The result is a folder with `rule.safetensors`, a preview, a time-lapse of the texture growing
-    from its seed, the loss as a plot and as numbers.
-    """
-
-    picture: Annotated[Path, tyro.conf.Positional]
-    """The picture: any size and kind; its centered square is used. A folder of pictures: a rule of
-    each, as many at a time as there are cores; run again, it goes on with those that are missing.
-    """
-    out: Path
-    """Folder for the results; it is made, and never overwritten without --overwrite."""
-    preset: Preset = "small"
-    """Where the other settings start from: tiny (4 channels, 8 hidden), small (8, 32), full (12,
-    96), noise (12, 96, from noise, all cells fire: its size and speed can be changed while it
-    runs), or lesson20: the run of fast.ai's lesson 20."""
+class TaskSettings(Bounded):
+    """What the rule learns; by default, the texture of the picture."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Start from the weights of this rule file instead of random ones; sizes, padding, rate and
-    noise are then those of the rule."""
+    """Start from the weights of this rule file. Sizes, padding, update rate and noise are then the
+    rule's own."""
     grow: bool = False
-    """Grow the picture itself, transparency and all, from one cell, and regrow what is cut off."""
+    """Grow the picture itself, transparency included, from one cell; regrow what is cut off."""
     restore: bool = False
-    """Bring a noisy or damaged picture back, instead of making a texture."""
+    """Restore a noisy or damaged picture instead of making a texture."""
     also: tuple[Path, ...] = ()
-    """One or two more pictures for the same rule; the noise of the seed decides which one grows."""
-
+    """One or two more pictures for the same rule; the noise of the initial state selects one."""
     presets: tuple[Preset, ...] = ()
-    """Of a folder: train a rule of each of these presets for every picture. Flags that change a
-    value of --preset hold for all of them."""
-    prompt: str | None = None
-    """Words that the texture is to look like too, as CLIP sees it; needs the extra clip."""
-    prompt_weight: float = 1.0
-    """Weight of the words; with --texture-weight 0 they alone count."""
-    clip: str = "ViT-B-32/laion2b_s34b_b79k"
-    """The model that reads the words, ARCHITECTURE/WEIGHTS of open_clip, or a folder with
-    open_clip_config.json and open_clip_model.safetensors."""
+    """For a folder of pictures: train one rule per picture and preset."""
 
-    features: str = "builtin"
-    """What is compared: builtin (learned from the picture, no download), random, patches, vgg16,
-    vgg19, squeezenet1_1, or a .safetensors file with torchvision's names."""
-    statistic: Literal["gram", "transport", "moments", "lesson20"] = "gram"
-    """How features are compared: Gram matrices, sliced optimal transport, mean and covariance, or
-    the lesson's own Gram loss."""
-    layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights of layers by name, 1 where not named; the names are those in metrics.jsonl."""
-    texture_weight: float = 1.0
-    """Weight of the texture loss."""
-    overflow_weight: float = 30.0
-    """Weight of the mean distance of the state from -1 to 1."""
+    def __post_init__(self) -> None:
+        """Check that the tasks do not conflict."""
+        super().__post_init__()
+        if len(self.also) > 2:
+            raise InputError(f"`also` {' '.join(map(str, self.also))}: at most two more pictures")
+        refuse_several(name for name in ("grow", "restore", "also") if getattr(self, name))
 
-    minutes: float = 5.0
-    """Training time; without effect when --iterations is given."""
-    iterations: int | None = None
-    """Train this many iterations instead of a time: the same seed then gives the same bits."""
-    size: int = 128
-    """Side of the square, in pixels, that the picture is scaled to: one pixel is one cell."""
-    seed: int = 0
-    """Of all that is drawn at random."""
-    resume: bool = False
-    """Go on from the checkpoint in the folder."""
-    overwrite: bool = False
-    """Replace the results in the folder."""
-    quiet: bool = False
-    """Plain lines instead of a progress bar."""
-    view: bool = False
-    """Open a window beside the training that shows the rule as it learns."""
 
-    channels: int = 8
+@dataclass(frozen=True)
+class RuleOptions(Bounded):
+    """Size and form of a new rule."""
+
+    channels: Annotated[int, Between(4, 64)] = 8
     """Values per cell."""
-    hidden: int = 32
+    hidden: Annotated[int, Between(1, 1024)] = 32
     """Width of the hidden layer."""
-    update_rate: float = 0.5
+    update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell fires in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What a cell at the border sees beyond it; circular makes the texture tile."""
+    """What border cells see beyond the grid; with circular the texture tiles."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """How hosts will keep the state: 32-bit floats, or 8 bits a value. For 8 bits the training
-    rounds state and weights as such a host does."""
-    noise: float = 0.0
-    """Width of the uniform noise that the texture grows from; 0: from nothing at all."""
+    """Format in which players keep the state. With rgba8, training rounds state and weights as an
+    8-bit player does."""
+    noise: Annotated[float, Between(0, 10)] = 0.0
+    """Width of the uniform noise in the initial state; 0: all zeros."""
 
-    learning_rate: float = 8e-3
-    """Of Adam, at its highest."""
-    warm_up: int = 20
-    """Iterations until the learning rate is at its highest."""
-    final_rate: float = 0.03
-    """What the learning rate falls to, as a part of the highest."""
-    filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """What the columns of the first layer are trained in units of, by filter: identity, sobel x,
-    sobel y, laplacian."""
-    cap_gradients: bool = True
-    """Cap the gradient of every sample at the batch's median, and give blown-up samples none."""
-    ema: float = 0.98
-    """Decay of the averaged weights that are shown and saved; 0: no average."""
-    batch_size: int = 4
-    """States per iteration."""
-    pool_size: int = 64
-    """States that are kept and go on growing."""
-    reset_rate: float = 0.5
-    """Probability that an iteration starts one of its states anew."""
-    damage_rate: float = 0.25
-    """Probability that an iteration starts with a disc of one of its states erased or filled with
-    noise: what makes a texture heal."""
-    aging_rate: float = 0.0
-    """Probability that an iteration with the later steps starts with one of its states left to
-    itself for 1,000 steps: what keeps a texture from drifting off after thousands."""
-    grid: int = 64
-    """Side of the states, in cells, at first."""
-    late_grid: int = 96
+
+@dataclass(frozen=True)
+class UnrollSettings(Bounded):
+    """Grid and number of steps of an iteration."""
+
+    grid: Side = 64
+    """Side of the states at first, in cells."""
+    late_grid: Side = 96
     """Side of the states later."""
-    steps: tuple[int, int] = (16, 32)
-    """Fewest and most steps of an iteration at first."""
-    late_steps: tuple[int, int] = (32, 64)
+    steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
+    """Fewest and most steps at first."""
+    late_steps: Annotated[tuple[int, int], Between(1)] = (32, 64)
     """Fewest and most steps later."""
-    late_from: float = 0.6
-    """When later begins, as a part of the training; 1: never."""
-    backend: Literal["auto", "torch", "native", "cuda"] = "auto"
-    """What computes the steps: native is compiled C++, cuda trains on the GPU, auto is native where
-    there is a compiler and torch elsewhere. `nca info` tells what this machine has."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the layers; auto: bfloat16 where that is faster, when tried."""
+    late_from: Rate = 0.6
+    """Part of the training after which "later" begins; 1: never."""
 
     @property
     def last_grid(self) -> int:
@@ -145,105 +85,158 @@ class TrainSettings:
         return self.late_grid if self.late_from < 1 else self.grid
 
     def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        low, high = 0.0, float("inf")
-        bounds: dict[str, tuple[float, float]] = {
-            "minutes": (0.01, 10_000),
-            "size": (32, 1024),
-            "channels": (4, 64),
-            "hidden": (1, 1024),
-            "learning_rate": (1e-8, 1),
-            "final_rate": (low, 1),
-            "ema": (low, 0.9999),
-            "batch_size": (1, 256),
-            "pool_size": (self.batch_size, 65536),
-            "reset_rate": (low, 1),
-            "damage_rate": (low, 1),
-            "aging_rate": (low, 1),
-            "grid": (16, 2048),
-            "late_grid": (16, 2048),
-            "late_from": (low, 1),
-            "noise": (low, 10),
-            "update_rate": (1e-3, 1),
-            "warm_up": (low, high),
-            "texture_weight": (low, high),
-            "overflow_weight": (low, high),
-            "prompt_weight": (low, high),
-        }
-        for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise InputError(f"{_flag(name)} {value}: must be {least:g} to {most:g}")
+        """Check values."""
+        super().__post_init__()
         for name in ("steps", "late_steps"):
             first, last = getattr(self, name)
-            if not 1 <= first <= last:
-                raise InputError(f"{_flag(name)} {first} {last}: must rise, from 1 or more")
-        if self.iterations is not None and self.iterations < 1:
-            raise InputError(f"--iterations {self.iterations}: must be 1 or more")
-        if len(self.also) > 2:
-            raise InputError(f"--also {' '.join(map(str, self.also))}: at most two more pictures")
-        kinds = [flag for flag in ("grow", "restore", "also") if getattr(self, flag)]
-        if len(kinds) > 1:
-            raise InputError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
+            if first > last:
+                raise InputError(f"`{name}` {first} {last}: the second must not be smaller")
+
+
+@dataclass(frozen=True)
+class PoolSettings(Bounded):
+    """States that keep growing from iteration to iteration."""
+
+    batch_size: Annotated[int, Between(1, 256)] = 4
+    """States per iteration."""
+    pool_size: Annotated[int, Between(1, 65536)] = 64
+    """States in the pool."""
+    reset_rate: Rate = 0.5
+    """Probability that an iteration resets one of its states."""
+    damage_rate: Rate = 0.25
+    """Probability that an iteration damages one of its states: erases a disc, or fills it with
+    noise. Teaches the texture to heal."""
+    aging_rate: Rate = 0.0
+    """Probability that a late iteration first runs one of its states for 1,000 steps. Prevents slow
+    drift."""
+    unroll: UnrollSettings = field(default_factory=UnrollSettings)
+
+    def __post_init__(self) -> None:
+        """Check values."""
+        super().__post_init__()
+        if self.pool_size < self.batch_size:
+            raise InputError(
+                f"`pool_size` {self.pool_size}: must be at least `batch_size` {self.batch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class OptimizerSettings(Bounded):
+    """Adam, its learning rate and its gradients."""
+
+    learning_rate: Annotated[float, Between(1e-8, 1)] = 8e-3
+    """Peak learning rate."""
+    warm_up: Annotated[int, Between(0)] = 20
+    """Iterations until the learning rate peaks."""
+    final_rate: Rate = 0.03
+    """Final learning rate, as a fraction of the peak."""
+    filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
+    """Units in which the columns of the first layer are trained, one per filter: identity, sobel x,
+    sobel y, laplacian."""
+    cap_gradients: Annotated[
+        bool,
+        tyro.conf.arg(
+            help="Do not cap the gradients of samples, nor ignore those of blown-up ones.",
+            help_behavior_hint="(default: capped)",
+        ),
+    ] = True
+    """Cap every sample's gradient at the batch median; ignore blown-up samples."""
+    ema: Annotated[float, Between(0, 0.9999)] = 0.98
+    """Decay of the averaged weights that are shown and saved; 0: no average."""
+
+    def __post_init__(self) -> None:
+        """Check values."""
+        super().__post_init__()
         if len(self.filter_scale) != 4 or min(self.filter_scale) <= 0:
-            raise InputError(f"--filter-scale {self.filter_scale}: must be four numbers above 0")
+            raise InputError(f"`filter_scale` {self.filter_scale}: must be four numbers above 0")
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+@dataclass(frozen=True)
+class ComputeSettings(Bounded):
+    """Backend and precision."""
+
+    backend: Literal["auto", "torch", "native", "cuda"] = "auto"
+    """Backend of the steps: native (compiled C++), torch, cuda (GPU), or auto: native where there
+    is a compiler, else torch. `nca info` lists what this machine supports."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the layers; auto: bfloat16 where a short trial finds it faster."""
 
 
-# Stand-ins, so that a preset is a complete set of settings; the command line demands real ones.
-_small = TrainSettings(picture=Path(), out=Path())
+@dataclass(frozen=True)
+class TrainSettings(Bounded):
+    """Train a rule on a picture.
 
-PRESETS: dict[Preset, TrainSettings] = {
-    "tiny": replace(_small, preset="tiny", channels=4, hidden=8),
-    "small": _small,
+    The result is a folder with `rule.safetensors`, a preview, a time-lapse of the texture growing
+    from its initial state, and the loss as a plot and as numbers.
+    """
+
+    picture: Annotated[Path, tyro.conf.Positional]
+    """Picture of any size and kind; its centered square is used. For a folder of pictures: one rule
+    per picture, as many at a time as there are cores; a second call trains those still missing."""
+    out: Path
+    """Output folder."""
+    preset: Preset = "small"
+    """Defaults of the other settings: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96),
+    noise (12, 96, from noise, all cells fire: size and speed can be changed while it runs), or
+    lesson20 (fast.ai's lesson 20)."""
+    size: Annotated[int, Between(32, 1024)] = 128
+    """Side that the picture is scaled to, in pixels: one pixel is one cell."""
+    view: bool = False
+    """Open a window that shows the rule while it learns."""
+    limits: Limits = field(default_factory=Limits)
+    run: RunSettings = field(default_factory=RunSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+    rule: RuleOptions = field(default_factory=RuleOptions)
+    loss: LossSettings = field(default_factory=LossSettings)
+    words: PromptSettings = field(default_factory=PromptSettings)
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"channels": 4, "hidden": 8},
+    "small": {},
     # Longer unrolls from the start: see "Published rules" in docs/quality.md.
-    "full": replace(
-        _small,
-        preset="full",
-        channels=12,
-        hidden=96,
-        steps=(32, 64),
-        late_from=0.7,
-        aging_rate=0.15,
-    ),
+    "full": {
+        "channels": 12,
+        "hidden": 96,
+        "steps": (32, 64),
+        "late_from": 0.7,
+        "aging_rate": 0.15,
+    },
     # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
-    "noise": replace(_small, preset="noise", channels=12, hidden=96, noise=0.1, update_rate=1.0),
-    # https://github.com/fastai/course22p2, notebook 16B. The overflow loss is a sum there: the
-    # weight is the number of values in a batch.
-    "lesson20": replace(
-        _small,
-        preset="lesson20",
-        features="vgg16",
-        statistic="lesson20",
-        texture_weight=0.1,
-        overflow_weight=4.0 * 4 * 256 * 256,
-        iterations=1200,
-        size=256,
-        channels=4,
-        hidden=8,
-        learning_rate=1e-3,
-        warm_up=0,
-        final_rate=1.0,
-        filter_scale=(1.0, 1.0, 1.0, 1.0),
-        cap_gradients=False,
-        ema=0.0,
-        pool_size=256,
-        reset_rate=0.125,
-        damage_rate=0.0,
-        grid=256,
-        late_from=1.0,
-        steps=(32, 95),
-        precision="float32",
-    ),
+    "noise": {"channels": 12, "hidden": 96, "noise": 0.1, "update_rate": 1.0},
+    # https://github.com/fastai/course22p2, notebook 16B. Its overflow loss is a sum: the weight is
+    # the number of values in a batch.
+    "lesson20": {
+        "features": "vgg16",
+        "statistic": "lesson20",
+        "border": "zeros",
+        "texture_weight": 0.1,
+        "overflow_weight": 4.0 * 4 * 256 * 256,
+        "iterations": 1200,
+        "size": 256,
+        "channels": 4,
+        "hidden": 8,
+        "learning_rate": 1e-3,
+        "warm_up": 0,
+        "final_rate": 1.0,
+        "filter_scale": (1.0, 1.0, 1.0, 1.0),
+        "cap_gradients": False,
+        "ema": 0.0,
+        "pool_size": 256,
+        "reset_rate": 0.125,
+        "damage_rate": 0.0,
+        "grid": 256,
+        "late_from": 1.0,
+        "steps": (32, 95),
+        "precision": "float32",
+    },
 }
 
-
-# What --grow and --restore put in the place of a preset's values.
-KINDS: dict[str, dict[str, Any]] = {
-    # Mordvintsev et al., "Growing Neural Cellular Automata", 2020; see nca.texture.growing.
+TASKS: dict[str, dict[str, Any]] = {
+    # Mordvintsev et al., "Growing Neural Cellular Automata", 2020; see nca.texture.tasks.growing.
     "grow": {
         "channels": 16,
         "hidden": 128,
@@ -265,3 +258,37 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "restore": {"padding": "replicate", "late_grid": 64, "late_steps": (32, 96)},
 }
+
+
+def defaults_of(preset: str = "small", tasks: Iterable[str] = ()) -> dict[str, Any]:
+    """Values that a preset and the tasks set, by field name.
+
+    Raises:
+        InputError: there is no such preset.
+    """
+    values = of_preset(PRESETS, preset)
+    for task in tasks:
+        values |= TASKS.get(task, {})
+    return values
+
+
+def train_settings(
+    picture: str | Path, out: str | Path, preset: str = "small", **values: Any
+) -> TrainSettings:
+    """Settings from Python: a preset with some values changed.
+
+    ::
+
+        train_settings("leaf.jpg", "leaf", "full", minutes=15, batch_size=8)
+
+    Args:
+        picture, out: see :class:`TrainSettings`.
+        preset: what the other values start from.
+        values: of any field of any group, by its name.
+
+    Raises:
+        InputError: a value is out of bounds.
+        TypeError: there is no field of a name.
+    """
+    defaults = defaults_of(preset, (name for name in TASKS if values.get(name)))
+    return override(TrainSettings(Path(picture), Path(out)), defaults | values)

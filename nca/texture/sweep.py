@@ -11,11 +11,10 @@ import multiprocessing as mp
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -23,7 +22,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.files import write_atomically
 from nca.rulefile import RuleFile, load_rule
-from nca.texture.settings import KINDS, PRESETS, TrainSettings
+from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
 from nca.training.callbacks import Progress
 from nca.training.folder import CHECKPOINT
@@ -59,11 +58,14 @@ class Run:
         return file if "kept_from_iteration" in file.info.get("training", {}) else None
 
 
-def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None = None) -> Path:
+def sweep(
+    variants: Sequence[TrainSettings], work: Callable[[TrainSettings], None] | None = None
+) -> Path:
     """Train every rule that is not there yet; write ``table.csv`` with a line for each.
 
     Args:
-        settings: ``picture`` is a folder of pictures, ``out`` gets a folder for each rule.
+        variants: settings of each preset. ``picture`` is a folder of pictures; ``out`` gets a
+            folder for each rule.
         work: what a run does, in its own process; by default it trains.
 
     Returns:
@@ -73,10 +75,11 @@ def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None 
         InputError: there is no picture, or a run failed; the others have been finished.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
-    runs = plan(settings)
-    table = settings.out / TABLE
-    settings.out.mkdir(parents=True, exist_ok=True)
-    waiting = [run for run in runs if settings.overwrite or run.result() is None]
+    runs, out = plan(variants), variants[0].out
+    table = out / TABLE
+    out.mkdir(parents=True, exist_ok=True)
+    overwrite = variants[0].run.overwrite
+    waiting = [run for run in runs if overwrite or run.result() is None]
     Progress.say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
     failed: set[str] = set()
     going: dict[BaseProcess, Run] = {}
@@ -99,55 +102,39 @@ def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None 
     if failed:
         name = min(failed)
         raise InputError(
-            f"{len(failed)} of {len(runs)} rules failed, such as {name}; see "
-            f"{settings.out / name / LOG}"
+            f"{len(failed)} of {len(runs)} rules failed, such as {name}; see {out / name / LOG}"
         )
     return table
 
 
-def plan(settings: TrainSettings) -> list[Run]:
-    """The runs of a sweep, by picture and preset.
+def plan(variants: Sequence[TrainSettings]) -> list[Run]:
+    """The runs of a sweep, by picture and preset; see :func:`sweep`.
 
     Raises:
         InputError: no picture is in the folder, or two have the same name.
     """
+    first = variants[0]
     endings = set(Image.registered_extensions())
-    pictures = sorted(p for p in settings.picture.iterdir() if p.suffix.lower() in endings)
+    pictures = sorted(p for p in first.picture.iterdir() if p.suffix.lower() in endings)
     if not pictures:
-        raise InputError(f"{settings.picture}: no pictures are in this folder")
+        raise InputError(f"{first.picture}: no pictures are in this folder")
     names = [picture.stem for picture in pictures]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise InputError(f"{settings.picture}: two pictures have the name {double}; rename one")
-    presets = settings.presets or (settings.preset,)
+        raise InputError(f"{first.picture}: two pictures have the name {double}; rename one")
     runs = []
     for picture in pictures:
-        for preset in presets:
-            name = picture.stem if len(presets) == 1 else f"{picture.stem}-{preset}"
-            out = settings.out / name
-            # What was set by hand holds for every preset.
-            other = replace(_as_preset(settings, preset), picture=picture, out=out, presets=())
-            resume = not settings.overwrite and (out / CHECKPOINT).exists()
-            # What a run has left that was killed before its first checkpoint is of no use.
-            own = replace(other, quiet=True, resume=resume, overwrite=not resume)
+        for variant in variants:
+            name = picture.stem if len(variants) == 1 else f"{picture.stem}-{variant.preset}"
+            out = first.out / name
+            # What was left by a run that was killed before its first checkpoint is of no use.
+            resume = not first.run.overwrite and (out / CHECKPOINT).exists()
+            own = variant.override(
+                picture=picture, out=out, presets=(), quiet=True, resume=resume,
+                overwrite=not resume,
+            )  # fmt: skip
             runs.append(Run(name, own))
     return runs
-
-
-def _as_preset(settings: TrainSettings, preset: str) -> TrainSettings:
-    def defaults(name: str) -> TrainSettings:
-        values: dict[str, Any] = {}
-        for kind in (kind for kind in KINDS if getattr(settings, kind)):
-            values |= KINDS[kind]
-        return replace(PRESETS[name], **values)  # type: ignore[index]
-
-    before, after = defaults(settings.preset), defaults(preset)
-    changed = {
-        field.name: getattr(settings, field.name)
-        for field in fields(settings)
-        if field.name != "preset" and getattr(settings, field.name) != getattr(before, field.name)
-    }
-    return replace(after, **changed)
 
 
 def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:

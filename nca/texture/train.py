@@ -17,17 +17,17 @@ import nca
 from nca.errors import InputError
 from nca.images import contact_sheet, to_image
 from nca.rulefile import save_rule
-from nca.texture.newest import WriteNewest
-from nca.texture.pool import KeepPool
-from nca.texture.prompt import with_prompt
+from nca.texture.callbacks.keep_best import Candidate, KeepBest
+from nca.texture.callbacks.keep_pool import KeepPool
+from nca.texture.callbacks.same_target import SameTarget
+from nca.texture.callbacks.stability import Stabilizer
+from nca.texture.callbacks.write_newest import WriteNewest
+from nca.texture.objective import Grow
 from nca.texture.results import thumbnail
-from nca.texture.same_target import SameTarget
-from nca.texture.selection import Candidate, KeepBest
 from nca.texture.settings import TrainSettings
-from nca.texture.stability import Stabilizer
-from nca.texture.start import with_sizes_of_parent
-from nca.texture.task import FILM, PREVIEW, device_of
+from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
+from nca.texture.tasks.base import FILM, PREVIEW, device_of, repeated
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -63,7 +63,7 @@ LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "qui
 
 WORTH_A_LOOK = {
     RULE: "the rule",
-    "loss.png": "what was lost on the way; as numbers in metrics.jsonl",
+    "loss.png": "loss curves (raw values in metrics.jsonl)",
 }
 
 
@@ -106,9 +106,10 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     settings = with_sizes_of_parent(settings)
-    target = task_of(settings).read(settings)
+    target = task_of(settings.task).read(settings)
+    sha256 = hashlib.sha256(settings.picture.read_bytes()).hexdigest()
     engine = _engine(settings)
-    training = TextureTraining(settings, target, engine)
+    training = TextureTraining(settings, target, engine, sha256)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if show is not None and engine.rank == 0:
@@ -131,32 +132,41 @@ class TextureTraining:
         settings: all of them.
         target: as the task of the settings reads it; [3, S, S] in [0, 1] for a texture.
         engine: how gradients and steps are computed; by default what the settings ask for.
+        target_sha256: hash of the picture's file, for the rule file.
 
     Raises:
         InputError: the pool has fewer states than the processes draw.
     """
 
     def __init__(
-        self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
+        self,
+        settings: TrainSettings,
+        target: "Tensor",
+        engine: Engine | None = None,
+        target_sha256: str | None = None,
     ) -> None:
-        self.settings, self.target = settings, target
+        self.settings, self.target_sha256 = settings, target_sha256
         engine, device = engine or _engine(settings), device_of(settings)
-        if settings.pool_size < engine.processes * settings.batch_size:
+        pool, adam = settings.pool, settings.optimizer
+        if pool.pool_size < engine.processes * pool.batch_size:
             raise InputError(
-                f"--pool-size {settings.pool_size}: {engine.processes} processes draw "
-                f"{engine.processes * settings.batch_size} states an iteration"
+                f"`pool_size` {pool.pool_size}: {engine.processes} processes draw "
+                f"{engine.processes * pool.batch_size} states an iteration"
             )
-        generator = torch.Generator().manual_seed(settings.seed)
-        task = self.task = task_of(settings)(settings, target, generator, engine)
-        optimizer = torch.optim.Adam(
-            task.rule.parameters(), settings.learning_rate, betas=(0.9, 0.99)
+        generator = torch.Generator().manual_seed(settings.run.seed)
+        task = self.task = task_of(settings.task)(settings, target, generator, engine)
+        optimizer = torch.optim.Adam(task.rule.parameters(), adam.learning_rate, betas=(0.9, 0.99))
+        schedule = Schedule(warm_up_then_cosine(adam.warm_up, adam.final_rate))
+        objective = Grow(
+            task,
+            overflow_weight=settings.loss.overflow_weight,
+            cap=task.caps_gradients and adam.cap_gradients,
+            backend=settings.compute.backend,
         )
-        schedule = Schedule(warm_up_then_cosine(settings.warm_up, settings.final_rate))
-        self.ema = EMA(settings.ema)
+        self.ema = EMA(adam.ema)
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
-        objective, long_runs = with_prompt(task, settings, generator)
-        self.best = KeepBest(self.ema, long_runs, settings.seed)
+        self.best = KeepBest(self.ema, task, settings.run.seed)
         callbacks: list[Callback] = [
             Device(device),
             schedule,
@@ -167,7 +177,7 @@ class TextureTraining:
             SameTarget(settings.picture, target),
             self.metrics,
             self.best,
-            Progress(quiet=settings.quiet),
+            Progress(quiet=settings.run.quiet),
             WriteNewest(settings.out / RULE, self.ema),
             LivePage(
                 settings.out / LIVE,
@@ -190,30 +200,23 @@ class TextureTraining:
         """Train, by iterations if their number is set, else by time."""
         if self.learner.engine.rank == 0:
             write_settings(self.settings)
-        iterations = self.settings.iterations
-        # A run by iterations does not try: its bits must repeat, and they depend on the number.
-        with torch_threads(self._loss_once() if iterations is None else None):
-            if iterations is not None:
-                self.learner.fit(iterations=iterations)
+        limits = self.settings.limits
+        # A run by iterations makes no trial: its bits must repeat, and they depend on the number.
+        with torch_threads(self._distance_once if limits.iterations is None else None):
+            if limits.iterations is not None:
+                self.learner.fit(iterations=limits.iterations)
             else:
-                self.learner.fit(minutes=self.settings.minutes)
+                self.learner.fit(minutes=limits.minutes)
 
-    def _loss_once(self) -> Callable[[], object] | None:
-        """The loss as a trial of threads: on a busy machine two are far slower than one."""
-        texture_loss, generator = self.task.texture_loss, self.task.pool.generator
-        if texture_loss is None:
-            return None
-
-        def run() -> None:
-            # The generator is left as it was: one process may try more often than another.
-            before = generator.get_state()
-            size = self.settings.size
-            images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
-            losses = torch.stack(list(texture_loss(images).values()))
-            torch.autograd.grad(losses.sum(), images)
-            generator.set_state(before)
-
-        return run
+    def _distance_once(self) -> None:
+        """The distance, as a trial of threads: on a busy machine two are far slower than one."""
+        pool, task = self.settings.pool, self.task
+        size = (self.settings.rule.channels, pool.unroll.last_grid, pool.unroll.last_grid)
+        target = task.compared_with(torch.arange(pool.batch_size))
+        with repeated(task.generator):
+            state = torch.rand(pool.batch_size, *size, generator=task.generator) - 0.5
+            state.requires_grad_()
+            torch.stack([d.sum() for d in task.distance(state, target).values()]).sum().backward()  # type: ignore[no-untyped-call]
 
     def _targets(self, _: Learner) -> Image.Image:
         return contact_sheet(self.task.targets(), ground=None)
@@ -228,7 +231,7 @@ class TextureTraining:
         kept = self.best.choose()
         folder = settings.out
         portrait = self.task.show(folder, kept.rule)
-        by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
+        by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
         report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
         save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
@@ -242,7 +245,7 @@ class TextureTraining:
             learner.seconds,
             by_state,
             self.stabilizer.restores,
-            self.task.looks_like | WORTH_A_LOOK,
+            self.task.pictures | WORTH_A_LOOK,
         )
 
     def _report(self, kept: Candidate) -> dict[str, Any]:
@@ -250,7 +253,7 @@ class TextureTraining:
         return {
             "settings": json.loads(as_json(settings)),
             "target": settings.picture.name,
-            "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
+            "target_sha256": self.target_sha256,
             "iterations": learner.iteration,
             "kept_from_iteration": kept.iteration,
             "seconds": round(learner.seconds, 1),
@@ -271,7 +274,7 @@ def _number(value: float) -> float | None:
 
 
 def _engine(settings: TrainSettings) -> Engine:
-    wanted = settings.precision
+    wanted = settings.compute.precision
     device = device_of(settings).type
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
     bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nca.errors import InputError
 from nca.files import write_atomically
+from nca.options import flatten
 from nca.training.callbacks.checkpoint import load_checkpoint
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
@@ -19,7 +19,7 @@ def open_folder(
     """Get the folder of a training ready; give the state to go on from, if it is to go on.
 
     Args:
-        settings: with ``out``, ``resume`` and ``overwrite``.
+        settings: with ``out`` and ``run``.
         results: names of the files that the training writes.
         limits: settings that may change on a resume.
         rank: which of several processes this is; only the first makes or clears the folder.
@@ -28,11 +28,11 @@ def open_folder(
         InputError: see :func:`check_resumable` and :func:`prepare_folder`; the checkpoint cannot
             be read.
     """
-    if settings.resume:
+    if settings.run.resume:
         check_resumable(settings, limits)
         return load_checkpoint(settings.out / CHECKPOINT)
     if rank == 0:
-        prepare_folder(settings.out, results, overwrite=settings.overwrite)
+        prepare_folder(settings.out, results, overwrite=settings.run.overwrite)
     return None
 
 
@@ -43,16 +43,16 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
         InputError: it holds results, is a file, or cannot be made.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file; give a folder")
+        raise InputError(f"`out` {folder}: is a file; give a folder")
     found = [name for name in results if (folder / name).exists()]
     if found and not overwrite:
-        raise InputError(f"--out {folder}: has {found[0]} already; use --overwrite or --resume")
+        raise InputError(f"`out` {folder}: has {found[0]} already; use `overwrite` or `resume`")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in found:
             (folder / name).unlink()
     except OSError as error:
-        raise InputError(f"--out {folder}: {error.strerror}") from error
+        raise InputError(f"`out` {folder}: {error.strerror}") from error
 
 
 def check_resumable(settings: Any, limits: Sequence[str]) -> None:
@@ -63,16 +63,16 @@ def check_resumable(settings: Any, limits: Sequence[str]) -> None:
     """
     folder: Path = settings.out
     if not (folder / CHECKPOINT).is_file():
-        raise InputError(f"--resume: there is no {CHECKPOINT} in {folder}")
+        raise InputError(f"`resume`: there is no {CHECKPOINT} in {folder}")
     path = folder / SETTINGS
     try:
         before = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"--resume: {path} cannot be read: {error}") from error
+        raise InputError(f"`resume`: {path} cannot be read: {error}") from error
     for name, value in json.loads(as_json(settings)).items():
-        if name not in limits and before.get(name, value) != value:
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"--resume: {flag} was {before[name]}, not {value}; it cannot change")
+        was = before.get(name, value)
+        if name not in limits and was != value:
+            raise InputError(f"`resume`: `{name}` was {was}, not {value}; it cannot change")
 
 
 def write_settings(settings: Any) -> None:
@@ -82,4 +82,4 @@ def write_settings(settings: Any) -> None:
 
 def as_json(settings: Any) -> str:
     """Settings as JSON."""
-    return json.dumps(asdict(settings), default=str, indent=1)
+    return json.dumps(flatten(settings), default=str, indent=1)

@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from nca.losses.texture import TextureLoss
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
-from nca.texture.scaling import folded
-from nca.texture.selection import picture_by_picture
+from nca.texture.reparametrize import folded
 from nca.unroll import unroll
 
 LEVELS = 127  # on either side of zero
@@ -63,13 +61,13 @@ KEPT: dict[str, Callable[[Tensor], Tensor]] = {
 
 @torch.no_grad()
 def loss_by_state(
-    rule: Rule, texture_loss: TextureLoss, side: int, seed: int
+    rule: Rule, score: Callable[[Tensor, Tensor], Tensor], side: int, seed: int
 ) -> dict[str, float | None]:
-    """Texture loss of a rule after 300 steps, with its state kept in each format.
+    """Distance of a texture from its target after 300 steps, with its state kept in each format.
 
     Args:
-        rule: any; the grid that it rounds its own state to is left out.
-        texture_loss: the distance from the target.
+        rule: the rule; the rounding of its own state is left out.
+        score: :meth:`nca.texture.tasks.base.Task.score`.
         side: of the grid.
         seed: of the first of two runs, of which the worse one counts.
 
@@ -85,6 +83,6 @@ def loss_by_state(
             states[name] = keep(unroll(states[name], plain, mask))
     losses: dict[str, float | None] = {}
     for name, state in states.items():
-        loss = float(picture_by_picture(texture_loss, rule.to_rgb(state)).max())
+        loss = float(score(state, torch.arange(FORMAT_SEEDS)).max())
         losses[name] = loss if math.isfinite(loss) else None
     return losses

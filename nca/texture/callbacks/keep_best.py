@@ -1,22 +1,21 @@
 """Which rule is kept: the one that looks best after a long time, not the one with the last loss."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nca.losses.texture import TextureLoss
 from nca.rule import Rule
 from nca.texture.pool import blown_up
-from nca.texture.scaling import folded
+from nca.texture.reparametrize import folded
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 from nca.unroll.simulate import simulate
 
 if TYPE_CHECKING:
+    from nca.texture.tasks.base import LongRun
     from nca.training.learner import Learner
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
@@ -60,49 +59,35 @@ class Candidate:
         return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"
 
 
-@dataclass(frozen=True)
-class LongRun:
-    """What a rule is judged by.
+class Judge(Protocol):
+    """What a rule is judged by; see :class:`nca.texture.tasks.base.Task`."""
 
-    Attributes:
-        rule: that runs.
-        state: that it runs from, [B, C, H, W], one for each seed.
-        distance: of states from what they should be, [B, C, H, W] -> [B].
-    """
+    def long_runs(self, rule: Rule, seeds: range) -> list["LongRun"]:
+        """States that the rule runs from."""
+        ...
 
-    rule: Rule
-    state: Tensor
-    distance: Callable[[Tensor], Tensor]
-
-
-LongRuns = Callable[[Rule, range], list[LongRun]]  # of a rule, with some seeds
+    def score(self, state: Tensor, target: Tensor) -> Tensor:
+        """Total distance of every state, [B]."""
+        ...
 
 
 @torch.no_grad()
-def long_run_score(runs: list[LongRun], stops: tuple[int, ...], seed: int) -> float:
-    """Mean over runs and ``stops`` of the worst state's distance; infinite if one dies.
+def long_run_score(judge: Judge, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+    """Mean over runs and ``stops`` of the worst state's distance; infinite if one blows up.
 
     Args:
-        runs: what is judged.
+        judge: starts the runs and measures them.
+        rule: a plain rule.
         stops: steps after which the states are looked at.
-        seed: of the steps.
+        seeds: one run of each.
     """
-    worst = []
-    for run in runs:
+    worst, seed = [], seeds.start
+    for run in judge.long_runs(rule, seeds):
         for after in simulate(run.rule, run.state, stops, seed=seed):
             if blown_up(after).any():
                 return math.inf
-            worst.append(float(run.distance(after).max()))
+            worst.append(float(judge.score(after, run.target).max()))
     return sum(worst) / len(worst)
-
-
-def picture_by_picture(texture_loss: TextureLoss, images: Tensor) -> Tensor:
-    """Texture loss of every picture, [B, 3, H, W] -> [B], as if there were no others.
-
-    The lesson's loss is not the same of a picture among others.
-    """
-    by_layer = [texture_loss(image) for image in torch.split(images, 1)]
-    return torch.stack([torch.stack(list(layers.values())).sum() for layers in by_layer])
 
 
 class KeepBest(Callback):
@@ -110,15 +95,15 @@ class KeepBest(Callback):
 
     Args:
         ema: the average that is scored; without one the weights themselves are.
-        long_runs: what a rule is judged by.
+        judge: starts the long runs and measures them.
         seed: of the long runs.
         looks: how often a candidate is scored.
     """
 
     order = 40
 
-    def __init__(self, ema: EMA | None, long_runs: LongRuns, seed: int, looks: int = 8) -> None:
-        self.ema, self.long_runs, self.seed, self.looks = ema, long_runs, seed, looks
+    def __init__(self, ema: EMA | None, judge: Judge, seed: int, looks: int = 8) -> None:
+        self.ema, self.judge, self.seed, self.looks = ema, judge, seed, looks
         self.candidates: list[Candidate] = []
         self._looked = 0
 
@@ -132,7 +117,7 @@ class KeepBest(Callback):
 
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
         """See :func:`long_run_score`."""
-        return long_run_score(self.long_runs(rule, seeds), stops, seeds.start)
+        return long_run_score(self.judge, rule, stops, seeds)
 
     def _due(self, learner: "Learner") -> int:
         """Looks that should have been taken by now."""

@@ -8,7 +8,7 @@ first texture to 1 for the last in even steps, which every player can make: *era
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
@@ -16,85 +16,93 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import contact_sheet, read_texture, to_image
-from nca.losses.texture import TextureLoss, overflow
-from nca.rule import Rule
-from nca.texture.objective import GrowTexture, cap_gradients
-from nca.texture.pool import Draw, Pool
+from nca.rule import Rule, RuleSettings
+from nca.texture.pool import Pool
+from nca.texture.reparametrize import folded
 from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
-from nca.texture.scaling import folded
-from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
-from nca.texture.start import starting_rule
-from nca.texture.task import (
-    FILM,
-    PREVIEW,
-    Task,
-    texture_loss_of,
-    texture_rule_settings,
-    texture_run,
-)
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
 from nca.training.engine import Engine
 
 
 class Several(Task):
-    """Two or three pictures; place ``i`` of the pool belongs to picture ``i % N``.
+    """Two or three pictures, the target is [N, 3, S, S] in [0, 1].
 
-    Args:
-        settings: all of them.
-        target: [N, 3, S, S] in [0, 1].
-        generator: of all that is drawn.
-        engine: tells which of several processes this is.
+    Place ``i`` of the pool belongs to picture ``i % N``. See
+    :class:`nca.texture.tasks.base.Task`.
 
     Raises:
         InputError: a batch, of all processes, has fewer states than there are pictures.
     """
 
-    looks_like: ClassVar = {
+    pictures: ClassVar = {
         PREVIEW: "the pictures, and their textures after 30, 200 and 2,000 steps",
-        FILM: "the textures growing from their seeds, side by side",
+        FILM: "the textures growing from their initial states, side by side",
     }
+    caps_gradients = True
 
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
     ) -> None:
-        self.settings, self.target = settings, target
-        drawn = engine.processes * settings.batch_size
+        drawn = engine.processes * settings.pool.batch_size
         if drawn < len(target):
             raise InputError(
-                f"--batch-size {settings.batch_size}: an iteration would have {drawn} states for "
-                f"{len(target)} pictures; it must have one of each"
+                f"`batch_size` {settings.pool.batch_size}: an iteration would have {drawn} states "
+                f"for {len(target)} pictures; it must have one of each"
             )
-        own = replace(
-            texture_rule_settings(settings),
-            seed_state="noise",
-            noise_level=noise_levels(len(target))[1],
-        )
-        self.rule = starting_rule(settings, own, generator)
-        self.pool = SeveralPool(self.rule, settings, generator, len(target), engine)
-        self.texture_losses = [texture_loss_of(settings, one, generator) for one in target]
-        self.texture_loss = self.texture_losses[0]
-        self.objective = GrowSeveral(self.rule, self.texture_losses, settings)
+        super().__init__(settings, target, generator, engine)
+        self.losses = [
+            texture_loss(settings, one, generator, name=f"texture{i + 1}")
+            for i, one in enumerate(target)
+        ]
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
         """The centered squares of the pictures, [N, 3, S, S]."""
-        paths = (settings.picture, *settings.also)
+        paths = (settings.picture, *settings.task.also)
         return torch.stack([read_texture(path, settings.size) for path in paths])
 
+    def rule_settings(self) -> RuleSettings:
+        """A rule that grows from noise."""
+        level = noise_levels(len(self.target))[1]
+        return replace(super().rule_settings(), seed_state="noise", noise_level=level)
+
+    def make_pool(self, **shared: Any) -> Pool:
+        """See :class:`nca.texture.tasks.base.Task`."""
+        return SeveralPool(
+            self.rule, self.settings.pool, self.generator, count=len(self.target), **shared
+        )
+
+    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The texture loss of every picture by layer; zero for states of other pictures."""
+        images = self.rule.to_rgb(state)
+        terms = {}
+        for i, loss in enumerate(self.losses):
+            (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
+            # One of several processes may have no state of a picture. Random numbers are drawn all
+            # the same, or the generators would part.
+            layers = loss(images[own] if len(own) else images[:1].detach())
+            for name, value in layers.items():
+                zeros = value.new_zeros(len(images))
+                terms[name] = zeros.index_add(0, own, value) if len(own) else zeros
+        return terms
+
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """A run for every picture, from its own seed."""
-        side, levels = self.settings.last_grid, noise_levels(len(self.target))
-        return [
-            texture_run(seeded(rule, level), loss, side, seeds)
-            for level, loss in zip(levels, self.texture_losses, strict=True)
-        ]
+        """A run for every picture, from its own initial state."""
+        side = self.settings.pool.unroll.last_grid
+        runs = []
+        for i, level in enumerate(noise_levels(len(self.target))):
+            one = seeded(rule, level)
+            state = one.seed(len(seeds), side, side, seed=seeds.start)
+            runs.append(LongRun(one, state, torch.full((len(seeds),), i)))
+        return runs
 
     def targets(self) -> list[Image.Image]:
-        """See :class:`nca.texture.task.Task`."""
+        """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(target) for target in self.target]
 
     def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """See :class:`nca.texture.task.Task`."""
+        """See :class:`nca.texture.tasks.base.Task`."""
         size = self.settings.size
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
@@ -113,21 +121,13 @@ class SeveralPool(Pool):
     """A pool whose places begin with the noise of their picture.
 
     Args:
-        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
-        count: of pictures.
-        engine: tells which of several processes this is.
+        count: number of pictures.
+        others: see :class:`nca.texture.pool.Pool`.
     """
 
-    def __init__(
-        self,
-        rule: Rule,
-        settings: TrainSettings,
-        generator: torch.Generator,
-        count: int,
-        engine: Engine,
-    ) -> None:
+    def __init__(self, rule: Rule, *others: Any, count: int, **shared: Any) -> None:
         self.levels = torch.tensor(noise_levels(count)) / rule.settings.noise_level
-        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+        super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
         """As many places of each picture as can be: a batch without one would unlearn it.
@@ -149,48 +149,16 @@ class SeveralPool(Pool):
         """
         side = state.shape[-1]
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
-            state[:1] = self.seeds(index[:1], side)
+            state[:1] = self.initial_states(index[:1], side)
         if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
             whole = torch.ones(1, side, side)
             self._damage(whole)  # leaves ones around the disc, and none in it
-            state[-1] = torch.where(whole == 1, state[-1], self.seeds(index[-1:], side)[0])
+            state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
-    def seeds(self, index: Tensor, side: int) -> Tensor:
+    def initial_states(self, index: Tensor, side: int) -> Tensor:
         """Noise of the width that tells the pictures apart."""
         level = self.levels[index % len(self.levels)]
-        return super().seeds(index, side) * level[:, None, None, None]
-
-
-class GrowSeveral(GrowTexture):
-    """Compare every state with the picture that its place in the pool belongs to.
-
-    Args:
-        rule: whose color map is used.
-        texture_losses: one for each picture.
-        settings: weights of the terms, and whether gradients are capped.
-    """
-
-    def __init__(
-        self, rule: Rule, texture_losses: list[TextureLoss], settings: TrainSettings
-    ) -> None:
-        super().__init__(rule, texture_losses[0], settings)
-        self.texture_losses = texture_losses
-
-    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """The texture loss of every picture by layer, and the overflow of all channels."""
-        state = cap_gradients(prediction) if self.settings.cap_gradients else prediction
-        images = self.rule.to_rgb(state)
-        terms = {}
-        for i, texture_loss in enumerate(self.texture_losses):
-            own = images[batch.index % len(self.texture_losses) == i]
-            # One of several processes may have no state of a picture. The terms are there all the
-            # same, as zeros, and what a statistic draws is drawn, or the generators would part.
-            layers = texture_loss(own if len(own) else images[:1].detach())
-            for name, value in layers.items():
-                share = value.sum() / len(images) if len(own) else images.new_zeros(())
-                terms[f"texture{i + 1}/{name}"] = self.settings.texture_weight * share
-        terms["overflow"] = self.settings.overflow_weight * overflow(prediction)
-        return terms
+        return super().initial_states(index, side) * level[:, None, None, None]
 
 
 def noise_levels(count: int) -> list[float]:

@@ -6,25 +6,19 @@ crops, so that a picture also stays once it is back.
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import read_square, to_image
-from nca.losses.texture import overflow
 from nca.rule import Rule
-from nca.texture.pool import Draw, Pool
+from nca.texture.pool import Pool
 from nca.texture.results import write_film, write_sheet
-from nca.texture.selection import LongRun
-from nca.texture.settings import TrainSettings
-from nca.texture.start import starting_rule
-from nca.texture.task import FILM, PREVIEW, Task, texture_rule_settings
-from nca.training.engine import Engine
-from nca.training.objective import Objective
-from nca.unroll import unroll
+from nca.texture.settings import PoolSettings, TrainSettings
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.unroll.simulate import simulate
 
 NOISE = 0.4  # strongest standard deviation of the noise, of the range of colors
@@ -33,27 +27,17 @@ HOLE = (0.03, 0.12)  # radius, as a part of the width
 
 
 class Restoring(Task):
-    """Disturbed crops of one picture, and what they were.
+    """Disturbed crops of one picture, and what they were; the target is [3, S, S] in [0, 1].
 
-    Args:
-        settings: all of them; ``size`` is that of the picture, ``grid`` that of the crops.
-        target: [3, S, S] in [0, 1].
-        generator: of all that is drawn.
-        engine: tells which of several processes this is.
+    ``size`` is that of the picture, ``grid`` that of the crops. See
+    :class:`nca.texture.tasks.base.Task`.
     """
 
-    looks_like: ClassVar = {
+    pool: "RestoringPool"
+    pictures: ClassVar = {
         PREVIEW: "the picture, disturbed, and after 30, 200 and 2,000 steps",
         FILM: "the disturbed picture coming back",
     }
-
-    def __init__(
-        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
-    ) -> None:
-        self.settings, self.target = settings, target
-        self.rule = starting_rule(settings, texture_rule_settings(settings), generator)
-        self.pool = RestoringPool(self.rule, settings, generator, target, engine)
-        self.objective = MatchCrops(self.rule, self.pool, settings)
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
@@ -63,24 +47,35 @@ class Restoring(Task):
             InputError: the picture cannot be read, or the crops would be larger.
         """
         for name in ("grid", "late_grid"):
-            side, flag = getattr(settings, name), "--" + name.replace("_", "-")
+            side = getattr(settings.pool.unroll, name)
             if side > settings.size:
-                raise InputError(f"{flag} {side}: must be at most --size {settings.size}")
+                raise InputError(f"`{name}` {side}: must be at most `size` {settings.size}")
         return read_square(settings.picture, settings.size)
 
+    def make_pool(self, **shared: Any) -> Pool:
+        """See :class:`nca.texture.tasks.base.Task`."""
+        return RestoringPool(
+            self.rule, self.settings.pool, self.generator, picture=self.target, **shared
+        )
+
+    def compared_with(self, index: Tensor) -> Tensor:
+        """The crops before they were disturbed, [B] -> [B, 3, H, W]."""
+        return self.pool.targets[index]
+
+    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Absolute error of the colors."""
+        return {"picture": (self.rule.to_rgb(state) - target).abs().mean((1, 2, 3))}
+
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """Mean error of what comes back; each seed disturbs the picture anew."""
+        """The whole picture; each seed disturbs it in its own way."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
-
-        def distance(state: Tensor) -> Tensor:
-            return (rule.to_rgb(state) - self.target).abs().mean((1, 2, 3))
-
-        return [LongRun(rule, state_of(disturbed, rule), distance)]
+        targets = self.target.expand(len(seeds), -1, -1, -1)
+        return [LongRun(rule, state_of(disturbed, rule), targets)]
 
     @torch.no_grad()
     def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """See :class:`nca.texture.task.Task`."""
-        disturbed = disturb(self.target, _generator(self.settings.seed))
+        """See :class:`nca.texture.tasks.base.Task`."""
+        disturbed = disturb(self.target, _generator(self.settings.run.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
         pictures = [to_image(rule.to_rgb(state)[0]) for state in states]
@@ -101,27 +96,21 @@ class RestoringPool(Pool):
     """States that began as disturbed crops of a picture, and the crops as they were.
 
     Args:
-        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
         picture: [3, S, S] in [0, 1].
-        engine: tells which of several processes this is.
+        others: see :class:`nca.texture.pool.Pool`.
 
     Attributes:
         targets: [pool, 3, side, side], the crops.
     """
 
     def __init__(
-        self,
-        rule: Rule,
-        settings: TrainSettings,
-        generator: torch.Generator,
-        picture: Tensor,
-        engine: Engine,
+        self, rule: Rule, settings: PoolSettings, *others: Any, picture: Tensor, **shared: Any
     ) -> None:
         self.picture = picture
         self.targets = torch.empty(settings.pool_size, 3, 0, 0)
-        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+        super().__init__(rule, settings, *others, **shared)
 
-    def seeds(self, index: Tensor, side: int) -> Tensor:
+    def initial_states(self, index: Tensor, side: int) -> Tensor:
         """Cut new crops for some places of the pool, and disturb them."""
         if self.targets.shape[-1] != side:
             self.targets = torch.zeros(len(self.targets), 3, side, side)
@@ -141,32 +130,6 @@ class RestoringPool(Pool):
         targets = state["targets"]
         assert isinstance(targets, Tensor)
         self.targets = targets.clone()
-
-
-class MatchCrops(Objective):
-    """Unroll the rule over a batch of the pool; absolute error of the colors.
-
-    Args:
-        rule: whose color map is used.
-        pool: which knows what the crops were.
-        settings: weight of the overflow.
-    """
-
-    def __init__(self, rule: Rule, pool: RestoringPool, settings: TrainSettings) -> None:
-        self.rule, self.pool, self.settings = rule, pool, settings
-
-    def predict(self, model: nn.Module, batch: Draw) -> Tensor:
-        """States after the steps of the batch, [B, C, H, W]."""
-        assert isinstance(model, Rule)
-        return unroll(batch.state, model, batch.masks, self.settings.backend)
-
-    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """The error of the colors, and the overflow of all channels."""
-        error = self.rule.to_rgb(prediction) - self.pool.targets[batch.index]
-        return {
-            "picture": error.abs().mean(),
-            "overflow": self.settings.overflow_weight * overflow(prediction),
-        }
 
 
 def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:

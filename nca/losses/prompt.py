@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.losses.term import Term
 
 CROPS = 4  # of each picture
 SMALLEST = 0.5  # side of the smallest crop, as a part of the picture
@@ -57,13 +58,13 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
     try:
         import open_clip  # noqa: PLC0415  (optional)
     except ImportError as error:
-        raise InputError("--prompt needs open_clip; pip install 'nca-studio[clip]'") from error
+        raise InputError("`prompt` needs open_clip; pip install 'nca-studio[clip]'") from error
     except RuntimeError as error:  # a torchvision that was built for another torch
-        raise InputError(f"--prompt: open_clip cannot be imported: {error}") from error
+        raise InputError(f"`prompt`: open_clip cannot be imported: {error}") from error
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "open_clip_model.safetensors").is_file():
-            raise InputError(f"--clip {name}: the folder has no open_clip_model.safetensors")
+            raise InputError(f"`clip` {name}: the folder has no open_clip_model.safetensors")
         architecture, weights = f"local-dir:{folder.resolve()}", None
     else:
         architecture, _, weights = name.partition("/")
@@ -72,14 +73,14 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
             near = [tag for model, tag in known if model == architecture]
             names = near or sorted({model for model, _ in known if "B-32" in model})
             raise InputError(
-                f"--clip {name}: open_clip has no such weights; there are {', '.join(names)}"
+                f"`clip` {name}: open_clip has no such weights; there are {', '.join(names)}"
             )
     try:
         model = open_clip.create_model(architecture, pretrained=weights)
         tokenize = open_clip.get_tokenizer(architecture)
     except Exception as error:  # whatever the hub and its libraries raise without a network
         text = " ".join(str(error).split())
-        raise InputError(f"--clip {name}: cannot be loaded: {text}") from error
+        raise InputError(f"`clip` {name}: cannot be loaded: {text}") from error
     model.eval().requires_grad_(False).to(device)
     size = model.visual.image_size
     mean, std = (
@@ -91,43 +92,40 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
 MOMENTS = ("image_mean", "image_std")
 
 
-class PromptLoss:
-    """Distance of pictures from a text.
+class PromptLoss(Term):
+    """Distance of images from a text: squared angle of their embeddings, mean over random crops.
+
+    0 where an image means exactly the text, ``(pi / 2)**2`` where it shares nothing with it.
 
     Args:
-        clip: the model.
-        text: the words.
-        generator: of the crops.
-        torus: whether pictures go on beyond their border.
+        clip: the model; images are moved to its device.
+        text: the text.
+        generator: source of the crops.
+        torus: whether images wrap.
     """
 
     def __init__(
         self, clip: Clip, text: str, generator: torch.Generator, *, torus: bool = True
     ) -> None:
         self.clip, self.generator, self.torus = clip, generator, torus
+        self.words = text
         with torch.no_grad():
             features = clip.model.encode_text(clip.tokenize([text]).to(clip.mean.device))
         self.text = F.normalize(features, dim=-1)  # [1, D]
 
-    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Squared angle between picture and text, mean over the crops.
-
-        Args:
-            images: [B, 3, H, W] in about [0, 1]; moved to where the model is.
-            generator: of these crops, if it is to be another one.
-
-        Returns:
-            [B]; 0 where a picture means just the text, (pi / 2)**2 where it has nothing of it.
-        """
-        clip, generator = self.clip, generator or self.generator
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """See :class:`Term`."""
+        clip = self.clip
         images = images.to(clip.mean.device)
-        crops = torch.cat([self._crop(images, generator) for _ in range(CROPS)])
+        crops = torch.cat([self._crop(images, self.generator) for _ in range(CROPS)])
         features = clip.model.encode_image((crops.clamp(0, 1) - clip.mean) / clip.std)
         chord = (F.normalize(features, dim=-1) - self.text).norm(dim=-1)
         # The arcsine is steeper than anything useful at its end.
         angle = 2 * (chord / 2).clamp(max=1 - 1e-6).arcsin()
-        distance: Tensor = angle.square().view(CROPS, len(images)).mean(0)
-        return distance
+        return {"prompt": angle.square().view(CROPS, len(images)).mean(0)}
+
+    def __repr__(self) -> str:
+        return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The same square of every picture, enlarged to what the model sees, [B, 3, side, side]."""

@@ -11,22 +11,21 @@ from torch import Tensor
 
 from nca.rule import DEFAULT_FILTERS, EIGHT_BIT_STATE, Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.eight_bit import round_weights
-from nca.texture.scaling import scale_filters
+from nca.texture.reparametrize import scale_filters
 from nca.texture.settings import TrainSettings
+from nca.texture.state_formats import round_weights
 
 
 def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
-    """Take sizes, padding, noise and rate from the rule of ``--from``, if there is one.
+    """Take sizes, padding, noise and rate from the rule of ``from_rule``, if there is one.
 
     Raises:
         InputError: it cannot be read.
     """
-    if settings.from_rule is None:
+    if settings.task.from_rule is None:
         return settings
-    parent = load_rule(settings.from_rule).rule.settings
-    return replace(
-        settings,
+    parent = load_rule(settings.task.from_rule).rule.settings
+    return settings.override(
         channels=parent.channels,
         hidden=parent.hidden,
         padding=parent.padding,
@@ -37,8 +36,8 @@ def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
 
 def starting_rule(
     settings: TrainSettings,
-    own: RuleSettings,
     generator: torch.Generator,
+    own: RuleSettings,
     *,
     filters: Tensor | None = None,
     update_bias: bool = False,
@@ -47,19 +46,19 @@ def starting_rule(
 
     Args:
         settings: of the training.
-        own: settings that the task wants. A parent keeps what is its own beyond them: its colors,
-            the bound of its hidden layer, its rounding, its filters, its biases.
-        generator: of fresh weights.
-        filters, update_bias: of a fresh rule.
+        generator: source of new weights.
+        own: settings that the task wants. A parent keeps everything else: its colors, the bound of
+            its hidden layer, its rounding, its filters, its biases.
+        filters, update_bias: of a new rule.
 
     Raises:
         InputError: the parent cannot be read.
     """
-    fresh = settings.from_rule is None
-    if settings.from_rule is None:
+    parent = settings.task.from_rule
+    if parent is None:
         rule = Rule(own, filters, update_bias=update_bias, generator=generator)
     else:
-        rule = load_rule(settings.from_rule).rule
+        rule = load_rule(parent).rule
         rule.settings = replace(
             own,
             rgb_scale=rule.settings.rgb_scale,
@@ -67,8 +66,9 @@ def starting_rule(
             hidden_clip=rule.settings.hidden_clip,
             quantization=rule.settings.quantization,
         )
-    scale_filters(rule, filter_units(rule.filters, settings.filter_scale), fresh=fresh)
-    if settings.state == "rgba8":
+    units = filter_units(rule.filters, settings.optimizer.filter_scale)
+    scale_filters(rule, units, fresh=parent is None)
+    if settings.rule.state == "rgba8":
         rounding = replace(rule.settings.quantization, state=EIGHT_BIT_STATE)
         rule.settings = replace(rule.settings, quantization=rounding)
         round_weights(rule)

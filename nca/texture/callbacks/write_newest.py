@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nca.rulefile import save_rule
-from nca.texture.selection import averaged_rule
+from nca.texture.callbacks.keep_best import averaged_rule
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 

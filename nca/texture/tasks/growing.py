@@ -11,26 +11,21 @@ ground, so that a dead cell, all zeros, has the color of the ground in every pla
 fresh rule.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
-from nca.losses.texture import overflow
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
-from nca.texture.pool import Draw, Pool
+from nca.texture.pool import Pool
 from nca.texture.results import write_film, write_sheet
-from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
-from nca.texture.start import starting_rule
-from nca.texture.task import FILM, PREVIEW, Task
-from nca.training.engine import Engine
-from nca.training.objective import Objective
-from nca.unroll import unroll
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.unroll.simulate import simulate
 
 ALIVE = 0.1
@@ -39,39 +34,16 @@ DAMAGED = 3  # best states of a batch
 
 
 class Growing(Task):
-    """A figure on a plain ground.
+    """A figure on a plain ground; the target is [4, S, S] in [0, 1]: colors times opacity, opacity.
 
-    Args:
-        settings: all of them; ``size`` is that of the figure, ``grid`` leaves room around it.
-        target: [4, S, S] in [0, 1], colors times opacity, then opacity.
-        generator: of all that is drawn.
-        engine: tells which of several processes this is.
+    ``size`` is that of the figure; ``grid`` leaves room around it. See
+    :class:`nca.texture.tasks.base.Task`.
     """
 
-    looks_like: ClassVar = {
+    pictures: ClassVar = {
         PREVIEW: "the picture, after 64, 200 and 2,000 steps, cut, and 200 steps after the cut",
         FILM: "the picture growing from one cell, cut in half, and growing again",
     }
-
-    def __init__(
-        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
-    ) -> None:
-        self.settings = settings
-        own = RuleSettings(
-            channels=settings.channels,
-            hidden=settings.hidden,
-            padding=settings.padding,
-            update_rate=settings.update_rate,
-            rgb_offset=WHITE,
-            alive_threshold=ALIVE,
-            seed_state="center",
-        )
-        self.rule = starting_rule(
-            settings, own, generator, filters=growing_filters(), update_bias=True
-        )
-        self.target = figure_state(target, self.rule.settings, settings.grid)
-        self.pool = GrowingPool(self.rule, settings, generator, self.target, engine)
-        self.objective = MatchFigure(self.target, settings)
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
@@ -81,10 +53,11 @@ class Growing(Task):
             InputError: the picture cannot be read, has nothing that lives, or the grid is too small
                 for it.
         """
-        if settings.grid < settings.size or settings.late_grid != settings.grid:
+        grid, late_grid = settings.pool.unroll.grid, settings.pool.unroll.late_grid
+        if grid < settings.size or late_grid != grid:
             raise InputError(
-                f"--grid {settings.grid} --late-grid {settings.late_grid}: a picture of --size "
-                f"{settings.size} grows on one grid, at least as large"
+                f"`grid` {grid} `late_grid` {late_grid}: a picture of `size` {settings.size} grows "
+                f"on one grid, at least as large"
             )
         cutout = read_cutout(settings.picture, settings.size)
         if not (cutout[ALPHA] > ALIVE).any():
@@ -93,18 +66,45 @@ class Growing(Task):
             )
         return cutout
 
+    def rule_settings(self) -> RuleSettings:
+        """A rule whose cells live and die, growing from one cell."""
+        return replace(
+            super().rule_settings(),
+            rgb_offset=WHITE,
+            alive_threshold=ALIVE,
+            seed_state="center",
+            noise_level=0.0,
+        )
+
+    def new_rule(self) -> dict[str, Any]:
+        """The filters of the paper, and a bias of the second layer."""
+        return {"filters": growing_filters(), "update_bias": True}
+
+    def make_pool(self, **shared: Any) -> Pool:
+        """See :class:`nca.texture.tasks.base.Task`; the target becomes a state, [4, H, W]."""
+        side = self.settings.pool.unroll.grid
+        self.target = figure_state(self.target, self.rule.settings, side)
+        return GrowingPool(
+            self.rule, self.settings.pool, self.generator, target=self.target, **shared
+        )
+
+    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Squared error of colors and opacity."""
+        del target
+        return {"figure": squared_error(state, self.target)}
+
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """Squared error of what grows."""
-        start = rule.seed(len(seeds), *self.target.shape[1:])
-        return [LongRun(rule, start, lambda state: squared_error(state, self.target))]
+        """See :class:`nca.texture.tasks.base.Task`."""
+        state = rule.seed(len(seeds), *self.target.shape[1:])
+        return [LongRun(rule, state, torch.arange(len(seeds)))]
 
     def targets(self) -> list[Image.Image]:
-        """See :class:`nca.texture.task.Task`."""
+        """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(self.rule.to_rgb(self.target[None])[0])]
 
     @torch.no_grad()
     def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """See :class:`nca.texture.task.Task`."""
+        """See :class:`nca.texture.tasks.base.Task`."""
 
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
@@ -138,20 +138,12 @@ class GrowingPool(Pool):
     """The pool of the paper: of each batch the worst state starts anew, the best are damaged.
 
     Args:
-        rule, settings, generator: see :class:`nca.texture.pool.Pool`.
-        target: [4, H, W], what the first channels are to be.
-        engine: tells which of several processes this is.
+        target: [4, H, W], what the first channels should be.
+        others: see :class:`nca.texture.pool.Pool`.
     """
 
-    def __init__(
-        self,
-        rule: Rule,
-        settings: TrainSettings,
-        generator: torch.Generator,
-        target: Tensor,
-        engine: Engine,
-    ) -> None:
-        super().__init__(rule, settings, generator, rank=engine.rank, processes=engine.processes)
+    def __init__(self, *others: Any, target: Tensor, **shared: Any) -> None:
+        super().__init__(*others, **shared)
         self.target = target
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
@@ -159,7 +151,7 @@ class GrowingPool(Pool):
         worst_first = squared_error(state, self.target).argsort(descending=True)
         reset, damage = torch.rand(2, generator=self.generator).tolist()
         if reset < self.settings.reset_rate:
-            state[worst_first[:1]] = self.seeds(index[worst_first[:1]], state.shape[-1])
+            state[worst_first[:1]] = self.initial_states(index[worst_first[:1]], state.shape[-1])
         if damage < self.settings.damage_rate:
             for best in worst_first[1:][-DAMAGED:]:
                 self._cut(state[best])
@@ -173,31 +165,6 @@ class GrowingPool(Pool):
         disc = dx.square() + dy[:, None].square() < (0.1 + 0.3 * size) ** 2
         if (state[ALPHA].masked_fill(disc, 0) > ALIVE).any():
             state[:, disc] = 0
-
-
-class MatchFigure(Objective):
-    """Unroll the rule over a batch of the pool; squared error of colors and opacity.
-
-    Args:
-        target: [4, H, W].
-        settings: weight of the overflow.
-    """
-
-    def __init__(self, target: Tensor, settings: TrainSettings) -> None:
-        self.target, self.settings = target, settings
-
-    def predict(self, model: nn.Module, batch: Draw) -> Tensor:
-        """States after the steps of the batch, [B, C, H, W]."""
-        assert isinstance(model, Rule)
-        return unroll(batch.state, model, batch.masks, self.settings.backend)
-
-    def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """The error of the figure, and the overflow of all channels."""
-        del batch
-        return {
-            "figure": squared_error(prediction, self.target).mean(),
-            "overflow": self.settings.overflow_weight * overflow(prediction),
-        }
 
 
 def squared_error(state: Tensor, target: Tensor) -> Tensor:

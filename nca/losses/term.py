@@ -1,0 +1,75 @@
+"""Loss terms: they add, they have weights, and they print themselves.
+
+::
+
+    loss = texture + 0.1 * TotalVariation()
+    loss(images)  # {"texture/net1": [B], ..., "smooth": [B]}, weights included
+"""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class Term(ABC):
+    """A differentiable distance of images from what they should be."""
+
+    @abstractmethod
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Distance of every image, by name.
+
+        Args:
+            images: [B, 3, H, W] in about [0, 1].
+
+        Returns:
+            Name -> [B], zero where nothing is to improve.
+        """
+
+    def __add__(self, other: "Term") -> "Term":
+        """Both terms."""
+        return Sum(self, other)
+
+    def __rmul__(self, weight: float) -> "Term":
+        """The term with a weight."""
+        return Weighted(weight, self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Weighted(Term):
+    """A term with a weight."""
+
+    def __init__(self, weight: float, term: Term) -> None:
+        self.weight, self.term = weight, term
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """See :class:`Term`."""
+        return {name: self.weight * value for name, value in self.term(images).items()}
+
+    def __repr__(self) -> str:
+        return f"{self.weight:g} * {self.term!r}"
+
+
+class Sum(Term):
+    """Several terms.
+
+    Raises:
+        ValueError: (when called) two of them use the same name.
+    """
+
+    def __init__(self, *terms: Term) -> None:
+        self.terms = terms
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """See :class:`Term`."""
+        losses: dict[str, Tensor] = {}
+        for term in self.terms:
+            values = term(images)
+            if losses.keys() & values.keys():
+                raise ValueError(f"two loss terms are named {min(losses.keys() & values.keys())!r}")
+            losses |= values
+        return losses
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))

@@ -1,0 +1,132 @@
+"""What all settings share: bounds as annotations of their fields, and groups with flat names.
+
+::
+
+    @dataclass(frozen=True)
+    class PoolSettings(Bounded):
+        batch_size: Annotated[int, Between(1, 256)] = 4
+
+A settings class may hold others. Field names are unique across them, so presets, saved
+configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from nca.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Between:
+    """Smallest and largest value of a number, or of every number in a tuple."""
+
+    least: float
+    most: float = float("inf")
+
+    def check(self, name: str, value: object) -> None:
+        """Check a value; None and values that are not numbers pass.
+
+        Raises:
+            InputError: it is out of bounds.
+        """
+        numbers = value if isinstance(value, tuple) else (value,)
+        for number in numbers:
+            if isinstance(number, int | float) and not self.least <= number <= self.most:
+                bounds = f"{self.least:g} to {self.most:g}"
+                if self.most == float("inf"):
+                    bounds = f"{self.least:g} or more"
+                raise InputError(f"`{name}` {number}: must be {bounds}")
+
+
+class Bounded:
+    """Base of settings: every field is checked against the bounds in its annotation.
+
+    Raises:
+        InputError: (when made) a value is out of bounds. Parameters are named in backticks; the
+            command line shows them as flags.
+    """
+
+    def __post_init__(self) -> None:
+        """Check before any work starts."""
+        for name, bounds in bounds_of(cast(Hashable, type(self))).items():
+            bounds.check(name, getattr(self, name))
+
+    def override(self, **values: Any) -> Self:
+        """Copy with other values; see :func:`override`."""
+        return override(self, values)
+
+
+@cache
+def bounds_of(kind: Hashable) -> dict[str, Between]:
+    """Bounds by field, from the annotations of a settings class."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        name: part
+        for name, hint in hints.items()
+        if get_origin(hint) is Annotated
+        for part in get_args(hint)[1:]
+        if isinstance(part, Between)
+    }
+
+
+def flatten(settings: Any) -> dict[str, Any]:
+    """Values by field name, those of all groups included."""
+    values: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        values |= flatten(value) if _is_group(value) else {field.name: value}
+    return values
+
+
+def override(settings: T, values: dict[str, Any]) -> T:
+    """Copy of settings with other values; fields of groups are named without the group.
+
+    Raises:
+        TypeError: there is no field of a name.
+    """
+    rest = dict(values)
+    copy: T = _override(settings, rest)
+    if rest:
+        raise TypeError(f"{type(settings).__name__} has no field {next(iter(rest))!r}")
+    return copy
+
+
+def _override(settings: Any, rest: dict[str, Any]) -> Any:
+    changed: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in rest:
+            changed[field.name] = rest.pop(field.name)
+        elif _is_group(value):
+            changed[field.name] = _override(value, rest)
+    return replace(settings, **changed)
+
+
+def of_preset(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Values that a preset sets, by field name, ``preset`` included.
+
+    Raises:
+        InputError: there is no such preset.
+    """
+    if name not in presets:
+        raise InputError(f"`preset` {name}: must be one of {', '.join(presets)}")
+    return {"preset": name, **presets[name]}
+
+
+def _is_group(value: object) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def refuse_several(chosen: Iterable[str]) -> None:
+    """Refuse more than one of some options.
+
+    Raises:
+        InputError: naming two of them.
+    """
+    names = list(chosen)
+    if len(names) > 1:
+        raise InputError(f"`{names[0]}` and `{names[1]}` exclude each other")

@@ -1,0 +1,239 @@
+"""What a rule is trained for: the one way in which trainings differ.
+
+A task brings the initial rule, the pool of states, the distance of a state from what it should be,
+and the pictures to look at. Optimizer, schedule, callbacks, checkpoints and the choice of the rule
+that is kept are the same for all tasks: :mod:`nca.texture.train`. A new task is a new file and a
+line in :mod:`nca.texture.tasks`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.images import to_image
+from nca.losses.build import build_loss
+from nca.losses.prompt import PromptLoss, load_clip
+from nca.losses.term import Term
+from nca.rule import Rule, RuleSettings
+from nca.texture.pool import Pool
+from nca.texture.reparametrize import folded
+from nca.texture.settings import TrainSettings
+from nca.texture.starting_rule import starting_rule
+from nca.training.engine import Engine
+from nca.unroll.simulate import simulate
+
+PREVIEW, FILM = "preview.png", "growth.webp"
+SCORE_SEED = 0
+
+
+@dataclass(frozen=True)
+class LongRun:
+    """States that a rule runs from when it is judged.
+
+    Attributes:
+        rule: the rule.
+        state: [B, C, H, W], one for each seed.
+        target: what the states are compared with, as :meth:`Task.distance` takes it.
+    """
+
+    rule: Rule
+    state: Tensor
+    target: Tensor
+
+
+class Task(ABC):
+    """Base of all tasks.
+
+    Args:
+        settings: all of them.
+        target: as :meth:`read` returned it.
+        generator: source of all random numbers.
+        engine: its rank and number of processes divide the batches.
+
+    Attributes:
+        rule: the initial rule, which is trained.
+        target: the target.
+        pool: source of the batches.
+        pictures: what the pictures in the output folder show, by file name.
+        caps_gradients: whether the gradients of the distance may be capped.
+    """
+
+    rule: Rule
+    pool: Pool
+    pictures: ClassVar[dict[str, str]]
+    caps_gradients: ClassVar[bool] = False
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        self.settings, self.target, self.generator = settings, target, generator
+        self.rule = starting_rule(settings, generator, self.rule_settings(), **self.new_rule())
+        self.pool = self.make_pool(
+            simulate=self.run_long, rank=engine.rank, processes=engine.processes
+        )
+        self.words = prompt_term(settings, generator)
+
+    @staticmethod
+    @abstractmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """Read the target.
+
+        Raises:
+            InputError: a picture cannot be read or used.
+        """
+
+    def rule_settings(self) -> RuleSettings:
+        """Settings of the rule: those of a texture by default."""
+        options = self.settings.rule
+        return RuleSettings(
+            channels=options.channels,
+            hidden=options.hidden,
+            padding=options.padding,
+            update_rate=options.update_rate,
+            seed_state="noise" if options.noise else "zeros",
+            noise_level=options.noise,
+        )
+
+    def new_rule(self) -> dict[str, Any]:
+        """Arguments of a new rule beside its settings: ``filters``, ``update_bias``."""
+        return {}
+
+    def make_pool(self, **shared: Any) -> Pool:
+        """The pool; called once the rule is there.
+
+        Args:
+            shared: keyword arguments of every :class:`~nca.texture.pool.Pool`.
+        """
+        return Pool(self.rule, self.settings.pool, self.generator, **shared)
+
+    def run_long(self, state: Tensor, steps: int, seed: int) -> Tensor:
+        """States of the rule as it is now, some steps later, [B, C, H, W]."""
+        (old,) = simulate(folded(self.rule).cpu(), state, [steps], seed=seed)
+        return old
+
+    # ---- how far a state is from what it should be ---------------------------------------------
+
+    @abstractmethod
+    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Terms of the task's own distance, weights included: name -> [B].
+
+        Args:
+            state: [B, C, H, W].
+            target: as :meth:`compared_with` returns it.
+        """
+
+    def compared_with(self, index: Tensor) -> Tensor:
+        """What states of the pool are compared with, by their places, [B]: those, by default."""
+        return index
+
+    def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """All terms of the distance, prompt included: name -> [B]; see :meth:`compare`."""
+        terms = self.compare(state, target)
+        if self.words is not None:
+            terms |= self.words(self.rule.to_rgb(state))
+        return terms
+
+    @torch.no_grad()
+    def score(self, state: Tensor, target: Tensor) -> Tensor:
+        """Total distance of every state, [B]: the sum of all terms.
+
+        States are compared one at a time, as the lesson's loss of one depends on the others, and
+        with the same random numbers every time, so that chance selects no rule.
+        """
+        totals = []
+        for i in range(len(state)):
+            with repeated(self.generator):
+                terms = self.distance(state[i : i + 1], target[i : i + 1])
+            totals.append(torch.stack([value.cpu() for value in terms.values()]).sum(0))
+        return torch.cat(totals)
+
+    @abstractmethod
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """What a plain rule is judged by: one state per seed in each run."""
+
+    # ---- what there is to look at --------------------------------------------------------------
+
+    def targets(self) -> list[Image.Image]:
+        """The pictures that the rule should show."""
+        return [to_image(self.target)]
+
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """Distance by state format, see :mod:`nca.texture.state_formats`; empty by default."""
+        del rule, seed
+        return {}
+
+    @abstractmethod
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """Write preview and film of the rule that is kept; return its portrait."""
+
+
+@contextmanager
+def repeated(generator: torch.Generator, seed: int = SCORE_SEED) -> Iterator[None]:
+    """Draw the same random numbers every time; afterwards the generator is where it was."""
+    before = generator.get_state()
+    generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        generator.set_state(before)
+
+
+def device_of(settings: TrainSettings) -> torch.device:
+    """Where the rule is trained.
+
+    Raises:
+        InputError: a GPU was asked for, and there is none or the task cannot use it.
+    """
+    if settings.compute.backend != "cuda":
+        return torch.device("cpu")
+    if settings.task.grow or settings.task.restore or settings.task.also:
+        raise InputError("`backend` cuda: trains textures of one picture only; use native or torch")
+    if not torch.cuda.is_available():
+        raise InputError("`backend` cuda: torch found no GPU; use native or torch")
+    return torch.device("cuda")
+
+
+def texture_loss(
+    settings: TrainSettings, target: Tensor, generator: torch.Generator, name: str = "texture"
+) -> Term:
+    """The texture loss of one target, [3, S, S].
+
+    Raises:
+        InputError: there are no such features, or the states are too small for them.
+    """
+    torus = settings.rule.padding == "circular"
+    loss = build_loss(
+        target[None].to(device_of(settings)), settings.loss, generator, torus=torus, name=name
+    )
+    unroll = settings.pool.unroll
+    side = min(unroll.grid, unroll.last_grid)
+    try:
+        loss(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise InputError(
+            f"`grid` {side}: too small for `features` {settings.loss.features} with `padding` "
+            f"{settings.rule.padding}"
+        ) from error
+    return loss
+
+
+def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | None:
+    """The distance from the prompt, with its weight, if there is one.
+
+    Raises:
+        InputError: the model cannot be loaded.
+    """
+    words = settings.words
+    if words.prompt is None:
+        return None
+    model = load_clip(words.clip, device_of(settings))
+    torus = settings.rule.padding == "circular"
+    return words.prompt_weight * PromptLoss(model, words.prompt, generator, torus=torus)

@@ -1,0 +1,58 @@
+"""One texture from one picture: Niklasson et al., "Self-Organising Textures", Distill 2021."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.images import read_texture
+from nca.rule import Rule
+from nca.texture.results import pictures_at, write_growth, write_preview
+from nca.texture.settings import TrainSettings
+from nca.texture.state_formats import loss_by_state
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
+from nca.training.engine import Engine
+
+
+class Synthesis(Task):
+    """One texture; the target is [3, S, S] in [0, 1]. See :class:`nca.texture.tasks.base.Task`."""
+
+    pictures: ClassVar = {
+        PREVIEW: "the picture, and the texture after 30, 200 and 2,000 steps",
+        FILM: "the texture growing from its initial state",
+    }
+    caps_gradients = True
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        super().__init__(settings, target, generator, engine)
+        self.loss = texture_loss(settings, target, generator)
+
+    @staticmethod
+    def read(settings: TrainSettings) -> Tensor:
+        """The centered square of the picture, [3, S, S]."""
+        return read_texture(settings.picture, settings.size)
+
+    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The texture loss by layer."""
+        del target
+        return self.loss(self.rule.to_rgb(state))
+
+    def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
+        """See :class:`nca.texture.tasks.base.Task`."""
+        side = self.settings.pool.unroll.last_grid
+        state = rule.seed(len(seeds), side, side, seed=seeds.start)
+        return [LongRun(rule, state, torch.arange(len(seeds)))]
+
+    def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
+        """See :class:`nca.texture.tasks.base.Task`."""
+        return loss_by_state(rule, self.score, self.settings.pool.unroll.last_grid, seed)
+
+    def show(self, folder: Path, rule: Rule) -> Image.Image:
+        """See :class:`nca.texture.tasks.base.Task`."""
+        write_preview(folder / PREVIEW, rule, self.target)
+        write_growth(folder / FILM, rule, self.settings.size)
+        return pictures_at(rule, 128, (400,))[0]

@@ -1,0 +1,56 @@
+"""Bounds as annotations, groups with flat names."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import pytest
+
+from nca.errors import InputError
+from nca.options import Between, Bounded, flatten, of_preset, override
+
+
+@dataclass(frozen=True)
+class Inner(Bounded):
+    rate: Annotated[float, Between(0, 1)] = 0.5
+    steps: Annotated[tuple[int, int], Between(1)] = (2, 4)
+
+
+@dataclass(frozen=True)
+class Outer(Bounded):
+    name: str
+    count: Annotated[int | None, Between(1, 9)] = None
+    inner: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"count": 10}, "`count` 10: must be 1 to 9"),
+        ({"rate": 1.5}, "`rate` 1.5: must be 0 to 1"),
+        ({"rate": math.nan}, "`rate` nan: must be 0 to 1"),
+        ({"steps": (0, 3)}, "`steps` 0: must be 1 or more"),
+    ],
+)
+def test_values_out_of_bounds_are_named(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Outer("a").override(**values)
+
+
+def test_groups_are_flat_by_name() -> None:
+    settings = override(Outer("a"), {"rate": 0.25, "count": 3})
+    assert settings.inner.rate == 0.25
+    assert flatten(settings) == {"name": "a", "count": 3, "rate": 0.25, "steps": (2, 4)}
+    assert settings.override(inner=Inner(rate=1.0)).inner.rate == 1.0
+
+
+def test_a_field_that_does_not_exist_is_named() -> None:
+    with pytest.raises(TypeError, match="Outer has no field 'speed'"):
+        Outer("a").override(rate=0.1, speed=2)
+
+
+def test_presets_are_values_by_name() -> None:
+    presets = {"usual": {}, "fast": {"rate": 1.0}}
+    assert of_preset(presets, "fast") == {"preset": "fast", "rate": 1.0}
+    with pytest.raises(InputError, match="`preset` slow: must be one of usual, fast"):
+        of_preset(presets, "slow")
