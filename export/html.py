@@ -49,6 +49,7 @@ PLAYER_SCRIPTS = (
     "field",
     "simulation",
     "view",
+    "grid",
     "player",
     "pointer",
     "files",

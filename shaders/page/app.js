@@ -1,6 +1,6 @@
 // What the page can do: one method for every button and key.
 
-const NOISE = "This browser returns noise for what a page draws";
+const NOISE = "This browser returns noise when a page reads what it has drawn";
 
 /** The actions of the page, on a player and its brush. */
 class App extends EventTarget {
@@ -26,7 +26,7 @@ class App extends EventTarget {
   sayTrust() {
     const { states, pictures } = this.player.trust ?? { states: true };
     const without = pictures ? "the state" : "states, pictures and videos";
-    if (!states) this.say(`${NOISE}, so ${without} cannot be saved; all else works`);
+    if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
   }
 
   toggle() {

@@ -1,21 +1,10 @@
 // The clock: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
 
 const SPEEDS = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64]; // steps a frame
-const CELL_SIZE = 3;          // CSS pixels a cell at the start
-const MAX_CELLS = 300_000;
-const MIN_CELLS = 6_000;
-const MIN_SIDE = 3, MAX_SIDE = 4096; // cells
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
 const LEAST_RATE = 15;        // steps a second
 const REDUCED_WARMUP = 200;   // steps before the still picture for those who want no motion
-
-/** A grid written as "256x128", or null where the text is none or out of range. */
-function readGrid(text) {
-  const [width, height] = /^(\d{1,4})x(\d{1,4})$/.exec(text ?? "")?.slice(1).map(Number) ?? [];
-  const possible = Math.min(width, height) >= MIN_SIDE && Math.max(width, height) <= MAX_SIDE;
-  return possible ? { width, height } : null;
-}
 
 /**
  * Plays rules on a canvas. Events: "change" (anything a control shows), "stats" (twice a second),
@@ -88,7 +77,7 @@ class Player extends EventTarget {
     }
     if (!gl.isContextLost()) this.trust ??= this.probe();
     this.simulation = new Simulation(gl, data, {
-      ...(this.captured ?? this.grid()),
+      ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
@@ -108,19 +97,6 @@ class Player extends EventTarget {
   /** The most cells to a side. */
   get largestSide() {
     return Math.min(MAX_SIDE, this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) ?? MAX_SIDE);
-  }
-
-  /** Cells across and down: as asked, or so that a cell has its usual size on the page. */
-  grid() {
-    const { options, canvas } = this;
-    if (options.grid) {
-      const { width, height } = options.grid, most = this.largestSide;
-      return { width: Math.min(width, most), height: Math.min(height, most) };
-    }
-    const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;
-    const least = Math.sqrt((width * height) / MAX_CELLS);
-    const size = Math.max(options.cellSize ?? CELL_SIZE, least);
-    return { width: Math.max(32, Math.round(width / size)), height: Math.max(32, Math.round(height / size)) };
   }
 
   /** Start again on another grid; null: by the size of the canvas. */
