@@ -13,8 +13,9 @@ from PIL import Image
 from nca.images import to_tensor
 from nca.rulefile import load_rule
 from tests.conftest import absent
-from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer, wait_for
+from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer
 from tests.players import rule_file
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 
@@ -200,7 +201,7 @@ def test_a_fine_screen_has_a_larger_window(tmp_path):
         assert (rows.min() + rows.max()) / 2 == pytest.approx(11.5, abs=0.6)
         assert 10 in columns
         viewer.keys("Escape")
-        assert viewer.process.wait(60) == 0
+        assert viewer.process.wait(PATIENCE) == 0
     finally:
         viewer.end()
         screen.close()
@@ -226,7 +227,7 @@ def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tm
         steps = viewer.state().step_number
         wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
         screen.kill()
-        assert viewer.process.wait(60) == 3
+        assert viewer.process.wait(PATIENCE) == 3
         with viewer.process.stderr as told:
             assert told.read() == b"nca: the display is gone\n"
         (recording,) = tmp_path.glob("*.webp")

@@ -16,12 +16,13 @@ from nca.rule import Rule
 from nca.viewer.camera import Camera
 from nca.viewer.context import open_headless, renderer_name
 from nca.viewer.player import Player
-from nca.viewer.recording import VIDEOS, Grabber, Recorder
+from nca.viewer.recording import Grabber, Recorder
 from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation import Simulation
 from nca.viewer.state_file import save_state
 from nca.viewer.video_input import open_source
+from nca.viewer.writers import VIDEOS
 
 
 def run_headless(settings: ViewSettings) -> dict[str, Any]:
