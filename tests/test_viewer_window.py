@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -214,6 +215,25 @@ def test_the_window_watches_a_rule_that_is_being_made(screen, tmp_path):
         assert viewer.state().state.eq(0).all()
         rule_file(tmp_path, "later")
         wait_for(lambda: viewer.state().state.ne(0).any(), "the rule")
+    finally:
+        viewer.end()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, signum):
+    words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
+    viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
+    try:
+        viewer.keys("p")
+        steps = viewer.state().step_number
+        wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
+        viewer.process.send_signal(signum)
+        assert viewer.process.wait(PATIENCE) == 128 + signum
+        with viewer.process.stderr as told:
+            assert told.read().count(b"\n") == 1
+        (recording,) = tmp_path.glob("*.webp")
+        with Image.open(recording) as picture:
+            assert picture.n_frames > 1
     finally:
         viewer.end()
 

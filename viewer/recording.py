@@ -10,6 +10,7 @@ import moderngl
 
 from nca.errors import one_line
 from nca.viewer.display import image_of
+from nca.viewer.interruptions import uninterrupted
 from nca.viewer.writers import Size, open_writer
 
 WAITING_FRAMES = 8
@@ -22,6 +23,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         path: a video, an animation or a folder, see :func:`open_writer`.
         size: width and height of the frames; videos need even numbers.
         fps: frames per second.
+        overwrite: replace a file of this name, when the new one is finished.
 
     Attributes:
         path: where the result will be; of no frame nothing is left.
@@ -29,10 +31,11 @@ class Recorder(AbstractContextManager["Recorder"]):
         dropped: frames that came faster than they could be written.
     """
 
-    def __init__(self, path: Path, size: Size, fps: float) -> None:
+    def __init__(self, path: Path, size: Size, fps: float, *, overwrite: bool = False) -> None:
         self.path, self.size = path, size
         self.frames = self.dropped = 0
-        self._writer = open_writer(path, size, fps)
+        self._replaces = path.exists()
+        self._writer = open_writer(path, size, fps, overwrite=overwrite)
         self._frames: queue.Queue[bytes | None] = queue.Queue(WAITING_FRAMES + 1)
         self._trouble: Exception | None = None
         self._ended = False
@@ -73,7 +76,8 @@ class Recorder(AbstractContextManager["Recorder"]):
             OSError: writing has failed; what could be kept of it is there.
         """
         self.finish()
-        self._thread.join()
+        with uninterrupted():
+            self._thread.join()
         self._check()
 
     def __exit__(self, *_: object) -> None:
@@ -95,7 +99,8 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def _check(self) -> None:
         if self._trouble is not None:
-            kept = "; what was written before is kept" if self.path.exists() else ""
+            there = self.path.exists() and not self._replaces
+            kept = "; what was written before is kept" if there else ""
             raise OSError(
                 f"recording {self.path} has failed: {one_line(self._trouble)}{kept}"
             ) from self._trouble

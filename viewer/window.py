@@ -11,6 +11,7 @@ from nca.errors import GraphicsError
 from nca.viewer.actions import Actions
 from nca.viewer.context import attach_to_window, missing_graphics
 from nca.viewer.input import Pointer, press
+from nca.viewer.interruptions import uninterrupted
 from nca.viewer.lost_display import leave_with_display
 from nca.viewer.overlay import Overlay
 from nca.viewer.player import Player
@@ -157,11 +158,11 @@ class Stage:
         window, player, actions = self._window, self._player, self._actions
         window.set_fullscreen(actions.fullscreen)
         while not (glfw.window_should_close(window.handle) or actions.quitting):
-            moving = player.running and all(player.size)
-            if moving:
-                glfw.poll_events()
-            else:
-                glfw.wait_events_timeout(RESTING)
+            with uninterrupted():  # what a signal raises in a callback of C is lost
+                if player.running and all(player.size):
+                    glfw.poll_events()
+                else:
+                    glfw.wait_events_timeout(RESTING)
             if window.lost_its_monitor():
                 actions.fullscreen = False
             window.set_fullscreen(actions.fullscreen)

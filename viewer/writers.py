@@ -13,6 +13,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import ANIMATIONS, write_animation, write_image
+from nca.outputs import check_free
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm")
 FRAGMENTED = (".mp4", ".mov")  # the others can be played without their end as they are
@@ -196,7 +197,7 @@ def import_ffmpeg() -> ModuleType:
         ) from error
 
 
-def open_writer(path: Path, size: Size, fps: float) -> Writer:
+def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) -> Writer:
     """Choose the writer by the ending: a video, an animation, or none: a folder of PNG pictures.
 
     Raises:
@@ -204,10 +205,9 @@ def open_writer(path: Path, size: Size, fps: float) -> Writer:
             written.
     """
     suffix = path.suffix.lower()
-    if path.exists():
-        raise InputError(f"{path} is there already; give another name")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    if not suffix and path.exists():
+        raise InputError(f"{path} is already there; a folder of pictures needs another name")
+    check_free(path, overwrite, file=True)
     if suffix in VIDEOS:
         return VideoWriter(path, size, fps)
     if suffix in ANIMATIONS:
