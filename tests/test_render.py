@@ -16,6 +16,7 @@ from nca.signals import Terminated
 from nca.unroll.simulate import simulate
 from nca.viewer.interruptions import uninterrupted
 from tests.players import rule_file
+from tests.waiting import ENDING_SIGNALS
 
 HEADLESS = ["--headless", "--steps", "2", "--grid", "8"]
 
@@ -85,7 +86,7 @@ def test_an_animation_that_is_interrupted_is_written_as_far_as_it_goes(
         assert image.n_frames == 3
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
 def test_what_must_not_be_interrupted_is_done_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
 ) -> None:

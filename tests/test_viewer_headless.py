@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from nca.rulefile import load_rule
 from nca.viewer.state_file import load_state
 from nca.viewer.video_input import open_source
 from tests.players import rule_file
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 
@@ -98,7 +97,7 @@ def test_a_weak_input_only_nudges(tmp_path):
     assert (load_state(out).state - rule(state, 1, seed=0)[0]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
 def test_a_signal_ends_it_after_the_recording_is_finished(tmp_path, signum):
     pytest.importorskip("imageio_ffmpeg")
     record = tmp_path / "a.mp4"

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -16,7 +15,7 @@ from nca.rulefile import load_rule
 from tests.conftest import absent
 from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer
 from tests.players import rule_file
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 
@@ -219,7 +218,7 @@ def test_the_window_watches_a_rule_that_is_being_made(screen, tmp_path):
         viewer.end()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
 def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, signum):
     words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
     viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
@@ -267,3 +266,37 @@ def test_without_a_display_it_says_what_to_do(tmp_path):
     assert done.returncode == 3
     assert "--headless" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in a session of Wayland, as far as the environment goes."""
+    without = ("DISPLAY", "PYGLFW_LIBRARY")  # imgui_bundle sets the second in this process
+    session = {key: value for key, value in os.environ.items() if key not in without}
+    session |= {"XDG_SESSION_TYPE": "wayland", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=session, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_on_wayland_the_panel_is_opened_through_x11(screen):
+    pytest.importorskip("imgui_bundle")
+    code = "from nca.viewer.app import choose_display; choose_display(); import nca.viewer.window"
+    done = python(f"{code}, nca.viewer.panel", DISPLAY=screen.name)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("display", [{}, {"DISPLAY": ":9999"}])
+def test_on_wayland_without_x11_the_window_has_no_panel(display):
+    pytest.importorskip("imgui_bundle")
+    done = python(
+        "from unittest.mock import Mock\n"
+        "from nca.viewer.app import choose_display; choose_display()\n"
+        "from nca.viewer.window import open_panel\n"
+        "actions = Mock()\n"
+        "assert open_panel(actions, 1.0) is None\n"
+        "print(actions.player.say.call_args.args[0])\n",
+        **display,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "The panel cannot be shown here; H shows the keys\n"

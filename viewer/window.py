@@ -297,10 +297,15 @@ def key_name(key: int, scancode: int, mods: int) -> str | None:
 
 
 def open_panel(actions: Actions, scale: float) -> "Panel | None":
-    """Open the panel; None: the extra ``ui`` is not installed, and the keys do."""
+    """Open the panel; None: the extra ``ui`` is missing or not usable here, and the keys do."""
     if find_spec("imgui_bundle") is None:
         return None
-    panel: Panel = importlib.import_module("nca.viewer.panel").Panel(actions, scale)
+    try:
+        module = importlib.import_module("nca.viewer.panel")
+    except ImportError:  # as with glfw for Wayland, which lacks functions that imgui_bundle needs
+        actions.player.say("The panel cannot be shown here; H shows the keys")
+        return None
+    panel: Panel = module.Panel(actions, scale)
     return panel
 
 
