@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What the tests with real graphics and a real browser need, by Debian's names.
-PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
+PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
 .PHONY: demo test check system-packages

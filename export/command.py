@@ -6,13 +6,14 @@ from pathlib import Path
 from nca.errors import InputError
 from nca.export.component import export_component
 from nca.export.gallery import export_gallery
-from nca.export.hosts import Difference, check_free, export
+from nca.export.hosts import Difference, export
 from nca.export.html import PageSettings, export_html
 from nca.export.page_measure import measure_page
 from nca.export.settings import ExportSettings
 from nca.export.target import rounding_note
 from nca.export.text import file_names, one_line
 from nca.gallery import gallery, gallery_path
+from nca.outputs import check_free
 from nca.rulefile import RuleFile, load_rule
 
 LISTED = 8  # rules; of more, only the furthest from torch is told

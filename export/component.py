@@ -32,7 +32,7 @@ def export_component(
         InputError: as :func:`nca.export.html.export_html`.
     """
     data = page_data(rules, settings or PageSettings())
-    script = joined((*PLAYER_SCRIPTS, "component"), f"const DATA = {script_json(data)};\n")
+    script = joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {script_json(data)};\n")
     encoded = script.encode()
     write_atomically(out, encoded)
     return PageReport(out, len(encoded))

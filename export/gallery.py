@@ -23,13 +23,14 @@ from nca.errors import GraphicsError, InputError
 from nca.export import plain, shadertoy
 from nca.export.component import export_component
 from nca.export.emulation import open_context
-from nca.export.hosts import ExportedFile, check_finite, check_free, write_folder
+from nca.export.hosts import ExportedFile, check_finite, write_folder
 from nca.export.html import PageSettings, export_html
 from nca.export.settings import ExportOptions
 from nca.export.target import Files
 from nca.export.text import file_names, size_line, template
 from nca.files import write_atomically
 from nca.images import to_image
+from nca.outputs import check_free
 from nca.rule import Rule
 from nca.rulefile import RuleFile, save_rule
 

@@ -19,6 +19,7 @@ from nca.export.settings import ExportOptions
 from nca.export.target import Files, NotMeasuredError, Target, matrix_count, notes
 from nca.export.text import file_names
 from nca.files import write_atomically
+from nca.outputs import check_free
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -230,28 +231,6 @@ def _with_measured(files: Files, difference: Difference) -> Files:
     if difference.reason:
         measured["reason"] = difference.reason
     return {**files, "manifest.json": with_measurement(files["manifest.json"], measured)}
-
-
-def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
-    """Refuse a path that cannot take the result, before any work is done.
-
-    Raises:
-        InputError: it is there without ``overwrite``, or is a file where a folder is needed or the
-            other way round, or its parent is missing or cannot be written.
-    """
-    if file and out.is_dir():
-        raise InputError(f"{out} is a folder; give the name of a file")
-    if not file and out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give the name of a folder")
-    there = out.exists() and (file or any(out.iterdir()))
-    if there and not overwrite:
-        raise InputError(f"{out} is already there; choose another --out, or use --overwrite")
-    parent = out.parent
-    if not parent.is_dir():
-        raise InputError(f"cannot write {out}: there is no folder {parent}")
-    target = out if out.is_dir() else parent
-    if not os.access(target, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write {out}: {target} is not writable")
 
 
 def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:

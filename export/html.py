@@ -42,7 +42,18 @@ from nca.rulefile import RuleFile
 StateFormat = Literal["auto", "rgba32f", "rgba16f", "rgba8"]
 
 # The player is for a canvas anywhere, the page adds its controls; each file is one concept.
-PLAYER_SCRIPTS = ("random", "gl", "field", "simulation", "view", "player", "pointer", "files")
+PLAYER_SCRIPTS = (
+    "random",
+    "gl",
+    "readback",
+    "field",
+    "simulation",
+    "view",
+    "grid",
+    "player",
+    "pointer",
+    "files",
+)
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "keys", "app", "panel", "address", "main")
 
 MAX_RULES = 255  # a cell keeps the number of its rule in a byte

@@ -26,9 +26,10 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.export.glsl import Matrix
-from nca.export.hosts import ExportedFile, check_free, write_folder
+from nca.export.hosts import ExportedFile, write_folder
 from nca.export.settings import ImportSettings
 from nca.export.text import file_names, one_line
+from nca.outputs import check_free
 from nca.rule import (
     IDENTITY,
     LAPLACIAN,

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -28,17 +29,19 @@ from nca.benchmarks.settings import (
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
-from nca.errors import GraphicsError, InputError
+from nca.errors import GraphicsError, InputError, one_line
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.options import override
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
+from nca.signals import Terminated, raise_on_termination
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
+TERMINATED = 128  # and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -283,8 +286,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no usable OpenGL, 130
-        interrupted, after saving.
+        interrupted, after saving; 128 + n ended by signal n, after saving.
     """
+    if threading.current_thread() is threading.main_thread():
+        raise_on_termination()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -299,9 +304,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         presets = command.presets(settings)
         command.run(settings, *(parse(name, command, with_preset(words, p)) for p in presets))
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("nca: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
+        print(f"nca: {f'ended by {stop}' if terminated else 'interrupted'}", file=sys.stderr)
+        return TERMINATED + stop.signum if isinstance(stop, Terminated) else INTERRUPTED
     except BrokenPipeError:
         # What reads our output, such as `head`, has had enough. Python's end would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -374,11 +380,6 @@ def first_words(box: str) -> str:
             break
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
     return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks, its kind where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def as_flags(text: str) -> str:

@@ -7,3 +7,16 @@ class InputError(ValueError):
 
 class GraphicsError(RuntimeError):
     """No OpenGL context that can run a rule. Says what to install. Exit code 3."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error without line breaks, its kind where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def explain(error: Exception) -> str:
+    """One line on any error; one that nobody foresaw is named by its kind too."""
+    text, kind = one_line(error), type(error).__name__
+    if isinstance(error, (InputError, GraphicsError, OSError)) or text == kind:
+        return text
+    return f"{kind}: {text}"

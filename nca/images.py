@@ -228,6 +228,8 @@ def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
 def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:
     """Write a looping animation: GIF, WebP, or APNG (``.png`` or ``.apng``).
 
+    A GIF has at most 50 frames per second: browsers take less than 20 ms a frame for 100.
+
     Raises:
         InputError: the ending is none of these, there is no frame, or the path cannot be written.
     """
@@ -237,12 +239,13 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
         raise InputError(f"{path}: an animation needs at least one frame")
     data = io.BytesIO()
     options: dict[str, object] = {"quality": 80, "method": 4} if path.suffix == ".webp" else {}
+    shortest = 20 if path.suffix.lower() == ".gif" else 1
     frames[0].save(
         data,
         format=image_format(path),
         save_all=True,
         append_images=list(frames[1:]),
-        duration=round(1000 / frames_per_second),
+        duration=max(round(1000 / frames_per_second), shortest),
         loop=0,
         **options,
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
+from nca.outputs import check_free
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
 from nca.settings import PlaySettings
@@ -30,6 +31,7 @@ def play(settings: PlaySettings) -> Path:
     image_format(settings.out)  # now, not when all the work is done
     if settings.out.exists() and settings.out.samefile(settings.picture):
         raise InputError(f"--out {settings.out}: is the photograph itself; choose another name")
+    check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
     photo = to_tensor(read_image(settings.picture, max_side=settings.size))
     result = play_over(

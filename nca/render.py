@@ -1,16 +1,19 @@
 """Pictures and animations of a rule, without a display."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.outputs import check_free
 from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
+from nca.viewer.interruptions import uninterrupted
 
 MAX_FRAMES = 5000
 
@@ -22,6 +25,7 @@ def render(settings: RenderSettings) -> Path:
         InputError: the rule cannot be read, or the result not be written.
         GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
+    check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
     if (settings.coarseness, settings.pace) != (1.0, 1.0):
         pace = settings.pace / max(1.0, settings.coarseness**2)
@@ -39,12 +43,22 @@ def render(settings: RenderSettings) -> Path:
         states = simulate_gl(rule, seeds, stops, seed=settings.seed)
     else:
         states = simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
-    frames = [_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale) for state in states]
-    if settings.every is None:
-        write_image(settings.out, frames[0])
-    else:
-        write_animation(settings.out, frames, settings.fps)
+    frames: list[Image.Image] = []
+    try:
+        for state in states:
+            frames.append(_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale))
+    finally:  # Ctrl-C and the like leave an animation of what there is
+        if frames:
+            _write(frames, settings)
     return settings.out
+
+
+def _write(frames: Sequence[Image.Image], settings: RenderSettings) -> None:
+    with uninterrupted():
+        if settings.every is None:
+            write_image(settings.out, frames[0])
+        else:
+            write_animation(settings.out, frames, settings.fps)
 
 
 def _enlarged(picture: Image.Image, scale: int) -> Image.Image:

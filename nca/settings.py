@@ -30,11 +30,13 @@ class RenderSettings:
     pace: float = 1.0
     """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
     fps: float = 20.0
-    """Frames per second of an animation."""
+    """Frames per second of an animation; a .gif has at most 50."""
     seed: int = 0
     """Which cells fire, and the noise that some rules grow from."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
     """What computes the steps: gl takes the graphics card, auto the fastest on the processor."""
+    overwrite: bool = False
+    """Replace the result of an earlier run."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""
@@ -71,6 +73,8 @@ class PlaySettings:
     """How far each step draws the colors to the photograph, 0 to 1."""
     seed: int = 0
     """Which cells fire."""
+    overwrite: bool = False
+    """Replace the result of an earlier run."""
 
     def __post_init__(self) -> None:
         """Refuse values out of range before any work starts."""

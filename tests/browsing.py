@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from playwright.sync_api import Page
 
+from tests.waiting import PATIENCE
+
 READY = "globalThis.nca && nca.app.simulation.seeded"
 
 
-def until(page: Page, condition: str, seconds: float = 20) -> None:
+def until(page: Page, condition: str, seconds: float = PATIENCE) -> None:
     """Wait for a condition; the page's policy forbids the eval of ``wait_for_function``."""
     end = time.monotonic() + seconds
     while not page.evaluate(condition):

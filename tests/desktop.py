@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +13,10 @@ from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage, SelectionNotify
 
 from nca.viewer.state_file import SavedState, load_state
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 90.0  # seconds
 LEFT, MIDDLE, RIGHT, WHEEL_UP, WHEEL_DOWN = range(1, 6)  # as X counts them
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until something is the case."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.03)
 
 
 class Screen:

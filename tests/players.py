@@ -13,6 +13,16 @@ from nca.viewer.settings import ViewSettings
 from tests.rules import bounded_rule
 
 
+class Clock:
+    """A clock that stands still but for what a test adds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0  # seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) -> Path:
     """A rule file in a folder."""
     path = folder / f"{name}.safetensors"
@@ -28,10 +38,10 @@ def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) 
 
 
 def make_player(gl: moderngl.Context, folder: Path, *rules: Path, **settings: Any) -> Player:
-    """A player of a grid of 32 by 24 cells that is seen in 320 by 240 pixels."""
+    """A player of a grid of 32 by 24 cells that is seen in 320 by 240 pixels, with a Clock."""
     paths = rules or (rule_file(folder),)
     values: dict[str, Any] = {"grid": "32x24", "folder": folder, **settings}
     view = ViewSettings(paths, **values)
-    player = Player(gl, load_rules(paths, wait=view.wait), view)
+    player = Player(gl, load_rules(paths, wait=view.wait), view, Clock())
     player.resize(320, 240)
     return player

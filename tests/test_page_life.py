@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from nca.errors import InputError
-from nca.export.component import export_component
 from nca.export.html import PageSettings, export_html, script_json
 from nca.rng import fire_mask
 from nca.rule import Rule, RuleSettings
@@ -258,35 +257,22 @@ def test_nonsense_in_the_address_is_passed_over(still_page):
     page = still_page(
         small(), "#m=none&s=-1&v=channel 99&k=3&g=0x99999&f=jpeg&constructor=1", seed=3
     )
-    assert page.evaluate("[nca.app.simulation.seed, nca.player.speed, nca.app.view]") == [
-        3,
-        1,
-        "colors",
-    ]
+    shown = "[nca.app.simulation.seed, nca.player.speed, nca.app.view]"
+    assert page.evaluate(shown) == [3, 1, "colors"]
 
 
 @pytest.mark.browser
-def test_the_element_runs_in_any_page_and_lets_go(open_page, tmp_path):
-    files = {name: RuleFile(rule) for name, rule in (small("one") | small("two")).items()}
-    export_component(files, tmp_path / "nca.js")
-    (tmp_path / "host.html").write_text(
-        "<!doctype html><title>host</title><script src='nca.js'></script>"
-        "<nca-texture id='a' rule='two' grid='32x24' seed='5' style='height: 120px'></nca-texture>"
-        "<nca-texture id='b' grid='16x16' paused style='height: 120px'></nca-texture>"
-        "<nca-texture id='c' rule='missing'></nca-texture>"
-    )
-    page = open_page(tmp_path / "host.html", reduced_motion="no-preference")
-    until(page, "a.player?.simulation.stepNumber > 3 && b.player.simulation.seeded")
-    assert page.evaluate("a.player.simulation.field.present") == [1]
-    assert page.evaluate("[a.player.simulation.seed, a.player.simulation.width]") == [5, 32]
-    assert page.evaluate("b.player.simulation.stepNumber") == 0
-    assert "one, two" in page.evaluate("c.shadowRoot.textContent")
-    page.evaluate("b.removeAttribute('paused')")
-    until(page, "b.player.simulation.stepNumber > 2")
-    context = page.evaluate_handle("a.player.gl")
-    page.evaluate("a.remove()")
-    assert page.evaluate("a => a === null", page.evaluate_handle("globalThis.a ?? null"))
-    assert context.evaluate("gl => gl.getParameter(gl.FRAMEBUFFER_BINDING)") is None
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__"])
+def test_names_that_every_object_has_are_no_format(still_page, name):
+    page = still_page(small(), f"#f={name}&v={name}&m={name}&g=2x2", grid=(24, 20))
+    shown = "[nca.player.format, nca.app.view, nca.app.simulation.width]"
+    assert page.evaluate(shown) == ["rgba32f", "colors", 24]
+
+
+@pytest.mark.browser
+def test_a_link_makes_no_more_cells_than_the_menu(still_page):
+    page = still_page(small(), "#g=4096x1024")
+    assert page.evaluate("[nca.app.simulation.width, nca.app.simulation.height]") == [2048, 512]
 
 
 def test_json_cannot_end_its_script():

@@ -1,5 +1,7 @@
 """What is saved and opened."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from nca.images import read_image
 from nca.viewer.actions import Actions
 from nca.viewer.display import Look
 from nca.viewer.state_file import load_state
+from nca.viewer.watch import INTERVAL
 from tests.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl
@@ -107,13 +110,57 @@ def test_a_dropped_folder_plays_as_input(actions, tmp_path):
     assert actions.player.message == "Playing over film"
 
 
-@pytest.mark.parametrize("name", ["bad.safetensors", "bad.npz", "bad.png", "none.mp4"])
+NAMES = ("bad.safetensors", "bad.npz", "bad.png", "bad.mp4", "none.mp4")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "pipe.npz", "pipe.png", "pipe.mp4"])
 def test_what_cannot_be_opened_is_told_and_nothing_changes(actions, tmp_path, name):
     if name.startswith("bad"):
         (tmp_path / name).write_bytes(b"not what it says")
+    if name.startswith("pipe"):
+        os.mkfifo(tmp_path / name)
     state = actions.player.simulation.read()
     actions.open_files([tmp_path / name])
     assert name in actions.player.message
     assert "\n" not in actions.player.message
     assert torch.equal(actions.player.simulation.read(), state)
     assert actions.player.names == ["a"]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("a\nb"), MemoryError(), OSError("gone"), TypeError("?")]
+)
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("a.safetensors", "rule_files.load_rule"),
+        ("a.npz", "actions.load_state"),
+        ("a.png", "actions.read_image"),
+        ("a.mp4", "player.open_source"),
+    ],
+)
+def test_whatever_a_reader_raises_is_told_in_a_line(
+    actions, tmp_path, monkeypatch, name, reader, error
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(f"nca.viewer.{reader}", fail)
+    (tmp_path / name).write_bytes(b"")
+    actions.open_files([tmp_path / name])
+    assert actions.player.message.startswith(f"{name}: ")
+    assert "\n" not in actions.player.message
+    assert actions.player.names == ["a"]
+
+
+def test_a_driver_that_fails_on_a_watched_rule_is_told_and_the_rule_before_goes_on(
+    actions, tmp_path, monkeypatch
+):
+    player = actions.player
+    rule = player.simulation.rules[0]
+    monkeypatch.setattr(player.simulation, "set_rule", lambda *_: 1 / 0)
+    rule_file(tmp_path, "new", seed=1).replace(tmp_path / "a.safetensors")
+    player.clock.now += INTERVAL
+    player.advance()
+    assert player.message == "a: ZeroDivisionError: division by zero"
+    assert player.simulation.rules[0] is rule

@@ -1,6 +1,10 @@
 """The viewer without a window."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +17,11 @@ from nca.rulefile import load_rule
 from nca.viewer.state_file import load_state
 from nca.viewer.video_input import open_source
 from tests.players import rule_file
+from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
+
+ROOT = Path(__file__).parents[1]
 
 
 def view(*words) -> int:
@@ -88,6 +95,25 @@ def test_a_weak_input_only_nudges(tmp_path):
     state = torch.zeros(1, 8, 24, 32)
     state[:, :3] = 0.1 * 0.5
     assert (load_state(out).state - rule(state, 1, seed=0)[0]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
+def test_a_signal_ends_it_after_the_recording_is_finished(tmp_path, signum):
+    pytest.importorskip("imageio_ffmpeg")
+    record = tmp_path / "a.mp4"
+    words = ["view", rule_file(tmp_path), "--headless", "--grid", "32x24", "--steps", 10**9]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nca", *map(str, [*words, "--record", record])],
+        cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    part = f".recording-*/{record.name}"
+    wait_for(lambda: any(path.stat().st_size > 10_000 for path in tmp_path.glob(part)), "a second")
+    process.send_signal(signum)
+    _, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signum
+    assert complaint.count(b"\n") == 1
+    assert not list(tmp_path.glob(".recording-*"))
+    assert len(list(open_source(str(record), (32, 24)).frames())) > 10
 
 
 @pytest.mark.parametrize(

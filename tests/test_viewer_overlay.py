@@ -8,6 +8,7 @@ from nca.viewer.actions import Actions
 from nca.viewer.input import GESTURES, KEYS
 from nca.viewer.meter import StateRange
 from nca.viewer.overlay import IDLE_SECONDS, Overlay, number_text
+from nca.viewer.player import MESSAGE_SECONDS
 from tests.players import make_player
 
 pytestmark = pytest.mark.gl
@@ -44,7 +45,7 @@ def test_the_name_stands_at_the_left_and_the_numbers_at_the_right(scene):
 
 def test_all_is_quiet_after_a_while_but_trouble_and_messages_stay(scene):
     actions, overlay, written = scene
-    overlay._active_at -= IDLE_SECONDS + 1
+    actions.player.clock.now += IDLE_SECONDS + 1
     assert not written().any()
     actions.player.say("Saved a.png")
     marks = written()
@@ -54,7 +55,8 @@ def test_all_is_quiet_after_a_while_but_trouble_and_messages_stay(scene):
     assert written()[:90, :200].any()
     overlay.wake()
     actions.controls = False
-    actions.player.trouble, actions.player._message_until = "", 0.0
+    actions.player.trouble = ""
+    actions.player.clock.now += MESSAGE_SECONDS
     assert not written().any()
 
 

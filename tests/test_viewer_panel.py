@@ -36,6 +36,7 @@ class Hand:
 
     def look(self, frames=1):
         for _ in range(frames):
+            self.player.clock.now += 1 / 60
             self.places.clear()
             self.panel.draw(self.target)
 

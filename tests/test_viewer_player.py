@@ -1,7 +1,6 @@
 """The clock of the viewer: files that change, states that break, recordings, input."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -10,29 +9,24 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rulefile import load_rule
 from nca.viewer import player as player_module
-from nca.viewer import watch
 from nca.viewer.display import Look
+from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
 from nca.viewer.rule_files import rule_name
+from nca.viewer.screen_recording import FPS
 from nca.viewer.simulation import ERASE, NOISE
 from nca.viewer.state_file import load_state, save_state
 from nca.viewer.stroke import Stroke
+from nca.viewer.watch import INTERVAL
 from tests.players import make_player, rule_file
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.gl
 
 
-@pytest.fixture(autouse=True)
-def _look_at_once(monkeypatch):
-    monkeypatch.setattr(watch, "INTERVAL", 0.0)
-
-
-def until(player, condition, seconds=20.0):
-    """Play frames until something is the case."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        player.advance()
-        time.sleep(0.005)
+def look(player):
+    """A frame in which it is time to look at the rule files again."""
+    player.clock.now += INTERVAL
+    player.advance()
 
 
 def test_a_frame_takes_the_steps_that_the_speed_says(gl, tmp_path):
@@ -54,7 +48,7 @@ def test_a_newer_rule_is_shown_and_the_state_kept(gl, tmp_path):
     player.running = False
     state = player.simulation.read()
     rule_file(tmp_path, "new", seed=1).replace(path)
-    player.advance()
+    look(player)
     assert torch.equal(player.simulation.read(), state)
     assert player.message == "New rule: a"
     expected = load_rule(path).rule(state[None], 1, seed=0, first_step=5)[0]
@@ -68,9 +62,13 @@ def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
     player = make_player(gl, tmp_path, path)
     for seed in (1, 2, 3):
         rule_file(tmp_path, "new", seed=seed).replace(path)
-        player.advance()
+        look(player)
         assert (player.message == "New rule: a") == (seed == 1)
-        player._message_until = 0.0
+        player.clock.now += MESSAGE_SECONDS
+    player.clock.now += OLD_NEWS_SECONDS
+    rule_file(tmp_path, "new", seed=4).replace(path)
+    look(player)
+    assert player.message == "New rule: a"
     expected = load_rule(path).rule
     assert torch.equal(player.simulation.rules[0].w1, expected.w1)
     player.release()
@@ -82,22 +80,21 @@ def test_an_unreadable_rule_keeps_the_last_good_one_and_is_told_until_it_is_mend
     player = make_player(gl, tmp_path, path)
     rule = player.simulation.rules[0]
     path.write_bytes(good[:-7])
-    player.advance()
+    look(player)
     assert player.simulation.rules[0] is rule
     assert "kept the last good rule" in player.message
     assert "not a usable rule file" in player.message
     for _ in range(3):
-        player.advance()
+        look(player)
     assert player.simulation.step_number == 4, "it goes on"
     player.say("other news")
     assert player.message == "other news"
-    player.say("")
-    player._message_until = 0.0
+    player.clock.now += MESSAGE_SECONDS
     assert "kept the last good rule" in player.message
     path.write_bytes(good)
-    player.advance()
+    look(player)
     assert player.message == "New rule: a"
-    player._message_until = 0.0
+    player.clock.now += MESSAGE_SECONDS
     assert player.message == ""
     player.release()
 
@@ -108,7 +105,7 @@ def test_a_rule_of_other_channels_starts_from_its_seed(gl, tmp_path):
     player.run_steps(5)
     player.running = False
     rule_file(tmp_path, "new", channels=6, seed=1).replace(path)
-    player.advance()
+    look(player)
     assert player.simulation.channels == 6
     assert player.simulation.step_number == 0
     assert player.look.view == "colors"
@@ -119,10 +116,10 @@ def test_a_rule_of_other_channels_starts_from_its_seed(gl, tmp_path):
 def test_a_rule_that_is_not_there_yet_is_waited_for(gl, tmp_path):
     path = tmp_path / "later.safetensors"
     player = make_player(gl, tmp_path, path, wait=True)
-    player.advance()
+    look(player)
     assert player.trouble == f"Waiting for {path}"
     rule_file(tmp_path, "later")
-    player.advance()
+    look(player)
     assert player.trouble == ""
     assert player.simulation.channels == 8
     assert player.simulation.read().std() > 0.1, "it grows from its seed, noise"
@@ -209,34 +206,50 @@ def test_a_recording_is_finished_beside_the_drawing(gl, tmp_path):
     player = make_player(gl, tmp_path)
     target = gl.simple_framebuffer((320, 240), 3)
     player.recordings.start(tmp_path / "a.webp", player.size)
+    recorder = player.recordings.running._recorder
     for _ in range(5):
-        player.recordings.running._due = time.monotonic()
-        player.advance()
         player.draw(target)
+        player.draw(target)  # not due yet
+        player.clock.now += 1 / FPS
         player.run_steps(5)
     player.recordings.stop()
-    until(player, lambda: "Saved a.webp" in player.message)
+    wait_for(lambda: recorder.finished, "the file")
+    player.advance()
+    assert player.message == "Saved a.webp"
     with Image.open(tmp_path / "a.webp") as image:
         assert image.size == (320, 240)
-        assert image.n_frames >= 3
+        assert image.n_frames == 5
     player.release()
 
 
 def test_a_failing_recording_is_told_and_the_drawing_goes_on(gl, tmp_path, monkeypatch):
     player = make_player(gl, tmp_path)
     target = gl.simple_framebuffer((320, 240), 3)
-    monkeypatch.setattr("nca.viewer.recording.write_image", lambda *_: 1 / 0)
+    monkeypatch.setattr("nca.viewer.writers.write_image", lambda *_: 1 / 0)
     player.recordings.start(tmp_path / "frames", player.size)
-    thread = player.recordings.running._recorder._thread
+    recorder = player.recordings.running._recorder
 
-    def told():
+    def ended():
+        player.clock.now += 1 / FPS
         player.draw(target)
-        return "recording" in player.message
+        return player.recordings.running is None
 
-    until(player, told)
-    assert player.recordings.running is None
-    thread.join(10)
-    assert not thread.is_alive()
+    wait_for(ended, "the failure")
+    wait_for(lambda: recorder.finished, "the end of its thread")
+    player.advance()
+    assert player.message == f"recording {tmp_path / 'frames'} has failed: division by zero"
+    assert not (tmp_path / "frames").exists()
+    player.release()
+
+
+def test_a_recording_without_a_frame_leaves_nothing(gl, tmp_path):
+    player = make_player(gl, tmp_path)
+    player.recordings.start(tmp_path / "a.webp", player.size)
+    recorder = player.recordings.running._recorder
+    player.recordings.stop()
+    wait_for(lambda: recorder.finished, "the end of its thread")
+    player.advance()
+    assert player.message == "No frame to save"
     player.release()
 
 
@@ -246,7 +259,7 @@ def test_moving_pictures_draw_the_colors_to_them(gl, tmp_path):
     Image.new("RGB", (32, 24), (255, 0, 0)).save(folder / "a.png")
     player = make_player(gl, tmp_path, input=str(folder), input_strength=1.0)
     player.simulation.update_rate = 0.001
-    until(player, lambda: player.input is not None and player.input.newest() is not None)
+    wait_for(lambda: player.input.newest() is not None, "the first frame")
     player.advance()
     colors = player.simulation.rules[0].to_rgb(player.simulation.read()[None])[0]
     assert colors[0].mean() > 0.95
@@ -263,7 +276,7 @@ def test_another_rule_is_painted_where_the_brush_was(gl, tmp_path):
     assert player.title == "a, b"
     player.run_steps(2)
     rule_file(tmp_path, "b", seed=2)
-    player.advance()
+    look(player)
     assert player.message == "New rule: b"
     player.release()
 

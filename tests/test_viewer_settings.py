@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tyro
 
+from nca.cli import main
 from nca.errors import InputError
 from nca.viewer.settings import ViewSettings, parse_size
 
@@ -65,3 +66,11 @@ def test_settings_import_nothing_heavy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_help_of_a_flag_that_switches_off_says_what_it_does(capsys):
+    with pytest.raises(SystemExit):
+        main(["view", "--help"])
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--no-vsync Draw as often as possible, not in step with the screen. --" in words
+    assert "--no-watch Do not show the rule files again when they change. --" in words

@@ -1,6 +1,10 @@
 """States on disk."""
 
+import contextlib
+import io
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -74,6 +78,64 @@ def test_other_files_are_refused(tmp_path):
         load_state(tmp_path / "none.npz")
     with pytest.raises(InputError, match="cannot read"):
         load_state(tmp_path)
+
+
+def npz(path, entries, kind=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+def npy(header: str) -> bytes:
+    """An array's file with any header, and three bytes of content."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"abc"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"not an array",
+        b"",
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000,)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 0, 5)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4, -5, 5)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 0.5, 5)}"),
+        npy("{'descr': {}, 'fortran_order': False, 'shape': (4, 5, 5)}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 5"),
+        npy("{{}: 1}"),
+        npy("(" * 100),
+        npy("'" * 3),
+        npy("\x00"),
+    ],
+)
+def test_damaged_arrays_are_refused_in_a_line(tmp_path, entry):
+    path = tmp_path / "a.npz"
+    npz(path, {"state.npy" if entry[:1] == b"\x93" else "state": entry})
+    with pytest.raises(InputError, match="not a usable state") as caught:
+        load_state(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_any_changed_byte_is_refused_in_words_or_makes_no_difference(tmp_path, kind):
+    path = tmp_path / "a.npz"
+    data = io.BytesIO()
+    np.save(data, saved().state.numpy())
+    npz(path, {"state.npy": data.getvalue()}, kind)
+    whole, generator = path.read_bytes(), np.random.default_rng(kind)
+    for place in generator.choice(len(whole), 150, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << generator.integers(8)
+        path.write_bytes(changed)
+        with contextlib.suppress(InputError):
+            assert torch.equal(load_state(path).state, saved().state)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(InputError, match="not a file"):
+        load_state(tmp_path / "a.npz")
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):

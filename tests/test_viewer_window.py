@@ -13,8 +13,9 @@ from PIL import Image
 from nca.images import to_tensor
 from nca.rulefile import load_rule
 from tests.conftest import absent
-from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer, wait_for
+from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer
 from tests.players import rule_file
+from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 
@@ -200,7 +201,7 @@ def test_a_fine_screen_has_a_larger_window(tmp_path):
         assert (rows.min() + rows.max()) / 2 == pytest.approx(11.5, abs=0.6)
         assert 10 in columns
         viewer.keys("Escape")
-        assert viewer.process.wait(60) == 0
+        assert viewer.process.wait(PATIENCE) == 0
     finally:
         viewer.end()
         screen.close()
@@ -217,6 +218,25 @@ def test_the_window_watches_a_rule_that_is_being_made(screen, tmp_path):
         viewer.end()
 
 
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
+def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, signum):
+    words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
+    viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
+    try:
+        viewer.keys("p")
+        steps = viewer.state().step_number
+        wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
+        viewer.process.send_signal(signum)
+        assert viewer.process.wait(PATIENCE) == 128 + signum
+        with viewer.process.stderr as told:
+            assert told.read().count(b"\n") == 1
+        (recording,) = tmp_path.glob("*.webp")
+        with Image.open(recording) as picture:
+            assert picture.n_frames > 1
+    finally:
+        viewer.end()
+
+
 def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tmp_path):
     screen = Screen((400, 300))
     words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
@@ -226,7 +246,7 @@ def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tm
         steps = viewer.state().step_number
         wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
         screen.kill()
-        assert viewer.process.wait(60) == 3
+        assert viewer.process.wait(PATIENCE) == 3
         with viewer.process.stderr as told:
             assert told.read() == b"nca: the display is gone\n"
         (recording,) = tmp_path.glob("*.webp")
@@ -246,3 +266,37 @@ def test_without_a_display_it_says_what_to_do(tmp_path):
     assert done.returncode == 3
     assert "--headless" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in a session of Wayland, as far as the environment goes."""
+    without = ("DISPLAY", "PYGLFW_LIBRARY")  # imgui_bundle sets the second in this process
+    session = {key: value for key, value in os.environ.items() if key not in without}
+    session |= {"XDG_SESSION_TYPE": "wayland", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=session, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_on_wayland_the_panel_is_opened_through_x11(screen):
+    pytest.importorskip("imgui_bundle")
+    code = "from nca.viewer.app import choose_display; choose_display(); import nca.viewer.window"
+    done = python(f"{code}, nca.viewer.panel", DISPLAY=screen.name)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("display", [{}, {"DISPLAY": ":9999"}])
+def test_on_wayland_without_x11_the_window_has_no_panel(display):
+    pytest.importorskip("imgui_bundle")
+    done = python(
+        "from unittest.mock import Mock\n"
+        "from nca.viewer.app import choose_display; choose_display()\n"
+        "from nca.viewer.window import open_panel\n"
+        "actions = Mock()\n"
+        "assert open_panel(actions, 1.0) is None\n"
+        "print(actions.player.say.call_args.args[0])\n",
+        **display,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "The panel cannot be shown here; H shows the keys\n"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from PIL import Image
 
-from nca.errors import GraphicsError, InputError
+from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.viewer.display import COLOR_MAPS, NO_RING, view_names
 from nca.viewer.pace import speed_text
@@ -308,7 +308,7 @@ class Actions:
     def open_files(self, paths: list[Path]) -> None:
         """Open what was dropped on the window: rules, states, pictures, videos."""
         for path in paths:
-            self._attempt(partial(self.open_file, path))
+            self._attempt(partial(self.open_file, path), path)
 
     def open_file(self, path: Path) -> None:
         """Open a file by its kind.
@@ -379,9 +379,12 @@ class Actions:
             path = folder / f"{stem}-{simulation.step_number}-{count}{suffix}"
         return path
 
-    def _attempt(self, action: Callable[[], None]) -> None:
-        """Do something that may fail for reasons that a person should be told."""
+    def _attempt(self, action: Callable[[], None], path: Path | None = None) -> None:
+        """Do something that may fail, and say why it did; ``path`` is the file that it opens."""
         try:
             action()
-        except (InputError, GraphicsError) as error:
-            self.player.say(str(error))
+        except Exception as error:  # decoders and drivers raise anything; the window stays open
+            text = explain(error)
+            if path is not None and path.name not in text:
+                text = f"{path.name}: {text}"
+            self.player.say(text)

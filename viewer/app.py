@@ -1,11 +1,14 @@
 """What the command ``nca view`` calls."""
 
+import ctypes
+import importlib
+import os
 from dataclasses import replace
+from importlib.util import find_spec
 
 from nca.gallery import gallery, gallery_path
 from nca.viewer.headless import run_headless
 from nca.viewer.settings import ViewSettings
-from nca.viewer.window import run_window
 
 
 def run(settings: ViewSettings) -> None:
@@ -20,4 +23,28 @@ def run(settings: ViewSettings) -> None:
     if settings.headless:
         run_headless(settings)
     else:
-        run_window(settings)
+        choose_display()
+        importlib.import_module("nca.viewer.window").run_window(settings)  # loads glfw
+
+
+def choose_display() -> None:
+    """Let glfw use X11 on Wayland too, through XWayland, where the panel is installed.
+
+    imgui_bundle needs the functions of glfw for X11. It is to be called before glfw is imported.
+    """
+    wayland = os.environ.get("XDG_SESSION_TYPE") == "wayland"
+    if wayland and find_spec("imgui_bundle") is not None and x11_answers():
+        os.environ.setdefault("PYGLFW_LIBRARY_VARIANT", "x11")
+
+
+def x11_answers() -> bool:
+    """Whether there is an X server that lets us in."""
+    try:
+        library = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    library.XOpenDisplay.restype = ctypes.c_void_p
+    display = library.XOpenDisplay(None)
+    if display:
+        library.XCloseDisplay(ctypes.c_void_p(display))
+    return bool(display)

@@ -12,16 +12,18 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import write_image
+from nca.outputs import check_free
 from nca.rule import Rule
 from nca.viewer.camera import Camera
 from nca.viewer.context import open_headless, renderer_name
 from nca.viewer.player import Player
-from nca.viewer.recording import VIDEOS, Grabber, Recorder
+from nca.viewer.recording import Grabber, Recorder
 from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation import Simulation
 from nca.viewer.state_file import save_state
 from nca.viewer.video_input import open_source
+from nca.viewer.writers import VIDEOS
 
 
 def run_headless(settings: ViewSettings) -> dict[str, Any]:
@@ -34,6 +36,9 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
         InputError: a file cannot be used.
         GraphicsError: there is no usable OpenGL.
     """
+    for path in (settings.screenshot, settings.state_out):
+        if path is not None:
+            check_free(path, settings.overwrite, file=True)
     rules = load_rules(settings.rules)
     gl = open_headless()
     try:
@@ -95,7 +100,8 @@ def _run(player: Player, settings: ViewSettings) -> None:
         width, height = width + width % 2, height + height % 2
     camera = Camera(zoom=float(settings.scale))
     grabber = Grabber(player.gl, (width, height))
-    with Recorder(settings.record, (width, height), settings.fps) as recorder:
+    size, overwrite = (width, height), settings.overwrite
+    with Recorder(settings.record, size, settings.fps, overwrite=overwrite) as recorder:
         for _ in _advance(player, settings):
             player.display.draw(player.simulation, camera, player.look, grabber.target)
             pixels = grabber.grab()
@@ -105,6 +111,8 @@ def _run(player: Player, settings: ViewSettings) -> None:
         if last is not None:
             recorder.add(last, wait=True)
     grabber.release()
+    if recorder.frames == 0:
+        raise InputError(f"--record {settings.record}: no frame was recorded")
 
 
 def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """What is written over the texture: name, numbers, messages, the help. Needs no toolkit."""
 
-import time
 from collections.abc import Callable, Hashable
 
 import moderngl
@@ -41,17 +40,17 @@ class Overlay:
         self._gl, self._actions = gl, actions
         self._shader = Shader(gl, _FRAGMENT)
         self._pictures: dict[str, tuple[Hashable, moderngl.Texture]] = {}
-        self._active_at = time.monotonic()
+        self._active_at = self._actions.player.clock()
         self._numbers, self._numbers_at = "", 0.0
 
     def wake(self) -> None:
         """The person has done something: show the name and the numbers again for a while."""
-        self._active_at = time.monotonic()
+        self._active_at = self._actions.player.clock()
 
     @property
     def idle(self) -> bool:
         """Nothing was done for a while."""
-        return time.monotonic() - self._active_at > IDLE_SECONDS
+        return self._actions.player.clock() - self._active_at > IDLE_SECONDS
 
     def draw(self, target: moderngl.Framebuffer, scale: float, *, covered: float = 0.0) -> None:
         """Write over what a target shows.
@@ -115,7 +114,7 @@ class Overlay:
 
     def _number_lines(self) -> str:
         """Numbers as text, a few times a second at most."""
-        now = time.monotonic()
+        now = self._actions.player.clock()
         if now - self._numbers_at >= NUMBERS_EVERY:
             self._numbers_at, self._numbers = now, number_text(self._actions)
         return self._numbers

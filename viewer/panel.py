@@ -4,7 +4,6 @@ Sections, words and colors are those of the web page.
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 
 import moderngl
@@ -58,7 +57,7 @@ class Panel:
         io.fonts.add_font_from_file_ttf(font_path(), TEXT * scale)
         set_style(scale)
         imgui.backends.opengl3_init("#version 330")
-        self._drawn_at = time.monotonic()
+        self._drawn_at = self._actions.player.clock()
         self._visible = False
         self._pointer = (-1.0, -1.0)
         self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as it was drawn
@@ -135,7 +134,7 @@ class Panel:
         if not self._visible:
             self._visible = True
             imgui.get_io().add_mouse_pos_event(*self._pointer)
-        now = time.monotonic()
+        now = self._actions.player.clock()
         width, height = target.viewport[2:]
         io = imgui.get_io()
         io.display_size = imgui.ImVec2(width, height)

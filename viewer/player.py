@@ -8,14 +8,14 @@ from pathlib import Path
 import moderngl
 import torch
 
-from nca.errors import GraphicsError, InputError
+from nca.errors import InputError, explain
 from nca.rule import Rule, RuleSettings
 from nca.viewer.camera import Camera
 from nca.viewer.display import NO_RING, Display, Look, extent, parse_view, repeats
 from nca.viewer.history import History
 from nca.viewer.meter import Meter, StateRange
 from nca.viewer.pace import Pace
-from nca.viewer.rates import Rates
+from nca.viewer.rates import Clock, Rates
 from nca.viewer.rule_files import NamedRule, RuleFiles
 from nca.viewer.screen_recording import Recordings
 from nca.viewer.settings import ViewSettings, parse_size
@@ -39,6 +39,7 @@ class Player:
         gl: the context.
         rules: at least one.
         settings: how to begin.
+        clock: the time, in seconds.
 
     Attributes:
         simulation, display, camera, look, history, pace: what is played, and how it is seen.
@@ -54,10 +55,14 @@ class Player:
     """
 
     def __init__(
-        self, gl: moderngl.Context, rules: Sequence[NamedRule], settings: ViewSettings
+        self,
+        gl: moderngl.Context,
+        rules: Sequence[NamedRule],
+        settings: ViewSettings,
+        clock: Clock = time.monotonic,
     ) -> None:
-        self.gl, self.settings = gl, settings
-        self.files = RuleFiles(rules, settings.rules, watch=settings.watch)
+        self.gl, self.settings, self.clock = gl, settings, clock
+        self.files = RuleFiles(rules, settings.rules, watch=settings.watch, clock=clock)
         saved = load_state(settings.state) if settings.state else None
         width, height = parse_size("grid", settings.grid, 4, 8192)
         self.simulation = self._new_simulation(
@@ -75,15 +80,15 @@ class Player:
         self.ring = NO_RING
         self.trouble = f"Waiting for {settings.rules[0]}" if self.files.awaited else ""
         self.state_range: StateRange | None = None
-        self.rates = Rates()
+        self.rates = Rates(clock())
         self.input_strength = settings.input_strength
         self.input: LiveInput | None = None
-        self.recordings = Recordings(gl, self.say)
+        self.recordings = Recordings(gl, self.say, clock)
         self._alarmed = False
         self._news_after = 0.0
         self._message, self._message_until = "", 0.0
         self._frames = 0
-        self._last = time.monotonic()
+        self._last = clock()
         if saved is not None:
             self.restore(saved)
         if settings.input is not None and not settings.headless:
@@ -115,18 +120,18 @@ class Player:
 
     def say(self, text: str) -> None:
         """Tell the person something, for a moment."""
-        self._message, self._message_until = text, time.monotonic() + MESSAGE_SECONDS
+        self._message, self._message_until = text, self.clock() + MESSAGE_SECONDS
 
     @property
     def message(self) -> str:
         """What is to be told now, or ""; a rule file that cannot be read is told until it can."""
-        if time.monotonic() < self._message_until:
+        if self.clock() < self._message_until:
             return self._message
         return self.files.trouble
 
     def advance(self) -> None:
         """One frame of time: look at the files, take in the input, run steps, measure."""
-        now = time.monotonic()
+        now = self.clock()
         elapsed, self._last = now - self._last, now
         self._look_at_files()
         self.recordings.look()
@@ -186,8 +191,8 @@ class Player:
         if (height, width) == (old.height, old.width):
             self.history.remember(old)
         else:
-            self.history.clear()
             self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
+            self.history.clear()
             new = self.simulation
             new.turn, new.scale, new.pace = old.turn, old.scale, old.pace
             new.update_rate = old.update_rate
@@ -293,11 +298,11 @@ class Player:
                 kept = self._set_rule(number, rule)
                 if not kept:
                     self.say(f"New rule: {name}, from its seed")
-                elif time.monotonic() >= self._news_after:
+                elif self.clock() >= self._news_after:
                     self.say(f"New rule: {name}")
-                self._news_after = time.monotonic() + OLD_NEWS_SECONDS
-            except GraphicsError as error:
-                self.say(str(error))
+                self._news_after = self.clock() + OLD_NEWS_SECONDS
+            except Exception as error:  # drivers raise anything; the rule before goes on
+                self.say(f"{name}: {explain(error)}")
 
     def _take_input(self) -> None:
         if self.input is None:

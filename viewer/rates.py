@@ -1,7 +1,9 @@
 """How fast it goes."""
 
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Clock = Callable[[], float]  # gives the time in seconds, as time.monotonic does
 
 INTERVAL = 0.5  # seconds over which is counted
 
@@ -10,9 +12,9 @@ INTERVAL = 0.5  # seconds over which is counted
 class Rates:
     """Frames and steps per second, over the last half second."""
 
+    _since: float  # the time at the start
     frames: float = 0.0
     steps: float = 0.0
-    _since: float = field(default_factory=time.monotonic)
     _frames: int = 0
     _steps: int = 0
 
@@ -21,7 +23,7 @@ class Rates:
         self._steps += count
 
     def count_frame(self, now: float) -> None:
-        """Take note of a frame that begins ``now``, by ``time.monotonic``."""
+        """Take note of a frame that begins ``now``."""
         self._frames += 1
         seconds = now - self._since
         if seconds >= INTERVAL:

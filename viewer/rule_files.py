@@ -7,6 +7,7 @@ from pathlib import Path
 from nca.errors import InputError
 from nca.rule import Rule
 from nca.rulefile import load_rule
+from nca.viewer.rates import Clock
 from nca.viewer.watch import Watcher
 
 MAX_RULES = 16
@@ -44,16 +45,19 @@ class RuleFiles:
         rules: those of the start.
         paths: their files.
         watch: look at the files while they are played.
+        clock: says when it is time to look.
 
     Attributes:
         names: of the rules, by their numbers.
         awaited: numbers of the rules whose file is not there yet.
     """
 
-    def __init__(self, rules: Sequence[NamedRule], paths: Sequence[Path], *, watch: bool) -> None:
+    def __init__(
+        self, rules: Sequence[NamedRule], paths: Sequence[Path], *, watch: bool, clock: Clock
+    ) -> None:
         self.names = [rule.name for rule in rules]
         self.awaited = {number for number, rule in enumerate(rules) if rule.rule is None}
-        self._watcher = Watcher(paths) if watch else None
+        self._watcher = Watcher(paths, clock) if watch else None
         self._unreadable: dict[int, str] = {}
 
     @property

@@ -1,13 +1,14 @@
 """Recordings of what the window shows, at a steady rate, however fast the screen is drawn."""
 
-import time
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import moderngl
 
-from nca.errors import InputError
-from nca.viewer.recording import Grabber, Recorder, Size
+from nca.viewer.rates import Clock
+from nca.viewer.recording import Grabber, Recorder
+from nca.viewer.writers import Size
 
 FPS = 30.0
 
@@ -21,24 +22,25 @@ class ScreenRecording:
         gl: the context.
         path: a video, an animation or a folder.
         size: width and height of the picture; videos get even sides.
+        clock: says when a frame is due.
 
     Raises:
         InputError: the file cannot be written.
     """
 
-    def __init__(self, gl: moderngl.Context, path: Path, size: Size) -> None:
+    def __init__(self, gl: moderngl.Context, path: Path, size: Size, clock: Clock) -> None:
         size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._recorder = Recorder(path, size, FPS)
         self._grabber = Grabber(gl, size)
-        self._due = time.monotonic()
+        self._clock, self._due = clock, clock()
 
     def frame(self, draw: Draw) -> None:
         """Draw a frame into the recording, where one is due.
 
         Raises:
-            InputError: writing has failed.
+            OSError: writing has failed.
         """
-        late = time.monotonic() - self._due
+        late = self._clock() - self._due
         if late < 0:
             return
         # A slow screen shows a frame for longer; so does the recording, up to a second.
@@ -47,34 +49,22 @@ class ScreenRecording:
         draw(self._grabber.target)
         pixels = self._grabber.grab()
         if pixels is not None:
-            self._add(pixels, times)
+            for _ in range(times):
+                self._recorder.add(pixels)
 
     def stop(self) -> Recorder:
-        """End the recording; its thread goes on to finish the file.
-
-        Raises:
-            InputError: writing has failed.
-        """
+        """End the recording; its thread goes on to finish the file."""
         last = self._grabber.last()
         if last is not None:
-            self._add(last, 1)
-        self._recorder.finish()
+            with contextlib.suppress(OSError):  # the recorder keeps it and says it when it closes
+                self._recorder.add(last)
         self._grabber.release()
-        return self._recorder
+        return self.rescue()
 
     def rescue(self) -> Recorder:
         """End the recording without the graphics card, and so without its last frame."""
         self._recorder.finish()
         return self._recorder
-
-    def _add(self, pixels: bytes, times: int) -> None:
-        try:
-            for _ in range(times):
-                self._recorder.add(pixels)
-        except InputError:
-            self._recorder.finish()
-            self._grabber.release()
-            raise
 
 
 class Recordings:
@@ -83,13 +73,14 @@ class Recordings:
     Args:
         gl: the context.
         say: tells the person something.
+        clock: says when a frame is due.
 
     Attributes:
         running: the one that takes frames, or None.
     """
 
-    def __init__(self, gl: moderngl.Context, say: Callable[[str], None]) -> None:
-        self._gl, self._say = gl, say
+    def __init__(self, gl: moderngl.Context, say: Callable[[str], None], clock: Clock) -> None:
+        self._gl, self._say, self._clock = gl, say, clock
         self.running: ScreenRecording | None = None
         self._being_finished: list[Recorder] = []
 
@@ -99,14 +90,10 @@ class Recordings:
         Raises:
             InputError: the file cannot be written.
         """
-        self.running = ScreenRecording(self._gl, path, size)
+        self.running = ScreenRecording(self._gl, path, size, self._clock)
 
     def stop(self) -> None:
-        """End the recording; that its file is there is told when it is.
-
-        Raises:
-            InputError: writing has failed.
-        """
+        """End the recording; :meth:`look` says when its file is there, or why it is not."""
         recording, self.running = self.running, None
         if recording is not None:
             self._being_finished.append(recording.stop())
@@ -117,26 +104,28 @@ class Recordings:
             return
         try:
             self.running.frame(draw)
-        except InputError as error:
-            self.running = None
-            self._say(str(error))
+        except OSError:
+            self.stop()
 
     def look(self) -> None:
-        """Tell of those whose files are there by now."""
+        """Say what has become of those that are finished by now."""
         for recorder in [one for one in self._being_finished if one.finished]:
             self._being_finished.remove(recorder)
             lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
             try:
                 recorder.close()
-                self._say(f"Saved {recorder.path.name}{lost}")
-            except InputError as error:
+                done = (
+                    f"Saved {recorder.path.name}{lost}" if recorder.frames else "No frame to save"
+                )
+                self._say(done)
+            except OSError as error:
                 self._say(str(error))
 
     def rescue(self) -> None:
         """End all and wait for the files, when there is nothing to draw on any more.
 
         Raises:
-            InputError: writing has failed.
+            OSError: writing has failed.
         """
         if self.running is not None:
             self._being_finished.append(self.running.rescue())
@@ -146,11 +135,13 @@ class Recordings:
         """End all, and wait for the files.
 
         Raises:
-            InputError: writing has failed.
+            OSError: writing has failed.
         """
         self.stop()
         self._wait()
 
     def _wait(self) -> None:
-        for recorder in self._being_finished:
-            recorder.close()
+        """Wait for every file, also where one of them fails."""
+        with contextlib.ExitStack() as recorders:
+            for recorder in self._being_finished:
+                recorders.callback(recorder.close)

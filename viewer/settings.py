@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from nca.errors import InputError
 
 MAX_STEPS = 10**9
+
+
+def _off(text: str) -> Any:
+    """Help of the flag ``--no-...``, where a setting is on without it."""
+    return tyro.conf.arg(help=text, help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,10 @@ class ViewSettings:
     """Fill the screen."""
     monitor: int = 0
     """Number of the screen to fill."""
-    vsync: bool = True
+    vsync: Annotated[bool, _off("Draw as often as possible, not in step with the screen.")] = True
     """Draw in step with the screen."""
-    watch: bool = True
-    """Show the rule files anew when they change."""
+    watch: Annotated[bool, _off("Do not show the rule files again when they change.")] = True
+    """Show the rule files again when they change."""
     wait: bool = False
     """Open before the rule file is there, and show it as soon as it is."""
     folder: Path = Path()
@@ -75,13 +80,15 @@ class ViewSettings:
     scale: int = 1
     """Headless: pixels per cell."""
     fps: float = 30.0
-    """Headless: frames per second of the recording."""
+    """Headless: frames per second of the recording; a .gif has at most 50."""
     screenshot: Path | None = None
     """Headless: write a picture of the last state here."""
     record: Path | None = None
     """Headless: write a recording here: .mp4 and so on, .webp, .gif, or a folder of pictures."""
     state_out: Path | None = None
     """Headless: save the last state here (.npz)."""
+    overwrite: bool = False
+    """Headless: replace the picture, the recording and the state of an earlier run."""
     stats: Literal["none", "json"] = "none"
     """Headless: print what was measured, as JSON."""
 

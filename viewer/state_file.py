@@ -5,6 +5,8 @@ seed; ``owner`` [H, W] uint8, the number of the rule that has each cell.
 """
 
 import io
+import math
+import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nca.errors import InputError
+from nca.errors import InputError, one_line
 from nca.files import write_atomically
 from nca.rule import MAX_CHANNELS
 from nca.viewer.field import Bytes
 
-MAX_BYTES = 2**30
+MAX_BYTES = 900_000_000
 MAX_SIDE = 8192
+ARRAYS = ("state", "step_seed", "owner")
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,33 @@ def load_state(path: Path) -> SavedState:
             must be.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES:
-            raise ValueError(f"it holds {size} bytes, at most {MAX_BYTES} are read")
-        with np.load(path, allow_pickle=False) as arrays:
-            return _checked({name: arrays[name] for name in arrays.files})
+        return _checked(_decoded(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{path}: not a usable state (.npz): {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a usable state (.npz): {one_line(error)}") from error
+
+
+def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a file that have a meaning in a state.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is too large, or not what :func:`save_state` writes.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a file")
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size <= MAX_BYTES:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as arrays:
+                    return {name: np.asarray(arrays[name]) for name in ARRAYS if name in arrays}
+        except Exception as error:  # zipfile, its decompressors and numpy have no base class
+            raise ValueError(one_line(error)) from error
+    raise ValueError(f"it holds {size} bytes, at most {MAX_BYTES} are read")
 
 
 def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:
@@ -81,7 +101,7 @@ def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:
         4 <= channels <= MAX_CHANNELS and 4 <= min(height, width) <= max(height, width) <= MAX_SIDE
     ):
         raise ValueError(f"'state' has a shape that no rule has: {state.shape}")
-    if not np.isfinite(state).all():
+    if not (math.isfinite(state.min()) and math.isfinite(state.max())):
         raise ValueError("'state' holds a number that is not finite")
     owner = arrays.get("owner", np.zeros((height, width), np.uint8))
     if owner.dtype != np.uint8 or owner.shape != (height, width):
@@ -89,4 +109,5 @@ def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:
     step_seed = arrays.get("step_seed", np.zeros(2, np.uint32))
     if step_seed.dtype != np.uint32 or step_seed.shape != (2,):
         raise ValueError("'step_seed' must be [2] uint32")
-    return SavedState(torch.from_numpy(state.copy()), owner, int(step_seed[0]), int(step_seed[1]))
+    rows = torch.from_numpy(np.ascontiguousarray(state))
+    return SavedState(rows, owner, int(step_seed[0]), int(step_seed[1]))

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from PIL import Image, ImageOps
 
-from nca.errors import InputError
+from nca.errors import InputError, explain
 from nca.images import read_image
-from nca.viewer.recording import import_ffmpeg
+from nca.viewer.writers import import_ffmpeg
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FOLDER_FPS = 24.0
@@ -38,10 +38,11 @@ class Source(Protocol):
 
 
 class Folder:
-    """The pictures of a folder, by their names."""
+    """The pictures of a folder, by their names; 10 comes after 9."""
 
     def __init__(self, path: Path, size: Size) -> None:
-        self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        paths = (p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        self._paths = sorted(paths, key=_natural)
         if not self._paths:
             raise InputError(f"{path} holds no pictures ({', '.join(PICTURES)})")
         self.fps, self._size = FOLDER_FPS, size
@@ -64,6 +65,8 @@ class Ffmpeg:
         rate = re.search(r"Video: .*?([\d.]+) (?:fps|tbr)", text)
         if rate is None:
             reason = " ".join(text.split("\n")[-2:]).strip()
+            if "Audio: " in text:
+                reason = "it holds sound only"
             raise InputError(f"cannot read {name} as a video ({reason})")
         self.fps = 0.0 if options else float(rate[1])
 
@@ -100,9 +103,14 @@ def open_source(text: str, size: Size) -> Source:
     path = Path(text)
     if path.is_dir():
         return Folder(path, size)
-    if not path.exists():
+    if not path.is_file():
         raise InputError(f"--input {text}: no such file or folder; or camera, camera:1")
     return Ffmpeg(str(path), size, [])
+
+
+def _natural(path: Path) -> list[str | int]:
+    """A name as words and numbers in turn, which sort as people count."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 class LiveInput:
@@ -131,8 +139,8 @@ class LiveInput:
                 self._play_once()
                 if self._newest is None:
                     raise InputError("the input holds no frame")
-        except InputError as error:
-            self.trouble = str(error)
+        except Exception as error:  # decoders raise anything; the texture goes on without input
+            self.trouble = explain(error)
 
     def _play_once(self) -> None:
         begin = time.monotonic()

@@ -1,5 +1,6 @@
 """Rule files that change while they are shown."""
 
+import stat
 import subprocess
 import sys
 import time
@@ -7,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nca.errors import InputError
+from nca.errors import explain
 from nca.rule import Rule
 from nca.rulefile import load_rule
+from nca.viewer.rates import Clock
 
 INTERVAL = 0.25  # seconds between looks at the files
 
@@ -32,10 +34,10 @@ class Watcher:
     size and inode.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
+    def __init__(self, paths: Sequence[Path], clock: Clock = time.monotonic) -> None:
+        self._paths, self._clock = list(paths), clock
         self._stamps = [_stamp(path) for path in paths]
-        self._next_look = 0.0
+        self._next_look = clock()
 
     def add(self, path: Path) -> None:
         """Watch one more file."""
@@ -44,7 +46,7 @@ class Watcher:
 
     def poll(self) -> list[Change]:
         """What has changed since the last call; cheap enough for every frame."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next_look:
             return []
         self._next_look = now + INTERVAL
@@ -56,8 +58,8 @@ class Watcher:
             self._stamps[number] = stamp
             try:
                 changes.append(Change(number, load_rule(path).rule))
-            except InputError as error:
-                changes.append(Change(number, None, str(error)))
+            except Exception as error:  # the file may be anything; what is shown goes on
+                changes.append(Change(number, None, explain(error)))
         return changes
 
 
@@ -74,5 +76,7 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):  # to read a pipe could take for ever
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

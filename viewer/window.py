@@ -11,6 +11,7 @@ from nca.errors import GraphicsError
 from nca.viewer.actions import Actions
 from nca.viewer.context import attach_to_window, missing_graphics
 from nca.viewer.input import Pointer, press
+from nca.viewer.interruptions import uninterrupted
 from nca.viewer.lost_display import leave_with_display
 from nca.viewer.overlay import Overlay
 from nca.viewer.player import Player
@@ -157,11 +158,11 @@ class Stage:
         window, player, actions = self._window, self._player, self._actions
         window.set_fullscreen(actions.fullscreen)
         while not (glfw.window_should_close(window.handle) or actions.quitting):
-            moving = player.running and all(player.size)
-            if moving:
-                glfw.poll_events()
-            else:
-                glfw.wait_events_timeout(RESTING)
+            with uninterrupted():  # what a signal raises in a callback of C is lost
+                if player.running and all(player.size):
+                    glfw.poll_events()
+                else:
+                    glfw.wait_events_timeout(RESTING)
             if window.lost_its_monitor():
                 actions.fullscreen = False
             window.set_fullscreen(actions.fullscreen)
@@ -296,10 +297,15 @@ def key_name(key: int, scancode: int, mods: int) -> str | None:
 
 
 def open_panel(actions: Actions, scale: float) -> "Panel | None":
-    """Open the panel; None: the extra ``ui`` is not installed, and the keys do."""
+    """Open the panel; None: the extra ``ui`` is missing or not usable here, and the keys do."""
     if find_spec("imgui_bundle") is None:
         return None
-    panel: Panel = importlib.import_module("nca.viewer.panel").Panel(actions, scale)
+    try:
+        module = importlib.import_module("nca.viewer.panel")
+    except ImportError:  # as with glfw for Wayland, which lacks functions that imgui_bundle needs
+        actions.player.say("The panel cannot be shown here; H shows the keys")
+        return None
+    panel: Panel = module.Panel(actions, scale)
     return panel
 
 

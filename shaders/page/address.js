@@ -1,7 +1,9 @@
 // The part of the address after "#": which rule, seed, view, speed and grid.
 
+const LINK_CELLS = 2 ** 20; // the most that a link makes a stranger's device run; the menu has as many
+
 /** Settings in the address; what is unknown or out of range is left out. */
-function readAddress(hash, rules) {
+function readAddress(hash, { rules, start }) {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const settings = {};
   const rule = rules.findIndex((r) => r.name === query.get("m"));
@@ -9,12 +11,13 @@ function readAddress(hash, rules) {
   if (/^\d{1,10}$/.test(query.get("s") ?? "")) settings.seed = Number(query.get("s")) >>> 0;
   if (query.has("v")) settings.view = query.get("v");
   if (SPEEDS.includes(Number(query.get("k")))) settings.speed = Number(query.get("k"));
-  const grid = /^(\d{1,4})x(\d{1,4})$/.exec(query.get("g") ?? "");
+  const grid = readGrid(query.get("g"));
   if (grid) {
-    const [width, height] = grid.slice(1).map((n) => Math.min(4096, Math.max(3, Number(n))));
-    settings.grid = { width, height };
+    const cells = Math.max(LINK_CELLS, start.grid ? start.grid.width * start.grid.height : 0);
+    const smaller = Math.min(1, Math.sqrt(cells / (grid.width * grid.height)));
+    settings.grid = { width: Math.floor(grid.width * smaller), height: Math.floor(grid.height * smaller) };
   }
-  if (query.get("f") in STATE_FORMATS) settings.format = query.get("f");
+  if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
   return settings;
 }
 

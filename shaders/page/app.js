@@ -1,5 +1,7 @@
 // What the page can do: one method for every button and key.
 
+const NOISE = "This browser returns noise when a page reads what it has drawn";
+
 /** The actions of the page, on a player and its brush. */
 class App extends EventTarget {
   constructor(player, brush, input) {
@@ -20,6 +22,13 @@ class App extends EventTarget {
     this.dispatchEvent(new CustomEvent("say", { detail: text }));
   }
 
+  /** Say once what cannot be done where read-back lies; the texture runs all the same. */
+  sayTrust() {
+    const { states, pictures } = this.player.trust ?? { states: true };
+    const without = pictures ? "the state" : "states, pictures and videos";
+    if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
+  }
+
   toggle() {
     this.player.setRunning(!this.player.running);
     this.say(this.player.running ? "Running" : "Paused");
@@ -37,9 +46,7 @@ class App extends EventTarget {
 
   reset(seed) {
     this.simulation.remember();
-    this.simulation.reset(typeof seed === "number" ? seed : undefined);
-    this.player.stats.finite = true;
-    this.player.changed();
+    this.player.reset(typeof seed === "number" ? seed : undefined);
     this.say(`Started again from seed ${this.simulation.seed}`);
   }
 
@@ -260,6 +267,7 @@ class App extends EventTarget {
   }
 
   saveAs(camera, width, height) {
+    if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no picture can be saved`);
     const canvas = this.player.viewer.picture(this.simulation, camera, width, height);
     canvas.toBlob((blob) => {
       if (!blob) return this.say(`A picture of ${width} by ${height} is too large here`);
@@ -282,6 +290,7 @@ class App extends EventTarget {
         download(blob, `${this.name}.${ending}`);
         this.say("Video saved");
       } else {
+        if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
         this.recorder = new Recorder(this.player.canvas);
         this.say("Recording");
       }
@@ -292,6 +301,7 @@ class App extends EventTarget {
   }
 
   saveState() {
+    if (!this.player.trust?.states) return this.say(`${NOISE}, so the state cannot be saved`);
     download(stateFile(this.simulation), `${this.name}-${this.simulation.stepNumber}.npz`);
     this.say("State saved");
   }
@@ -314,14 +324,12 @@ class App extends EventTarget {
   }
 
   async restoreState(file) {
-    const { values, channels, height, width, owner, step, seed } = await readState(file);
-    const limit = Math.min(4096, this.player.gl.getParameter(this.player.gl.MAX_TEXTURE_SIZE));
-    if (Math.max(width, height) > limit) throw new Error(`the state is larger than ${limit} cells`);
+    const { values, channels, height, width, owner, step, seed } = await readState(file, this.player.largestSide);
     const { simulation: old } = this;
     if (width !== old.width || height !== old.height) this.player.setGrid({ width, height });
     else old.remember();
     const { simulation } = this;
-    if (owner?.length === width * height && owner.every((rule) => rule < this.rules.length)) {
+    if (owner?.every((rule) => rule < this.rules.length)) {
       simulation.field.restore(owner);
       simulation.shares.write(simulation.field.shares);
     }

@@ -3,12 +3,28 @@
 //   <nca-texture rule="bubbles" style="width: 100%; height: 300px"></nca-texture>
 //
 // Attributes: rule (name; default the first), seed, grid ("256x256"; default by the size of the
-// element), cell (CSS pixels a cell), speed (steps a frame), paused, inert (no painting), label.
-// Methods: play(), pause(), reset(seed), dispose(). The element's player is `element.player`.
+// element), cell (CSS pixels a cell), speed (steps a frame), paused, inert (no painting), label,
+// touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger was
+// held still before). Methods: play(), pause(), reset(seed), dispose(). The element's player is
+// `element.player`; where a page has more elements than a browser has graphics contexts, those that
+// wait for one have no player yet, and others rest: they show a still picture.
+
+const GROWN = 200; // steps; then an element may rest, where another has no picture yet
+// Attributes that are numbers: least, largest, and whether they are whole.
+const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false] };
+const STYLE = `
+:host { display: block; min-height: 1px; }
+div { position: relative; width: 100%; height: 100%; }
+canvas { display: block; width: 100%; height: 100%; }
+.live { -webkit-touch-callout: none; -webkit-user-select: none; user-select: none; }
+.still { position: absolute; inset: 0; visibility: hidden; }
+.resting > .live { visibility: hidden; }
+.resting > .still { visibility: visible; }`;
 
 class NcaTexture extends HTMLElement {
   static observedAttributes = ["rule", "seed", "speed", "paused"];
   static sources = [];
+  static stage = new Stage();
 
   /** Make more rules known; a page may load several exported files. */
   static add(data) {
@@ -17,47 +33,105 @@ class NcaTexture extends HTMLElement {
 
   connectedCallback() {
     if (!this.shadowRoot) {
-      const root = this.attachShadow({ mode: "open" });
       const style = new CSSStyleSheet();
-      style.replaceSync(":host { display: block; min-height: 1px; } canvas { display: block; width: 100%; height: 100%; }");
-      root.adoptedStyleSheets = [style];
+      style.replaceSync(STYLE);
+      this.attachShadow({ mode: "open" }).adoptedStyleSheets = [style];
     }
-    const canvas = document.createElement("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", this.getAttribute("label") ?? "A living texture");
-    this.shadowRoot.replaceChildren(canvas);
+    this.lifetime = new AbortController();
+    this.frame = document.createElement("div");
+    this.still = document.createElement("canvas");
+    this.still.className = "still";
+    this.frame.append(this.still);
+    this.shadowRoot.replaceChildren(this.frame);
+    this.inView = null; // not known yet
+    this.pointed = this.pictured = false;
+    this.watcher = new IntersectionObserver(([entry]) => {
+      this.inView = entry.isIntersecting;
+      if (this.player) this.player.asleep = !this.inView;
+      NcaTexture.stage.settle();
+    });
+    this.watcher.observe(this);
+    const { signal } = this.lifetime;
+    this.addEventListener("pointerenter", ({ pointerType }) => this.point(pointerType !== "touch"), { signal });
+    this.addEventListener("pointerleave", () => this.point(false), { signal });
+    this.addEventListener("click", () => {
+      this.point(true);
+      this.point(false); // a finger points only while it touches
+    }, { signal });
+    NcaTexture.stage.add(this);
+  }
+
+  /** A hand is on this element: it lives first. */
+  point(pointed) {
+    this.pointed = pointed;
+    if (pointed) NcaTexture.stage.settle();
+  }
+
+  /** Whether it may take the context of another that can be seen. */
+  get urgent() {
+    return this.pointed || !this.pictured;
+  }
+
+  /** Whether its picture can stand for it. */
+  get grown() {
+    const { running, speed, warmup, shown, simulation } = this.player ?? {};
+    return !this.pointed && shown && (running && speed > 0 ? simulation.stepNumber >= GROWN : !warmup);
+  }
+
+  /** Live: the stage has given this element a context. */
+  wake() {
     try {
-      this.start(canvas);
+      if (this.player) this.player.regain();
+      else this.start();
     } catch (error) {
-      this.shadowRoot.replaceChildren(error.message);
+      this.fail(error.message);
     }
   }
 
-  start(canvas) {
-    const { data, rule } = this.find(this.getAttribute("rule"));
-    const number = (name, otherwise) => {
-      const value = this.hasAttribute(name) ? Number(this.getAttribute(name)) : NaN;
-      return Number.isFinite(value) && value >= 0 ? value : otherwise;
-    };
-    const grid = /^(\d{1,4})x(\d{1,4})$/.exec(this.getAttribute("grid") ?? "");
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.player = new Player(canvas, data, {
-      ...data.start, rule, seed: number("seed", data.start.seed) >>> 0,
-      speed: Math.min(64, number("speed", data.start.speed)), cellSize: number("cell", CELL_SIZE),
-      grid: grid ? { width: Number(grid[1]), height: Number(grid[2]) } : data.start.grid,
-      running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
-    });
-    this.lifetime = new AbortController();
-    if (!this.hasAttribute("inert")) {
-      canvas.style.touchAction = "none";
-      const brush = new Brush();
-      new PointerInput(this.player, brush, { signal: this.lifetime.signal, zooms: false });
+  /** Give the context back and show a still picture; false where the browser cannot. */
+  rest() {
+    const { player, still } = this;
+    if (!player) return true;
+    if (player.shown && !player.gl.isContextLost()) {
+      player.ring = [0, 0, 0, 0];
+      player.draw();
+      Object.assign(still, { width: player.canvas.width, height: player.canvas.height });
+      still.getContext("2d").drawImage(player.canvas, 0, 0);
+      this.pictured = this.grown;
     }
-    this.player.addEventListener("trouble", ({ detail }) => this.shadowRoot.replaceChildren(detail));
-    this.watcher = new IntersectionObserver(([entry]) => {
-      if (this.player) this.player.asleep = !entry.isIntersecting;
+    return player.release();
+  }
+
+  start() {
+    const { data, rule } = this.find(this.getAttribute("rule"));
+    const { start } = data;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const canvas = document.createElement("canvas");
+    canvas.className = "live";
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", this.getAttribute("label") ?? "A living texture");
+    this.frame.prepend(canvas);
+    const player = this.player = new Player(canvas, data, {
+      ...start, rule, seed: this.number("seed", start.seed), speed: this.number("speed", start.speed),
+      cellSize: this.number("cell", CELL_SIZE), grid: this.grid(start.grid),
+      running: !calm && !this.hasAttribute("paused"), warmup: calm ? REDUCED_WARMUP : 0,
     });
-    this.watcher.observe(this);
+    const { signal } = this.lifetime;
+    if (!this.hasAttribute("inert")) {
+      const scrolls = this.getAttribute("touch") !== "paint";
+      new PointerInput(player, new Brush(), { signal, zooms: false, scrolls });
+    }
+    const on = (type, run) => player.addEventListener(type, run, { signal });
+    on("trouble", ({ detail }) => this.shadowRoot.replaceChildren(detail));
+    on("lost", () => this.frame.classList.add("resting"));
+    on("shown", () => this.frame.classList.remove("resting"));
+    on("stats", () => NcaTexture.stage.settle());
+  }
+
+  /** Show a text in place of the texture. */
+  fail(message) {
+    this.release();
+    this.shadowRoot.replaceChildren(message);
   }
 
   /** The source and number of a rule by its name; the very first without one. */
@@ -70,21 +144,46 @@ class NcaTexture extends HTMLElement {
     throw new Error(`No rule is called ${name}; there are ${known.join(", ")}`);
   }
 
+  /** The number in an attribute; without one, or out of range, another. */
+  number(name, otherwise) {
+    const text = this.getAttribute(name);
+    if (text === null) return otherwise;
+    const [least, largest, whole] = NUMBERS[name], value = text.trim() ? Number(text) : NaN;
+    const good = value >= least && (!whole || Number.isInteger(value));
+    const used = good ? Math.min(value, largest) : otherwise;
+    if (used !== value) this.warn(name, `must be ${whole ? "whole, " : ""}${least} to ${largest}; it is ${used}`);
+    return used;
+  }
+
+  grid(otherwise) {
+    const text = this.getAttribute("grid"), grid = readGrid(text);
+    if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells a side`);
+    return grid ?? otherwise;
+  }
+
+  warn(name, text) {
+    console.warn(`<nca-texture ${name}="${this.getAttribute(name)}">: ${name} ${text}`);
+  }
+
   attributeChangedCallback(name, before, value) {
+    const { player, lifetime } = this;
+    if (!lifetime || before === value) return;
+    if (name === "rule") this.changeRule(value);
+    else if (!player) return;
+    else if (name === "paused") player.setRunning(value === null);
+    else if (name === "speed") player.speed = this.number("speed", player.data.start.speed);
+    else this.reset(this.number("seed", player.data.start.seed));
+  }
+
+  changeRule(name) {
     const { player } = this;
-    if (!player || before === value) return;
-    if (name === "paused") player.setRunning(value === null);
-    else if (name === "speed") player.speed = Number(value) || 1;
-    else if (name === "seed") this.reset(Number(value));
-    else {
-      const { data, rule } = this.find(value);
-      if (data === player.data) {
-        player.simulation.give(rule, null);
-        player.changed();
-      } else {
-        this.dispose();
-        this.connectedCallback();
-      }
+    const rule = player ? player.data.rules.findIndex((r) => r.name === name) : -1;
+    if (rule >= 0) {
+      player.setRule(rule);
+      this.renew();
+    } else {
+      this.dispose();
+      this.connectedCallback();
     }
   }
 
@@ -96,16 +195,30 @@ class NcaTexture extends HTMLElement {
   pause() { this.player?.setRunning(false); }
 
   reset(seed) {
-    this.player?.simulation.reset(seed);
-    this.player?.changed();
+    if (!this.player) return;
+    this.shadowRoot.replaceChildren(this.frame); // in place of what was wrong, if something was
+    this.player.reset(seed);
+    this.renew();
+  }
+
+  /** The still picture is of the past. */
+  renew() {
+    this.pictured = false;
+    NcaTexture.stage.settle();
   }
 
   /** Give everything back: graphics memory, observers, listeners. */
   dispose() {
+    this.release();
     this.lifetime?.abort();
     this.watcher?.disconnect();
+    this.lifetime = null;
+  }
+
+  release() {
     this.player?.dispose();
     this.player = null;
+    NcaTexture.stage.remove(this);
   }
 }
 

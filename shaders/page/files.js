@@ -1,6 +1,9 @@
 // Files in and out: pictures, videos, and states as .npz, which numpy and the viewer read too.
 
 const MAX_STATE_BYTES = 512e6;
+const TOO_LARGE = `it holds more than ${MAX_STATE_BYTES / 1e6} MB, the most that is read`;
+const MAX_CHANNELS = 64;                      // of any rule
+const END_SIZE = 22, MAX_COMMENT = 65535;     // bytes at the end of a zip archive
 
 function bytesFromBase64(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -83,31 +86,49 @@ function zip(files) {
   return joined([...local, directory, end]);
 }
 
-/** Files of a zip archive, {name: bytes}; stored or deflated, as numpy writes them. */
-async function unzip(bytes) {
+/** The wanted files of a zip archive, by name; stored or deflated, as numpy writes them. */
+async function unzip(bytes, wanted) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let end = bytes.length - 22;
-  while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
-  if (end < 0) throw new Error("this is not an .npz file");
-  const files = {};
-  let at = view.getUint32(end + 16, true);
+  const earliest = Math.max(0, bytes.length - END_SIZE - MAX_COMMENT);
+  let end = bytes.length - END_SIZE;
+  while (end >= earliest && view.getUint32(end, true) !== 0x06054b50) end--;
+  if (end < earliest) throw new Error("this is not an .npz file");
+  const files = new Map();
+  let at = view.getUint32(end + 16, true), room = MAX_STATE_BYTES;
   for (let i = 0; i < view.getUint16(end + 10, true); i++) {
-    const method = view.getUint16(at + 10, true), size = view.getUint32(at + 20, true);
+    const method = view.getUint16(at + 10, true), crc = view.getUint32(at + 16, true);
+    const [size, unpacked] = [20, 24].map((o) => view.getUint32(at + o, true));
     const [name, extra, comment] = [28, 30, 32].map((o) => view.getUint16(at + o, true));
     const from = view.getUint32(at + 42, true);
+    const label = String.fromCharCode(...bytes.subarray(at + 46, at + 46 + name));
+    at += 46 + name + extra + comment;
+    if (!wanted.includes(label)) continue;
     const begin = from + 30 + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
     const packed = bytes.subarray(begin, begin + size);
-    const label = String.fromCharCode(...bytes.subarray(at + 46, at + 46 + name));
-    files[label] = method === 0 ? packed : await inflate(packed);
-    at += 46 + name + extra + comment;
+    if (method !== 0 && method !== 8) throw new Error(`${label} is packed in a way (${method}) that is not known here`);
+    room -= unpacked;
+    if (room < 0) throw new Error(TOO_LARGE);
+    const body = method === 0 ? packed : await inflate(packed, unpacked);
+    if (crc32(body) !== crc) throw new Error(`${label} is damaged`);
+    files.set(label, body);
   }
   return files;
 }
 
-async function inflate(packed) {
+/** Unpack to so many bytes, and no more: a small file can hold a huge one. */
+async function inflate(packed, size) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const reader = stream.getReader(), out = new Uint8Array(size);
+  for (let at = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) return out;
+    if (at + value.length > size) await reader.cancel();
+    out.set(value, at); // a RangeError where it is more
+    at += value.length;
+  }
 }
+
+const NUMBER_KINDS = new Map([["<f4", Float32Array], ["<u4", Uint32Array], ["|u1", Uint8Array]]);
 
 /** The array of a .npy file: {values, shape}. */
 function fromNpy(bytes) {
@@ -115,11 +136,17 @@ function fromNpy(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
   const start = (long ? 12 : 10) + length;
-  const header = String.fromCharCode(...bytes.subarray(long ? 12 : 10, start));
+  const header = new TextDecoder("latin1").decode(bytes.subarray(long ? 12 : 10, start));
   const kind = /'descr': '([^']+)'/.exec(header)?.[1];
-  const Values = { "<f4": Float32Array, "<u4": Uint32Array, "|u1": Uint8Array }[kind];
-  if (!Values || /'fortran_order': True/.test(header)) throw new Error(`an array of type ${kind} cannot be used`);
+  const Values = NUMBER_KINDS.get(kind);
+  if (!Values || /'fortran_order': True/.test(header)) {
+    throw new Error(`an array of ${kind ? `type ${kind}` : "unknown type"} cannot be used`);
+  }
   const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((n) => n.trim()).map(Number);
+  const count = shape.reduce((product, side) => product * side, 1);
+  if (count * Values.BYTES_PER_ELEMENT !== bytes.length - start) {
+    throw new Error(`an array of shape [${shape}] does not have ${bytes.length - start} bytes`);
+  }
   return { values: new Values(bytes.slice(start).buffer), shape };
 }
 
@@ -134,20 +161,41 @@ function stateFile(simulation) {
   return new Blob([zip(arrays)], { type: "application/zip" });
 }
 
-/** Read what stateFile() or numpy.savez(state=...) wrote. */
-async function readState(file) {
-  if (file.size > MAX_STATE_BYTES) throw new Error("the file is too large for a state");
-  const files = await unzip(new Uint8Array(await file.arrayBuffer()));
-  if (!files["state.npy"]) throw new Error("the file holds no array 'state'");
-  const state = fromNpy(files["state.npy"]);
-  const [channels, height, width] = state.shape;
-  if (state.shape.length !== 3 || !(state.values instanceof Float32Array)
-      || state.values.length !== channels * height * width) {
-    throw new Error(`'state' must be float32 [channels, height, width], not [${state.shape}]`);
+/** The arrays of an .npz file by the names that a state has. */
+async function readArrays(file) {
+  if (file.size > MAX_STATE_BYTES) throw new Error(TOO_LARGE);
+  const names = ["state", "step_seed", "owner"];
+  try {
+    const files = await unzip(new Uint8Array(await file.arrayBuffer()), names.map((name) => `${name}.npy`));
+    return names.map((name) => files.has(`${name}.npy`) ? fromNpy(files.get(`${name}.npy`)) : null);
+  } catch (error) {
+    // Thrown by views of bytes, and by what inflates, where a file is cut or changed.
+    if (error instanceof RangeError || error instanceof TypeError) throw new Error("the .npz file is damaged");
+    throw error;
   }
-  const owner = files["owner.npy"] && fromNpy(files["owner.npy"]).values;
-  const [step, seed] = files["step_seed.npy"] ? fromNpy(files["step_seed.npy"]).values : [0, 0];
-  return { values: state.values, channels, height, width, owner, step, seed };
+}
+
+/** Read what stateFile() or numpy.savez(state=...) wrote. Throws unless all of it can be shown. */
+async function readState(file, largest) {
+  const [state, count, owner] = await readArrays(file);
+  const check = (good, name, wanted, { values, shape }) => {
+    if (!good) throw new Error(`'${name}' must be ${wanted}, not ${values.constructor.name} [${shape}]`);
+  };
+  const whole = (n, low, high) => Number.isInteger(n) && n >= low && n <= high;
+  if (!state) throw new Error("the file holds no array 'state'");
+  const { values, shape: [channels, height, width] } = state;
+  check(values instanceof Float32Array && state.shape.length === 3, "state",
+    "float32 [channels, height, width]", state);
+  check(whole(channels, 1, MAX_CHANNELS) && whole(height, MIN_SIDE, largest) && whole(width, MIN_SIDE, largest),
+    "state", `1 to ${MAX_CHANNELS} channels of ${MIN_SIDE} to ${largest} cells a side`, state);
+  if (!values.every(Number.isFinite)) throw new Error("'state' holds a number that is not finite");
+  if (count) check(count.values instanceof Uint32Array && count.values.length === 2, "step_seed", "uint32 [2]", count);
+  if (owner) {
+    check(owner.values instanceof Uint8Array && String(owner.shape) === String([height, width]), "owner",
+      `uint8 [${height},${width}]`, owner);
+  }
+  const [step, seed] = count?.values ?? [0, 0];
+  return { values, channels, height, width, owner: owner?.values, step, seed };
 }
 
 /** Records the canvas as a video. */

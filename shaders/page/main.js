@@ -4,7 +4,7 @@ function start() {
   const data = JSON.parse(document.getElementById("data").textContent);
   const canvas = document.getElementById("canvas");
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const address = readAddress(location.hash, data.rules);
+  const address = readAddress(location.hash, data);
   const options = { ...data.start, ...address };
   if (still) Object.assign(options, { running: false, warmup: REDUCED_WARMUP });
   const lifetime = new AbortController();
@@ -20,12 +20,13 @@ function start() {
     later = setTimeout(() => writeAddress(app), 300);
   });
   addEventListener("hashchange", () => {
-    const { rule, seed, view, speed } = readAddress(location.hash, data.rules);
+    const { rule, seed, view, speed } = readAddress(location.hash, data);
     if (rule !== undefined && !app.simulation.field.present.includes(rule)) app.simulation.give(rule, null);
     if (seed !== undefined && seed !== app.simulation.seed) app.reset(seed);
     if (view) app.setView(view);
     if (speed) app.setSpeed(speed);
   }, { signal: lifetime.signal });
+  app.sayTrust();
   canvas.focus({ preventScroll: true });
   globalThis.nca = { app, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
 }

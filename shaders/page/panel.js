@@ -114,7 +114,7 @@ class Panel {
     this.on(player, "stats", () => this.showStats());
     this.on(player, "trouble", ({ detail }) => this.say(detail, true));
     this.on(player, "lost", () => this.say("The graphics device was lost; waiting for it", true));
-    this.on(player, "restored", () => this.say("Going on where it stopped"));
+    this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Going on where it stopped" : "Started again"));
     this.on(app, "say", ({ detail }) => this.say(detail));
     this.on(app, "settings", () => this.openSettings(this.find("#panel").hidden));
     this.on(app, "hide", () => this.body.classList.toggle("bare"));
@@ -186,7 +186,8 @@ class Panel {
     toast.textContent = text;
     toast.classList.add("shown");
     clearTimeout(this.toast);
-    if (!lasting) this.toast = setTimeout(() => toast.classList.remove("shown"), 1600);
+    const reading = Math.max(1600, 70 * text.length); // milliseconds
+    if (!lasting) this.toast = setTimeout(() => toast.classList.remove("shown"), reading);
   }
 
   /** Show in the controls what is so. */

@@ -1,57 +1,15 @@
 // The clock: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
 
 const SPEEDS = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64]; // steps a frame
-const CELL_SIZE = 3;          // CSS pixels a cell at the start
-const MAX_CELLS = 300_000;
-const MIN_CELLS = 6_000;
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
 const LEAST_RATE = 15;        // steps a second
 const REDUCED_WARMUP = 200;   // steps before the still picture for those who want no motion
 
-/** Reads a state from the device without waiting for it. */
-class StateReader {
-  constructor(simulation) {
-    const { gl, state } = simulation;
-    Object.assign(this, { gl, simulation, state });
-    const { seed, stepNumber, width, height, format, field } = simulation;
-    this.captured = { seed, stepNumber, width, height, format, owner: field.owner.slice() };
-    const bytes = width * height * (format === "rgba8" ? 4 : 16);
-    this.buffer = gl.createBuffer();
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.buffer);
-    gl.bufferData(gl.PIXEL_PACK_BUFFER, bytes * state.layers, gl.STREAM_READ);
-    for (let layer = 0; layer < state.layers; layer++) {
-      gl.bindFramebuffer(gl.FRAMEBUFFER, state.framebuffer([layer]));
-      const type = gl[STATE_FORMATS[format].type];
-      gl.readPixels(0, 0, width, height, gl.RGBA, type, layer * bytes);
-    }
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-    this.length = bytes * state.layers;
-  }
-
-  /** What Simulation.resume() takes, or null while the device is still at it. */
-  poll() {
-    const { gl } = this;
-    if (gl.clientWaitSync(this.fence, 0, 0) === gl.TIMEOUT_EXPIRED) return null;
-    const bytes = new Uint8Array(this.length);
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, this.buffer);
-    gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, bytes);
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    this.dispose();
-    const texels = this.captured.format === "rgba8" ? bytes : new Float32Array(bytes.buffer);
-    return { ...this.captured, texels };
-  }
-
-  dispose() {
-    this.gl.deleteBuffer(this.buffer);
-    this.gl.deleteSync(this.fence);
-  }
-}
-
 /**
- * Plays rules on a canvas. Events: "change" (anything a control shows), "stats" (once a second),
- * "lost", "restored", "trouble" (detail: a message).
+ * Plays rules on a canvas. Events: "change" (anything a control shows), "stats" (twice a second),
+ * "lost", "restored" (detail: {resumed}), "shown" (drawn for the first time since the device was there),
+ * "trouble" (detail: a message).
  */
 class Player extends EventTarget {
   /**
@@ -75,10 +33,13 @@ class Player extends EventTarget {
     this.credit = 0;
     this.fences = [];
     this.captured = null;
+    this.reader = null;
     this.captureAt = 0;
     this.dirty = false;
     this.stats = { fps: 0, steps: 0, largest: 0, finite: true };
     this.counts = { since: performance.now(), frames: 0, steps: 0 };
+    this.loss = null; // of a context that was given away: what gives it back
+    this.shown = false; // drawn, since everything on the device was made
     this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
     });
@@ -114,25 +75,28 @@ class Player extends EventTarget {
     if (!this.format) {
       throw new Error(`This device cannot keep a state as ${formats.join(" or ")}.`);
     }
+    if (!gl.isContextLost()) this.trust ??= this.probe();
     this.simulation = new Simulation(gl, data, {
-      ...(this.captured ?? this.grid()),
+      ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;
     this.stale = true;
+    this.shown = false;
     this.emit("change");
   }
 
-  /** Cells across and down: as asked, or so that a cell has its usual size on the page. */
-  grid() {
-    const { options, canvas } = this;
-    if (options.grid) return options.grid;
-    const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;
-    const least = Math.sqrt((width * height) / MAX_CELLS);
-    const size = Math.max(options.cellSize ?? CELL_SIZE, least);
-    return { width: Math.max(32, Math.round(width / size)), height: Math.max(32, Math.round(height / size)) };
+  /** What read-back can be believed for: states to the bit, pictures where nobody sees a difference. */
+  probe() {
+    const { gl, format } = this;
+    return { states: readBackError(gl, format) === 0, pictures: readBackError(gl, "rgba8") <= 1 };
+  }
+
+  /** The most cells to a side. */
+  get largestSide() {
+    return Math.min(MAX_SIDE, this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) ?? MAX_SIDE);
   }
 
   /** Start again on another grid; null: by the size of the canvas. */
@@ -212,6 +176,25 @@ class Player extends EventTarget {
     this.touch();
   }
 
+  /** Start again from the seed state; without a context, as soon as there is one. */
+  reset(seed = this.simulation.seed) {
+    this.stats.finite = true;
+    if (this.gl.isContextLost()) {
+      this.captured = null;
+      this.simulation.seed = seed >>> 0;
+    } else this.simulation.reset(seed);
+    this.changed();
+  }
+
+  /** Give every cell to one rule. */
+  setRule(rule) {
+    if (this.gl.isContextLost()) {
+      this.captured = null;
+      this.simulation.field.fill(rule);
+    } else this.simulation.give(rule, null);
+    this.changed();
+  }
+
   /** Take steps at once, also while paused. */
   advance(steps) {
     if (!this.simulation.ready) return;
@@ -269,6 +252,9 @@ class Player extends EventTarget {
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
     this.viewer.show(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;
+    if (this.shown) return;
+    this.shown = true;
+    this.emit("shown");
   }
 
   /** Whether the device has not yet finished earlier frames; fewer steps are taken then. */
@@ -302,15 +288,16 @@ class Player extends EventTarget {
   /** Now and then read the state, to go on from after a lost context and to look at. */
   capture(now) {
     if (this.reader) {
-      const captured = this.reader.poll();
-      if (!captured) return;
+      const texels = this.reader.poll();
+      if (!texels) return;
       this.reader = null;
-      this.captured = captured;
-      this.inspect(captured);
-    } else if (this.dirty && now >= this.captureAt) {
+      this.captured = { ...this.reading, texels };
+      this.inspect(this.captured);
+    } else if (this.trust?.states && this.dirty && now >= this.captureAt) {
       this.dirty = false;
       this.captureAt = now + CAPTURE_EVERY;
-      this.reader = new StateReader(this.simulation);
+      this.reading = this.simulation.capture(null);
+      this.reader = new TexelReader(this.simulation.state);
     }
   }
 
@@ -340,13 +327,17 @@ class Player extends EventTarget {
     this.emit("stats");
   }
 
+  /** Keep the state now, waiting for the device. */
+  keep() {
+    if (!this.trust?.states || this.gl.isContextLost() || !this.simulation.seeded) return;
+    this.forget();
+    this.captured = this.simulation.capture();
+    this.dirty = false;
+  }
+
   /** Keep what there is before the page sleeps. */
   show() {
-    if (document.hidden && !this.gl.isContextLost() && this.simulation.seeded) {
-      this.forget();
-      this.captured = this.simulation.capture();
-      this.dirty = false;
-    }
+    if (document.hidden) this.keep();
     this.credit = 0;
     this.counts = { since: performance.now(), frames: 0, steps: 0 };
   }
@@ -355,14 +346,42 @@ class Player extends EventTarget {
     event.preventDefault(); // asks the browser to give the context back
     this.forget();
     this.emit("lost");
+    if (!this.loss) return;
+    this.loss.seen = true;
+    // A browser restores nothing before this event has been handled.
+    setTimeout(() => this.loss?.wanted && this.regain());
+  }
+
+  /** Give the context away, with the state kept; false where the browser cannot. */
+  release() {
+    const { gl, loss } = this;
+    if (loss) loss.wanted = false;
+    if (gl.isContextLost()) return true;
+    const extension = gl.getExtension("WEBGL_lose_context");
+    if (!extension) return false;
+    this.keep();
+    this.loss = { extension, seen: false, wanted: false };
+    extension.loseContext();
+    return true;
+  }
+
+  /** Take a context again, and go on from the state that was kept. */
+  regain() {
+    const { loss } = this;
+    if (!loss) return;
+    loss.wanted = true;
+    if (!loss.seen) return;
+    this.loss = null;
+    loss.extension.restoreContext();
   }
 
   restore() {
-    const { turn, scale, pace } = this.simulation;
+    const { turn, scale, pace, seed, field } = this.simulation;
+    Object.assign(this.options, { seed, rule: field.present[0] });
     this.build();
     Object.assign(this.simulation, { turn, scale, pace });
     this.limit /= 2;
-    this.emit("restored");
+    this.emit("restored", { resumed: this.simulation.seeded });
   }
 
   /** Wait for nothing that the device still does. */
@@ -382,5 +401,6 @@ class Player extends EventTarget {
     for (const shaders of this.shaders.values()) shaders.dispose();
     this.simulation.dispose();
     this.viewer.dispose();
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 }

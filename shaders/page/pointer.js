@@ -1,6 +1,8 @@
 // Mouse, pen and fingers: one paints, two zoom and move.
 
 const MIN_RADIUS = 1, MAX_RADIUS = 120; // cells
+const HOLD = 300; // milliseconds that a resting finger waits before it paints, where swipes scroll
+const SLOP = 8;   // CSS pixels that a resting finger may move
 
 /** What a stroke does: tool is "erase", "sprout", "noise" or "rule". */
 class Brush {
@@ -11,19 +13,25 @@ class Brush {
 
 /** Turns pointer events on a player's canvas into strokes and camera moves. */
 class PointerInput {
-  constructor(player, brush, { signal, zooms = true }) {
-    Object.assign(this, { player, brush });
+  /** scrolls: vertical swipes scroll the page, unless the finger was held still before. */
+  constructor(player, brush, { signal, zooms = true, scrolls = false }) {
+    Object.assign(this, { player, brush, scrolls });
     this.pointers = new Map();
     this.stroke = null;
+    this.finger = null; // one that may be about to scroll: {event, timer}
     const { canvas } = player;
     const on = (type, run) => canvas.addEventListener(type, run, { signal, passive: false });
     on("pointerdown", (event) => this.down(event));
     on("pointermove", (event) => this.move(event));
     on("pointerup", (event) => this.up(event));
-    on("pointercancel", (event) => this.up(event));
+    on("pointercancel", (event) => this.cancel(event));
     on("pointerleave", () => this.showRing(null));
     if (zooms) on("wheel", (event) => this.wheel(event));
     on("contextmenu", (event) => event.preventDefault());
+    canvas.style.touchAction = scrolls ? "pan-y" : "none";
+    // What the browser may do with a finger is fixed when it comes down; only this keeps it from scrolling then.
+    if (scrolls) on("touchmove", (event) => this.keepFromScrolling(event));
+    signal.addEventListener("abort", () => this.dropFinger());
   }
 
   pixel(event) {
@@ -34,13 +42,19 @@ class PointerInput {
   }
 
   down(event) {
-    const { player, brush } = this;
-    player.canvas.setPointerCapture(event.pointerId);
+    this.player.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.pixel(event));
     if (this.pointers.size > 1) {
+      this.dropFinger();
       this.cancelStroke();
-      return;
-    }
+    } else if (this.scrolls && event.pointerType === "touch") {
+      this.finger = { event, timer: setTimeout(() => this.begin(this.dropFinger()), HOLD) };
+    } else this.begin(event);
+  }
+
+  /** Begin a stroke. */
+  begin(event) {
+    const { player, brush } = this;
     const panning = event.button === 1 || event.altKey;
     const erasing = event.button === 2 || event.shiftKey || (event.buttons & 32) > 0; // 32: a pen's eraser
     this.stroke = { tool: panning ? "pan" : erasing ? "erase" : brush.tool, fresh: true };
@@ -56,6 +70,7 @@ class PointerInput {
       return;
     }
     const here = this.pixel(event);
+    if (this.finger && !this.decide(event)) return;
     if (this.pointers.size >= 2) this.pinch(event.pointerId, here);
     else if (this.stroke?.tool === "pan") this.player.camera.pan(here.x - before.x, here.y - before.y);
     else if (this.stroke) {
@@ -67,7 +82,36 @@ class PointerInput {
     this.player.touch();
   }
 
+  /** Whether a finger that has moved paints: it does if it moves across the way of scrolling. */
+  decide(event) {
+    const { event: start } = this.finger;
+    const across = Math.abs(event.clientX - start.clientX), along = Math.abs(event.clientY - start.clientY);
+    if (Math.max(across, along) < SLOP) return false;
+    this.dropFinger();
+    if (across > along) this.begin(start);
+    return across > along;
+  }
+
+  keepFromScrolling(event) {
+    if (event.cancelable && (this.stroke || this.pointers.size > 1)) event.preventDefault();
+  }
+
+  /** Forget the finger that was waited for; gives the event that it came down with. */
+  dropFinger() {
+    const { event, timer } = this.finger ?? {};
+    clearTimeout(timer);
+    this.finger = null;
+    return event;
+  }
+
+  /** The browser has taken the pointer, to scroll for example. */
+  cancel(event) {
+    this.dropFinger();
+    this.up(event);
+  }
+
   up(event) {
+    if (this.finger) this.begin(this.dropFinger()); // a tap
     this.pointers.delete(event.pointerId);
     if (!this.pointers.size) this.stroke = null;
     if (event.pointerType === "touch") this.showRing(null);

@@ -240,11 +240,10 @@ class Simulation {
     return true;
   }
 
-  /** Everything that makes up the simulation, as plain arrays. Waits for the device. */
-  capture() {
+  /** Everything that makes up the simulation, as plain arrays. Waits for the device, unless given texels. */
+  capture(texels = this.state.read()) {
     const { width, height, seed, stepNumber, format } = this;
-    return { width, height, seed, stepNumber, format, texels: this.state.read(),
-      owner: this.field.owner.slice() };
+    return { width, height, seed, stepNumber, format, texels, owner: this.field.owner.slice() };
   }
 
   /** Go on from what capture() gave, on this or another context. */

@@ -1,0 +1,239 @@
+"""The element ``<nca-texture>`` in other pages: attributes, fingers on it, and many of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, CDPSession, Page
+
+from nca.export.component import export_component
+from nca.rule import RuleSettings
+from nca.rulefile import RuleFile
+from tests.browsing import until
+from tests.rules import bounded_rule
+
+pytestmark = pytest.mark.browser
+
+HEAD = """<!doctype html><title>host</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width"><script src="nca.js"></script>"""
+ALL = "[...document.querySelectorAll('nca-texture')]"
+
+
+@pytest.fixture
+def host(tmp_path: Path, quick_thumbnails: None) -> Callable[[str], Path]:
+    """Write a page around elements that know the rules ``one`` and ``two``."""
+    del quick_thumbnails
+    rules = {
+        name: RuleFile(bounded_rule(RuleSettings(channels=4, hidden=8), seed=seed))
+        for seed, name in enumerate(("one", "two"))
+    }
+    export_component(rules, tmp_path / "nca.js")
+
+    def write(elements: str) -> Path:
+        (tmp_path / "host.html").write_text(HEAD + elements)
+        return tmp_path / "host.html"
+
+    return write
+
+
+def test_it_runs_in_any_page_and_lets_go(open_page, host):
+    path = host(
+        "<nca-texture id='a' rule='two' grid='32x24' seed='5' style='height: 120px'></nca-texture>"
+        "<nca-texture id='b' grid='16x16' paused style='height: 120px'></nca-texture>"
+        "<nca-texture id='c' rule='missing'></nca-texture>"
+    )
+    page = open_page(path, reduced_motion="no-preference")
+    until(page, "a.player?.simulation.stepNumber > 3 && b.player.simulation.seeded")
+    assert page.evaluate("a.player.simulation.field.present") == [1]
+    assert page.evaluate("[a.player.simulation.seed, a.player.simulation.width]") == [5, 32]
+    assert page.evaluate("b.player.simulation.stepNumber") == 0
+    assert "one, two" in page.evaluate("c.shadowRoot.textContent")
+    page.evaluate("b.removeAttribute('paused')")
+    until(page, "b.player.simulation.stepNumber > 2")
+    page.evaluate("c.setAttribute('rule', 'two')")
+    until(page, "c.player?.simulation.field.present[0] === 1")
+    page.evaluate("c.setAttribute('rule', 'none of them')")
+    assert "one, two" in page.evaluate("c.shadowRoot.textContent")
+    context = page.evaluate_handle("a.player.gl")
+    page.evaluate("a.remove()")
+    assert page.evaluate("a => a === null", page.evaluate_handle("globalThis.a ?? null"))
+    assert context.evaluate("gl => gl.isContextLost()")
+
+
+@pytest.fixture
+def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and what its console says."""
+    context = browser.new_context(viewport={"width": 480, "height": 320})
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    yield page, said
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text", "shown", "used"),
+    [
+        ("grid", "0x0", "simulation.width", None),
+        ("grid", "9999x3", "simulation.width", None),
+        ("seed", "abc", "simulation.seed", 0),
+        ("seed", "-1", "simulation.seed", 0),
+        ("seed", "1.5", "simulation.seed", 0),
+        ("seed", "", "simulation.seed", 0),
+        ("speed", "1e9", "speed", 64),
+        ("speed", "-4", "speed", 1),
+        ("speed", "fast", "speed", 1),
+        ("cell", "-3", "simulation.width", None),
+    ],
+)
+def test_attributes_out_of_range_are_warned_of_and_passed_over(
+    warned, host, attribute, text, shown, used
+):
+    page, said = warned
+    path = host(
+        "<nca-texture id='plain'></nca-texture>"
+        f"<nca-texture id='first' {attribute}='{text}'></nca-texture>"
+        "<nca-texture id='later'></nca-texture>"
+    )
+    page.goto(path.as_uri())
+    until(page, f"{ALL}.every((e) => e.player?.simulation.seeded)")
+    expected = page.evaluate(f"plain.player.{shown}") if used is None else used
+    assert page.evaluate(f"first.player.{shown}") == expected
+    page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
+    assert page.evaluate(f"later.player.{shown}") == expected
+    watched = attribute in ("seed", "speed")
+    assert len(said) == 1 + watched
+    assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
+    page.evaluate("name => later.removeAttribute(name)", attribute)
+    assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
+
+
+def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    fingers = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+
+ENDED = """() => {
+  for (const type of ["pointerup", "pointercancel"]) {
+    addEventListener(type, () => { globalThis.ended = true; });
+  }
+}"""
+
+
+@pytest.fixture
+def swipe(open_page, host) -> Callable[..., tuple[bool, bool]]:
+    """Swipe over an element of 400x300 pixels; whether the page scrolled, whether it painted."""
+
+    def swipe_(
+        to: tuple[float, float], *, hold: bool = False, attributes: str = ""
+    ) -> tuple[bool, bool]:
+        path = host(
+            f"<body style='margin: 0'><nca-texture id='a' grid='40x30' paused {attributes}"
+            " style='height: 300px'></nca-texture><p style='height: 3000px'>text"
+        )
+        options = {"viewport": {"width": 400, "height": 600}, "has_touch": True, "is_mobile": True}
+        page = open_page(path, **options)
+        until(page, "a.player?.shown")
+        page.evaluate("a.player.simulation.setValues(new Float32Array(4 * 1200).fill(1), 4)")
+        page.evaluate(ENDED)
+        painted = "a.player.simulation.values().some((value) => value !== 1)"
+        session, (x, y) = page.context.new_cdp_session(page), (200, 200)
+        touch(session, "touchStart", (x, y))
+        if hold:
+            until(page, painted)
+        for i in range(1, 7):
+            touch(session, "touchMove", (x + to[0] * i / 6, y + to[1] * i / 6))
+            page.wait_for_timeout(16)
+        touch(session, "touchEnd")
+        until(page, "globalThis.ended")
+        page.wait_for_timeout(200)
+        return page.evaluate("scrollY") > 20, page.evaluate(painted)
+
+    return swipe_
+
+
+def test_a_vertical_swipe_scrolls_the_page(swipe):
+    assert swipe((10, -150)) == (True, False)
+
+
+def test_a_swipe_after_a_hold_paints(swipe):
+    assert swipe((10, -150), hold=True) == (False, True)
+
+
+def test_a_horizontal_swipe_and_a_tap_paint(swipe):
+    assert swipe((150, 10)) == (False, True)
+    assert swipe((0, 0)) == (False, True)
+
+
+def test_every_swipe_paints_where_the_attribute_says_so(swipe):
+    assert swipe((10, -150), attributes="touch='paint'") == (False, True)
+
+
+def test_an_inert_element_only_scrolls(swipe):
+    assert swipe((10, -150), attributes="inert") == (True, False)
+    assert swipe((150, 10), attributes="inert") == (False, False)
+
+
+def many(count: int, more: str = "") -> str:
+    element = "<nca-texture grid='16x16' seed='{}' speed='16' style='{}'></nca-texture>"
+    style = f"display: inline-block; width: 70px; height: 40px;{more}"
+    return "".join(element.format(i, style) for i in range(count))
+
+
+COUNT = """const make = HTMLCanvasElement.prototype.getContext;
+globalThis.most = 0;
+globalThis.contexts = [];
+HTMLCanvasElement.prototype.getContext = function (kind, options) {
+  const context = make.call(this, kind, options);
+  if (kind === "webgl2") contexts.push(context);
+  globalThis.most = Math.max(most, contexts.filter((c) => !c.isContextLost()).length);
+  return context;
+};"""
+
+
+def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
+    """Chromium takes contexts away beyond sixteen, with a warning, which would fail this test."""
+    page = open_page(host(many(20)), before=COUNT, reduced_motion="no-preference")
+    until(page, f"{ALL}.every((e) => e.grown || e.pictured)", 60)
+    page.wait_for_timeout(100)
+    resting = f"{ALL}.filter((e) => e.frame.classList.contains('resting'))"
+    assert page.evaluate(f"{resting}.length") == 8
+    assert page.evaluate("most") <= 12
+    # What is shown of those that rest is a picture, and no sign that it is broken.
+    shown = f"""{resting}.every((e) => {{
+      const {{ still }} = e, live = e.shadowRoot.querySelector(".live");
+      const pixels = still.getContext("2d").getImageData(0, 0, still.width, still.height).data;
+      return getComputedStyle(still).visibility === "visible" && still.width === e.clientWidth
+        && getComputedStyle(live).visibility === "hidden"
+        && pixels.every((value, i) => i % 4 !== 3 || value === 255);
+    }})"""
+    assert page.evaluate(shown)
+    # The first had its turn and rests; under the mouse it lives again, from where it was.
+    first = page.locator("nca-texture").first
+    before = first.evaluate("e => e.player.captured.stepNumber")
+    assert before >= 200
+    first.hover()
+    until(page, f"!{ALL}[0].frame.classList.contains('resting')")
+    until(page, f"{ALL}[0].player.simulation.stepNumber > {before}")
+
+
+def test_those_out_of_view_give_their_contexts_to_those_in_view(open_page, host):
+    page = open_page(host(many(30, " margin: 40px;")), before=COUNT, reduced_motion="no-preference")
+    seen = f"{ALL}.filter((e) => e.inView)"
+    alive = f"{seen}.length && {seen}.every((e) => e.player?.shown && !e.player.gl.isContextLost())"
+    until(page, alive)
+    page.evaluate(f"{ALL}[29].scrollIntoView()")
+    until(page, f"{ALL}[29].inView && {alive}")
+    page.evaluate("scrollTo(0, 0)")
+    until(page, f"{ALL}[0].inView && {alive}")
+    assert page.evaluate("most") <= 12
+
+
+def test_a_resting_element_takes_a_new_rule_and_seed(open_page, host):
+    page = open_page(host(many(20)), reduced_motion="no-preference")
+    until(page, f"{ALL}.every((e) => e.grown || e.pictured)", 60)
+    assert page.evaluate(f"{ALL}[0].player.gl.isContextLost()")
+    page.evaluate(f"{ALL}[0].setAttribute('rule', 'two'); {ALL}[0].setAttribute('seed', '99')")
+    until(page, f"!{ALL}[0].player.gl.isContextLost() && {ALL}[0].player.simulation.seeded")
+    shown = f"[{ALL}[0].player.simulation.field.present, {ALL}[0].player.simulation.seed]"
+    assert page.evaluate(shown) == [[1], 99]

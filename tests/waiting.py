@@ -1,0 +1,22 @@
+"""Waiting for what another process or thread does, and what ends it."""
+
+import signal
+import time
+from collections.abc import Callable
+
+PATIENCE = 90.0  # seconds; a test that passes does not depend on it
+
+# Under nohup, or behind & in a script, a child ignores some of them as we do.
+ENDING_SIGNALS = [
+    each
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if signal.getsignal(each) != signal.SIG_IGN
+]
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until something is the case."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.03)
