@@ -1,0 +1,87 @@
+"""Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does."""
+
+import signal
+import threading
+from typing import Any
+
+TERMINATION = tuple(
+    signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__
+)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP has come; whatever handles Ctrl-C handles this too.
+
+    Attributes:
+        signum: number of the signal; the exit code of the command is 128 more.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+def raise_on_termination() -> None:
+    """Let SIGTERM and SIGHUP raise :class:`Terminated` in the main thread, once.
+
+    More of them do not disturb what saves and cleans up: a closed terminal sends SIGHUP twice. A
+    signal that is ignored, as SIGHUP is under ``nohup``, stays ignored.
+    """
+    for signum in TERMINATION:
+        if signal.getsignal(signum) == signal.SIG_DFL:
+            signal.signal(signum, _terminate)
+
+
+def ignore_termination() -> None:
+    """Ignore Ctrl-C, SIGTERM and SIGHUP, in a worker whose parent ends it."""
+    for signum in (signal.SIGINT, *TERMINATION):
+        signal.signal(signum, signal.SIG_IGN)
+
+
+class HeldSignals:
+    """Keeps back the signals that end a command until a good moment has come.
+
+    A second Ctrl-C takes effect at once; more of the others have no effect. SIGTERM and SIGHUP are
+    kept back only after :func:`raise_on_termination`.
+
+    Attributes:
+        signum: number of the first signal that has come; 0: none has.
+    """
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self._handlers: dict[int, Any] = {}
+
+    def hold(self) -> None:
+        """Begin; does nothing outside of the main thread, where no signal arrives."""
+        self.signum = 0
+        if threading.current_thread() is not threading.main_thread():
+            return
+        ours = [signum for signum in TERMINATION if signal.getsignal(signum) is _terminate]
+        for signum in (signal.SIGINT, *ours):
+            self._handlers[signum] = signal.signal(signum, self._note)
+
+    def release(self) -> None:
+        """End: every signal has the effect that it had before."""
+        ending = self.signum in TERMINATION
+        for signum, handler in self._handlers.items():
+            ignored = ending and signum in TERMINATION
+            signal.signal(signum, signal.SIG_IGN if ignored else handler)
+        self._handlers = {}
+
+    def _note(self, signum: int, _: object) -> None:
+        if not self.signum:
+            self.signum = signum
+        elif signum == signal.SIGINT:  # the second time it is meant
+            raise KeyboardInterrupt
+
+
+def interruption(signum: int) -> KeyboardInterrupt:
+    """The exception that a signal stands for."""
+    return Terminated(signum) if signum in TERMINATION else KeyboardInterrupt()
+
+
+def _terminate(signum: int, _: object) -> None:
+    for other in TERMINATION:
+        signal.signal(other, signal.SIG_IGN)
+    raise Terminated(signum)
