@@ -31,7 +31,15 @@ from nca.console import flush_output, prepare_console
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
-from nca.errors import GraphicsError, InputError, WriteError
+from nca.errors import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    GraphicsError,
+    InputError,
+    exit_code,
+)
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
@@ -40,9 +48,6 @@ from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
-
-DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
-TERMINATED = 128  # and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -294,9 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"nca: {one_line(error)}", file=sys.stderr)
-        if isinstance(error, InputError) and not isinstance(error, WriteError):
-            return WRONG_USE
-        return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
+        return exit_code(error)
     return DONE
 
 

@@ -1,13 +1,26 @@
 """The errors whose text is meant for the person at the keyboard: one line, no traceback."""
 
+DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
+TERMINATED = 128  # and the number of the signal
+
 
 class InputError(ValueError):
     """A wrong option or an unusable input. Names the value and what would be right. Exit code 2."""
 
 
-class WriteError(InputError):
-    """A file that could not be written, such as on a full disk. Exit code 1."""
+class FailedError(InputError):
+    """What was asked for is right and could not be done, as on a full disk. Exit code 1.
+
+    An input error too, as whatever survives those survives this.
+    """
 
 
 class GraphicsError(RuntimeError):
     """No OpenGL context that can run a rule. Says what to install. Exit code 3."""
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code of a command that an error has ended."""
+    if isinstance(error, InputError) and not isinstance(error, FailedError):
+        return WRONG_USE
+    return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED

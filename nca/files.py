@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from nca.errors import InputError, WriteError
+from nca.errors import FailedError, InputError
 
 # The disk is full or broken; with any other error the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -20,7 +20,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
-        WriteError: the disk is full or broken.
+        FailedError: the disk is full or broken.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")
@@ -60,5 +60,5 @@ def remove_temporary(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> InputError:
-    kind = WriteError if error.errno in DISK_ERRORS else InputError
+    kind = FailedError if error.errno in DISK_ERRORS else InputError
     return kind(f"cannot write {path}: {error.strerror or error}")

@@ -18,6 +18,7 @@ from nca.rulefile import load_rule, save_rule
 from nca.texture.newest import WriteNewest
 from nca.texture.settings import PRESETS, TrainSettings
 from nca.texture.sweep import plan, sweep, write_table
+from nca.training.unwritten import Unwritten
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings
     settings = replace(settings, presets=())
     settings.out.joinpath("a").mkdir(parents=True)
     unfinished = settings.out / "a" / "rule.safetensors"
-    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1)
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1, unwritten=Unwritten())
     WriteNewest(unfinished, None).after_batch(learner)  # type: ignore[arg-type]
     write_table(settings.out / "table.csv", plan(settings), set())
     assert [row["state"] for row in table(settings)] == ["waiting", "waiting"]

@@ -107,8 +107,8 @@ class TrainSettings:
         }
         for name, (least, most) in bounds.items():
             check(name, getattr(self, name), least, most)
-        if not self.channels or min(self.channels) < 1:
-            raise InputError(f"--channels {self.channels}: must be one or more widths above 0")
+        if not 1 <= len(self.channels) <= 8 or not all(1 <= w <= 4096 for w in self.channels):
+            raise InputError(f"--channels {self.channels}: must be 1 to 8 widths of 1 to 4096")
         for width in self.channels:
             if width % self.groups:
                 raise InputError(

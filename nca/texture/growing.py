@@ -11,7 +11,6 @@ ground, so that a dead cell, all zeros, has the color of the ground in every pla
 fresh rule.
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -23,7 +22,7 @@ from nca.images import read_cutout, to_image
 from nca.losses.texture import overflow
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
 from nca.texture.pool import Draw, Pool
-from nca.texture.results import write_film, write_sheet
+from nca.texture.results import Shown, labeled_sheet
 from nca.texture.selection import LongRun
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
@@ -103,7 +102,7 @@ class Growing(Task):
         return [to_image(self.rule.to_rgb(self.target[None])[0])]
 
     @torch.no_grad()
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
+    def show(self, rule: Rule) -> Shown:
         """See :class:`nca.texture.task.Task`."""
 
         def picture(state: Tensor) -> Image.Image:
@@ -114,8 +113,7 @@ class Growing(Task):
         cut = growth[-1].clone()
         cut[..., cut.shape[-1] // 2 :] = 0
         healing = list(simulate(rule, cut, range(0, 201, 5), seed=1))
-        write_sheet(
-            folder / PREVIEW,
+        sheet = labeled_sheet(
             [
                 ("target", self.targets()[0]),
                 ("64 steps", picture(growth[16])),
@@ -125,8 +123,8 @@ class Growing(Task):
                 ("200 steps later", picture(healing[-1])),
             ],
         )
-        write_film(folder / FILM, [picture(state) for state in [*growth, *healing]])
-        return picture(growth[-2])
+        film = [picture(state) for state in [*growth, *healing]]
+        return Shown(picture(growth[-2]), sheet, film)
 
 
 def growing_filters() -> Tensor:

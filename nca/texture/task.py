@@ -7,7 +7,6 @@ a new file with a new task.
 """
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -21,7 +20,7 @@ from nca.rule import Rule, RuleSettings
 from nca.texture.eight_bit import loss_by_state
 from nca.texture.objective import GrowTexture
 from nca.texture.pool import Pool
-from nca.texture.results import pictures_at, write_growth, write_preview
+from nca.texture.results import Shown, growth_stops, pictures_at, preview
 from nca.texture.selection import LongRun, picture_by_picture
 from nca.texture.settings import TrainSettings
 from nca.texture.start import starting_rule
@@ -73,8 +72,8 @@ class Task(ABC):
         return {}
 
     @abstractmethod
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """Write preview and film of the rule that is kept; returns its portrait."""
+    def show(self, rule: Rule) -> Shown:
+        """Draw the rule that is kept."""
 
 
 class Synthesis(Task):
@@ -118,11 +117,13 @@ class Synthesis(Task):
         assert self.texture_loss is not None
         return loss_by_state(rule, self.texture_loss, self.settings.last_grid, seed)
 
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """See :class:`Task`."""
-        write_preview(folder / PREVIEW, rule, self.target)
-        write_growth(folder / FILM, rule, self.settings.size)
-        return pictures_at(rule, 128, (400,))[0]
+    def show(self, rule: Rule) -> Shown:
+        """See :class:`Task`; early frames of the film are close in time."""
+        return Shown(
+            pictures_at(rule, 128, (400,))[0],
+            preview(rule, self.target),
+            pictures_at(rule, self.settings.size, growth_stops()),
+        )
 
 
 def texture_run(rule: Rule, texture_loss: TextureLoss, side: int, seeds: range) -> LongRun:

@@ -15,12 +15,12 @@ from PIL import Image
 
 import nca
 from nca.errors import InputError
-from nca.images import contact_sheet, to_image
+from nca.images import contact_sheet, to_image, write_image
 from nca.rulefile import save_rule
 from nca.texture.newest import WriteNewest
 from nca.texture.pool import KeepPool
 from nca.texture.prompt import with_prompt
-from nca.texture.results import thumbnail
+from nca.texture.results import thumbnail, write_film
 from nca.texture.same_target import SameTarget
 from nca.texture.selection import Candidate, KeepBest
 from nca.texture.settings import TrainSettings
@@ -103,6 +103,7 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
+        FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     settings = with_sizes_of_parent(settings)
@@ -140,6 +141,7 @@ class TextureTraining:
         self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
     ) -> None:
         self.settings, self.target = settings, target
+        self.picture_sha256 = _sha256(settings.picture)  # now: the file may change before the end
         engine, device = engine or _engine(settings), device_of(settings)
         if settings.pool_size < engine.processes * settings.batch_size:
             raise InputError(
@@ -223,18 +225,29 @@ class TextureTraining:
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> Trained:
-        """Choose the rule, write it and everything there is to look at."""
+        """Choose the rule, write it, then everything there is to look at.
+
+        Raises:
+            FailedError: naming what could not be written, after everything else has been.
+        """
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
-        folder = settings.out
-        portrait = self.task.show(folder, kept.rule)
+        shown = self.task.show(kept.rule)
         by_state = self.task.loss_by_state(kept.rule, settings.seed + FRESH_SEEDS)
         report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
-        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
-        write_loss_plot(
-            folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
-        )
+        folder, going_on = settings.out, learner.unwritten.going_on
+        with going_on(folder / RULE):
+            save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
+        with going_on(folder / PREVIEW):
+            write_image(folder / PREVIEW, shown.preview)
+        with going_on(folder / FILM):
+            write_film(folder / FILM, shown.film)
+        with going_on(folder / "loss.png"):
+            write_loss_plot(
+                folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
+            )
+        learner.unwritten.check()
         return Trained(
             folder,
             kept,
@@ -250,7 +263,7 @@ class TextureTraining:
         return {
             "settings": json.loads(as_json(settings)),
             "target": settings.picture.name,
-            "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
+            "target_sha256": self.picture_sha256,
             "iterations": learner.iteration,
             "kept_from_iteration": kept.iteration,
             "seconds": round(learner.seconds, 1),
@@ -264,6 +277,13 @@ class TextureTraining:
                 "python": platform.python_version(),
             },
         }
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _number(value: float) -> float | None:

@@ -21,6 +21,7 @@ from nca.training.callback import CANCEL, EVENTS, Callback
 from nca.training.engine import Engine
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
+from nca.training.unwritten import Unwritten
 
 VALIDATION_SEED = 0
 
@@ -49,6 +50,7 @@ class Learner:
         batch, prediction: at hand.
         losses, loss: of the batch, by term, and their sum.
         measures: what callbacks measured of the batch, by name: recorded beside the losses.
+        unwritten: files that callbacks could not write; to be checked at the end of the training.
 
     Raises:
         TypeError: the objective is none, or something among the callbacks is none, such as a second
@@ -84,6 +86,7 @@ class Learner:
         self.loss: Tensor
         self.losses: dict[str, Tensor] = {}
         self.measures: dict[str, Tensor] = {}
+        self.unwritten = Unwritten()
         self._set_aside: dict[str, Any] | None = None  # training's generators while validating
         self._set_limits(1, None, None)
 
@@ -276,8 +279,8 @@ class Learner:
         """
         try:
             self._load(state)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            text = " ".join(str(error).split())
+        except Exception as error:  # of a damaged state, any part may be of any type
+            text = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
                 f"the checkpoint does not fit what is to be trained: {text}"
             ) from error
@@ -298,7 +301,7 @@ class Learner:
         for name, its_state in state["callbacks"].items():
             named[name].load_state_dict(its_state)
         for name in COUNTS:
-            setattr(self, name, state["counts"][name])
+            setattr(self, name, checked_count(state["counts"], name))
         gradients = state.get("gradients", [])
         for weight, gradient in zip(self.model.parameters(), gradients, strict=bool(gradients)):
             weight.grad = None if gradient is None else gradient.to(weight)
@@ -313,6 +316,19 @@ class Learner:
 
 
 COUNTS = ("epoch", "iteration", "steps", "seconds")
+
+
+def checked_count(counts: dict[str, Any], name: str) -> Any:
+    """One of :data:`COUNTS`.
+
+    Raises:
+        ValueError: it is not a number, or below 0.
+    """
+    value = counts[name]
+    kinds = (int, float) if name == "seconds" else (int,)
+    if type(value) not in kinds or not 0 <= value < math.inf:
+        raise ValueError(f"its {name} is {value!r:.40}, not a number from 0 on")
+    return value
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

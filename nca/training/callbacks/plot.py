@@ -14,7 +14,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from nca.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -40,10 +39,10 @@ class Plot(Callback):
     def __init__(self, metrics: Metrics, path: Path, title: str = "") -> None:
         self.metrics, self.path, self.title = metrics, path, title
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, learner: "Learner") -> None:
         """Write the file, also of a training that was cut short."""
         if self.metrics.rows:
-            with going_on():
+            with learner.unwritten.going_on(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)
 
 
