@@ -178,7 +178,12 @@ def test_render_makes_animations(rule: Path, tmp_path: Path, suffix: str) -> Non
         assert image.size == (32, 32)
 
 
-def test_ctrl_c_saves_and_resume_goes_on(picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_saves_and_resume_goes_on(
+    picture: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "run"
     words = [sys.executable, "-m", "nca", "train", str(picture), "--out", str(out), *QUICK]
     process = subprocess.Popen(
@@ -189,9 +194,9 @@ def test_ctrl_c_saves_and_resume_goes_on(picture: Path, tmp_path: Path) -> None:
     while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").stat().st_size:
         assert time.monotonic() < deadline, "no metrics after a minute"
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130, complaint
+    assert process.returncode == code, complaint
     assert "Traceback" not in complaint
     assert (out / "checkpoint.pt").exists()
     rows = (out / "metrics.jsonl").read_text().splitlines()

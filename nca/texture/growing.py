@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from nca.console import say
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.losses.texture import overflow
@@ -35,6 +36,7 @@ from nca.unroll.simulate import simulate
 ALIVE = 0.1
 WHITE = 1.0
 DAMAGED = 3  # best states of a batch
+OPAQUE = 0.99
 
 
 class Growing(Task):
@@ -90,6 +92,8 @@ class Growing(Task):
             raise InputError(
                 f"{settings.picture}: nowhere more than {100 * ALIVE:g} % opaque, so nothing lives"
             )
+        if is_opaque(cutout[ALPHA]):
+            say(f"{settings.picture} has no transparency: all of it grows, up to its edges")
         return cutout
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
@@ -125,6 +129,13 @@ class Growing(Task):
         )
         film = [picture(state) for state in [*growth, *healing]]
         return Shown(picture(growth[-2]), sheet, film)
+
+
+def is_opaque(alpha: Tensor) -> bool:
+    """Whether a figure, [H, W] in [0, 1], is a full rectangle."""
+    visible = alpha > 0
+    rows, columns = visible.any(1), visible.any(0)
+    return bool((alpha[rows][:, columns] > OPAQUE).all())
 
 
 def growing_filters() -> Tensor:

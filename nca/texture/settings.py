@@ -108,7 +108,8 @@ class TrainSettings:
     """What the columns of the first layer are trained in units of, by filter: identity, sobel x,
     sobel y, laplacian."""
     cap_gradients: bool = True
-    """Cap the gradient of every sample at the batch's median, and give blown-up samples none."""
+    """Whether the gradient of every sample is capped at the batch's median, and that of blown-up
+    samples is zero."""
     ema: float = 0.98
     """Decay of the averaged weights that are shown and saved; 0: no average."""
     batch_size: int = 4

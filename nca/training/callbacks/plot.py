@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,10 @@ def write_loss_plot(
         ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
     axes.set(yscale="log" if positive else "linear")
-    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
+    # A file's name may be no UTF-8, and has no formulas between its dollar signs.
+    title = title.encode(errors="replace").decode()
+    heading = axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
+    heading.set_parse_math(False)
     axes.set_xlabel("iteration", color=QUIET)
     if positive:
         # Whole decades may be none or one: then some numbers between them are written too.
@@ -92,7 +96,10 @@ def write_loss_plot(
     axes.margins(x=0)
     label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
-    figure.savefig(data, format="png")
+    with warnings.catch_warnings():
+        # A letter that the font lacks is a box; the name is in other places too.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
 
 
