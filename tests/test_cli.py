@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,17 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([*name.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: nca {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "view"])
+def test_help_of_a_flag_that_switches_off_does_not_say_the_opposite(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    help_text = re.sub(r"[^\S ]|[│]", " ", capsys.readouterr().out)
+    for words in re.findall(r"--no-[a-z-]+ +(\w+)", help_text):
+        assert words == "Whether"
 
 
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,7 @@ class Learner:
         self.losses: dict[str, Tensor] = {}
         self.measures: dict[str, Tensor] = {}
         self.unwritten = Unwritten()
+        self._loaded = False
         self._set_aside: dict[str, Any] | None = None  # training's generators while validating
         self._set_limits(1, None, None)
 
@@ -103,9 +104,19 @@ class Learner:
 
         All three are counted from the very beginning, over all fits and resumes; what comes first
         ends the fit. Without any of them it is one epoch more.
+
+        Raises:
+            InputError: the first batch shows that the state that was loaded is damaged.
         """
         self._set_limits(epochs, iterations, minutes)
-        self._phase("fit", self._all_epochs)
+        loaded, self._loaded = self._loaded, False
+        begun = self.iteration
+        try:
+            self._phase("fit", self._all_epochs)
+        except DAMAGE as error:
+            if not loaded or self.iteration > begun + 1 or isinstance(error, InputError):
+                raise
+            raise _does_not_fit(error) from error
 
     def _all_epochs(self) -> None:
         while self.epoch < self._epochs and not self._over:
@@ -280,10 +291,8 @@ class Learner:
         try:
             self._load(state)
         except Exception as error:  # of a damaged state, any part may be of any type
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(
-                f"the checkpoint does not fit what is to be trained: {text}"
-            ) from error
+            raise _does_not_fit(error) from error
+        self._loaded = True
 
     def _load(self, state: dict[str, Any]) -> None:
         named = dict(self._named())
@@ -316,6 +325,13 @@ class Learner:
 
 
 COUNTS = ("epoch", "iteration", "steps", "seconds")
+# What parts of a wrong type raise when they are used.
+DAMAGE = (TypeError, ValueError, LookupError, AttributeError, AssertionError)
+
+
+def _does_not_fit(error: Exception) -> InputError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"the checkpoint does not fit what is to be trained: {text}")
 
 
 def checked_count(counts: dict[str, Any], name: str) -> Any:
