@@ -123,7 +123,7 @@ def test_what_only_the_first_batch_shows_of_a_damaged_state_is_named(tmp_path: P
     learner = image_job(tmp_path)
     learner.fit(iterations=2)
     state = learner.state_dict()
-    state["optimizer"]["state"] = {0: 5}
+    state["optimizer"]["param_groups"][0]["eps"] = "small"
     again = image_job(tmp_path)
     again.load_state_dict(state)
     with pytest.raises(InputError, match="does not fit what is to be trained"):
