@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -26,10 +27,20 @@ from nca.benchmarks.settings import (
     BenchTrainSettings,
     BenchViewSettings,
 )
+from nca.console import flush_output, prepare_console
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
-from nca.errors import GraphicsError, InputError, one_line
+from nca.errors import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    GraphicsError,
+    InputError,
+    exit_code,
+    one_line,
+)
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.options import override
@@ -39,9 +50,6 @@ from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
 from nca.viewer.settings import ViewSettings
-
-DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130
-TERMINATED = 128  # and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -288,38 +296,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no usable OpenGL, 130
         interrupted, after saving; 128 + n ended by signal n, after saving.
     """
+    prepare_console()
+    settle_home()
     if threading.current_thread() is threading.main_thread():
         raise_on_termination()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        if not words or words[0] in ("-h", "--help", "--version"):
-            print(nca.__version__ if words[:1] == ["--version"] else usage(), flush=True)
-            return DONE
-        name = command_name(words)
-        command = COMMANDS[name]
-        words = words[name.count(" ") + 1 :]
-        settings = parse(name, command, words)
-        presets = command.presets(settings)
-        command.run(settings, *(parse(name, command, with_preset(words, p)) for p in presets))
-        sys.stdout.flush()
+        try:
+            run_command(words)
+        finally:
+            flush_output()
     except KeyboardInterrupt as stop:
-        terminated = isinstance(stop, Terminated)
-        print(f"nca: {f'ended by {stop}' if terminated else 'interrupted'}", file=sys.stderr)
-        return TERMINATED + stop.signum if isinstance(stop, Terminated) else INTERRUPTED
+        if isinstance(stop, Terminated):
+            print(f"nca: ended by {stop}", file=sys.stderr)
+            return TERMINATED + stop.signum
+        print("nca: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
-        # What reads our output, such as `head`, has had enough. Python's end would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return FAILED  # what reads our output, such as `head`, has had enough
     except (InputError, GraphicsError, OSError, RuntimeError, MemoryError) as error:
         if debug:
             raise
         print(f"nca: {as_flags(one_line(error))}", file=sys.stderr)
-        if isinstance(error, InputError):
-            return WRONG_USE
-        return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED
+        return exit_code(error)
     return DONE
+
+
+def run_command(words: Sequence[str]) -> None:
+    """Run the command that the words name, or print the help that they ask for."""
+    if not words or words[0] in ("-h", "--help", "--version"):
+        print(nca.__version__ if words[:1] == ["--version"] else usage())
+        return
+    name = command_name(words)
+    command = COMMANDS[name]
+    words = words[name.count(" ") + 1 :]
+    settings = parse(name, command, words)
+    presets = command.presets(settings)
+    command.run(settings, *(parse(name, command, with_preset(words, p)) for p in presets))
+
+
+def settle_home() -> None:
+    """Give a user without a home, as in some containers, the one that Docker gives: the root.
+
+    Libraries that we use cannot be imported where ``~`` means nothing. A relative home means the
+    one of the user database.
+    """
+    if not Path(os.environ.get("HOME", os.sep)).is_absolute():
+        del os.environ["HOME"]
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.sep
 
 
 def command_name(words: Sequence[str]) -> str:
@@ -364,7 +393,6 @@ def parse(name: str, command: Command, words: Sequence[str]) -> Any:
             )
     except SystemExit as stop:
         if not stop.code:
-            sys.stdout.flush()
             raise
         raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
 

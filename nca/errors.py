@@ -1,8 +1,18 @@
 """The errors whose text is meant for the person at the keyboard: one line, no traceback."""
 
+DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
+TERMINATED = 128  # and the number of the signal
+
 
 class InputError(ValueError):
     """A wrong option or an unusable input. Names the value and what would be right. Exit code 2."""
+
+
+class FailedError(InputError):
+    """What was asked for is right and could not be done, as on a full disk. Exit code 1.
+
+    An input error too, as whatever survives those survives this.
+    """
 
 
 class GraphicsError(RuntimeError):
@@ -20,3 +30,10 @@ def explain(error: Exception) -> str:
     if isinstance(error, (InputError, GraphicsError, OSError)) or text == kind:
         return text
     return f"{kind}: {text}"
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code of a command that an error has ended."""
+    if isinstance(error, InputError) and not isinstance(error, FailedError):
+        return WRONG_USE
+    return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED

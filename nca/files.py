@@ -1,10 +1,16 @@
 """Files are written whole or not at all."""
 
+import errno
+import glob
 import os
 import tempfile
 from pathlib import Path
 
-from nca.errors import InputError
+from nca.errors import FailedError, InputError
+
+# The disk is full or broken; with any other error the path is not usable.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+RANDOM_PART = "?" * 8  # of the names that mkstemp makes
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -14,13 +20,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
+        FailedError: the disk is full or broken.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise _cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -34,5 +41,24 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+            raise _cannot_write(path, error) from error
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 as :func:`write_atomically` does.
+
+    What UTF-8 cannot hold, as in file names of another encoding, becomes a question mark.
+    """
+    write_atomically(path, text.encode(errors="replace"))
+
+
+def remove_temporary(path: Path) -> None:
+    """Remove the temporary files that a killed process has left while writing a file."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.{RANDOM_PART}"):
+        temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    kind = FailedError if error.errno in DISK_ERRORS else InputError
+    return kind(f"cannot write {path}: {error.strerror or error}")

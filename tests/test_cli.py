@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,17 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([*name.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: nca {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "view"])
+def test_help_of_a_flag_that_switches_off_does_not_say_the_opposite(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    help_text = re.sub(r"[^\S ]|[│]", " ", capsys.readouterr().out)
+    for words in re.findall(r"--no-[a-z-]+ +(\w+)", help_text):
+        assert words == "Whether"
 
 
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +191,12 @@ def test_render_makes_animations(rule: Path, tmp_path: Path, suffix: str) -> Non
         assert image.size == (32, 32)
 
 
-def test_ctrl_c_saves_and_resume_goes_on(picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_saves_and_resume_goes_on(
+    picture: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "run"
     words = [sys.executable, "-m", "nca", "train", str(picture), "--out", str(out), *QUICK]
     process = subprocess.Popen(
@@ -190,9 +207,9 @@ def test_ctrl_c_saves_and_resume_goes_on(picture: Path, tmp_path: Path) -> None:
     while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").stat().st_size:
         assert time.monotonic() < deadline, "no metrics"
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130, complaint
+    assert process.returncode == code, complaint
     assert "Traceback" not in complaint
     assert (out / "checkpoint.pt").exists()
     rows = (out / "metrics.jsonl").read_text().splitlines()

@@ -6,7 +6,9 @@ import hashlib
 import http.server
 import struct
 import threading
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +79,33 @@ def test_damaged_idx_files_are_refused(tmp_path: Path, content: bytes, complaint
 
 def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
-    path.write_bytes(gzip.compress(bytes(1000))[:20])
+    path.write_bytes(gzip.compress(idx_bytes(np.random.default_rng(0).random(1000) * 255))[:400])
     with pytest.raises(InputError, match="cannot read"):
         read_idx(path)
+
+
+def test_a_gzip_is_read_no_further_than_its_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros(10)) + bytes(10_000_000)))
+    with (
+        watched_memory() as used,
+        pytest.raises(InputError, match="more bytes of data"),
+    ):
+        read_idx(path)
+    assert used() < 1_000_000
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01\x80\0\0\0" + bytes(10_000_000)))
+    with pytest.raises(InputError, match="its header says 2147483648 bytes; at most 838860800"):
+        read_idx(path)
+
+
+@contextmanager
+def watched_memory() -> Iterator[Callable[[], int]]:
+    """The peak of what Python allocates, as a function."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_labels_must_be_as_many_as_pictures(tmp_path: Path) -> None:

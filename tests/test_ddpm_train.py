@@ -1,9 +1,11 @@
 """Training, resume, several processes, and samples from a checkpoint alone."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from nca.ddpm.train import DDPMTraining, train
 from nca.ddpm.unet import UNet, init_ddpm
 from nca.errors import InputError
 from nca.training.callback import Callback
-from nca.training.callbacks import load_checkpoint
+from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.ddpm_run import SIDE, tiny, trained_run, write_pictures
@@ -265,3 +267,55 @@ def test_classes_need_some(tmp_path: Path) -> None:
         Image.new("L", (16, 16), 10 * i).save(folder / f"{i}.png")
     with pytest.raises(InputError, match="`classes`: the pictures have none"):
         train(tiny(tmp_path, classes=True))
+
+
+FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "iterations are a text": lambda state: state["counts"].update(iteration="5"),
+    "no counts": lambda state: state.pop("counts"),
+    "counts are none": lambda state: state.update(counts=None),
+    "seconds are endless": lambda state: state["counts"].update(seconds=float("inf")),
+    "callbacks are a list": lambda state: state.update(callbacks=[]),
+    "settings are a list": lambda state: about(state, settings="[]"),
+    "settings are deep": lambda state: about(state, settings="[" * 1_000_000),
+    "settings are a number": lambda state: about(state, settings=5),
+    "facts are null": lambda state: about(state, facts="null"),
+    "names are a number": lambda state: fact(state, names=5),
+    "a name is a number": lambda state: fact(state, names=[5]),
+    "two colors": lambda state: fact(state, colors=2),
+    "side is a text": lambda state: fact(state, side="12"),
+    "side is huge": lambda state: fact(state, side=10**9),
+    "deviation is none": lambda state: fact(state, deviation=None),
+    "channels are huge": lambda state: setting(state, channels=[10**9]),
+    "out is a number": lambda state: setting(state, out=5),
+    "weights are a list": lambda state: state.update(model=[1]),
+    "average is a text": lambda state: state["callbacks"].update(EMA="no"),
+    "average has few weights": lambda state: state["callbacks"]["EMA"]["weights"].pop(),
+}
+
+
+def about(state: dict[str, Any], **changes: Any) -> None:
+    state["callbacks"]["About"].update(changes)
+
+
+def fact(state: dict[str, Any], **changes: Any) -> None:
+    about(state, facts=json.dumps(json.loads(state["callbacks"]["About"]["facts"]) | changes))
+
+
+def setting(state: dict[str, Any], **changes: Any) -> None:
+    values = json.loads(state["callbacks"]["About"]["settings"])
+    about(state, settings=json.dumps(values | changes))
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_forged_checkpoint_is_one_line(
+    run: Run, tmp_path: Path, forged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = load_checkpoint(run.path)
+    FORGED[forged](state)
+    save_checkpoint(tmp_path / "forged.pt", state)
+    words = ["ddpm", "sample", str(tmp_path / "forged.pt"), "--out", str(tmp_path / "a.png")]
+    assert main(words) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"nca: {tmp_path}/forged.pt is not of a diffusion model")
+    assert complaint.count("\n") == 1
+    assert len(complaint) < 1000

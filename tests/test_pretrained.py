@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nca.errors import InputError
+from nca.evaluation.comparisons import build_losses
 from nca.images import read_square
 from nca.losses import pretrained
 from nca.losses.build import build_features, build_loss
 from nca.losses.pretrained import Architecture, Pretrained, load_weights
 from nca.losses.settings import LossSettings
+from nca.pictures import picture_path
 from tests.conftest import DATA
 
 # torchvision's configurations: channels of the convolutions, "M" for pooling.
@@ -224,6 +227,44 @@ def test_damaged_weights_are_refused(official: Path) -> None:
     official.write_bytes(data)
     with pytest.raises(InputError, match=r"vgg16 from .* is damaged: invalid hash value"):
         load_weights("vgg16")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"<html>captive portal</html>",
+        lambda data: data[: len(data) // 2],
+        lambda data: bytes(range(256)) * 400,
+        lambda data: data[:-1000] + bytes([data[-1000] ^ 1]) + data[-999:],
+    ],
+)
+def test_a_damaged_file_in_the_cache_is_named(
+    official: Path, damage: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_weights("vgg16")
+    cached = Path(torch.hub.get_dir(), "checkpoints", official.name)
+    cached.write_bytes(damage(cached.read_bytes()))
+    with pytest.raises(
+        InputError, match=r"^vgg16: .*\.pth cannot be used \(.*\); delete it"
+    ) as caught:
+        load_weights("vgg16")
+    assert str(cached) in str(caught.value)
+    target = read_square(picture_path("coral"), 64)[None]
+    capsys.readouterr()
+    assert list(build_losses(target)) == ["builtin, gram", "random, gram", "patches, transport"]
+    assert capsys.readouterr().err.startswith(f"left out: vgg16: {cached} cannot be used")
+    with pytest.raises(InputError, match="cannot be used"):
+        build_losses(target, ["vgg16"])
+
+
+def test_weights_without_a_tensor_are_refused(tmp_path: Path) -> None:
+    weights = {f"features.{k}": v for k, v in vgg(VGG16, 16).state_dict().items()}
+    for name in ("features.0.bias", "features.10.bias"):
+        part = {key: tensor for key, tensor in weights.items() if key != name}
+        save_file(part, tmp_path / "part.safetensors")
+        with pytest.raises(InputError, match=f"no tensor '{name}'"):
+            Pretrained(str(tmp_path / "part.safetensors"))
 
 
 def test_without_network_the_way_out_is_told(official: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import signal
@@ -26,6 +27,7 @@ from nca.texture.tasks.synthesis import Synthesis
 from nca.texture.train import RESULTS, TextureTraining, train
 from nca.training.engine import Engine
 from nca.training.learner import Learner
+from nca.training.unwritten import Unwritten
 from nca.unroll.simulate import simulate
 from tests.rules import bounded_rule
 
@@ -255,11 +257,25 @@ def test_the_rule_file_is_there_while_the_training_goes_on(
 
 def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
     rule = Rule(RuleSettings(4, 8))
-    learner = SimpleNamespace(model=rule, iteration=1)
+    learner = SimpleNamespace(model=rule, iteration=1, unwritten=Unwritten())
     with torch.no_grad():
         rule.w1[0, 0] = math.nan
     newest.WriteNewest(tmp_path / "a.safetensors", None).after_batch(learner)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rule_that_cannot_be_written_on_the_way_is_a_warning(tmp_path: Path) -> None:
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1, unwritten=Unwritten())
+    path = tmp_path / "none" / "a.safetensors"
+    newest.WriteNewest(path, None).after_batch(learner)  # type: ignore[arg-type]
+    assert list(learner.unwritten.reasons) == [path]
+
+
+def test_a_picture_that_is_gone_by_the_end_does_not_matter(settings: TrainSettings) -> None:
+    expected = hashlib.sha256(settings.picture.read_bytes()).hexdigest()
+    trained = train(settings, lambda _: settings.picture.unlink())
+    rule = load_rule(trained.folder / "rule.safetensors")
+    assert rule.info["training"]["target_sha256"] == expected
 
 
 def test_the_same_seed_gives_the_same_bits(settings: TrainSettings) -> None:

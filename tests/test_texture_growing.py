@@ -56,6 +56,16 @@ def test_defaults_are_those_of_the_paper(settings: TrainSettings) -> None:
     assert rule.weight_count() == 8336
 
 
+def test_a_picture_without_transparency_is_named(
+    settings: TrainSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Growing.read(settings)
+    assert capsys.readouterr().err == ""
+    Image.new("RGB", (80, 40), "red").save(tmp_path / "wall.jpg")
+    Growing.read(settings.override(picture=tmp_path / "wall.jpg"))
+    assert "wall.jpg has no transparency: all of it grows" in capsys.readouterr().err
+
+
 def test_a_cutout_is_whole_and_premultiplied(settings: TrainSettings) -> None:
     cutout = read_cutout(settings.picture, 32)
     assert cutout.shape == (4, 32, 32)

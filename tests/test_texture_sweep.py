@@ -2,6 +2,7 @@ import csv
 import multiprocessing as mp
 import os
 import signal
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,11 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
+from nca.signals import Terminated, raise_on_termination
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.sweep import plan, sweep, write_table
+from nca.training.unwritten import Unwritten
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
 def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings) -> None:
     settings.out.joinpath("a").mkdir(parents=True)
     unfinished = settings.out / "a" / "rule.safetensors"
-    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1)
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1, unwritten=Unwritten())
     WriteNewest(unfinished, None).after_batch(learner)  # type: ignore[arg-type]
     write_table(settings.out / "table.csv", plan([settings]), set())
     assert [row["state"] for row in table(settings)] == ["waiting", "waiting"]
@@ -112,6 +115,55 @@ def die_on_small(settings: TrainSettings) -> None:
     if settings.rule.channels == 8:
         os.kill(os.getpid(), signal.SIGKILL)
     pretend(settings.override(picture=Path("a.png")))
+
+
+def endless(settings: TrainSettings) -> None:
+    (settings.out / "begun").touch()
+    try:
+        while True:
+            time.sleep(0.05)
+    except KeyboardInterrupt as stop:
+        (settings.out / "ended").write_text(type(stop).__name__)
+        raise
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_a_sweep_alone_reaches_its_runs(
+    settings: TrainSettings, number: signal.Signals
+) -> None:
+    (settings.picture / "b.jpg").unlink()
+    process = mp.get_context("spawn").Process(target=sweep_with_signals, args=(settings,))
+    process.start()
+    begun = settings.out / "a-tiny" / "begun"
+    while not begun.exists():
+        assert process.is_alive()
+        time.sleep(0.05)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == (15 if number == signal.SIGTERM else 130)
+    assert (settings.out / "a-tiny" / "ended").read_text() == "Terminated"
+
+
+def sweep_with_signals(settings: TrainSettings) -> None:
+    raise_on_termination()
+    try:
+        sweep(settings, endless)
+    except Terminated as stop:
+        sys.exit(stop.signum)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@pytest.mark.parametrize("training", [None, 5, "text", {"kept_from_iteration": 1}])
+def test_a_rule_whose_file_tells_nonsense_is_no_obstacle(
+    settings: TrainSettings, training: object
+) -> None:
+    settings.out.joinpath("a").mkdir(parents=True)
+    save_rule(settings.out / "a" / "rule.safetensors", Rule(RuleSettings(4, 8)),
+              {"training": training})  # fmt: skip
+    write_table(settings.out / "table.csv", plan(settings), set())
+    assert table(settings)[0]["state"] == ("done" if isinstance(training, dict) else "waiting")
 
 
 def test_no_more_runs_than_cores(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:

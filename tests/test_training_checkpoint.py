@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
-from nca.errors import InputError
+from nca.errors import FailedError, InputError
+from nca.signals import Terminated, raise_on_termination
 from nca.training.callback import Callback
 from nca.training.callbacks import Checkpoint, load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
@@ -61,15 +65,17 @@ def test_a_training_killed_again_and_again_gives_the_same_bits(tmp_path: Path) -
 
 
 class Interrupt(Callback):
-    """Ctrl-C in the middle of a batch, as often as is said."""
+    """A signal, Ctrl-C by default, in the middle of a batch, as often as is said."""
 
-    def __init__(self, iteration: int, times: int = 1) -> None:
-        self.iteration, self.times = iteration, times
+    def __init__(
+        self, iteration: int, times: int = 1, number: signal.Signals = signal.SIGINT
+    ) -> None:
+        self.iteration, self.times, self.number = iteration, times, number
 
     def after_predict(self, learner: Learner) -> None:
         if learner.iteration == self.iteration:
             for _ in range(self.times):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.number)
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -95,6 +101,66 @@ def test_ctrl_c_saves_a_whole_batch_and_resume_gives_the_same_bits(
     whole = JOBS[job](tmp_path)
     whole.fit(iterations=7)
     assert differences(whole.state_dict(), again.state_dict()) == []
+
+
+@pytest.fixture
+def termination() -> Iterator[None]:
+    """SIGTERM and SIGHUP as in the command line, and afterwards as before."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)
+    raise_on_termination()
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("termination")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_termination_saves_as_ctrl_c_does_however_often_it_comes(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    learner = image_job(tmp_path, [Interrupt(3, 2, number), Checkpoint(tmp_path / "saved", 1e9)])
+    with pytest.raises(Terminated) as stop:
+        learner.fit(iterations=7)
+    assert stop.value.signum == number
+    assert load_checkpoint(tmp_path / "saved")["counts"]["iteration"] == 3
+    for again in (signal.SIGTERM, signal.SIGHUP):
+        signal.raise_signal(again)  # what follows, such as writing the picture, is not disturbed
+
+
+@pytest.mark.usefixtures("termination")
+def test_ctrl_c_after_termination_takes_effect_at_once(tmp_path: Path) -> None:
+    twice = [Interrupt(3, 1, signal.SIGTERM), Interrupt(3)]
+    learner = image_job(tmp_path, [*twice, Checkpoint(tmp_path / "saved", 1e9)])
+    with pytest.raises(KeyboardInterrupt):
+        learner.fit(iterations=7)
+    assert load_checkpoint(tmp_path / "saved")["counts"]["iteration"] == 1
+
+
+@pytest.mark.usefixtures("termination")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("event", ["after_fit", "cleanup_fit"])
+def test_a_signal_after_the_last_batch_is_not_lost(
+    tmp_path: Path, number: signal.Signals, event: str
+) -> None:
+    late = Callback()
+    vars(late)[event] = lambda _: signal.raise_signal(number)
+    learner = image_job(tmp_path, [late, Checkpoint(tmp_path / "saved", 1e9)])
+    with pytest.raises(KeyboardInterrupt):
+        learner.fit(iterations=7)
+    assert load_checkpoint(tmp_path / "saved")["counts"]["iteration"] == 7
+
+
+@pytest.mark.usefixtures("termination")
+def test_termination_raises_once_and_leaves_alone_what_is_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    raise_on_termination()
+    signal.raise_signal(signal.SIGHUP)
+    with pytest.raises(Terminated, match="SIGTERM"):
+        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_second_ctrl_c_takes_effect_at_once(tmp_path: Path) -> None:
@@ -171,7 +237,7 @@ class CopyAt(Callback):
             self.found = load_checkpoint(self.path)["counts"]["iteration"]
 
 
-def test_a_full_disk_is_a_warning_and_the_last_good_checkpoint_stays(
+def test_a_full_disk_is_one_warning_and_the_last_good_checkpoint_stays(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     look = CopyAt(tmp_path / "checkpoint", 5)
@@ -179,18 +245,22 @@ def test_a_full_disk_is_a_warning_and_the_last_good_checkpoint_stays(
     learner.use_callbacks([*learner.callbacks, LimitFiles(2, 5, 100_000), look])
     learner.fit(iterations=8)
     said = capfd.readouterr().err
-    assert said.count("warning: cannot write") == 3
-    assert "checkpoint: File too large; the training goes on" in said
+    assert said.count("warning: cannot write") == 1
+    assert "checkpoint: File too large; going on" in said
     assert look.found == 2
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 8
+    learner.unwritten.check()
     assert not list(tmp_path.glob(".checkpoint.*"))
 
 
 def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path) -> None:
     learner = make_large(tmp_path)
     learner.use_callbacks([*learner.callbacks, LimitFiles(2, 100, 100_000)])
-    with pytest.raises(InputError, match=r"cannot write .*checkpoint: File too large"):
-        learner.fit(iterations=4)
+    learner.fit(iterations=4)
+    with pytest.raises(
+        FailedError, match=r"^not written: checkpoint \(.*checkpoint: File too large"
+    ):
+        learner.unwritten.check()
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 2
 
 
@@ -207,8 +277,9 @@ def test_a_folder_that_vanished_is_told_while_training_and_an_error_at_the_end(
 
     learner = make_large(folder)
     learner.use_callbacks([*learner.callbacks, Remove()])
-    with pytest.raises(InputError, match=r"cannot write .*run/checkpoint: No such file"):
-        learner.fit(iterations=5)
+    learner.fit(iterations=5)
+    with pytest.raises(FailedError, match=r"cannot write .*run/checkpoint: No such file"):
+        learner.unwritten.check()
     assert learner.iteration == 5
     assert "warning: cannot write" in capfd.readouterr().err
 
@@ -263,3 +334,39 @@ def test_nothing_in_a_checkpoint_can_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
         load_checkpoint(tmp_path / "bad")
     assert not (tmp_path / "ran").exists()
+
+
+def with_checksum(data: bytes) -> bytes:
+    return b"nca-checkpoint 2\n" + zlib.crc32(data).to_bytes(4, "big") + data
+
+
+def test_damage_under_a_right_checksum_is_an_input_error(tmp_path: Path, good: bytes) -> None:
+    path, places = tmp_path / "bad", random.Random(1)
+    data = good[good.index(b"\n") + 5 :]
+    begin = data.index(b"data.pkl")
+    read = 0
+    for _ in range(200):
+        bad = bytearray(data)
+        for _ in range(places.randrange(1, 4)):
+            bad[places.randrange(begin, begin + 3000)] = places.randrange(256)
+        path.write_bytes(with_checksum(bad))
+        with suppress(InputError):
+            state = load_checkpoint(path)
+            read += 1
+            image_job(tmp_path).load_state_dict(state)
+    assert read, "no damage reached the parts of the state"
+
+
+@pytest.mark.parametrize("content", [[1, 2], 5, None, "text"])
+def test_a_checkpoint_that_holds_no_state_is_refused(tmp_path: Path, content: object) -> None:
+    save_checkpoint(tmp_path / "bad", content)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"cannot be loaded: it holds .*, not a state"):
+        load_checkpoint(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("value", ["5", -1, True, None, [3]])
+def test_counts_must_be_numbers(tmp_path: Path, value: object) -> None:
+    state = image_job(tmp_path).state_dict()
+    state["counts"]["iteration"] = value
+    with pytest.raises(InputError, match=r"its iteration is .*, not a number from 0 on"):
+        image_job(tmp_path).load_state_dict(state)

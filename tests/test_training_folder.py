@@ -1,7 +1,7 @@
 """Folders of results."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
     check_resumable,
+    make_folder,
     open_folder,
     prepare_folder,
     write_settings,
@@ -27,7 +28,7 @@ class Settings:
     out: Path
     learning_rate: float = 0.1
     iterations: int = 5
-    run: RunSettings = RunSettings()
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
@@ -47,6 +48,37 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
         prepare_folder(tmp_path / "file", RESULTS, overwrite=True)
     with pytest.raises(InputError, match="Not a directory"):
         prepare_folder(tmp_path / "file" / "run", RESULTS, overwrite=True)
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("missing")
+    for use in (make_folder, lambda path: prepare_folder(path, RESULTS, overwrite=True)):
+        with pytest.raises(InputError, match="link: is a link to missing, which does not exist"):
+            use(tmp_path / "link")
+    (tmp_path / "missing").mkdir()
+    make_folder(tmp_path / "link")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_killed_process_left_is_removed(tmp_path: Path, resume: bool) -> None:
+    settings = Settings(tmp_path, resume=resume)
+    if resume:
+        write_settings(settings)
+        save_checkpoint(tmp_path / CHECKPOINT, {})
+    names = {".preview.png.a1b2c3_9", ".settings.json.abcdefgh"}
+    for name in (*names, ".preview.png.backup", ".other.png.a1b2c3_9"):
+        (tmp_path / name).touch()
+    open_folder(settings, RESULTS, ())
+    left = {path.name for path in tmp_path.iterdir()} - set(RESULTS)
+    assert left == {".preview.png.backup", ".other.png.a1b2c3_9"}
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", '"text"', "[" * 1_000_000, "", "\xff"])
+def test_settings_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / CHECKPOINT).touch()
+    (tmp_path / SETTINGS).write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"^--resume: .*settings\.json"):
+        check_resumable(Settings(tmp_path), ())
 
 
 def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_page_of_a_fit_that_was_cut_short_says_so(tmp_path: Path) -> None:
 def test_the_page_is_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[Path] = []
     monkeypatch.setattr(
-        "nca.training.callbacks.live.write_atomically", lambda path, _: writes.append(path)
+        "nca.training.callbacks.live.write_text", lambda path, _: writes.append(path)
     )
     make(LivePage(tmp_path / "live.html", {"": square(8)}, Metrics(), every_seconds=1e9)).fit(1)
     assert len(writes) == 2  # the first batch, and the end

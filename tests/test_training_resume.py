@@ -117,3 +117,14 @@ def test_two_callbacks_of_a_kind_keep_their_own_state(tmp_path: Path) -> None:
     assert torch.equal(fast.weights[0], fast_again.weights[0])
     assert torch.equal(slow.weights[0], slow_again.weights[0])
     assert not torch.equal(fast.weights[0], slow.weights[0])
+
+
+def test_what_only_the_first_batch_shows_of_a_damaged_state_is_named(tmp_path: Path) -> None:
+    learner = image_job(tmp_path)
+    learner.fit(iterations=2)
+    state = learner.state_dict()
+    state["optimizer"]["param_groups"][0]["eps"] = "small"
+    again = image_job(tmp_path)
+    again.load_state_dict(state)
+    with pytest.raises(InputError, match="does not fit what is to be trained"):
+        again.fit(iterations=4)

@@ -83,7 +83,8 @@ def read_pictures(data: str, size: int | None = None) -> Pictures:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "nca")
+    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (folder if folder.is_absolute() else Path.home() / ".cache") / "nca"
 
 
 def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pictures:

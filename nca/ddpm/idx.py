@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import struct
 import sys
 import urllib.error
@@ -9,8 +10,8 @@ import urllib.request
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from nca.errors import InputError
 from nca.files import write_atomically
 
 UNSIGNED_BYTE = 0x08
+MAX_BYTES = 800 * 2**20  # of an array; the largest of the kind, EMNIST, has 610 MiB
+PIECE = 2**20
 TIMEOUT = 30.0  # seconds without a byte
 
 
@@ -57,6 +60,14 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+class Readable(Protocol):
+    """A file that is open for reading."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at its end."""
+        ...
+
+
 def read_idx(path: Path) -> Tensor:
     """Read an array of bytes, packed by gzip or not.
 
@@ -67,23 +78,41 @@ def read_idx(path: Path) -> Tensor:
         InputError: it cannot be read, is of another kind, or its length is not what it tells.
     """
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            shape = _read_shape(path, file)
+            expected = math.prod(shape)
+            data = _read_at_most(file, expected)
+            more = bool(file.read(1))
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UNSIGNED_BYTE or not 1 <= data[3] <= 4:
-        raise InputError(f"{path} is not an IDX file of bytes")
-    start = 4 + 4 * data[3]
-    if len(data) < start:
-        raise InputError(f"{path} ends within its header")
-    shape = struct.unpack(f">{data[3]}I", data[4:start])
-    expected = int(np.prod(shape, dtype=object))
-    if len(data) - start != expected:
+    if len(data) != expected or more:
         raise InputError(
-            f"{path} has {len(data) - start} bytes of data; its header says {expected}"
+            f"{path} has {'more' if more else len(data)} bytes of data; its header says {expected}"
         )
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8, offset=start).reshape(shape)
+    if not expected:
+        return torch.empty(shape, dtype=torch.uint8)
+    return torch.frombuffer(data, dtype=torch.uint8).reshape(shape)
+
+
+def _read_shape(path: Path, file: Readable) -> tuple[int, ...]:
+    kind = file.read(4)
+    if len(kind) < 4 or kind[:2] != b"\0\0" or kind[2] != UNSIGNED_BYTE or not 1 <= kind[3] <= 4:
+        raise InputError(f"{path} is not an IDX file of bytes")
+    sizes = file.read(4 * kind[3])
+    if len(sizes) < 4 * kind[3]:
+        raise InputError(f"{path} ends within its header")
+    shape = struct.unpack(f">{kind[3]}I", sizes)
+    if math.prod(shape) > MAX_BYTES:
+        raise InputError(f"{path}: its header says {math.prod(shape)} bytes; at most {MAX_BYTES}")
+    return shape
+
+
+def _read_at_most(file: Readable, count: int) -> bytearray:
+    """Read piece by piece: what a header claims takes no memory before it is there."""
+    data = bytearray()
+    while len(data) < count and (piece := file.read(min(PIECE, count - len(data)))):
+        data += piece
+    return data
 
 
 def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from nca.ddpm.data import Pictures
 from nca.ddpm.schedules import Schedule
 from nca.ddpm.targets import Target, spread
+from nca.signals import ignore_termination
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -210,15 +211,19 @@ def build_loader(
         collate_fn=noisify,
         num_workers=workers,
         generator=torch.Generator().manual_seed(seed),
-        worker_init_fn=_Reseed(rank),
+        worker_init_fn=_Worker(rank),
     )
 
 
-class _Reseed:
-    """Torch gives every worker a seed of its own, but the same in every process."""
+class _Worker:
+    """Torch gives every worker a seed of its own, but the same in every process.
+
+    What ends the training ends the workers when their last batch has been used.
+    """
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
 
     def __call__(self, worker: int) -> None:
         torch.manual_seed((torch.initial_seed() + 1_000_003 * self.rank) % 2**63)
+        ignore_termination()

@@ -1,6 +1,7 @@
 """A trained model, from its checkpoint alone: the checkpoint carries the settings too."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from nca.errors import InputError
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA, load_checkpoint
 from nca.training.folder import CHECKPOINT, as_json
+from nca.training.learner import checked_count
+
+LARGEST_SIDE = 8192  # pixels
 
 
 @dataclass(frozen=True)
@@ -150,21 +154,34 @@ def load_run(path: Path) -> Run:
     try:
         about = state["callbacks"]["About"]
         settings = json.loads(about["settings"])
-        facts = json.loads(about["facts"])
-        facts["names"] = tuple(facts["names"])
-        model = Model(_read_settings(settings), Facts(**facts))
+        facts = _read_facts(json.loads(about["facts"]))
+        model = Model(_read_settings(settings), facts)
         model.net.load_state_dict(state["model"])
         average = EMA(0)
         average.load_state_dict(state["callbacks"]["EMA"])
         average.copy_to(model.net)
         counts = state["counts"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        text = " ".join(str(error).split())
+        iterations, seconds = (checked_count(counts, name) for name in ("iteration", "seconds"))
+    except Exception as error:  # of a damaged state, any part may be of any type
+        text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{path} is not of a diffusion model that this program made: {text}"
-        ) from (error)
+        ) from error
     model.net.eval().requires_grad_(False)
-    return Run(path, model, counts["iteration"], counts["seconds"])
+    return Run(path, model, iterations, seconds)
+
+
+def _read_facts(values: dict[str, Any]) -> Facts:
+    facts = Facts(**values | {"names": tuple(values["names"])})
+    if (
+        facts.colors not in (1, 3)
+        or type(facts.side) is not int
+        or not 1 <= facts.side <= LARGEST_SIDE
+        or not 0 <= facts.deviation < math.inf
+        or not all(isinstance(name, str) for name in facts.names)
+    ):
+        raise ValueError(f"no pictures are like {facts}")
+    return facts
 
 
 def _read_settings(values: dict[str, Any]) -> TrainSettings:

@@ -22,6 +22,7 @@ from nca.ddpm.sampling import batched, draw, noise_levels
 from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
+from nca.training.folder import make_folder
 from nca.training.movie import write_movie
 from nca.unroll.threads import torch_threads
 
@@ -58,7 +59,7 @@ def sample(settings: SampleSettings) -> Sampled:
     elif settings.out.suffix:
         write_image(settings.out, sheet(pictures))
     else:
-        settings.out.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.out)
         for i, picture in enumerate(pictures):
             write_image(settings.out / f"{settings.seed + i:06}.png", enlarged(picture, 1))
     return Sampled(settings.out, pictures)

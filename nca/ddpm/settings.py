@@ -70,8 +70,8 @@ class NetworkSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
-        if not self.channels:
-            raise InputError("`channels`: must be one or more widths")
+        if not 1 <= len(self.channels) <= 8:
+            raise InputError(f"`channels` {self.channels}: must be 1 to 8 widths")
         if self.attention > len(self.channels):
             raise InputError(f"`attention` {self.attention}: must be 0 to {len(self.channels)}")
         for width in self.channels:

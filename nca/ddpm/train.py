@@ -95,6 +95,7 @@ def train(settings: TrainSettings) -> Trained:
 
     Raises:
         InputError: the pictures, the folder or a setting is not usable.
+        FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     pictures = read_pictures(settings.data, settings.pictures.size)
@@ -223,13 +224,20 @@ class DDPMTraining:
         )
 
     def finish(self) -> Trained:
-        """Draw and write everything there is to look at."""
+        """Draw and write everything there is to look at.
+
+        Raises:
+            FailedError: naming what could not be written, after everything else has been.
+        """
         learner, folder = self.learner, self.settings.out
         movie = Movie()
         with self.ema.averaged(self.model.net):
             samples = self._draw(range(SAMPLES), STEPS, movie)
-        write_image(folder / "samples.png", sheet(samples))
-        write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
+        with learner.unwritten.going_on(folder / "samples.png"):
+            write_image(folder / "samples.png", sheet(samples))
+        with learner.unwritten.going_on(folder / "denoising.webp"):
+            write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
+        learner.unwritten.check()
         return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
 
     def _snapshot(self, _: Learner) -> Image.Image:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from nca.console import say
 from nca.errors import InputError
 from nca.export.component import export_component
 from nca.export.hosts import TARGETS
@@ -28,6 +29,8 @@ def build_losses(
 ) -> dict[str, Term]:
     """Losses by feature set and statistic, of every feature set that can be had here.
 
+    A damaged network that is not among ``more`` is left out with a line on standard error.
+
     Args:
         target: [1, 3, H, W] in [0, 1].
         more: feature sets, such as ``vgg16``, or the path of a ``.safetensors`` file.
@@ -42,7 +45,13 @@ def build_losses(
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)
-        loss = build_loss(target, settings, generator, torus=torus)
+        try:
+            loss = build_loss(target, settings, generator, torus=torus)
+        except InputError as error:
+            if features in more:
+                raise
+            say(f"left out: {error}")
+            continue
         label = Path(features).stem if features.endswith(".safetensors") else features
         result[f"{label}, {statistic}"] = loss
     return result

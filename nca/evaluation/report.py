@@ -18,7 +18,7 @@ from nca.evaluation.healing import heal, healing_figures
 from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
-from nca.files import write_atomically
+from nca.files import write_text
 from nca.images import read_texture
 from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
@@ -96,8 +96,8 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     }
     figures = json.dumps(report, indent=1, allow_nan=False)
     text = page(settings.target.name, target[0], evaluations)
-    write_atomically(figures_path, figures.encode())
-    write_atomically(settings.out, text.encode())
+    write_text(figures_path, figures)
+    write_text(settings.out, text)
     return evaluations
 
 

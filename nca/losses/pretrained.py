@@ -5,6 +5,7 @@ in their name, or read from a ``.safetensors`` file with torchvision's key names
 that are used are kept; they are frozen.
 """
 
+import hashlib
 import ssl
 import sys
 import urllib.error
@@ -76,7 +77,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
 
 
 def fetched() -> list[str]:
-    """Which nets are in the cache already and need no network."""
+    """Which nets are in the cache already and need no network; they may be damaged."""
     return [name for name, net in ARCHITECTURES.items() if _cache_path(net).exists()]
 
 
@@ -86,15 +87,28 @@ def _cache_path(architecture: Architecture) -> Path:
 
 
 def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
-    if not _cache_path(architecture).exists():
-        print(
-            f"fetching {name} ({architecture.megabytes} MB) from {architecture.url}, once",
-            file=sys.stderr,
-        )
+    path = _cache_path(architecture)
+    if not path.exists():
+        _fetch(name, architecture, path)
     try:
-        weights: Mapping[str, Tensor] = torch.hub.load_state_dict_from_url(
-            architecture.url, map_location="cpu", check_hash=True, weights_only=True
-        )
+        _check_hash(path)
+        weights: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return {key: tensor for key, tensor in weights.items() if key.startswith("features.")}
+    except Exception as error:  # what is damaged fails anywhere in torch and in pickle
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{name}: {path} cannot be used ({text}); delete it, and it is fetched again"
+        ) from error
+
+
+def _fetch(name: str, architecture: Architecture, path: Path) -> None:
+    print(
+        f"fetching {name} ({architecture.megabytes} MB) from {architecture.url}, once",
+        file=sys.stderr,
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(architecture.url, str(path), _hash_in_name(path))
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
             f"cannot fetch {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
@@ -102,7 +116,19 @@ def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
         ) from error
     except RuntimeError as error:  # torch.hub's word for a hash that does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
-    return {key: tensor for key, tensor in weights.items() if key.startswith("features.")}
+
+
+def _hash_in_name(path: Path) -> str:
+    """The beginning of the SHA-256 of the file, as torchvision names it: ``name-HASH.pth``."""
+    return path.stem.rpartition("-")[2]
+
+
+def _check_hash(path: Path) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = _hash_in_name(path)
+    if not found.startswith(expected):
+        raise ValueError(f"its SHA-256 begins with {found[: len(expected)]}, not {expected}")
 
 
 def _recognize(weights: Mapping[str, Tensor]) -> str:
@@ -245,6 +271,8 @@ class Fire:
 
 
 def _tensor(weights: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in weights:
+        raise InputError(f"the weights have no tensor {name!r}, as torchvision names it")
     tensor = weights[name].detach().requires_grad_(False)
     if tensor.ndim == 4:
         tensor = tensor.contiguous(memory_format=torch.channels_last)

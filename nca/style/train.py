@@ -80,6 +80,7 @@ def stylize(settings: StyleSettings) -> Styled:
 
     Raises:
         InputError: a picture, the folder or a setting is not usable.
+        FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
     """
     training = StyleTraining(settings)  # first: nothing is cleared for pictures that cannot be read
@@ -159,12 +160,19 @@ class StyleTraining:
         self._prepare(0)
 
     def fit(self) -> Styled:
-        """Train; write the picture, also if that is cut short."""
+        """Train; write the picture, also if that is cut short.
+
+        Raises:
+            FailedError: naming what could not be written, after everything else has been.
+        """
+        path = self.settings.out / RESULT
         try:
             self.learner.fit()
         finally:
             if self.learner.iteration:
-                write_png16(self.settings.out / RESULT, self.result()[0], self.profile)
+                with self.learner.unwritten.going_on(path):
+                    write_png16(path, self.result()[0], self.profile)
+        self.learner.unwritten.check()
         return Styled(
             self.settings.out,
             self.result(),

@@ -149,7 +149,9 @@ def visualize(settings: VisualizeSettings) -> Styled:
     learner.fit()
     with torch.no_grad():
         image = model()
-    write_png16(settings.out / RESULT, image[0])
+    with learner.unwritten.going_on(settings.out / RESULT):
+        write_png16(settings.out / RESULT, image[0])
+    learner.unwritten.check()
     return Styled(settings.out, image, learner.iteration, learner.seconds, WORTH_A_LOOK)
 
 

@@ -4,12 +4,13 @@ import base64
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nca.images import to_image, write_animation, write_image
+from nca.images import to_image, write_animation
 from nca.rule import Rule
 from nca.unroll.simulate import simulate
 
@@ -20,21 +21,36 @@ INK, PAPER = (40, 40, 44), (250, 250, 248)
 Labeled = tuple[str, Image.Image]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """How a rule looks.
+
+    Attributes:
+        portrait: one picture.
+        preview: a sheet of several, labeled.
+        film: frames of one size.
+    """
+
+    portrait: Image.Image
+    preview: Image.Image
+    film: list[Image.Image]
+
+
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
     """Grow a texture of size x size and take its picture after some steps."""
     states = simulate(rule, rule.seed(1, size, size, seed=seed), stops, seed=seed)
     return [to_image(rule.to_rgb(state)[0]) for state in states]
 
 
-def write_preview(path: Path, rule: Rule, target: Tensor) -> None:
-    """Write the target, [3, S, S], beside the texture after 30, 200 and 2,000 steps."""
+def preview(rule: Rule, target: Tensor) -> Image.Image:
+    """The target, [3, S, S], beside the texture after 30, 200 and 2,000 steps."""
     pictures = pictures_at(rule, target.shape[-1], PREVIEW_STEPS)
     labels = [f"{steps:,} steps" for steps in PREVIEW_STEPS]
-    write_sheet(path, [("target", to_image(target)), *zip(labels, pictures, strict=True)])
+    return labeled_sheet([("target", to_image(target)), *zip(labels, pictures, strict=True)])
 
 
-def write_sheet(path: Path, pictures: Sequence[Labeled], columns: int | None = None) -> None:
-    """Write square pictures of one size with a label under each, in one row by default."""
+def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Image.Image:
+    """Square pictures of one size with a label under each, in one row by default."""
     columns = columns or len(pictures)
     size = pictures[0][1].width
     side, margin, line = size * max(1, round(320 / size)), 16, 30
@@ -49,12 +65,7 @@ def write_sheet(path: Path, pictures: Sequence[Labeled], columns: int | None = N
         left, top = margin + i % columns * across, margin + i // columns * down
         sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left, top))
         draw.text((left, top + side + 8), label, INK, font)
-    write_image(path, sheet)
-
-
-def write_growth(path: Path, rule: Rule, size: int) -> None:
-    """Write an animation of the texture growing from its seed; early frames are close in time."""
-    write_film(path, pictures_at(rule, size, growth_stops()))
+    return sheet
 
 
 def write_film(path: Path, frames: Sequence[Image.Image]) -> None:

@@ -10,7 +10,7 @@ import math
 import multiprocessing as mp
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -19,13 +19,15 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from nca.errors import InputError
-from nca.files import write_atomically
+from nca.console import prepare_console, say
+from nca.errors import INTERRUPTED, WRONG_USE, FailedError, InputError, exit_code
+from nca.files import remove_temporary, write_text
 from nca.rulefile import RuleFile, load_rule
+from nca.signals import raise_on_termination
 from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
-from nca.training.callbacks import Progress
-from nca.training.folder import CHECKPOINT
+from nca.training.folder import CHECKPOINT, make_folder
+from nca.training.unwritten import Unwritten
 from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
@@ -54,8 +56,9 @@ class Run:
         if not self.rule.exists():
             return None
         file = load_rule(self.rule)
+        training = file.info.get("training")
         # What the end of a training adds to what its course has written.
-        return file if "kept_from_iteration" in file.info.get("training", {}) else None
+        return file if isinstance(training, dict) and "kept_from_iteration" in training else None
 
 
 def sweep(
@@ -72,18 +75,22 @@ def sweep(
         The table, which is up to date after every run.
 
     Raises:
-        InputError: there is no picture, or a run failed; the others have been finished.
+        InputError: there is no picture, or a run was refused; the others have been finished.
+        FailedError: a run failed, or the table could not be written; the others as above.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
     runs, out = plan(variants), variants[0].out
     table = out / TABLE
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    remove_temporary(table)
+    unwritten = Unwritten()
     overwrite = variants[0].run.overwrite
     waiting = [run for run in runs if overwrite or run.result() is None]
-    Progress.say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
-    failed: set[str] = set()
+    say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
+    failed: dict[str, int] = {}
     going: dict[BaseProcess, Run] = {}
-    write_table(table, runs, failed)
+    with unwritten.going_on(table):
+        write_table(table, runs, failed)
     try:
         while waiting or going:
             while waiting and len(going) < usable_cpus():
@@ -93,17 +100,24 @@ def sweep(
             for process in [p for p in going if not p.is_alive()]:
                 run = going.pop(process)
                 if process.exitcode:
-                    failed.add(run.name)
-                write_table(table, runs, failed)
-                Progress.say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
+                    failed[run.name] = process.exitcode
+                with unwritten.going_on(table):
+                    write_table(table, runs, failed)
+                say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
+    except KeyboardInterrupt:
+        for process in going:  # a signal may have come to this process alone
+            process.terminate()
+        raise
     finally:
-        for process in going:  # each has had Ctrl-C too, and writes its checkpoint
+        for process in going:  # each writes its checkpoint
             process.join()
     if failed:
         name = min(failed)
-        raise InputError(
+        kind = InputError if WRONG_USE in failed.values() else FailedError
+        raise kind(
             f"{len(failed)} of {len(runs)} rules failed, such as {name}; see {out / name / LOG}"
         )
+    unwritten.check()
     return table
 
 
@@ -138,7 +152,6 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
 
 
 def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
-    run.settings.out.mkdir(parents=True, exist_ok=True)
     process = mp.get_context("spawn").Process(target=_alone, args=(run.settings, work))
     process.start()
     return process
@@ -146,16 +159,19 @@ def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
 
 def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
     """Work in this process, with its words in a file; the exit code tells how it went."""
-    with (settings.out / LOG).open("a") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+    prepare_console()
+    raise_on_termination()
     try:
+        make_folder(settings.out)
+        with (settings.out / LOG).open("a") as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
         work(settings)
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+        sys.exit(exit_code(error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def train_alone(settings: TrainSettings) -> None:
@@ -164,13 +180,17 @@ def train_alone(settings: TrainSettings) -> None:
     train(settings)
 
 
-def write_table(path: Path, runs: Sequence[Run], failed: set[str]) -> None:
-    """Write a line for every run."""
+def write_table(path: Path, runs: Sequence[Run], failed: Collection[str]) -> None:
+    """Write a line for every run.
+
+    Raises:
+        InputError: that is not possible.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_line(run, run.name in failed) for run in runs)
-    write_atomically(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def _line(run: Run, failed: bool) -> dict[str, object]:
@@ -187,8 +207,8 @@ def _line(run: Run, failed: bool) -> dict[str, object]:
     return line | {
         "state": "done",
         "weights": file.rule.weight_count(),
-        "iterations": training["iterations"],
-        "seconds": training["seconds"],
-        **{name: math.inf if x is None else round(x, 4) for name, x in losses.items()},
+        "iterations": training.get("iterations"),
+        "seconds": training.get("seconds"),
+        **{n: round(x, 4) if isinstance(x, float) else math.inf for n, x in losses.items()},
         "rule": str(run.rule),
     }

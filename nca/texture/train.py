@@ -15,7 +15,7 @@ from PIL import Image
 
 import nca
 from nca.errors import InputError
-from nca.images import contact_sheet, to_image
+from nca.images import contact_sheet, to_image, write_image
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Candidate, KeepBest
 from nca.texture.callbacks.keep_pool import KeepPool
@@ -23,7 +23,7 @@ from nca.texture.callbacks.same_target import SameTarget
 from nca.texture.callbacks.stability import Stabilizer
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.objective import Grow
-from nca.texture.results import thumbnail
+from nca.texture.results import thumbnail, write_film
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
@@ -103,13 +103,13 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
 
     Raises:
         InputError: the picture, the folder or a setting is not usable.
+        FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     settings = with_sizes_of_parent(settings)
     target = task_of(settings.task).read(settings)
-    sha256 = hashlib.sha256(settings.picture.read_bytes()).hexdigest()
     engine = _engine(settings)
-    training = TextureTraining(settings, target, engine, sha256)
+    training = TextureTraining(settings, target, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if show is not None and engine.rank == 0:
@@ -132,20 +132,16 @@ class TextureTraining:
         settings: all of them.
         target: as the task of the settings reads it; [3, S, S] in [0, 1] for a texture.
         engine: how gradients and steps are computed; by default what the settings ask for.
-        target_sha256: hash of the picture's file, for the rule file.
 
     Raises:
         InputError: the pool has fewer states than the processes draw.
     """
 
     def __init__(
-        self,
-        settings: TrainSettings,
-        target: "Tensor",
-        engine: Engine | None = None,
-        target_sha256: str | None = None,
+        self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
     ) -> None:
-        self.settings, self.target_sha256 = settings, target_sha256
+        self.settings = settings
+        self.picture_sha256 = _sha256(settings.picture)  # now: the file may change before the end
         engine, device = engine or _engine(settings), device_of(settings)
         pool, adam = settings.pool, settings.optimizer
         if pool.pool_size < engine.processes * pool.batch_size:
@@ -226,18 +222,29 @@ class TextureTraining:
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> Trained:
-        """Choose the rule, write it and everything there is to look at."""
+        """Choose the rule, write it, then everything there is to look at.
+
+        Raises:
+            FailedError: naming what could not be written, after everything else has been.
+        """
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
-        folder = settings.out
-        portrait = self.task.show(folder, kept.rule)
+        shown = self.task.show(kept.rule)
         by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
         report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
-        save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(portrait)})
-        write_loss_plot(
-            folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
-        )
+        folder, going_on = settings.out, learner.unwritten.going_on
+        with going_on(folder / RULE):
+            save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
+        with going_on(folder / PREVIEW):
+            write_image(folder / PREVIEW, shown.preview)
+        with going_on(folder / FILM):
+            write_film(folder / FILM, shown.film)
+        with going_on(folder / "loss.png"):
+            write_loss_plot(
+                folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
+            )
+        learner.unwritten.check()
         return Trained(
             folder,
             kept,
@@ -253,7 +260,7 @@ class TextureTraining:
         return {
             "settings": json.loads(as_json(settings)),
             "target": settings.picture.name,
-            "target_sha256": self.target_sha256,
+            "target_sha256": self.picture_sha256,
             "iterations": learner.iteration,
             "kept_from_iteration": kept.iteration,
             "seconds": round(learner.seconds, 1),
@@ -267,6 +274,13 @@ class TextureTraining:
                 "python": platform.python_version(),
             },
         }
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _number(value: float) -> float | None:

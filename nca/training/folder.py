@@ -1,12 +1,13 @@
 """The folder of results: made, checked, gone back to. Never overwritten unless asked."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.files import remove_temporary, write_text
 from nca.options import flatten
 from nca.training.callbacks.checkpoint import load_checkpoint
 
@@ -30,7 +31,11 @@ def open_folder(
     """
     if settings.run.resume:
         check_resumable(settings, limits)
-        return load_checkpoint(settings.out / CHECKPOINT)
+        state = load_checkpoint(settings.out / CHECKPOINT)
+        if rank == 0:
+            for name in results:
+                remove_temporary(settings.out / name)
+        return state
     if rank == 0:
         prepare_folder(settings.out, results, overwrite=settings.run.overwrite)
     return None
@@ -40,17 +45,34 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
     """Make a folder for results; with ``overwrite``, clear it of earlier ones.
 
     Raises:
-        InputError: it holds results, is a file, or cannot be made.
+        InputError: it holds results, or see :func:`make_folder`.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"`out` {folder}: is a file; give a folder")
-    found = [name for name in results if (folder / name).exists()]
+    found = [name for name in results if os.path.lexists(folder / name)]
     if found and not overwrite:
         raise InputError(f"`out` {folder}: has {found[0]} already; use `overwrite` or `resume`")
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name in found:
             (folder / name).unlink()
+        for name in results:
+            remove_temporary(folder / name)
+    except OSError as error:
+        raise InputError(f"`out` {folder}: {error.strerror}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, if it is not there.
+
+    Raises:
+        InputError: it is a file or a link that leads nowhere, or cannot be made.
+    """
+    if folder.is_symlink() and not folder.exists():
+        target = folder.readlink()
+        raise InputError(f"`out` {folder}: is a link to {target}, which does not exist")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"`out` {folder}: is a file; give a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"`out` {folder}: {error.strerror}") from error
 
@@ -67,8 +89,10 @@ def check_resumable(settings: Any, limits: Sequence[str]) -> None:
     path = folder / SETTINGS
     try:
         before = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"`resume`: {path} cannot be read: {error}") from error
+    if not isinstance(before, dict):
+        raise InputError(f"`resume`: {path} is not as it was written: it holds no settings")
     for name, value in json.loads(as_json(settings)).items():
         was = before.get(name, value)
         if name not in limits and was != value:
@@ -77,7 +101,7 @@ def check_resumable(settings: Any, limits: Sequence[str]) -> None:
 
 def write_settings(settings: Any) -> None:
     """Write the settings as JSON into their folder."""
-    write_atomically(settings.out / SETTINGS, as_json(settings).encode())
+    write_text(settings.out / SETTINGS, as_json(settings))
 
 
 def as_json(settings: Any) -> str:

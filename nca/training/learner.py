@@ -21,6 +21,7 @@ from nca.training.callback import CANCEL, EVENTS, Callback
 from nca.training.engine import Engine
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
+from nca.training.unwritten import Unwritten
 
 VALIDATION_SEED = 0
 
@@ -49,6 +50,7 @@ class Learner:
         batch, prediction: at hand.
         losses, loss: of the batch, by term, and their sum.
         measures: what callbacks measured of the batch, by name: recorded beside the losses.
+        unwritten: files that callbacks could not write; to be checked at the end of the training.
 
     Raises:
         TypeError: the objective is none, or something among the callbacks is none, such as a second
@@ -84,6 +86,8 @@ class Learner:
         self.loss: Tensor
         self.losses: dict[str, Tensor] = {}
         self.measures: dict[str, Tensor] = {}
+        self.unwritten = Unwritten()
+        self._loaded = False
         self._set_aside: dict[str, Any] | None = None  # training's generators while validating
         self._set_limits(1, None, None)
 
@@ -100,9 +104,19 @@ class Learner:
 
         All three are counted from the very beginning, over all fits and resumes; what comes first
         ends the fit. Without any of them it is one epoch more.
+
+        Raises:
+            InputError: the first batch shows that the state that was loaded is damaged.
         """
         self._set_limits(epochs, iterations, minutes)
-        self._phase("fit", self._all_epochs)
+        loaded, self._loaded = self._loaded, False
+        begun = self.iteration
+        try:
+            self._phase("fit", self._all_epochs)
+        except DAMAGE as error:
+            if not loaded or self.iteration > begun + 1 or isinstance(error, InputError):
+                raise
+            raise _does_not_fit(error) from error
 
     def _all_epochs(self) -> None:
         while self.epoch < self._epochs and not self._over:
@@ -276,11 +290,9 @@ class Learner:
         """
         try:
             self._load(state)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            text = " ".join(str(error).split())
-            raise InputError(
-                f"the checkpoint does not fit what is to be trained: {text}"
-            ) from error
+        except Exception as error:  # of a damaged state, any part may be of any type
+            raise _does_not_fit(error) from error
+        self._loaded = True
 
     def _load(self, state: dict[str, Any]) -> None:
         named = dict(self._named())
@@ -298,7 +310,7 @@ class Learner:
         for name, its_state in state["callbacks"].items():
             named[name].load_state_dict(its_state)
         for name in COUNTS:
-            setattr(self, name, state["counts"][name])
+            setattr(self, name, checked_count(state["counts"], name))
         gradients = state.get("gradients", [])
         for weight, gradient in zip(self.model.parameters(), gradients, strict=bool(gradients)):
             weight.grad = None if gradient is None else gradient.to(weight)
@@ -313,6 +325,26 @@ class Learner:
 
 
 COUNTS = ("epoch", "iteration", "steps", "seconds")
+# What parts of a wrong type raise when they are used.
+DAMAGE = (TypeError, ValueError, LookupError, AttributeError, AssertionError)
+
+
+def _does_not_fit(error: Exception) -> InputError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"the checkpoint does not fit what is to be trained: {text}")
+
+
+def checked_count(counts: dict[str, Any], name: str) -> Any:
+    """One of :data:`COUNTS`.
+
+    Raises:
+        ValueError: it is not a number, or below 0.
+    """
+    value = counts[name]
+    kinds = (int, float) if name == "seconds" else (int,)
+    if type(value) not in kinds or not 0 <= value < math.inf:
+        raise ValueError(f"its {name} is {value!r:.40}, not a number from 0 on")
+    return value
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

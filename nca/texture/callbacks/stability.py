@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from nca.console import say
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
-from nca.training.callbacks import Progress, Schedule
+from nca.training.callbacks import Schedule
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -73,7 +74,7 @@ class Stabilizer(Callback):
         self.schedule.base_rates = [SLOW_DOWN * rate for rate in self.schedule.base_rates]
         self.restores += 1
         self._calm = 0
-        Progress.say(
+        say(
             f"iteration {learner.iteration}: the states blew up; back to earlier weights, "
             f"learning rate x {SLOW_DOWN}"
         )

@@ -40,4 +40,5 @@ class WriteNewest(Callback):
         rule = averaged_rule(learner, self.ema)
         if all(torch.isfinite(weight).all() for weight in rule.parameters()):
             self._next = now + INTERVAL
-            save_rule(self.path, rule, {"training": {"iterations": learner.iteration}})
+            with learner.unwritten.going_on(self.path):
+                save_rule(self.path, rule, {"training": {"iterations": learner.iteration}})

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +24,7 @@ from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
 from nca.texture.reparametrize import folded
+from nca.texture.results import Shown
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
 from nca.training.engine import Engine
@@ -171,8 +171,8 @@ class Task(ABC):
         return {}
 
     @abstractmethod
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
-        """Write preview and film of the rule that is kept; return its portrait."""
+    def show(self, rule: Rule) -> Shown:
+        """What there is to look at of the rule that is kept."""
 
 
 @contextmanager

@@ -12,18 +12,18 @@ fresh rule.
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.console import say
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.results import write_film, write_sheet
+from nca.texture.results import Shown, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.unroll.simulate import simulate
@@ -31,6 +31,7 @@ from nca.unroll.simulate import simulate
 ALIVE = 0.1
 WHITE = 1.0
 DAMAGED = 3  # best states of a batch
+OPAQUE = 0.99
 
 
 class Growing(Task):
@@ -64,6 +65,8 @@ class Growing(Task):
             raise InputError(
                 f"{settings.picture}: nowhere more than {100 * ALIVE:g} % opaque, so nothing lives"
             )
+        if is_opaque(cutout[ALPHA]):
+            say(f"{settings.picture} has no transparency: all of it grows, up to its edges")
         return cutout
 
     def rule_settings(self) -> RuleSettings:
@@ -103,7 +106,7 @@ class Growing(Task):
         return [to_image(self.rule.to_rgb(self.target[None])[0])]
 
     @torch.no_grad()
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
+    def show(self, rule: Rule) -> Shown:
         """See :class:`nca.texture.tasks.base.Task`."""
 
         def picture(state: Tensor) -> Image.Image:
@@ -114,8 +117,7 @@ class Growing(Task):
         cut = growth[-1].clone()
         cut[..., cut.shape[-1] // 2 :] = 0
         healing = list(simulate(rule, cut, range(0, 201, 5), seed=1))
-        write_sheet(
-            folder / PREVIEW,
+        sheet = labeled_sheet(
             [
                 ("target", self.targets()[0]),
                 ("64 steps", picture(growth[16])),
@@ -125,8 +127,15 @@ class Growing(Task):
                 ("200 steps later", picture(healing[-1])),
             ],
         )
-        write_film(folder / FILM, [picture(state) for state in [*growth, *healing]])
-        return picture(growth[-2])
+        film = [picture(state) for state in [*growth, *healing]]
+        return Shown(picture(growth[-2]), sheet, film)
+
+
+def is_opaque(alpha: Tensor) -> bool:
+    """Whether a figure, [H, W] in [0, 1], is a full rectangle."""
+    visible = alpha > 0
+    rows, columns = visible.any(1), visible.any(0)
+    return bool((alpha[rows][:, columns] > OPAQUE).all())
 
 
 def growing_filters() -> Tensor:

@@ -5,7 +5,6 @@ like: cells mend it from their neighborhood. A pool as in Mordvintsev et al. 202
 crops, so that a picture also stays once it is back.
 """
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +15,7 @@ from nca.errors import InputError
 from nca.images import read_square, to_image
 from nca.rule import Rule
 from nca.texture.pool import Pool
-from nca.texture.results import write_film, write_sheet
+from nca.texture.results import Shown, labeled_sheet
 from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.unroll.simulate import simulate
@@ -73,23 +72,21 @@ class Restoring(Task):
         return [LongRun(rule, state_of(disturbed, rule), targets)]
 
     @torch.no_grad()
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
+    def show(self, rule: Rule) -> Shown:
         """See :class:`nca.texture.tasks.base.Task`."""
         disturbed = disturb(self.target, _generator(self.settings.run.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
         pictures = [to_image(rule.to_rgb(state)[0]) for state in states]
         frames: dict[int, Image.Image] = dict(zip(stops, pictures, strict=True))
-        write_sheet(
-            folder / PREVIEW,
+        sheet = labeled_sheet(
             [
                 ("picture", to_image(self.target)),
                 ("disturbed", frames[0]),
                 *((f"{steps:,} steps", frames[steps]) for steps in (30, 200, 2000)),
             ],
         )
-        write_film(folder / FILM, list(frames.values())[:-1])
-        return frames[200]
+        return Shown(frames[200], sheet, list(frames.values())[:-1])
 
 
 class RestoringPool(Pool):

@@ -7,7 +7,6 @@ first texture to 1 for the last in even steps, which every player can make: *era
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -19,7 +18,7 @@ from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
 from nca.texture.reparametrize import folded
-from nca.texture.results import PREVIEW_STEPS, growth_stops, pictures_at, write_film, write_sheet
+from nca.texture.results import PREVIEW_STEPS, Shown, growth_stops, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
 from nca.training.engine import Engine
@@ -101,7 +100,7 @@ class Several(Task):
         """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(target) for target in self.target]
 
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
+    def show(self, rule: Rule) -> Shown:
         """See :class:`nca.texture.tasks.base.Task`."""
         size = self.settings.size
         sheet, films = [], []
@@ -111,10 +110,9 @@ class Several(Task):
             sheet.append((f"target of noise {level:g}", to_image(target)))
             sheet += [(f"{n:,} steps", p) for n, p in zip(PREVIEW_STEPS, pictures, strict=True)]
             films.append(pictures_at(one, size, growth_stops()))
-        write_sheet(folder / PREVIEW, sheet, columns=1 + len(PREVIEW_STEPS))
         frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
-        write_film(folder / FILM, frames)
-        return films[0][-1]
+        preview = labeled_sheet(sheet, columns=1 + len(PREVIEW_STEPS))
+        return Shown(films[0][-1], preview, frames)
 
 
 class SeveralPool(Pool):

@@ -1,15 +1,13 @@
 """One texture from one picture: Niklasson et al., "Self-Organising Textures", Distill 2021."""
 
-from pathlib import Path
 from typing import ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from nca.images import read_texture
 from nca.rule import Rule
-from nca.texture.results import pictures_at, write_growth, write_preview
+from nca.texture.results import Shown, growth_stops, pictures_at, preview
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import loss_by_state
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
@@ -51,8 +49,10 @@ class Synthesis(Task):
         """See :class:`nca.texture.tasks.base.Task`."""
         return loss_by_state(rule, self.score, self.settings.pool.unroll.last_grid, seed)
 
-    def show(self, folder: Path, rule: Rule) -> Image.Image:
+    def show(self, rule: Rule) -> Shown:
         """See :class:`nca.texture.tasks.base.Task`."""
-        write_preview(folder / PREVIEW, rule, self.target)
-        write_growth(folder / FILM, rule, self.settings.size)
-        return pictures_at(rule, 128, (400,))[0]
+        return Shown(
+            portrait=pictures_at(rule, 128, (400,))[0],
+            preview=preview(rule, self.target),
+            film=pictures_at(rule, self.settings.size, growth_stops()),
+        )

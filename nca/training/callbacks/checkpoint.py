@@ -1,10 +1,7 @@
 """Checkpoints that survive whatever happens while they are written."""
 
 import io
-import pickle
 import re
-import signal
-import threading
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.files import remove_temporary, write_atomically
+from nca.signals import HeldSignals, interruption
 from nca.training.callback import Callback
-from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -26,9 +23,10 @@ MAGIC = b"nca-checkpoint %d\n"
 class Checkpoint(Callback):
     """Write the state of the learner now and then, when the fit ends, and when it is interrupted.
 
-    A checkpoint that cannot be written in the middle of a fit is a warning, as the one before is
-    still there; at the end it is an error. Ctrl-C takes effect between two batches, where all parts
-    of the state belong together; a second one takes effect at once.
+    A checkpoint that cannot be written is a warning, and noted in ``learner.unwritten``: the one
+    before is still there, and the end of a training has results that may have room. Ctrl-C takes
+    effect between two batches, where all parts of the state belong together; a second one takes
+    effect at once. SIGTERM and SIGHUP are like Ctrl-C after ``raise_on_termination()``.
 
     Args:
         path: the file; the one before is replaced only when the new one is whole.
@@ -36,7 +34,7 @@ class Checkpoint(Callback):
 
     Raises:
         KeyboardInterrupt: (in the fit) after Ctrl-C, when the state is written.
-        InputError: (in the fit) the last state cannot be written.
+        InputError: (in the fit) after Ctrl-C, when the state cannot be written.
     """
 
     order = 100  # after every callback whose state it takes
@@ -44,47 +42,41 @@ class Checkpoint(Callback):
     def __init__(self, path: Path, every_seconds: float = 30.0) -> None:
         self.path, self.every_seconds = path, every_seconds
         self._due = 0.0
-        self._interrupted = False
-        self._handler: Any = None
+        self._signals = HeldSignals()
 
     def before_fit(self, learner: "Learner") -> None:
         """Catch Ctrl-C; sweep up what a process that was killed while writing has left."""
-        self._due, self._interrupted = 0.0, False
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        self._due = 0.0
+        self._signals.hold()
         if learner.engine.rank == 0:
-            for temporary in self.path.parent.glob(f".{self.path.name}.*"):
-                temporary.unlink(missing_ok=True)
+            remove_temporary(self.path)
 
     def after_batch(self, learner: "Learner") -> None:
         """Write, if it is time."""
-        if learner.engine.highest(self._interrupted):
+        signum = int(learner.engine.highest(self._signals.signum))
+        if signum:
             self._save(learner)
-            raise KeyboardInterrupt
+            raise interruption(signum)
         if learner.seconds >= self._due and learner.training:
             self._due = learner.seconds + self.every_seconds
-            with going_on():
+            with learner.unwritten.going_on(self.path):
                 self._save(learner)
 
     def after_fit(self, learner: "Learner") -> None:
         """Write the last state."""
-        self._save(learner)
+        with learner.unwritten.going_on(self.path):
+            self._save(learner)
 
     def cleanup_fit(self, _: "Learner") -> None:
-        """Give Ctrl-C back."""
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+        """Give Ctrl-C back; if it came too late for a batch, it takes effect now."""
+        self._signals.release()
+        if self._signals.signum:
+            raise interruption(self._signals.signum)
 
     def _save(self, learner: "Learner") -> None:
         state = learner.state_dict()  # of several processes, by all together
         if learner.engine.rank == 0:
             save_checkpoint(self.path, state)
-
-    def _interrupt(self, *_: object) -> None:
-        if self._interrupted:  # the second time it is meant
-            raise KeyboardInterrupt
-        self._interrupted = True
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -122,6 +114,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged: its checksum does not match")
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(f"{path} cannot be loaded: {' '.join(str(error).split())}") from error
+    except Exception as error:  # what is damaged fails anywhere in torch and in pickle
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} cannot be loaded: {text}") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path} cannot be loaded: it holds {type(state).__name__}, not a state")
     return state

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from nca.files import write_atomically
+from nca.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.chart import HEIGHT, WIDTH, groups, loss_chart
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.pictures import Snapshot
-from nca.training.callbacks.progress import clock, going_on
+from nca.training.callbacks.progress import clock
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -86,8 +86,8 @@ class LivePage(Callback):
             height=HEIGHT,
             time=time.strftime("%H:%M:%S"),
         )
-        with going_on():
-            write_atomically(self.path, page.encode())
+        with learner.unwritten.going_on(self.path):
+            write_text(self.path, page)
 
 
 TEMPLATE = Environment(

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nca.files import write_atomically
+from nca.files import write_text
 from nca.training.callback import Callback
-from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,14 +84,14 @@ class Metrics(Callback):
         if not learner.training and self._validation:
             row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
             means = averages(self._validation, learner.engine)
-            self._keep(row | {f"valid/{name}": mean for name, mean in means.items()})
+            self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
 
     def after_fit(self, learner: "Learner") -> None:
         """Make a row of what is left."""
         if self._training:
             self._add_row(learner)
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, learner: "Learner") -> None:
         """Write the table."""
         if self.path is None or not self._writes:
             return
@@ -101,8 +100,10 @@ class Metrics(Callback):
         writer = csv.DictWriter(table, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        with going_on():
-            write_atomically(self.path.with_suffix(".csv"), table.getvalue().encode())
+        csv_path = self.path.with_suffix(".csv")
+        with learner.unwritten.going_on(csv_path):
+            write_text(csv_path, table.getvalue())
+        with learner.unwritten.going_on(self.path):
             self._rewrite()
 
     def _add_row(self, learner: "Learner") -> None:
@@ -113,13 +114,13 @@ class Metrics(Callback):
             "rate": learner.optimizer.param_groups[0]["lr"],
         }
         held, self._training = self._training, defaultdict(list)
-        self._keep(row | averages(held, learner.engine))
+        self._keep(learner, row | averages(held, learner.engine))
 
-    def _keep(self, row: dict[str, float]) -> None:
+    def _keep(self, learner: "Learner", row: dict[str, float]) -> None:
         self.rows.append(row)
-        if self._writes and time.monotonic() >= self._due:
+        if self.path is not None and self._writes and time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS
-            with going_on():
+            with learner.unwritten.going_on(self.path):
                 self._append() if self._written else self._rewrite()
 
     def _append(self) -> None:
@@ -131,7 +132,7 @@ class Metrics(Callback):
 
     def _rewrite(self) -> None:
         assert self.path is not None
-        write_atomically(self.path, "".join(map(_line, self.rows)).encode())
+        write_text(self.path, "".join(map(_line, self.rows)))
         self._written = len(self.rows)
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from nca.images import contact_sheet, write_image
 from nca.training.callback import Callback
-from nca.training.callbacks.progress import going_on
 from nca.training.movie import evenly, import_ffmpeg, write_movie
 
 if TYPE_CHECKING:
@@ -76,14 +75,15 @@ class Pictures(Callback):
             self.snapshot(learner).save(data, format="PNG")
             self.taken.append(data.getvalue())
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, learner: "Learner") -> None:
         """Write the files, also of a training that was cut short."""
         if not self.taken:
             return
-        with going_on():
-            if self.sheet is not None:
+        if self.sheet is not None:
+            with learner.unwritten.going_on(self.sheet):
                 write_image(self.sheet, contact_sheet(_images(evenly(self.taken, self.stages))))
-            if self.movie is not None:
+        if self.movie is not None:
+            with learner.unwritten.going_on(self.movie):
                 write_movie(self.movie, _images(self.taken), self.fps)
 
     def _due(self, learner: "Learner") -> int:

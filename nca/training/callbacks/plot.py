@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from nca.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.progress import going_on
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
@@ -40,10 +40,10 @@ class Plot(Callback):
     def __init__(self, metrics: Metrics, path: Path, title: str = "") -> None:
         self.metrics, self.path, self.title = metrics, path, title
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, learner: "Learner") -> None:
         """Write the file, also of a training that was cut short."""
         if self.metrics.rows:
-            with going_on():
+            with learner.unwritten.going_on(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)
 
 
@@ -75,7 +75,10 @@ def write_loss_plot(
         ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
     axes.set(yscale="log" if positive else "linear")
-    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
+    # A file's name may be no UTF-8, and has no formulas between its dollar signs.
+    title = title.encode(errors="replace").decode()
+    heading = axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
+    heading.set_parse_math(False)
     axes.set_xlabel("iteration", color=QUIET)
     if positive:
         # Whole decades may be none or one: then some numbers between them are written too.
@@ -93,7 +96,10 @@ def write_loss_plot(
     axes.margins(x=0)
     label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
-    figure.savefig(data, format="png")
+    with warnings.catch_warnings():
+        # A letter that the font lacks is a box; the name is in other places too.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
 
 

@@ -2,13 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
 
-from nca.errors import InputError
+from nca.console import say
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ class Progress(Callback):
         if self._bar is None:
             if int(10 * learner.progress) > self._tenths:
                 self._tenths = int(10 * learner.progress)
-                self.say(f"training {learner.progress:4.0%}  {self._describe(learner)}")
+                say(f"training {learner.progress:4.0%}  {self._describe(learner)}")
         elif time.monotonic() - self._shown > SECONDS:
             self._draw(self._bar, learner)
 
@@ -80,12 +78,6 @@ class Progress(Callback):
             f"{rate:.3g}/s, {describe_losses(learner.losses)}"
         )
 
-    @staticmethod
-    def say(text: str) -> None:
-        """Write a line without tearing a bar."""
-        tqdm.write(text, file=sys.stderr)
-        sys.stderr.flush()
-
 
 def clock(seconds: float) -> str:
     """Minutes and seconds, as a clock shows them."""
@@ -102,12 +94,3 @@ def describe_losses(losses: "dict[str, Tensor]") -> str:
     if len(terms) > 1:
         text += " = " + " + ".join(f"{value:.4g} {term}" for term, value in terms.items())
     return text
-
-
-@contextmanager
-def going_on() -> Iterator[None]:
-    """If something cannot be written, say so and go on: a full disk may have room again later."""
-    try:
-        yield
-    except (InputError, OSError) as error:
-        Progress.say(f"warning: {error}; the training goes on")

@@ -1,0 +1,90 @@
+"""What is written to the terminal, whatever has become of it."""
+
+import io
+import os
+import sys
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+
+def say(text: str) -> None:
+    """Write a line to standard error without tearing a progress bar."""
+    tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def prepare_console() -> None:
+    """Make standard output and standard error usable.
+
+    A closed one leads nowhere. Characters that it cannot show are escaped. Writing to standard
+    error never fails: no message is worth a training whose terminal is gone or whose log is full.
+    """
+    _open_closed_files()
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # Not what somebody has put in its place, such as a test that reads it.
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _lenient(sys.stderr)
+
+
+def flush_output() -> None:
+    """Write out what is still in the buffer of standard output.
+
+    Raises:
+        OSError: that is not possible. Python's end does not try again.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _open_closed_files() -> None:
+    """Open descriptors 0 to 2 where they are closed: the next file would be one of them."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+
+
+def _lenient(stream: io.TextIOWrapper) -> TextIO:
+    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # unbuffered, there is no other
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lenient(raw)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=True,
+    )
+
+
+class _Lenient(io.RawIOBase):
+    """A file that takes what the one below refuses, and drops it."""
+
+    def __init__(self, below: Any) -> None:
+        self._below = below
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        try:
+            written: int = self._below.write(data)
+        except OSError:
+            return len(data)
+        return written
+
+    def fileno(self) -> int:
+        number: int = self._below.fileno()
+        return number
+
+    def isatty(self) -> bool:
+        terminal: bool = self._below.isatty()
+        return terminal

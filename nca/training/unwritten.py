@@ -1,0 +1,46 @@
+"""Files that a training could not write: warnings while it goes on, an error at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nca.console import say
+from nca.errors import FailedError, InputError
+
+
+class Unwritten:
+    """Keeps account of the files that could not be written.
+
+    Attributes:
+        reasons: by file, until it could be written.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[Path, str] = {}
+
+    @contextmanager
+    def going_on(self, path: Path) -> Iterator[None]:
+        """Write a file; if that fails, say so once and go on: a full disk may have room later."""
+        try:
+            yield
+        except InputError as error:
+            self._note(path, str(error))
+        except OSError as error:
+            self._note(path, f"cannot write {path}: {error.strerror or error}")
+        else:
+            self.reasons.pop(path, None)
+
+    def _note(self, path: Path, reason: str) -> None:
+        if self.reasons.get(path) != reason:
+            say(f"warning: {reason}; going on")
+        self.reasons[path] = reason
+
+    def check(self) -> None:
+        """See that everything has been written in the end.
+
+        Raises:
+            FailedError: naming every file that was not.
+        """
+        if self.reasons:
+            names = ", ".join(path.name for path in self.reasons)
+            raise FailedError(f"not written: {names} ({next(iter(self.reasons.values()))})")
