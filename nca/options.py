@@ -6,8 +6,8 @@
     class PoolSettings(Bounded):
         batch_size: Annotated[int, Between(1, 256)] = 4
 
-A settings class may hold others. Field names are unique across them, so presets, saved
-configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
+A settings class may hold others. Field names, those of groups included, are unique across them, so
+presets, saved configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
 """
 
 from collections.abc import Hashable, Iterable, Mapping

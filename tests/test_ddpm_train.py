@@ -115,7 +115,7 @@ def test_a_stop_and_a_resume_give_the_same_bits(tmp_path: Path, target: str) -> 
         options |= {"times": "loss", "schedule": "karras", "workers": 0}
     chosen = tiny(tmp_path, **options)
     chosen.out.mkdir()
-    pictures = read_pictures(chosen.data, chosen.size)
+    pictures = read_pictures(chosen.data, chosen.pictures.size)
 
     def fresh(stop: int) -> Learner:
         learner = DDPMTraining(chosen, pictures).learner

@@ -256,7 +256,7 @@ def test_a_rule_that_makes_no_texture_is_refused(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"features": ("vgg61",)}, "--features vgg61: must be one of"),
+        ({"features": ("vgg61",)}, "`features` vgg61: must be one of"),
         ({"features": ("missing.safetensors",)}, "cannot read features from missing.safetensors"),
         ({"out": Path("r.json")}, "--out r.json: is where the figures go"),
         ({"json": Path("r.html")}, "--out r.html: is where the figures go"),

@@ -1,13 +1,17 @@
 """Bounds as annotations, groups with flat names."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
 
 import pytest
 
+from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import InputError
 from nca.options import Between, Bounded, flatten, of_preset, override
+from nca.style.settings import StyleSettings
+from nca.texture.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,18 @@ def test_presets_are_values_by_name() -> None:
     assert of_preset(presets, "fast") == {"preset": "fast", "rate": 1.0}
     with pytest.raises(InputError, match="`preset` slow: must be one of usual, fast"):
         of_preset(presets, "slow")
+
+
+@pytest.mark.parametrize("kind", [TrainSettings, StyleSettings, DDPMTrainSettings])
+def test_names_are_unique_over_all_groups(kind: type[Bounded]) -> None:
+    names = list(names_of(kind))
+    assert len(names) == len(set(names)) > 20
+
+
+def names_of(kind: type[Any]) -> Iterator[str]:
+    """Names of all fields and groups."""
+    hints = get_type_hints(kind)
+    for each in fields(kind):
+        yield each.name
+        if is_dataclass(hints[each.name]):
+            yield from names_of(hints[each.name])

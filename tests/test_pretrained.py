@@ -115,7 +115,7 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = net[:30](normalized(images))
         assert torch.allclose(extract(images, torus=False)["relu5_1"], expected, atol=1e-5)
-    with pytest.raises(InputError, match="`pooling` average: only a trained net has that choice"):
+    with pytest.raises(InputError, match="`pooling` average: only pretrained networks offer it"):
         build_features("builtin", images, pooling="average")
 
 

@@ -148,7 +148,7 @@ def test_a_signal_to_a_sweep_alone_reaches_its_runs(
 def sweep_with_signals(settings: TrainSettings) -> None:
     raise_on_termination()
     try:
-        sweep(settings, endless)
+        sweep(both(settings), endless)
     except Terminated as stop:
         sys.exit(stop.signum)
     except KeyboardInterrupt:
@@ -162,7 +162,7 @@ def test_a_rule_whose_file_tells_nonsense_is_no_obstacle(
     settings.out.joinpath("a").mkdir(parents=True)
     save_rule(settings.out / "a" / "rule.safetensors", Rule(RuleSettings(4, 8)),
               {"training": training})  # fmt: skip
-    write_table(settings.out / "table.csv", plan(settings), set())
+    write_table(settings.out / "table.csv", plan([settings]), set())
     assert table(settings)[0]["state"] == ("done" if isinstance(training, dict) else "waiting")
 
 

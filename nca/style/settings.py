@@ -178,7 +178,7 @@ class StyleSettings(Bounded):
     loss: StyleWeights = field(default_factory=StyleWeights)
     pixels: PixelSettings = field(default_factory=PixelSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    optimization: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
         """Check values, and that lists have an entry for every style."""

@@ -113,8 +113,8 @@ class StyleTraining:
         scales = sizes(self.photo.shape[-2], self.photo.shape[-1], settings.scales.smallest)
         self.losses = Losses(settings, self.pictures, generator)
         self.objective = Stylize(generator)
-        model = ImageModel(self._start(scales[0]), settings.optimizer.box)
-        self.ema = EMA(settings.optimizer.average) if settings.optimizer.average else None
+        model = ImageModel(self._start(scales[0]), settings.optimization.box)
+        self.ema = EMA(settings.optimization.average) if settings.optimization.average else None
         self.scales = Scales(
             scales,
             settings.scales.first_iterations,
@@ -143,7 +143,7 @@ class StyleTraining:
             ),
             Checkpoint(settings.out / CHECKPOINT),
         ]
-        if settings.optimizer.box == "projection":
+        if settings.optimization.box == "projection":
             callbacks.append(Project())
         if self.ema is not None:
             callbacks.append(self.ema)
@@ -151,7 +151,7 @@ class StyleTraining:
             model,
             range(self.scales.iterations),
             self.objective,
-            _optimizer(settings.optimizer, model),
+            _optimizer(settings.optimization, model),
             engine=_engine(settings),
             callbacks=callbacks,
         )
@@ -278,7 +278,7 @@ def _optimizer(settings: OptimizerSettings, model: ImageModel) -> torch.optim.Op
 
 
 def _engine(settings: StyleSettings) -> Engine:
-    wanted = settings.optimizer.precision
+    wanted = settings.optimization.precision
     if wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast()):
         return Autocast()
     return Engine()
