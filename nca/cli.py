@@ -28,7 +28,7 @@ from nca.benchmarks.settings import (
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
-from nca.errors import GraphicsError, InputError
+from nca.errors import GraphicsError, InputError, one_line
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
@@ -347,11 +347,6 @@ def first_words(box: str) -> str:
             break
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
     return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks, its kind where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def usage() -> str:

@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class GraphicsError(RuntimeError):
     """No OpenGL context that can run a rule. Says what to install. Exit code 3."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error without line breaks, its kind where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
