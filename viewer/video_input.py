@@ -13,9 +13,9 @@ from PIL import Image, ImageOps
 
 from nca.errors import InputError
 from nca.images import read_image
+from nca.picture_files import pictures_in
 from nca.viewer.recording import import_ffmpeg
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FOLDER_FPS = 24.0
 
 # How ffmpeg opens a camera: its input format and what camera number n is called there.
@@ -38,12 +38,10 @@ class Source(Protocol):
 
 
 class Folder:
-    """The pictures of a folder, by their names."""
+    """The pictures of a folder, in natural order of their names."""
 
     def __init__(self, path: Path, size: Size) -> None:
-        self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
-        if not self._paths:
-            raise InputError(f"{path} holds no pictures ({', '.join(PICTURES)})")
+        self._paths = pictures_in(path)
         self.fps, self._size = FOLDER_FPS, size
 
     def frames(self) -> Iterator[Image.Image]:
@@ -102,6 +100,8 @@ def open_source(text: str, size: Size) -> Source:
         return Folder(path, size)
     if not path.exists():
         raise InputError(f"--input {text}: no such file or folder; or camera, camera:1")
+    if path.is_fifo():  # ffmpeg would read it twice
+        raise InputError(f"--input {text}: is a pipe; give a file, a folder or a camera")
     return Ffmpeg(str(path), size, [])
 
 

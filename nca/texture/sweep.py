@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from nca.errors import InputError
 from nca.files import write_atomically
+from nca.picture_files import pictures_in
 from nca.rulefile import RuleFile, load_rule
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.texture.train import RULE, train
@@ -111,10 +111,7 @@ def plan(settings: TrainSettings) -> list[Run]:
     Raises:
         InputError: no picture is in the folder, or two have the same name.
     """
-    endings = set(Image.registered_extensions())
-    pictures = sorted(p for p in settings.picture.iterdir() if p.suffix.lower() in endings)
-    if not pictures:
-        raise InputError(f"{settings.picture}: no pictures are in this folder")
+    pictures = pictures_in(settings.picture)
     names = [picture.stem for picture in pictures]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
