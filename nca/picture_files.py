@@ -68,8 +68,8 @@ def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
         heic = f" but HEIC, such as {unread[0].name}; {HEIC_ADVICE}" if unread else ""
         raise InputError(f"{folder} holds no pictures{heic}")
     if unread:
-        print(f"{len(unread)} HEIC pictures are left out, such as {unread[0]}; {HEIC_ADVICE}",
-              file=sys.stderr)  # fmt: skip
+        left_out = f"{folder}: {len(unread)} HEIC left out, such as {unread[0].name}"
+        print(f"{left_out}; {HEIC_ADVICE}", file=sys.stderr)
     return [path for path in pictures if path not in unread]
 
 
