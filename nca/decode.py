@@ -21,6 +21,7 @@ LARGE = 40_000_000  # pixels; a larger picture is reduced while its pixels are c
 REDUCED = 10_000_000  # to about as many where nobody says what is needed
 STRIP = 1_000_000  # pixels that are converted at once
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # a pixel
 # What decoders take for a pixel, as measured; the rest decode into the picture itself. Pillow
 # decodes some kinds of DDS in Python: 1.3 s for a million pixels.
@@ -178,10 +179,12 @@ def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
 def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
     """8 bits, no palette; ``scale`` is for floats, which are of [0, 1] or of [0, 255]."""
     if strip.mode == "F":
-        return _grey(np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale)
+        levels = np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale
+        return Image.fromarray((levels + 0.5).clip(0, 255).astype(np.uint8))
     if strip.mode in SIXTEEN_BIT_MODES:  # Pillow would clip to 255 instead of scaling
-        levels = np.asarray(strip, dtype=np.float64)
-        grey, transparent = _grey(levels / 257), strip.info.get("transparency")
+        levels = np.asarray(strip).clip(0, 65535)
+        grey = Image.fromarray(EIGHT_BITS[levels])
+        transparent = strip.info.get("transparency")
         if transparent is not None:
             grey.putalpha(Image.fromarray(np.where(levels == transparent, 0, 255).astype(np.uint8)))
         return grey
@@ -189,7 +192,3 @@ def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
         return strip.convert("RGBA")
     # Pillow would drop pixels of 1 bit instead of averaging them.
     return strip.convert("L") if strip.mode == "1" else strip
-
-
-def _grey(levels: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.clip(levels + 0.5, 0, 255).astype(np.uint8))

@@ -51,8 +51,10 @@ def large(name: str) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
-@pytest.mark.parametrize("how", ["square", "cutout", "whole"])
-@pytest.mark.parametrize("name", ["grey16", "rgba", "palette"])
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("grey16", "square"), ("rgba", "cutout"), ("rgba", "whole"), ("palette", "whole")],
+)
 def test_the_largest_pictures_take_less_than_1_gb(tmp_path: Path, name: str, how: str) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(large(name))
