@@ -3,123 +3,67 @@
 import io
 import math
 import struct
-import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from nca.color_profiles import rgb_profile, to_srgb
+from nca.decode import decode, reading
 from nca.errors import InputError
 from nca.files import write_atomically
 
-MAX_PIXELS = 200_000_000
-MIN_SIDE = 8
 FLAT = 1.5 / 255  # colors that differ less than this are one
 ANIMATIONS = (".gif", ".webp", ".png", ".apng")
-SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def read_image(
-    path: Path, *, max_side: int | None = None, transparent: bool = False
+    path: Path,
+    *,
+    max_side: int | None = None,
+    transparent: bool = False,
+    own_profile: bool = False,
 ) -> Image.Image:
-    """Read any picture as 8-bit RGB, turned as its EXIF data say.
+    """Read any picture as 8-bit sRGB, turned as its EXIF data say.
 
-    Grey, palette and 16-bit pictures are converted; so is CMYK, by its profile if it has one;
-    transparency is put on white.
+    Grey, palette and 16-bit pictures are converted; so are the colors of a picture with a color
+    profile, such as Display P3, Adobe RGB or one for CMYK; transparency is put on white.
 
     Args:
         path: the file.
         max_side: the picture is made smaller until its longer side is at most this; a large JPEG
-            is then decoded at a fraction of its size.
+            is then decoded at a fraction of its size. Without it, a picture of more than
+            40 million pixels is reduced to some 10 million.
         transparent: keep the transparency: 8-bit RGBA.
+        own_profile: keep the numbers of a picture with a profile for RGB, and the profile in
+            ``info["icc_profile"]``.
 
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
     """
-    try:
-        with warnings.catch_warnings():
-            # Our own limit below is stricter in wording, not in pixels.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            _check_size(path, image.size, max_side)
-            if max_side is not None:
-                image.draft("RGB", (max_side, max_side))
-            upright = ImageOps.exif_transpose(image)
-            upright = _to_eight_bits(upright)
-            return upright.convert("RGBA") if transparent else _to_rgb(upright, max_side)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture that can be read (JPEG, PNG, WebP)") from error
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path} has more than {MAX_PIXELS} pixels; make it smaller") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give the name of a picture") from error
-        reason = getattr(error, "strerror", None) or f"damaged picture ({error})"
-        raise InputError(f"cannot read {path}: {reason}") from error
-
-
-def _check_size(path: Path, size: tuple[int, int], max_side: int | None) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{path} has {width}x{height} pixels; at most {MAX_PIXELS} can be read")
-    if min(size) < MIN_SIDE:
-        raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")
-    shorter = min(size) * min(1.0, (max_side or max(size)) / max(size))
-    if shorter < MIN_SIDE - 0.5:
-        raise InputError(
-            f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
-            f"{round(shorter)} on the other, and a picture needs {MIN_SIDE} or more"
-        )
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode not in (*SIXTEEN_BIT_MODES, "F"):
+    with reading(path):
+        image = decode(path, max_side)
+        if max_side is not None:
+            image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        profile = rgb_profile(image.info.get("icc_profile")) if own_profile else None
+        if profile is None:
+            image = to_srgb(image)
+        image = image.convert("RGBA") if transparent else _on_white(image)
+        image.info = {"icc_profile": profile} if profile else {}
         return image
-    # Pillow would clip to 255 instead of scaling.
-    grey = np.asarray(image, dtype=np.float64)
-    if image.mode != "F":
-        grey /= 257
-    elif grey.max() <= 1:  # floats are of [0, 1] or of [0, 255]
-        grey *= 255
-    return Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
 
 
-def _to_rgb(image: Image.Image, max_side: int | None) -> Image.Image:
-    if max_side is not None and max(image.size) > max_side:
-        image = image.copy() if image.mode != "P" else image.convert("RGBA")
-        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    if image.mode == "CMYK" and "icc_profile" in image.info:
-        image = _from_print(image)
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
+def _on_white(image: Image.Image) -> Image.Image:
+    if "A" in image.getbands():
         ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
-
-
-def _from_print(image: Image.Image) -> Image.Image:
-    """Amounts of ink as the colors that the picture's profile says they make, in sRGB.
-
-    With a profile that cannot be used, Pillow's rule must do, which knows no real ink.
-    """
-    profile = io.BytesIO(image.info["icc_profile"])
-    try:
-        converted = ImageCms.profileToProfile(
-            image, ImageCms.getOpenProfile(profile), ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-        )  # fmt: skip
-    except (ImageCms.PyCMSError, OSError):
-        return image
-    assert converted is not None
-    converted.info.pop("icc_profile", None)
-    return converted
+        image = Image.alpha_composite(
+            ground, image if image.mode == "RGBA" else image.convert("RGBA")
+        )
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def read_square(path: Path, size: int) -> Tensor:

@@ -190,5 +190,5 @@ def test_folders_that_make_no_sense_are_refused(settings: TrainSettings) -> None
     for path in settings.picture.glob("*.*g*"):
         path.unlink()
     (settings.picture / "a.webp").unlink()
-    with pytest.raises(InputError, match="no pictures are in this folder"):
+    with pytest.raises(InputError, match="holds no pictures"):
         plan([settings])

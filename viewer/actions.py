@@ -12,13 +12,13 @@ from PIL import Image
 
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
+from nca.picture_files import is_picture
 from nca.viewer.display import COLOR_MAPS, NO_RING, view_names
 from nca.viewer.pace import speed_text
 from nca.viewer.player import Player
 from nca.viewer.simulation import ERASE, NOISE, SPROUT
 from nca.viewer.state_file import load_state, save_state
 from nca.viewer.stroke import Stroke
-from nca.viewer.video_input import PICTURES
 
 Tool = Literal["erase", "seed", "noise", "rule", "stamp"]
 
@@ -325,7 +325,7 @@ class Actions:
         elif suffix == ".npz":
             self.player.restore(load_state(path))
             self.player.say(f"Opened {path.name}")
-        elif suffix in PICTURES and path.is_file():
+        elif is_picture(path) and not path.is_dir():
             self._open_picture(path)
         else:
             self.player.open_input(str(path))

@@ -1,6 +1,5 @@
 """Pictures that move, as input: a video, a folder of pictures, a camera."""
 
-import re
 import subprocess
 import sys
 import threading
@@ -13,9 +12,9 @@ from PIL import Image, ImageOps
 
 from nca.errors import InputError, explain
 from nca.images import read_image
+from nca.picture_files import pictures_in
 from nca.viewer.writers import import_ffmpeg
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FOLDER_FPS = 24.0
 
 # How ffmpeg opens a camera: its input format and what camera number n is called there.
@@ -38,13 +37,10 @@ class Source(Protocol):
 
 
 class Folder:
-    """The pictures of a folder, by their names; 10 comes after 9."""
+    """The pictures of a folder, in natural order of their names."""
 
     def __init__(self, path: Path, size: Size) -> None:
-        paths = (p for p in path.iterdir() if p.suffix.lower() in PICTURES)
-        self._paths = sorted(paths, key=_natural)
-        if not self._paths:
-            raise InputError(f"{path} holds no pictures ({', '.join(PICTURES)})")
+        self._paths = pictures_in(path)
         self.fps, self._size = FOLDER_FPS, size
 
     def frames(self) -> Iterator[Image.Image]:
@@ -105,12 +101,9 @@ def open_source(text: str, size: Size) -> Source:
         return Folder(path, size)
     if not path.is_file():
         raise InputError(f"--input {text}: no such file or folder; or camera, camera:1")
+    if path.is_fifo():  # ffmpeg would read it twice
+        raise InputError(f"--input {text}: is a pipe; give a file, a folder or a camera")
     return Ffmpeg(str(path), size, [])
-
-
-def _natural(path: Path) -> list[str | int]:
-    """A name as words and numbers in turn, which sort as people count."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 class LiveInput:

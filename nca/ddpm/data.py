@@ -14,9 +14,9 @@ from nca.ddpm.glyphs import draw_glyphs
 from nca.ddpm.idx import PUBLISHED, fetch, read_idx_folder
 from nca.errors import InputError
 from nca.images import read_image
+from nca.picture_files import pictures_in
 
 FOLDER_SIZE = 32  # side of pictures of no size of their own
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 LEAST = 16  # pictures
 
 
@@ -100,9 +100,7 @@ def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pi
 
 def _from_folder(folder: Path, size: int) -> Pictures:
     """Pictures of a folder and of its subfolders, which are the classes where there are any."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise InputError(f"{folder} has neither IDX files nor pictures")
+    paths = pictures_in(folder, subfolders=True)
     images = np.stack([np.asarray(_square(read_image(p, max_side=8 * size), size)) for p in paths])
     if (images == images[..., :1]).all():
         images = images[..., :1]

@@ -1,18 +1,15 @@
 """Pictures with their color profiles, turned as a camera's note says, as tensors and back."""
 
-import io
 from pathlib import Path
 
 import torch.nn.functional as F
-from PIL import Image, ImageCms
+from PIL import Image
 from torch import Tensor
 
+from nca.color_profiles import Profile, convert
 from nca.errors import InputError
 from nca.images import read_image, to_tensor
 from nca.style.scales import Size
-
-Profile = bytes | None
-"""An ICC profile; None: sRGB."""
 
 
 def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
@@ -29,8 +26,8 @@ def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor,
     Raises:
         InputError: as :func:`nca.images.read_image`.
     """
-    image = read_image(path, max_side=side)
-    profile = usable(image.info.get("icc_profile"))
+    image = read_image(path, max_side=side, own_profile=True)
+    profile = image.info.get("icc_profile")
     longer = max(image.size)
     if longer != side and enlarge:
         width, height = (max(8, round(length * side / longer)) for length in image.size)
@@ -40,9 +37,8 @@ def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor,
 
 def read_style(path: Path, side: int, profile: Profile) -> Tensor:
     """Read a picture of at most ``side`` pixels, its colors as numbers of another's profile."""
-    image = read_image(path, max_side=side)
-    own = usable(image.info.get("icc_profile"))
-    return to_tensor(convert(image, own, profile))[None]
+    image = read_image(path, max_side=side, own_profile=True)
+    return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
 
 
 def read_mask(path: Path, size: Size) -> Tensor:
@@ -56,29 +52,3 @@ def read_mask(path: Path, size: Size) -> Tensor:
     if not inside.any():
         raise InputError(f"{path}: nothing in it is white; a mask is white where it counts")
     return inside
-
-
-def usable(profile: bytes | None) -> Profile:
-    """A profile, if it can be read and is one for RGB: the only kind that fits the result."""
-    if not profile:
-        return None
-    try:
-        described = ImageCms.getOpenProfile(io.BytesIO(profile)).profile
-    except (ImageCms.PyCMSError, OSError):
-        return None
-    return profile if described.xcolor_space.strip() == "RGB" else None
-
-
-def convert(image: Image.Image, source: Profile, target: Profile) -> Image.Image:
-    """The same colors as numbers of another profile."""
-    if source == target:
-        return image
-    converted = ImageCms.profileToProfile(image, _open(source), _open(target), outputMode="RGB")
-    assert converted is not None
-    return converted
-
-
-def _open(profile: Profile) -> ImageCms.ImageCmsProfile:
-    if profile is None:
-        return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    return ImageCms.getOpenProfile(io.BytesIO(profile))

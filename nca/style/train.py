@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.color_profiles import Profile, convert
 from nca.errors import InputError
 from nca.images import to_image, write_png16
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
@@ -16,7 +17,7 @@ from nca.style.image import ImageModel, Project
 from nca.style.lbfgs import LBFGS
 from nca.style.losses import Losses, Pictures
 from nca.style.objective import Stylize
-from nca.style.photos import Profile, convert, read_mask, read_photo, read_style
+from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
 from nca.style.settings import Movie, OptimizerSettings, StyleSettings
 from nca.training.callback import Callback

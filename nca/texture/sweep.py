@@ -17,11 +17,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from nca.console import prepare_console, say
 from nca.errors import INTERRUPTED, WRONG_USE, FailedError, InputError, exit_code
 from nca.files import remove_temporary, write_text
+from nca.picture_files import pictures_in
 from nca.rulefile import RuleFile, load_rule
 from nca.signals import raise_on_termination
 from nca.texture.settings import TrainSettings
@@ -128,10 +128,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
         InputError: no picture is in the folder, or two have the same name.
     """
     first = variants[0]
-    endings = set(Image.registered_extensions())
-    pictures = sorted(p for p in first.picture.iterdir() if p.suffix.lower() in endings)
-    if not pictures:
-        raise InputError(f"{first.picture}: no pictures are in this folder")
+    pictures = pictures_in(first.picture)
     names = [picture.stem for picture in pictures]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:

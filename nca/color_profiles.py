@@ -1,0 +1,85 @@
+"""ICC color profiles: what the numbers of a picture mean as colors."""
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+Profile = bytes | None
+"""An ICC profile for RGB; None: sRGB."""
+
+# The kinds of profile, the mode of the numbers that they are about, and the modes that have these.
+MODES = {
+    "RGB": ("RGB", ("RGB", "RGBA", "L", "LA", "YCbCr")),
+    "GRAY": ("L", ("L", "LA")),
+    "CMYK": ("CMYK", ("CMYK",)),
+}
+SAME = 3  # levels of 255; profiles of sRGB by different makers differ by less
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """The colors that a picture's profile says, as sRGB; transparency is kept.
+
+    A picture without a profile is left as it is, as is one whose profile is that of sRGB, cannot
+    be used, or is for other numbers.
+    """
+    profile = image.info.get("icc_profile")
+    mode, fitting = MODES.get(_kind(profile), ("", ()))
+    if not profile or image.mode not in fitting:
+        return image
+    transform = _transform(profile, mode)
+    if transform is None:
+        return image
+    opacity = image.getchannel("A") if "A" in image.getbands() else None
+    converted = transform.apply(image if image.mode == mode else image.convert(mode))
+    converted.info = {}
+    if opacity is not None:
+        converted.putalpha(opacity)
+    return converted
+
+
+def rgb_profile(profile: bytes | None) -> Profile:
+    """A profile, if it can be read and is one for RGB: the only kind that fits a result."""
+    return profile if _kind(profile) == "RGB" else None
+
+
+def convert(image: Image.Image, source: Profile, target: Profile) -> Image.Image:
+    """The same colors as numbers of another profile."""
+    if source == target:
+        return image
+    converted = ImageCms.profileToProfile(image, _open(source), _open(target), outputMode="RGB")
+    assert converted is not None
+    return converted
+
+
+def _kind(profile: bytes | None) -> str:
+    try:
+        return _open(profile).profile.xcolor_space.strip() if profile else ""
+    except (ImageCms.PyCMSError, OSError):
+        return ""
+
+
+@lru_cache(maxsize=4)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What makes sRGB of a picture's numbers; None: nothing is to be done, or can be."""
+    try:
+        transform = ImageCms.ImageCmsTransform(_open(profile), _open(None), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(64, 64, 3)
+    if mode == "L":
+        colors = colors.max(-1, keepdims=True).repeat(3, -1)
+    if mode != "CMYK":
+        probe = Image.fromarray(colors).convert(mode)
+        difference = np.asarray(transform.apply(probe)).astype(int) - colors
+        if np.abs(difference).max() <= SAME:
+            return None
+    return transform
+
+
+def _open(profile: Profile) -> ImageCms.ImageCmsProfile:
+    if profile is None:
+        return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    return ImageCms.getOpenProfile(io.BytesIO(profile))

@@ -1,0 +1,194 @@
+"""Decoding: a picture file becomes upright pixels of 8 bits, in less than 1 GB of memory."""
+
+import math
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
+
+from nca.errors import InputError, one_line
+from nca.picture_files import HEIC_ADVICE, is_heic, readable_formats
+
+MAX_PIXELS = 178_956_970  # Pillow opens no larger picture
+MIN_SIDE = 8
+MEMORY = 750_000_000  # bytes that decoding may take
+LARGE = 40_000_000  # pixels; a larger picture is reduced while its pixels are converted,
+REDUCED = 10_000_000  # to about as many where nobody says what is needed
+STRIP = 1_000_000  # pixels that are converted at once
+SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
+BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # a pixel
+# What decoders take for a pixel, as measured; the rest decode into the picture itself. Pillow
+# decodes some kinds of DDS in Python: 1.3 s for a million pixels.
+DECODERS = {"WEBP": 16, "AVIF": 16, "HEIF": 12, "JPEG2000": 25, "SGI": 8, "QOI": 8, "DDS": 44}
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say in one line why a picture cannot be read, whatever its decoder raises.
+
+    Raises:
+        InputError: instead of any error.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what decoders say of files that they can read
+            yield
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        if "HEIF" not in readable_formats() and is_heic(path):
+            raise InputError(f"{path} is a HEIC picture; {HEIC_ADVICE}") from error
+        kinds = "JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP"
+        raise InputError(f"{path} is not a picture that can be read ({kinds})") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} has more than {MAX_PIXELS:,} pixels; make it smaller") from error
+    except MemoryError as error:
+        raise InputError(f"cannot read {path}: it takes more memory than there is") from error
+    except Exception as error:  # decoders raise anything
+        reason = getattr(error, "strerror", None) or f"damaged picture ({one_line(error)})"
+        raise InputError(f"cannot read {path}: {reason}") from error
+
+
+def decode(path: Path, max_side: int | None = None) -> Image.Image:
+    """Read a picture as 8 bits a color, turned as its EXIF data say, transparency as a channel.
+
+    A picture of more than 40 million pixels is reduced by a whole factor.
+
+    Args:
+        path: the file.
+        max_side: the longer side that is needed. A large JPEG is decoded at a fraction of its
+            size, but never reduced to less than this.
+
+    Returns:
+        L, LA, RGB, RGBA, CMYK or another mode without a palette; its profile is in ``info``.
+
+    Raises:
+        Exception: any; see :func:`reading`.
+    """
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise InputError(f"{path} is a folder; give the name of a picture")
+    if not stat.S_ISREG(kind):
+        raise InputError(f"{path} is a device or a pipe; give the name of a picture file")
+    # From an open file: one that Pillow opens by its name may be mapped, which ends the process if
+    # the file is cut meanwhile, and gives noise where a TIFF is to be turned.
+    with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
+        size = image.size
+        if size[0] * size[1] > LARGE and max_side is None:
+            max_side = math.ceil(max(size) * math.sqrt(REDUCED / (size[0] * size[1])))
+        _check_sides(path, size, max_side)
+        if max_side is not None:
+            image.draft("RGB", (max_side, max_side))
+        _check_memory(path, image, size)
+        _scale_transparent_color(image)
+        image.load()
+        large = max_side is not None and image.width * image.height > LARGE
+        factor = max(image.size) // max_side if large and max_side else 1
+        plain = _to_eight_bits(image, max(factor, 1))
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        plain.info = {"icc_profile": image.info.get("icc_profile")}
+    return plain if turn is None else plain.transpose(turn)
+
+
+def _check_sides(path: Path, size: tuple[int, int], max_side: int | None) -> None:
+    width, height = size
+    if min(size) < MIN_SIDE:
+        raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")
+    shorter = min(size) * min(1.0, (max_side or max(size)) / max(size))
+    if shorter < MIN_SIDE - 0.5:
+        raise InputError(
+            f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
+            f"{round(shorter)} on the other, and a picture needs {MIN_SIDE} or more"
+        )
+
+
+def _check_memory(path: Path, image: Image.Image, size: tuple[int, int]) -> None:
+    """Refuse what takes too much; ``image`` is smaller than ``size`` if decoded at a fraction."""
+    needed = _bytes_needed(image, size[0] * size[1])
+    if needed > MEMORY:
+        most = size[0] * size[1] * MEMORY / needed
+        raise InputError(
+            f"{path} has {size[0]}x{size[1]} pixels; at most {most / 1e6:.0f} million can be read "
+            f"from {image.format} of this kind; make it smaller, or convert it to PNG"
+        )
+
+
+def _bytes_needed(image: Image.Image, pixels: int) -> int:
+    decoded = image.width * image.height
+    per_pixel = DECODERS.get(image.format or "", BYTES.get(image.mode, 4))
+    if image.info.get("progressive"):  # all coefficients, of 2 bytes, before the first pixel
+        shares: list[int] = [across * down for _, across, down, _ in getattr(image, "layer", [])]
+        return decoded * per_pixel + 2 * pixels * sum(shares) // max(shares, default=1)
+    if tags := getattr(image, "tag_v2", None):
+        strip = 0
+        if image.tile[0][0] == "libtiff":  # type: ignore[attr-defined] # decodes a strip as a whole
+            rows = tags.get(TILELENGTH) or tags.get(ROWSPERSTRIP) or image.height
+            sample = max(4, sum(tags.get(BITSPERSAMPLE, (8,))) // 8)
+            strip = image.width * min(int(rows), image.height) * sample
+        turned = tags.get(ExifTags.Base.Orientation, 1) != 1  # by Pillow itself
+        return decoded * per_pixel * (2 if turned else 1) + strip
+    return decoded * per_pixel
+
+
+def _scale_transparent_color(image: Image.Image) -> None:
+    """Give the transparent color of a PNG the 8 bits that its pixels will have."""
+    color = image.info.get("transparency")
+    layout = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if color is None:
+        return
+    if layout == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in color)
+    elif layout in ("L;2", "L;4"):
+        image.info["transparency"] = color * {"L;2": 85, "L;4": 17}[layout]
+
+
+def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
+    """Convert and reduce strip by strip, as a large picture has no room for a copy of itself."""
+    as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
+    if as_it_is and factor == 1 and "transparency" not in image.info:
+        return image
+    width, height = image.size
+    rows = factor * max(1, STRIP // (width * factor))
+    of_one = image.mode == "F" and image.getextrema()[1] <= 1  # type: ignore[operator]
+    plain: Image.Image | None = None
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        strip = _convert_strip(strip, 255 if of_one else 1).reduce(factor)
+        if plain is None:
+            plain = Image.new(strip.mode, (strip.width, math.ceil(height / factor)))
+        plain.paste(strip, (0, top // factor))
+    assert plain is not None
+    return plain
+
+
+def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
+    """8 bits, no palette; ``scale`` is for floats, which are of [0, 1] or of [0, 255]."""
+    if strip.mode == "F":
+        levels = np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale
+        return Image.fromarray((levels + 0.5).clip(0, 255).astype(np.uint8))
+    if strip.mode in SIXTEEN_BIT_MODES:  # Pillow would clip to 255 instead of scaling
+        levels = np.asarray(strip).clip(0, 65535)
+        grey = Image.fromarray(EIGHT_BITS[levels])
+        transparent = strip.info.get("transparency")
+        if transparent is not None:
+            grey.putalpha(Image.fromarray(np.where(levels == transparent, 0, 255).astype(np.uint8)))
+        return grey
+    if strip.mode in ("P", "PA") or "transparency" in strip.info:
+        return strip.convert("RGBA")
+    # Pillow would drop pixels of 1 bit instead of averaging them.
+    return strip.convert("L") if strip.mode == "1" else strip

@@ -1,0 +1,82 @@
+"""Which files are pictures: the formats that are read, and the pictures of a folder."""
+
+import re
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from PIL import Image
+
+from nca.console import say
+from nca.errors import InputError
+
+# The formats that people keep pictures in. Pillow has more: EPS starts Ghostscript, SPIDER fails
+# in its own ways, PDF and MPEG have endings but no reader, ICNS hides other formats inside.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM",
+           "JPEG2000", "PSD", "QOI", "DDS", "SGI", "PCX", "ICO", "TGA")  # fmt: skip
+HEIC_ENDINGS = {".heic", ".heif", ".hif"}
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+HEIC_ADVICE = "pip install pillow-heif to read HEIC, or convert to JPEG"
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """Those of :data:`FORMATS` that can be read here; HEIC with the package pillow-heif."""
+    Image.init()
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file has the ending of a picture; HEIC counts also where it cannot be read."""
+    ending = path.suffix.lower()
+    return ending in HEIC_ENDINGS or Image.registered_extensions().get(ending) in FORMATS
+
+
+def is_heic(path: Path) -> bool:
+    """Whether a file begins as HEIC does, whatever its name."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS
+
+
+def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
+    """List the pictures of a folder in natural order: 1, 2, 10.
+
+    Hidden files and folders are left out, with them the ``._name`` that macOS puts beside a file,
+    and so is its ``__MACOSX``. If HEIC pictures cannot be read, a line says so.
+
+    Args:
+        folder: an existing folder.
+        subfolders: whether pictures of the folders in it count.
+
+    Raises:
+        InputError: the folder cannot be read or holds no pictures.
+    """
+    try:
+        found = sorted(folder.rglob("*") if subfolders else folder.iterdir(), key=natural_order)
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
+    shown = [p for p in found if not _is_hidden(p.relative_to(folder))]
+    pictures = [path for path in shown if is_picture(path) and path.is_file()]
+    unread = []
+    if "HEIF" not in readable_formats():
+        unread = [path for path in pictures if path.suffix.lower() in HEIC_ENDINGS]
+    if len(unread) == len(pictures):
+        heic = f" but HEIC, such as {unread[0].name}; {HEIC_ADVICE}" if unread else ""
+        raise InputError(f"{folder} holds no pictures{heic}")
+    if unread:
+        left_out = f"{folder}: {len(unread)} HEIC left out, such as {unread[0].name}"
+        say(f"{left_out}; {HEIC_ADVICE}")
+    return [path for path in pictures if path not in unread]
+
+
+def natural_order(path: Path) -> tuple[list[str], Path]:
+    """Sort key: as plain text, but for numbers, which count as such."""
+    return [re.sub("[0-9]+", lambda n: n[0].zfill(20), part) for part in path.parts], path
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -1,0 +1,60 @@
+"""Picture files that Pillow cannot write: PNG of any depth, ICC profiles."""
+
+import struct
+import zlib
+from collections.abc import Iterable
+
+# sRGB's curve, as the ICC's parametric curve of type 3.
+SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+# Colorants under D50.
+DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2919, 0.6922, 0.0419), (0.1572, 0.0666, 0.7841))
+GREY, RGB, PALETTE, RGBA = 0, 2, 3, 6
+
+
+def png(
+    size: tuple[int, int], depth: int, kind: int, rows: Iterable[bytes], **chunks: bytes
+) -> bytes:
+    """A PNG; ``chunks`` come before the pixels, such as ``tRNS``."""
+    header = struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0)
+    squeeze = zlib.compressobj(1)
+    pixels = b"".join(squeeze.compress(b"\0" + row) for row in rows) + squeeze.flush()
+    parts = {"IHDR": header, **chunks, "IDAT": pixels, "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data))
+        + name.encode()
+        + data
+        + struct.pack(">I", zlib.crc32(name.encode() + data))
+        for name, data in parts.items()
+    )
+
+
+def _fixed(*values: float) -> bytes:
+    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    table, body, start = b"", b"", 132 + 12 * len(tags)
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, start + len(body), len(data))
+        body += data.ljust(-(-len(data) // 4) * 4, b"\0")
+    header = struct.pack(
+        ">I4xI4s4s4s12x4s28x", start + len(body), 0x02400000, b"mntr", space, b"XYZ ", b"acsp"
+    ) + _fixed(0.9642, 1, 0.8249)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def rgb_icc(colorants: tuple[tuple[float, ...], ...] = DISPLAY_P3) -> bytes:
+    """An ICC profile with sRGB's curve and other colors."""
+    curve = b"para\0\0\0\0\0\3\0\0" + _fixed(*SRGB_CURVE)
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)}
+    for name, xyz in zip("rgb", colorants, strict=True):
+        tags[name.encode() + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(*xyz)
+        tags[name.encode() + b"TRC"] = curve
+    return _profile(b"RGB ", tags)
+
+
+def grey_icc(gamma: float) -> bytes:
+    """An ICC profile for grey."""
+    curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(gamma * 256))
+    white = b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)
+    return _profile(b"GRAY", {b"wtpt": white, b"kTRC": curve})
