@@ -1,5 +1,6 @@
 """Pictures that move, as input: a video, a folder of pictures, a camera."""
 
+import re
 import subprocess
 import sys
 import threading
