@@ -61,8 +61,8 @@ def credit_lines(name: str, file: RuleFile) -> list[str]:
     """Say what a rule is, who made it, and under which license."""
     lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
     for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
-        if file.info.get(key):
-            lines.append(f"{label}: {one_line(file.info[key])}")
+        if file.words(key):
+            lines.append(f"{label}: {one_line(file.words(key))}")
     return [*lines, f"Shader made by nca-studio {nca.__version__}."]
 
 

@@ -34,6 +34,7 @@ from nca.export.settings import ExportSettings, ImportSettings
 from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
+from nca.text import printable
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.viewer.settings import ViewSettings
 
@@ -351,7 +352,7 @@ def first_words(box: str) -> str:
 
 def one_line(error: BaseException) -> str:
     """The text of an error without line breaks, its kind where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split()), 2000) or type(error).__name__
 
 
 def usage() -> str:

@@ -8,7 +8,7 @@ against this module.
 
 import reprlib
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +31,11 @@ LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 ALPHA = 3  # the channel that tells a living cell, where a rule has an alive threshold
 
 
-def is_float32(value: object) -> bool:
+def is_float32(value: object) -> TypeGuard[float]:
     """Whether a value, out of JSON perhaps, is a number that a float32 can hold."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(cast("float", value)) <= LARGEST_FLOAT32
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= LARGEST_FLOAT32
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.files import read_regular, stands_in, write_atomically
 from nca.rule import MAX_FILTERS, Rule, RuleSettings
-from nca.text import printable, shareable
+from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
 VERSION = (1, 0)
@@ -99,6 +99,12 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
         reason = stands_in(data) or printable(error, 400)
         raise InputError(f"{path}: not a usable rule file: {reason}") from error
     return RuleFile(rule, info)
+
+
+def rule_name(path: Path) -> str:
+    """Name of a rule: that of its file; where that is a plain ``rule``, that of its folder."""
+    folder = path.absolute().parent.name
+    return encodable(folder or path.stem if path.stem == "rule" else path.stem)
 
 
 def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:

@@ -32,14 +32,14 @@ def shareable(data: object, depth: int = DEEPEST) -> Any:
     if depth == 0:
         raise ValueError(f"nested more than {DEEPEST} times")
     if isinstance(data, PurePath):
-        return _encodable(base_name(str(data)))
+        return encodable(base_name(str(data)))
     if isinstance(data, str):
         in_folder = len(data) <= LONGEST_PATH and FROM_A_FOLDER.fullmatch(data)
-        return _encodable(base_name(data) if in_folder else data)
+        return encodable(base_name(data) if in_folder else data)
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, Mapping):
-        return {_encodable(str(k)): shareable(value, depth - 1) for k, value in data.items()}
+        return {encodable(str(k)): shareable(value, depth - 1) for k, value in data.items()}
     if isinstance(data, list | tuple):
         return [shareable(value, depth - 1) for value in data]
     return data
@@ -50,5 +50,6 @@ def base_name(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """Text with question marks for what UTF-8 cannot hold, as in file names of other encodings."""
     return text.encode("utf-8", "replace").decode()

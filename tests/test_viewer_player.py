@@ -8,11 +8,10 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
-from nca.rulefile import load_rule
+from nca.rulefile import load_rule, rule_name
 from nca.viewer import player as player_module
 from nca.viewer import watch
 from nca.viewer.display import Look
-from nca.viewer.rule_files import rule_name
 from nca.viewer.simulation import ERASE, NOISE
 from nca.viewer.state_file import load_state, save_state
 from nca.viewer.stroke import Stroke

@@ -22,6 +22,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.files import write_atomically
+from nca.rule import is_float32
 from nca.rulefile import RuleFile, load_rule
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.texture.train import RULE, train
@@ -30,8 +31,8 @@ from nca.training.folder import CHECKPOINT
 from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
-COLUMNS = ("picture", "preset", "state", "weights", "iterations", "seconds", "long_run_loss",
-           "loss_at_10000_steps", "rule")  # fmt: skip
+COUNTS, LOSSES = ("iterations", "seconds"), ("long_run_loss", "loss_at_10000_steps")
+COLUMNS = ("picture", "preset", "state", "weights", *COUNTS, *LOSSES, "rule")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Run:
             return None
         file = load_rule(self.rule)
         # What the end of a training adds to what its course has written.
-        return file if "kept_from_iteration" in file.info.get("training", {}) else None
+        return file if "kept_from_iteration" in file.training else None
 
 
 def sweep(settings: TrainSettings, work: Callable[[TrainSettings], None] | None = None) -> Path:
@@ -195,13 +196,11 @@ def _line(run: Run, failed: bool) -> dict[str, object]:
     file = None if failed else run.result()
     if file is None:
         return line
-    training = file.info["training"]
-    losses = {name: training.get(name) for name in ("long_run_loss", "loss_at_10000_steps")}
+    numbers = {name: x for name, x in file.training.items() if is_float32(x)}
     return line | {
         "state": "done",
         "weights": file.rule.weight_count(),
-        "iterations": training["iterations"],
-        "seconds": training["seconds"],
-        **{name: math.inf if x is None else round(x, 4) for name, x in losses.items()},
+        **{name: numbers.get(name, "") for name in COUNTS},
+        **{name: round(numbers.get(name, math.inf), 4) for name in LOSSES},
         "rule": str(run.rule),
     }
