@@ -11,6 +11,8 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 MAX_LINE = 200
+# Devices there, in any folder and with any ending.
+OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECASE)
 
 
 def one_line(words: object) -> str:
@@ -30,7 +32,7 @@ def one_line(words: object) -> str:
 def file_name(name: str) -> str:
     """A name that every file system takes; ``rule`` where nothing is left of it."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", one_line(name)).strip("-_")[:60].rstrip("-_")
-    return stem or "rule"
+    return f"rule-{stem}" if OF_WINDOWS.fullmatch(stem) else stem or "rule"
 
 
 def file_names(names: Iterable[str]) -> list[str]:
