@@ -202,7 +202,7 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here in the order of its passes, untested in a VJ program",
+    verified="the tests run it in the order of its passes; untested in a VJ program",
     suffix=".fs",
     grid=lambda rule, options: (arrange(rule, options.grid, ROOM).side,) * 2,
 )

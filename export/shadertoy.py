@@ -211,7 +211,7 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here in the site's order of passes, not on the site",
+    verified="the tests run it in the site's order of passes; untested on the site",
     grid=small_grid,
     longest=65_000,
 )

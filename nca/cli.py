@@ -346,8 +346,12 @@ def first_words(box: str) -> str:
             words.append(text)
         elif words:  # where there is no Unicode, a rule stands above them too
             break
+    said = " ".join(words)
+    # Of a value that may be left out tyro tells all it has tried, with classes and their addresses.
+    said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
+                  r": \2 is not of the kind \1", said)  # fmt: skip
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
-    return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
+    return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"
 
 
 def one_line(error: BaseException) -> str:

@@ -75,6 +75,10 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
         (["train"], "Missing from nca train: PATH"),
         (["train", "a.png", "--out", "x", "--size", "big"], "--size: invalid literal"),
         (["train", "a.png", "--out", "x", "--size", "5"], "--size 5: must be 32 to 1024"),
+        (
+            ["train", "a.png", "--out", "x", "--iterations", "9k"],
+            "parsing --iterations: '9k' is not of the kind INT; see",
+        ),
         (["train", "a.png", "--out", "x", "--sise", "5"], "Unrecognized options: --sise"),
         (["train", "a.png", "--out", "x", "--preset", "huge"], "invalid choice 'huge'"),
         (["train", "none.png", "--out", "x"], "cannot read none.png: No such file"),
