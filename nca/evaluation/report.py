@@ -96,7 +96,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         "rules": {evaluation.name: evaluation.figures for evaluation in evaluations},
     }
     figures = json.dumps(report, indent=1, allow_nan=False)
-    text = page(encodable(settings.target.name), target[0], evaluations)
+    text = page(settings.target.name, target[0], evaluations)
     write_atomically(figures_path, figures.encode())
     write_atomically(settings.out, text.encode())
     return evaluations

@@ -1,7 +1,6 @@
 """Train a rule on a picture: everything between the settings and the results."""
 
 import hashlib
-import json
 import math
 import platform
 import sys
@@ -21,7 +20,6 @@ from nca.texture.newest import WriteNewest
 from nca.texture.pool import KeepPool
 from nca.texture.prompt import with_prompt
 from nca.texture.results import thumbnail
-from nca.texture.same_target import SameTarget
 from nca.texture.selection import Candidate, KeepBest
 from nca.texture.settings import TrainSettings
 from nca.texture.stability import Stabilizer
@@ -45,11 +43,12 @@ from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, pr
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
-    as_json,
     open_folder,
     write_settings,
 )
 from nca.training.learner import Learner
+from nca.training.recorded import recorded
+from nca.training.same_target import SameTarget
 from nca.unroll.threads import torch_threads
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class TextureTraining:
             self.stabilizer,
             self.ema,
             KeepPool(task.pool),
-            SameTarget(settings.picture, target),
+            SameTarget(str(settings.picture), target),
             self.metrics,
             self.best,
             Progress(quiet=settings.quiet),
@@ -248,7 +247,7 @@ class TextureTraining:
     def _report(self, kept: Candidate) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
         return {
-            "settings": json.loads(as_json(settings)),
+            "settings": recorded(settings),
             "target": settings.picture.name,
             "target_sha256": hashlib.sha256(settings.picture.read_bytes()).hexdigest(),
             "iterations": learner.iteration,

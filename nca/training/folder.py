@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nca.errors import InputError
 from nca.files import write_atomically
 from nca.training.callbacks.checkpoint import load_checkpoint
+from nca.training.recorded import changes, recorded
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
 
@@ -67,19 +67,16 @@ def check_resumable(settings: Any, limits: Sequence[str]) -> None:
     path = folder / SETTINGS
     try:
         before = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        if not isinstance(before, dict):
+            raise ValueError("it holds no settings")
+        changed = [change for change in changes(before, settings) if change[0] not in limits]
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--resume: {path} cannot be read: {error}") from error
-    for name, value in json.loads(as_json(settings)).items():
-        if name not in limits and before.get(name, value) != value:
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"--resume: {flag} was {before[name]}, not {value}; it cannot change")
+    for name, was, now in changed:
+        flag = "--" + name.replace("_", "-")
+        raise InputError(f"--resume: {flag} was {was}, not {now}; it cannot change")
 
 
 def write_settings(settings: Any) -> None:
-    """Write the settings as JSON into their folder."""
-    write_atomically(settings.out / SETTINGS, as_json(settings).encode())
-
-
-def as_json(settings: Any) -> str:
-    """Settings as JSON."""
-    return json.dumps(asdict(settings), default=str, indent=1)
+    """Write the settings as JSON into their folder; of other files their names only."""
+    write_atomically(settings.out / SETTINGS, json.dumps(recorded(settings), indent=1).encode())
