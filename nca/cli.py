@@ -347,7 +347,7 @@ def first_words(box: str) -> str:
         elif words:  # where there is no Unicode, a rule stands above them too
             break
     said = " ".join(words)
-    # Of a value that may be left out tyro tells all it has tried, with classes and their addresses.
+    # For an optional value tyro lists every type that it tried, with classes and addresses.
     said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
                   r": \2 is not of the kind \1", said)  # fmt: skip
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.

@@ -91,7 +91,7 @@ def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings
 
 
 @pytest.mark.parametrize("training", [None, 7, "kept_from_iteration", ["kept_from_iteration"]])
-def test_a_rule_that_tells_nothing_of_its_training_is_not_done(
+def test_a_rule_without_data_of_its_training_is_not_done(
     settings: TrainSettings, training: object
 ) -> None:
     settings = replace(settings, presets=())
