@@ -14,7 +14,7 @@ from nca.export.target import rounding_note
 from nca.export.text import file_names, one_line
 from nca.gallery import gallery, gallery_path
 from nca.outputs import check_free
-from nca.rulefile import RuleFile, load_rule
+from nca.rulefile import RuleFile, load_rule, rule_name
 
 LISTED = 8  # rules; of more, only the furthest from torch is told
 
@@ -84,12 +84,12 @@ def measured_lines(
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:
-    """Names for rules: that of the file, or of its folder where the file is called ``rule``.
+    """Names for rules, all different.
 
     Raises:
         InputError: two rules would have the same name.
     """
-    names = [p.absolute().parent.name if p.stem == "rule" else p.stem for p in paths]
+    names = [rule_name(path) for path in paths]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
         raise InputError(f"two rules are called {double!r}; rename one of the files")

@@ -154,8 +154,8 @@ def _index(title: str, rules: Mapping[str, tuple[str, RuleFile]]) -> bytes:
 
 def _credit(file: RuleFile) -> str:
     """Author, source and license as sentences."""
-    words = [str(file.info.get(key) or "") for key in ("author", "source")]
-    words.append(str(file.info.get("license") or "No license given"))
+    words = [file.words(key) for key in ("author", "source")]
+    words.append(file.words("license") or "No license given")
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 

@@ -131,7 +131,7 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here in glslViewer's order of buffers, untested in glslViewer itself",
+    verified="the tests run it in glslViewer's order of buffers; untested in glslViewer itself",
     suffix=".frag",
     grid=small_grid,
 )

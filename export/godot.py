@@ -241,5 +241,5 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here as OpenGL compute shaders, untested in Godot",
+    verified="the tests run it as OpenGL compute shaders; untested in Godot",
 )

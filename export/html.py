@@ -33,6 +33,7 @@ from nca.export.fragments import (
     vertex_shader,
 )
 from nca.export.glsl import LITERAL_DIGITS, group_count
+from nca.export.png import read_png
 from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.files import write_atomically
 from nca.images import to_image
@@ -184,10 +185,10 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
     packed = pack_weights(rule) if "texture" in stores else None
     # Only rules with more channels than four outputs hold gain from a device that has eight.
     targets = (4, 8) if groups > 4 else (4,)
-    credit = (file.info.get("author"), file.info.get("license"))
+    credit = [_one_line(file.words(key)) for key in ("author", "license")]
     return {
         "name": name,
-        "credit": ", ".join(_one_line(part) for part in credit if isinstance(part, str)),
+        "credit": ", ".join(filter(None, credit)),
         "channels": own.channels,
         "hidden": own.hidden,
         "weightCount": rule.weight_count(),
@@ -245,13 +246,10 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
     if not isinstance(text, str):
         return None
     try:
-        raw = base64.b64decode(text.partition(",")[2] or text, validate=True)
-        with Image.open(io.BytesIO(raw), formats=["PNG"]) as picture:
-            if max(picture.size) > 4 * THUMBNAIL_SIZE:
-                return None
-            return picture.convert("RGB").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-    except (ValueError, OSError, SyntaxError):
+        picture = read_png(text, (4 * THUMBNAIL_SIZE) ** 2)
+    except ValueError:
         return None
+    return picture.convert("RGB").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
 
 
 def joined(names: tuple[str, ...], constants: str = "") -> str:

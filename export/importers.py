@@ -6,12 +6,10 @@ of Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neur
 Automata" (2021). Both are read as data; nothing in them runs.
 """
 
-import base64
-import binascii
-import io
 import json
 import math
 import re
+import reprlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +19,15 @@ from typing import Any, cast
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from nca.errors import InputError
 from nca.export.glsl import Matrix
-from nca.export.hosts import ExportedFile, write_folder
+from nca.export.hosts import ExportedFile, check_finite, write_folder
+from nca.export.png import read_png
 from nca.export.settings import ImportSettings
 from nca.export.text import file_names, one_line
+from nca.files import read_regular, stands_in
 from nca.outputs import check_free
 from nca.rule import (
     IDENTITY,
@@ -42,6 +41,7 @@ from nca.rule import (
     Rule,
     RuleSettings,
     filter_tensor,
+    is_float32,
 )
 from nca.rulefile import RuleFile, save_rule
 
@@ -79,23 +79,21 @@ def read_published(path: Path) -> dict[str, RuleFile]:
     Raises:
         InputError: the file cannot be read, or is of no known kind, or damaged.
     """
+    data = read_regular(path, MAX_BYTES)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path} has {size} bytes; published rules have at most {MAX_BYTES}")
-        text = path.read_text(encoding="utf-8")
+        # Editors of Windows save UTF-8 or UTF-16 with a mark at the beginning.
+        text = data.decode(json.detect_encoding(data))
+        if path.suffix.lower() == ".json":
+            rules = read_article(text)
+        else:
+            rules = {path.stem: read_snippet(text)}
+        for name, file in rules.items():
+            check_finite(one_line(name), file.rule)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is neither JSON nor the text of a shader") from error
-    except OSError as error:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give the name of a file") from error
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        if path.suffix.lower() == ".json":
-            return read_article(text)
-        return {path.stem: read_snippet(text)}
     except ValueError as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
+        raise InputError(f"{path}: {stands_in(data) or one_line(error)}") from error
+    return rules
 
 
 @dataclass(frozen=True)
@@ -195,29 +193,25 @@ def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.u
     width, height = size
     if width * height > MAX_ATLAS_PIXELS:
         raise ValueError(f"shape and layout ask for a picture of {width} x {height}; too large")
-    head, comma, body = data.partition(",")
+    head, comma, _ = data.partition(",")
     if not comma or head.lower() != "data:image/png;base64":
         raise ValueError("data must begin with data:image/png;base64,")
     try:
-        raw = base64.b64decode(body, validate=True)
-        picture = Image.open(io.BytesIO(raw), formats=["PNG"])
-        # The size stands in the header: nothing larger than told is ever unpacked.
-        if picture.size != size:
-            raise ValueError(f"data is a picture of {picture.size}, shape and layout tell {size}")
-        if picture.mode != "RGBA":
-            raise ValueError(f"data is a picture of mode {picture.mode}, not RGBA")
-        return np.asarray(picture)
-    except binascii.Error as error:
-        raise ValueError(f"data is not base64 ({error})") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValueError("data is not a PNG that can be read") from error
+        picture = read_png(data, width * height)
+    except ValueError as error:
+        raise ValueError(f"data is {error}") from error
+    if picture.size != size:
+        raise ValueError(f"data is a picture of {picture.size}, shape and layout tell {size}")
+    if picture.mode != "RGBA":
+        raise ValueError(f"data is a picture of mode {picture.mode}, not RGBA")
+    return np.asarray(picture)
 
 
 def _whole_pair(data: Mapping[str, object], key: str) -> tuple[int, int]:
     pair = data.get(key)
     whole = isinstance(pair, list) and all(type(n) is int and 1 <= n <= 2**16 for n in pair)
     if not whole or len(cast("list[int]", pair)) != 2:
-        raise ValueError(f"{key} must be two whole numbers, not {pair!r}")
+        raise ValueError(f"{key} must be two whole numbers, not {reprlib.repr(pair)}")
     first, second = cast("list[int]", pair)
     return first, second
 
@@ -225,14 +219,14 @@ def _whole_pair(data: Mapping[str, object], key: str) -> tuple[int, int]:
 def _number_pair(data: Mapping[str, object], key: str) -> tuple[float, float]:
     pair = data.get(key)
     if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError(f"{key} must be two numbers, not {pair!r}")
+        raise ValueError(f"{key} must be two numbers, not {reprlib.repr(pair)}")
     return _number({key: pair[0]}, key), _number({key: pair[1]}, key)
 
 
 def _number(data: Mapping[str, object], key: str) -> float:
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key} must be a number, not {value!r}")
+    if not is_float32(value):
+        raise ValueError(f"{key} must be a number, not {reprlib.repr(value)}")
     return float(value)
 
 
@@ -349,6 +343,6 @@ def _factor(code: str) -> float:
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)
     }
-    if len(factors) > 1 or any(not math.isfinite(factor) for factor in factors):
+    if len(factors) > 1 or not all(map(is_float32, factors)):
         raise ValueError("which number multiplies the sum is not clear")
     return factors.pop() if factors else 1.0

@@ -83,7 +83,7 @@ def _header(
     return {
         "ISFVSN": "2",
         "DESCRIPTION": " ".join([*credit_lines(name, file), untested]),
-        "CREDIT": one_line(file.info.get("author", "")) or "nca-studio",
+        "CREDIT": one_line(file.words("author")) or "nca-studio",
         "CATEGORIES": ["Generator"],
         "INPUTS": [
             {"NAME": "nca_restart", "LABEL": "Start anew", "TYPE": "event"},
@@ -202,7 +202,7 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here in the order of its passes, untested in a VJ program",
+    verified="the tests run it in the order of its passes; untested in a VJ program",
     suffix=".fs",
     grid=lambda rule, options: (arrange(rule, options.grid, ROOM).side,) * 2,
 )

@@ -46,9 +46,7 @@ def describe(
     if store == "texture":
         rows, width, _ = pack_weights(rule).shape
         weights |= {"file": WEIGHT_FILE, "format": "rgba32f", "width": width, "height": rows}
-    credit: dict[str, Any] = {
-        key: str(file.info[key]) for key in ("author", "license", "source") if key in file.info
-    }
+    credit = {key: file.words(key) for key in ("author", "license", "source") if file.words(key)}
     return {
         "format": FORMAT,
         "version": VERSION,

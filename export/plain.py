@@ -164,5 +164,5 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here",
+    verified="the tests run it",
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from nca.errors import InputError
 
@@ -23,6 +24,32 @@ TargetName = Literal[
 StateFormat = Literal["rgba32f", "rgba16f", "rgba8"]
 
 
+def read_side(text: str) -> int:
+    """Read ``64`` or ``64x64``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and len(width) < 10 and height in ("", width)):
+        raise ValueError(
+            f"{text!r}: must be N or NxN, such as 64 or 64x64; grids of shaders are square"
+        )
+    return int(width)
+
+
+Side = Annotated[
+    int | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="N|NxN",
+        instance_from_str=lambda words: read_side(words[0]),
+        is_instance=lambda value: value is None or isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """What may be chosen about the shaders of a rule."""
@@ -33,7 +60,7 @@ class ExportOptions:
     """Of the numbers in the shader: 9 are exact, 5 are shorter and nearly always good enough."""
     steps_per_frame: int | None = None
     """Steps between two pictures; the default is what suits the host."""
-    grid: int | None = None
+    grid: Side = None
     """Cells along a side, for hosts in which the shader chooses; the default is what suits it."""
     state: StateFormat = "rgba32f"
     """How the host keeps the state: 32-bit floats, 16-bit floats or 8 bits a value."""

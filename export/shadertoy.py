@@ -143,7 +143,7 @@ def _site_json(
         "date": "0",
         "viewed": 0,
         "name": one_line(name) or "Neural cellular automaton",
-        "username": one_line(file.info.get("author", "")) or "nca-studio",
+        "username": one_line(file.words("author")) or "nca-studio",
         "description": " ".join(credit_lines(name, file)),
         "likes": 0,
         "published": 0,
@@ -211,7 +211,7 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here in the site's order of passes, not on the site",
+    verified="the tests run it in the site's order of passes; untested on the site",
     grid=small_grid,
     longest=65_000,
 )

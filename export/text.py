@@ -11,6 +11,8 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 MAX_LINE = 200
+# Devices there, in any folder and with any ending.
+OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECASE)
 
 
 def one_line(words: object) -> str:
@@ -30,7 +32,7 @@ def one_line(words: object) -> str:
 def file_name(name: str) -> str:
     """A name that every file system takes; ``rule`` where nothing is left of it."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", one_line(name)).strip("-_")[:60].rstrip("-_")
-    return stem or "rule"
+    return f"rule-{stem}" if OF_WINDOWS.fullmatch(stem) else stem or "rule"
 
 
 def file_names(names: Iterable[str]) -> list[str]:
@@ -61,8 +63,8 @@ def credit_lines(name: str, file: RuleFile) -> list[str]:
     """Say what a rule is, who made it, and under which license."""
     lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
     for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
-        if file.info.get(key):
-            lines.append(f"{label}: {one_line(file.info[key])}")
+        if file.words(key):
+            lines.append(f"{label}: {one_line(file.words(key))}")
     return [*lines, f"Shader made by nca-studio {nca.__version__}."]
 
 

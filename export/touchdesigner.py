@@ -251,5 +251,5 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here with TouchDesigner's names put before it, untested in TouchDesigner",
+    verified="the tests run it with TouchDesigner's names before it; untested in TouchDesigner",
 )

@@ -318,5 +318,5 @@ TARGET = Target(
     build=build,
     run=run,
     frame_steps=frame_steps,
-    verified="run here through wgpu and in Chromium",
+    verified="the tests run it through wgpu and in Chromium",
 )

@@ -406,8 +406,12 @@ def first_words(box: str) -> str:
             words.append(text)
         elif words:  # where there is no Unicode, a rule stands above them too
             break
+    said = " ".join(words)
+    # For an optional value tyro lists every type that it tried, with classes and addresses.
+    said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
+                  r": \2 is not of the kind \1", said)  # fmt: skip
     # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
-    return re.sub(r"^Error parsing \w+: ", "", " ".join(words)) or "wrong use"
+    return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"
 
 
 def as_flags(text: str) -> str:

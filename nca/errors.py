@@ -1,5 +1,7 @@
 """The errors whose text is meant for the person at the keyboard: one line, no traceback."""
 
+from nca.text import printable
+
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
 TERMINATED = 128  # and the number of the signal
 
@@ -21,7 +23,7 @@ class GraphicsError(RuntimeError):
 
 def one_line(error: BaseException) -> str:
     """The text of an error without line breaks, its kind where it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split()), 2000) or type(error).__name__
 
 
 def explain(error: Exception) -> str:

@@ -1,16 +1,21 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and read only where reading ends."""
 
 import errno
 import glob
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from nca.errors import FailedError, InputError
 
 # The disk is full or broken; with any other error the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 RANDOM_PART = "?" * 8  # of the names that mkstemp makes
+
+# Reading only, and without waiting for the other end of a pipe.
+AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -62,3 +67,57 @@ def remove_temporary(path: Path) -> None:
 def _cannot_write(path: Path, error: OSError) -> InputError:
     kind = FailedError if error.errno in DISK_ERRORS else InputError
     return kind(f"cannot write {path}: {error.strerror or error}")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; whatever else has a name could keep its reader waiting.
+
+    Raises:
+        InputError: it is a folder, a pipe or a device, is missing, or cannot be read.
+    """
+    try:
+        handle = os.open(path, AT_ONCE)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder; give the name of a file")
+    raise InputError(f"cannot read {path}: it is a pipe or a device; only files are read")
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Content of a regular file of at most ``limit`` bytes, read once.
+
+    A file that another program changes meanwhile is read as it is then, which a mapped one is not:
+    cut short, it would end the process by SIGBUS.
+
+    Raises:
+        InputError: as :func:`open_regular`, or it is too large.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > limit:
+        raise InputError(f"cannot read {path}: larger than {limit:,} bytes, the most of its kind")
+    return data
+
+
+def stands_in(data: bytes) -> str:
+    """What was saved in the place of a file, in words: often a page about it; "" if nothing known.
+
+    Args:
+        data: the file, or its first 64 bytes.
+    """
+    if not data:
+        return "it is empty"
+    if data.startswith(b"version https://git-lfs."):
+        return "it is a Git LFS pointer; run git lfs pull to get the file itself"
+    start = data[:64]
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"\0" not in start:
+        return "it is an HTML or XML page; download the file itself"
+    return ""

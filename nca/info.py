@@ -4,7 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nca.rulefile import load_rule
+from nca.files import read_regular
+from nca.rulefile import MAX_BYTES, parse_rule
+from nca.text import printable
 from nca.unroll import describe_backends
 
 CREDITS = ("author", "source", "license")
@@ -12,21 +14,21 @@ SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versio
 
 
 def describe_rule(path: Path) -> dict[str, Any]:
-    """Settings, size and history of a rule.
+    """Settings, size and history of a rule; free fields of the file named like ours are left out.
 
     Raises:
         InputError: the file cannot be read.
     """
-    file = load_rule(path)
-    info = {key: value for key, value in file.info.items() if key != "thumbnail"}
+    data = read_regular(path, MAX_BYTES)
+    file = parse_rule(data, path)
     return {
+        **{key: value for key, value in file.info.items() if key != "thumbnail"},
         "file": str(path),
-        "bytes": path.stat().st_size,
+        "bytes": len(data),
         "weights": file.rule.weight_count(),
         "filters": file.rule.filters.tolist(),
         "settings": file.rule.settings.to_dict(),
         "backends": [asdict(report) for report in describe_backends(file.rule)],
-        **info,
     }
 
 
@@ -34,15 +36,17 @@ def format_description(description: dict[str, Any]) -> str:
     """A few lines for a person."""
     settings = description["settings"]
     lines = [
-        f"{description['file']}: {description['bytes']:,} bytes",
+        f"{printable(description['file'])}: {description['bytes']:,} bytes",
         f"  {settings['channels']} channels, {settings['hidden']} hidden, "
         f"{len(description['filters'])} filters: {description['weights']:,} weights",
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
-    training = description.get("training", {})
-    lines += [f"  {key}: {description[key]}" for key in CREDITS if key in description]
-    lines += [f"  {key}: {_rounded(training[key])}" for key in SHOWN_OF_TRAINING if key in training]
+    told = {key: description[key] for key in CREDITS if key in description}
+    training = description.get("training")
+    if isinstance(training, dict):
+        told |= {key: training[key] for key in SHOWN_OF_TRAINING if key in training}
+    lines += [f"  {key}: {_in_words(value)}" for key, value in told.items()]
     for backend in description["backends"]:
         usable = "" if backend["available"] else "not "
         taken = " (taken here)" if backend["taken"] else ""
@@ -50,5 +54,5 @@ def format_description(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _rounded(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _in_words(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else printable(value)

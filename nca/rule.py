@@ -6,9 +6,9 @@ Perception by fixed 3x3 filters, two 1x1 layers, a residual update of the cells 
 against this module.
 """
 
-import math
+import reprlib
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,15 @@ LAPLACIAN = ((1.0, 2.0, 1.0), (2.0, -12.0, 2.0), (1.0, 2.0, 1.0))
 DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
+LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 ALPHA = 3  # the channel that tells a living cell, where a rule has an alive threshold
+
+
+def is_float32(value: object) -> TypeGuard[float]:
+    """Whether a value, out of JSON perhaps, is a number that a float32 can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= LARGEST_FLOAT32
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,16 @@ class Quantizer:
     levels: int = 256
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.range) and self.range > 0):
-            raise ValueError(f"quantizer range must be above 0, not {self.range}")
-        if not 0 <= self.zero <= 1:
-            raise ValueError(f"quantizer zero must be in 0 to 1, not {self.zero}")
+        if not (is_float32(self.range) and self.range > 0):
+            raise ValueError(f"quantizer range must be above 0, not {reprlib.repr(self.range)}")
+        if not (is_float32(self.zero) and 0 <= self.zero <= 1):
+            raise ValueError(f"quantizer zero must be in 0 to 1, not {reprlib.repr(self.zero)}")
         if type(self.levels) is not int or not 2 <= self.levels <= 65536:
-            raise ValueError(f"quantizer levels must be 2 to 65536, not {self.levels}")
+            raise ValueError(
+                f"quantizer levels must be 2 to 65536, not {reprlib.repr(self.levels)}"
+            )
+        object.__setattr__(self, "range", float(self.range))
+        object.__setattr__(self, "zero", float(self.zero))
 
     def __call__(self, value: Tensor) -> Tensor:
         """Round to the nearest value of the grid; values outside go to its ends.
@@ -129,28 +141,25 @@ class RuleSettings:
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
             if not ok:
-                raise ValueError(f"{name} must be {right}, not {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be {right}, not {reprlib.repr(getattr(self, name))}")
 
+        for name in ("update_rate", "rgb_scale", "rgb_offset", "noise_level"):
+            check(is_float32(getattr(self, name)), name, "a finite number")
+            # Torch takes no whole number that is as large as a float may be.
+            object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("alive_threshold", "hidden_clip"):
+            value = getattr(self, name)
+            check(value is None or is_float32(value), name, "a finite number or null")
+            object.__setattr__(self, name, None if value is None else float(value))
         for name in ("channels", "hidden"):
             check(type(getattr(self, name)) is int, name, "a whole number")
         check(4 <= self.channels <= MAX_CHANNELS, "channels", f"4 to {MAX_CHANNELS}")
         check(1 <= self.hidden <= MAX_HIDDEN, "hidden", f"1 to {MAX_HIDDEN}")
         check(self.padding in get_args(Padding), "padding", f"one of {get_args(Padding)}")
         check(0 < self.update_rate <= 1, "update_rate", "above 0 and at most 1")
-        check(math.isfinite(self.rgb_scale), "rgb_scale", "finite")
-        check(math.isfinite(self.rgb_offset), "rgb_offset", "finite")
-        check(
-            self.alive_threshold is None or math.isfinite(self.alive_threshold),
-            "alive_threshold",
-            "finite or null",
-        )
         check(self.seed_state in get_args(SeedState), "seed_state", f"one of {get_args(SeedState)}")
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
-        check(
-            self.hidden_clip is None or 0 < self.hidden_clip < math.inf,
-            "hidden_clip",
-            "above 0 or null",
-        )
+        check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nulls, for JSON."""

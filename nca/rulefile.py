@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 from safetensors.torch import save
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.files import read_regular, stands_in, write_atomically
 from nca.rule import MAX_FILTERS, Rule, RuleSettings
+from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
 VERSION = (1, 0)
-MAX_BYTES = 64 * 2**20
+MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 
 
 @dataclass
@@ -30,16 +32,28 @@ class RuleFile:
 
     Attributes:
         rule: the rule, on the CPU.
-        info: free JSON data: ``training``, ``license``, ``author``, ``thumbnail`` and so on. What a
-            file carries beyond what we know is kept here and written again.
+        info: free JSON data: ``training``, ``license``, ``author``, ``thumbnail`` and so on, of any
+            kind. What a file carries beyond what we know is kept here and written again, but for
+            the folders in paths.
     """
 
     rule: Rule
     info: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def training(self) -> dict[str, Any]:
+        """How it was trained; empty where the file does not say."""
+        training = self.info.get("training")
+        return training if isinstance(training, dict) else {}
+
+    def words(self, key: str) -> str:
+        """A field of text; "" where there is none."""
+        words = self.info.get(key)
+        return words if isinstance(words, str) else ""
+
 
 def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> None:
-    """Write a rule file.
+    """Write a rule file; of files that ``info`` names their names only.
 
     Raises:
         InputError: the path cannot be written, or a weight is not finite.
@@ -52,7 +66,7 @@ def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> Non
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path}: {name} holds a number that is not finite; nothing written")
     header = {
-        **(info or {}),
+        **shareable(info or {}),
         "format": FORMAT,
         "version": ".".join(map(str, VERSION)),
         "settings": rule.settings.to_dict(),
@@ -67,37 +81,47 @@ def load_rule(path: Path) -> RuleFile:
         InputError: the file is missing, cut short, of another format or a newer version, or holds
             a tensor or setting that is not as it must be. The text names the field and the value.
     """
+    return parse_rule(read_regular(path, MAX_BYTES), path)
+
+
+def parse_rule(data: bytes, path: Path) -> RuleFile:
+    """Check the content of a rule file.
+
+    Raises:
+        InputError: as :func:`load_rule`, which reads it; the text names ``path``.
+    """
     try:
-        tensors, metadata = _read(path)
-        header = _check_header(metadata)
+        tensors, header = _parts(data)
         settings = RuleSettings.from_dict(header.pop("settings"))
         rule = _build(settings, tensors)
-    except (ValueError, SafetensorError) as error:
-        raise InputError(f"{path}: not a usable rule file: {error}") from error
-    return RuleFile(rule, {k: v for k, v in header.items() if k not in ("format", "version")})
+        info = shareable({k: v for k, v in header.items() if k not in ("format", "version")})
+    except (ValueError, RecursionError, SafetensorError) as error:
+        reason = stands_in(data) or printable(error, 400)
+        raise InputError(f"{path}: not a usable rule file: {reason}") from error
+    return RuleFile(rule, info)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give the name of a rule file")
-        if size > MAX_BYTES:
-            raise ValueError(f"it has {size} bytes, a rule has at most {MAX_BYTES}")
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        names = set(file.keys())
-        unknown = names - {"w1", "b1", "w2", "b2", "filters"}
-        missing = {"w1", "b1", "w2", "filters"} - names
-        if unknown or missing:
-            raise ValueError(
-                f"unknown tensor {min(unknown)!r}" if unknown else f"no tensor {min(missing)!r}"
-            )
-        return {name: file.get_tensor(name) for name in names}, metadata
+def rule_name(path: Path) -> str:
+    """Name of a rule: that of its file; where that is a plain ``rule``, that of its folder."""
+    folder = path.absolute().parent.name
+    return encodable(folder or path.stem if path.stem == "rule" else path.stem)
+
+
+def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Tensors as safetensors describes them, and our entry of the header, checked."""
+    length = int.from_bytes(data[:8], "little")
+    if MAX_HEADER < length <= len(data):
+        raise ValueError(f"its header has {length:,} bytes, the most are {MAX_HEADER:,}")
+    # This checks the header, too, so that it can be read below.
+    tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    unknown = set(tensors) - {"w1", "b1", "w2", "b2", "filters"}
+    missing = {"w1", "b1", "w2", "filters"} - set(tensors)
+    if unknown or missing:
+        raise ValueError(
+            f"unknown tensor {min(unknown)!r}" if unknown else f"no tensor {min(missing)!r}"
+        )
+    return tensors, _check_header(metadata)
 
 
 def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
@@ -111,7 +135,7 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
         raise ValueError(f"its format is not {FORMAT!r}")
     version = str(header.get("version"))
     major = version.partition(".")[0]
-    if not major.isdecimal():
+    if not (major.isdecimal() and len(major) < 10):
         raise ValueError(f"its version is {version!r}, not a number such as '1.0'")
     if int(major) > VERSION[0]:
         raise ValueError(f"its version is {version}, this program reads {VERSION[0]}; update nca")
@@ -120,8 +144,8 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
     return header
 
 
-def _build(settings: RuleSettings, tensors: dict[str, Tensor]) -> Rule:
-    count = tensors["filters"].shape[0] if tensors["filters"].ndim else 0
+def _build(settings: RuleSettings, tensors: dict[str, dict[str, Any]]) -> Rule:
+    count = (tensors["filters"]["shape"] or [0])[0]
     if not 1 <= count <= MAX_FILTERS:
         raise ValueError(f"filters must be 1 to {MAX_FILTERS}, not {count}")
     shapes = {
@@ -131,16 +155,24 @@ def _build(settings: RuleSettings, tensors: dict[str, Tensor]) -> Rule:
         "w2": (settings.channels, settings.hidden),
         "b2": (settings.channels,),
     }
-    for name in (name for name in shapes if name in tensors):
-        tensor = tensors[name]
-        if tensor.dtype != torch.float32:
-            raise ValueError(f"{name} must be float32, not {tensor.dtype}")
-        if tuple(tensor.shape) != shapes[name]:
-            raise ValueError(f"{name} must have shape {shapes[name]}, not {tuple(tensor.shape)}")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds a number that is not finite")
-    rule = Rule(settings, tensors["filters"], update_bias="b2" in tensors)
+    values = {
+        name: _checked(name, tensors[name], shape)
+        for name, shape in shapes.items()
+        if name in tensors
+    }
+    rule = Rule(settings, values["filters"], update_bias="b2" in values)
     with torch.no_grad():
         for name, parameter in rule.named_parameters():
-            parameter.copy_(tensors[name])
+            parameter.copy_(values[name])
     return rule
+
+
+def _checked(name: str, tensor: dict[str, Any], shape: tuple[int, ...]) -> Tensor:
+    if tensor["dtype"] != "F32":
+        raise ValueError(f"{name} must be float32 (F32), not {tensor['dtype']}")
+    if tuple(tensor["shape"]) != shape:
+        raise ValueError(f"{name} must have shape {shape}, not {tuple(tensor['shape'])}")
+    values = np.frombuffer(tensor["data"], "<f4").astype(np.float32).reshape(shape)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds a number that is not finite")
+    return torch.from_numpy(values)

@@ -88,6 +88,10 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
         (["train"], "Missing from nca train: PATH"),
         (["train", "a.png", "--out", "x", "--size", "big"], "--size: invalid literal"),
         (["train", "a.png", "--out", "x", "--size", "5"], "--size 5: must be 32 to 1024"),
+        (
+            ["train", "a.png", "--out", "x", "--iterations", "9k"],
+            "parsing --iterations: '9k' is not of the kind INT; see",
+        ),
         (["train", "a.png", "--out", "x", "--sise", "5"], "Unrecognized options: --sise"),
         (["train", "a.png", "--out", "x", "--preset", "huge"], "invalid choice 'huge'"),
         (["train", "none.png", "--out", "x"], "cannot read none.png: No such file"),
@@ -144,6 +148,43 @@ def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
 def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(rule)]) == 0
     assert "8 channels, 32 hidden, 4 filters: 1,312 weights" in capsys.readouterr().out
+
+
+LIES = {
+    "file": "other", "bytes": "many", "weights": [], "filters": 7, "backends": None,
+    "settings": {"channels": 9}, "author": "\x1b[2J\nweights: 9", "license": ["\x9b"],
+    "training": {"target": "\x1b]0;owned\x07", "iterations": 10**400, "seconds": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("training", [LIES["training"], None, 5, "long", [1]])
+def test_info_believes_no_field_of_a_rule_file(
+    training: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_rule(path, Rule(RuleSettings()), LIES | {"training": training})
+    assert main(["info", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["file"], told["bytes"]) == (str(path), path.stat().st_size)
+    assert (told["weights"], len(told["filters"])) == (1312, 4)
+    assert told["settings"]["channels"] == 8
+    assert {backend["name"] for backend in told["backends"]} == {"torch", "native", "cuda"}
+    assert told["training"] == training
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert r"  author: \x1b[2J\nweights: 9" in lines
+
+
+def test_odd_file_names_are_shown_by_their_escapes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/bl\xe4tt\x1b[2J.safetensors"))
+    assert main(["info", str(path)]) == 2
+    assert r"bl\udce4tt\x1b[2J.safetensors: No such file" in capsys.readouterr().err
+    save_rule(path, Rule(RuleSettings(4, 8)))
+    assert main(["info", str(path)]) == 0
+    assert r"bl\udce4tt\x1b[2J.safetensors: " in capsys.readouterr().out
 
 
 def test_eval_says_how_far_it_ran(

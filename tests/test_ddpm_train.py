@@ -150,6 +150,12 @@ def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> 
         train(chosen.override(learning_rate=0.5))
     with pytest.raises(InputError, match="use `overwrite` or `resume`"):
         train(chosen.override(resume=False))
+    moved = tmp_path / Path(chosen.data).name
+    shutil.copytree(chosen.data, moved)
+    train(chosen.override(data=str(moved)))
+    Image.effect_noise((SIDE, SIDE), 60).save(next(moved.rglob("*.png")))
+    with pytest.raises(InputError, match="is another picture than before"):
+        train(chosen.override(data=str(moved)))
 
 
 def test_a_search_for_a_rate_trains_nothing(tmp_path: Path) -> None:

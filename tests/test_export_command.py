@@ -39,6 +39,13 @@ def test_nothing_is_overwritten_unasked(rule: Path, tmp_path: Path, capsys) -> N
     assert out.read_text() != "mine"
 
 
+def test_a_grid_is_one_side_or_two_that_are_equal(rule: Path, tmp_path: Path) -> None:
+    for number, grid in enumerate(("64", "64x64")):
+        out = tmp_path / f"{number}.html"
+        assert main(["export", str(rule), "--out", str(out), "--grid", grid]) == 0
+        assert '"grid":{"width":64,"height":64}' in out.read_text()
+
+
 @pytest.mark.gl
 def test_shaders_are_measured(rule: Path, tmp_path: Path, capsys, gl) -> None:
     del gl
@@ -55,6 +62,8 @@ def test_shaders_are_measured(rule: Path, tmp_path: Path, capsys, gl) -> None:
         (["--to", "html", "--out", "none/a.html"], "no folder"),
         (["--to", "unity", "--out", "a"], "invalid choice 'unity'"),
         (["--out", "a.html", "--grid", "3"], "--grid 3: must be 8 to 4096"),
+        (["--out", "a.html", "--grid", "64x48"], "'64x48': must be N or NxN"),
+        (["--out", "a.html", "--grid", "x"], "'x': must be N or NxN"),
         (["--out", "a.html", "--steps-per-frame", "3"], "power of two"),
     ],
 )

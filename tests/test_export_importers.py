@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import zlib
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.export import plain
 from nca.export.hosts import TARGETS
+from nca.export.html import _kept_thumbnail
 from nca.export.importers import import_rules, read_published, read_snippet
 from nca.export.settings import ExportOptions, ImportSettings
 from nca.rule import LAPLACIAN, SOBEL_X, SOBEL_Y, Quantization
@@ -177,6 +179,10 @@ def test_a_mu_rule_is_its_formula(read, text):
         ({"layout": [3, 1]}, "shape and layout tell"),
         ({"scale": "1"}, "scale must be a number"),
         ({"scale": True}, "scale must be a number"),
+        ({"scale": 10**400}, "scale must be a number, not 1000"),
+        ({"scale": 1e308}, "scale must be a number, not 1e"),
+        ({"shape": [10**400, 8]}, "shape must be two whole numbers, not"),
+        ({"quant_scale_zero": [10**400, 0]}, "quant_scale_zero must be a number"),
         ({"quant_scale_zero": [0, 0]}, "range must be above 0"),
         ({"quant_scale_zero": 1}, "two numbers"),
         ({"data": 7}, "base64 PNG"),
@@ -191,6 +197,7 @@ def test_damaged_files_get_one_line(read, change, said):
     with pytest.raises(InputError, match=said) as caught:
         read(article(**change))
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_png_bomb_is_not_unpacked(read):
@@ -202,8 +209,12 @@ def test_a_png_bomb_is_not_unpacked(read):
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", side + side + b"\x08\x06\0\0\0")
     bomb += chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b"")
     data = "data:image/png;base64," + base64.b64encode(bomb).decode()
-    with pytest.raises(InputError, match=r"not a PNG that can be read|is a picture of"):
+    with pytest.raises(InputError, match="data is not a PNG that can be read"):
         read(article(data=data))
+    # In a rule file a thumbnail is left out, and grown.
+    assert _kept_thumbnail(data) is None
+    assert _kept_thumbnail(write_png((64, 64))) is not None
+    assert _kept_thumbnail(write_png((300, 300))) is None
 
 
 @pytest.mark.parametrize(
@@ -252,7 +263,32 @@ def test_other_shaders_get_one_line(text, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_mark_at_the_beginning_is_no_part_of_the_text(tmp_path, encoding):
+    (tmp_path / "a.json").write_text(json.dumps(article()), encoding=encoding)
+    (tmp_path / "b.glsl").write_text(SNIPPET, encoding=encoding)
+    assert list(read_published(tmp_path / "a.json")) == ["a", "b"]
+    assert list(read_published(tmp_path / "b.glsl")) == ["b"]
+
+
+def test_what_was_downloaded_instead_is_named(tmp_path):
+    (tmp_path / "a.json").write_text("version https://git-lfs.github.com/spec/v1")
+    (tmp_path / "b.glsl").write_text("<!DOCTYPE html>")
+    with pytest.raises(InputError, match="git lfs pull"):
+        read_published(tmp_path / "a.json")
+    with pytest.raises(InputError, match="HTML"):
+        read_published(tmp_path / "b.glsl")
+
+
+def test_a_weight_beyond_float32_is_refused(read):
+    with pytest.raises(InputError, match="published: w2 holds a number that is not finite"):
+        read(SNIPPET.replace(") / 500.0", ") * 1").replace("(vec4", "1e38 * (vec4"), ".glsl")
+
+
 def test_files_that_cannot_be_read_get_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(InputError, match="it is a pipe or a device"):
+        read_published(tmp_path / "pipe.json")
     with pytest.raises(InputError, match="cannot read"):
         read_published(tmp_path / "none.json")
     with pytest.raises(InputError, match="is a folder"):

@@ -32,6 +32,14 @@ def test_names_keep_what_they_can():
     assert comment(["one", ""]) == "// one\n//\n"
 
 
+def test_names_of_devices_of_windows_are_not_used():
+    names = ["CON", "nul", "Lpt1", "com¹", "CONIN$", "aux.", "rule-con", "console", "com10"]
+    assert file_names(names) == [
+        "rule-CON", "rule-nul", "rule-Lpt1", "rule-com1", "rule-CONIN", "rule-aux", "rule-con-2",
+        "console", "com10",
+    ]  # fmt: skip
+
+
 def test_helpers_are_kept_once():
     assert once("a" + HASH + "b" + HASH + "c") == "a" + HASH + "bc"
     assert once("nothing") == "nothing"

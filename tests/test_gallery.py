@@ -13,7 +13,7 @@ from nca.export.command import export_rules
 from nca.export.settings import ExportSettings
 from nca.gallery import gallery, gallery_figures, gallery_path
 from nca.pictures import PICTURES
-from nca.rulefile import load_rule
+from nca.rulefile import load_rule, save_rule
 from nca.unroll.simulate import simulate
 
 
@@ -25,6 +25,13 @@ def test_a_rule_of_the_gallery_is_of_a_bundled_picture_and_stable(name: str) -> 
     figures = gallery_figures(name)
     assert figures["verdict"] == "stable"
     assert figures["weights"] == file.rule.weight_count()
+
+
+@pytest.mark.parametrize("name", gallery())
+def test_a_rule_of_the_gallery_names_no_folder(name: str, tmp_path: Path) -> None:
+    file = load_rule(gallery_path(name))  # which leaves out folders
+    save_rule(tmp_path / "again", file.rule, file.info)
+    assert (tmp_path / "again").read_bytes() == gallery_path(name).read_bytes()
 
 
 @pytest.mark.parametrize("name", gallery())

@@ -154,7 +154,7 @@ def test_dense_kernel_is_the_first_layer() -> None:
         ({"padding": "mirror"}, "padding must be one of"),
         ({"update_rate": 0.0}, "update_rate must be above 0"),
         ({"update_rate": math.nan}, "not nan"),
-        ({"rgb_scale": math.inf}, "rgb_scale must be finite"),
+        ({"rgb_scale": math.inf}, "rgb_scale must be a finite number"),
         ({"seed_state": "ones"}, "seed_state"),
         ({"noise_level": -1.0}, "noise_level"),
         ({"hidden_clip": 0.0}, "hidden_clip"),
@@ -193,5 +193,5 @@ def test_settings_survive_a_trip_through_a_dictionary() -> None:
     ],
 )
 def test_settings_from_a_bad_dictionary_are_refused(data: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"chanels|type|whole number|padding"):
+    with pytest.raises(ValueError, match=r"chanels|type|number|padding"):
         RuleSettings.from_dict(data)

@@ -1,5 +1,8 @@
 import json
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from nca.errors import InputError
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings
-from nca.rulefile import load_rule, save_rule
+from nca.rulefile import MAX_HEADER, load_rule, save_rule
 
 
 @pytest.fixture
@@ -72,12 +75,28 @@ def test_every_setting_comes_back(tmp_path: Path) -> None:
         ({"settings": {"channels": 9}}, "w1 must have shape"),
         ({"settings": {"channels": 99999}}, "channels must be 4 to 64"),
         ({"settings": {"chanels": 8}}, "unknown setting 'chanels'"),
+        ({"version": "9" * 5000}, "its version is '999"),
+        ({"settings": {"rgb_scale": 10**400}}, "rgb_scale must be a finite number, not 1000"),
+        ({"settings": {"rgb_scale": 1e308}}, r"finite number, not 1e\+308"),
+        ({"settings": {"update_rate": True}}, "update_rate must be a finite number, not True"),
+        ({"settings": {"alive_threshold": -(10**400)}}, "alive_threshold must be a finite"),
+        ({"settings": {"noise_level": []}}, r"noise_level must be a finite number, not \[\]"),
+        ({"settings": {"padding": {}}}, "padding must be one of"),
+        ({"settings": {"quantization": {"state": {"range": 10**400, "zero": 0}}}}, "range must"),
+        ({"settings": {"quantization": {"state": {"range": 1, "zero": "0"}}}}, "zero must"),
+        (
+            {"settings": {"quantization": {"state": {"range": 1, "zero": 0, "levels": {}}}}},
+            "levels",
+        ),
+        ({"settings": {"a\x1b[2J": 1}}, r"unknown setting 'a\\x1b\[2J'"),
+        ({"version": "2.\x1b[2J"}, r"its version is 2\.\\x1b\[2J, this program reads 1"),
     ],
 )
 def test_a_wrong_header_is_refused(path: Path, change: dict[str, object], said: str) -> None:
     rewrite(path, json.dumps(header_of(path) | change))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as caught:
         load_rule(path)
+    assert len(str(caught.value)) < 500 + len(str(path))
 
 
 @pytest.mark.parametrize("header", ["", "[1]", "nan", "{", "[" * 100_000])
@@ -130,9 +149,109 @@ def test_no_garbage_ever_gives_a_traceback(tmp_path_factory: pytest.TempPathFact
         assert all(torch.isfinite(p).all() for p in loaded.parameters())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        '"gadget": ' + "9" * 5000,
+        '"gadget": ' + "[" * 100 + "]" * 100,
+        '"gadget": ' + "[" * 900 + "]" * 900,
+    ],
+)
+def test_free_fields_of_no_use_to_anybody_are_refused(path: Path, change: str) -> None:
+    rewrite(path, json.dumps(header_of(path))[:-1] + f", {change}}}")
+    with pytest.raises(InputError, match="not a usable rule file"):
+        load_rule(path)
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(path: Path) -> None:
+    rewrite(path, json.dumps(header_of(path) | {"gadget": "a" * MAX_HEADER}))
+    with pytest.raises(InputError, match=r"header has .* bytes, the most are 8,388,608"):
+        load_rule(path)
+    path.write_bytes(b"\xff" * 8 + bytes(100))
+    with pytest.raises(InputError, match="header too large"):
+        load_rule(path)
+
+
+def test_free_fields_can_be_written_again_whatever_they_are(path: Path, tmp_path: Path) -> None:
+    odd = ', "a": NaN, "b": [1e999, "\\ud800"], "c\\udcff": 1'
+    rewrite(path, json.dumps(header_of(path))[:-1] + odd + "}")
+    loaded = load_rule(path)
+    save_rule(tmp_path / "again", loaded.rule, loaded.info)
+    again = load_rule(tmp_path / "again").info
+    assert again == loaded.info
+    assert again == {"author": "somebody", "gadget": {"a": [1]}, "a": None, "b": [None, "?"],
+                     "c?": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("training", [None, 5, "long", [1]])
+def test_fields_of_another_kind_are_taken_for_missing(path: Path, training: object) -> None:
+    rewrite(path, json.dumps(header_of(path) | {"training": training, "author": training}))
+    file = load_rule(path)
+    assert file.training == {}
+    assert file.words("author") == (training if training == "long" else "")
+    assert file.words("license") == ""
+
+
+def test_no_folder_gets_into_a_rule_file_or_out_of_an_older_one(
+    path: Path, rule: Rule, tmp_path: Path
+) -> None:
+    info = {"training": {"settings": {"picture": "/home/anna/leaf.png", "out": Path("runs/anna")}}}
+    names = {"training": {"settings": {"picture": "leaf.png", "out": "anna"}}}
+    save_rule(tmp_path / "new", rule, info)
+    assert header_of(tmp_path / "new")["training"] == names["training"]
+    older = {"training": {"settings": {"picture": "/home/anna/leaf.png", "out": "/tmp/anna"}}}
+    rewrite(path, json.dumps(header_of(path) | older))
+    assert load_rule(path).training == names["training"]
+
+
+def test_a_file_that_is_cut_while_it_is_read_ends_no_process(path: Path, tmp_path: Path) -> None:
+    """A rule file that another process writes in place, as ``cp`` does, is read or refused."""
+    reader = """
+import sys, time
+from pathlib import Path
+from nca.errors import InputError
+from nca.rulefile import load_rule
+print("ready", flush=True)
+while Path(sys.argv[2]).exists():
+    try:
+        load_rule(Path(sys.argv[1]))
+    except InputError:
+        pass
+"""
+    going, good = tmp_path / "going", path.read_bytes()
+    going.touch()
+    command = [sys.executable, "-c", reader, str(path), str(going)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _ in range(5000):
+            path.write_bytes(good)
+        going.unlink()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
+        (b"<html>Not found</html>", "it is an HTML or XML page"),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_was_downloaded_instead_is_named(path: Path, data: bytes, said: str) -> None:
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=said):
+        load_rule(path)
+
+
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere: No such file"):
-        load_rule(tmp_path / "nowhere")
+    missing = tmp_path / "nowhere"
+    with pytest.raises(InputError) as caught:
+        load_rule(missing)
+    assert str(caught.value) == f"cannot read {missing}: No such file or directory"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="it is a pipe or a device"):
+        load_rule(tmp_path / "pipe")
     with pytest.raises(InputError, match="is a folder"):
         load_rule(tmp_path)
 

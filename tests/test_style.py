@@ -23,7 +23,7 @@ from nca.style.settings import (
 )
 from nca.style.train import RESULT, RESULTS, StyleTraining, stylize
 from nca.training.callback import Callback
-from nca.training.callbacks import load_checkpoint
+from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
 from tests.test_losses import stripes
 from tests.test_pretrained import VGG16, normalized, save_features, vgg
@@ -63,6 +63,8 @@ def test_all_results_are_there(settings: StyleSettings) -> None:
     assert names == set(RESULTS) - {"movie.gif", "movie.mp4"}
     assert set(styled.results) < set(RESULTS)
     assert styled.image.shape == (1, 3, 48, 64)
+    for path in settings.out.iterdir():
+        assert bytes(settings.out.parent) not in path.read_bytes(), path
     assert styled.iterations == 14
     row = loss_at_the_end(settings)
     assert {"loss", "style/bank1", "content/bank3", "smooth"} - set(row) <= {"content/bank3"}
@@ -144,6 +146,31 @@ def test_resume_refuses_other_settings(settings: StyleSettings) -> None:
         stylize(settings.override(resume=True, content_weight=3.0))
     with pytest.raises(InputError, match=r"`resume`: there is no checkpoint\.pt"):
         stylize(settings.override(resume=True, out=settings.out / "other"))
+
+
+def test_a_resume_goes_on_with_the_same_pictures(settings: StyleSettings, tmp_path: Path) -> None:
+    stylize(settings)
+    resume = settings.override(resume=True)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("content.png", "style.png"):
+        settings.content.with_name(name).rename(moved / name)
+    at_home = resume.override(content=moved / "content.png", styles=(moved / "style.png",))
+    stylize(at_home)
+    (moved / "style.png").write_bytes(settings.content.with_name("style2.png").read_bytes())
+    with pytest.raises(InputError, match=r"style\.png is another picture than before"):
+        stylize(at_home)
+
+
+def test_a_checkpoint_of_before_there_was_a_fingerprint_is_gone_on_with(
+    settings: StyleSettings,
+) -> None:
+    stylize(settings)
+    path = settings.out / "checkpoint.pt"
+    state = load_checkpoint(path)
+    del state["callbacks"]["SameTarget"]
+    save_checkpoint(path, state)
+    stylize(settings.override(resume=True))
 
 
 def lesson_loop(

@@ -345,6 +345,15 @@ def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> N
     assert looks(longer) == [18, 20, 22, 24, 26, 28, 30, 32, 32]
 
 
+def test_no_result_names_a_folder(settings: TrainSettings) -> None:
+    train(settings)
+    for path in settings.out.iterdir():
+        assert bytes(settings.out.parent) not in path.read_bytes(), path
+    told = load_rule(settings.out / "rule.safetensors").training["settings"]
+    assert told["picture"] == settings.picture.name
+    assert json.loads((settings.out / "settings.json").read_text()) == told
+
+
 def test_a_loss_that_is_no_number_does_not_take_the_rule_along(settings: TrainSettings) -> None:
     training = TextureTraining(settings, read_square(settings.picture, 32))
     settings.out.mkdir()

@@ -93,6 +93,29 @@ def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings
     assert "kept_from_iteration" in load_rule(unfinished).info["training"]
 
 
+@pytest.mark.parametrize("training", [None, 7, "kept_from_iteration", ["kept_from_iteration"]])
+def test_a_rule_without_data_of_its_training_is_not_done(
+    settings: TrainSettings, training: object
+) -> None:
+    (settings.out / "a").mkdir(parents=True)
+    save_rule(settings.out / "a" / "rule.safetensors", Rule(RuleSettings(4, 8)),
+              {"training": training})  # fmt: skip
+    sweep(settings, pretend)
+    assert [row["state"] for row in table(settings)] == ["done", "done"]
+
+
+def test_the_table_takes_only_numbers_from_rules(settings: TrainSettings) -> None:
+    (settings.out / "a").mkdir(parents=True)
+    training = {"kept_from_iteration": "=1", "iterations": "=1", "seconds": [],
+                "long_run_loss": True, "loss_at_10000_steps": 0.123456}  # fmt: skip
+    save_rule(settings.out / "a" / "rule.safetensors", Rule(RuleSettings(4, 8)),
+              {"training": training})  # fmt: skip
+    write_table(settings.out / "table.csv", plan([settings]), set())
+    row = table(settings)[0]
+    assert (row["state"], row["iterations"], row["seconds"]) == ("done", "", "")
+    assert (row["long_run_loss"], row["loss_at_10000_steps"]) == ("inf", "0.1235")
+
+
 def test_a_sweep_trains_rules(settings: TrainSettings) -> None:
     Image.effect_noise((40, 40), 60).save(settings.picture / "a.png")
     (settings.picture / "b.jpg").unlink()

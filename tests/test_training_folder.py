@@ -95,6 +95,66 @@ def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:
         check_resumable(replace(settings, learning_rate=0.2), ("iterations",))
 
 
+@dataclass(frozen=True)
+class Named:
+    out: Path
+    content: Path
+    styles: tuple[Path, ...] = ()
+    mask: Path | None = None
+    features: str = "builtin"
+    sizes: tuple[int, int] = (1, 2)
+
+
+def test_settings_are_kept_without_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "anna" / "run"
+    folder.mkdir(parents=True)
+    settings = Named(folder, Path("/home/anna/leaf.png"), (Path("anna/b.png"), Path("c.png")),
+                     features="/home/anna/net.safetensors")  # fmt: skip
+    write_settings(settings)
+    text = (folder / SETTINGS).read_text()
+    assert "anna" not in text
+    assert json.loads(text) == {
+        "out": "run", "content": "leaf.png", "styles": ["b.png", "c.png"], "mask": None,
+        "features": "net.safetensors", "sizes": [1, 2],
+    }  # fmt: skip
+    (folder / CHECKPOINT).touch()
+    moved = replace(settings, content=Path("elsewhere/leaf.png"), features="./net.safetensors")
+    check_resumable(moved, ("out",))
+    for change, said in (
+        ({"content": Path("/home/anna/bark.png")}, r"--content was leaf\.png, not bark\.png"),
+        ({"styles": ()}, r"--styles was \['b\.png', 'c\.png'\], not \[\]"),
+        ({"mask": Path("m.png")}, r"--mask was None, not m\.png"),
+        ({"features": "vgg16"}, r"--features was net\.safetensors, not vgg16"),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_resumable(replace(settings, **change), ("out",))
+
+
+def test_older_settings_with_whole_paths_are_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).touch()
+    settings = Named(tmp_path, Path("pictures/leaf.png"), (Path("/a/b.png"), Path("c.png")),
+                     Path("m.png"), "/home/anna/net.safetensors")  # fmt: skip
+    older = {
+        "out": "runs/x", "content": "pictures/leaf.png", "styles": ["/a/b.png", "d/c.png"],
+        "mask": "/m.png", "features": "/home/anna/net.safetensors", "sizes": [1, 2],
+    }  # fmt: skip
+    (tmp_path / SETTINGS).write_text(json.dumps(older))
+    check_resumable(settings, ("out",))
+    (tmp_path / SETTINGS).write_text(json.dumps(older | {"styles": ["/a/b.png", "d/c.png", "e"]}))
+    with pytest.raises(InputError, match="--styles was"):
+        check_resumable(settings, ("out",))
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "5", "null", "", "[" * 5000, '{"sizes": ' + "[" * 200 + "]" * 200 + "}"]
+)
+def test_settings_that_are_none_get_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / CHECKPOINT).touch()
+    (tmp_path / SETTINGS).write_text(text)
+    with pytest.raises(InputError, match=r"--resume: .*settings\.json cannot be read"):
+        check_resumable(Named(tmp_path, Path("a")), ())
+
+
 def test_a_folder_is_begun_by_the_first_process_or_gone_on_with(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "run")
     assert open_folder(settings, RESULTS, ("iterations",), rank=1) is None

@@ -7,11 +7,10 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
-from nca.rulefile import load_rule
+from nca.rulefile import load_rule, rule_name
 from nca.viewer import player as player_module
 from nca.viewer.display import Look
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
-from nca.viewer.rule_files import rule_name
 from nca.viewer.screen_recording import FPS
 from nca.viewer.simulation import ERASE, NOISE
 from nca.viewer.state_file import load_state, save_state

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nca.errors import InputError
 from nca.rule import Rule
-from nca.rulefile import load_rule
+from nca.rulefile import load_rule, rule_name
 from nca.viewer.rates import Clock
 from nca.viewer.watch import Watcher
 
@@ -19,11 +19,6 @@ class NamedRule:
 
     name: str
     rule: Rule | None
-
-
-def rule_name(path: Path) -> str:
-    """Name of a rule file; where it is a plain ``rule.safetensors``, that of its folder."""
-    return path.parent.name or path.stem if path.stem == "rule" else path.stem
 
 
 def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:

@@ -17,9 +17,10 @@ from nca.ddpm.settings import TrainSettings, ddpm_settings
 from nca.ddpm.targets import Target, build_target
 from nca.ddpm.unet import build_unet
 from nca.errors import InputError
+from nca.options import flatten
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA, load_checkpoint
-from nca.training.folder import CHECKPOINT, as_json
+from nca.training.folder import CHECKPOINT
 from nca.training.learner import checked_count
 
 LARGEST_SIDE = 8192  # pixels
@@ -120,7 +121,8 @@ class About(Callback):
     """Puts settings and facts into the checkpoint, so that it can be read without anything else."""
 
     def __init__(self, settings: TrainSettings, facts: Facts) -> None:
-        self.state = {"settings": as_json(settings), "facts": json.dumps(asdict(facts))}
+        own = json.dumps(flatten(settings), default=str)  # with the path of the pictures, for FID
+        self.state = {"settings": own, "facts": json.dumps(asdict(facts))}
 
     def state_dict(self) -> dict[str, str]:
         """Both, as JSON."""

@@ -50,6 +50,7 @@ from nca.training.learner import Learner
 from nca.training.movie import write_movie
 from nca.training.objective import Supervised
 from nca.training.rate_search import find_rate
+from nca.training.same_target import SameTarget
 
 RESULTS = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.png",
            "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png",
@@ -178,6 +179,8 @@ class DDPMTraining:
         ]
         if type(engine).__name__ != "Accelerate":  # which has its own devices
             callbacks.append(Device())
+        if Path(settings.data).is_dir():
+            callbacks.append(SameTarget(settings.data, pictures.images))
         if isinstance(times, ByLoss):
             callbacks.append(times)
         self.learner = Learner(

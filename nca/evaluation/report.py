@@ -22,6 +22,7 @@ from nca.files import write_text
 from nca.images import read_texture
 from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
+from nca.text import encodable
 
 Figures = dict[str, Any]
 
@@ -135,8 +136,7 @@ def _load(path: Path, noise: float | None) -> RuleFile:
 
 def _training_settings(file: RuleFile) -> dict[str, Any]:
     """What ``nca train`` tells in the file; nothing if another program made it."""
-    training = file.info.get("training")
-    settings = training.get("settings") if isinstance(training, dict) else None
+    settings = file.training.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
@@ -153,12 +153,11 @@ def is_torus(file: RuleFile) -> bool:
 
 def _names(paths: list[Path]) -> list[str]:
     """Short names that differ: a rule is often called ``rule``, and its folder tells more."""
-    stems = [path.stem for path in paths]
+    stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
-    longer = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
-    names = longer if len(set(longer)) == len(longer) else [str(path) for path in paths]
-    return names if len(set(names)) == len(names) else [names[0], f"{names[1]} (peer)"]
+    longer = [encodable(f"{path.resolve().parent.name}/{path.stem}") for path in paths]
+    return longer if len(set(longer)) == len(longer) else [longer[0], f"{longer[1]} (peer)"]
 
 
 def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:

@@ -40,6 +40,7 @@ from nca.training.folder import (
     write_settings,
 )
 from nca.training.learner import Learner
+from nca.training.same_target import SameTarget
 
 RESULT = "result.png"
 MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
@@ -128,6 +129,7 @@ class StyleTraining:
             device,
             self.scales,
             NaNGuard(),
+            _same_pictures(settings),
             metrics,
             Progress(quiet=settings.run.quiet),
             Plot(metrics, settings.out / "loss.png", settings.content.name),
@@ -268,6 +270,13 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> P
         for path, style in zip(settings.masks.style_masks, styles, strict=False)
     ]
     return Pictures(content, styles, image, regions, masks)
+
+
+def _same_pictures(settings: StyleSettings) -> SameTarget:
+    masks = (*settings.masks.content_masks, *settings.masks.style_masks)
+    image = () if settings.pixels.image is None else (settings.pixels.image,)
+    paths = (settings.content, *settings.styles, *image, *masks)
+    return SameTarget(" or ".join(map(str, paths)), *paths)
 
 
 def _optimizer(settings: OptimizerSettings, model: ImageModel) -> torch.optim.Optimizer:

@@ -22,6 +22,7 @@ from nca.console import prepare_console, say
 from nca.errors import INTERRUPTED, WRONG_USE, FailedError, InputError, exit_code
 from nca.files import remove_temporary, write_text
 from nca.picture_files import pictures_in
+from nca.rule import is_float32
 from nca.rulefile import RuleFile, load_rule
 from nca.signals import raise_on_termination
 from nca.texture.settings import TrainSettings
@@ -31,8 +32,8 @@ from nca.training.unwritten import Unwritten
 from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
-COLUMNS = ("picture", "preset", "state", "weights", "iterations", "seconds", "long_run_loss",
-           "loss_at_10000_steps", "rule")  # fmt: skip
+COUNTS, LOSSES = ("iterations", "seconds"), ("long_run_loss", "loss_at_10000_steps")
+COLUMNS = ("picture", "preset", "state", "weights", *COUNTS, *LOSSES, "rule")
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,8 @@ class Run:
         if not self.rule.exists():
             return None
         file = load_rule(self.rule)
-        training = file.info.get("training")
         # What the end of a training adds to what its course has written.
-        return file if isinstance(training, dict) and "kept_from_iteration" in training else None
+        return file if "kept_from_iteration" in file.training else None
 
 
 def sweep(
@@ -199,13 +199,11 @@ def _line(run: Run, failed: bool) -> dict[str, object]:
     file = None if failed else run.result()
     if file is None:
         return line
-    training = file.info["training"]
-    losses = {name: training.get(name) for name in ("long_run_loss", "loss_at_10000_steps")}
+    numbers = {name: x for name, x in file.training.items() if is_float32(x)}
     return line | {
         "state": "done",
         "weights": file.rule.weight_count(),
-        "iterations": training.get("iterations"),
-        "seconds": training.get("seconds"),
-        **{n: round(x, 4) if isinstance(x, float) else math.inf for n, x in losses.items()},
+        **{name: numbers.get(name, "") for name in COUNTS},
+        **{name: round(numbers.get(name, math.inf), 4) for name in LOSSES},
         "rule": str(run.rule),
     }

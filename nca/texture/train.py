@@ -1,7 +1,6 @@
 """Train a rule on a picture: everything between the settings and the results."""
 
 import hashlib
-import json
 import math
 import platform
 import sys
@@ -19,7 +18,6 @@ from nca.images import contact_sheet, to_image, write_image
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Candidate, KeepBest
 from nca.texture.callbacks.keep_pool import KeepPool
-from nca.texture.callbacks.same_target import SameTarget
 from nca.texture.callbacks.stability import Stabilizer
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.objective import Grow
@@ -45,11 +43,12 @@ from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, pr
 from nca.training.folder import (
     CHECKPOINT,
     SETTINGS,
-    as_json,
     open_folder,
     write_settings,
 )
 from nca.training.learner import Learner
+from nca.training.recorded import recorded
+from nca.training.same_target import SameTarget
 from nca.unroll.threads import torch_threads
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ class TextureTraining:
             self.stabilizer,
             self.ema,
             KeepPool(task.pool),
-            SameTarget(settings.picture, target),
+            SameTarget(str(settings.picture), target),
             self.metrics,
             self.best,
             Progress(quiet=settings.run.quiet),
@@ -258,7 +257,7 @@ class TextureTraining:
     def _report(self, kept: Candidate) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
         return {
-            "settings": json.loads(as_json(settings)),
+            "settings": recorded(settings),
             "target": settings.picture.name,
             "target_sha256": self.picture_sha256,
             "iterations": learner.iteration,

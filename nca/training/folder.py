@@ -8,8 +8,8 @@ from typing import Any
 
 from nca.errors import InputError
 from nca.files import remove_temporary, write_text
-from nca.options import flatten
 from nca.training.callbacks.checkpoint import load_checkpoint
+from nca.training.recorded import changes, recorded
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
 
@@ -89,21 +89,15 @@ def check_resumable(settings: Any, limits: Sequence[str]) -> None:
     path = folder / SETTINGS
     try:
         before = json.loads(path.read_text())
+        if not isinstance(before, dict):
+            raise ValueError("it holds no settings")
+        changed = [change for change in changes(before, settings) if change[0] not in limits]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"`resume`: {path} cannot be read: {error}") from error
-    if not isinstance(before, dict):
-        raise InputError(f"`resume`: {path} is not as it was written: it holds no settings")
-    for name, value in json.loads(as_json(settings)).items():
-        was = before.get(name, value)
-        if name not in limits and was != value:
-            raise InputError(f"`resume`: `{name}` was {was}, not {value}; it cannot change")
+    for name, was, now in changed:
+        raise InputError(f"`resume`: `{name}` was {was}, not {now}; it cannot change")
 
 
 def write_settings(settings: Any) -> None:
-    """Write the settings as JSON into their folder."""
-    write_text(settings.out / SETTINGS, as_json(settings))
-
-
-def as_json(settings: Any) -> str:
-    """Settings as JSON."""
-    return json.dumps(flatten(settings), default=str, indent=1)
+    """Write the settings as JSON into their folder; of other files, only the names."""
+    write_text(settings.out / SETTINGS, json.dumps(recorded(settings), indent=1))

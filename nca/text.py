@@ -1,0 +1,55 @@
+"""Text out of files: made harmless to show, and rid of what its maker did not mean to hand on."""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+LONGEST_SHOWN = 200
+LONGEST_PATH = 4096  # of Linux; what is longer is something else
+DEEPEST = 64
+# From a root, a drive, a home or a folder above. Base64 of a JPEG begins with a slash, too.
+FROM_A_FOLDER = re.compile(r"(?!/9j/)(file:|[A-Za-z]:[/\\]|~[\w.-]*[/\\]|\.{0,2}[/\\])[^\n]*")
+
+
+def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
+    """One line that a terminal shows as it is: other characters appear as their escapes."""
+    text = str(words)
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
+    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+def shareable(data: object, depth: int = DEEPEST) -> Any:
+    """Plain JSON data that may be handed on: of files their names, not where they are.
+
+    Numbers that are not finite become None, halves of surrogate pairs question marks: JSON and
+    UTF-8 have no place for them.
+
+    Raises:
+        ValueError: it is nested too deeply.
+    """
+    if depth == 0:
+        raise ValueError(f"nested more than {DEEPEST} times")
+    if isinstance(data, PurePath):
+        return encodable(base_name(str(data)))
+    if isinstance(data, str):
+        in_folder = len(data) <= LONGEST_PATH and FROM_A_FOLDER.fullmatch(data)
+        return encodable(base_name(data) if in_folder else data)
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {encodable(str(k)): shareable(value, depth - 1) for k, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [shareable(value, depth - 1) for value in data]
+    return data
+
+
+def base_name(path: str) -> str:
+    """Last part of a path of any system."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def encodable(text: str) -> str:
+    """Text with question marks for what UTF-8 cannot hold, as in file names of other encodings."""
+    return text.encode("utf-8", "replace").decode()

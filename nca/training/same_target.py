@@ -1,0 +1,40 @@
+"""A resume goes on with the pictures that it began with, wherever their files are by now."""
+
+import hashlib
+from pathlib import Path
+
+from torch import Tensor
+
+from nca.training.callback import Callback
+
+
+class SameTarget(Callback):
+    """Put the fingerprint of pictures into the checkpoint; refuse to go on with others.
+
+    Args:
+        name: of the pictures, for the words of a refusal.
+        parts: their values, of any shape, or their files.
+
+    Raises:
+        ValueError: (when a state is loaded) it is that of other pictures.
+        OSError: a file cannot be read.
+    """
+
+    def __init__(self, name: str, *parts: Tensor | Path) -> None:
+        self.name = name
+        digest = hashlib.sha256()
+        for part in parts:
+            if isinstance(part, Path):
+                digest.update(part.read_bytes())
+            else:
+                digest.update(part.contiguous().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    def state_dict(self) -> dict[str, str]:
+        """The fingerprint."""
+        return {"fingerprint": self.fingerprint}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """See above."""
+        if state["fingerprint"] != self.fingerprint:
+            raise ValueError(f"{self.name} is another picture than before")
