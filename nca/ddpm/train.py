@@ -1,6 +1,7 @@
 """Train a diffusion model: everything between the settings and the results."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from nca.ddpm.sampling import draw, noise_levels
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.images import write_image
+from nca.threads import torch_threads
 from nca.training import callbacks as core
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -36,6 +38,7 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
+    Threads,
     warm_up_then_cosine,
 )
 from nca.training.engine import Autocast, Engine, launched, process_count
@@ -97,9 +100,10 @@ def train(settings: TrainSettings) -> Trained:
         InputError: the pictures, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    pictures = read_pictures(settings.data, settings.size)
-    engine = _engine(settings)
-    training = DDPMTraining(settings, pictures, engine)
+    with threads_of(settings):
+        pictures = read_pictures(settings.data, settings.size)
+        engine = _engine(settings)
+        training = DDPMTraining(settings, pictures, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if state is not None:
@@ -109,7 +113,13 @@ def train(settings: TrainSettings) -> Trained:
     training.fit()
     if engine.rank > 0:
         sys.exit()
-    return training.finish()
+    with threads_of(settings):
+        return training.finish()
+
+
+def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
+    """As many threads as are fastest; by iterations all, as the bits depend on the number."""
+    return torch_threads() if settings.iterations is None else nullcontext()
 
 
 class DDPMTraining:
@@ -177,6 +187,8 @@ class DDPMTraining:
         ]
         if type(engine).__name__ != "Accelerate":  # which has its own devices
             callbacks.append(Device())
+        if settings.iterations is None:
+            callbacks.append(Threads())
         if isinstance(times, ByLoss):
             callbacks.append(times)
         self.learner = Learner(

@@ -19,6 +19,7 @@ from nca.style.objective import Stylize
 from nca.style.photos import Profile, convert, read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
 from nca.style.settings import Movie, StyleSettings
+from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -29,6 +30,7 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
+    Threads,
 )
 from nca.training.callbacks import Pictures as Stages
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
@@ -82,7 +84,8 @@ def stylize(settings: StyleSettings) -> Styled:
         InputError: a picture, the folder or a setting is not usable.
         KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
     """
-    training = StyleTraining(settings)  # first: nothing is cleared for pictures that cannot be read
+    with torch_threads():  # first: nothing is cleared for pictures that cannot be read
+        training = StyleTraining(settings)
     state = open_folder(settings, RESULTS, LIMITS)
     if state is not None:
         training.learner.load_state_dict(state)
@@ -120,6 +123,7 @@ class StyleTraining:
         metrics = Metrics(settings.out, every=10)
         callbacks: list[Callback] = [
             device,
+            Threads(generator),
             self.scales,
             NaNGuard(),
             metrics,

@@ -72,7 +72,6 @@ class Several(Task):
         self.rule = starting_rule(settings, own, generator)
         self.pool = SeveralPool(self.rule, settings, generator, len(target), engine)
         self.texture_losses = [texture_loss_of(settings, one, generator) for one in target]
-        self.texture_loss = self.texture_losses[0]
         self.objective = GrowSeveral(self.rule, self.texture_losses, settings)
 
     @staticmethod

@@ -25,9 +25,9 @@ from nca.files import write_atomically
 from nca.rulefile import RuleFile, load_rule
 from nca.texture.settings import KINDS, PRESETS, TrainSettings
 from nca.texture.train import RULE, train
+from nca.threads import usable_cpus
 from nca.training.callbacks import Progress
 from nca.training.folder import CHECKPOINT
-from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
 COLUMNS = ("picture", "preset", "state", "weights", "iterations", "seconds", "long_run_loss",

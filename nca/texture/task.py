@@ -39,7 +39,6 @@ class Task(ABC):
         target: as :meth:`read` gave it, or as the rule should show it.
         pool: what the batches are drawn from.
         objective: what is predicted and lost.
-        texture_loss: the dear part of the loss, if there is one.
         looks_like: what the pictures for a person are, by the name of their file.
     """
 
@@ -47,7 +46,6 @@ class Task(ABC):
     target: Tensor
     pool: Pool
     objective: Objective
-    texture_loss: TextureLoss | None = None
     looks_like: ClassVar[dict[str, str]]
 
     @staticmethod
@@ -110,12 +108,10 @@ class Synthesis(Task):
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """See :class:`Task`."""
-        assert self.texture_loss is not None
         return [texture_run(rule, self.texture_loss, self.settings.last_grid, seeds)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
         """See :class:`Task`."""
-        assert self.texture_loss is not None
         return loss_by_state(rule, self.texture_loss, self.settings.last_grid, seed)
 
     def show(self, folder: Path, rule: Rule) -> Image.Image:

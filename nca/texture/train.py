@@ -6,6 +6,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from nca.texture.stability import Stabilizer
 from nca.texture.start import with_sizes_of_parent
 from nca.texture.task import FILM, PREVIEW, device_of
 from nca.texture.tasks import task_of
+from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -38,6 +40,7 @@ from nca.training.callbacks import (
     NormalizeGradients,
     Progress,
     Schedule,
+    Threads,
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
@@ -50,7 +53,6 @@ from nca.training.folder import (
     write_settings,
 )
 from nca.training.learner import Learner
-from nca.unroll.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,9 +108,10 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     settings = with_sizes_of_parent(settings)
-    target = task_of(settings).read(settings)
-    engine = _engine(settings)
-    training = TextureTraining(settings, target, engine)
+    with threads_of(settings):
+        target = task_of(settings).read(settings)
+        engine = _engine(settings)
+        training = TextureTraining(settings, target, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if show is not None and engine.rank == 0:
@@ -118,7 +121,13 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     training.fit()
     if engine.rank > 0:
         sys.exit()
-    return training.finish()
+    with torch_threads():
+        return training.finish()
+
+
+def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
+    """As many threads as are fastest; one by iterations, as the bits depend on the number."""
+    return torch_threads() if settings.iterations is None else torch_threads(None)
 
 
 FRESH_SEEDS = 100  # beyond those by which the rule was chosen
@@ -159,6 +168,7 @@ class TextureTraining:
         self.best = KeepBest(self.ema, long_runs, settings.seed)
         callbacks: list[Callback] = [
             Device(device),
+            Threads(generator),
             schedule,
             NormalizeGradients(),
             self.stabilizer,
@@ -191,29 +201,11 @@ class TextureTraining:
         if self.learner.engine.rank == 0:
             write_settings(self.settings)
         iterations = self.settings.iterations
-        # A run by iterations does not try: its bits must repeat, and they depend on the number.
-        with torch_threads(self._loss_once() if iterations is None else None):
-            if iterations is not None:
+        if iterations is None:
+            self.learner.fit(minutes=self.settings.minutes)
+        else:
+            with torch_threads(None):
                 self.learner.fit(iterations=iterations)
-            else:
-                self.learner.fit(minutes=self.settings.minutes)
-
-    def _loss_once(self) -> Callable[[], object] | None:
-        """The loss as a trial of threads: on a busy machine two are far slower than one."""
-        texture_loss, generator = self.task.texture_loss, self.task.pool.generator
-        if texture_loss is None:
-            return None
-
-        def run() -> None:
-            # The generator is left as it was: one process may try more often than another.
-            before = generator.get_state()
-            size = self.settings.size
-            images = torch.rand(self.settings.batch_size, 3, size, size, requires_grad=True)
-            losses = torch.stack(list(texture_loss(images).values()))
-            torch.autograd.grad(losses.sum(), images)
-            generator.set_state(before)
-
-        return run
 
     def _targets(self, _: Learner) -> Image.Image:
         return contact_sheet(self.task.targets(), ground=None)

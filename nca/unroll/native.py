@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.rule import Padding, Quantization, Rule
+from nca.threads import ThreadCount
 from nca.unroll.compiler import load_library
-from nca.unroll.threads import ThreadCount
 
 KERNELS = Path(__file__).parent / "kernels"
 PADDINGS = ("circular", "zeros", "reflect", "replicate")  # in the order of the C++ enum
