@@ -26,12 +26,17 @@ ENVIRONMENT = {
 
 def run_apart(module: str, rounds: int) -> Report:
     """Run a module of this package whose ``main`` is :func:`measure_here`; give its report."""
-    path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "report.json"
         command = [sys.executable, "-m", f"nca.benchmarks.{module}", str(rounds), str(result)]
-        subprocess.run(command, env=os.environ | ENVIRONMENT | {"PYTHONPATH": path}, check=True)
+        subprocess.run(command, env=environment(**ENVIRONMENT), check=True)
         return Report.from_dict(json.loads(result.read_text()))
+
+
+def environment(**more: str) -> dict[str, str]:
+    """That of this process, in which a module of this package is found, and more."""
+    path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path} | more
 
 
 def measure_here(measure: Callable[[int], Report]) -> None:

@@ -21,7 +21,7 @@ from nca.ddpm.fid import Figures, Judge
 from nca.ddpm.run import load_run
 from nca.ddpm.settings import FidSettings, SamplerName
 from nca.files import write_atomically
-from nca.unroll.threads import torch_threads
+from nca.threads import torch_threads
 
 FAST, SLOW = "dpmpp, 20 steps", "ddpm, 1,000 steps"
 SAMPLERS: dict[str, tuple[SamplerName, int]] = {FAST: ("dpmpp", 20), SLOW: ("ddpm", 1000)}

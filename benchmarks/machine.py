@@ -45,10 +45,10 @@ def _cpu_name() -> str:
 
 def _compiler_version() -> str:
     try:
-        path = find_compiler().path
+        command = find_compiler().command
     except CompileError as error:
         return str(error)
-    shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
     return shown.stdout.partition("\n")[0]
 
 
@@ -61,7 +61,9 @@ class Peak:
 
     def __init__(self) -> None:
         source = Path(__file__).parent / "peak.cpp"
-        self.library = load_library(source, {}, ("-I", str(KERNELS)))
+        self.library = load_library(
+            source, {}, ("-I", str(KERNELS)), ("peak_operations", "peak_float32")
+        )
         self.library.peak_operations.argtypes = [ctypes.c_int64] * 2
         self.library.peak_operations.restype = ctypes.c_int64
 

@@ -93,7 +93,8 @@ class Report:
     def table(self) -> str:
         """Everything, for a person."""
         lines = [f"{key}: {value}" for key, value in self.machine.items()]
-        lines += ["", "Against float64, before anything is timed:"]
+        if self.parity:
+            lines += ["", "Against float64, before anything is timed:"]
         lines += [
             f"  {p.name:24} {p.measure:32} {p.value:.2e}  (limit {p.limit:g}) "
             f"{'ok' if p.met else 'FAILED: not timed'}"

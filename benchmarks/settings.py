@@ -72,6 +72,24 @@ class BenchViewSettings:
 
 
 @dataclass(frozen=True)
+class BenchLoadSettings:
+    """Measure how fast a training is beside 0, 1 and 2 busy programs, against one thread there.
+
+    The trainings start before the programs and take turns on two CPUs; a ratio of iterations per
+    second is taken within a round.
+    """
+
+    rounds: int = 5
+    """How many turns every training has beside each number of programs."""
+    json: Path | None = None
+    """Write all figures to this file."""
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range before any work starts."""
+        _check_rounds(self.rounds)
+
+
+@dataclass(frozen=True)
 class BenchStyleSettings:
     """Measure how fast style transfer is here, as ratios against the lesson's loop.
 

@@ -23,6 +23,7 @@ import nca
 from nca.benchmarks.settings import (
     BenchCoreSettings,
     BenchDDPMSettings,
+    BenchLoadSettings,
     BenchStyleSettings,
     BenchTrainSettings,
     BenchViewSettings,
@@ -284,6 +285,7 @@ COMMANDS = {
     "bench train": Command(BenchTrainSettings, run_bench("train")),
     "bench style": Command(BenchStyleSettings, run_bench("style")),
     "bench ddpm": Command(BenchDDPMSettings, run_bench("ddpm")),
+    "bench load": Command(BenchLoadSettings, run_bench("load")),
     "bench core": Command(BenchCoreSettings, run_bench("core")),
     "bench view": Command(BenchViewSettings, run_bench("view")),
 }

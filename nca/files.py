@@ -18,10 +18,15 @@ RANDOM_PART = "?" * 8  # of the names that mkstemp makes
 AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file through a temporary one beside it, synced and renamed.
 
     A reader (or a crash at any moment) sees the old file or the new one, never a part.
+
+    Args:
+        path: the file.
+        data: all of it.
+        private: only this user can read and write it.
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
@@ -39,9 +44,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a result is as readable as any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
+        if not private:
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import moderngl
 import pytest
+import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from nca.export.html import PageSettings, export_html
@@ -129,3 +130,12 @@ def still_page(
         return page
 
     return open_
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For results whose bits repeat: more threads add in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -19,7 +19,7 @@ from nca.benchmarks.ours import OurIteration, frozen_loss, to_rule
 from nca.benchmarks.peers import PEERS, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
-from nca.benchmarks.settings import BenchTrainSettings, BenchViewSettings
+from nca.benchmarks.settings import BenchLoadSettings, BenchTrainSettings, BenchViewSettings
 from nca.benchmarks.timing import Spread, interleave, ratios, spread
 from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
@@ -92,6 +92,8 @@ def test_settings_refuse_what_cannot_be() -> None:
         BenchTrainSettings(rounds=2)
     with pytest.raises(InputError, match="--rounds 2: must be 3"):
         BenchViewSettings(rounds=2)
+    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+        BenchLoadSettings(rounds=2)
     with pytest.raises(InputError, match=r"--plot speed\.txt: must end in"):
         BenchTrainSettings(plot=Path("speed.txt"))
 
@@ -244,6 +246,23 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     assert "mean nothing" in data["machine"]["sizes"]
     assert plot.stat().st_size > 5000
     assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])
+
+
+@pytest.mark.slow
+def test_trainings_take_turns_beside_busy_programs(tmp_path: Path) -> None:
+    out = tmp_path / "load.json"
+    command = [sys.executable, "-m", "nca", "bench", "load", "--rounds", "3", "--json", str(out)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        env=os.environ | {"NCA_BENCH_SMALL": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())["rows"]
+    names = {f"{kind}_{loops}" for kind in ("load", "spinning") for loops in (0, 1, 2)}
+    assert {row["name"] for row in rows} == names | {"load_0_over_spinning"}
+    assert all(row["ratio"] > 0 for row in rows)
+    assert all(name in done.stdout for name in names)
+    assert "float64" not in done.stdout
 
 
 @pytest.mark.gl

@@ -112,6 +112,7 @@ class StopAt(Callback):
             learner.stop()
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("stop", [3, 8, 11])
 @pytest.mark.parametrize(
     "change",

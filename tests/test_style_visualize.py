@@ -22,6 +22,7 @@ def settings(tmp_path: Path) -> VisualizeSettings:
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_channel_gets_more_excited(settings: VisualizeSettings) -> None:
     result = visualize(settings)
     lines = (settings.out / "metrics.jsonl").read_text().splitlines()

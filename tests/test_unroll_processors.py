@@ -48,7 +48,8 @@ CASES = {
 
 def build(processor: Processor, case: Case, folder: Path) -> Path:
     """Compile the program; skip by name where there is no compiler for the processor."""
-    compiler = shutil.which(processor.compiler) if processor.compiler else find_compiler().path
+    own = find_compiler().command[0]
+    compiler = shutil.which(processor.compiler) if processor.compiler else own
     if compiler is None:
         pytest.skip(f"no {processor.compiler} here")
     rule = case.rule

@@ -1,6 +1,5 @@
 """The pictures a diffusion model learns from: IDX files, folders, or drawn by code."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from nca.cache import cache_folder
 from nca.ddpm.glyphs import draw_glyphs
 from nca.ddpm.idx import PUBLISHED, fetch, read_idx_folder
 from nca.errors import InputError
@@ -69,9 +69,9 @@ def read_pictures(data: str, size: int | None = None) -> Pictures:
         images, labels, names = draw_glyphs(size or FOLDER_SIZE)
         return Pictures(images, labels, names)
     if data in PUBLISHED:
-        folder = _cache() / data
-        fetch(PUBLISHED[data], folder)
-        return _from_idx(folder, size, PUBLISHED[data].names)
+        with cache_folder() as cache:
+            fetch(PUBLISHED[data], cache / data)
+            return _from_idx(cache / data, size, PUBLISHED[data].names)
     folder = Path(data)
     if not folder.is_dir():
         raise InputError(f"`data` {data}: must be builtin, fashion, mnist, or a folder")
@@ -80,11 +80,6 @@ def read_pictures(data: str, size: int | None = None) -> Pictures:
     if len(pictures) < LEAST:
         raise InputError(f"`data` {data}: has {len(pictures)} pictures; {LEAST} are the least")
     return pictures
-
-
-def _cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (folder if folder.is_absolute() else Path.home() / ".cache") / "nca"
 
 
 def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pictures:

@@ -26,7 +26,7 @@ from nca.ddpm.settings import FidSettings, SamplerName, SampleSettings
 from nca.errors import InputError
 from nca.files import write_atomically
 from nca.losses.pretrained import Pretrained
-from nca.unroll.threads import torch_threads
+from nca.threads import torch_threads
 
 COMPARABLE = 2048  # fewer pictures, and FID mostly measures their number
 SEEDS = 1_000_000  # between the first seeds of two repeats

@@ -22,9 +22,9 @@ from nca.ddpm.sampling import batched, draw, noise_levels
 from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
+from nca.threads import torch_threads
 from nca.training.folder import make_folder
 from nca.training.movie import write_movie
-from nca.unroll.threads import torch_threads
 
 MOVIES = (".webp", ".gif", ".apng", ".mp4")
 

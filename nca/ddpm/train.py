@@ -1,6 +1,7 @@
 """Train a diffusion model: everything between the settings and the results."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from nca.ddpm.sampling import draw, noise_levels
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.images import write_image
+from nca.threads import torch_threads
 from nca.training import callbacks as core
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -36,6 +38,7 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
+    Threads,
     warm_up_then_cosine,
 )
 from nca.training.engine import Autocast, Engine, launched, process_count
@@ -99,9 +102,10 @@ def train(settings: TrainSettings) -> Trained:
         FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    pictures = read_pictures(settings.data, settings.pictures.size)
-    engine = _engine(settings)
-    training = DDPMTraining(settings, pictures, engine)
+    with threads_of(settings):
+        pictures = read_pictures(settings.data, settings.pictures.size)
+        engine = _engine(settings)
+        training = DDPMTraining(settings, pictures, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if state is not None:
@@ -111,7 +115,13 @@ def train(settings: TrainSettings) -> Trained:
     training.fit()
     if engine.rank > 0:
         sys.exit()
-    return training.finish()
+    with threads_of(settings):
+        return training.finish()
+
+
+def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
+    """As many threads as are fastest; by iterations all, as the bits depend on the number."""
+    return torch_threads() if settings.limits.iterations is None else nullcontext()
 
 
 class DDPMTraining:
@@ -181,6 +191,8 @@ class DDPMTraining:
             callbacks.append(Device())
         if Path(settings.data).is_dir():
             callbacks.append(SameTarget(settings.data, pictures.images))
+        if settings.limits.iterations is None:
+            callbacks.append(Threads())
         if isinstance(times, ByLoss):
             callbacks.append(times)
         self.learner = Learner(

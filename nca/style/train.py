@@ -20,6 +20,7 @@ from nca.style.objective import Stylize
 from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
 from nca.style.settings import Movie, OptimizerSettings, StyleSettings
+from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -30,6 +31,7 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
+    Threads,
 )
 from nca.training.callbacks import Pictures as Stages
 from nca.training.engine import Autocast, Engine, bfloat16_is_fast
@@ -85,7 +87,8 @@ def stylize(settings: StyleSettings) -> Styled:
         FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
     """
-    training = StyleTraining(settings)  # first: nothing is cleared for pictures that cannot be read
+    with torch_threads():  # first: nothing is cleared for pictures that cannot be read
+        training = StyleTraining(settings)
     state = open_folder(settings, RESULTS, LIMITS)
     if state is not None:
         training.learner.load_state_dict(state)
@@ -127,6 +130,7 @@ class StyleTraining:
         metrics = Metrics(settings.out, every=10)
         callbacks: list[Callback] = [
             device,
+            Threads(generator),
             self.scales,
             NaNGuard(),
             _same_pictures(settings),

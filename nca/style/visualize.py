@@ -19,7 +19,8 @@ from nca.losses.build import build_features, is_pretrained
 from nca.losses.features import FeatureExtractor
 from nca.style.settings import VisualizeSettings
 from nca.style.train import RESULT, RESULTS, Styled
-from nca.training.callbacks import Device, Metrics, Pictures, Plot, Progress
+from nca.threads import torch_threads
+from nca.training.callbacks import Device, Metrics, Pictures, Plot, Progress, Threads
 from nca.training.folder import prepare_folder, write_settings
 from nca.training.learner import Learner
 from nca.training.objective import Objective
@@ -118,7 +119,8 @@ def visualize(settings: VisualizeSettings) -> Styled:
     Raises:
         InputError: the folder, the features, the layer or the channel is not usable.
     """
-    features = layer_of(settings)
+    with torch_threads():
+        features = layer_of(settings)
     prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
     write_settings(settings)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -136,6 +138,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
         torch.optim.Adam(model.parameters(), settings.learning_rate),
         callbacks=[
             Device(),
+            Threads(generator),
             metrics,
             Progress(quiet=settings.quiet),
             Plot(metrics, settings.out / "loss.png", f"{settings.layer}, {settings.channel}"),

@@ -27,9 +27,9 @@ from nca.rulefile import RuleFile, load_rule
 from nca.signals import raise_on_termination
 from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
+from nca.threads import usable_cpus
 from nca.training.folder import CHECKPOINT, make_folder
 from nca.training.unwritten import Unwritten
-from nca.unroll.threads import usable_cpus
 
 TABLE, LOG = "table.csv", "log.txt"
 COUNTS, LOSSES = ("iterations", "seconds"), ("long_run_loss", "loss_at_10000_steps")

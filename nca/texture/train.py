@@ -5,6 +5,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ from nca.texture.results import thumbnail, write_film
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
-from nca.texture.tasks.base import FILM, PREVIEW, device_of, repeated
+from nca.texture.tasks.base import FILM, PREVIEW, device_of
+from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -36,6 +38,7 @@ from nca.training.callbacks import (
     NormalizeGradients,
     Progress,
     Schedule,
+    Threads,
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
@@ -49,7 +52,6 @@ from nca.training.folder import (
 from nca.training.learner import Learner
 from nca.training.recorded import recorded
 from nca.training.same_target import SameTarget
-from nca.unroll.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,9 +108,10 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     settings = with_sizes_of_parent(settings)
-    target = task_of(settings.task).read(settings)
-    engine = _engine(settings)
-    training = TextureTraining(settings, target, engine)
+    with threads_of(settings):
+        target = task_of(settings.task).read(settings)
+        engine = _engine(settings)
+        training = TextureTraining(settings, target, engine)
     # Only now: nothing is cleared for settings that turn out to be of no use.
     state = open_folder(settings, RESULTS, LIMITS, engine.rank)
     if show is not None and engine.rank == 0:
@@ -118,7 +121,13 @@ def train(settings: TrainSettings, show: Callable[[Path], object] | None = None)
     training.fit()
     if engine.rank > 0:
         sys.exit()
-    return training.finish()
+    with torch_threads():
+        return training.finish()
+
+
+def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
+    """As many threads as are fastest; one by iterations, as the bits depend on the number."""
+    return torch_threads() if settings.limits.iterations is None else torch_threads(None)
 
 
 FRESH_SEEDS = 100  # beyond those by which the rule was chosen
@@ -164,6 +173,7 @@ class TextureTraining:
         self.best = KeepBest(self.ema, task, settings.run.seed)
         callbacks: list[Callback] = [
             Device(device),
+            Threads(generator),
             schedule,
             NormalizeGradients(),
             self.stabilizer,
@@ -196,22 +206,11 @@ class TextureTraining:
         if self.learner.engine.rank == 0:
             write_settings(self.settings)
         limits = self.settings.limits
-        # A run by iterations makes no trial: its bits must repeat, and they depend on the number.
-        with torch_threads(self._distance_once if limits.iterations is None else None):
-            if limits.iterations is not None:
+        if limits.iterations is None:
+            self.learner.fit(minutes=limits.minutes)
+        else:
+            with torch_threads(None):
                 self.learner.fit(iterations=limits.iterations)
-            else:
-                self.learner.fit(minutes=limits.minutes)
-
-    def _distance_once(self) -> None:
-        """The distance, as a trial of threads: on a busy machine two are far slower than one."""
-        pool, task = self.settings.pool, self.task
-        size = (self.settings.rule.channels, pool.unroll.last_grid, pool.unroll.last_grid)
-        target = task.compared_with(torch.arange(pool.batch_size))
-        with repeated(task.generator):
-            state = torch.rand(pool.batch_size, *size, generator=task.generator) - 0.5
-            state.requires_grad_()
-            torch.stack([d.sum() for d in task.distance(state, target).values()]).sum().backward()  # type: ignore[no-untyped-call]
 
     def _targets(self, _: Learner) -> Image.Image:
         return contact_sheet(self.task.targets(), ground=None)

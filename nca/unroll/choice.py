@@ -1,9 +1,7 @@
 """Which backend computes an unroll, and why."""
 
 import copy
-import logging
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Literal
 
 import torch
@@ -13,11 +11,10 @@ from nca.errors import InputError
 from nca.rule import Rule
 from nca.unroll import cuda, native
 from nca.unroll.compiler import CompileError, find_compiler
+from nca.unroll.library import warn_once
 
 Chosen = Literal["torch", "native", "cuda"]
 Backend = Literal["auto", Chosen]
-
-_log = logging.getLogger(__name__)
 
 
 def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
@@ -51,13 +48,8 @@ def obstacle(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
             native.library_of(rule)
         except CompileError as error:
             reason = str(error)
-            _tell_once(reason)
+            warn_once(f"{reason}; unrolls run in torch, several times slower")
     return reason
-
-
-@cache
-def _tell_once(reason: str) -> None:
-    _log.warning("%s; unrolls run in torch, several times slower. Install g++ or clang++", reason)
 
 
 @dataclass(frozen=True)
@@ -94,5 +86,5 @@ def _describe_native(rule: Rule, state: Tensor) -> BackendReport:
         return BackendReport("native", False, reason)
     library = native.library_of(rule)
     bfloat16 = "float32 and bfloat16" if library.nca_has_bfloat16() else "float32"
-    lanes, compiler = library.nca_lanes(), find_compiler().path
+    lanes, compiler = library.nca_lanes(), find_compiler()
     return BackendReport("native", True, f"CPU, {bfloat16}, {lanes} numbers at once, by {compiler}")

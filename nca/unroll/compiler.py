@@ -8,13 +8,17 @@ source at once: each writes a file of its own and renames it, and either result 
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, TypeVarTuple
+
+from nca.unroll.library import EXECUTABLE, kept_library, load_and_keep
 
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = (
@@ -32,14 +36,42 @@ FLAGS = (
 )
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
+COMPLAINTS = ("error", "fail", "No space", "not found")  # in the line that says what went wrong
 
 
 class CompileError(RuntimeError):
-    """There is no compiler, or it did not make a library. The text is one line."""
+    """No library can be had. The text is one line, with the cure where one is known."""
+
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+def remembered(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
+    """Call once for the same arguments, also if it fails: a compiler takes seconds to fail."""
+
+    @cache
+    def outcome(*arguments: *Arguments) -> Result | CompileError:
+        try:
+            return function(*arguments)
+        except CompileError as error:
+            return error
+
+    @wraps(function)
+    def call(*arguments: *Arguments) -> Result:
+        result = outcome(*arguments)
+        if isinstance(result, CompileError):
+            raise CompileError(str(result))
+        return result
+
+    return call
 
 
 def load_library(
-    source: Path, defines: dict[str, str], extra_flags: Sequence[str] = ()
+    source: Path,
+    defines: dict[str, str],
+    extra_flags: Sequence[str] = (),
+    symbols: Sequence[str] = (),
 ) -> ctypes.CDLL:
     """Load the library of a source, compiled now unless the cache holds it.
 
@@ -47,93 +79,103 @@ def load_library(
         source: a C++ file; its folder's ``*.h`` files belong to it.
         defines: macros, name to value.
         extra_flags: for the compiler, after our own.
+        symbols: that the library must have.
 
     Raises:
         CompileError: no compiler, or it failed.
+        KeyboardInterrupt: Ctrl-C ended the compiler.
     """
     compiler = find_compiler()
     flags = [*FLAGS, *compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
     parts = [source, *sorted(source.parent.glob("*.h"))]
-    key = hashlib.sha256("\0".join([compiler.path, compiler.macros, *flags]).encode())
+    key = hashlib.sha256("\0".join([*compiler.command, compiler.macros, *flags]).encode())
     for part in parts:
         key.update(part.read_bytes())
-    library = cache_folder() / f"{source.stem}-{key.hexdigest()[:24]}.so"
-    if not library.exists():
-        _compile([compiler.path, *flags, str(source)], library)
+    stem = f"{source.stem}-{key.hexdigest()[:24]}"
+    library = kept_library(stem, symbols)
+    if library is not None:
+        return library
     try:
-        return ctypes.CDLL(str(library))
+        with tempfile.TemporaryDirectory(prefix="nca-") as folder:
+            made = Path(folder) / f"{stem}.so"
+            _run([*compiler.command, *flags, str(source), "-o", str(made)])
+            if not made.exists() or not made.stat().st_size:
+                raise CompileError(f"{compiler} ended well and wrote no library")
+            return load_and_keep(made, stem, symbols)
+    except AttributeError as error:
+        raise CompileError(f"{compiler} made a library that is not whole: {error}") from error
     except OSError as error:
-        raise CompileError(f"cannot load {library}: {error}") from error
+        cure = f"; {EXECUTABLE}" if "failed to map segment" in str(error) else ""
+        raise CompileError(f"cannot load what {compiler} made: {error}{cure}") from error
 
 
 class Compiler(NamedTuple):
     """A C++ compiler, the flags for this machine, and all macros that it has then.
 
-    The macros tell its version and the CPU's instructions.
+    The macros tell its version and the CPU's instructions. The command may have several words, such
+    as ``ccache g++``.
     """
 
-    path: str
+    command: tuple[str, ...]
     flags: tuple[str, ...]
     macros: str
 
+    def __str__(self) -> str:
+        return shlex.join(self.command)
 
-@cache
+
+@remembered
 def find_compiler() -> Compiler:
     """Find a C++ compiler. ``CXX`` in the environment names one.
 
     Raises:
         CompileError: there is none.
     """
-    wanted = os.environ.get("CXX")
-    names = (wanted,) if wanted else COMPILERS
-    for path in filter(None, map(shutil.which, names)):
+    wanted = os.environ.get("CXX", "").strip()
+    try:
+        commands = [shlex.split(wanted)] if wanted else [[name] for name in COMPILERS]
+    except ValueError as error:
+        raise CompileError(f"CXX={wanted} is not a command: {error}") from error
+    failure = None
+    for name, *arguments in commands:
+        path = shutil.which(name)
+        if path is None:
+            continue
         for flags in MACHINE_FLAGS:
-            command = [path, *flags, "-dM", "-E", "-x", "c++", os.devnull]
+            command = (path, *arguments)
             try:
-                result = subprocess.run(
-                    command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True
-                )
-            except (OSError, subprocess.SubprocessError):
-                continue
-            return Compiler(path, flags, result.stdout)
-    raise CompileError(f"no C++ compiler ({', '.join(names)}) was found")
+                macros = _run([*command, *flags, "-dM", "-E", "-x", "c++", os.devnull])
+            except CompileError as error:
+                failure = error
+            else:
+                return Compiler(command, flags, macros)
+    if failure is not None:
+        raise failure
+    if wanted:
+        raise CompileError(f"CXX={wanted}: {commands[0][0]!r} was not found; name a C++ compiler")
+    raise CompileError(
+        f"no C++ compiler ({', '.join(COMPILERS)}) was found; install g++ or clang++"
+    )
 
 
-def cache_folder() -> Path:
-    """Folder of compiled libraries, made if need be; a private temporary one if it cannot be."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "nca"
+def _run(command: Sequence[str]) -> str:
+    """Run a compiler; give what it prints."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        usable = os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid()
-    except OSError:
-        usable = False
-    # What lies here is run: a folder of another user will not do.
-    return folder if usable else _temporary_folder()
-
-
-@cache
-def _temporary_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="nca-"))
-
-
-def _compile(command: list[str], library: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=library.parent, prefix=f".{library.name}.")
-    os.close(handle)
-    try:
-        subprocess.run(
-            [*command, "-o", temporary],
+        done = subprocess.run(
+            command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=TIMEOUT_SECONDS,
-            check=True,
+            check=False,
         )
-        Path(temporary).replace(library)
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
-        reason = next((line for line in lines if "error" in line), lines[-1])
-        raise CompileError(f"{command[0]} failed: {reason}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+        # Ctrl-C goes to all programs of a terminal. A training would take it after the batch only.
+        raise KeyboardInterrupt
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        reason = next((line for line in lines if any(c in line for c in COMPLAINTS)), lines[-1])
+        raise CompileError(f"{command[0]} failed: {reason}")
+    return done.stdout

@@ -9,7 +9,6 @@ import ctypes
 import math
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -18,12 +17,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.rule import Padding, Quantization, Rule
-from nca.unroll.compiler import load_library
-from nca.unroll.threads import ThreadCount
+from nca.threads import ThreadCount
+from nca.unroll.compiler import load_library, remembered
 
 KERNELS = Path(__file__).parent / "kernels"
 PADDINGS = ("circular", "zeros", "reflect", "replicate")  # in the order of the C++ enum
 MAX_CELLS = 2**30
+SYMBOLS = ("nca_forward", "nca_backward", "nca_state_floats", "nca_fire_mask", "nca_has_bfloat16",
+           "nca_lanes")  # fmt: skip
 assert set(PADDINGS) == set(get_args(Padding))
 
 Filters = tuple[float, ...]
@@ -40,7 +41,7 @@ class Problem(ctypes.Structure):
     )
 
 
-@lru_cache(maxsize=64)
+@remembered
 def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
     """Library for rules of one size and filter bank, compiled now unless it is in the cache.
 
@@ -53,15 +54,15 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
         "NCA_FILTER_COUNT": str(len(filters) // 9),
         "NCA_FILTERS": ",".join(f"{value.hex()}f" for value in filters),
     }
-    library = load_library(KERNELS / "unroll.cpp", defines)
+    library = load_library(KERNELS / "unroll.cpp", defines, symbols=SYMBOLS)
     pointer, size = ctypes.c_void_p, ctypes.c_int64
     library.nca_forward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 2]
     library.nca_backward.argtypes = [ctypes.POINTER(Problem), *[pointer] * 6]
     library.nca_state_floats.argtypes = [size, size]
     library.nca_fire_mask.argtypes = [pointer, size, size, ctypes.c_uint32, ctypes.c_uint64]
+    for symbol in SYMBOLS:
+        getattr(library, symbol).restype = size
     library.nca_fire_mask.restype = None
-    for function in ("forward", "backward", "state_floats", "has_bfloat16", "lanes"):
-        getattr(library, f"nca_{function}").restype = size
     return library
 
 

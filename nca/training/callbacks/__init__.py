@@ -18,6 +18,7 @@ from nca.training.callbacks.schedule import (
     one_cycle_momentum,
     warm_up_then_cosine,
 )
+from nca.training.callbacks.threads import Threads
 
 __all__ = [
     "EMA",
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "Schedule",
     "TensorBoard",
+    "Threads",
     "WandB",
     "load_checkpoint",
     "one_cycle",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from nca.unroll.threads import fastest, torch_threads
+from nca.threads import LOOK_AGAIN, ThreadCount, fastest, torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _threads() -> Iterator[None]:
 def sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Lets time go by on a clock of its own: on a busy machine real naps take any time."""
     now = [0.0]
-    monkeypatch.setattr("nca.unroll.threads.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("nca.threads.time.perf_counter", lambda: now[0])
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
@@ -60,3 +60,29 @@ def test_without_a_trial_it_is_one_thread_and_a_failure_changes_nothing() -> Non
         with pytest.raises(ZeroDivisionError), torch_threads(work):
             1 / 0  # noqa: B018
         assert torch.get_num_threads() == 2
+
+
+def test_a_number_of_threads_holds_for_a_while(
+    sleep: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("nca.threads.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nca.threads.usable_cpus", lambda: 2)
+    torch.set_num_threads(2)
+    count = ThreadCount()
+    assert count(8, lambda threads: sleep(1 / threads)) == 2
+    assert count(1, lambda _: 1 / 0) == 1
+    assert count(8, lambda _: 1 / 0) == 2  # not tried
+    now[0] += LOOK_AGAIN
+    assert count(8, lambda _: sleep(1)) == 1
+
+
+def test_a_trial_of_large_work_is_short(sleep: Callable[[float], None]) -> None:
+    runs: list[int] = []
+
+    def work(threads: int) -> None:
+        runs.append(threads)
+        sleep(10 / threads)
+
+    assert fastest(2, work) == 2
+    assert runs == [1, 2]

@@ -1,0 +1,44 @@
+"""The folder of what can be made or fetched again: compiled libraries, published pictures."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def user_cache() -> Path:
+    """The folder of this user, made if need be.
+
+    Raises:
+        OSError: there is none; the text says why.
+    """
+    # A relative folder would be that of whatever archive was unpacked where the program is started.
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (base if base.is_absolute() else _home() / ".cache") / "nca"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written")
+    return folder
+
+
+def _home() -> Path:
+    named = os.environ.get("HOME")
+    if named is not None and not Path(named).is_absolute():
+        raise OSError(f"HOME={named} is not an absolute path")
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise OSError("this user has no home folder") from error
+
+
+@contextmanager
+def cache_folder() -> Iterator[Path]:
+    """The folder of this user, or a temporary one that is gone afterwards."""
+    try:
+        folder = user_cache()
+    except OSError:
+        with tempfile.TemporaryDirectory(prefix="nca-") as temporary:
+            yield Path(temporary)
+    else:
+        yield folder

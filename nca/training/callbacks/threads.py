@@ -1,0 +1,111 @@
+"""How many of torch's threads a training uses, as other programs come and go."""
+
+import math
+import time
+
+import torch
+
+from nca.threads import LOOK_AGAIN, use_fastest
+from nca.training.callback import Callback
+from nca.training.generators import generator_state, set_generator_state
+from nca.training.learner import Learner, total
+
+WINDOW = 1.0  # seconds of iterations that are judged together
+APART = 0.15  # change of the CPU seconds per second that calls for a trial
+SOONEST = 5.0  # seconds from one trial to the next
+SHARE, LARGEST_SHARE = 0.02, 0.05  # of the time for trials, usual and while the load changes
+
+
+class Threads(Callback):
+    """Let torch use as many threads as the gradient of a batch is computed fastest by.
+
+    They are tried on the first batch, once a minute, and when the CPU time and the wall time of an
+    iteration come apart: then another program has come or gone, or the work is another one. A
+    trial changes nothing that is trained or drawn. But more threads add in another order, so that
+    the bits of a training repeat on one thread only (``OMP_NUM_THREADS=1``, which tries nothing).
+
+    Args:
+        generators: that the objective draws from, beside torch's own.
+    """
+
+    essential = True
+
+    def __init__(self, *generators: torch.Generator) -> None:
+        self.generators = generators
+        self._limit = 1
+        self._due = self._soonest = -math.inf
+        self._started = (0.0, 0.0)
+        self._load = Load()
+
+    def before_fit(self, _: Learner) -> None:
+        """As many as there are now are the most that will be used."""
+        self._limit = torch.get_num_threads()
+        self._due = -math.inf
+
+    def before_batch(self, learner: Learner) -> None:
+        """Try, if it is time."""
+        if self._limit == 1 or not learner.training:
+            return
+        if time.monotonic() >= self._due:
+            self._try(learner)
+        self._started = clocks()
+
+    def after_batch(self, learner: Learner) -> None:
+        """Compare CPU and wall time with those after the trial."""
+        if self._limit == 1 or not learner.training:
+            return
+        wall, cpu = (now - then for now, then in zip(clocks(), self._started, strict=True))
+        if self._load.changed(wall, cpu):
+            self._due = min(self._due, self._soonest)
+
+    def cleanup_fit(self, _: Learner) -> None:
+        """As many as before."""
+        if self._limit > 1:
+            torch.set_num_threads(self._limit)
+
+    def _try(self, learner: Learner) -> None:
+        self._gradient(learner)  # not timed: the first one may compile
+        start = time.monotonic()
+        use_fastest(self._limit, lambda: self._gradient(learner))
+        end = time.monotonic()
+        self._soonest = end + max(SOONEST, (end - start) / LARGEST_SHARE)
+        self._due = end + max(LOOK_AGAIN, (end - start) / SHARE)
+        self._load = Load()
+
+    def _gradient(self, learner: Learner) -> None:
+        """Compute the gradient of the batch; the same numbers are drawn every time."""
+        own, common = [each.get_state() for each in self.generators], generator_state()
+        try:
+            with learner.engine.precision():
+                prediction = learner.objective.predict(learner.model, learner.batch)
+                loss = total(learner.objective.losses(prediction, learner.batch))
+            weights = [weight for weight in learner.model.parameters() if weight.requires_grad]
+            torch.autograd.grad(loss, weights, allow_unused=True)
+        finally:
+            for generator, state in zip(self.generators, own, strict=True):
+                generator.set_state(state)
+            set_generator_state(common)
+
+
+class Load:
+    """CPU seconds per second of iterations, window by window, against the first window."""
+
+    def __init__(self) -> None:
+        self._wall = self._cpu = 0.0
+        self._first: float | None = None
+
+    def changed(self, wall: float, cpu: float) -> bool:
+        """Add the seconds of an iteration; tells whether a window ends that is unlike the first."""
+        self._wall, self._cpu = self._wall + wall, self._cpu + cpu
+        if self._wall < WINDOW:
+            return False
+        share = self._cpu / self._wall
+        self._wall = self._cpu = 0.0
+        if self._first is None:
+            self._first = share
+        return abs(share - self._first) > APART * self._first
+
+
+def clocks() -> tuple[float, float]:
+    """Seconds, and CPU seconds of this process."""
+    return time.perf_counter(), time.process_time()

@@ -1,0 +1,236 @@
+"""A training uses as many threads as pay at the time, and blocks where it waits for one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nca.ddpm.data import read_pictures
+from nca.ddpm.train import DDPMTraining
+from nca.style.settings import PRESETS as STYLE_PRESETS
+from nca.style.train import StyleTraining
+from nca.texture.settings import PRESETS
+from nca.texture.train import TextureTraining
+from nca.training.callback import Callback
+from nca.training.callbacks import Threads
+from nca.training.callbacks import threads as module
+from nca.training.callbacks.threads import Load
+from nca.training.learner import Learner
+from tests.ddpm_run import tiny
+from tests.training_jobs import Canvas, MatchPatch
+
+
+@pytest.fixture(autouse=True)
+def _two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")],
+    ids=["by default", "set by the user"],
+)
+def test_waiting_is_set_before_torch_is_loaded(given: dict[str, str], expected: str) -> None:
+    code = (
+        "import nca.cli, os, sys; assert 'torch' not in sys.modules;"
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=plain | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected
+
+
+class Machine:
+    """Stands in for the machine: how many threads are best, and what its clocks say."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.best, self.trials = 2, 0
+        self.share = 1.8  # CPU seconds a second
+        self.wall = self.cpu = 0.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.wall)
+        monkeypatch.setattr(module, "clocks", lambda: (self.wall, self.cpu))
+        monkeypatch.setattr(module, "use_fastest", self.use_fastest)
+
+    def use_fastest(self, limit: int, work: Callable[[], object]) -> None:
+        self.trials += 1
+        for threads in range(1, limit + 1):
+            torch.set_num_threads(threads)
+            work()
+        torch.set_num_threads(self.best)
+
+    def go_on(self, seconds: float) -> None:
+        self.wall += seconds
+        self.cpu += self.share * seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+class Work(Callback):
+    """Lets time go by in every iteration; notes the threads, and what happens when."""
+
+    def __init__(self, machine: Machine, events: dict[int, Callable[[], None]]) -> None:
+        self.machine, self.events = machine, events
+        self.threads: list[int] = []
+
+    def after_step(self, learner: Learner) -> None:
+        self.events.get(learner.iteration, lambda: None)()
+        self.threads.append(torch.get_num_threads())
+        self.machine.go_on(0.5)
+
+
+def learner_of(*callbacks: Callback, seed: int = 0) -> Learner:
+    torch.manual_seed(seed)
+    canvas = Canvas(16)
+    optimizer = torch.optim.Adam(canvas.parameters(), 0.1)
+    return Learner(
+        canvas, range(100), MatchPatch(torch.rand(3, 16, 16)), optimizer, callbacks=callbacks
+    )
+
+
+def test_it_is_tried_on_the_first_batch_and_put_back(machine: Machine) -> None:
+    machine.best = 1
+    work = Work(machine, {})
+    learner_of(Threads(), work).fit(iterations=4)
+    assert machine.trials == 1
+    assert work.threads == [1] * 4
+    assert torch.get_num_threads() == 2
+
+
+def test_it_is_tried_again_when_cpu_and_wall_time_come_apart(machine: Machine) -> None:
+    def busy() -> None:
+        machine.best, machine.share = 1, 1.2
+
+    work = Work(machine, {21: busy})
+    learner_of(Threads(), work).fit(iterations=40)
+    assert machine.trials == 2
+    assert work.threads[:21] == [2] * 21
+    assert work.threads[24:] == [1] * 16  # two seconds later at most
+
+
+def test_a_load_that_is_gone_is_noticed_within_a_minute(machine: Machine) -> None:
+    machine.best, machine.share = 1, 1.0
+
+    def quiet() -> None:
+        machine.best = 2  # one thread uses a whole core before and after
+
+    work = Work(machine, {10: quiet})
+    learner_of(Threads(), work).fit(iterations=100, epochs=2)
+    assert work.threads[-1] == 1
+    work = Work(machine, {10: quiet})
+    machine.best = 1
+    learner_of(Threads(), work).fit(iterations=130, epochs=2)
+    assert work.threads[-1] == 2
+    assert machine.trials == 3
+
+
+def test_a_load_that_comes_and_goes_does_not_make_it_try_all_the_time(machine: Machine) -> None:
+    class Restless(Callback):
+        def after_step(self, learner: Learner) -> None:
+            machine.share = 1.8 if learner.iteration // 4 % 2 else 1.0
+
+    learner_of(Threads(), Restless(), Work(machine, {})).fit(iterations=80)
+    assert 2 <= machine.trials <= 1 + 40 / module.SOONEST
+
+
+def test_nothing_that_is_trained_or_drawn_is_changed(machine: Machine) -> None:
+    """But by the number of threads: one for all here."""
+    machine.best = 1
+    torch.set_num_threads(1)
+    without = learner_of()
+    without.fit(iterations=5)
+    torch.set_num_threads(2)
+    tried = learner_of(Threads())
+    tried.fit(iterations=5)
+    assert machine.trials == 1
+    assert torch.equal(without.model.pixels, tried.model.pixels)
+
+
+def test_the_generator_of_an_objective_is_left_as_it_was(machine: Machine) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    class Noisy(MatchPatch):
+        def predict(self, model: torch.nn.Module, batch: object) -> tuple[torch.Tensor, ...]:
+            drawn.append(float(torch.rand((), generator=generator)))
+            return super().predict(model, batch)
+
+    drawn: list[float] = []
+    learner = learner_of(Threads(generator))
+    learner.objective = Noisy(torch.rand(3, 16, 16))
+    learner.fit(iterations=2)
+    *trials, first, second = drawn
+    assert machine.trials == 1
+    assert set(trials) == {first}
+    assert second != first
+
+
+def test_one_thread_is_never_tried(machine: Machine) -> None:
+    torch.set_num_threads(1)
+    learner_of(Threads(), Work(machine, {})).fit(iterations=3)
+    assert machine.trials == 0
+    assert torch.get_num_threads() == 1
+
+
+def test_a_load_is_judged_by_windows() -> None:
+    load = Load()
+    assert not any(load.changed(0.3, 0.5) for _ in range(8))
+    assert not any(load.changed(0.3, 0.0) for _ in range(3))
+    assert load.changed(0.3, 0.3)
+
+
+def picture(folder: Path) -> Path:
+    path = folder / "noise.png"
+    pixels = torch.randint(256, (64, 64, 3), dtype=torch.uint8).numpy()
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def texture(folder: Path) -> Learner:
+    settings = replace(
+        PRESETS["tiny"], picture=picture(folder), out=folder / "run", size=32, grid=16,
+        late_grid=24, steps=(3, 6), late_steps=(4, 8), pool_size=8, quiet=True,
+    )  # fmt: skip
+    settings.out.mkdir()
+    return TextureTraining(settings, torch.rand(3, 32, 32)).learner
+
+
+def style(folder: Path) -> Learner:
+    path = picture(folder)
+    settings = replace(
+        STYLE_PRESETS["standard"], content=path, styles=(path,), out=folder / "run", size=48,
+        smallest=48, first_iterations=2, iterations=2, quiet=True,
+    )  # fmt: skip
+    settings.out.mkdir()
+    return StyleTraining(settings).learner
+
+
+def ddpm(folder: Path) -> Learner:
+    settings = tiny(folder, iterations=None)
+    settings.out.mkdir()
+    return DDPMTraining(settings, read_pictures(settings.data, settings.size)).learner
+
+
+@pytest.mark.parametrize("make", [texture, style, ddpm])
+def test_every_training_looks_again(
+    make: Callable[[Path], Learner], tmp_path: Path, machine: Machine
+) -> None:
+    learner = make(tmp_path)
+    machine.best = 1
+    work = Work(machine, {})
+    learner.use_callbacks([*learner.callbacks, work])
+    learner.fit(iterations=2)
+    assert machine.trials == 1
+    assert work.threads == [1, 1]
