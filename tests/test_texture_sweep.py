@@ -179,7 +179,7 @@ def sweep_with_signals(settings: TrainSettings) -> None:
 
 
 @pytest.mark.parametrize("training", [None, 5, "text", {"kept_from_iteration": 1}])
-def test_a_rule_whose_file_tells_nonsense_is_no_obstacle(
+def test_a_rule_file_with_odd_fields_does_not_stop_a_sweep(
     settings: TrainSettings, training: object
 ) -> None:
     settings.out.joinpath("a").mkdir(parents=True)
