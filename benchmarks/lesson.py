@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nca.losses.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN
+from nca.losses.features.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN
 from nca.rule import filter_tensor
 
 TAPS = (1, 6, 11, 18, 25)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nca.benchmarks.lesson import POOL, SimpleCA, lesson_overflow, normalize_gradients
-from nca.losses.pretrained import Pretrained
+from nca.losses.features.pretrained import Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.texture import TextureLoss
 from nca.rng import random_masks

@@ -21,12 +21,13 @@ from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.timing import interleave, ratios
-from nca.losses.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, Pretrained
+from nca.losses.features.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, Pretrained
+from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe
 from nca.losses.statistics import LessonGram
-from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe
 from nca.style.image import ImageModel
 from nca.style.objective import Stylize
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast
+from nca.training.engines import Autocast, Engine
+from nca.training.engines.precision import bfloat16_is_fast
 from nca.training.learner import Learner, total
 
 CONTENT = (6, 18, 25)

@@ -25,7 +25,7 @@ from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
 from nca.rng import random_masks
-from nca.training.engine import bfloat16_is_fast
+from nca.training.engines.precision import bfloat16_is_fast
 from nca.unroll import Backend, unroll
 from nca.unroll.simulate import simulate
 

@@ -85,7 +85,7 @@ def run_train(settings: TrainSettings, *variants: TrainSettings) -> None:
     if settings.picture.is_dir():
         print(sweep(variants or [settings]))
         return
-    trained = train(settings, start_beside if settings.view else None)
+    trained = train(settings, show=start_beside if settings.view else None)
     report(trained)
     losses = ", ".join(
         f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"

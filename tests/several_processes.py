@@ -12,7 +12,8 @@ from nca.texture.callbacks import keep_best as selection
 from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callbacks import EMA, ClipGradients, Metrics, Schedule, one_cycle
-from nca.training.engine import Engine, launched, process_count
+from nca.training.engines import Engine
+from nca.training.engines.launch import launched, process_count
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.training_jobs import TinyUNet, wavy_images

@@ -6,7 +6,7 @@ from nca.benchmarks.lesson import make_vgg16
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.style import LessonTransfer, OurTransfer, check, frozen
 from nca.errors import InputError
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 
 
 def test_both_have_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

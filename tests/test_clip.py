@@ -22,7 +22,7 @@ from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.tasks import task_of
 from nca.texture.tasks.base import Task, prompt_term
 from nca.texture.train import train
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 
 try:
     import torchvision  # noqa: F401

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.build import build_loss
-from nca.losses.features import Patches, halve, pyramid
-from nca.losses.patchnet import Builtin, PatchNet, RandomBank
+from nca.losses.features.base import Patches, halve, pyramid
+from nca.losses.features.patchnet import Builtin, PatchNet, RandomBank
 from nca.losses.pixels import TotalVariation
 from nca.losses.settings import LossSettings
 from nca.losses.statistics import STATISTICS, Gram, LessonGram, Moments, SlicedTransport, gram

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.build import build_features
-from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
-from nca.losses.statistics import STATISTICS, SlicedTransport, Wasserstein
-from nca.losses.style import (
+from nca.losses.features.build import build_features
+from nca.losses.perceptual import (
     ContentTerm,
     StyleLoss,
     StyleTerm,
@@ -20,6 +18,8 @@ from nca.losses.style import (
     relative,
     select,
 )
+from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
+from nca.losses.statistics import STATISTICS, SlicedTransport, Wasserstein
 from tests.test_losses import generator, stripes
 
 MERGEABLE = ["gram", "wasserstein", "moments", "lesson20"]

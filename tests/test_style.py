@@ -21,9 +21,10 @@ from nca.style.settings import (
     parse_color,
     style_settings,
 )
-from nca.style.train import RESULT, RESULTS, StyleTraining, stylize
+from nca.style.train import FILES, RESULT, StyleTraining, stylize
 from nca.training.callback import Callback
 from nca.training.callbacks import load_checkpoint, save_checkpoint
+from nca.training.folder import CHECKPOINT, SETTINGS
 from nca.training.learner import Learner
 from tests.test_losses import stripes
 from tests.test_pretrained import VGG16, normalized, save_features, vgg
@@ -60,8 +61,8 @@ def loss_at_the_end(settings: StyleSettings) -> dict[str, float]:
 def test_all_results_are_there(settings: StyleSettings) -> None:
     styled = stylize(settings)
     names = {path.name for path in settings.out.iterdir()}
-    assert names == set(RESULTS) - {"movie.gif", "movie.mp4"}
-    assert set(styled.results) < set(RESULTS)
+    assert names == {*FILES, CHECKPOINT, SETTINGS} - {"movie.gif", "movie.mp4"}
+    assert set(styled.results) < set(FILES)
     assert styled.image.shape == (1, 3, 48, 64)
     for path in settings.out.iterdir():
         assert bytes(settings.out.parent) not in path.read_bytes(), path
@@ -126,7 +127,7 @@ class StopAt(Callback):
 def test_resume_gives_the_same_bits(
     settings: StyleSettings, change: dict[str, object], stop: int, tmp_path: Path
 ) -> None:
-    settings = settings.override(**change)
+    settings = settings.override(precision="float32", **change)
     whole = paint(settings.override(out=tmp_path / "whole"))
     settings.out.mkdir()
     training = StyleTraining(settings)

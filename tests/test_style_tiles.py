@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.losses.build import build_features
-from nca.losses.features import FeatureExtractor, Mirrored, mirror
+from nca.losses.features.base import FeatureExtractor, Mirrored, mirror
+from nca.losses.features.build import build_features
+from nca.losses.features.pretrained import Pretrained
+from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe, relative
 from nca.losses.pixels import TotalVariation
-from nca.losses.pretrained import Pretrained
 from nca.losses.statistics import STATISTICS
-from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe, relative
-from nca.style.tiles import MARGIN, UNIT, TiledLoss, cover, describe_tiled
+from nca.losses.tiled import MARGIN, UNIT, TiledLoss, cover, describe_tiled
 from tests.test_losses import generator, stripes
 from tests.test_pretrained import VGG19, save_features, vgg
 

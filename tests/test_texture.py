@@ -24,8 +24,8 @@ from nca.texture.reparametrize import folded, scale_filters
 from nca.texture.results import growth_stops
 from nca.texture.settings import PRESETS, TrainSettings, train_settings
 from nca.texture.tasks.synthesis import Synthesis
-from nca.texture.train import RESULTS, TextureTraining, train
-from nca.training.engine import Engine
+from nca.texture.train import FILES, TextureTraining, train
+from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.unwritten import Unwritten
 from nca.unroll.simulate import simulate
@@ -218,7 +218,7 @@ def test_objective_names_every_term(settings: TrainSettings) -> None:
 
 def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
     trained = train(settings)
-    for name in RESULTS:
+    for name in FILES:
         assert (settings.out / name).stat().st_size > 0, name
     loaded = load_rule(settings.out / "rule.safetensors")
     assert loaded.rule.weight_count() == 168
@@ -249,7 +249,7 @@ def test_the_rule_file_is_there_while_the_training_goes_on(
         seen.append((file.info["training"]["iterations"], file.rule.w1))
 
     monkeypatch.setattr(newest, "save_rule", watch)
-    train(settings, shown.append)
+    train(settings, show=shown.append)
     assert shown == [settings.out / "rule.safetensors"]
     assert [iteration for iteration, _ in seen] == list(range(1, 13))
     assert not torch.equal(seen[0][1], seen[-1][1])
@@ -273,7 +273,7 @@ def test_a_rule_that_cannot_be_written_on_the_way_is_a_warning(tmp_path: Path) -
 
 def test_a_picture_that_is_gone_by_the_end_does_not_matter(settings: TrainSettings) -> None:
     expected = hashlib.sha256(settings.picture.read_bytes()).hexdigest()
-    trained = train(settings, lambda _: settings.picture.unlink())
+    trained = train(settings, show=lambda _: settings.picture.unlink())
     rule = load_rule(trained.folder / "rule.safetensors")
     assert rule.info["training"]["target_sha256"] == expected
 

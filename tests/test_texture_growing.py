@@ -16,8 +16,8 @@ from nca.texture.tasks.growing import (
     growing_filters,
     squared_error,
 )
-from nca.texture.train import RESULTS, train
-from nca.training.engine import Engine
+from nca.texture.train import FILES, train
+from nca.training.engines import Engine
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_a_cut_leaves_something_alive(task: Growing) -> None:
 
 def test_growing_leaves_what_it_promises(settings: TrainSettings) -> None:
     trained = train(settings)
-    assert all((settings.out / name).stat().st_size > 0 for name in RESULTS)
+    assert all((settings.out / name).stat().st_size > 0 for name in FILES)
     rule = load_rule(settings.out / "rule.safetensors").rule
     assert rule.settings.alive_threshold == 0.1
     assert rule.settings.seed_state == "center"

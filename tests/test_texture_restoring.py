@@ -10,8 +10,8 @@ from nca.rulefile import load_rule
 from nca.texture.callbacks.keep_best import long_run_score
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.tasks.restoring import HOLE, NOISE, Restoring, RestoringPool, disturb, state_of
-from nca.texture.train import RESULTS, train
-from nca.training.engine import Engine
+from nca.texture.train import FILES, train
+from nca.training.engines import Engine
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_pool_comes_back_with_its_crops(settings: TrainSettings) -> None:
 
 def test_restoring_leaves_what_it_promises(settings: TrainSettings) -> None:
     train(settings)
-    assert all((settings.out / name).stat().st_size > 0 for name in RESULTS)
+    assert all((settings.out / name).stat().st_size > 0 for name in FILES)
     assert load_rule(settings.out / "rule.safetensors").rule.settings.padding == "replicate"
 
 

@@ -11,7 +11,7 @@ from nca.texture.callbacks.keep_best import Candidate, KeepBest, long_run_score
 from nca.texture.settings import train_settings
 from nca.texture.tasks.base import LongRun
 from nca.texture.tasks.synthesis import Synthesis
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from tests.rules import bounded_rule
 
 

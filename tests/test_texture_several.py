@@ -10,8 +10,8 @@ from nca.texture.objective import Grow
 from nca.texture.pool import Draw
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.tasks.several import Several, noise_levels, seeded
-from nca.texture.train import RESULTS, train
-from nca.training.engine import Engine
+from nca.texture.train import FILES, train
+from nca.training.engines import Engine
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
 
 def test_several_leave_what_they_promise(settings: TrainSettings) -> None:
     train(settings)
-    assert all((settings.out / name).stat().st_size > 0 for name in RESULTS)
+    assert all((settings.out / name).stat().st_size > 0 for name in FILES)
     assert load_rule(settings.out / "rule.safetensors").rule.settings.noise_level == 0.5
     with Image.open(settings.out / "preview.png") as preview:
         assert preview.height > 3 * 320

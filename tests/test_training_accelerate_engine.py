@@ -13,11 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader, TensorDataset
 
-from nca.training.accelerate_engine import Accelerate
 from nca.training.batches import Repeated
 from nca.training.callback import Callback
 from nca.training.callbacks import NaNGuard
-from nca.training.engine import Engine
+from nca.training.engines import Engine
+from nca.training.engines.accelerate import Accelerate
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.training_jobs import JOBS, StopAt, TinyUNet, differences, unet_job, wavy_images

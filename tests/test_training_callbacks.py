@@ -29,7 +29,7 @@ from nca.training.callbacks import (
     warm_up_then_cosine,
 )
 from nca.training.callbacks.device import to_device
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.training_jobs import unet_job

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from nca.errors import InputError
 from nca.losses.statistics import STATISTICS, gram
-from nca.training import engine as engine_module
+from nca.training.engines import precision as precision_module
 from nca.training.callback import Callback, CancelBatch
 from nca.training.callbacks import ClipGradients, NaNGuard, Schedule
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast, process_count
+from nca.training.engines import Autocast, Engine
+from nca.training.engines.launch import process_count
+from nca.training.engines.precision import bfloat16_is_fast
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 

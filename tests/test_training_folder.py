@@ -16,6 +16,7 @@ from nca.training.folder import (
     make_folder,
     open_folder,
     prepare_folder,
+    saved_state,
     write_settings,
 )
 from nca.training.settings import RunSettings
@@ -61,7 +62,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_what_a_killed_process_left_is_removed(tmp_path: Path, resume: bool) -> None:
-    settings = Settings(tmp_path, resume=resume)
+    settings = Settings(tmp_path, run=RunSettings(resume=resume))
     if resume:
         write_settings(settings)
         save_checkpoint(tmp_path / CHECKPOINT, {})
@@ -77,15 +78,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path, resume: bool) -> 
 def test_settings_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / CHECKPOINT).touch()
     (tmp_path / SETTINGS).write_text(text, encoding="latin-1")
-    with pytest.raises(InputError, match=r"^--resume: .*settings\.json"):
+    with pytest.raises(InputError, match=r"^`resume`: .*settings\.json"):
         check_resumable(Settings(tmp_path), ())
 
 
 def test_only_limits_may_change_on_resuming(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     with pytest.raises(InputError, match=r"there is no checkpoint\.pt in"):
-        check_resumable(settings, ("iterations",))
-    (tmp_path / CHECKPOINT).touch()
+        saved_state(tmp_path)
     with pytest.raises(InputError, match=r"settings\.json cannot be read"):
         check_resumable(settings, ("iterations",))
     write_settings(settings)
@@ -121,10 +121,10 @@ def test_settings_are_kept_without_folders(tmp_path: Path) -> None:
     moved = replace(settings, content=Path("elsewhere/leaf.png"), features="./net.safetensors")
     check_resumable(moved, ("out",))
     for change, said in (
-        ({"content": Path("/home/anna/bark.png")}, r"--content was leaf\.png, not bark\.png"),
-        ({"styles": ()}, r"--styles was \['b\.png', 'c\.png'\], not \[\]"),
-        ({"mask": Path("m.png")}, r"--mask was None, not m\.png"),
-        ({"features": "vgg16"}, r"--features was net\.safetensors, not vgg16"),
+        ({"content": Path("/home/anna/bark.png")}, r"`content` was leaf\.png, not bark\.png"),
+        ({"styles": ()}, r"`styles` was \['b\.png', 'c\.png'\], not \[\]"),
+        ({"mask": Path("m.png")}, r"`mask` was None, not m\.png"),
+        ({"features": "vgg16"}, r"`features` was net\.safetensors, not vgg16"),
     ):
         with pytest.raises(InputError, match=said):
             check_resumable(replace(settings, **change), ("out",))
@@ -141,7 +141,7 @@ def test_older_settings_with_whole_paths_are_gone_on_with(tmp_path: Path) -> Non
     (tmp_path / SETTINGS).write_text(json.dumps(older))
     check_resumable(settings, ("out",))
     (tmp_path / SETTINGS).write_text(json.dumps(older | {"styles": ["/a/b.png", "d/c.png", "e"]}))
-    with pytest.raises(InputError, match="--styles was"):
+    with pytest.raises(InputError, match="`styles` was"):
         check_resumable(settings, ("out",))
 
 
@@ -151,22 +151,23 @@ def test_older_settings_with_whole_paths_are_gone_on_with(tmp_path: Path) -> Non
 def test_settings_that_are_none_get_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / CHECKPOINT).touch()
     (tmp_path / SETTINGS).write_text(text)
-    with pytest.raises(InputError, match=r"--resume: .*settings\.json cannot be read"):
+    with pytest.raises(InputError, match=r"`resume`: .*settings\.json cannot be read"):
         check_resumable(Named(tmp_path, Path("a")), ())
 
 
 def test_a_folder_is_begun_by_the_first_process_or_gone_on_with(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "run")
-    assert open_folder(settings, RESULTS, ("iterations",), rank=1) is None
+    open_folder(settings, RESULTS, ("iterations",), rank=1)
     assert not settings.out.exists()
-    assert open_folder(settings, RESULTS, ("iterations",)) is None
+    open_folder(settings, RESULTS, ("iterations",))
     write_settings(settings)
     save_checkpoint(settings.out / CHECKPOINT, {"a": 1})
     with pytest.raises(InputError, match="use `overwrite` or `resume`"):
         open_folder(settings, RESULTS, ("iterations",))
     again = override(settings, {"resume": True})
-    assert open_folder(again, RESULTS, ("resume",), rank=1) == {"a": 1}
+    open_folder(again, RESULTS, ("resume",), rank=1)
+    assert saved_state(again.out) == {"a": 1}
     with pytest.raises(InputError, match="`learning_rate` was"):
         open_folder(override(again, {"learning_rate": 1.0}), RESULTS, ("resume",))
-    assert open_folder(override(settings, {"overwrite": True}), RESULTS, ()) is None
+    open_folder(override(settings, {"overwrite": True}), RESULTS, ())
     assert list(settings.out.iterdir()) == []

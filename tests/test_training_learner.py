@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nca.training.callback import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit
-from nca.training.engine import Autocast, Engine
+from nca.training.engines import Autocast, Engine
 from nca.training.generators import generator_state
 from nca.training.learner import Learner
 from nca.training.objective import Objective, Supervised

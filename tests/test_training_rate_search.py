@@ -8,7 +8,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.training.callbacks import ActivationStatistics
-from nca.training.engine import Autocast, Engine
+from nca.training.engines import Autocast, Engine
 from nca.training.learner import Learner
 from nca.training.rate_search import RateSearch, find_rate, valley
 from tests.training_jobs import JOBS, differences

@@ -19,13 +19,13 @@ from nca.images import to_image
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     Metrics,
-    Pictures,
     Plot,
     Progress,
+    Snapshots,
     TensorBoard,
     WandB,
 )
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
 from nca.training.objective import Objective
@@ -209,7 +209,7 @@ def test_one_callback_films_all_three_jobs(
 ) -> None:
     monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
     movie, sheet = tmp_path / f"movie.{ending}", tmp_path / "sheet.png"
-    pictures = Pictures(square(33), movie=movie, sheet=sheet, frames=5, stages=3, fps=2)
+    pictures = Snapshots(square(33), movie=movie, sheet=sheet, frames=5, stages=3, fps=2)
     JOBS[job](tmp_path, [pictures]).fit(iterations=10)
     assert len(pictures.taken) == 5
     if ending == "mp4":
@@ -227,8 +227,8 @@ def test_one_callback_films_all_three_jobs(
 
 
 def test_a_film_goes_on_after_a_resume(tmp_path: Path) -> None:
-    def film() -> Pictures:
-        return Pictures(square(8), movie=tmp_path / "movie.webp", frames=6)
+    def film() -> Snapshots:
+        return Snapshots(square(8), movie=tmp_path / "movie.webp", frames=6)
 
     first = film()
     learner = image_job(tmp_path, [first, StopAt(5)])
@@ -245,9 +245,9 @@ def test_a_film_goes_on_after_a_resume(tmp_path: Path) -> None:
 
 def test_a_film_needs_a_file_and_frames() -> None:
     with pytest.raises(ValueError, match="need a file: movie, sheet or both"):
-        Pictures(square(8))
+        Snapshots(square(8))
     with pytest.raises(ValueError, match="frames must be 2 or more, not 1"):
-        Pictures(square(8), sheet=Path("a.png"), frames=1)
+        Snapshots(square(8), sheet=Path("a.png"), frames=1)
     assert evenly(list(range(10)), 4) == [0, 3, 6, 9]
     assert evenly([1, 2], 5) == [1, 2]
     assert evenly([1, 2], 1) == [2]

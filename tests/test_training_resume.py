@@ -6,7 +6,7 @@ import torch
 
 from nca.errors import InputError
 from nca.training.callbacks import EMA, NaNGuard, load_checkpoint, save_checkpoint
-from nca.training.engine import Autocast, Engine
+from nca.training.engines import Autocast, Engine
 from nca.training.learner import Learner
 from tests.training_jobs import JOBS, StopAt, differences, image_job, unet_job
 

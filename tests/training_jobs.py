@@ -21,7 +21,7 @@ from nca.training.callbacks import (
     one_cycle,
     one_cycle_momentum,
 )
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.objective import Objective, Supervised
 

@@ -25,7 +25,7 @@ from nca.ddpm.sampling import batched
 from nca.ddpm.settings import FidSettings, SamplerName, SampleSettings
 from nca.errors import InputError
 from nca.files import write_atomically
-from nca.losses.pretrained import Pretrained
+from nca.losses.features.pretrained import Pretrained
 from nca.threads import torch_threads
 
 COMPARABLE = 2048  # fewer pictures, and FID mostly measures their number

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from nca.ddpm.denoiser import Denoise
-from nca.losses.build import build_features
+from nca.losses.features.build import build_features
+from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe, relative
 from nca.losses.statistics import Gram
-from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, describe, relative
 
 
 class ClassFree:
@@ -30,7 +30,7 @@ class ClassFree:
 
 
 class Distance(Protocol):
-    """A loss of pictures, such as :class:`~nca.losses.style.StyleLoss`."""
+    """A loss of pictures, such as :class:`~nca.losses.perceptual.StyleLoss`."""
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
         """[B, 3, H, W] in about [0, 1] -> terms by name, [B] each; their sum is what is lost."""

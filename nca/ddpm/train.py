@@ -1,8 +1,6 @@
 """Train a diffusion model: everything between the settings and the results."""
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from nca.ddpm.sampling import draw, noise_levels
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.images import write_image
-from nca.threads import torch_threads
 from nca.training import callbacks as core
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -41,31 +38,27 @@ from nca.training.callbacks import (
     Threads,
     warm_up_then_cosine,
 )
-from nca.training.engine import Autocast, Engine, launched, process_count
-from nca.training.folder import (
-    CHECKPOINT,
-    SETTINGS,
-    open_folder,
-    write_settings,
-)
+from nca.training.callbacks.device import best_device
+from nca.training.engines import Engine
+from nca.training.engines.launch import build_engine
+from nca.training.folder import CHECKPOINT
 from nca.training.generators import seed_generators
+from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
 from nca.training.movie import write_movie
 from nca.training.objective import Supervised
 from nca.training.rate_search import find_rate
 from nca.training.same_target import SameTarget
 
-RESULTS = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.png",
-           "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png",
-           CHECKPOINT, SETTINGS)  # fmt: skip
+FILES = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.png",
+         "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png")  # fmt: skip
 WORTH_A_LOOK = {
     "samples.png": "64 samples",
     "denoising.webp": "how some of them appeared out of noise",
-    "training.webp": "the same samples while the net learned",
+    "training.webp": "the same samples while the network learned",
     CHECKPOINT: "the model: nca ddpm sample, nca ddpm fid, --resume",
-    "loss.png": "loss curves (raw values in metrics.jsonl)",
+    "loss.png": LOSS_CURVES,
 }
-LIMITS = ("out", "minutes", "iterations", "find_rate", "resume", "overwrite", "quiet")
 WARM_UP = 100  # iterations until the rate is at its highest
 FINAL_RATE = 0.02
 NORM = 1.0
@@ -74,72 +67,53 @@ STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples on one, and
 STEPS, SAMPLES = 20, 64
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a training gave.
-
-    Attributes:
-        folder: where the results are.
-        iterations, seconds: of training.
-        results: what files there are in the folder for a person, and what they are.
-    """
-
-    folder: Path
-    iterations: int
-    seconds: float
-    results: dict[str, str]
-
-
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Trained:
     """Train, and write all results.
 
     Under ``torchrun`` or ``accelerate launch`` the processes train one model together: each works
-    on ``batch_size`` pictures. The first one writes the results; for the
-    others this does not return.
+    on ``batch_size`` pictures.
 
-    Raises:
-        InputError: the pictures, the folder or a setting is not usable.
-        FailedError: a result could not be written; the others have been.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+    Args:
+        settings: see :func:`nca.ddpm.settings.ddpm_settings`.
+        callbacks: more callbacks.
+
+    Returns, raises:
+        See :func:`nca.training.job.run`.
     """
-    with threads_of(settings):
+
+    def prepare(state: Mapping[str, Any] | None) -> DDPMTraining:
         pictures = read_pictures(settings.data, settings.pictures.size)
-        engine = _engine(settings)
-        training = DDPMTraining(settings, pictures, engine)
-    # Only now: nothing is cleared for settings that turn out to be of no use.
-    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
-    if state is not None:
-        training.learner.load_state_dict(state)
-    if settings.optimizer.find_rate:
-        return training.search_rate()
-    training.fit()
-    if engine.rank > 0:
-        sys.exit()
-    with threads_of(settings):
-        return training.finish()
+        engine = build_engine(settings.optimizer.precision, best_device(), state)
+        return DDPMTraining(settings, pictures, engine, callbacks=callbacks)
+
+    return run(settings, prepare)
 
 
-def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
-    """As many threads as are fastest; by iterations all, as the bits depend on the number."""
-    return torch_threads() if settings.limits.iterations is None else nullcontext()
-
-
-class DDPMTraining:
+class DDPMTraining(Job[Trained]):
     """A learner with everything that a diffusion model needs around it.
 
     Args:
         settings: all of them.
         pictures: all of them; some are held out.
-        engine: how gradients and steps are computed; by default what the settings ask for.
+        engine: computes gradients and steps; float32 in one process by default.
+        callbacks: more callbacks.
 
     Raises:
         InputError: the settings do not fit the pictures.
     """
 
+    files = FILES
+    may_change = (*Job.may_change, "find_rate")
+
     def __init__(
-        self, settings: TrainSettings, pictures: Pictures, engine: Engine | None = None
+        self,
+        settings: TrainSettings,
+        pictures: Pictures,
+        engine: Engine | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.settings, engine = settings, engine or _engine(settings)
+        self.settings, engine = settings, engine or Engine()
         learned, held_out = split(pictures, settings.pictures.held_out, settings.run.seed)
         self.model = Model(settings, Facts.of(pictures))
         model = self.model
@@ -169,7 +143,8 @@ class DDPMTraining:
         self.ema = EMA(settings.optimizer.ema)
         self.metrics = Metrics(settings.out)
         title = f"{Path(settings.data).name}, {settings.diffusion.target}"
-        callbacks: list[Callback] = [
+        own: list[Callback] = [
+            Device(),
             core.Schedule(warm_up_then_cosine(WARM_UP, FINAL_RATE)),
             NaNGuard(),
             ClipGradients(NORM),
@@ -177,7 +152,7 @@ class DDPMTraining:
             self.metrics,
             About(settings, model.facts),
             Progress(quiet=settings.run.quiet),
-            core.Pictures(
+            core.Snapshots(
                 self._snapshot,
                 movie=settings.out / "training.webp",
                 sheet=settings.out / "stages.png",
@@ -186,15 +161,14 @@ class DDPMTraining:
             ),
             Plot(self.metrics, settings.out / "loss.png", title),
             Checkpoint(settings.out / CHECKPOINT),
+            *loggers(settings.run, settings.out, self.metrics),
         ]
-        if type(engine).__name__ != "Accelerate":  # which has its own devices
-            callbacks.append(Device())
         if Path(settings.data).is_dir():
-            callbacks.append(SameTarget(settings.data, pictures.images))
+            own.append(SameTarget(settings.data, pictures.images))
         if settings.limits.iterations is None:
-            callbacks.append(Threads())
+            own.append(Threads())
         if isinstance(times, ByLoss):
-            callbacks.append(times)
+            own.append(times)
         self.learner = Learner(
             model.net,
             loader,
@@ -203,7 +177,7 @@ class DDPMTraining:
                 model.net.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)
             ),
             engine=engine,
-            callbacks=callbacks,
+            callbacks=[*own, *callbacks],
             valid_batches=self._validation(held_out, noisify) if len(held_out) else None,
         )
 
@@ -219,17 +193,12 @@ class DDPMTraining:
         return build_loader(some, plain, self.settings.pictures.batch_size, seed=0, shuffle=False)
 
     def fit(self) -> None:
-        """Train, by iterations if their number is set, else by time."""
-        settings = self.settings
-        if self.learner.engine.rank == 0:
-            write_settings(settings)
-        if settings.limits.iterations is not None:
-            self.learner.fit(iterations=settings.limits.iterations)
-        else:
-            self.learner.fit(minutes=settings.limits.minutes)
+        """See :class:`Job`; with ``find_rate``, nothing is trained."""
+        if not self.settings.optimizer.find_rate:
+            super().fit()
 
     def search_rate(self) -> Trained:
-        """Search for a learning rate; nothing is trained."""
+        """Search for a learning rate."""
         search = find_rate(self.learner, end=1.0)
         search.write(self.settings.out)
         found = search.suggestion
@@ -239,11 +208,9 @@ class DDPMTraining:
         )
 
     def finish(self) -> Trained:
-        """Draw and write everything there is to look at.
-
-        Raises:
-            FailedError: naming what could not be written, after everything else has been.
-        """
+        """See :class:`Job`: draw and write everything there is to look at."""
+        if self.settings.optimizer.find_rate:
+            return self.search_rate()
         learner, folder = self.learner, self.settings.out
         movie = Movie()
         with self.ema.averaged(self.model.net):
@@ -286,15 +253,3 @@ def _times(settings: TrainSettings, model: Model) -> Times:
     if settings.diffusion.times == "loss":
         return ByLoss(model.schedule)
     return Stratified() if settings.diffusion.times == "stratified" else Uniform()
-
-
-def _engine(settings: TrainSettings) -> Engine:
-    if process_count() > 1:
-        return launched(bfloat16=settings.optimizer.precision == "bfloat16")
-    if settings.optimizer.precision == "float32":
-        return Engine()
-    cuda = torch.cuda.is_available()
-    if settings.optimizer.precision == "float16" and not cuda:
-        raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")
-    dtype = torch.float16 if settings.optimizer.precision == "float16" else torch.bfloat16
-    return Autocast("cuda" if cuda else "cpu", dtype)

@@ -14,7 +14,7 @@ from nca.export.hosts import TARGETS
 from nca.export.html import export_html
 from nca.export.settings import ExportOptions
 from nca.losses.build import build_loss
-from nca.losses.pretrained import fetched
+from nca.losses.features.pretrained import fetched
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 from nca.rulefile import RuleFile

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.losses.features import circular_pad, halve, pyramid
+from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 from nca.unroll.simulate import simulate
 

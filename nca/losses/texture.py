@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nca.losses.features import FeatureExtractor
+from nca.losses.features.base import FeatureExtractor
+from nca.losses.perceptual import StyleTerm, describe
 from nca.losses.statistics import Statistic
-from nca.losses.style import StyleTerm, describe
 from nca.losses.term import Term
 
 

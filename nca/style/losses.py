@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.build import build_features, is_pretrained
-from nca.losses.features import FeatureExtractor, Mirrored
+from nca.losses.features.base import FeatureExtractor, Mirrored
+from nca.losses.features.build import build_features, is_pretrained
+from nca.losses.features.pretrained import ARCHITECTURES, Pretrained
+from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, mixture, relative
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
-from nca.losses.pretrained import ARCHITECTURES, Pretrained
 from nca.losses.statistics import build_statistic
-from nca.losses.style import ContentTerm, StyleLoss, StyleTerm, mixture, relative
 from nca.losses.term import Term
+from nca.losses.tiled import TiledLoss, cover, describe_tiled
 from nca.style.masks import shrink
 from nca.style.scales import Size, resize
 from nca.style.settings import PixelSettings, StyleSettings, parse_color
-from nca.style.tiles import TiledLoss, cover, describe_tiled
 
 # The layer that tells the content, the first of these that the net has.
 CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
@@ -27,7 +27,7 @@ SAMPLE = 256  # pixels, side of the part of each picture that features are fitte
 
 
 @dataclass(frozen=True)
-class Pictures:
+class StyleInputs:
     """All pictures of a style transfer, at the size of the result.
 
     Attributes:
@@ -44,11 +44,11 @@ class Pictures:
     regions: Sequence[Tensor] = ()
     masks: Sequence[Tensor] = ()
 
-    def at(self, size: Size) -> "Pictures":
+    def at(self, size: Size) -> "StyleInputs":
         """All of them, the result being of another size."""
         factor = max(size) / max(self.content.shape[-2:])
         of_styles = [_scaled(style, factor) for style in self.styles]
-        return Pictures(
+        return StyleInputs(
             resize(self.content, size),
             [resize(style, of) for style, of in zip(self.styles, of_styles, strict=True)],
             resize(self.image, size),
@@ -70,7 +70,7 @@ class Losses:
     """
 
     def __init__(
-        self, settings: StyleSettings, pictures: Pictures, generator: torch.Generator
+        self, settings: StyleSettings, pictures: StyleInputs, generator: torch.Generator
     ) -> None:
         self.settings, self.pictures, self.generator = settings, pictures, generator
         self.statistic = build_statistic(settings.loss.statistic, generator)
@@ -110,7 +110,7 @@ class Losses:
             return loss
         return TiledLoss(loss, pictures.content, settings.scales.tile, self.generator)
 
-    def _features(self, pictures: Pictures) -> FeatureExtractor:
+    def _features(self, pictures: StyleInputs) -> FeatureExtractor:
         name = self.settings.net.features
         if not is_pretrained(name):
             self._check_sides(None, pictures)
@@ -128,7 +128,7 @@ class Losses:
             )
         return self._net
 
-    def _check_sides(self, features: FeatureExtractor | None, pictures: Pictures) -> None:
+    def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
         name = self.settings.net.features
         least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
@@ -154,7 +154,7 @@ class Losses:
         chosen = (style if self.with_style else ()), (content if self.with_content else ())
         return tuple(dict.fromkeys(name for layers in chosen for name in layers))
 
-    def _style_terms(self, features: FeatureExtractor, pictures: Pictures) -> list[StyleTerm]:
+    def _style_terms(self, features: FeatureExtractor, pictures: StyleInputs) -> list[StyleTerm]:
         settings, statistic = self.settings, self.statistic
         masks: Sequence[Tensor | None] = pictures.masks or [None] * len(pictures.styles)
         described = [

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nca.losses.style import StyleLoss
-from nca.style.tiles import TiledLoss
+from nca.losses.perceptual import StyleLoss
+from nca.losses.tiled import TiledLoss
 from nca.training.objective import Objective
 
 

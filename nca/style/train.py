@@ -1,9 +1,10 @@
 """Paint a picture: everything between the settings and the results."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from PIL import Image
@@ -15,12 +16,11 @@ from nca.images import to_image, write_png16
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
 from nca.style.image import ImageModel, Project
 from nca.style.lbfgs import LBFGS
-from nca.style.losses import Losses, Pictures
+from nca.style.losses import Losses, StyleInputs
 from nca.style.objective import Stylize
 from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
 from nca.style.settings import Movie, OptimizerSettings, StyleSettings
-from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -31,29 +31,25 @@ from nca.training.callbacks import (
     NaNGuard,
     Plot,
     Progress,
+    Snapshots,
     Threads,
 )
-from nca.training.callbacks import Pictures as Stages
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast
-from nca.training.folder import (
-    CHECKPOINT,
-    SETTINGS,
-    open_folder,
-    write_settings,
-)
+from nca.training.callbacks.device import best_device
+from nca.training.engines import Engine
+from nca.training.engines.launch import build_engine
+from nca.training.folder import CHECKPOINT
+from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
 from nca.training.same_target import SameTarget
 
 RESULT = "result.png"
 MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
-RESULTS = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv",
-           "live.html", CHECKPOINT, SETTINGS)  # fmt: skip
+FILES = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv", "live.html")
 WORTH_A_LOOK = {
     RESULT: "the picture",
     "stages.png": "how it was painted; as a movie beside it",
-    "loss.png": "loss curves (raw values in metrics.jsonl)",
+    "loss.png": LOSS_CURVES,
 }
-LIMITS = ("out", "resume", "overwrite", "quiet")
 SHOWN = 512  # pixels, longer side of the pictures of the way
 DOWNLOADS = (
     "builtin features know colors and strokes; --features squeezenet1_1 (5 MB, fetched once) or "
@@ -62,53 +58,56 @@ DOWNLOADS = (
 
 
 @dataclass(frozen=True)
-class Styled:
-    """What a style transfer gave.
+class Styled(Trained):
+    """Result of a style transfer.
 
     Attributes:
-        folder: where the results are.
         image: [1, 3, H, W] in [0, 1].
-        iterations, seconds: of training.
-        results: what files there are in the folder for a person, and what they are.
     """
 
-    folder: Path
     image: Tensor
-    iterations: int
-    seconds: float
-    results: dict[str, str]
 
 
-def stylize(settings: StyleSettings) -> Styled:
-    """Paint, and write all results.
+def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
+    """Paint, and write all results; also the picture so far, if that is cut short.
 
-    Raises:
-        InputError: a picture, the folder or a setting is not usable.
-        FailedError: a result could not be written; the others have been.
-        KeyboardInterrupt: Ctrl-C; a checkpoint and the picture so far have been written.
+    Args:
+        settings: see :func:`nca.style.settings.style_settings`.
+        callbacks: more callbacks.
+
+    Returns, raises:
+        See :func:`nca.training.job.run`.
     """
-    with torch_threads():  # first: nothing is cleared for pictures that cannot be read
-        training = StyleTraining(settings)
-    state = open_folder(settings, RESULTS, LIMITS)
-    if state is not None:
-        training.learner.load_state_dict(state)
-    if settings.net.features == "builtin" and not settings.run.resume:
-        print(DOWNLOADS, file=sys.stderr)
-    write_settings(settings)
-    return training.fit()
+
+    def prepare(state: Mapping[str, Any] | None) -> StyleTraining:
+        device = best_device()
+        engine = build_engine(settings.optimization.precision, device, state)
+        return StyleTraining(settings, engine, callbacks=callbacks)
+
+    return run(settings, prepare)
 
 
-class StyleTraining:
+class StyleTraining(Job[Styled]):
     """A learner with everything that a painting needs around it.
 
     Args:
         settings: all of them.
+        engine: computes gradients and steps; float32 in one process by default.
+        callbacks: more callbacks.
 
     Raises:
         InputError: a picture or a setting is not usable.
     """
 
-    def __init__(self, settings: StyleSettings) -> None:
+    files = FILES
+
+    def __init__(
+        self,
+        settings: StyleSettings,
+        engine: Engine | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
         self.settings = settings
         device = Device()
         self.photo, self.profile = read_photo(settings.content, settings.scales.size, enlarge=True)
@@ -128,7 +127,7 @@ class StyleTraining:
             self.ema,
         )
         metrics = Metrics(settings.out, every=10)
-        callbacks: list[Callback] = [
+        own: list[Callback] = [
             device,
             Threads(generator),
             self.scales,
@@ -137,7 +136,7 @@ class StyleTraining:
             metrics,
             Progress(quiet=settings.run.quiet),
             Plot(metrics, settings.out / "loss.png", settings.content.name),
-            Stages(
+            Snapshots(
                 self._snapshot,
                 movie=settings.out / f"movie.{settings.movie}",
                 sheet=settings.out / "stages.png",
@@ -149,43 +148,48 @@ class StyleTraining:
                 title=settings.content.name,
             ),
             Checkpoint(settings.out / CHECKPOINT),
+            *loggers(settings.run, settings.out, metrics),
         ]
         if settings.optimization.box == "projection":
-            callbacks.append(Project())
+            own.append(Project())
         if self.ema is not None:
-            callbacks.append(self.ema)
+            own.append(self.ema)
         self.learner = Learner(
             model,
             range(self.scales.iterations),
             self.objective,
             _optimizer(settings.optimization, model),
-            engine=_engine(settings),
-            callbacks=callbacks,
+            engine=engine,
+            callbacks=[*own, *callbacks],
         )
         self._prepared = -1
         # What is wrong with a layer or a mask is told before anything is written.
         self._prepare(0)
 
-    def fit(self) -> Styled:
-        """Train; write the picture, also if that is cut short.
+    def begin(self) -> None:
+        """See :class:`Job`."""
+        if self.settings.net.features == "builtin" and not self.settings.run.resume:
+            print(DOWNLOADS, file=sys.stderr)
 
-        Raises:
-            FailedError: naming what could not be written, after everything else has been.
-        """
+    def fit(self) -> None:
+        """Train on all scales; write the picture, also if that is cut short."""
         path = self.settings.out / RESULT
         try:
-            self.learner.fit()
+            super().fit()
         finally:
             if self.learner.iteration:
                 with self.learner.unwritten.going_on(path):
                     write_png16(path, self.result()[0], self.profile)
+
+    def finish(self) -> Styled:
+        """See :class:`Job`; the picture is already written."""
         self.learner.unwritten.check()
         return Styled(
             self.settings.out,
-            self.result(),
             self.learner.iteration,
             self.learner.seconds,
             WORTH_A_LOOK,
+            self.result(),
         )
 
     @torch.no_grad()
@@ -225,7 +229,8 @@ class StyleTraining:
             raise InputError(f"`start` {start}: there is no style; take content, noise or gray")
         generator = torch.Generator().manual_seed(settings.run.seed)
         if start == "noise":
-            return torch.rand(1, 3, *size, generator=generator).to(self.photo)
+            noise: Tensor = torch.rand(1, 3, *size, generator=generator).to(self.photo)
+            return noise
         if start == "style-noise":
             noise = torch.rand(1, 3, *size, generator=generator).to(self.photo)
             return transfer_colors(noise, torch.cat([s.flatten(2) for s in styles], 2)[..., None])
@@ -240,8 +245,9 @@ class StyleTraining:
             image = resize(photo.to(self.photo), size)
         if not settings.initial.start_noise:
             return image
-        noise = torch.randn(1, 3, *size, generator=generator).to(image)
-        return (image + settings.initial.start_noise * noise).clamp(0, 1)
+        grain = torch.randn(1, 3, *size, generator=generator).to(image)
+        noisy: Tensor = image + settings.initial.start_noise * grain
+        return noisy.clamp(0, 1)
 
     def _snapshot(self, _: Learner) -> Image.Image:
         height, width = self.photo.shape[-2:]
@@ -250,7 +256,7 @@ class StyleTraining:
         return convert(to_image(shown[0]), self.profile, None)
 
 
-def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> Pictures:
+def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> StyleInputs:
     """Read everything but the content itself, and change colors as asked.
 
     Raises:
@@ -273,7 +279,7 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> P
         read_mask(path, (style.shape[-2], style.shape[-1])).to(photo.device)
         for path, style in zip(settings.masks.style_masks, styles, strict=False)
     ]
-    return Pictures(content, styles, image, regions, masks)
+    return StyleInputs(content, styles, image, regions, masks)
 
 
 def _same_pictures(settings: StyleSettings) -> SameTarget:
@@ -289,10 +295,3 @@ def _optimizer(settings: OptimizerSettings, model: ImageModel) -> torch.optim.Op
     return torch.optim.Adam(
         model.parameters(), settings.learning_rate, betas=settings.betas, eps=settings.epsilon
     )
-
-
-def _engine(settings: StyleSettings) -> Engine:
-    wanted = settings.optimization.precision
-    if wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_fast()):
-        return Autocast()
-    return Engine()

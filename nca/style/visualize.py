@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from nca.errors import InputError
 from nca.images import to_image, write_png16
-from nca.losses.build import build_features, is_pretrained
-from nca.losses.features import FeatureExtractor
+from nca.losses.features.base import FeatureExtractor
+from nca.losses.features.build import build_features, is_pretrained
 from nca.style.settings import VisualizeSettings
-from nca.style.train import RESULT, RESULTS, Styled
+from nca.style.train import FILES, RESULT, Styled
 from nca.threads import torch_threads
-from nca.training.callbacks import Device, Metrics, Pictures, Plot, Progress, Threads
-from nca.training.folder import prepare_folder, write_settings
+from nca.training.callbacks import Device, Metrics, Plot, Progress, Snapshots, Threads
+from nca.training.folder import SETTINGS, prepare_folder, write_settings
 from nca.training.learner import Learner
 from nca.training.objective import Objective
 
@@ -121,7 +121,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
     """
     with torch_threads():
         features = layer_of(settings)
-    prepare_folder(settings.out, RESULTS, overwrite=settings.overwrite)
+    prepare_folder(settings.out, (*FILES, SETTINGS), overwrite=settings.overwrite)
     write_settings(settings)
     generator = torch.Generator().manual_seed(settings.seed)
     model = Spectrum(settings.size, generator)
@@ -142,7 +142,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
             metrics,
             Progress(quiet=settings.quiet),
             Plot(metrics, settings.out / "loss.png", f"{settings.layer}, {settings.channel}"),
-            Pictures(
+            Snapshots(
                 snapshot,
                 movie=settings.out / "movie.webp",
                 sheet=settings.out / "stages.png",
@@ -155,7 +155,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
     with learner.unwritten.going_on(settings.out / RESULT):
         write_png16(settings.out / RESULT, image[0])
     learner.unwritten.check()
-    return Styled(settings.out, image, learner.iteration, learner.seconds, WORTH_A_LOOK)
+    return Styled(settings.out, learner.iteration, learner.seconds, WORTH_A_LOOK, image)
 
 
 @torch.no_grad()

@@ -3,15 +3,14 @@
 import hashlib
 import math
 import platform
-import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 import nca
 from nca.errors import InputError
@@ -27,7 +26,6 @@ from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
 from nca.texture.tasks.base import FILM, PREVIEW, device_of
-from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -42,115 +40,94 @@ from nca.training.callbacks import (
     warm_up_then_cosine,
 )
 from nca.training.callbacks.plot import write_loss_plot
-from nca.training.engine import Autocast, Engine, bfloat16_is_fast, launched, process_count
-from nca.training.folder import (
-    CHECKPOINT,
-    SETTINGS,
-    open_folder,
-    write_settings,
-)
+from nca.training.engines import Engine
+from nca.training.engines.launch import build_engine
+from nca.training.folder import CHECKPOINT
+from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
 from nca.training.recorded import recorded
 from nca.training.same_target import SameTarget
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 RULE = "rule.safetensors"
 LIVE = "live.html"
-RESULTS = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE, CHECKPOINT,
-           SETTINGS)  # fmt: skip
-LIMITS = ("picture", "out", "minutes", "iterations", "resume", "overwrite", "quiet", "view")
-
-WORTH_A_LOOK = {
-    RULE: "the rule",
-    "loss.png": "loss curves (raw values in metrics.jsonl)",
-}
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training gave.
-
-    Attributes:
-        folder: where the results are.
-        kept: the rule that is kept.
-        iterations, seconds: of training.
-        loss_by_state: its texture loss with the state kept as rgba32f, rgba16f and rgba8.
-        restores: how often the training went back after a blow-up.
-        results: what files there are in the folder for a person, and what they are.
-    """
-
-    folder: Path
-    kept: Candidate
-    iterations: int
-    seconds: float
-    loss_by_state: dict[str, float | None]
-    restores: int
-    results: dict[str, str]
-
-
-def train(settings: TrainSettings, show: Callable[[Path], object] | None = None) -> Trained:
-    """Train, choose the rule that is kept, and write all results.
-
-    Under ``accelerate launch`` the processes train one rule together: each works on ``batch_size``
-    states of the same pool. The first one writes the results; for the
-    others this does not return.
-
-    Args:
-        settings: all of them.
-        show: is given the rule file before the first iteration, to watch it: the file is not there
-            yet, and then changes as the rule learns.
-
-    Raises:
-        InputError: the picture, the folder or a setting is not usable.
-        FailedError: a result could not be written; the others have been.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
-    """
-    settings = with_sizes_of_parent(settings)
-    with threads_of(settings):
-        target = task_of(settings.task).read(settings)
-        engine = _engine(settings)
-        training = TextureTraining(settings, target, engine)
-    # Only now: nothing is cleared for settings that turn out to be of no use.
-    state = open_folder(settings, RESULTS, LIMITS, engine.rank)
-    if show is not None and engine.rank == 0:
-        show(settings.out / RULE)
-    if state is not None:
-        training.learner.load_state_dict(state)
-    training.fit()
-    if engine.rank > 0:
-        sys.exit()
-    with torch_threads():
-        return training.finish()
-
-
-def threads_of(settings: TrainSettings) -> AbstractContextManager[None]:
-    """As many threads as are fastest; one by iterations, as the bits depend on the number."""
-    return torch_threads() if settings.limits.iterations is None else torch_threads(None)
-
-
+FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
 FRESH_SEEDS = 100  # beyond those by which the rule was chosen
 
 
-class TextureTraining:
-    """A learner with everything that a texture needs around it.
+@dataclass(frozen=True)
+class TrainedRule(Trained):
+    """Result of training a rule.
+
+    Attributes:
+        kept: the rule that is kept.
+        loss_by_state: its distance with the state kept as rgba32f, rgba16f and rgba8.
+        restores: how often the training went back after a blow-up.
+    """
+
+    kept: Candidate
+    loss_by_state: dict[str, float | None]
+    restores: int
+
+
+def train(
+    settings: TrainSettings,
+    *,
+    callbacks: Sequence[Callback] = (),
+    show: Callable[[Path], object] | None = None,
+) -> TrainedRule:
+    """Train, choose the rule that is kept, and write all results.
+
+    Under ``accelerate launch`` or ``torchrun`` the processes train one rule together: each works on
+    ``batch_size`` states of the same pool.
+
+    Args:
+        settings: see :func:`nca.texture.settings.train_settings`.
+        callbacks: more callbacks.
+        show: gets the path of the rule file before the first iteration, to watch it: the file is
+            not there yet, and then changes as the rule learns.
+
+    Returns, raises:
+        See :func:`nca.training.job.run`.
+    """
+    settings = with_sizes_of_parent(settings)
+
+    def prepare(state: Mapping[str, Any] | None) -> TextureTraining:
+        target = task_of(settings.task).read(settings)
+        engine = build_engine(settings.compute.precision, device_of(settings), state)
+        return TextureTraining(settings, target, engine, callbacks=callbacks, show=show)
+
+    return run(settings, prepare, one_thread=True)
+
+
+class TextureTraining(Job[TrainedRule]):
+    """A learner with everything that a rule needs around it.
 
     Args:
         settings: all of them.
-        target: as the task of the settings reads it; [3, S, S] in [0, 1] for a texture.
-        engine: how gradients and steps are computed; by default what the settings ask for.
+        target: as the task reads it; [3, S, S] in [0, 1] for a texture.
+        engine: computes gradients and steps; float32 in one process by default.
+        callbacks: more callbacks.
+        show: see :func:`train`.
 
     Raises:
         InputError: the pool has fewer states than the processes draw.
     """
 
+    files = FILES
+    may_change = (*Job.may_change, "picture", "view")
+
     def __init__(
-        self, settings: TrainSettings, target: "Tensor", engine: Engine | None = None
+        self,
+        settings: TrainSettings,
+        target: Tensor,
+        engine: Engine | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        show: Callable[[Path], object] | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.show = settings, show
         self.picture_sha256 = _sha256(settings.picture)  # now: the file may change before the end
-        engine, device = engine or _engine(settings), device_of(settings)
+        engine = engine or Engine()
         pool, adam = settings.pool, settings.optimizer
         if pool.pool_size < engine.processes * pool.batch_size:
             raise InputError(
@@ -171,8 +148,8 @@ class TextureTraining:
         self.stabilizer = Stabilizer(schedule)
         self.metrics = Metrics(settings.out)
         self.best = KeepBest(self.ema, task, settings.run.seed)
-        callbacks: list[Callback] = [
-            Device(device),
+        own: list[Callback] = [
+            Device(device_of(settings)),
             Threads(generator),
             schedule,
             NormalizeGradients(),
@@ -191,6 +168,7 @@ class TextureTraining:
                 title=settings.picture.name,
             ),
             Checkpoint(settings.out / CHECKPOINT),
+            *loggers(settings.run, settings.out, self.metrics),
         ]
         self.learner = Learner(
             task.rule,
@@ -198,19 +176,13 @@ class TextureTraining:
             objective,
             optimizer,
             engine=engine,
-            callbacks=callbacks,
+            callbacks=[*own, *callbacks],
         )
 
-    def fit(self) -> None:
-        """Train, by iterations if their number is set, else by time."""
-        if self.learner.engine.rank == 0:
-            write_settings(self.settings)
-        limits = self.settings.limits
-        if limits.iterations is None:
-            self.learner.fit(minutes=limits.minutes)
-        else:
-            with torch_threads(None):
-                self.learner.fit(iterations=limits.iterations)
+    def begin(self) -> None:
+        """See :class:`Job`."""
+        if self.show is not None:
+            self.show(self.settings.out / RULE)
 
     def _targets(self, _: Learner) -> Image.Image:
         return contact_sheet(self.task.targets(), ground=None)
@@ -219,7 +191,7 @@ class TextureTraining:
         colors = self.task.rule.to_rgb(learner.prediction.detach())
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
-    def finish(self) -> Trained:
+    def finish(self) -> TrainedRule:
         """Choose the rule, write it, then everything there is to look at.
 
         Raises:
@@ -243,14 +215,14 @@ class TextureTraining:
                 folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
             )
         learner.unwritten.check()
-        return Trained(
+        return TrainedRule(
             folder,
-            kept,
             learner.iteration,
             learner.seconds,
+            self.task.pictures | {RULE: "the rule", "loss.png": LOSS_CURVES},
+            kept,
             by_state,
             self.stabilizer.restores,
-            self.task.pictures | WORTH_A_LOOK,
         )
 
     def _report(self, kept: Candidate) -> dict[str, Any]:
@@ -283,13 +255,3 @@ def _sha256(path: Path) -> str | None:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _engine(settings: TrainSettings) -> Engine:
-    wanted = settings.compute.precision
-    device = device_of(settings).type
-    fast = torch.cuda.is_bf16_supported() if device == "cuda" else bfloat16_is_fast()
-    bfloat16 = wanted == "bfloat16" or (wanted == "auto" and fast)
-    if process_count() > 1:
-        return launched(bfloat16=bfloat16, cpu=device == "cpu")
-    return Autocast(device) if bfloat16 else Engine()

@@ -14,31 +14,40 @@ from nca.training.recorded import changes, recorded
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
 
 
+def saved_state(folder: Path) -> dict[str, Any]:
+    """State of the learner in the checkpoint of a folder.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    if not (folder / CHECKPOINT).is_file():
+        raise InputError(f"`resume`: there is no {CHECKPOINT} in {folder}")
+    return load_checkpoint(folder / CHECKPOINT)
+
+
 def open_folder(
-    settings: Any, results: Sequence[str], limits: Sequence[str], rank: int = 0
-) -> dict[str, Any] | None:
-    """Get the folder of a training ready; give the state to go on from, if it is to go on.
+    settings: Any, results: Sequence[str], may_change: Sequence[str], rank: int = 0
+) -> None:
+    """Get the folder of a training ready, to be resumed or new.
 
     Args:
         settings: with ``out`` and ``run``.
         results: names of the files that the training writes.
-        limits: settings that may change on a resume.
+        may_change: settings that may differ on a resume.
         rank: which of several processes this is; only the first makes or clears the folder.
 
     Raises:
-        InputError: see :func:`check_resumable` and :func:`prepare_folder`; the checkpoint cannot
-            be read.
+        InputError: see :func:`check_resumable` and :func:`prepare_folder`.
     """
     if settings.run.resume:
-        check_resumable(settings, limits)
-        state = load_checkpoint(settings.out / CHECKPOINT)
-        if rank == 0:
-            for name in results:
-                remove_temporary(settings.out / name)
-        return state
-    if rank == 0:
+        check_resumable(settings, may_change)
+    if rank > 0:
+        return
+    if settings.run.resume:
+        for name in results:
+            remove_temporary(settings.out / name)
+    else:
         prepare_folder(settings.out, results, overwrite=settings.run.overwrite)
-    return None
 
 
 def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> None:
@@ -77,21 +86,18 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"`out` {folder}: {error.strerror}") from error
 
 
-def check_resumable(settings: Any, limits: Sequence[str]) -> None:
-    """Refuse to go on with other settings than a folder's checkpoint is from, but for ``limits``.
+def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
+    """Refuse to resume with settings other than those of the folder, but for ``may_change``.
 
     Raises:
-        InputError: naming the setting; or there is nothing to resume.
+        InputError: naming the setting; or the folder's settings cannot be read.
     """
-    folder: Path = settings.out
-    if not (folder / CHECKPOINT).is_file():
-        raise InputError(f"`resume`: there is no {CHECKPOINT} in {folder}")
-    path = folder / SETTINGS
+    path = settings.out / SETTINGS
     try:
         before = json.loads(path.read_text())
         if not isinstance(before, dict):
             raise ValueError("it holds no settings")
-        changed = [change for change in changes(before, settings) if change[0] not in limits]
+        changed = [change for change in changes(before, settings) if change[0] not in may_change]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"`resume`: {path} cannot be read: {error}") from error
     for name, was, now in changed:

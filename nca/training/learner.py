@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from nca.errors import InputError
 from nca.training.batches import Batches, Stateful
 from nca.training.callback import CANCEL, EVENTS, Callback
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
 from nca.training.unwritten import Unwritten

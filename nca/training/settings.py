@@ -1,7 +1,7 @@
 """Settings that all trainings share, without heavy imports."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from nca.options import Between, Bounded
 
@@ -18,6 +18,9 @@ class RunSettings(Bounded):
     """Replace the results in the output folder."""
     quiet: bool = False
     """Print plain lines instead of a progress bar."""
+    log: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Also log the losses to TensorBoard (in the output folder) or Weights & Biases; both need the
+    extra `log`."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from nca.texture.reparametrize import folded
 from nca.texture.results import Shown
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 from nca.unroll.simulate import simulate
 
 PREVIEW, FILM = "preview.png", "growth.webp"

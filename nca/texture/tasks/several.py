@@ -21,7 +21,7 @@ from nca.texture.reparametrize import folded
 from nca.texture.results import PREVIEW_STEPS, Shown, growth_stops, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 
 
 class Several(Task):

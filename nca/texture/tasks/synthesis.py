@@ -11,7 +11,7 @@ from nca.texture.results import Shown, growth_stops, pictures_at, preview
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import loss_by_state
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
-from nca.training.engine import Engine
+from nca.training.engines import Engine
 
 
 class Synthesis(Task):

@@ -9,7 +9,6 @@ from nca.training.callbacks.ema import EMA
 from nca.training.callbacks.gradients import ClipGradients, NaNGuard, NormalizeGradients
 from nca.training.callbacks.live import LivePage
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.pictures import Pictures
 from nca.training.callbacks.plot import Plot
 from nca.training.callbacks.progress import Progress
 from nca.training.callbacks.schedule import (
@@ -18,6 +17,7 @@ from nca.training.callbacks.schedule import (
     one_cycle_momentum,
     warm_up_then_cosine,
 )
+from nca.training.callbacks.snapshots import Snapshots
 from nca.training.callbacks.threads import Threads
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "Metrics",
     "NaNGuard",
     "NormalizeGradients",
-    "Pictures",
     "Plot",
     "Progress",
     "Schedule",
+    "Snapshots",
     "TensorBoard",
     "Threads",
     "WandB",

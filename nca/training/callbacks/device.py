@@ -16,17 +16,19 @@ class Device(Callback):
     """Move the model, the optimizer's state and every batch to a device.
 
     Args:
-        device: such as ``cuda``; by default the GPU if there is one.
+        device: such as ``cuda``; by default the GPU if there is one. An engine that has a device
+            of its own decides.
     """
 
     order = -10
     essential = True
 
     def __init__(self, device: torch.device | str | None = None) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device or best_device())
 
     def before_fit(self, learner: "Learner") -> None:
         """Move what stays."""
+        self.device = learner.engine.device or self.device
         learner.model.to(self.device)
         # Loading its own state, an optimizer moves it to where the weights are by now.
         learner.optimizer.load_state_dict(learner.optimizer.state_dict())
@@ -34,6 +36,11 @@ class Device(Callback):
     def before_batch(self, learner: "Learner") -> None:
         """Move what comes."""
         learner.batch = to_device(learner.batch, self.device)
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

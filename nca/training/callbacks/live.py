@@ -15,8 +15,8 @@ from nca.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.chart import HEIGHT, WIDTH, groups, loss_chart
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.pictures import Snapshot
 from nca.training.callbacks.progress import clock
+from nca.training.callbacks.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner

@@ -19,7 +19,7 @@ from nca.training.callback import Callback
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nca.training.engine import Engine
+    from nca.training.engines import Engine
     from nca.training.learner import Learner
 
 SUM = "loss"  # of all terms, in a row

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.features import FeatureExtractor, Features
+from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.perceptual import StyleLoss, StyleTerm, at_layer, describe, mixture
 from nca.losses.statistics import Statistic
-from nca.losses.style import StyleLoss, StyleTerm, at_layer, describe, mixture
 from nca.losses.term import Term
 
 UNIT = 32  # corners lie on its multiples: whole positions of every layer
@@ -159,7 +159,7 @@ def counts(region: Tensor | None) -> bool:
 
 
 class TiledLoss(Term):
-    """A :class:`~nca.losses.style.StyleLoss` whose features are computed tile by tile.
+    """A :class:`~nca.losses.perceptual.StyleLoss` whose features are computed tile by tile.
 
     Args:
         loss: its statistics can be merged; its content term needs no features of the content,
@@ -175,7 +175,7 @@ class TiledLoss(Term):
         self.loss, self.content, self.size, self.generator = loss, content, size, generator
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`~nca.losses.style.StyleLoss`; of one picture, and only for their sum."""
+        """See :class:`~nca.losses.perceptual.StyleLoss`; of one picture, and only for their sum."""
         losses: dict[str, Tensor] = {}
         for term in self.loss.pixels:
             losses |= term(images)

@@ -1,22 +1,16 @@
 """The engine: how a gradient and a step are computed. A learner has exactly one.
 
 Precision, scaling, accumulation and the number of processes are its business, so that neither the
-loop nor a callback ever asks. Several processes: :mod:`nca.training.accelerate_engine`.
+loop nor a callback ever asks. Several processes: :mod:`nca.training.engines.accelerate`.
 """
 
-import atexit
-import os
-import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-
-from nca.errors import InputError
 
 AS_IT_IS = nullcontext()
 
@@ -30,6 +24,7 @@ class Engine:
     Attributes:
         added: batches whose gradients wait for the rest of their step.
         dtype: of the layers.
+        device: where model and batches have to be; None: the engine does not mind.
         rank, processes: which process this is, of how many.
 
     Raises:
@@ -37,6 +32,7 @@ class Engine:
     """
 
     dtype = torch.float32
+    device: torch.device | None = None
     rank, processes = 0, 1
 
     def __init__(self, *, accumulate: int = 1) -> None:
@@ -173,93 +169,3 @@ class Autocast(Engine):
         super().load_state_dict(state)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-
-
-SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-
-
-def process_count() -> int:
-    """How many processes a launcher has started for this training; 1 without one.
-
-    Raises:
-        InputError: ``accelerate launch --cpu`` was asked for several and has started one, which is
-            what it does without MPI.
-    """
-    count = max(int(os.environ.get(name, "1")) for name in SIZES)
-    if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
-        raise InputError(
-            "accelerate launch --cpu starts one process only without MPI; on CPUs start several "
-            "with torchrun --nproc_per_node, or with accelerate launch --multi_gpu in its place"
-        )
-    return count
-
-
-def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
-    """The engine of one of several processes that a launcher has started.
-
-    Args:
-        bfloat16: the precision of the layers; what the first process says holds for all.
-        cpu: train there even where there is a GPU.
-
-    Raises:
-        InputError: accelerate is not installed, or it does not see the other processes.
-    """
-    try:
-        from accelerate import Accelerator, PartialState  # noqa: PLC0415  (optional)
-        from accelerate.utils import broadcast_object_list  # noqa: PLC0415
-
-        from nca.training.accelerate_engine import Accelerate  # noqa: PLC0415
-    except ImportError as error:
-        raise InputError("several processes need accelerate; pip install accelerate") from error
-    cpu = cpu or not torch.accelerator.is_available()
-    PartialState(cpu=cpu)
-    (agreed,) = broadcast_object_list([bfloat16])
-    accelerator = Accelerator(mixed_precision="bf16" if agreed else "no", cpu=cpu)
-    if accelerator.num_processes != process_count():
-        raise InputError(
-            f"{process_count()} processes were started, and accelerate sees "
-            f"{accelerator.num_processes}; start them with torchrun or accelerate launch"
-        )
-    atexit.register(_leave_group)
-    return Accelerate(accelerator)
-
-
-PAUSE = 1.0  # seconds
-
-
-def _leave_group() -> None:
-    """Give the threads of the group time to end their work while Python is still there.
-
-    A thread of Gloo that lets go of the last tensors when Python's end has begun cannot have the
-    interpreter any more, and aborts the process.
-    """
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-        time.sleep(PAUSE)
-
-
-FASTER = 0.9  # the part of float32's time that bfloat16 may take at most to be worth it
-SIDE, TRIES = 512, 10  # of the matrices that are multiplied to find out: some 30 ms in all
-
-
-@cache
-def bfloat16_is_fast() -> bool:
-    """Tell whether this CPU multiplies matrices faster in bfloat16 than in float32, by trying.
-
-    To have the instructions is not enough: AMD's Zen 5 carries them out at twice the rate of
-    float32, Intel's Xeons outside their matrix unit at half of it.
-    """
-    capable = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    if not (capable and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-        return False
-    return _product_seconds(torch.bfloat16) < FASTER * _product_seconds(torch.float32)
-
-
-def _product_seconds(dtype: torch.dtype) -> float:
-    matrix = torch.ones(SIDE, SIDE, dtype=dtype)
-    times = []
-    for _ in range(TRIES):
-        start = time.perf_counter()
-        torch.mm(matrix, matrix)
-        times.append(time.perf_counter() - start)
-    return min(times)

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from nca.training.batches import Repeated
-from nca.training.engine import Engine
+from nca.training.engines.engine import Engine
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -34,7 +34,7 @@ class Accelerate(Engine):
 
     Args:
         accelerator: devices, precision and processes; its own gradient accumulation must be 1.
-        accumulate: see :class:`~nca.training.engine.Engine`.
+        accumulate: see :class:`~nca.training.engines.engine.Engine`.
 
     Raises:
         ValueError: the accelerator accumulates gradients itself.
@@ -50,6 +50,7 @@ class Accelerate(Engine):
             self.accelerator.num_processes,
         )
         self.dtype = DTYPES[self.accelerator.mixed_precision]
+        self.device = self.accelerator.device
         self._unscaled = False
 
     def precision(self) -> AbstractContextManager[None]:

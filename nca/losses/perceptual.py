@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.features import FeatureExtractor, Features
+from nca.losses.features.base import FeatureExtractor, Features
 from nca.losses.statistics import Statistic, precise
 from nca.losses.term import Term
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.losses.features import Features, circular_pad, halve, pyramid
+from nca.losses.features.base import Features, circular_pad, halve, pyramid
 
 LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size and filters; 2x2 pooling in between
 LEVELS = 4
@@ -68,7 +68,7 @@ class PatchNet:
             features = F.relu(F.conv2d(features, weight, bias))
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.FeatureExtractor`."""
+        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         features = self.normalize(images)
         result = {"color": _with_ones(features)}
         for i, (weight, bias) in enumerate(self.layers):
@@ -102,7 +102,7 @@ class RandomBank:
             level = halve(level, torus=False)
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.FeatureExtractor`."""
+        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         result = {}
         levels = pyramid(self.normalize(images), len(self.levels), torus=torus)
         for i, ((weight, bias), level) in enumerate(zip(self.levels, levels, strict=True)):
@@ -123,7 +123,7 @@ class Builtin:
         self.net, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.FeatureExtractor`."""
+        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         return self.net(images, torus=torus) | self.bank(images, torus=torus)
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.features import Features
+from nca.losses.features.base import Features
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -191,7 +191,7 @@ class Pretrained:
         self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.FeatureExtractor`."""
+        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         border = "circular" if torus else self.border
         features = (images - self.mean.to(images)) / self.deviation.to(images)
         features = features.contiguous(memory_format=torch.channels_last)

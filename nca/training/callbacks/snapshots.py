@@ -19,7 +19,7 @@ Snapshot = Callable[["Learner"], Image.Image]
 """Draws what is trained as it is: samples, an image, a grown texture. Always of one size."""
 
 
-class Pictures(Callback):
+class Snapshots(Callback):
     """Take a picture of what is trained at even stages of the fit; make a movie and a sheet.
 
     A snapshot must not disturb the training: what it draws at random comes from a generator of its
