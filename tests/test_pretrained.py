@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses
 from nca.images import read_square
-from nca.losses.features import pretrained
 from nca.losses.build import build_loss
+from nca.losses.features import pretrained
 from nca.losses.features.build import build_features
 from nca.losses.features.pretrained import Architecture, Pretrained, load_weights
 from nca.losses.settings import LossSettings

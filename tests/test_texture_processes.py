@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,14 +85,28 @@ def test_two_processes_train_one_rule(kind: str, tmp_path: Path) -> None:
     }.get(kind, (4, 0.5))  # fmt: skip
 
 
-def test_trials_of_threads_take_nothing_of_what_is_drawn(tmp_path: Path) -> None:
+def test_trials_of_threads_take_nothing_of_what_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = train_settings(
         "picture.png", tmp_path, "tiny", size=32, grid=16, late_grid=16, pool_size=8,
-        features="random", statistic="transport"
-)  # fmt: skip
-    training = TextureTraining(settings, torch.rand(3, 32, 32))
-    work = training._loss_once()
-    assert work is not None
-    before = training.task.pool.generator.get_state()
-    work()
-    assert torch.equal(training.task.pool.generator.get_state(), before)
+        features="random", statistic="transport",
+    )  # fmt: skip
+    trials = []
+
+    def use_fastest(_: int, work: Callable[[], object]) -> None:
+        torch.set_num_threads(1)
+        trials.append(work())
+
+    monkeypatch.setattr("nca.training.callbacks.threads.use_fastest", use_fastest)
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.manual_seed(0)
+        training = TextureTraining(settings, torch.rand(3, 32, 32))
+        torch.set_num_threads(threads)
+        training.learner.use_callbacks([c for c in training.learner.callbacks if c.essential])
+        training.learner.fit(iterations=2)
+        torch.set_num_threads(before)
+        found.append((training.task.pool.generator.get_state(), training.task.rule.w1.detach()))
+    assert len(trials) == 1
+    assert all(map(torch.equal, *found))

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from nca.errors import InputError
 from nca.losses.statistics import STATISTICS, gram
-from nca.training.engines import precision as precision_module
 from nca.training.callback import Callback, CancelBatch
 from nca.training.callbacks import ClipGradients, NaNGuard, Schedule
 from nca.training.engines import Autocast, Engine
+from nca.training.engines import precision as precision_module
 from nca.training.engines.launch import process_count
 from nca.training.engines.precision import bfloat16_is_fast
 from nca.training.learner import Learner
@@ -90,7 +90,7 @@ def test_bfloat16_is_taken_where_it_is_faster_when_tried(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     times = {torch.float32: 1.0, torch.bfloat16: seconds}
-    monkeypatch.setattr(engine_module, "_product_seconds", times.__getitem__)
+    monkeypatch.setattr(precision_module, "_product_seconds", times.__getitem__)
     assert bfloat16_is_fast.__wrapped__() == fast
 
 

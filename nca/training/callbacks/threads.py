@@ -1,6 +1,5 @@
 """How many of torch's threads a training uses, as other programs come and go."""
 
-import math
 import time
 
 import torch
@@ -33,20 +32,21 @@ class Threads(Callback):
     def __init__(self, *generators: torch.Generator) -> None:
         self.generators = generators
         self._limit = 1
-        self._due = self._soonest = -math.inf
+        self._spent = 0.0  # seconds of batches; pauses between them do not count
+        self._due = self._soonest = 0.0
         self._started = (0.0, 0.0)
         self._load = Load()
 
     def before_fit(self, _: Learner) -> None:
         """As many as there are now are the most that will be used."""
         self._limit = torch.get_num_threads()
-        self._due = -math.inf
+        self._due = self._spent
 
     def before_batch(self, learner: Learner) -> None:
         """Try, if it is time."""
         if self._limit == 1 or not learner.training:
             return
-        if time.monotonic() >= self._due:
+        if self._spent >= self._due:
             self._try(learner)
         self._started = clocks()
 
@@ -55,6 +55,7 @@ class Threads(Callback):
         if self._limit == 1 or not learner.training:
             return
         wall, cpu = (now - then for now, then in zip(clocks(), self._started, strict=True))
+        self._spent += wall
         if self._load.changed(wall, cpu):
             self._due = min(self._due, self._soonest)
 
@@ -65,11 +66,11 @@ class Threads(Callback):
 
     def _try(self, learner: Learner) -> None:
         self._gradient(learner)  # not timed: the first one may compile
-        start = time.monotonic()
+        start, _ = clocks()
         use_fastest(self._limit, lambda: self._gradient(learner))
-        end = time.monotonic()
-        self._soonest = end + max(SOONEST, (end - start) / LARGEST_SHARE)
-        self._due = end + max(LOOK_AGAIN, (end - start) / SHARE)
+        cost = clocks()[0] - start
+        self._soonest = self._spent + max(SOONEST, cost / LARGEST_SHARE)
+        self._due = self._spent + max(LOOK_AGAIN, cost / SHARE)
         self._load = Load()
 
     def _gradient(self, learner: Learner) -> None:
