@@ -3,7 +3,6 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from nca.cli import main
 from nca.ddpm.train import train as train_ddpm
 from nca.errors import FailedError
 from nca.rulefile import load_rule
-from nca.style.settings import StyleSettings
+from nca.style.settings import style_settings
 from nca.style.train import stylize
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.sweep import sweep
 from tests.ddpm_run import tiny
 
@@ -62,12 +61,12 @@ def test_a_checkpoint_that_does_not_fit_does_not_cost_the_rule(
 def test_a_sweep_goes_on_and_names_the_rule_that_is_not_whole(
     picture: Path, tmp_path: Path
 ) -> None:
-    settings = replace(
-        PRESETS["tiny"], picture=picture.parent, out=tmp_path / "out", size=32, grid=16,
-        late_grid=16, pool_size=16, iterations=6, backend="torch",
+    settings = train_settings(
+        picture.parent, tmp_path / "out", "tiny", size=32, grid=16, late_grid=16, pool_size=16,
+        iterations=6, backend="torch",
     )  # fmt: skip
     with room_for(30_000), pytest.raises(FailedError, match="1 of 1 rules failed, such as waves"):
-        sweep(settings)
+        sweep([settings])
     log = (settings.out / "waves" / "log.txt").read_text()
     assert "not written: checkpoint.pt" in log
     rule = load_rule(settings.out / "waves" / "rule.safetensors")
@@ -75,9 +74,9 @@ def test_a_sweep_goes_on_and_names_the_rule_that_is_not_whole(
 
 
 def test_a_painting_is_written_without_its_checkpoint(picture: Path, tmp_path: Path) -> None:
-    settings = StyleSettings(
-        content=picture, styles=(picture,), out=tmp_path / "out", size=40, smallest=40,
-        first_iterations=4, iterations=4, features="random", quiet=True,
+    settings = style_settings(
+        picture, [picture], tmp_path / "out", size=40, smallest=40, first_iterations=4,
+        iterations=4, features="random", quiet=True,
     )  # fmt: skip
     with room_for(30_000), pytest.raises(FailedError, match=r"^not written: checkpoint\.pt"):
         stylize(settings)

@@ -1,7 +1,6 @@
 """Which files of a folder are pictures."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from nca.ddpm.data import read_pictures
 from nca.errors import InputError
 from nca.images import read_image
 from nca.picture_files import FORMATS, is_picture, pictures_in
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.sweep import plan
 from nca.viewer.video_input import open_source
 from tests.picture_makers import rgb_icc
@@ -70,8 +69,8 @@ def test_every_command_takes_the_same_files_of_a_folder(tmp_path: Path) -> None:
         picture(tmp_path / f"{number}.png", 10 * number)
     clutter(tmp_path)
     reds = [10 * number for number in range(1, 17)]
-    settings = replace(PRESETS["tiny"], picture=tmp_path, out=tmp_path / "out")
-    assert [run.name for run in plan(settings)] == [str(number) for number in range(1, 17)]
+    settings = train_settings(tmp_path, tmp_path / "out", "tiny")
+    assert [run.name for run in plan([settings])] == [str(number) for number in range(1, 17)]
     frames = list(open_source(str(tmp_path), (8, 8)).frames())
     assert [frame.getpixel((4, 4))[0] for frame in frames] == reds
     assert read_pictures(str(tmp_path), 8).images[:, 0, 4, 4].tolist() == reds

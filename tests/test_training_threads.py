@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from PIL import Image
 
 from nca.ddpm.data import read_pictures
 from nca.ddpm.train import DDPMTraining
-from nca.style.settings import PRESETS as STYLE_PRESETS
+from nca.style.settings import style_settings
 from nca.style.train import StyleTraining
-from nca.texture.settings import PRESETS
+from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callback import Callback
 from nca.training.callbacks import Threads
@@ -198,9 +197,9 @@ def picture(folder: Path) -> Path:
 
 
 def texture(folder: Path) -> Learner:
-    settings = replace(
-        PRESETS["tiny"], picture=picture(folder), out=folder / "run", size=32, grid=16,
-        late_grid=24, steps=(3, 6), late_steps=(4, 8), pool_size=8, quiet=True,
+    settings = train_settings(
+        picture(folder), folder / "run", "tiny", size=32, grid=16, late_grid=24, steps=(3, 6),
+        late_steps=(4, 8), pool_size=8, quiet=True,
     )  # fmt: skip
     settings.out.mkdir()
     return TextureTraining(settings, torch.rand(3, 32, 32)).learner
@@ -208,9 +207,9 @@ def texture(folder: Path) -> Learner:
 
 def style(folder: Path) -> Learner:
     path = picture(folder)
-    settings = replace(
-        STYLE_PRESETS["standard"], content=path, styles=(path,), out=folder / "run", size=48,
-        smallest=48, first_iterations=2, iterations=2, quiet=True,
+    settings = style_settings(
+        path, [path], folder / "run", size=48, smallest=48, first_iterations=2, iterations=2,
+        quiet=True,
     )  # fmt: skip
     settings.out.mkdir()
     return StyleTraining(settings).learner
@@ -219,7 +218,7 @@ def style(folder: Path) -> Learner:
 def ddpm(folder: Path) -> Learner:
     settings = tiny(folder, iterations=None)
     settings.out.mkdir()
-    return DDPMTraining(settings, read_pictures(settings.data, settings.size)).learner
+    return DDPMTraining(settings, read_pictures(settings.data, settings.pictures.size)).learner
 
 
 @pytest.mark.parametrize("make", [texture, style, ddpm])
