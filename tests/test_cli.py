@@ -22,6 +22,8 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).parents[1]
 QUICK = ("--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size", "8", "--quiet")
 
+GOLDEN = Path(__file__).parent / "golden"
+
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
@@ -63,15 +65,29 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert f"usage: nca {name}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "view"])
-def test_help_of_a_flag_that_switches_off_does_not_say_the_opposite(
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_flag_that_switches_off_says_what_it_does(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main([*name.split(), "--help"])
     help_text = re.sub(r"[^\S ]|[│]", " ", capsys.readouterr().out)
-    for words in re.findall(r"--no-[a-z-]+ +(\w+)", help_text):
-        assert words == "Whether"
+    for flag, text in re.findall(r"(--no-[a-z-]+) +(.*?) {2,}--", help_text):
+        assert re.match("Do not|Draw as often", text), flag
+        assert "(default: True)" not in text, flag
+
+
+def test_all_flags_are_those_of_the_list(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    found = {}
+    for name in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([*name.split(), "--help"])
+        flags = re.findall(r"(?:^|  |│ |, )(--[a-z][a-z0-9-]*)", capsys.readouterr().out)
+        found[name] = sorted(set(flags) - {"--help"})
+    assert found == json.loads((GOLDEN / "flags.json").read_text())
 
 
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
