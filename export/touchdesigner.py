@@ -10,11 +10,12 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.export.emitter import life_source, seed_source, step_source
-from nca.export.emulation import LayerMachine, UniformValue
+from nca.export.emulation import LayerMachine
 from nca.export.glsl import group_count, number
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, Target, check_inline, state_code
 from nca.export.text import comment, credit_lines, once
+from nca.gl.shader import Value
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -237,7 +238,7 @@ def run(
             for index, shader in enumerate(shaders):
                 part = range(index * MAX_BUFFERS, min((index + 1) * MAX_BUFFERS, groups))
                 text = shader_text(files[shader], groups * len(inputs))
-                uniforms: dict[str, UniformValue] = {
+                uniforms: dict[str, Value] = {
                     "nca_step_number": float(step),
                     "nca_brush": (0.0,) * 4,
                 }

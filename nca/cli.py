@@ -61,7 +61,7 @@ def run_train(settings: TrainSettings) -> None:
     """Train, and say where the results are."""
     from nca.texture.sweep import sweep
     from nca.texture.train import train
-    from nca.viewer.watch import start_beside
+    from nca.viewer.files.watch import start_beside
 
     if settings.picture.is_dir():
         print(sweep(settings))

@@ -10,7 +10,9 @@ import moderngl
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from nca.errors import GraphicsError
 from nca.export.html import PageSettings, export_html
+from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 from tests.browsing import READY, until
@@ -29,9 +31,9 @@ def absent(what: str) -> None:
 def gl() -> Iterator[moderngl.Context]:
     """An OpenGL 3.3 context without a window."""
     try:
-        context = moderngl.create_context(standalone=True, backend="egl", require=330)
-    except Exception as error:  # moderngl raises plain Exception
-        absent(f"OpenGL 3.3 through EGL ({error})")
+        context = open_headless()
+    except GraphicsError as error:
+        absent(str(error))
         raise
     yield context
     context.release()

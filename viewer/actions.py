@@ -12,13 +12,13 @@ from PIL import Image
 
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
-from nca.viewer.display import COLOR_MAPS, NO_RING, view_names
-from nca.viewer.pace import speed_text
+from nca.viewer.files.state_file import load_state, save_state
+from nca.viewer.files.video_input import PICTURES
 from nca.viewer.player import Player
-from nca.viewer.simulation import ERASE, NOISE, SPROUT
-from nca.viewer.state_file import load_state, save_state
-from nca.viewer.stroke import Stroke
-from nca.viewer.video_input import PICTURES
+from nca.viewer.simulation.display import COLOR_MAPS, NO_RING, view_names
+from nca.viewer.simulation.simulation import ERASE, NOISE, SPROUT
+from nca.viewer.simulation.stroke import Stroke
+from nca.viewer.speed import speed_text
 
 Tool = Literal["erase", "seed", "noise", "rule", "stamp"]
 
@@ -106,13 +106,13 @@ class Actions:
 
     def faster(self) -> None:
         """Take more steps a frame."""
-        self.player.pace.faster()
-        self.player.say(speed_text(self.player.pace.speed))
+        self.player.speed.faster()
+        self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def slower(self) -> None:
         """Take fewer steps a frame."""
-        self.player.pace.slower()
-        self.player.say(speed_text(self.player.pace.speed))
+        self.player.speed.slower()
+        self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def set_tool(self, tool: Tool) -> None:
         """Take another brush."""
