@@ -87,9 +87,9 @@ def _run(
             "nca_size": tuple(state.shape[:0:-1]),
             "nca_code": code,
             "nca_base": step_base(step, data["start"]["seed"]),
-            "nca_turn": (1.0, 0.0),
-            "nca_scale": 1.0,
-            "nca_pace": 1.0,
+            "nca_rotation": (1.0, 0.0),
+            "nca_coarseness": 1.0,
+            "nca_dt": 1.0,
             "nca_rule": -1,
             "nca_first": True,
         }

@@ -115,10 +115,10 @@ uniform float nca_reset;  // 1: start anew
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
-  if (nca_reset > 0.5) return nca_seed(nca_group, nca_at, nca_seed_number);
+  if (nca_reset > 0.5) return nca_start(nca_group, nca_at, nca_seed_number);
   vec2 nca_away = vec2(nca_at) + 0.5 - nca_brush.xy;
 {wrap}  if (length(nca_away) >= nca_brush.z) return nca_value;
-  return nca_brush.w > 0.5 ? nca_sprout(nca_group) : vec4(0.0);
+  return nca_brush.w > 0.5 ? nca_plant(nca_group) : vec4(0.0);
 }}
 """
 

@@ -127,7 +127,7 @@ def still_page(
         export_html(files, tmp_path / "page.html", PageSettings(**settings))
         page = open_page(tmp_path / "page.html", address, **(browser or {}))
         until(page, READY)
-        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
+        page.evaluate("nca.player.setRunning(false); nca.player.simulation.reset()")
         return page
 
     return open_

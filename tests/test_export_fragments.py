@@ -57,9 +57,9 @@ def test_colors_are_those_of_the_rule(gl, state):
 
 @pytest.mark.gl
 def test_one_channel_and_the_last_change(gl, state):
-    one = colored(gl, "channel", state, nca_channel=6, nca_palette=0)
+    one = colored(gl, "channel", state, nca_channel=6, nca_color_map=0)
     assert np.abs(one[..., 0] - (state[6] * 0.5 + 0.5).numpy() * 255).max() <= 0.51
-    change = colored(gl, "change", state, nca_palette=0)
+    change = colored(gl, "change", state, nca_color_map=0)
     expected = (4 * state[:3].abs().amax(0)).clamp(max=1).numpy() * 255
     assert np.abs(change[..., 0] - expected).max() <= 0.51
 
@@ -67,7 +67,7 @@ def test_one_channel_and_the_last_change(gl, state):
 @pytest.mark.gl
 def test_all_channels_side_by_side(gl):
     state = (torch.arange(CHANNELS) / 8 - 0.5)[:, None, None].expand(CHANNELS, HEIGHT, WIDTH)
-    pixels = colored(gl, "channels", state, larger=9, nca_palette=0)
+    pixels = colored(gl, "channels", state, larger=9, nca_color_map=0)
     middles = pixels[9::18, 15::30, 0].ravel()  # of three by three tiles
     expected = (state[:, 0, 0] * 0.5 + 0.5).numpy() * 255
     assert np.abs(middles[:CHANNELS] - expected).max() <= 0.51
@@ -78,7 +78,7 @@ def test_all_channels_side_by_side(gl):
 @pytest.mark.parametrize("palette", [1, 2])
 def test_color_maps_tell_low_from_high(gl, palette):
     low, high = (
-        colored(gl, "channel", torch.full((CHANNELS, HEIGHT, WIDTH), v), nca_palette=palette)
+        colored(gl, "channel", torch.full((CHANNELS, HEIGHT, WIDTH), v), nca_color_map=palette)
         for v in (-1.0, 1.0)
     )
     assert np.abs(low - high).max() > 100

@@ -19,7 +19,7 @@ from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.meter import Meter, StateRange
-from nca.viewer.simulation.simulation import SEED, Simulation
+from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
@@ -186,7 +186,9 @@ class Player:
         if channels != old.channels:
             raise InputError(f"the state has {channels} channels, the rule {old.channels}")
         if saved.owner.max() >= len(self.names):
-            raise InputError(f"the state needs {saved.owner.max() + 1} rules, there is not as many")
+            count = saved.owner.max() + 1
+            loaded = f"{len(self.names)} {'is' if len(self.names) == 1 else 'are'} loaded"
+            raise InputError(f"the saved state uses {count} rules, but {loaded}")
         if (height, width) == (old.height, old.width):
             self.history.remember(old)
         else:
@@ -210,7 +212,7 @@ class Player:
             simulation.read(), simulation.field.owner, simulation.step_number, simulation.seed
         )
 
-    def reset(self, tool: int = SEED, *, seed: int | None = None) -> None:
+    def reset(self, tool: str = "start", *, seed: int | None = None) -> None:
         """Start anew, from another seed if one is given; it can be undone."""
         self.history.remember(self.simulation)
         if seed is not None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nca.viewer.controls import LIMITS, powers_of_two
+
 Clock = Callable[[], float]  # gives the time in seconds, as time.monotonic does
 
-SPEEDS = (*(1 / 2**i for i in (3, 2, 1)), *(float(2**i) for i in range(11)))  # steps a frame
+SPEEDS = powers_of_two(*LIMITS["speed"]["window"])  # steps a frame
 
 SLOWEST_FRAME = 1 / 20  # seconds; fewer steps are taken rather than fewer frames
 GROWTH = 1.05

@@ -15,7 +15,6 @@ from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
 from nca.viewer.simulation.display import Look
-from nca.viewer.simulation.simulation import ERASE, NOISE
 from nca.viewer.simulation.stroke import Stroke
 from tests.players import make_player, rule_file
 from tests.waiting import wait_for
@@ -132,7 +131,7 @@ def test_a_state_that_breaks_stops_and_goes_on_after_a_reset_or_undo(gl, tmp_pat
     broken = torch.zeros(8, 24, 32)
     broken[2, 3, 4] = math.nan
     for mend in (player.reset, player.undo):
-        player.reset(ERASE)
+        player.reset("erase")
         player.simulation.write(broken)
         for _ in range(3):
             player.advance()
@@ -149,7 +148,7 @@ def test_a_state_that_breaks_stops_and_goes_on_after_a_reset_or_undo(gl, tmp_pat
 def test_a_person_who_paused_stays_paused_after_a_reset(gl, tmp_path):
     player = make_player(gl, tmp_path)
     player.running = False
-    player.reset(NOISE)
+    player.reset("noise")
     assert not player.running
     player.release()
 
@@ -288,7 +287,7 @@ def test_names_of_rule_files(tmp_path):
 
 def test_pictures_show_no_brush(gl, tmp_path):
     player = make_player(gl, tmp_path)
-    player.reset(ERASE)
+    player.reset("erase")
     player.ring = (16.0, 12.0, 6.0, 1.0)
     target = gl.simple_framebuffer((320, 240), 3)
     player.draw(target, ring=False)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-MIN_ZOOM, MAX_ZOOM = 0.25, 96.0  # pixels per cell
+from nca.viewer.controls import LIMITS
+
+MIN_ZOOM, MAX_ZOOM = LIMITS["zoom"]  # pixels per cell
 
 Size = tuple[int, int]
 

@@ -13,14 +13,13 @@ from nca.errors import InputError
 from nca.export.fragments import VIEWS, Host, colors_fragment, screen_fragment
 from nca.gl.shader import Shader
 from nca.rule import ALPHA
+from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
-COLOR_MAPS = ("grey", "inferno", "diverging")
-BORDER_STRENGTH = 0.6
 NO_RING = (0.0, 0.0, 0.0, 0.0)
 
-LARGEST_MOSAIC = 4096  # pixels to a side of the texture with all channels
+LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # pixels to a side of the texture with all channels
 
 _HOST = Host("330", blend=True)
 
@@ -115,7 +114,7 @@ class Display:
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
                 "nca_height": float(target.viewport[3]),
                 "nca_wraps": repeats(simulation, look),
-                "nca_borders": BORDER_STRENGTH if look.borders else 0.0,
+                "nca_borders": TILE_LINES if look.borders else 0.0,
                 "nca_ring": ring,
             },
         )
@@ -151,7 +150,7 @@ class Display:
                 "nca_picture": tuple(float(side) for side in self._colored.size),
                 "nca_channel": int(number) - 1 if number else 0,
                 "nca_channels": channels,
-                "nca_palette": COLOR_MAPS.index(look.color_map),
+                "nca_color_map": COLOR_MAPS.index(look.color_map),
                 "nca_alone": simulation.color_map_of_all or (0.0, 0.0),
             },
         )

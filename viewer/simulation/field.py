@@ -5,11 +5,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from nca.viewer.controls import BLEND_BORDER as BORDER
 from nca.viewer.simulation.stroke import Stroke
 
 Bytes = npt.NDArray[np.uint8]
-
-BORDER = 6  # cells over which one rule fades into the next, on either side
 
 _TRIANGLE = np.array([BORDER + 1 - abs(d) for d in range(-BORDER, BORDER + 1)], np.float32)
 

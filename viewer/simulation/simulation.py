@@ -19,11 +19,10 @@ from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import Rule
+from nca.viewer.controls import TOOL_NUMBERS
 from nca.viewer.simulation.field import Field
 from nca.viewer.simulation.rule_shaders import RuleShaders
 from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
-
-ERASE, SPROUT, NOISE, SEED = range(4)  # tools of paint.glsl
 
 FLOAT_STATE: dict[str, Value] = {"nca_code": (1.0, 0.0)}
 
@@ -154,9 +153,9 @@ class Simulation:
         for shaders in self._compiled:
             rate = self.update_rate or shaders.rule.settings.update_rate
             values: dict[str, Value] = {
-                "nca_turn": (math.cos(self.rotation), math.sin(self.rotation)),
-                "nca_scale": self.coarseness,
-                "nca_pace": self.dt / max(1.0, self.coarseness**2),
+                "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
+                "nca_coarseness": self.coarseness,
+                "nca_dt": self.dt / max(1.0, self.coarseness**2),
                 "nca_limit": max(fire_threshold(rate) - 1, 0),
             }
             for shader, _ in shaders.step:
@@ -185,10 +184,10 @@ class Simulation:
         assert mixed is not None
         self.previous, self.state = self.state, mixed
 
-    def paint(self, tool: int, stroke: Stroke = EVERYWHERE) -> None:
-        """Erase, sprout, noise or seed under a brush, each cell as its rule has it."""
+    def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
+        """Erase, plant, make noise or start under a brush, each cell as its rule has it."""
         values: dict[str, Value] = {
-            "nca_tool": tool,
+            "nca_tool": TOOL_NUMBERS[tool],
             "nca_stroke": (*stroke.start, *stroke.end),
             "nca_radius": stroke.radius,
             # Noise that is painted twice in one place is to differ; a reset is to repeat.
@@ -214,17 +213,17 @@ class Simulation:
             taken = np.zeros_like(self.field.shares)
             taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
             self.field_texture.write(taken.tobytes())
-            seed: dict[str, Value] = {"nca_tool": SEED, "nca_radius": -1.0, "nca_number": self.seed}
-            self._draw_paint(taker, {**seed, "nca_rule": number})
+            start: dict[str, Value] = {"nca_tool": TOOL_NUMBERS["start"], "nca_radius": -1.0}
+            self._draw_paint(taker, {**start, "nca_number": self.seed, "nca_rule": number})
         self.show_field()
 
-    def reset(self, tool: int = SEED) -> None:
-        """Start anew, at step 0, from the rule's own seed, one sprout in the middle, or noise."""
+    def reset(self, tool: str = "start") -> None:
+        """Go to step 0 and the rule's own start, one planted cell in the middle, or noise."""
         self.step_number = 0
-        if tool == SPROUT:
-            self.paint(ERASE)
+        if tool == "plant":
+            self.paint("erase")
             middle = (self.width // 2 + 0.5, self.height // 2 + 0.5)
-            self.paint(SPROUT, Stroke(middle, middle, 0.5))
+            self.paint("plant", Stroke(middle, middle, 0.5))
         else:
             self.paint(tool)
         self.previous.copy_from(self.state)

@@ -7,8 +7,8 @@ from PIL import Image
 
 from nca.gl.shader import Shader, Value
 from nca.viewer.actions import Actions
+from nca.viewer.controls import GESTURES, KEYS
 from nca.viewer.speed import speed_text
-from nca.viewer.window.input import GESTURES, KEYS
 from nca.viewer.window.lettering import floating_lines, help_sheet, toast
 
 TEXT = 14.0  # pixels, at a scale of 1
@@ -95,7 +95,7 @@ class Overlay:
 
     def _draw_help(self, target: moderngl.Framebuffer, text: float) -> None:
         width, height = target.viewport[2:]
-        keys = [(key.show, key.does) for key in KEYS if key.does]
+        keys = [(key.show, key.help) for key in KEYS if key.help]
         whole = help_sheet(GESTURES, keys, text)
         # A small window has a smaller help, as far as it can be read.
         room = min(1.0, 0.96 * width / whole.width, 0.96 * height / whole.height)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import moderngl
 from imgui_bundle import imgui
 
-from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions, Tool
-from nca.viewer.simulation.display import COLOR_MAPS, view_names
+from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
+from nca.viewer.controls import COLOR_MAPS, LIMITS, TOOLS
+from nca.viewer.simulation.display import view_names
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
@@ -18,15 +19,7 @@ from nca.viewer.window.panel_style import ACCENT, ON_ACCENT, QUIET, TEXT, set_st
 
 WIDTH, MARGIN = 292.0, 22.0  # units of the screen
 
-TOOLS: tuple[tuple[Tool, str], ...] = (
-    ("erase", "Erase"),
-    ("seed", "Seed"),
-    ("noise", "Noise"),
-    ("rule", "Texture"),
-    ("stamp", "Stamp"),
-)
-
-# Keys that typing a number needs, by the names of nca.viewer.window.input.
+# Keys that typing a number needs, by the names of nca.viewer.controls.
 EDITING_KEYS = {
     "Backspace": imgui.Key.backspace,
     "Delete": imgui.Key.delete,
@@ -193,13 +186,13 @@ class Panel:
         several = len(actions.player.names) > 1
         _legend("Brush")
         offered = [
-            (tool, name)
-            for tool, name in TOOLS
+            (tool, TOOLS[tool].label)
+            for tool in TOOLS
             if (tool != "rule" or several) and (tool != "stamp" or brush.picture is not None)
         ]
         _buttons(
             [(name, lambda tool=tool: actions.set_tool(tool)) for tool, name in offered],  # type: ignore[misc]
-            lit=dict(TOOLS)[brush.tool],
+            lit=TOOLS[brush.tool].label,
         )
         low, high = math.log(MIN_RADIUS), math.log(MAX_RADIUS)
         radius = _slider("Size", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
@@ -210,7 +203,7 @@ class Panel:
             if chosen != brush.rule:
                 brush.rule = chosen
                 actions.set_tool("rule")
-        fills = [("One seed", actions.center_seed), ("All noise", actions.noise_everywhere)]
+        fills = [("One cell", actions.plant_center), ("All noise", actions.noise_everywhere)]
         _buttons([("Everywhere", actions.fill_rule), *fills] if several else fills)
 
     def _texture(self) -> None:
@@ -219,10 +212,12 @@ class Panel:
         _legend("Texture")
         degrees = math.degrees(simulation.rotation)
         simulation.rotation = math.radians(
-            _slider("Direction", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
+            _slider("Rotation", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
         )
-        simulation.coarseness = _power_slider("Coarseness", simulation.coarseness, -2.0, 2.0)
-        simulation.dt = _power_slider("Pace", simulation.dt, -4.0, 1.0)
+        simulation.coarseness = _power_slider(
+            "Coarseness", simulation.coarseness, *LIMITS["coarseness"]
+        )
+        simulation.dt = _power_slider("Step length", simulation.dt, *LIMITS["dt"])
         rate = simulation.update_rate or simulation.rules[0].settings.update_rate
         chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
         if chosen != rate:
@@ -318,9 +313,9 @@ def _slider(name: str, shown: str, value: float, low: float, high: float) -> flo
 
 
 def _power_slider(name: str, value: float, low: float, high: float) -> float:
-    """A slider of powers of two."""
+    """A slider whose middle is the geometric mean of its ends."""
     exponent = math.log2(value)
-    chosen = _slider(name, f"{value:.2f}", exponent, low, high)
+    chosen = _slider(name, f"{value:.2f}", exponent, math.log2(low), math.log2(high))
     return value if chosen == exponent else 2**chosen
 
 

@@ -14,9 +14,9 @@ from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
 from nca.viewer.settings import ViewSettings, parse_size
-from nca.viewer.window.input import Pointer, press
 from nca.viewer.window.lost_display import leave_with_display
 from nca.viewer.window.overlay import Overlay
+from nca.viewer.window.pointer import Pointer, press
 
 if TYPE_CHECKING:
     from nca.viewer.window.panel import Panel

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nca.viewer.simulation.field import BORDER, Field
+from nca.viewer.controls import BLEND_BORDER as BORDER
+from nca.viewer.simulation.field import Field
 from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
 
 

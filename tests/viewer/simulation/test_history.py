@@ -6,7 +6,7 @@ import torch
 from nca.rule import RuleSettings
 from nca.viewer.simulation import history
 from nca.viewer.simulation.history import History
-from nca.viewer.simulation.simulation import ERASE, Simulation
+from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.rules import bounded_rule
 
@@ -28,7 +28,7 @@ def test_strokes_are_taken_back_one_by_one(gl, simulation):
         simulation.step(2)
         kept.append((simulation.read(), simulation.field.owner.copy(), simulation.step_number))
         past.remember(simulation)
-        simulation.paint(ERASE, Stroke((10, 10), (10, 10), radius))
+        simulation.paint("erase", Stroke((10, 10), (10, 10), radius))
         simulation.paint_rule(1, Stroke((20, 10), (20, 10), radius))
         simulation.step()
     for state, owner, step_number in reversed(kept):

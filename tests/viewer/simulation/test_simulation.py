@@ -8,7 +8,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
 from nca.viewer.headless import simulate_gl
-from nca.viewer.simulation.simulation import ERASE, NOISE, SEED, SPROUT, Simulation
+from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.rules import bounded_rule, published_rules
 
@@ -166,10 +166,10 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
 
 def test_seeds_are_those_of_the_rule(gl):
     for seed_state, tool in (
-        ("zeros", SEED),
-        ("noise", SEED),
-        ("center", SEED),
-        ("center", SPROUT),
+        ("zeros", "start"),
+        ("noise", "start"),
+        ("center", "start"),
+        ("center", "plant"),
     ):
         rule = bounded_rule(RuleSettings(6, 8, seed_state=seed_state, noise_level=0.3))
         simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=7)
@@ -183,7 +183,7 @@ def test_brush_erases_a_disk_across_the_border_of_a_torus(gl):
     rule = bounded_rule(RuleSettings(8, 8))
     simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
     simulation.write(torch.ones(8, HEIGHT, WIDTH))
-    simulation.paint(ERASE, Stroke((0.5, 10.5), (0.5, 10.5), 3.0))
+    simulation.paint("erase", Stroke((0.5, 10.5), (0.5, 10.5), 3.0))
     state = simulation.read()
     assert state[:, 10, [0, 2, WIDTH - 2]].eq(0).all()
     assert state[:, 10, [3, WIDTH - 3]].eq(1).all()
@@ -195,10 +195,10 @@ def test_painted_noise_is_new_noise_each_time(gl):
     rule = bounded_rule(RuleSettings(4, 8))
     simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
     stroke = Stroke((10, 10), (14, 10), 4)
-    simulation.paint(NOISE, stroke)
+    simulation.paint("noise", stroke)
     first = simulation.read()
     simulation.step()
-    simulation.paint(NOISE, stroke)
+    simulation.paint("noise", stroke)
     assert first.std() > 0.05
     assert not torch.equal(first[:, 10, 8:14], simulation.read()[:, 10, 8:14])
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from nca.viewer.actions import Actions
+from nca.viewer.controls import GESTURES, KEYS
 from nca.viewer.player import MESSAGE_SECONDS
 from nca.viewer.simulation.meter import StateRange
 from nca.viewer.window import lettering
-from nca.viewer.window.input import GESTURES, KEYS
 from nca.viewer.window.overlay import IDLE_SECONDS, Overlay, number_text
 from tests.players import make_player
 
@@ -117,6 +117,6 @@ def test_help_lists_every_key(monkeypatch):
         return draw_text(self, place, text, *rest, **options)
 
     monkeypatch.setattr(lettering.ImageDraw.ImageDraw, "text", text)
-    lettering.help_sheet(GESTURES, [(key.show, key.does) for key in KEYS if key.does], 14.0)
-    assert {key.does for key in KEYS if key.does} <= set(drawn)
+    lettering.help_sheet(GESTURES, [(key.show, key.help) for key in KEYS if key.help], 14.0)
+    assert {key.help for key in KEYS if key.help} <= set(drawn)
     assert {does for _, does in GESTURES} <= set(drawn)

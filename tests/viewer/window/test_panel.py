@@ -102,7 +102,7 @@ def test_motion(hand):
 
 
 def test_brush(hand):
-    for name, tool in (("Seed", "seed"), ("Noise", "noise"), ("Erase", "erase")):
+    for name, tool in (("Plant", "plant"), ("Noise", "noise"), ("Erase", "erase")):
         hand.click(name)
         assert hand.actions.brush.tool == tool
     assert "Stamp" not in hand.places, "there is no picture yet"
@@ -114,7 +114,7 @@ def test_brush(hand):
 
 def test_texture(hand):
     simulation = hand.player.simulation
-    hand.click("##Direction", 0.75)
+    hand.click("##Rotation", 0.75)
     assert math.degrees(simulation.rotation) == pytest.approx(95, abs=5)
     hand.click("##Coarseness", 0.75)
     assert simulation.coarseness == pytest.approx(2, abs=0.2)

@@ -1,42 +1,4 @@
-// What is seen: a camera over the plane of cells, drawn to the canvas or into a picture.
-
-const PALETTES = ["grey", "inferno", "diverging"];
-const LARGEST_MOSAIC = 2048; // pixels to a side of the texture with all channels
-
-/** The part of the plane that is seen: x, y is the cell at the top left, zoom is pixels a cell. */
-class Camera {
-  constructor() {
-    Object.assign(this, { x: 0, y: 0, zoom: 1, fitted: true });
-  }
-
-  /** Cover the picture with the state, or show all of a state that does not go on beyond. */
-  fit({ width, height, wraps }, picture) {
-    const scales = [picture.width / width, picture.height / height];
-    this.zoom = wraps ? Math.max(...scales) : Math.min(...scales);
-    this.x = (width - picture.width / this.zoom) / 2;
-    this.y = (height - picture.height / this.zoom) / 2;
-    this.fitted = true;
-  }
-
-  /** The cell under a pixel. */
-  cellAt(px, py) {
-    return { x: this.x + px / this.zoom, y: this.y + py / this.zoom };
-  }
-
-  zoomAt(px, py, factor) {
-    const { x, y } = this.cellAt(px, py);
-    this.zoom = Math.min(96, Math.max(0.3, this.zoom * factor));
-    this.x = x - px / this.zoom;
-    this.y = y - py / this.zoom;
-    this.fitted = false;
-  }
-
-  pan(dx, dy) {
-    this.x -= dx / this.zoom;
-    this.y -= dy / this.zoom;
-    this.fitted = false;
-  }
-}
+// What is seen of a state: its colors, its channels, or what changes; drawn to the canvas or into a picture.
 
 /** What is seen, in cells: the grid, or all channels side by side, laid out as in colors.glsl. */
 function extent({ width, height, wraps, data }, look) {
@@ -46,7 +8,7 @@ function extent({ width, height, wraps, data }, look) {
 }
 
 /** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
-class Viewer {
+class Display {
   constructor(gl, data, look) {
     Object.assign(this, { gl, data, look });
     this.screen = new Program(gl, data.vertex, data.screen);
@@ -57,22 +19,22 @@ class Viewer {
   /** Colors of the cells; with the view of all channels the texture is larger than the state. */
   color(simulation) {
     const { gl, data, look } = this;
-    const { width, height } = simulation;
+    const { width, height } = simulation, [kind, number] = look.view.split(" ");
     const seen = extent(simulation, look);
-    const smaller = Math.min(1, Math.max(LARGEST_MOSAIC, width, height) / Math.max(seen.width, seen.height));
+    const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
     this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller));
-    this.programs[look.view] ??= new Program(gl, data.vertex, data.colors[look.view]);
+    this.programs[kind] ??= new Program(gl, data.vertex, data.colors[kind]);
     const { present } = simulation.field;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
     gl.viewport(0, 0, this.colored.width, this.colored.height);
-    this.programs[look.view].draw({
+    this.programs[kind].draw({
       nca_size: [width, height], nca_code: simulation.code,
-      nca_picture: [this.colored.width, this.colored.height], nca_channel: look.channel,
-      nca_channels: data.channels, nca_palette: look.palette,
+      nca_picture: [this.colored.width, this.colored.height], nca_channel: number ? number - 1 : 0,
+      nca_channels: data.channels, nca_color_map: COLOR_MAPS.indexOf(look.colorMap),
       nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors,
     }, {
-      nca_state: simulation.state, nca_before: simulation.before,
-      nca_field: simulation.shares, nca_colors: simulation.colors,
+      nca_state: simulation.state, nca_before: simulation.previous,
+      nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
     });
   }
 
@@ -97,8 +59,8 @@ class Viewer {
     this.colored = null;
   }
 
-  /** Show the colored cells in a framebuffer; its lowest line is line `row` of the picture. */
-  show(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
+  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the picture. */
+  draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
     const { gl, look } = this, seen = extent(simulation, look);
     gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
     if (camera.zoom < 1) gl.generateMipmap(gl.TEXTURE_2D);
@@ -108,7 +70,7 @@ class Viewer {
       nca_cells: [seen.width, seen.height],
       nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
       nca_smooth: look.smooth, nca_wraps: seen.wraps,
-      nca_borders: look.borders ? 0.6 : 0, nca_ring: ring ?? [0, 0, 0, 0],
+      nca_borders: look.borders ? TILE_LINES : 0, nca_ring: ring ?? [0, 0, 0, 0],
     }, { nca_colors_of_cells: this.colored });
   }
 
@@ -128,7 +90,7 @@ class Viewer {
     const pixels = new Uint8ClampedArray(width * rows * 4);
     for (let row = 0; row < height; row += rows) {
       const count = Math.min(rows, height - row);
-      this.show(simulation, camera, { width, height, row, rows: count, framebuffer });
+      this.draw(simulation, camera, { width, height, row, rows: count, framebuffer });
       gl.readPixels(0, 0, width, count, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
       const stripe = paper.createImageData(width, count);
       for (let y = 0; y < count; y++) {

@@ -5,9 +5,10 @@ import torch
 from PIL import Image
 
 from nca.viewer.actions import Actions
-from nca.viewer.simulation.display import COLOR_MAPS, NO_RING, view_names
+from nca.viewer.controls import COLOR_MAPS, GESTURES, KEYS
+from nca.viewer.simulation.display import NO_RING, view_names
 from nca.viewer.speed import SPEEDS
-from nca.viewer.window.input import GESTURES, KEYS, LEFT, MIDDLE, RIGHT, Pointer, press
+from nca.viewer.window.pointer import LEFT, MIDDLE, RIGHT, Pointer, press
 from tests.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl
@@ -42,9 +43,9 @@ def stroke(actions, *places, button=LEFT, shift=False, alt=False):
 
 
 def test_every_key_is_there_once_and_the_help_tells_of_it():
-    names = [name for key in KEYS for name in key.names]
+    names = [name for key in KEYS for name in key.keys]
     assert len(names) == len(set(names))
-    told = " ".join(key.show for key in KEYS if key.does)
+    told = " ".join(key.show for key in KEYS if key.help)
     for name in ("Space", "N", "R", "C", "X", "1", "2", "3", "4", "5", "[", "]", "F", "F11", "V",
                  "M", "S", "P", "Ctrl Z", "Ctrl S", "Ctrl O", "U", "H", "Esc"):  # fmt: skip
         assert name in told

@@ -1,12 +1,12 @@
-// What the page can do: one method for every button and key.
+// What can be done on the page: one method for every key and button.
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
 /** The actions of the page, on a player and its brush. */
-class App extends EventTarget {
-  constructor(player, brush, input) {
+class Actions extends EventTarget {
+  constructor(player, brush, pointer) {
     super();
-    Object.assign(this, { player, brush, input, recorder: null });
+    Object.assign(this, { player, brush, pointer, recorder: null });
   }
 
   get simulation() {
@@ -36,12 +36,12 @@ class App extends EventTarget {
 
   step() {
     if (this.player.running) this.player.setRunning(false);
-    this.player.advance(1);
+    this.player.runSteps(1);
   }
 
   tenSteps() {
     if (this.player.running) this.player.setRunning(false);
-    this.player.advance(10);
+    this.player.runSteps(10);
   }
 
   reset(seed) {
@@ -54,50 +54,45 @@ class App extends EventTarget {
     this.reset(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
   }
 
-  centerSeed() {
+  plantCenter() {
     const { simulation } = this;
     const x = Math.floor(simulation.width / 2) + 0.5, y = Math.floor(simulation.height / 2) + 0.5;
     simulation.remember();
-    simulation.paint("erase", { radius: -1 });
-    simulation.paint("sprout", { stroke: { x0: x, y0: y, x1: x, y1: y }, radius: 0.6 });
+    simulation.paint("erase");
+    simulation.paint("plant", { x0: x, y0: y, x1: x, y1: y, radius: 0.6 });
     this.player.changed();
-    this.say("One seed cell");
+    this.say("One cell in the middle");
   }
 
   noiseEverywhere() {
     const { simulation } = this;
     simulation.remember();
-    const number = (simulation.seed + simulation.stepNumber) >>> 0;
-    simulation.paint("noise", { radius: -1, number });
+    simulation.paint("noise", EVERYWHERE, simulation.seed + simulation.stepNumber);
     this.player.changed();
     this.say("Noise");
   }
 
-  setSpeed(speed) {
-    this.player.speed = speed;
+  setSpeed(stepsPerFrame) {
+    this.player.speed.set(stepsPerFrame);
     this.player.touch();
-    this.say(speedText(speed));
+    this.say(speedText(stepsPerFrame));
   }
 
   faster() {
-    this.setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(this.player.speed) + 1)]);
+    this.player.speed.faster();
+    this.setSpeed(this.player.speed.stepsPerFrame);
   }
 
   slower() {
-    this.setSpeed(SPEEDS[Math.max(0, SPEEDS.indexOf(this.player.speed) - 1)]);
+    this.player.speed.slower();
+    this.setSpeed(this.player.speed.stepsPerFrame);
   }
 
   setTool(tool) {
     this.brush.tool = tool;
     this.player.touch();
-    const names = { erase: "erase", sprout: "plant seeds", noise: "noise", rule: this.rules[this.brush.rule].name };
-    this.say(`Brush: ${names[tool]}`);
+    this.say(`Brush: ${tool === "rule" ? this.rules[this.brush.rule].name : CONTROLS.tools[tool].help}`);
   }
-
-  eraseTool() { this.setTool("erase"); }
-  sproutTool() { this.setTool("sprout"); }
-  noiseTool() { this.setTool("noise"); }
-  ruleTool() { this.setTool("rule"); }
 
   /** Paint with a rule; choosing the one that is chosen already grows it everywhere. */
   chooseRule(rule) {
@@ -119,14 +114,14 @@ class App extends EventTarget {
 
   fillRule() {
     this.simulation.remember();
-    this.simulation.give(this.brush.rule, null);
+    this.simulation.paintRule(this.brush.rule);
     this.player.changed();
     this.say(`${this.rules[this.brush.rule].name} everywhere`);
   }
 
-  setRadius(radius) { this.input.setRadius(radius); }
-  smallerBrush() { this.setRadius(this.brush.radius / 1.25); }
-  largerBrush() { this.setRadius(this.brush.radius * 1.25); }
+  setRadius(radius) { this.pointer.setRadius(radius); }
+  smallerBrush() { this.setRadius(this.brush.radius / CONTROLS.radius_step); }
+  largerBrush() { this.setRadius(this.brush.radius * CONTROLS.radius_step); }
 
   /** Move the ring of the brush by half its radius; it appears in the middle of the window. */
   moveBrush(dx, dy) {
@@ -146,7 +141,7 @@ class App extends EventTarget {
   dab() {
     if (!this.player.ring[3]) this.moveBrush(0, 0);
     const [x, y] = this.player.ring;
-    this.input.dab({ x, y });
+    this.pointer.dab({ x, y });
   }
 
   moveView(dx, dy) {
@@ -166,18 +161,18 @@ class App extends EventTarget {
     this.say(done ? "Undone" : "Nothing to undo");
   }
 
-  setTurn(degrees) {
-    this.simulation.turn = degrees * Math.PI / 180;
+  setRotation(degrees) {
+    this.simulation.rotation = degrees * Math.PI / 180;
     this.player.touch();
   }
 
-  setScale(scale) {
-    this.simulation.scale = scale;
+  setCoarseness(coarseness) {
+    this.simulation.coarseness = coarseness;
     this.player.touch();
   }
 
-  setPace(pace) {
-    this.simulation.pace = pace;
+  setDt(dt) {
+    this.simulation.dt = dt;
     this.player.touch();
   }
 
@@ -195,12 +190,8 @@ class App extends EventTarget {
   tiles() {
     const { camera, canvas, look } = this.player;
     if (look.view === "channels") this.setView("colors");
-    const { simulation } = this;
     look.borders = true;
-    camera.zoom = Math.min(canvas.width / simulation.width, canvas.height / simulation.height) / 3;
-    camera.x = (simulation.width - canvas.width / camera.zoom) / 2;
-    camera.y = (simulation.height - canvas.height / camera.zoom) / 2;
-    camera.fitted = false;
+    camera.showTiles(this.simulation, canvas, 3);
     this.player.touch();
     this.say("Tiles");
   }
@@ -212,15 +203,13 @@ class App extends EventTarget {
   }
 
   get view() {
-    const { view, channel } = this.player.look;
-    return view === "channel" ? `channel ${channel + 1}` : view;
+    return this.player.look.view;
   }
 
   setView(name) {
     if (!this.views.includes(name)) return;
-    const before = this.player.extent, channel = /^channel (\d+)$/.exec(name);
-    if (channel) Object.assign(this.player.look, { view: "channel", channel: Number(channel[1]) - 1 });
-    else this.player.look.view = name;
+    const before = this.player.extent;
+    this.player.look.view = name;
     if (this.player.extent.width !== before.width) this.player.fit();
     this.player.touch();
     this.say(`View: ${name}`);
@@ -233,18 +222,19 @@ class App extends EventTarget {
 
   previousView() { this.nextView(-1); }
 
-  setPalette(palette) {
-    this.player.look.palette = palette;
+  setColorMap(name) {
+    this.player.look.colorMap = name;
     this.player.touch();
   }
 
-  nextPalette() {
-    this.setPalette((this.player.look.palette + 1) % PALETTES.length);
-    this.say(`Color map: ${PALETTES[this.player.look.palette]}`);
+  nextColorMap() {
+    const { colorMap } = this.player.look;
+    this.setColorMap(COLOR_MAPS[(COLOR_MAPS.indexOf(colorMap) + 1) % COLOR_MAPS.length]);
+    this.say(`Color map: ${this.player.look.colorMap}`);
   }
 
-  smooth() { this.flip("smooth", "Smooth", "Square cells"); }
-  borders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
+  toggleSmooth() { this.flip("smooth", "Smooth", "Square cells"); }
+  toggleBorders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
 
   flip(name, on, off) {
     const { look } = this.player;
@@ -268,7 +258,7 @@ class App extends EventTarget {
 
   saveAs(camera, width, height) {
     if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no picture can be saved`);
-    const canvas = this.player.viewer.picture(this.simulation, camera, width, height);
+    const canvas = this.player.display.picture(this.simulation, camera, width, height);
     canvas.toBlob((blob) => {
       if (!blob) return this.say(`A picture of ${width} by ${height} is too large here`);
       download(blob, `${this.name}-${width}x${height}.png`);
@@ -331,9 +321,9 @@ class App extends EventTarget {
     const { simulation } = this;
     if (owner?.every((rule) => rule < this.rules.length)) {
       simulation.field.restore(owner);
-      simulation.shares.write(simulation.field.shares);
+      simulation.fieldTexture.write(simulation.field.shares);
     }
-    simulation.setValues(values, channels);
+    simulation.write(values, channels);
     Object.assign(simulation, { stepNumber: step, seed });
   }
 
@@ -351,7 +341,7 @@ class App extends EventTarget {
       for (let c = 0; c < 3; c++) values[c * cells + i] = (pixels[4 * i + c] / 255 - offset) / (scale || 1);
     }
     simulation.remember();
-    simulation.setValues(values, 3);
+    simulation.write(values, 3);
   }
 
   setGrid(width, height) {
@@ -359,7 +349,7 @@ class App extends EventTarget {
     this.say(`${this.simulation.width} by ${this.simulation.height} cells`);
   }
 
-  async fullscreen() {
+  async toggleFullscreen() {
     try {
       if (document.fullscreenElement) await document.exitFullscreen();
       else await document.documentElement.requestFullscreen();
@@ -369,11 +359,6 @@ class App extends EventTarget {
   }
 
   settings() { this.dispatchEvent(new Event("settings")); }
-  hideControls() { this.dispatchEvent(new Event("hide")); }
-  help() { this.dispatchEvent(new Event("help")); }
-}
-
-function speedText(speed) {
-  if (speed >= 1) return `${speed} ${speed === 1 ? "step" : "steps"} a frame`;
-  return `one step in ${1 / speed} frames`;
+  toggleControls() { this.dispatchEvent(new Event("hide")); }
+  toggleHelp() { this.dispatchEvent(new Event("help")); }
 }
