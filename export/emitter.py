@@ -7,9 +7,9 @@ groups of four channels; row 0 of the state is texel row 0. A host gives, before
     uniform uint nca_base;                  // nca.rng.step_base(step, seed)
     vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
     vec4 nca_weight(int texel);             // store "texture" only: see nca.export.weights
-    uniform vec2 nca_turn;                  // steering only: cos and sin of the turn
-    uniform float nca_scale;                // steering only: 1 as trained, 2 twice as large
-    uniform float nca_pace;                 // steering only: length of a step, 1 as trained
+    uniform vec2 nca_rotation;                  // steering only: cos and sin of the turn
+    uniform float nca_coarseness;                // steering only: 1 as trained, 2 twice as large
+    uniform float nca_dt;                 // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
 
@@ -60,8 +60,8 @@ def step_source(
         store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
         groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
             default all. A host with too few outputs runs several passes over the same old state.
-        steering: turn and scale what is perceived by ``nca_turn`` and ``nca_scale``, and the change
-            of a step by ``nca_pace``.
+        steering: turn and scale what is perceived by ``nca_rotation`` and ``nca_coarseness``, and
+            the change of a step by ``nca_dt``.
         rate: let ``nca_limit`` decide how many cells fire.
         digits: of the literals; nine are exact.
 
@@ -80,7 +80,7 @@ def step_source(
     for i, group in enumerate(groups):
         change = on_grid(f"nca_d{i}", settings.quantization.update)
         if steering:
-            change = f"nca_pace * {change}"
+            change = f"nca_dt * {change}"
         value = f"nca_now{group} + nca_mask * {change}"
         if settings.alive_threshold is None:
             value = on_grid(value, settings.quantization.state)
@@ -132,21 +132,21 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
 def seed_source(rule: Rule) -> str:
     """Emit what a state starts from and is painted with.
 
-    ``nca_seed(group, cell, seed)`` is :meth:`nca.rule.Rule.seed`; ``nca_noise(group, cell, seed)``
-    is noise in (-0.5, 0.5); ``nca_sprout(group)`` is the one cell that a growing rule starts from.
+    ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.seed`; ``nca_noise(group, cell, seed)``
+    is noise in (-0.5, 0.5); ``nca_plant(group)`` is the one cell that a growing rule starts from.
     """
     settings = rule.settings
     seed = {
         "zeros": "vec4(0.0)",
         "noise": f"nca_noise(nca_group, nca_at, nca_number) * {number(settings.noise_level)}",
-        "center": "nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0)",
+        "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
     }[settings.seed_state]
     return f"""{HASH}
 vec4 nca_used(int nca_group) {{
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({settings.channels})));
 }}
 
-vec4 nca_sprout(int nca_group) {{
+vec4 nca_plant(int nca_group) {{
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }}
 
@@ -161,7 +161,7 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {{
   return nca_value * nca_used(nca_group);
 }}
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {{
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {{
   return {seed};
 }}
 """
@@ -235,11 +235,11 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
     for x, y in _gradient_pairs(filters):
         p, q = f"nca_p{g}_{x}", f"nca_p{g}_{y}"
         lines += [
-            f"vec4 nca_x{g}_{x} = nca_turn.x * {p} + nca_turn.y * {q};",
-            f"{q} = nca_turn.x * {q} - nca_turn.y * {p};",
+            f"vec4 nca_x{g}_{x} = nca_rotation.x * {p} + nca_rotation.y * {q};",
+            f"{q} = nca_rotation.x * {q} - nca_rotation.y * {p};",
             f"{p} = nca_x{g}_{x};",
         ]
-    factors = {1: "nca_scale", 2: "nca_scale * nca_scale"}
+    factors = {1: "nca_coarseness", 2: "nca_coarseness * nca_coarseness"}
     for k, coefficients in enumerate(filters):
         factor = factors.get(derivative_order(torch.from_numpy(coefficients)))
         if factor:

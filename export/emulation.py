@@ -1,8 +1,8 @@
 """Run exported shaders as their hosts would, on an OpenGL context without a window."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import moderngl
@@ -11,26 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nca.errors import GraphicsError
-from nca.export.fragments import Dialect, vertex_shader
 from nca.export.glsl import Matrix
 from nca.export.settings import StateFormat
 from nca.export.tiles import Tiles
-
-UniformValue = float | bool | tuple[float, ...]
-
-
-def open_context() -> moderngl.Context:
-    """An OpenGL context without a window.
-
-    Raises:
-        GraphicsError: there is none.
-    """
-    try:
-        settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}
-        return moderngl.create_context(standalone=True, require=330, **settings)
-    except Exception as error:  # moderngl raises plain Exception
-        raise GraphicsError(f"no OpenGL 3.3 without a window ({error})") from error
+from nca.gl.buffers import StateBuffer
+from nca.gl.shader import Shader, Textures, Value
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class Draw:
     fragment: str
     target: str
     textures: Mapping[str, str]
-    uniforms: Mapping[str, UniformValue] = field(default_factory=dict)
+    uniforms: Mapping[str, Value] = field(default_factory=dict)
 
 
 class TileMachine:
@@ -61,7 +46,7 @@ class TileMachine:
         self.context, self.tiles, self.dtype = context, tiles, dtype
         self.front = {name: self._texture(size) for name, size in sizes.items()}
         self.back = {name: self._texture(size) for name, size in sizes.items()}
-        self._programs: dict[str, moderngl.Program] = {}
+        self._shader = cache(partial(Shader, context))
 
     def _texture(self, size: tuple[int, int]) -> moderngl.Texture:
         empty = bytes(size[0] * size[1] * 4 * (4 if self.dtype == "f4" else 1))
@@ -69,30 +54,15 @@ class TileMachine:
         texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
         return texture
 
-    def frame(self, draws: Sequence[Draw], uniforms: Mapping[str, UniformValue]) -> None:
+    def frame(self, draws: Sequence[Draw], uniforms: Mapping[str, Value]) -> None:
         """Draw all passes once."""
         for draw in draws:
-            program = self._program(draw.fragment)
-            for unit, (sampler, name) in enumerate(draw.textures.items()):
-                if sampler in program:
-                    self.front[name].use(unit)
-                    program[sampler] = unit
-            for name, value in {**uniforms, **draw.uniforms}.items():
-                if name in program:
-                    program[name] = value
+            textures = {sampler: self.front[name] for sampler, name in draw.textures.items()}
             framebuffer = self.context.framebuffer([self.back[draw.target]])
-            framebuffer.use()
-            self.context.vertex_array(program, []).render(vertices=3)
+            self._shader(draw.fragment).draw(framebuffer, textures, {**uniforms, **draw.uniforms})
             framebuffer.release()
             swap = self.front[draw.target], self.back[draw.target]
             self.back[draw.target], self.front[draw.target] = swap
-
-    def _program(self, fragment: str) -> moderngl.Program:
-        if fragment not in self._programs:
-            self._programs[fragment] = self.context.program(
-                vertex_shader=vertex_shader("330"), fragment_shader=fragment
-            )
-        return self._programs[fragment]
 
     def write(self, name: str, state: Tensor, code: tuple[float, float] = (1.0, 0.0)) -> None:
         """Put a state into the tiles of a texture, with the mark that says it is one."""
@@ -137,12 +107,12 @@ class LayerMachine:
     ) -> None:
         self.context, self.groups = context, groups
         self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[state]
-        size = (shape[2], shape[1])
+        size = (shape[1], shape[2])
         self.sets = {
-            name: [context.texture(size, 4, dtype=self.dtype) for _ in range(groups)]
+            name: StateBuffer(context, size, groups, self.dtype)
             for name in ("state", "after", "spare")
         }
-        self._programs: dict[str, moderngl.Program] = {}
+        self._shader = cache(partial(Shader, context))
         self._weights: dict[str, moderngl.Texture] = {}
 
     def add_weights(self, sampler: str, packed: Matrix) -> None:
@@ -160,18 +130,13 @@ class LayerMachine:
         target: str,
         groups: Sequence[int],
         samplers: Mapping[str, str],
-        uniforms: Mapping[str, UniformValue],
+        uniforms: Mapping[str, Value],
     ) -> None:
         """Draw one shader into some groups of a set; sampler ``name<g>`` reads group g of a set."""
         textures = dict(self._weights)
         for name, which in samplers.items():
-            textures |= {f"{name}{g}": texture for g, texture in enumerate(self.sets[which])}
-        program = self._program(fragment)
-        for unit, (name, texture) in enumerate(textures.items()):
-            texture.use(unit)
-            if name in program:
-                program[name] = unit
-        self._render(program, target, groups, uniforms)
+            textures |= self.sets[which].named(name)
+        self._draw(fragment, target, groups, textures, uniforms)
 
     def draw_array(
         self,
@@ -180,15 +145,11 @@ class LayerMachine:
         groups: Sequence[int],
         sampler: str,
         inputs: Sequence[str],
-        uniforms: Mapping[str, UniformValue],
+        uniforms: Mapping[str, Value],
     ) -> None:
         """Draw as :meth:`draw`; one array of samplers reads the groups of some sets in a row."""
-        textures = [texture for name in inputs for texture in self.sets[name]]
-        program = self._program(fragment)
-        for unit, texture in enumerate(textures):
-            texture.use(unit)
-        program[sampler] = list(range(len(textures))) if len(textures) > 1 else 0
-        self._render(program, target, groups, uniforms)
+        textures = [texture for name in inputs for texture in self.sets[name].textures]
+        self._draw(fragment, target, groups, {sampler: textures}, uniforms)
 
     def draw_layers(
         self,
@@ -196,23 +157,16 @@ class LayerMachine:
         target: str,
         groups: Sequence[int],
         samplers: Mapping[str, str],
-        uniforms: Mapping[str, UniformValue],
+        uniforms: Mapping[str, Value],
     ) -> None:
         """Draw as :meth:`draw`; a sampler reads the groups of a set as layers of one texture."""
-        program = self._program(fragment)
         arrays = {name: self._array(which) for name, which in samplers.items()}
-        # Also those that a shader only might read: two kinds of sampler must not share a unit.
-        textures: dict[str, moderngl.Texture | moderngl.TextureArray] = {**self._weights, **arrays}
-        for unit, (name, texture) in enumerate(textures.items()):
-            texture.use(unit)
-            if name in program:
-                program[name] = unit
-        self._render(program, target, groups, uniforms)
+        self._draw(fragment, target, groups, {**self._weights, **arrays}, uniforms)
         for array in arrays.values():
             array.release()
 
     def _array(self, which: str) -> moderngl.TextureArray:
-        textures = self.sets[which]
+        textures = self.sets[which].textures
         data = b"".join(texture.read() for texture in textures)
         array = self.context.texture_array(
             (*textures[0].size, len(textures)), 4, data, dtype=self.dtype
@@ -220,34 +174,22 @@ class LayerMachine:
         array.filter = (moderngl.NEAREST, moderngl.NEAREST)
         return array
 
-    def _program(self, fragment: str) -> moderngl.Program:
-        if fragment not in self._programs:
-            dialect: Dialect = "300 es" if fragment.startswith("#version 300 es") else "330"
-            self._programs[fragment] = self.context.program(
-                vertex_shader=vertex_shader(dialect), fragment_shader=fragment
-            )
-        return self._programs[fragment]
-
-    def _render(
+    def _draw(
         self,
-        program: moderngl.Program,
+        fragment: str,
         target: str,
         groups: Sequence[int],
-        uniforms: Mapping[str, UniformValue],
+        textures: Mapping[str, Textures],
+        uniforms: Mapping[str, Value],
     ) -> None:
-        for name, value in uniforms.items():
-            if name in program:
-                program[name] = value
-        framebuffer = self.context.framebuffer([self.sets[target][g] for g in groups])
-        framebuffer.use()
-        self.context.vertex_array(program, []).render(vertices=3)
-        framebuffer.release()
+        framebuffer = self.sets[target].target(tuple(groups))
+        self._shader(fragment).draw(framebuffer, textures, uniforms)
 
     def write(self, name: str, state: Tensor, code: tuple[float, float]) -> None:
         """Put a state [C, H, W] into a set of textures."""
         filled = np.zeros((4 * self.groups, *state.shape[1:]), np.float32)
         filled[: len(state)] = state.numpy()
-        for group, texture in enumerate(self.sets[name]):
+        for group, texture in enumerate(self.sets[name].textures):
             texel = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
             texture.write(stored(texel, self.dtype).tobytes())
 
@@ -255,7 +197,7 @@ class LayerMachine:
         """Take a state [C, H, W] out of a set of textures."""
         groups = [
             (loaded(texture.read(), self.dtype, (shape[1], shape[2], 4)) - code[1]) * code[0]
-            for texture in self.sets[name]
+            for texture in self.sets[name].textures
         ]
         state = np.concatenate([group.transpose(2, 0, 1) for group in groups])
         return torch.from_numpy(state[: shape[0]].astype(np.float32))

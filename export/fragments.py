@@ -245,7 +245,7 @@ vec4 nca_weight(int nca_i) {{
 }}
 """
 
-_STEERING = "uniform vec2 nca_turn;\nuniform float nca_scale;\nuniform float nca_pace;\n"
+_STEERING = "uniform vec2 nca_rotation;\nuniform float nca_coarseness;\nuniform float nca_dt;\n"
 _RATE = "uniform uint nca_limit;\n"
 
 _SHARE = """

@@ -22,13 +22,13 @@ from nca import __version__
 from nca.errors import GraphicsError, InputError
 from nca.export import plain, shadertoy
 from nca.export.component import export_component
-from nca.export.emulation import open_context
 from nca.export.hosts import ExportedFile, check_finite, write_folder
 from nca.export.html import PageSettings, export_html
 from nca.export.settings import ExportOptions
 from nca.export.target import Files
 from nca.export.text import file_names, size_line, template
 from nca.files import write_atomically
+from nca.gl.context import open_headless
 from nca.images import to_image
 from nca.outputs import check_free
 from nca.rule import Rule
@@ -99,7 +99,7 @@ def thumbnail(rule: Rule, seed: int, context: moderngl.Context | None = None) ->
     state = rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
     options = ExportOptions(seed=seed, steps_per_frame=1)
     try:
-        used = context or open_context()
+        used = context or open_headless()
     except GraphicsError:
         grown: torch.Tensor = rule(state, THUMBNAIL_STEPS, seed=seed)
     else:

@@ -158,8 +158,8 @@ void main() {{
 {wrap}  if (nca_brush.z >= 0.0 && length(nca_away) >= nca_brush.z) return;
   for (int nca_g = 0; nca_g < {group_count(rule.settings.channels)}; nca_g++) {{
     vec4 nca_value = vec4(0.0);
-    if (nca_brush.w == 1.0) nca_value = nca_sprout(nca_g);
-    if (nca_brush.w == 3.0) nca_value = nca_seed(nca_g, nca_at, nca_constants.seed);
+    if (nca_brush.w == 1.0) nca_value = nca_plant(nca_g);
+    if (nca_brush.w == 3.0) nca_value = nca_start(nca_g, nca_at, nca_constants.seed);
     imageStore(nca_state, ivec3(nca_at, nca_g), nca_encode(nca_value));
   }}
 }}

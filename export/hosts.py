@@ -13,12 +13,12 @@ import torch
 
 from nca.errors import GraphicsError, InputError
 from nca.export import glslviewer, godot, isf, plain, shadertoy, touchdesigner, wgsl
-from nca.export.emulation import open_context
 from nca.export.manifest import with_measurement
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, NotMeasuredError, Target, matrix_count, notes
 from nca.export.text import file_names
 from nca.files import write_atomically
+from nca.gl.context import open_headless
 from nca.outputs import check_free
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -202,7 +202,7 @@ def compare(
     expected = rule(state, steps, seed=seed)[0]
     own = context is None
     try:
-        used = open_context() if context is None else context
+        used = open_headless() if context is None else context
         try:
             got = run(state[0], used)
         finally:

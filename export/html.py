@@ -45,21 +45,26 @@ StateFormat = Literal["auto", "rgba32f", "rgba16f", "rgba8"]
 # The player is for a canvas anywhere, the page adds its controls; each file is one concept.
 PLAYER_SCRIPTS = (
     "random",
+    "controls",
     "gl",
     "readback",
     "field",
+    "camera",
     "simulation",
-    "view",
+    "display",
+    "speed",
     "grid",
     "player",
     "pointer",
     "files",
 )
-PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "keys", "app", "panel", "address", "main")
+PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
 
 MAX_RULES = 255  # a cell keeps the number of its rule in a byte
 TINY_WEIGHTS = 2000  # literals of so few weights compile at once everywhere
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 64, 200
+
+CONTROLS = json.loads(files("nca.shaders").joinpath("controls.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ def export_html(
         policy=_policy(script, style),
         style=Markup(style),
         script=Markup(script),
+        tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},
         data=Markup(script_json(data)),
     )
     encoded = page.encode()
@@ -254,6 +260,7 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 
 def joined(names: tuple[str, ...], constants: str = "") -> str:
     """Join files of the page to one script whose names are nobody else's."""
+    constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
     parts = "\n".join(_source(f"{name}.js") for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
 

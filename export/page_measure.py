@@ -16,11 +16,13 @@ import moderngl
 import numpy as np
 from torch import Tensor
 
-from nca.export.emulation import LayerMachine, UniformValue
+from nca.errors import GraphicsError
+from nca.export.emulation import LayerMachine
 from nca.export.hosts import MEASURED_GRID, Difference, compare
 from nca.export.settings import StateFormat
 from nca.export.target import NotMeasuredError, state_code
 from nca.export.weights import TEXTURE_WIDTH
+from nca.gl.shader import Value
 from nca.rng import step_base
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -81,13 +83,13 @@ def _run(
     parts = [(passes["steps"][store], "after"), (passes["life"], "spare")]
     samplers = {"nca_state": "state", "nca_after": "after", "nca_sum": "state"}
     for step in range(STEPS):
-        uniforms: dict[str, UniformValue] = {
+        uniforms: dict[str, Value] = {
             "nca_size": tuple(state.shape[:0:-1]),
             "nca_code": code,
             "nca_base": step_base(step, data["start"]["seed"]),
-            "nca_turn": (1.0, 0.0),
-            "nca_scale": 1.0,
-            "nca_pace": 1.0,
+            "nca_rotation": (1.0, 0.0),
+            "nca_coarseness": 1.0,
+            "nca_dt": 1.0,
             "nca_rule": -1,
             "nca_first": True,
         }
@@ -95,7 +97,7 @@ def _run(
             for one in shaders:
                 try:
                     machine.draw_layers(one["fragment"], target, one["groups"], samplers, uniforms)
-                except moderngl.Error as error:
+                except GraphicsError as error:
                     reason = "this OpenGL does not compile WebGL's shaders"
                     raise NotMeasuredError(reason) from error
         machine.swap("state", "spare" if passes["life"] else "after")

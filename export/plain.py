@@ -7,7 +7,7 @@ import moderngl
 import numpy as np
 from torch import Tensor
 
-from nca.export.emulation import LayerMachine, UniformValue
+from nca.export.emulation import LayerMachine
 from nca.export.fragments import (
     Dialect,
     Host,
@@ -24,6 +24,7 @@ from nca.export.settings import ExportOptions
 from nca.export.target import Files, Target, state_code, store_of
 from nca.export.text import comment, credit_lines
 from nca.export.weights import TEXTURE_WIDTH, Store
+from nca.gl.shader import Value
 from nca.rng import step_base
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -145,7 +146,7 @@ def run(
         machine.add_weights("nca_weights", packed)
     for step in range(frames * frame_steps(rule, options)):
         base = step_base(step, options.seed)
-        uniforms: dict[str, UniformValue] = {
+        uniforms: dict[str, Value] = {
             "nca_size": tuple(state.shape[:0:-1]),
             "nca_code": code,
             "nca_base": base,

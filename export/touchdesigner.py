@@ -10,11 +10,12 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.export.emitter import life_source, seed_source, step_source
-from nca.export.emulation import LayerMachine, UniformValue
+from nca.export.emulation import LayerMachine
 from nca.export.glsl import group_count, number
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, Target, check_inline, state_code
 from nca.export.text import comment, credit_lines, once
+from nca.gl.shader import Value
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -114,10 +115,10 @@ uniform float nca_reset;  // 1: start anew
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
-  if (nca_reset > 0.5) return nca_seed(nca_group, nca_at, nca_seed_number);
+  if (nca_reset > 0.5) return nca_start(nca_group, nca_at, nca_seed_number);
   vec2 nca_away = vec2(nca_at) + 0.5 - nca_brush.xy;
 {wrap}  if (length(nca_away) >= nca_brush.z) return nca_value;
-  return nca_brush.w > 0.5 ? nca_sprout(nca_group) : vec4(0.0);
+  return nca_brush.w > 0.5 ? nca_plant(nca_group) : vec4(0.0);
 }}
 """
 
@@ -237,7 +238,7 @@ def run(
             for index, shader in enumerate(shaders):
                 part = range(index * MAX_BUFFERS, min((index + 1) * MAX_BUFFERS, groups))
                 text = shader_text(files[shader], groups * len(inputs))
-                uniforms: dict[str, UniformValue] = {
+                uniforms: dict[str, Value] = {
                     "nca_step_number": float(step),
                     "nca_brush": (0.0,) * 4,
                 }

@@ -122,7 +122,7 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         "SEED": {
             "zeros": "vec4f(0.0)",
             "noise": f"nca_noise(group, at) * {number(settings.noise_level)}",
-            "center": "select(vec4f(0.0), nca_sprout(group), all(at == nca_frame.size / 2))",
+            "center": "select(vec4f(0.0), nca_plant(group), all(at == nca_frame.size / 2))",
         }[settings.seed_state],
         "RGB_SCALE": number(settings.rgb_scale),
         "RGB_OFFSET": number(settings.rgb_offset),

@@ -80,7 +80,7 @@ def run_train(settings: TrainSettings, *variants: TrainSettings) -> None:
     """Train, and print where the results are; ``variants`` are the settings of ``--presets``."""
     from nca.texture.sweep import sweep
     from nca.texture.train import train
-    from nca.viewer.watch import start_beside
+    from nca.viewer.files.watch import start_beside
 
     if settings.picture.is_dir():
         print(sweep(variants or [settings]))

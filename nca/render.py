@@ -11,9 +11,9 @@ from nca.outputs import check_free
 from nca.rule import rescaled
 from nca.rulefile import load_rule
 from nca.settings import RenderSettings, parse_size
+from nca.signals import uninterrupted
 from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
-from nca.viewer.interruptions import uninterrupted
 
 MAX_FRAMES = 5000
 

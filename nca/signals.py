@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 TERMINATION = tuple(
@@ -79,6 +81,23 @@ class HeldSignals:
 def interruption(signum: int) -> KeyboardInterrupt:
     """The exception that a signal stands for."""
     return Terminated(signum) if signum in TERMINATION else KeyboardInterrupt()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C, SIGTERM and SIGHUP until the block is done; a second Ctrl-C ends it.
+
+    Raises:
+        KeyboardInterrupt: one of them has come.
+    """
+    signals = HeldSignals()
+    signals.hold()
+    try:
+        yield
+    finally:
+        signals.release()
+    if signals.signum:
+        raise interruption(signals.signum)
 
 
 def _terminate(signum: int, _: object) -> None:

@@ -6,7 +6,7 @@
 uniform vec2 nca_picture;    // size of the texture; that of the state, or a multiple for view 2
 uniform int nca_channel;     // the channel that view 1 shows
 uniform int nca_channels;    // how many view 2 shows
-uniform int nca_palette;     // of views 1 to 3: 0 grey, 1 inferno, 2 diverging
+uniform int nca_color_map;     // of views 1 to 3: 0 grey, 1 inferno, 2 diverging
 
 // Lightness rises evenly from black over violet and orange to pale yellow.
 vec3 nca_inferno(float nca_t) {
@@ -23,8 +23,8 @@ vec3 nca_diverging(float nca_t) {
 
 vec3 nca_mapped(float nca_value) {
   float nca_t = clamp(nca_value, 0.0, 1.0);
-  return nca_palette == 0 ? vec3(nca_t)
-    : nca_palette == 1 ? nca_inferno(nca_t) : nca_diverging(nca_t);
+  return nca_color_map == 0 ? vec3(nca_t)
+    : nca_color_map == 1 ? nca_inferno(nca_t) : nca_diverging(nca_t);
 }
 
 float nca_value(int nca_c, ivec2 nca_at) {
@@ -51,7 +51,7 @@ vec3 nca_color(vec2 nca_pixel) {
 #elif NCA_VIEW == 3
   vec3 nca_change = abs(nca_fetch(0, nca_at).rgb - nca_fetch_before(0, nca_at).rgb);
   float nca_size_of_change = min(4.0 * max(max(nca_change.x, nca_change.y), nca_change.z), 1.0);
-  return nca_mapped(nca_palette == 2 ? 0.5 + 0.5 * nca_size_of_change : nca_size_of_change);
+  return nca_mapped(nca_color_map == 2 ? 0.5 + 0.5 * nca_size_of_change : nca_size_of_change);
 #else
   return nca_rgb(nca_at);
 #endif

@@ -24,8 +24,8 @@ bool nca_painted(ivec2 nca_at) {
 }
 
 vec4 nca_paint(int nca_group, ivec2 nca_at) {
-  if (nca_tool == 1) return nca_sprout(nca_group);
+  if (nca_tool == 1) return nca_plant(nca_group);
   if (nca_tool == 2) return nca_noise(nca_group, nca_at, nca_number);
-  if (nca_tool == 3) return nca_seed(nca_group, nca_at, nca_number);
+  if (nca_tool == 3) return nca_start(nca_group, nca_at, nca_number);
   return vec4(0.0);
 }

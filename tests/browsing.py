@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.waiting import PATIENCE
 
-READY = "globalThis.nca && nca.app.simulation.seeded"
+READY = "globalThis.nca && nca.player.simulation.seeded"
 
 
 def until(page: Page, condition: str, seconds: float = PATIENCE) -> None:
@@ -21,7 +21,7 @@ def until(page: Page, condition: str, seconds: float = PATIENCE) -> None:
 
 
 READ = """() => {
-  const bytes = new Uint8Array(nca.app.simulation.values().buffer);
+  const bytes = new Uint8Array(nca.player.simulation.read().buffer);
   let text = "";
   for (let i = 0; i < bytes.length; i += 32768) {
     text += String.fromCharCode.apply(null, bytes.subarray(i, i + 32768));
@@ -30,7 +30,7 @@ READ = """() => {
 }"""
 WRITE = """([text, channels]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  nca.app.simulation.setValues(new Float32Array(bytes.buffer), channels);
+  nca.player.simulation.write(new Float32Array(bytes.buffer), channels);
 }"""
 
 

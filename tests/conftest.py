@@ -11,7 +11,9 @@ import pytest
 import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from nca.errors import GraphicsError
 from nca.export.html import PageSettings, export_html
+from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 from tests.browsing import READY, until
@@ -30,9 +32,9 @@ def absent(what: str) -> None:
 def gl() -> Iterator[moderngl.Context]:
     """An OpenGL 3.3 context without a window."""
     try:
-        context = moderngl.create_context(standalone=True, backend="egl", require=330)
-    except Exception as error:  # moderngl raises plain Exception
-        absent(f"OpenGL 3.3 through EGL ({error})")
+        context = open_headless()
+    except GraphicsError as error:
+        absent(str(error))
         raise
     yield context
     context.release()
@@ -126,7 +128,7 @@ def still_page(
         export_html(files, tmp_path / "page.html", PageSettings(**settings))
         page = open_page(tmp_path / "page.html", address, **(browser or {}))
         until(page, READY)
-        page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")
+        page.evaluate("nca.player.setRunning(false); nca.player.simulation.reset()")
         return page
 
     return open_

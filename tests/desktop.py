@@ -12,7 +12,7 @@ from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage, SelectionNotify
 
-from nca.viewer.state_file import SavedState, load_state
+from nca.viewer.files.state_file import SavedState, load_state
 from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[1]

@@ -1,24 +1,16 @@
 """A small OpenGL host for the emitted shaders, written only to compare them with torch."""
 
 import moderngl
-import numpy as np
 import torch
 from torch import Tensor
 
-from nca.export.fragments import (
-    Host,
-    Pass,
-    life_passes,
-    paint_passes,
-    step_passes,
-    vertex_shader,
-)
+from nca.export.fragments import Host, Pass, life_passes, paint_passes, step_passes
 from nca.export.glsl import group_count
 from nca.export.weights import Store, pack_weights
+from nca.gl.buffers import StateBuffer
+from nca.gl.shader import Shader, Value
 from nca.rng import step_base
 from nca.rule import Rule
-
-WEIGHT_UNIT = 30
 
 
 class Simulation:
@@ -30,52 +22,32 @@ class Simulation:
         self.gl, self.rule, self.host = gl, rule, host
         self.height, self.width = size
         self.groups = group_count(rule.settings.channels)
-        self.store = store
-        self.steps = [self._program(p) for p in step_passes(rule, host, store)]
-        self.lives = [self._program(p) for p in life_passes(rule, host)]
-        self.paints = [self._program(p) for p in paint_passes(rule, host)]
-        self.state, self.after, self.spare = (self._textures() for _ in range(3))
+        self.steps = self._shaders(step_passes(rule, host, store))
+        self.lives = self._shaders(life_passes(rule, host))
+        self.paints = self._shaders(paint_passes(rule, host))
+        self.state, self.after, self.spare = (StateBuffer(gl, size, self.groups) for _ in range(3))
+        self.weights: dict[str, moderngl.Texture] = {}
         if store == "texture":
             packed = pack_weights(rule)
             shape = (packed.shape[1], packed.shape[0])
-            self.weights = gl.texture(shape, 4, packed.tobytes(), dtype="f4")
+            self.weights["nca_weights"] = gl.texture(shape, 4, packed.tobytes(), dtype="f4")
 
-    def _textures(self) -> list[moderngl.Texture]:
-        size = (self.width, self.height)
-        return [self.gl.texture(size, 4, dtype="f4") for _ in range(self.groups)]
-
-    def _program(self, one: Pass) -> tuple[moderngl.Program, tuple[int, ...]]:
-        vertex = vertex_shader(self.host.dialect)
-        return self.gl.program(vertex_shader=vertex, fragment_shader=one.fragment), one.groups
+    def _shaders(self, passes: list[Pass]) -> list[tuple[Shader, tuple[int, ...]]]:
+        return [(Shader(self.gl, one.fragment), one.groups) for one in passes]
 
     def _draw(
-        self,
-        programs: list[tuple[moderngl.Program, tuple[int, ...]]],
-        target: list[moderngl.Texture],
-        **values: object,
+        self, shaders: list[tuple[Shader, tuple[int, ...]]], target: StateBuffer, **values: Value
     ) -> None:
-        inputs = {"nca_state": self.state, "nca_after": self.after}
-        for program, groups in programs:
-            unit = 0
-            for name, textures in inputs.items():
-                for g, texture in enumerate(textures):
-                    if f"{name}{g}" in program:
-                        texture.use(unit)
-                        program[f"{name}{g}"] = unit
-                        unit += 1
-            if "nca_weights" in program:
-                self.weights.use(WEIGHT_UNIT)
-                program["nca_weights"] = WEIGHT_UNIT
+        textures = {
+            **self.weights,
+            **self.state.named("nca_state"),
+            **self.after.named("nca_after"),
+        }
+        for shader, groups in shaders:
             settings = {"nca_size": (self.width, self.height), "nca_code": (1.0, 0.0), **values}
-            for name, value in settings.items():
-                if name in program:
-                    program[name] = value
-            framebuffer = self.gl.framebuffer([target[g] for g in groups])
-            framebuffer.use()
-            self.gl.vertex_array(program, []).render(vertices=3)
-            framebuffer.release()
+            shader.draw(target.target(groups), textures, settings)
 
-    def run(self, steps: int, *, seed: int, first_step: int = 0, **uniforms: object) -> None:
+    def run(self, steps: int, *, seed: int, first_step: int = 0, **uniforms: Value) -> None:
         for step in range(first_step, first_step + steps):
             values = {"nca_base": step_base(step, seed), **uniforms}
             self._draw(self.steps, self.after, **values)
@@ -85,21 +57,13 @@ class Simulation:
             else:
                 self.state, self.after = self.after, self.state
 
-    def paint(self, **uniforms: object) -> None:
+    def paint(self, **uniforms: Value) -> None:
         values = {"nca_stroke": (0, 0, 0, 0), "nca_radius": -1.0, "nca_number": 0, **uniforms}
         self._draw(self.paints, self.state, **values)
 
     def write(self, state: Tensor) -> None:
-        padded = np.zeros((4 * self.groups, self.height, self.width), np.float32)
-        padded[: len(state)] = state.numpy()
-        for g, texture in enumerate(self.state):
-            texture.write(padded[4 * g : 4 * g + 4].transpose(1, 2, 0).tobytes())
+        self.state.write(state.numpy())
 
     def read(self, *, fill: bool = False) -> Tensor:
-        shape = (self.height, self.width, 4)
-        groups = [
-            np.frombuffer(t.read(), np.float32).reshape(shape).transpose(2, 0, 1)
-            for t in self.state
-        ]
-        state = torch.from_numpy(np.concatenate(groups).copy())
+        state = torch.from_numpy(self.state.read().copy())
         return state if fill else state[: self.rule.settings.channels]

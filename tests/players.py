@@ -7,8 +7,8 @@ import moderngl
 
 from nca.rule import RuleSettings
 from nca.rulefile import save_rule
+from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
-from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings
 from tests.rules import bounded_rule
 

@@ -11,7 +11,7 @@ from nca.images import read_cutout, read_image, read_square, to_tensor
 from nca.style.photos import read_photo, read_style
 from nca.style.settings import StyleSettings
 from nca.style.train import RESULT, stylize
-from nca.viewer.video_input import open_source
+from nca.viewer.files.video_input import open_source
 from tests.picture_makers import DISPLAY_P3, grey_icc, rgb_icc
 
 COLOR = (120, 190, 90)

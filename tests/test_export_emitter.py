@@ -158,16 +158,16 @@ def test_steering_turns_what_is_perceived(gl):
         rule.w1.mul_(5)
     simulation = Simulation(gl, rule, (16, 16), Host(steering=True), "inline")
     state = start(rule, 16, 16)
-    straight = {"nca_turn": (1.0, 0.0), "nca_scale": 1.0, "nca_pace": 1.0}
+    straight = {"nca_rotation": (1.0, 0.0), "nca_coarseness": 1.0, "nca_dt": 1.0}
     simulation.write(state[0])
     simulation.run(1, seed=0, **straight)
     unturned = simulation.read()
     assert (unturned - rule(state, 1)[0]).abs().max() < 1e-6
     simulation.write(state[0].rot90(1, (1, 2)))
-    simulation.run(1, seed=0, **straight | {"nca_turn": (0.0, -1.0)})
+    simulation.run(1, seed=0, **straight | {"nca_rotation": (0.0, -1.0)})
     assert (simulation.read() - unturned.rot90(1, (1, 2))).abs().max() < 1e-6
     simulation.write(state[0])
-    simulation.run(1, seed=0, **straight | {"nca_scale": 2.0, "nca_pace": 0.25})
+    simulation.run(1, seed=0, **straight | {"nca_coarseness": 2.0, "nca_dt": 0.25})
     larger = rescaled(rule, 2.0, 0.25)
     assert (simulation.read() - larger(state, 1)[0]).abs().max() < 1e-6
 

@@ -12,8 +12,9 @@ from nca.export.fragments import (
     life_passes,
     screen_fragment,
     step_passes,
-    vertex_shader,
 )
+from nca.gl.buffers import StateBuffer
+from nca.gl.shader import Shader, Value
 from nca.rule import Rule, RuleSettings
 
 HEIGHT, WIDTH, CHANNELS = 6, 10, 7
@@ -21,36 +22,23 @@ SETTINGS = RuleSettings(channels=CHANNELS, rgb_scale=0.5, rgb_offset=0.25)
 
 
 def colored(
-    gl: moderngl.Context, view: str, state: torch.Tensor, *, larger: int = 1, **values: object
+    gl: moderngl.Context, view: str, state: torch.Tensor, *, larger: int = 1, **values: Value
 ) -> np.ndarray:
     """Colors of the cells of a state, [larger * H, larger * W, 3] of 0 to 255."""
     size = (larger * WIDTH, larger * HEIGHT)
-    program = gl.program(
-        vertex_shader=vertex_shader("330"),
-        fragment_shader=colors_fragment(Host(), CHANNELS, SETTINGS, view),
-    )
-    padded = torch.cat([state, torch.zeros(1, HEIGHT, WIDTH)]).numpy()
-    for unit in range(2):
-        texels = padded[4 * unit : 4 * unit + 4].transpose(1, 2, 0).tobytes()
-        gl.texture((WIDTH, HEIGHT), 4, texels, dtype="f4").use(unit)
-    blank = gl.texture((WIDTH, HEIGHT), 4, np.zeros((HEIGHT, WIDTH, 4), "f4").tobytes(), dtype="f4")
-    blank.use(2)
-    settings = {
-        "nca_state0": 0,
-        "nca_state1": 1,
-        "nca_before0": 2,
+    buffers = [StateBuffer(gl, (HEIGHT, WIDTH), 2) for _ in range(2)]
+    buffers[0].write(state.numpy())
+    buffers[1].clear()
+    settings: dict[str, Value] = {
         "nca_size": (WIDTH, HEIGHT),
         "nca_code": (1.0, 0.0),
         "nca_picture": size,
         "nca_channels": CHANNELS,
         **values,
     }
-    for name, value in settings.items():
-        if name in program:
-            program[name] = value
     target = gl.framebuffer([gl.texture(size, 4)])
-    target.use()
-    gl.vertex_array(program, []).render(vertices=3)
+    textures = {**buffers[0].named("nca_state"), **buffers[1].named("nca_before")}
+    Shader(gl, colors_fragment(Host(), CHANNELS, SETTINGS, view)).draw(target, textures, settings)
     pixels = np.frombuffer(target.read(components=3, alignment=1), np.uint8)
     return pixels.reshape(*size[::-1], 3).astype(int)
 
@@ -69,9 +57,9 @@ def test_colors_are_those_of_the_rule(gl, state):
 
 @pytest.mark.gl
 def test_one_channel_and_the_last_change(gl, state):
-    one = colored(gl, "channel", state, nca_channel=6, nca_palette=0)
+    one = colored(gl, "channel", state, nca_channel=6, nca_color_map=0)
     assert np.abs(one[..., 0] - (state[6] * 0.5 + 0.5).numpy() * 255).max() <= 0.51
-    change = colored(gl, "change", state, nca_palette=0)
+    change = colored(gl, "change", state, nca_color_map=0)
     expected = (4 * state[:3].abs().amax(0)).clamp(max=1).numpy() * 255
     assert np.abs(change[..., 0] - expected).max() <= 0.51
 
@@ -79,7 +67,7 @@ def test_one_channel_and_the_last_change(gl, state):
 @pytest.mark.gl
 def test_all_channels_side_by_side(gl):
     state = (torch.arange(CHANNELS) / 8 - 0.5)[:, None, None].expand(CHANNELS, HEIGHT, WIDTH)
-    pixels = colored(gl, "channels", state, larger=9, nca_palette=0)
+    pixels = colored(gl, "channels", state, larger=9, nca_color_map=0)
     middles = pixels[9::18, 15::30, 0].ravel()  # of three by three tiles
     expected = (state[:, 0, 0] * 0.5 + 0.5).numpy() * 255
     assert np.abs(middles[:CHANNELS] - expected).max() <= 0.51
@@ -90,7 +78,7 @@ def test_all_channels_side_by_side(gl):
 @pytest.mark.parametrize("palette", [1, 2])
 def test_color_maps_tell_low_from_high(gl, palette):
     low, high = (
-        colored(gl, "channel", torch.full((CHANNELS, HEIGHT, WIDTH), v), nca_palette=palette)
+        colored(gl, "channel", torch.full((CHANNELS, HEIGHT, WIDTH), v), nca_color_map=palette)
         for v in (-1.0, 1.0)
     )
     assert np.abs(low - high).max() > 100
@@ -98,15 +86,10 @@ def test_color_maps_tell_low_from_high(gl, palette):
 
 @pytest.mark.gl
 def test_the_camera_shows_row_0_on_top_and_goes_round(gl):
-    program = gl.program(
-        vertex_shader=vertex_shader("330"), fragment_shader=screen_fragment(Host())
-    )
     colors = np.zeros((4, 6, 4), np.uint8)
     colors[0, 0] = 255, 0, 0, 255
     texture = gl.texture((6, 4), 4, colors.tobytes())
-    texture.use(0)
     values = {
-        "nca_colors_of_cells": 0,
         "nca_cells": (6.0, 4.0),
         "nca_camera": (-1.0, -1.0, 0.1),
         "nca_height": 60.0,
@@ -115,11 +98,9 @@ def test_the_camera_shows_row_0_on_top_and_goes_round(gl):
         "nca_borders": 0.0,
         "nca_ring": (0.0, 0.0, 0.0, 0.0),
     }
-    for name, value in values.items():
-        program[name] = value
     target = gl.framebuffer([gl.texture((80, 60), 4)])
-    target.use()
-    gl.vertex_array(program, []).render(vertices=3)
+    shader = Shader(gl, screen_fragment(Host()))
+    shader.draw(target, {"nca_colors_of_cells": texture}, values)
     picture = np.frombuffer(target.read(components=3), np.uint8).reshape(60, 80, 3)[::-1]
     rows, columns = np.nonzero(picture[..., 0] > 128)
     assert {*rows // 10, *columns // 10} == {1, 5, 7}

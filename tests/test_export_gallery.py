@@ -90,7 +90,7 @@ def test_a_nasty_name_stays_text_and_its_page_opens(folder, open_page):
     page = open_page(folder / "index.html")
     assert page.locator("h2").nth(2).inner_text() == NASTY
     page.click("h2 a >> nth=0")
-    until(page, "globalThis.nca && nca.app.simulation.stepNumber > 2")
+    until(page, "globalThis.nca && nca.player.simulation.stepNumber > 2")
     assert page.title() == "lava"
 
 

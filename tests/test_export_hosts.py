@@ -71,7 +71,7 @@ def test_without_graphics_it_exports_and_says_so(rule, tmp_path, monkeypatch):
     def none() -> moderngl.Context:
         raise GraphicsError("no OpenGL here")
 
-    monkeypatch.setattr(hosts, "open_context", none)
+    monkeypatch.setattr(hosts, "open_headless", none)
     report = export([("lava", rule)], "isf", tmp_path / "a.fs", ExportOptions())
     assert "not measured: no OpenGL here" in "\n".join(report.lines())
     assert (tmp_path / "a.fs").stat().st_size == report.files[0].size

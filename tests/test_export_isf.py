@@ -117,7 +117,8 @@ def test_the_last_pass_shows_the_colors_upright(gl):
     state = torch.full((4, 24, 24), -0.5)
     state[0, :12] = 0.5  # the upper half is red
     machine.write(isf.STATE, state)
-    draw = Draw(isf.shader_text(data), "picture", {isf.STATE: isf.STATE}, {"PASSINDEX": 4})
+    textures = {name: name for name in (isf.STATE, isf.OTHER)}
+    draw = Draw(isf.shader_text(data), "picture", textures, {"PASSINDEX": 4})
     machine.frame([draw], {"RENDERSIZE": (48.0, 48.0)})
     picture = np.frombuffer(machine.front["picture"].read(), np.float32).reshape(48, 48, 4)
     assert picture[40, 20].tolist() == [1, 0, 0, 1]  # texture rows count from below

@@ -84,7 +84,7 @@ def test_without_graphics_it_says_so(rules, tmp_path, monkeypatch):
     def none() -> None:
         raise hosts.GraphicsError("no OpenGL here")
 
-    monkeypatch.setattr(hosts, "open_context", none)
+    monkeypatch.setattr(hosts, "open_headless", none)
     export_html(rules, tmp_path / "page.html")
     found = measure_page(tmp_path / "page.html", rules)
     assert str(found["plain"]) == "not measured: no OpenGL here"

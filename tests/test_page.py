@@ -34,7 +34,7 @@ def test_a_hundred_steps_are_those_of_torch(still_page, settings, weights):
     expected, done = state - 0.3, 0
     for count in (1, 10, 100):
         expected = rule(expected, count - done, seed=4711, first_step=done)
-        page.evaluate("n => nca.player.advance(n)", count - done)
+        page.evaluate("n => nca.player.runSteps(n)", count - done)
         difference = (read(page, (settings.channels, 20, 28)) - expected[0]).abs().max()
         assert float(difference) < 1e-5
         done = count
@@ -48,7 +48,7 @@ def test_coarser_states_stay_near(still_page, state, allowed):
     assert page.evaluate("nca.player.format") == state
     start = torch.rand(1, 8, 24, 24, generator=torch.Generator().manual_seed(1)) - 0.3
     write(page, start[0])
-    page.evaluate("nca.player.advance(100)")
+    page.evaluate("nca.player.runSteps(100)")
     difference = (read(page, (8, 24, 24)) - rule(start, 100)[0]).abs().max()
     assert 1e-6 < float(difference) < allowed
 
@@ -56,7 +56,7 @@ def test_coarser_states_stay_near(still_page, state, allowed):
 def test_a_published_rule_grows(still_page, published):
     rules = published_rules(published)
     page = still_page({"bubbles": rules["bubbly_0101"]}, grid=(32, 32))
-    page.evaluate("nca.player.advance(150)")
+    page.evaluate("nca.player.runSteps(150)")
     state = read(page, (12, 32, 32))
     grown = rules["bubbly_0101"](torch.zeros(1, 12, 32, 32), 150)[0]
     # Single roundings differ, so the pictures may; their colors are those of the same texture.
@@ -69,6 +69,6 @@ def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
     rule = bounded_rule(RuleSettings(channels=4, hidden=8))
     export_html({"rule": RuleFile(rule)}, tmp_path / "page.html")
     page = open_page(tmp_path / "page.html")
-    until(page, "globalThis.nca && nca.app.simulation.stepNumber > 5")
+    until(page, "globalThis.nca && nca.player.simulation.stepNumber > 5")
     assert page.title() == "rule"
     assert page.evaluate("nca.player.canvas.width") == 480

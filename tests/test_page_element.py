@@ -134,9 +134,9 @@ def swipe(open_page, host) -> Callable[..., tuple[bool, bool]]:
         options = {"viewport": {"width": 400, "height": 600}, "has_touch": True, "is_mobile": True}
         page = open_page(path, **options)
         until(page, "a.player?.shown")
-        page.evaluate("a.player.simulation.setValues(new Float32Array(4 * 1200).fill(1), 4)")
+        page.evaluate("a.player.simulation.write(new Float32Array(4 * 1200).fill(1), 4)")
         page.evaluate(ENDED)
-        painted = "a.player.simulation.values().some((value) => value !== 1)"
+        painted = "a.player.simulation.read().some((value) => value !== 1)"
         session, (x, y) = page.context.new_cdp_session(page), (200, 200)
         touch(session, "touchStart", (x, y))
         if hold:

@@ -52,7 +52,7 @@ def open_still(firefox: Firefox, folder: Path) -> None:
     export_html({"rule": RuleFile(rule)}, folder / "page.html", PageSettings(grid=(32, 24), seed=5))
     firefox.goto(folder / "page.html")
     firefox.until(READY)
-    firefox.evaluate("nca.player.setRunning(false), nca.app.simulation.reset()")
+    firefox.evaluate("nca.player.setRunning(false), nca.player.simulation.reset()")
 
 
 def check_that_it_shows_the_state(firefox: Firefox) -> None:
@@ -60,7 +60,7 @@ def check_that_it_shows_the_state(firefox: Firefox) -> None:
     state = torch.full(SHAPE, -0.5)
     state[0, :12, :16] = 0.5
     write(firefox, state)
-    firefox.evaluate("nca.player.changed(), nca.app.hideControls()")
+    firefox.evaluate("nca.player.changed(), nca.actions.toggleControls()")
 
     def shown() -> bool:
         picture = firefox.picture()
@@ -76,7 +76,7 @@ def test_steps_are_those_of_torch(plain, tmp_path):
     assert plain.evaluate("nca.player.trust") == {"states": True, "pictures": True}
     state = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(1)) - 0.3
     write(plain, state[0])
-    plain.evaluate("nca.player.advance(20)")
+    plain.evaluate("nca.player.runSteps(20)")
     rule = bounded_rule(RuleSettings(channels=SHAPE[0], hidden=16))
     assert (read(plain, SHAPE) - rule(state, 20, seed=5)[0]).abs().max() < 1e-5
     check_that_it_shows_the_state(plain)
@@ -84,11 +84,11 @@ def test_steps_are_those_of_torch(plain, tmp_path):
 
 def test_a_lost_context_comes_back_with_its_state(plain, tmp_path):
     open_still(plain, tmp_path)
-    plain.evaluate("nca.player.advance(3)")
+    plain.evaluate("nca.player.runSteps(3)")
     before = read(plain, SHAPE)
     plain.evaluate("nca.player.release()")
     plain.evaluate("nca.player.regain()")
-    plain.until("!nca.player.gl.isContextLost() && nca.app.simulation.seeded")
+    plain.until("!nca.player.gl.isContextLost() && nca.player.simulation.seeded")
     assert torch.equal(read(plain, SHAPE), before)
     assert plain.evaluate(TOAST) == "Going on where it stopped"
 
@@ -100,12 +100,12 @@ def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
     check_that_it_shows_the_state(hiding)
     assert len(read(hiding, SHAPE).unique()) > 2, "this Firefox does not return noise"
     hiding.evaluate("nca.player.captureAt = 0, nca.player.setRunning(true)")
-    hiding.until("nca.app.simulation.stepNumber > 50")
+    hiding.until("nca.player.simulation.stepNumber > 50")
     assert hiding.evaluate("nca.player.running")
     assert hiding.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
     hiding.evaluate("nca.player.release(), nca.player.regain()")
     hiding.until(f"{TOAST} === 'Started again'")
-    hiding.until("nca.app.simulation.stepNumber > 5")
+    hiding.until("nca.player.simulation.stepNumber > 5")
 
 
 def test_where_read_back_is_noise_an_element_rests_and_goes_on(hiding, tmp_path):

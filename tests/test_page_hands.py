@@ -25,7 +25,7 @@ def page(still_page) -> Page:
     rule = bounded_rule(RuleSettings(channels=CHANNELS, hidden=16))
     page = still_page({"plain": rule}, grid=(WIDTH, HEIGHT))
     write(page, torch.ones(SHAPE))
-    page.evaluate("nca.app.setRadius(3)")
+    page.evaluate("nca.actions.setRadius(3)")
     return page
 
 
@@ -66,7 +66,7 @@ def test_a_stroke_goes_on_beyond_the_edge_of_a_torus(page):
 
 
 def test_among_all_channels_a_stroke_belongs_to_the_tile_it_begins_in(page):
-    page.evaluate("nca.app.setView('channels')")  # 3 by 3 tiles, 3.33 pixels a cell
+    page.evaluate("nca.actions.setView('channels')")  # 3 by 3 tiles, 3.33 pixels a cell
     drag(page, (160 + 80, 320 / 3 + 160 / 3), (160 + 156, 320 / 3 + 160 / 3))
     cells = changed(page)
     assert {(24, 16), (46, 16)} <= cells
@@ -77,7 +77,7 @@ def test_among_all_channels_a_stroke_belongs_to_the_tile_it_begins_in(page):
     cells = changed(page)
     assert (46, 16) in cells
     assert len(cells) < 60
-    page.evaluate("nca.app.setView('colors')")
+    page.evaluate("nca.actions.setView('colors')")
     assert page.evaluate("nca.player.camera.zoom") == pytest.approx(10)
 
 
@@ -147,19 +147,19 @@ def test_keys(page):
         page.keyboard.press(key)
         return page.evaluate(expression)
 
-    step = "nca.app.simulation.stepNumber"
+    step = "nca.player.simulation.stepNumber"
     assert press("n", step) == 1
     assert press("Shift+N", step) == 11
     assert press("r", step) == 0
     assert press("Space", "nca.player.running") is True
     assert press("Enter", "nca.player.running") is False
-    assert press("+", "nca.player.speed") == 2
-    assert press("-", "nca.player.speed") == 1
-    assert press("]", "nca.app.brush.radius") == pytest.approx(3.75)
-    assert press("[", "nca.app.brush.radius") == pytest.approx(3)
-    assert press("v", "nca.app.view") == "channel 1"
-    assert press("Shift+V", "nca.app.view") == "colors"
-    assert press("m", "nca.player.look.palette") == 2
+    assert press("+", "nca.player.speed.stepsPerFrame") == 2
+    assert press("-", "nca.player.speed.stepsPerFrame") == 1
+    assert press("]", "nca.actions.brush.radius") == pytest.approx(3.75)
+    assert press("[", "nca.actions.brush.radius") == pytest.approx(3)
+    assert press("v", "nca.actions.view") == "channel 1"
+    assert press("Shift+V", "nca.actions.view") == "colors"
+    assert press("m", "nca.player.look.colorMap") == "diverging"
     assert press("b", "nca.player.look.smooth") is False
     assert press("t", "nca.player.look.borders") is True
     assert press("u", "document.body.classList.contains('bare')") is True
@@ -197,10 +197,10 @@ def test_keys_are_letters_in_a_field(page):
     page.click("#dock [data-action=settings]")
     page.fill("[name=seed]", "77")
     page.keyboard.press("Enter")
-    assert page.evaluate("nca.app.simulation.seed") == 77
-    step = page.evaluate("nca.app.simulation.stepNumber")
+    assert page.evaluate("nca.player.simulation.seed") == 77
+    step = page.evaluate("nca.player.simulation.stepNumber")
     page.keyboard.press("n")
-    assert page.evaluate("nca.app.simulation.stepNumber") == step
+    assert page.evaluate("nca.player.simulation.stepNumber") == step
 
 
 def test_every_control_works_by_keyboard_alone_and_has_a_name(page):
@@ -220,14 +220,22 @@ def test_buttons_do_what_the_keys_do(page):
         controls = "[...document.querySelectorAll('[data-action]')].map((e) => e.dataset.action)"
         return sorted(set(actions) & set(page.evaluate(controls)))
 
-    actions = ["toggle", "step", "tenSteps", "reset", "centerSeed", "noiseEverywhere", "undo"]
-    actions += ["fit", "fullscreen", "saveWindow", "record", "saveState", "openState", "help"]
+    actions = ["toggle", "step", "tenSteps", "reset", "plantCenter", "noiseEverywhere", "undo"]
+    actions += [
+        "fit",
+        "toggleFullscreen",
+        "saveWindow",
+        "record",
+        "saveState",
+        "openState",
+        "toggleHelp",
+    ]
     assert reachable(actions) == sorted(actions)
-    page.evaluate("nca.player.advance(3)")
+    page.evaluate("nca.player.runSteps(3)")
     page.click("#dock [data-action=reset]")
-    assert page.evaluate("nca.app.simulation.stepNumber") == 0
+    assert page.evaluate("nca.player.simulation.stepNumber") == 0
     page.click("#dock [data-tool=noise]")
-    assert page.evaluate("nca.app.brush.tool") == "noise"
+    assert page.evaluate("nca.actions.brush.tool") == "noise"
     assert page.get_attribute("#dock [data-tool=noise]", "aria-pressed") == "true"
 
 
@@ -241,23 +249,23 @@ def picture(page: Page, act: str, tmp_path: Path) -> Image.Image:
 def test_pictures_show_the_state_the_right_way_up(page, tmp_path):
     state = torch.rand(SHAPE, generator=torch.Generator().manual_seed(1)) - 0.5
     write(page, state)
-    page.evaluate("nca.app.smooth()")
-    pixels = np.asarray(picture(page, "nca.app.savePicture()", tmp_path)).astype(int)
+    page.evaluate("nca.actions.toggleSmooth()")
+    pixels = np.asarray(picture(page, "nca.actions.savePicture()", tmp_path)).astype(int)
     expected = ((state[:3] + 0.5).clamp(0, 1) * 255).permute(1, 2, 0).numpy()
     assert pixels.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(pixels - expected).max() <= 1
-    wide = picture(page, f"nca.app.savePicture({1000 / WIDTH})", tmp_path)
+    wide = picture(page, f"nca.actions.savePicture({1000 / WIDTH})", tmp_path)
     assert wide.size == (1000, round(HEIGHT * 1000 / WIDTH))
     small = np.asarray(wide.resize((WIDTH, HEIGHT), Image.Resampling.BOX)).astype(int)
     assert np.abs(small - expected).mean() < 5
-    assert picture(page, "nca.app.saveWindow()", tmp_path).size == (480, 320)
+    assert picture(page, "nca.actions.saveWindow()", tmp_path).size == (480, 320)
 
 
 def test_the_window_shows_the_state(page):
     state = torch.full(SHAPE, -0.5)
     state[0, :16, :24] = 0.5  # red, top left
     write(page, state)
-    page.evaluate("nca.player.changed(); nca.app.hideControls()")
+    page.evaluate("nca.player.changed(); nca.actions.toggleControls()")
     page.wait_for_timeout(800)
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     assert shot.getpixel((100, 80)) == (255, 0, 0)
@@ -276,7 +284,7 @@ def test_states_are_exchanged_with_numpy(page, tmp_path):
     other = np.random.default_rng(1).random((CHANNELS, 20, 30), dtype=np.float32)
     np.savez_compressed(tmp_path / "other.npz", state=other)
     page.set_input_files("[name=file]", tmp_path / "other.npz")
-    until(page, "nca.app.simulation.width === 30")
+    until(page, "nca.player.simulation.width === 30")
     until(page, "document.getElementById('toast').textContent.startsWith('Opened')")
     assert np.array_equal(read(page, (CHANNELS, 20, 30)).numpy(), other)
 

@@ -35,14 +35,14 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
     height, width, seed = 40, 60, 9
     page = still_page(rules, grid=(width, height), seed=seed)
     page.locator("#rules button").nth(1).click()
-    page.evaluate("nca.app.setRadius(7)")
+    page.evaluate("nca.actions.setRadius(7)")
     page.mouse.move(100, 150)
     page.mouse.down()
     page.mouse.move(300, 150, steps=3)
     page.mouse.up()
-    page.evaluate("nca.app.simulation.give(2, {x0: 40, y0: 30, x1: 45, y1: 30}, 8)")
-    until(page, "nca.app.simulation.ready")
-    field = page.evaluate("[...nca.app.simulation.field.shares]")
+    page.evaluate("nca.player.simulation.paintRule(2, {x0: 40, y0: 30, x1: 45, y1: 30, radius: 8})")
+    until(page, "nca.player.simulation.ready")
+    field = page.evaluate("[...nca.player.simulation.field.shares]")
     shares = np.zeros((len(rules), height, width), np.float32)
     for cell, (a, first, b, second) in enumerate(np.reshape(field, (-1, 4))):
         shares[a].flat[cell] += first / 255
@@ -62,7 +62,7 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
             after[:, :own] = rule.step(state[:, :own], mask)
             parts.append(share * after)
         state = torch.stack(parts).sum(0)
-    page.evaluate("nca.player.advance(5)")
+    page.evaluate("nca.player.runSteps(5)")
     assert (read(page, (12, height, width)) - state[0]).abs().max() < 1e-5
 
 
@@ -70,7 +70,7 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
 def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
     page = still_page(small("one", channels=8) | small("two", channels=8), grid=(32, 24))
     ones = torch.ones(8, 24, 32)
-    dot = "nca.app.simulation.give(1, {x0: %s, y0: 12, x1: %s, y1: 12}, 4)"
+    dot = "nca.player.simulation.paintRule(1, {x0: %s, y0: 12, x1: %s, y1: 12, radius: 4})"
     write(page, ones)
     page.evaluate(dot % (10, 10))
     state = read(page, (8, 24, 32))
@@ -84,7 +84,7 @@ def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
     state = read(page, (8, 24, 32))
     assert (state[:, 12, 8:12] == 1).all()
     assert not state[:, 12, 15:20].any()
-    page.evaluate("nca.app.brush.rule = 1; nca.app.fillRule()")
+    page.evaluate("nca.actions.brush.rule = 1; nca.actions.fillRule()")
     state = read(page, (8, 24, 32))
     assert not state[:, 2, :].any()
     assert (state[:, 12, 8:12] == 1).all()
@@ -96,20 +96,20 @@ def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
 def test_choosing_a_rule_twice_grows_it_everywhere_and_undo_takes_that_back(still_page):
     page = still_page(small("one") | small("two") | small("three"), grid=(32, 32))
     page.locator("#rules button").nth(2).click()
-    assert page.evaluate("nca.app.simulation.field.present") == [0]
+    assert page.evaluate("nca.player.simulation.field.present") == [0]
     page.locator("#rules button").nth(2).click()
-    assert page.evaluate("nca.app.simulation.field.present") == [2]
+    assert page.evaluate("nca.player.simulation.field.present") == [2]
     assert page.inner_text("#name") == "three"
     page.keyboard.press("Control+z")
-    assert page.evaluate("nca.app.simulation.field.present") == [0]
+    assert page.evaluate("nca.player.simulation.field.present") == [0]
 
 
 @pytest.mark.browser
 def test_a_lost_context_comes_back_with_its_state(still_page):
     page = still_page(small("one", channels=8) | small("two", channels=8), grid=(32, 24))
-    page.evaluate("nca.app.simulation.give(1, {x0: 5, y0: 5, x1: 9, y1: 9}, 4)")
-    until(page, "nca.app.simulation.ready")
-    page.evaluate("nca.player.advance(7)")
+    page.evaluate("nca.player.simulation.paintRule(1, {x0: 5, y0: 5, x1: 9, y1: 9, radius: 4})")
+    until(page, "nca.player.simulation.ready")
+    page.evaluate("nca.player.runSteps(7)")
     before = read(page, (8, 24, 32))
     until(page, "nca.player.captured?.stepNumber === 7")
     page.evaluate("globalThis.loss = nca.player.gl.getExtension('WEBGL_lose_context')")
@@ -117,11 +117,11 @@ def test_a_lost_context_comes_back_with_its_state(still_page):
     until(page, "nca.player.gl.isContextLost()")
     page.wait_for_timeout(100)
     page.evaluate("loss.restoreContext()")
-    until(page, "!nca.player.gl.isContextLost() && nca.app.simulation.ready")
+    until(page, "!nca.player.gl.isContextLost() && nca.player.simulation.ready")
     assert torch.equal(read(page, (8, 24, 32)), before)
-    assert page.evaluate("nca.app.simulation.field.present") == [0, 1]
-    page.evaluate("nca.player.advance(1)")
-    assert page.evaluate("nca.app.simulation.stepNumber") == 8
+    assert page.evaluate("nca.player.simulation.field.present") == [0, 1]
+    page.evaluate("nca.player.runSteps(1)")
+    assert page.evaluate("nca.player.simulation.stepNumber") == 8
     assert not torch.equal(read(page, (8, 24, 32)), before)
 
 
@@ -129,16 +129,16 @@ def test_a_lost_context_comes_back_with_its_state(still_page):
 def test_what_moves_little_starts_still(still_page, open_page, tmp_path):
     export_html({"rule": RuleFile(small()["rule"])}, tmp_path / "page.html")
     page = open_page(tmp_path / "page.html", "#g=40x30", reduced_motion="reduce")
-    until(page, "globalThis.nca?.app.simulation.stepNumber === 200")
+    until(page, "globalThis.nca?.player.simulation.stepNumber === 200")
     page.wait_for_timeout(200)
-    assert page.evaluate("nca.app.simulation.stepNumber") == 200
+    assert page.evaluate("nca.player.simulation.stepNumber") == 200
     assert page.get_attribute("#dock [data-action=toggle]", "aria-label") == "Go on"
 
 
 @pytest.mark.browser
 def test_a_hidden_page_sleeps_with_its_state_kept(still_page):
     page = still_page(small(), grid=(24, 24))
-    page.evaluate("nca.player.advance(3)")
+    page.evaluate("nca.player.runSteps(3)")
     page.evaluate("""() => {
       Object.defineProperty(document, "hidden", { get: () => true });
       document.dispatchEvent(new Event("visibilitychange"));
@@ -161,7 +161,7 @@ def test_coarser_states_where_floats_cannot_be_drawn(still_page, missing, format
         return "{missing}".split(" ").includes(name) ? null : get.call(this, name);
       }};"""
     page = still_page(small(), grid=(24, 24), browser={"before": without})
-    page.evaluate("nca.player.advance(20)")
+    page.evaluate("nca.player.runSteps(20)")
     assert page.evaluate("nca.player.format") == format_
     page.evaluate("nca.panel.showStats()")
     assert {"rgba16f": "16-bit float", "rgba8": "8-bit"}[format_] in page.inner_text("#hud")
@@ -190,8 +190,8 @@ def test_weights_from_a_texture_where_literals_do_not_compile(open_page, tmp_pat
     path.write_text(broken)
     page = open_page(path, "#g=24x24")
     until(page, READY)
-    page.evaluate("nca.player.advance(2)")
-    assert page.evaluate("nca.app.simulation.load(0).store") == "texture"
+    page.evaluate("nca.player.runSteps(2)")
+    assert page.evaluate("nca.player.simulation.load(0).store") == "texture"
 
 
 @pytest.mark.browser
@@ -243,12 +243,15 @@ def test_the_policy_forbids_what_the_page_does_not_need(browser, tmp_path):
 @pytest.mark.browser
 def test_the_address_tells_what_is_shown(still_page):
     page = still_page(small("one") | small("two"), "#m=two&s=77&v=channel 2&k=4&g=40x24&f=rgba16f")
-    assert page.evaluate("nca.app.simulation.field.present") == [1]
-    assert page.evaluate("[nca.app.simulation.width, nca.app.simulation.height]") == [40, 24]
-    assert page.evaluate("[nca.app.simulation.seed, nca.player.speed]") == [77, 4]
-    assert page.evaluate("[nca.app.view, nca.player.format]") == ["channel 2", "rgba16f"]
+    assert page.evaluate("nca.player.simulation.field.present") == [1]
+    assert page.evaluate("[nca.player.simulation.width, nca.player.simulation.height]") == [
+        40,
+        24,
+    ]
+    assert page.evaluate("[nca.player.simulation.seed, nca.player.speed.stepsPerFrame]") == [77, 4]
+    assert page.evaluate("[nca.actions.view, nca.player.format]") == ["channel 2", "rgba16f"]
     page.keyboard.press("v")
-    page.evaluate("nca.app.reset(5)")
+    page.evaluate("nca.actions.reset(5)")
     until(page, "location.hash.includes('s=5') && location.hash.includes('channel+3')")
 
 
@@ -257,7 +260,7 @@ def test_nonsense_in_the_address_is_passed_over(still_page):
     page = still_page(
         small(), "#m=none&s=-1&v=channel 99&k=3&g=0x99999&f=jpeg&constructor=1", seed=3
     )
-    shown = "[nca.app.simulation.seed, nca.player.speed, nca.app.view]"
+    shown = "[nca.player.simulation.seed, nca.player.speed.stepsPerFrame, nca.actions.view]"
     assert page.evaluate(shown) == [3, 1, "colors"]
 
 
@@ -265,14 +268,17 @@ def test_nonsense_in_the_address_is_passed_over(still_page):
 @pytest.mark.parametrize("name", ["constructor", "toString", "__proto__"])
 def test_names_that_every_object_has_are_no_format(still_page, name):
     page = still_page(small(), f"#f={name}&v={name}&m={name}&g=2x2", grid=(24, 20))
-    shown = "[nca.player.format, nca.app.view, nca.app.simulation.width]"
+    shown = "[nca.player.format, nca.actions.view, nca.player.simulation.width]"
     assert page.evaluate(shown) == ["rgba32f", "colors", 24]
 
 
 @pytest.mark.browser
 def test_a_link_makes_no_more_cells_than_the_menu(still_page):
     page = still_page(small(), "#g=4096x1024")
-    assert page.evaluate("[nca.app.simulation.width, nca.app.simulation.height]") == [2048, 512]
+    assert page.evaluate("[nca.player.simulation.width, nca.player.simulation.height]") == [
+        2048,
+        512,
+    ]
 
 
 def test_json_cannot_end_its_script():

@@ -26,13 +26,13 @@ def test_published_rules_step_in_the_page_as_in_torch(still_page, published, rou
     page = still_page(rules, seed=9, grid=SHAPE[1:], weights="texture")
     start = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(1)) - 0.5
     for number, (name, rule) in enumerate(rules.items()):
-        page.evaluate("number => nca.app.simulation.give(number, null)", number)
-        until(page, "nca.app.simulation.ready")
-        page.evaluate("nca.app.simulation.stepNumber = 0")
+        page.evaluate("number => nca.player.simulation.paintRule(number)", number)
+        until(page, "nca.player.simulation.ready")
+        page.evaluate("nca.player.simulation.stepNumber = 0")
         write(page, start[0])
         expected = start
         for done, stop in ((0, 1), (1, 10)):
-            page.evaluate("count => nca.player.advance(count)", stop - done)
+            page.evaluate("count => nca.player.runSteps(count)", stop - done)
             expected = rule(expected, stop - done, seed=9, first_step=done)
             difference = (read(page, SHAPE) - expected[0]).abs()
             if not rounded:

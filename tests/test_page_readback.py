@@ -55,9 +55,9 @@ def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures)
     without = "the state" if pictures else "states, pictures and videos"
     assert f"so {without} cannot be saved" in page.evaluate(TOAST)
     page.evaluate("nca.player.setRunning(true)")
-    until(page, "nca.app.simulation.stepNumber > 30")
+    until(page, "nca.player.simulation.stepNumber > 30")
     page.evaluate("nca.player.captureAt = 0")
-    until(page, "nca.app.simulation.stepNumber > 60")
+    until(page, "nca.player.simulation.stepNumber > 60")
     assert page.evaluate("nca.player.running")
     assert page.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
     page.keyboard.press("Control+s")
@@ -75,19 +75,17 @@ def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures)
 def test_a_lost_context_starts_again_from_its_seed(still_page):
     rules = {"one": some_rule(), "two": some_rule()}
     page = still_page(rules, grid=(24, 24), browser={"before": ALL_NOISE})
-    page.evaluate("nca.app.brush.rule = 1; nca.app.fillRule(); nca.app.reset(77)")
-    page.evaluate("nca.player.advance(7)")
+    page.evaluate("nca.actions.brush.rule = 1; nca.actions.fillRule(); nca.actions.reset(77)")
+    page.evaluate("nca.player.runSteps(7)")
     page.evaluate("globalThis.loss = nca.player.gl.getExtension('WEBGL_lose_context')")
     page.evaluate("loss.loseContext()")
     until(page, "nca.player.gl.isContextLost()")
     page.wait_for_timeout(100)
     page.evaluate("loss.restoreContext()")
-    until(page, "!nca.player.gl.isContextLost() && nca.app.simulation.seeded")
+    until(page, "!nca.player.gl.isContextLost() && nca.player.simulation.seeded")
     assert page.evaluate(TOAST) == "Started again"
-    shown = (
-        "[nca.app.simulation.field.present, nca.app.simulation.seed, nca.app.simulation.stepNumber]"
-    )
-    assert page.evaluate(shown) == [[1], 77, 0]
+    shown = "({ field, seed, stepNumber }) => [field.present, seed, stepNumber]"
+    assert page.evaluate(f"({shown})(nca.player.simulation)") == [[1], 77, 0]
     page.evaluate("globalThis.real = true")
     assert (read(page, (4, 24, 24)).abs() < 100).all(), "nothing of the noise"
 

@@ -113,9 +113,12 @@ def test_a_state_that_cannot_be_shown_is_refused_and_the_old_one_stays(page, tmp
     assert word in text
     assert "\n" not in text
     assert torch.equal(read(page, SHAPE), torch.ones(SHAPE))
-    assert page.evaluate("[nca.app.simulation.stepNumber, nca.app.simulation.seed]") == [0, 7]
-    page.evaluate("nca.player.advance(2)")
-    assert page.evaluate("nca.app.simulation.stepNumber") == 2
+    assert page.evaluate("[nca.player.simulation.stepNumber, nca.player.simulation.seed]") == [
+        0,
+        7,
+    ]
+    page.evaluate("nca.player.runSteps(2)")
+    assert page.evaluate("nca.player.simulation.stepNumber") == 2
 
 
 def test_the_smallest_state_and_more_channels_than_the_rule_has_are_opened(page, tmp_path):
@@ -123,6 +126,9 @@ def test_the_smallest_state_and_more_channels_than_the_rule_has_are_opened(page,
     owner, count = np.zeros((3, 3), np.uint8), np.array([5, 6], np.uint32)
     (tmp_path / "small.npz").write_bytes(saved(state=state, owner=owner, step_seed=count))
     page.set_input_files("[name=file]", tmp_path / "small.npz")
-    until(page, "nca.app.simulation.width === 3 && nca.app.simulation.seeded")
+    until(page, "nca.player.simulation.width === 3 && nca.player.simulation.seeded")
     assert np.array_equal(read(page, (8, 3, 3)).numpy(), state[:8])
-    assert page.evaluate("[nca.app.simulation.stepNumber, nca.app.simulation.seed]") == [5, 6]
+    assert page.evaluate("[nca.player.simulation.stepNumber, nca.player.simulation.seed]") == [
+        5,
+        6,
+    ]

@@ -13,7 +13,7 @@ from nca.images import read_image
 from nca.picture_files import FORMATS, is_picture, pictures_in
 from nca.texture.settings import train_settings
 from nca.texture.sweep import plan
-from nca.viewer.video_input import open_source
+from nca.viewer.files.video_input import open_source
 from tests.picture_makers import rgb_icc
 from tests.test_color_profiles import COLOR, p3_to_srgb
 

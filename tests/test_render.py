@@ -12,9 +12,8 @@ from PIL import Image
 
 from nca.cli import main
 from nca.images import write_animation
-from nca.signals import Terminated
+from nca.signals import Terminated, uninterrupted
 from nca.unroll.simulate import simulate
-from nca.viewer.interruptions import uninterrupted
 from tests.players import rule_file
 from tests.waiting import ENDING_SIGNALS
 

@@ -1,4 +1,4 @@
-"""What a person can do: one method for every key and button."""
+"""What can be done in the window: one method for every key and button."""
 
 import secrets
 from collections.abc import Callable
@@ -6,31 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.picture_files import is_picture
-from nca.viewer.display import COLOR_MAPS, NO_RING, view_names
-from nca.viewer.pace import speed_text
+from nca.viewer.controls import BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
+from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
-from nca.viewer.simulation import ERASE, NOISE, SPROUT
-from nca.viewer.state_file import load_state, save_state
-from nca.viewer.stroke import Stroke
+from nca.viewer.simulation.display import NO_RING, view_names
+from nca.viewer.simulation.stroke import Stroke
+from nca.viewer.speed import speed_text
 
-Tool = Literal["erase", "seed", "noise", "rule", "stamp"]
-
-TOOL_NAMES: dict[Tool, str] = {
-    "erase": "erase",
-    "seed": "plant seeds",
-    "noise": "noise",
-    "rule": "another texture",
-    "stamp": "stamp a picture",
-}
-MIN_RADIUS, MAX_RADIUS = 1.0, 120.0  # cells
-RADIUS_STEP = 1.25
+MIN_RADIUS, MAX_RADIUS = LIMITS["radius"]  # cells
 RULE_SUFFIX = ".safetensors"
 TILES = 3
 
@@ -39,8 +28,8 @@ TILES = 3
 class Brush:
     """What a stroke does: radius in cells, the rule that ``rule`` paints, what ``stamp`` stamps."""
 
-    tool: Tool = "erase"
-    radius: float = 12.0
+    tool: str = BRUSH["tool"]
+    radius: float = BRUSH["radius"]
     rule: int = 0
     picture: Image.Image | None = None
 
@@ -94,55 +83,35 @@ class Actions:
         self.player.reset(seed=seed)
         self.player.say(f"Started again from seed {seed}")
 
-    def center_seed(self) -> None:
+    def plant_center(self) -> None:
         """Empty the grid but for one cell."""
-        self.player.reset(SPROUT)
-        self.player.say("One seed cell")
+        self.player.reset("plant")
+        self.player.say("One cell in the middle")
 
     def noise_everywhere(self) -> None:
         """Fill the grid with noise."""
-        self.player.reset(NOISE)
+        self.player.reset("noise")
         self.player.say("Noise")
 
     def faster(self) -> None:
         """Take more steps a frame."""
-        self.player.pace.faster()
-        self.player.say(speed_text(self.player.pace.speed))
+        self.player.speed.faster()
+        self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def slower(self) -> None:
         """Take fewer steps a frame."""
-        self.player.pace.slower()
-        self.player.say(speed_text(self.player.pace.speed))
+        self.player.speed.slower()
+        self.player.say(speed_text(self.player.speed.steps_per_frame))
 
-    def set_tool(self, tool: Tool) -> None:
+    def set_tool(self, tool: str) -> None:
         """Take another brush."""
         self.brush.tool = tool
-        name = self.player.names[self.brush.rule] if tool == "rule" else TOOL_NAMES[tool]
+        name = self.player.names[self.brush.rule] if tool == "rule" else TOOLS[tool].help
         if tool == "rule" and len(self.player.names) == 1:
             name = "drop another rule on the window first"
         if tool == "stamp" and self.brush.picture is None:
             name = "drop a picture on the window first"
         self.player.say(f"Brush: {name}")
-
-    def seed_tool(self) -> None:
-        """Plant seeds."""
-        self.set_tool("seed")
-
-    def erase_tool(self) -> None:
-        """Erase."""
-        self.set_tool("erase")
-
-    def noise_tool(self) -> None:
-        """Paint noise."""
-        self.set_tool("noise")
-
-    def rule_tool(self) -> None:
-        """Paint another rule."""
-        self.set_tool("rule")
-
-    def stamp_tool(self) -> None:
-        """Stamp the picture that was dropped last."""
-        self.set_tool("stamp")
 
     def next_rule(self, by: int = 1) -> None:
         """Paint the next rule."""
@@ -174,7 +143,7 @@ class Actions:
         """Take a larger brush."""
         self.set_radius(self.brush.radius * RADIUS_STEP)
 
-    def paint(self, tool: Tool, stroke: Stroke) -> None:
+    def paint(self, tool: str, stroke: Stroke) -> None:
         """Paint one piece of a stroke; the caller has remembered the state before it."""
         simulation = self.player.simulation
         if tool == "rule":
@@ -186,7 +155,7 @@ class Actions:
                     self.brush.picture, (x - radius, y - radius, 2 * radius, 2 * radius)
                 )
         else:
-            simulation.paint({"erase": ERASE, "seed": SPROUT, "noise": NOISE}[tool], stroke)
+            simulation.paint(tool, stroke)
 
     def undo(self) -> None:
         """Go back to before the last stroke or reset."""

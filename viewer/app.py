@@ -24,7 +24,7 @@ def run(settings: ViewSettings) -> None:
         run_headless(settings)
     else:
         choose_display()
-        importlib.import_module("nca.viewer.window").run_window(settings)  # loads glfw
+        importlib.import_module("nca.viewer.window.window").run_window(settings)  # loads glfw
 
 
 def choose_display() -> None:

@@ -11,19 +11,19 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.gl.context import open_headless, renderer_name
 from nca.images import write_image
 from nca.outputs import check_free
 from nca.rule import Rule
-from nca.viewer.camera import Camera
-from nca.viewer.context import open_headless, renderer_name
+from nca.viewer.files.recording import Grabber, Recorder
+from nca.viewer.files.rule_files import load_rules
+from nca.viewer.files.state_file import save_state
+from nca.viewer.files.video_input import open_source
+from nca.viewer.files.writers import VIDEOS
 from nca.viewer.player import Player
-from nca.viewer.recording import Grabber, Recorder
-from nca.viewer.rule_files import load_rules
 from nca.viewer.settings import ViewSettings
-from nca.viewer.simulation import Simulation
-from nca.viewer.state_file import save_state
-from nca.viewer.video_input import open_source
-from nca.viewer.writers import VIDEOS
+from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.simulation import Simulation
 
 
 def run_headless(settings: ViewSettings) -> dict[str, Any]:

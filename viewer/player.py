@@ -10,18 +10,17 @@ import torch
 
 from nca.errors import InputError, explain
 from nca.rule import Rule, RuleSettings
-from nca.viewer.camera import Camera
-from nca.viewer.display import NO_RING, Display, Look, extent, parse_view, repeats
-from nca.viewer.history import History
-from nca.viewer.meter import Meter, StateRange
-from nca.viewer.pace import Pace
-from nca.viewer.rates import Clock, Rates
-from nca.viewer.rule_files import NamedRule, RuleFiles
-from nca.viewer.screen_recording import Recordings
+from nca.viewer.files.rule_files import NamedRule, RuleFiles
+from nca.viewer.files.screen_recording import Recordings
+from nca.viewer.files.state_file import SavedState, load_state
+from nca.viewer.files.video_input import LiveInput, open_source
 from nca.viewer.settings import ViewSettings, parse_size
-from nca.viewer.simulation import SEED, Simulation
-from nca.viewer.state_file import SavedState, load_state
-from nca.viewer.video_input import LiveInput, open_source
+from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
+from nca.viewer.simulation.history import History
+from nca.viewer.simulation.meter import Meter, StateRange
+from nca.viewer.simulation.simulation import Simulation
+from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
@@ -42,7 +41,7 @@ class Player:
         clock: the time, in seconds.
 
     Attributes:
-        simulation, display, camera, look, history, pace: what is played, and how it is seen.
+        simulation, display, camera, look, history, speed: what is played, and how it is seen.
         files: the rules' names, and where they come from.
         recordings: of what is seen.
         running: time goes on.
@@ -68,13 +67,13 @@ class Player:
         self.simulation = self._new_simulation(
             [named.rule or _STILL for named in rules], (height, width), settings.seed
         )
-        self.simulation.turn = math.radians(settings.rotation)
-        self.simulation.scale, self.simulation.pace = settings.coarseness, settings.pace
+        self.simulation.rotation = math.radians(settings.rotation)
+        self.simulation.coarseness, self.simulation.dt = settings.coarseness, settings.pace
         self.simulation.update_rate = settings.update_rate
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
         self.look = Look(view, settings.color_map)
-        self.camera, self.pace = Camera(), Pace(settings.steps_per_frame)
+        self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True
         self.size = (0, 0)
         self.ring = NO_RING
@@ -136,7 +135,7 @@ class Player:
         self._look_at_files()
         self.recordings.look()
         if self.running:
-            steps = self.pace.steps(elapsed)
+            steps = self.speed.steps(elapsed)
             self._take_input()
             self.run_steps(steps)
         self._frames += 1
@@ -187,14 +186,16 @@ class Player:
         if channels != old.channels:
             raise InputError(f"the state has {channels} channels, the rule {old.channels}")
         if saved.owner.max() >= len(self.names):
-            raise InputError(f"the state needs {saved.owner.max() + 1} rules, there is not as many")
+            count = saved.owner.max() + 1
+            loaded = f"{len(self.names)} {'is' if len(self.names) == 1 else 'are'} loaded"
+            raise InputError(f"the saved state uses {count} rules, but {loaded}")
         if (height, width) == (old.height, old.width):
             self.history.remember(old)
         else:
             self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
             self.history.clear()
             new = self.simulation
-            new.turn, new.scale, new.pace = old.turn, old.scale, old.pace
+            new.rotation, new.coarseness, new.dt = old.rotation, old.coarseness, old.dt
             new.update_rate = old.update_rate
             old.release()
             self.fit()
@@ -211,7 +212,7 @@ class Player:
             simulation.read(), simulation.field.owner, simulation.step_number, simulation.seed
         )
 
-    def reset(self, tool: int = SEED, *, seed: int | None = None) -> None:
+    def reset(self, tool: str = "start", *, seed: int | None = None) -> None:
         """Start anew, from another seed if one is given; it can be undone."""
         self.history.remember(self.simulation)
         if seed is not None:

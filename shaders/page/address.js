@@ -22,13 +22,14 @@ function readAddress(hash, { rules, start }) {
 }
 
 /** Keep what is shown in the address, so that it can be shared. */
-function writeAddress(app) {
-  const { player, simulation } = app, { options } = player;
+function writeAddress(actions) {
+  const { player, simulation } = actions, { options } = player;
   const query = new URLSearchParams();
-  if (app.rules.length > 1) query.set("m", app.rules[simulation.field.present[0]].name);
+  if (actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);
   query.set("s", simulation.seed);
-  if (app.view !== "colors") query.set("v", app.view);
-  if (player.speed !== 1) query.set("k", player.speed);
+  if (actions.view !== "colors") query.set("v", actions.view);
+  const { stepsPerFrame } = player.speed;
+  if (stepsPerFrame !== 1) query.set("k", stepsPerFrame);
   if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);
   if (options.format) query.set("f", options.format);
   const hash = `#${query}`;

@@ -75,7 +75,7 @@ class NcaTexture extends HTMLElement {
   /** Whether its picture can stand for it. */
   get grown() {
     const { running, speed, warmup, shown, simulation } = this.player ?? {};
-    return !this.pointed && shown && (running && speed > 0 ? simulation.stepNumber >= GROWN : !warmup);
+    return !this.pointed && shown && (running && speed.stepsPerFrame > 0 ? simulation.stepNumber >= GROWN : !warmup);
   }
 
   /** Live: the stage has given this element a context. */
@@ -119,7 +119,7 @@ class NcaTexture extends HTMLElement {
     const { signal } = this.lifetime;
     if (!this.hasAttribute("inert")) {
       const scrolls = this.getAttribute("touch") !== "paint";
-      new PointerInput(player, new Brush(), { signal, zooms: false, scrolls });
+      new Pointer(player, new Brush(), { signal, zooms: false, scrolls });
     }
     const on = (type, run) => player.addEventListener(type, run, { signal });
     on("trouble", ({ detail }) => this.shadowRoot.replaceChildren(detail));
@@ -171,7 +171,7 @@ class NcaTexture extends HTMLElement {
     if (name === "rule") this.changeRule(value);
     else if (!player) return;
     else if (name === "paused") player.setRunning(value === null);
-    else if (name === "speed") player.speed = this.number("speed", player.data.start.speed);
+    else if (name === "speed") player.speed.set(this.number("speed", player.data.start.speed));
     else this.reset(this.number("seed", player.data.start.seed));
   }
 

@@ -1,8 +1,6 @@
 // Which rule owns which cell, and soft borders between them.
 
-const BORDER = 6; // cells over which one rule fades into the next, on either side
-
-/** The owner of every cell; its shares are what the shaders blend by. */
+/** The owner of every cell; its shares are what the shaders blend by, over BORDER cells on either side. */
 class Field {
   constructor(width, height, wraps) {
     Object.assign(this, { width, height, wraps });
@@ -41,8 +39,9 @@ class Field {
     this.present = [...seen].sort((a, b) => a - b);
   }
 
-  /** Give the cells along a line, {x0, y0, x1, y1} in cells, to a rule. */
-  paint({ x0, y0, x1, y1 }, radius, rule) {
+  /** Give the cells under a stroke to a rule. */
+  paint(rule, { x0, y0, x1, y1, radius }) {
+    if (radius < 0) return this.fill(rule);
     const { width, height, owner } = this;
     const left = Math.floor(Math.min(x0, x1) - radius), right = Math.ceil(Math.max(x0, x1) + radius);
     const top = Math.floor(Math.min(y0, y1) - radius), low = Math.ceil(Math.max(y0, y1) + radius);

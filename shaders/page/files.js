@@ -154,7 +154,7 @@ function fromNpy(bytes) {
 function stateFile(simulation) {
   const { width, height, data, stepNumber, seed, field } = simulation;
   const arrays = {
-    "state.npy": npy(simulation.values(), [data.channels, height, width]),
+    "state.npy": npy(simulation.read(), [data.channels, height, width]),
     "step_seed.npy": npy(Uint32Array.of(stepNumber, seed), [2]),
     "owner.npy": npy(field.owner, [height, width]),
   };

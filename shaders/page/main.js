@@ -10,25 +10,24 @@ function start() {
   const lifetime = new AbortController();
   const player = new Player(canvas, data, options);
   const brush = new Brush();
-  const input = new PointerInput(player, brush, lifetime);
-  const app = new App(player, brush, input);
-  if (address.view) app.setView(address.view);
-  const panel = new Panel(app, document, lifetime);
+  const actions = new Actions(player, brush, new Pointer(player, brush, lifetime));
+  if (address.view) actions.setView(address.view);
+  const panel = new Panel(actions, document, lifetime);
   let later;
   player.addEventListener("change", () => {
     clearTimeout(later);
-    later = setTimeout(() => writeAddress(app), 300);
+    later = setTimeout(() => writeAddress(actions), 300);
   });
   addEventListener("hashchange", () => {
     const { rule, seed, view, speed } = readAddress(location.hash, data);
-    if (rule !== undefined && !app.simulation.field.present.includes(rule)) app.simulation.give(rule, null);
-    if (seed !== undefined && seed !== app.simulation.seed) app.reset(seed);
-    if (view) app.setView(view);
-    if (speed) app.setSpeed(speed);
+    if (rule !== undefined && !actions.simulation.field.present.includes(rule)) actions.simulation.paintRule(rule);
+    if (seed !== undefined && seed !== actions.simulation.seed) actions.reset(seed);
+    if (view) actions.setView(view);
+    if (speed) actions.setSpeed(speed);
   }, { signal: lifetime.signal });
-  app.sayTrust();
+  actions.sayTrust();
   canvas.focus({ preventScroll: true });
-  globalThis.nca = { app, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
+  globalThis.nca = { actions, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
 }
 
 try {

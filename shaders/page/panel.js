@@ -1,15 +1,19 @@
-// The controls: they show what the player does and call the actions of the app.
+// The controls: they show what the player does and call the actions.
 
 const IDLE_AFTER = 3500; // milliseconds without a hand before the controls fade
 
+/** Powers of two on a slider, in steps of a twentieth of their exponent. */
+const onSlider = (value) => 20 * Math.log2(value);
+const ofSlider = (position) => 2 ** (position / 20);
+
 /** Wires the controls of the page. */
 class Panel {
-  constructor(app, root, { signal }) {
-    Object.assign(this, { app, root, signal });
+  constructor(actions, root, { signal }) {
+    Object.assign(this, { actions, root, signal });
     this.find = (selector) => root.querySelector(selector);
     this.body = document.body;
     for (const button of root.querySelectorAll("[data-action]")) {
-      button.addEventListener("click", () => app[button.dataset.action](), { signal });
+      button.addEventListener("click", () => actions[button.dataset.action](), { signal });
     }
     this.bindInputs();
     this.listRules();
@@ -26,45 +30,48 @@ class Panel {
 
   /** Sliders and menus: how each is read from the player, and what it sets. */
   bindInputs() {
-    const { app } = this, { player, brush } = app;
-    const degrees = () => Math.round(app.simulation.turn * 180 / Math.PI);
+    const { actions } = this, { player, brush } = actions;
+    const degrees = () => Math.round(actions.simulation.rotation * 180 / Math.PI);
     this.inputs = {
-      speed: [() => SPEEDS.indexOf(player.speed), (v) => app.setSpeed(SPEEDS[v]), () => speedText(player.speed)],
-      radius: [() => 20 * Math.log2(brush.radius), (v) => app.setRadius(2 ** (v / 20)), () => `${brush.radius.toFixed(0)} cells`],
-      turn: [degrees, (v) => app.setTurn(v), () => `${degrees()}\u00b0`],
-      scale: [() => 20 * Math.log2(app.simulation.scale), (v) => app.setScale(2 ** (v / 20)), () => `${app.simulation.scale.toFixed(2)}\u00d7`],
-      pace: [() => 20 * Math.log2(app.simulation.pace), (v) => app.setPace(2 ** (v / 20)), () => `${app.simulation.pace.toFixed(2)}\u00d7`],
-      zoom: [() => 20 * Math.log2(player.camera.zoom), (v) => app.zoomBy(2 ** (v / 20) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
-      seed: [() => app.simulation.seed, (v) => app.reset(v)],
-      view: [() => app.view, (v) => app.setView(v)],
-      palette: [() => player.look.palette, (v) => app.setPalette(v)],
-      smooth: [() => player.look.smooth, () => app.smooth()],
-      borders: [() => player.look.borders, () => app.borders()],
+      speed: [() => SPEEDS.indexOf(player.speed.stepsPerFrame), (v) => actions.setSpeed(SPEEDS[v]), () => speedText(player.speed.stepsPerFrame)],
+      radius: [() => onSlider(brush.radius), (v) => actions.setRadius(ofSlider(v)), () => `${brush.radius.toFixed(0)} cells`],
+      rotation: [degrees, (v) => actions.setRotation(v), () => `${degrees()}\u00b0`],
+      coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.setCoarseness(ofSlider(v)), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
+      dt: [() => onSlider(actions.simulation.dt), (v) => actions.setDt(ofSlider(v)), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
+      zoom: [() => onSlider(player.camera.zoom), (v) => actions.zoomBy(ofSlider(v) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
+      seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
+      view: [() => actions.view, (v) => actions.setView(v)],
+      colorMap: [() => player.look.colorMap, (v) => actions.setColorMap(v)],
+      smooth: [() => player.look.smooth, () => actions.toggleSmooth()],
+      borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
+    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180] };
+    for (const name of ["radius", "coarseness", "dt", "zoom"]) sliders[name] = LIMITS[name].map((v) => Math.round(onSlider(v)));
+    for (const [name, [min, max]] of Object.entries(sliders)) Object.assign(this.find(`[name=${name}]`), { min, max });
     for (const [name, [, set]] of Object.entries(this.inputs)) {
       const input = this.find(`[name=${name}]`);
       this.on(input, input.type === "range" ? "input" : "change", () => {
-        const number = ["range", "number"].includes(input.type) || name === "palette";
+        const number = ["range", "number"].includes(input.type);
         if (input.value !== "" && input.reportValidity()) set(number ? Number(input.value) : input.value);
       });
     }
     this.on(this.find("[name=grid]"), "change", ({ target }) => {
       const [width, height] = target.value.split("x").map(Number);
-      if (target.value === "window") app.setGrid(null);
-      else if (target.value !== "custom") app.setGrid(width, height);
+      if (target.value === "window") actions.setGrid(null);
+      else if (target.value !== "custom") actions.setGrid(width, height);
     });
     this.on(this.find("[data-save]"), "click", () => {
       const width = this.find("[name=picture]");
-      if (width.reportValidity()) app.savePicture(Number(width.value) / app.player.extent.width);
+      if (width.reportValidity()) actions.savePicture(Number(width.value) / actions.player.extent.width);
     });
     for (const button of this.root.querySelectorAll("[data-tool]")) {
-      this.on(button, "click", () => app.setTool(button.dataset.tool));
+      this.on(button, "click", () => actions.setTool(button.dataset.tool));
     }
   }
 
   /** One button with a thumbnail for every rule, where there are several. */
   listRules() {
-    const list = this.find("#rules"), { rules } = this.app;
+    const list = this.find("#rules"), { rules } = this.actions;
     list.hidden = rules.length < 2;
     for (const several of this.root.querySelectorAll("[data-several]")) several.hidden = rules.length < 2;
     if (list.hidden) return;
@@ -78,58 +85,58 @@ class Panel {
         Object.assign(picture, { src: rule.thumbnail, alt: "", width: 52, height: 52, draggable: false });
         button.append(picture);
       } else button.append(rule.name.slice(0, 2));
-      this.on(button, "click", () => this.app.chooseRule(i));
+      this.on(button, "click", () => this.actions.chooseRule(i));
       list.append(button);
     });
   }
 
   listViews() {
     const menu = this.find("[name=view]");
-    for (const name of this.app.views) menu.append(new Option(name, name));
-    const palettes = this.find("[name=palette]");
-    PALETTES.forEach((name, i) => palettes.append(new Option(name, String(i))));
+    for (const name of this.actions.views) menu.append(new Option(name, name));
+    const maps = this.find("[name=colorMap]");
+    for (const name of COLOR_MAPS) maps.append(new Option(name, name));
   }
 
   listKeys() {
-    const several = this.app.rules.length > 1;
-    const row = (show, does) => {
+    const several = this.actions.rules.length > 1;
+    const row = (show, help) => {
       const line = document.createElement("div"), key = document.createElement("dt"), text = document.createElement("dd");
       key.append(...show.split(" ").map((part) => Object.assign(document.createElement("kbd"), { textContent: part })));
-      text.textContent = does;
+      text.textContent = help;
       line.append(key, text);
       return line;
     };
-    const plain = (show, does) => {
-      const line = row("", does);
+    const plain = (show, help) => {
+      const line = row("", help);
       line.firstChild.textContent = show;
       return line;
     };
-    this.find("#gestures").append(...GESTURES.map(([show, does]) => plain(show, does)));
-    this.find("#keys").append(...KEYS.filter((k) => k.show && (several || !k.several)).map((k) => row(k.show, k.does)));
+    this.find("#gestures").append(...CONTROLS.gestures.filter(here).map(({ show, help }) => plain(show, help)));
+    this.find("#keys").append(...KEYS.filter((k) => k.help && (several || !k.several)).map((k) => row(shownKey(k), k.help)));
   }
 
   bindEvents() {
-    const { app } = this, { player } = app;
+    const { actions } = this, { player } = actions;
     this.on(player, "change", () => this.update());
     this.on(player, "stats", () => this.showStats());
     this.on(player, "trouble", ({ detail }) => this.say(detail, true));
     this.on(player, "lost", () => this.say("The graphics device was lost; waiting for it", true));
     this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Going on where it stopped" : "Started again"));
-    this.on(app, "say", ({ detail }) => this.say(detail));
-    this.on(app, "settings", () => this.openSettings(this.find("#panel").hidden));
-    this.on(app, "hide", () => this.body.classList.toggle("bare"));
-    this.on(app, "help", () => this.toggleHelp());
-    this.on(app, "open", () => this.find("[name=file]").click());
+    this.on(actions, "say", ({ detail }) => this.say(detail));
+    this.on(actions, "settings", () => this.openSettings(this.find("#panel").hidden));
+    this.on(actions, "hide", () => this.body.classList.toggle("bare"));
+    this.on(actions, "help", () => this.toggleHelp());
+    this.on(actions, "open", () => this.find("[name=file]").click());
     this.on(this.find("[name=file]"), "change", ({ target }) => {
-      if (target.files[0]) app.openFile(target.files[0]);
+      if (target.files[0]) actions.openFile(target.files[0]);
       target.value = "";
     });
     this.on(document, "dragover", (event) => event.preventDefault());
     this.on(document, "drop", (event) => {
       event.preventDefault();
-      if (event.dataTransfer.files[0]) app.openFile(event.dataTransfer.files[0]);
+      if (event.dataTransfer.files[0]) actions.openFile(event.dataTransfer.files[0]);
     });
-    this.on(document, "keydown", (event) => this.key(event));
+    this.on(document, "keydown", (event) => this.press(event));
     for (const type of ["pointermove", "pointerdown", "keydown", "focusin", "wheel"]) {
       this.on(document, type, () => this.wake());
     }
@@ -138,16 +145,16 @@ class Panel {
     });
   }
 
-  key(event) {
+  press(event) {
     if (event.key === "Escape" && !this.find("#help").open) {
       if (this.find("#panel").hidden) this.body.classList.remove("bare");
       else this.openSettings(false);
       return;
     }
-    const action = actionOf(event);
-    if (!action || event.defaultPrevented) return;
+    const key = keyOf(event);
+    if (!key || event.defaultPrevented) return;
     event.preventDefault();
-    this.app[action]();
+    this.actions[methodOf(key)](key.tool);
   }
 
   openSettings(open) {
@@ -171,13 +178,13 @@ class Panel {
     clearTimeout(this.idle);
     this.idle = setTimeout(() => {
       const busy = this.find("#controls").matches(":has(:focus-visible), :hover") || !this.find("#panel").hidden;
-      this.setIdle(this.app.player.running && !busy);
+      this.setIdle(this.actions.player.running && !busy);
     }, IDLE_AFTER);
   }
 
   setIdle(idle) {
     this.body.classList.toggle("idle", idle);
-    this.app.player.rest(idle);
+    this.actions.player.rest(idle);
   }
 
   /** A word to the person, shown for a moment and read by a screen reader. */
@@ -192,7 +199,7 @@ class Panel {
 
   /** Show in the controls what is so. */
   update() {
-    const { app } = this, { player, brush } = app;
+    const { actions } = this, { player, brush } = actions;
     const press = (selector, on) => {
       for (const button of this.root.querySelectorAll(selector)) button.setAttribute("aria-pressed", String(on));
     };
@@ -201,21 +208,21 @@ class Panel {
       button.setAttribute("aria-label", player.running ? "Pause" : "Go on");
       button.title = `${player.running ? "Pause" : "Go on"} (Space)`;
     }
-    for (const tool of ["erase", "sprout", "noise", "rule"]) press(`[data-tool=${tool}]`, brush.tool === tool);
-    press("[data-action=record]", Boolean(app.recorder));
+    for (const tool of Object.keys(CONTROLS.tools)) press(`[data-tool=${tool}]`, brush.tool === tool);
+    press("[data-action=record]", Boolean(actions.recorder));
     [...this.find("#rules").children].forEach((button, i) => {
       button.setAttribute("aria-pressed", String(brush.tool === "rule" && brush.rule === i));
-      button.classList.toggle("growing", app.simulation.field.present.includes(i));
+      button.classList.toggle("growing", actions.simulation.field.present.includes(i));
     });
     if (!this.find("#panel").hidden) this.updateInputs();
-    const names = app.simulation.field.present.map((rule) => app.rules[rule].name);
+    const names = actions.simulation.field.present.map((rule) => actions.rules[rule].name);
     this.find("#name").textContent = names.length > 3 ? `${names.length} textures` : names.join(" + ");
-    const credit = app.rules[app.simulation.field.present[0]].credit;
+    const credit = actions.rules[actions.simulation.field.present[0]].credit;
     this.find("#credit").textContent = names.length === 1 ? credit : "";
   }
 
   updateInputs() {
-    const { app } = this, { simulation } = app;
+    const { actions } = this, { simulation } = actions;
     for (const [name, [get, , text]] of Object.entries(this.inputs)) {
       const input = this.find(`[name=${name}]`);
       if (input.type === "checkbox") input.checked = get();
@@ -230,13 +237,13 @@ class Panel {
     custom.textContent = `${simulation.width} \u00d7 ${simulation.height}`;
     custom.hidden = known;
     grid.value = known ? size : "custom";
-    const rule = app.rules[simulation.field.present[0]];
+    const rule = actions.rules[simulation.field.present[0]];
     this.find("#facts").textContent = `${rule.channels} channels, ${rule.hidden} hidden units, `
-      + `${rule.weightCount.toLocaleString("en")} weights, ${STATE_FORMATS[app.player.format].label} state`;
+      + `${rule.weightCount.toLocaleString("en")} weights, ${STATE_FORMATS[actions.player.format].label} state`;
   }
 
   showStats() {
-    const { player, simulation, recorder } = this.app, { fps, steps, largest } = player.stats;
+    const { player, simulation, recorder } = this.actions, { fps, steps, largest } = player.stats;
     const rate = (value) => value.toFixed(value < 3 ? 1 : 0);
     const parts = player.running ? [`${rate(fps)} fps`, `${rate(steps)} steps/s`] : ["paused"];
     parts.push(`step ${simulation.stepNumber.toLocaleString("en")}`);

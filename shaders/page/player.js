@@ -1,6 +1,5 @@
 // The clock: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
 
-const SPEEDS = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64]; // steps a frame
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
 const LEAST_RATE = 15;        // steps a second
@@ -21,16 +20,14 @@ class Player extends EventTarget {
   constructor(canvas, data, options) {
     super();
     Object.assign(this, { canvas, data, options });
-    this.speed = options.speed ?? 1;
+    this.speed = new SpeedControl(options.speed ?? 1);
     this.running = options.running ?? true;
     this.warmup = options.warmup ?? 0;
     this.camera = new Camera();
-    this.look = { view: "colors", channel: 0, palette: 1, smooth: true, borders: false };
+    this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false };
     this.ring = [0, 0, 0, 0];
     this.resting = false; // nobody uses it just now: the ring is hidden
     this.asleep = false; // nobody can see it
-    this.limit = 1;
-    this.credit = 0;
     this.fences = [];
     this.captured = null;
     this.reader = null;
@@ -54,19 +51,19 @@ class Player extends EventTarget {
     this.watcher.observe(canvas);
     this.resize(null);
     this.build();
-    this.tick = this.tick.bind(this);
-    this.frame = requestAnimationFrame(this.tick);
+    this.advance = this.advance.bind(this);
+    this.frame = requestAnimationFrame(this.advance);
   }
 
   /** Make everything on the device anew, from what was captured if there is something. */
   build() {
     const { gl, data } = this;
     this.shaders = new Map();
-    this.viewer = new Viewer(gl, data, this.look);
+    this.display = new Display(gl, data, this.look);
     this.populate();
   }
 
-  /** Make the state and what acts on it; compiled rules and the viewer are there. */
+  /** Make the state and what acts on it; compiled rules and the display are there. */
   populate() {
     const { gl, data, options, shaders } = this;
     const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
@@ -104,12 +101,12 @@ class Player extends EventTarget {
     this.options.grid = grid;
     this.options.rule = this.simulation.field.present[0];
     this.options.seed = this.simulation.seed;
-    const { turn, scale, pace } = this.simulation;
+    const { rotation, coarseness, dt } = this.simulation;
     this.captured = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
-    Object.assign(this.simulation, { turn, scale, pace });
+    Object.assign(this.simulation, { rotation, coarseness, dt });
     this.fit();
   }
 
@@ -124,14 +121,10 @@ class Player extends EventTarget {
     const width = exact?.inlineSize ?? Math.round(canvas.clientWidth * ratio);
     const height = exact?.blockSize ?? Math.round(canvas.clientHeight * ratio);
     if (!width || !height || (canvas.width === width && canvas.height === height)) return;
-    const middle = this.camera.cellAt(canvas.width / 2, canvas.height / 2);
+    const before = { width: canvas.width, height: canvas.height };
     Object.assign(canvas, { width, height });
-    if (this.simulation && this.camera.fitted) this.fit();
-    else if (this.simulation) {
-      this.camera.x = middle.x - width / 2 / this.camera.zoom;
-      this.camera.y = middle.y - height / 2 / this.camera.zoom;
-    }
-    this.stale = true;
+    if (this.simulation) this.camera.resize(this.extent, before, canvas);
+    this.touch();
   }
 
   /** Width and height of what is seen, in cells, and whether it goes on beyond. */
@@ -171,7 +164,7 @@ class Player extends EventTarget {
   setRunning(running) {
     this.running = running;
     this.warmup = running ? 0 : this.warmup;
-    this.credit = 0;
+    this.speed.rest();
     if (!running) this.captureAt = 0;
     this.touch();
   }
@@ -191,20 +184,21 @@ class Player extends EventTarget {
     if (this.gl.isContextLost()) {
       this.captured = null;
       this.simulation.field.fill(rule);
-    } else this.simulation.give(rule, null);
+    } else this.simulation.paintRule(rule);
     this.changed();
   }
 
   /** Take steps at once, also while paused. */
-  advance(steps) {
+  runSteps(steps) {
     if (!this.simulation.ready) return;
     for (let i = 0; i < steps; i++) this.simulation.step();
     this.counts.steps += steps;
     this.changed();
   }
 
-  tick(now) {
-    this.frame = requestAnimationFrame(this.tick);
+  /** One frame of time: take steps, draw, now and then look at the state. */
+  advance(now) {
+    this.frame = requestAnimationFrame(this.advance);
     const { gl, simulation } = this;
     if (gl.isContextLost() || this.asleep) return;
     try {
@@ -218,7 +212,7 @@ class Player extends EventTarget {
     if (this.coarser(now)) return;
     if (this.behind()) return;
     const steps = this.stepsNow();
-    if (steps) this.advance(steps);
+    if (steps) this.runSteps(steps);
     if (this.stale && !this.warmup) this.draw();
     if (steps || this.stale) this.fences.push(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
     this.stale = false;
@@ -238,7 +232,7 @@ class Player extends EventTarget {
     const seconds = (now - this.settledAt.now) / 1000;
     if (seconds < JUDGE_AFTER) return false;
     this.judged = true;
-    const missing = LEAST_RATE * Math.min(1, this.speed) * seconds / (stepNumber - this.settledAt.stepNumber + 1);
+    const missing = LEAST_RATE * Math.min(1, this.speed.stepsPerFrame) * seconds / (stepNumber - this.settledAt.stepNumber + 1);
     if (missing < 1.5) return false;
     const cells = Math.max(MIN_CELLS, (width * height) / missing);
     options.cellSize = Math.sqrt((this.canvas.clientWidth * this.canvas.clientHeight) / cells);
@@ -248,9 +242,9 @@ class Player extends EventTarget {
 
   draw() {
     const { width, height } = this.canvas;
-    this.viewer.color(this.simulation);
+    this.display.color(this.simulation);
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
-    this.viewer.show(this.simulation, this.camera, { width, height, ring });
+    this.display.draw(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;
     if (this.shown) return;
     this.shown = true;
@@ -266,7 +260,7 @@ class Player extends EventTarget {
       return false;
     });
     const late = this.fences.length >= 2;
-    this.limit = late ? Math.max(1 / 16, 0.8 * this.limit) : Math.min(64, 1.05 * this.limit);
+    this.speed.adapt(late);
     return late;
   }
 
@@ -279,10 +273,7 @@ class Player extends EventTarget {
       return steps;
     }
     if (!this.running) return 0;
-    this.credit = Math.min(this.credit + Math.min(this.speed, Math.max(this.limit, 1 / 8)), 64);
-    const steps = Math.floor(this.credit);
-    this.credit -= steps;
-    return steps;
+    return this.speed.steps();
   }
 
   /** Now and then read the state, to go on from after a lost context and to look at. */
@@ -338,7 +329,7 @@ class Player extends EventTarget {
   /** Keep what there is before the page sleeps. */
   show() {
     if (document.hidden) this.keep();
-    this.credit = 0;
+    this.speed.rest();
     this.counts = { since: performance.now(), frames: 0, steps: 0 };
   }
 
@@ -376,11 +367,11 @@ class Player extends EventTarget {
   }
 
   restore() {
-    const { turn, scale, pace, seed, field } = this.simulation;
+    const { rotation, coarseness, dt, seed, field } = this.simulation;
     Object.assign(this.options, { seed, rule: field.present[0] });
     this.build();
-    Object.assign(this.simulation, { turn, scale, pace });
-    this.limit /= 2;
+    Object.assign(this.simulation, { rotation, coarseness, dt });
+    this.speed.limit /= 2;
     this.emit("restored", { resumed: this.simulation.seeded });
   }
 
@@ -400,7 +391,7 @@ class Player extends EventTarget {
     this.forget();
     for (const shaders of this.shaders.values()) shaders.dispose();
     this.simulation.dispose();
-    this.viewer.dispose();
+    this.display.dispose();
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 }

@@ -1,18 +1,17 @@
 // Mouse, pen and fingers: one paints, two zoom and move.
 
-const MIN_RADIUS = 1, MAX_RADIUS = 120; // cells
 const HOLD = 300; // milliseconds that a resting finger waits before it paints, where swipes scroll
 const SLOP = 8;   // CSS pixels that a resting finger may move
 
-/** What a stroke does: tool is "erase", "sprout", "noise" or "rule". */
+/** What a stroke does: tool is one of CONTROLS.tools, radius in cells, rule what the tool "rule" paints. */
 class Brush {
   constructor() {
-    Object.assign(this, { tool: "erase", radius: 12, rule: 0 });
+    Object.assign(this, { ...CONTROLS.brush, rule: 0 });
   }
 }
 
 /** Turns pointer events on a player's canvas into strokes and camera moves. */
-class PointerInput {
+class Pointer {
   /** scrolls: vertical swipes scroll the page, unless the finger was held still before. */
   constructor(player, brush, { signal, zooms = true, scrolls = false }) {
     Object.assign(this, { player, brush, scrolls });
@@ -21,9 +20,9 @@ class PointerInput {
     this.finger = null; // one that may be about to scroll: {event, timer}
     const { canvas } = player;
     const on = (type, run) => canvas.addEventListener(type, run, { signal, passive: false });
-    on("pointerdown", (event) => this.down(event));
+    on("pointerdown", (event) => this.press(event));
     on("pointermove", (event) => this.move(event));
-    on("pointerup", (event) => this.up(event));
+    on("pointerup", (event) => this.release(event));
     on("pointercancel", (event) => this.cancel(event));
     on("pointerleave", () => this.showRing(null));
     if (zooms) on("wheel", (event) => this.wheel(event));
@@ -41,7 +40,7 @@ class PointerInput {
       y: (event.clientY - box.top) * (canvas.height / box.height) };
   }
 
-  down(event) {
+  press(event) {
     this.player.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.pixel(event));
     if (this.pointers.size > 1) {
@@ -107,10 +106,10 @@ class PointerInput {
   /** The browser has taken the pointer, to scroll for example. */
   cancel(event) {
     this.dropFinger();
-    this.up(event);
+    this.release(event);
   }
 
-  up(event) {
+  release(event) {
     if (this.finger) this.begin(this.dropFinger()); // a tap
     this.pointers.delete(event.pointerId);
     if (!this.pointers.size) this.stroke = null;
@@ -149,24 +148,21 @@ class PointerInput {
     const to = { x: cell.x - stroke.origin.x, y: cell.y - stroke.origin.y };
     const from = stroke.last ?? to;
     stroke.last = to;
-    this.draw(stroke.tool, { x0: from.x, y0: from.y, x1: to.x, y1: to.y }, this.radiusOf(event));
+    this.draw(stroke.tool, { x0: from.x, y0: from.y, x1: to.x, y1: to.y, radius: this.radiusOf(event) });
   }
 
   /** One dot of the brush, without a pointer. */
   dab(cell) {
     const origin = this.player.tileAt(cell), x = cell.x - origin.x, y = cell.y - origin.y;
     this.player.simulation.remember();
-    this.draw(this.brush.tool, { x0: x, y0: y, x1: x, y1: y }, this.brush.radius);
+    this.draw(this.brush.tool, { x0: x, y0: y, x1: x, y1: y, radius: this.brush.radius });
   }
 
-  /** Act on the cells along a line. */
-  draw(tool, line, radius) {
-    const { player, brush } = this, { simulation } = player;
-    if (tool === "rule") simulation.give(brush.rule, line, radius);
-    else {
-      const number = (simulation.seed + simulation.stepNumber + 1) >>> 0;
-      simulation.paint(tool, { stroke: line, radius, number });
-    }
+  /** Act on the cells under a stroke. */
+  draw(tool, stroke) {
+    const { player, brush } = this;
+    if (tool === "rule") player.simulation.paintRule(brush.rule, stroke);
+    else player.simulation.paint(tool, stroke);
     player.changed();
   }
 
@@ -194,7 +190,8 @@ class PointerInput {
   }
 
   setRadius(radius) {
-    this.brush.radius = Math.min(MAX_RADIUS, Math.max(MIN_RADIUS, radius));
+    const [least, most] = LIMITS.radius;
+    this.brush.radius = Math.min(most, Math.max(least, radius));
     this.player.ring[2] = this.brush.radius;
     this.player.touch();
   }

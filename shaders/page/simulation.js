@@ -1,6 +1,7 @@
 // The simulation: a state, the rules that act on it, and what paints into it.
 
-const TOOLS = { erase: 0, sprout: 1, noise: 2, seed: 3 };
+/** A brush moved along a line, in cells; everywhere: radius below 0. */
+const EVERYWHERE = { x0: 0, y0: 0, x1: 0, y1: 0, radius: -1 };
 
 const PATIENCE = 1000; // milliseconds that the fast programs have before the others stand in
 
@@ -84,17 +85,17 @@ class Simulation {
     Object.assign(this, { gl, data, width, height, seed, format, shaders });
     this.pool = [];
     this.history = [];
-    this.turn = 0;
-    this.scale = 1;
-    this.pace = 1;
+    this.rotation = 0;
+    this.coarseness = 1;
+    this.dt = 1;
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
     this.field = new Field(width, height, this.wraps);
     this.field.fill(rule);
-    this.shares = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
+    this.fieldTexture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
     const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, 0, 0]));
     this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
-    this.state = this.before = this.spare();
+    this.state = this.previous = this.spare();
     this.load(rule);
     this.seeded = false;
     this.stepNumber = 0;
@@ -133,13 +134,13 @@ class Simulation {
     gl.viewport(0, 0, this.width, this.height);
     const all = {
       nca_size: [this.width, this.height], nca_code: this.code, nca_rule: -1,
-      nca_turn: [Math.cos(this.turn), Math.sin(this.turn)], nca_scale: this.scale,
+      nca_rotation: [Math.cos(this.rotation), Math.sin(this.rotation)], nca_coarseness: this.coarseness,
       // A larger pattern is stable in shorter steps only.
-      nca_pace: this.pace / Math.max(1, this.scale ** 2), ...values,
+      nca_dt: this.dt / Math.max(1, this.coarseness ** 2), ...values,
     };
     for (const { program, groups } of passes) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer(groups));
-      program.draw(all, { nca_field: this.shares, ...textures });
+      program.draw(all, { nca_field: this.fieldTexture, ...textures });
     }
   }
 
@@ -165,7 +166,7 @@ class Simulation {
       }
       result = target;
     }
-    this.before = state;
+    this.previous = state;
     this.state = result;
     this.stepNumber++;
   }
@@ -175,46 +176,39 @@ class Simulation {
     this.seed = seed >>> 0;
     this.stepNumber = 0;
     this.seeded = true;
-    this.paint("seed", { radius: -1 });
+    this.paint("start");
   }
 
-  /**
-   * Erase, sprout, make noise or seed along a stroke {x0, y0, x1, y1}, each cell as its rule has it;
-   * radius -1: everywhere.
-   */
-  paint(tool, options) {
+  /** Erase, plant, make noise or start under a stroke, each cell as its rule has it. */
+  paint(tool, stroke = EVERYWHERE, number = this.seed + (stroke.radius < 0 ? 0 : this.stepNumber + 1)) {
     const { present } = this.field;
-    for (const rule of present) {
-      this.apply(tool, rule, { ...options, rule: present.length > 1 ? rule : -1 });
-    }
+    for (const rule of present) this.apply(tool, rule, present.length > 1 ? rule : -1, stroke, number);
   }
 
-  apply(tool, owner, { stroke = { x0: 0, y0: 0, x1: 0, y1: 0 }, radius, rule = -1, number }) {
-    const { x0, y0, x1, y1 } = stroke;
+  apply(tool, owner, share, { x0, y0, x1, y1, radius }, number) {
     this.draw(this.load(owner).paint, this.state, {}, {
-      nca_tool: TOOLS[tool], nca_stroke: [x0, y0, x1, y1], nca_radius: radius,
-      nca_number: number ?? this.seed, nca_wraps: this.wraps, nca_rule: rule,
+      nca_tool: CONTROLS.tools[tool]?.number ?? CONTROLS.start, nca_stroke: [x0, y0, x1, y1],
+      nca_radius: radius, nca_number: number >>> 0, nca_wraps: this.wraps, nca_rule: share,
     });
   }
 
   /**
-   * Give the cells along a stroke, or all (stroke null), to a rule. Those that were another's start
-   * anew: many rules do not recover from the hidden channels of another.
+   * Give the cells under a stroke to a rule. Those that were another's start anew: many rules do not
+   * recover from the hidden channels of another.
    */
-  give(rule, stroke, radius) {
-    const { field, shares } = this;
+  paintRule(rule, stroke = EVERYWHERE) {
+    const { field, fieldTexture } = this;
     const before = field.owner.slice();
-    if (stroke) field.paint(stroke, radius, rule);
-    else field.fill(rule);
+    field.paint(rule, stroke);
     if (this.data.rules[rule].reseeds) {
       const taken = new Uint8Array(field.shares.length);
       before.forEach((owner, cell) => {
         if (owner !== field.owner[cell]) taken.set([rule, 255], 4 * cell);
       });
-      shares.write(taken);
-      this.apply("seed", rule, { radius: -1, rule });
+      fieldTexture.write(taken);
+      this.apply("start", rule, rule, EVERYWHERE, this.seed);
     }
-    shares.write(field.shares);
+    fieldTexture.write(field.shares);
   }
 
   /** Remember the state, for undo. As many are kept as fit in some 64 MB, eight at most. */
@@ -236,7 +230,7 @@ class Simulation {
     kept.state.dispose();
     this.stepNumber = kept.stepNumber;
     this.field.restore(kept.owner);
-    this.shares.write(this.field.shares);
+    this.fieldTexture.write(this.field.shares);
     return true;
   }
 
@@ -251,14 +245,14 @@ class Simulation {
     this.seed = captured.seed;
     this.stepNumber = captured.stepNumber;
     this.field.restore(captured.owner);
-    this.shares.write(this.field.shares);
+    this.fieldTexture.write(this.field.shares);
     this.state.write(captured.texels);
     this.seeded = true;
     for (const rule of this.field.present) this.load(rule);
   }
 
   /** The values of all channels, [channels, height, width]. */
-  values() {
+  read() {
     const { width, height, format, code } = this;
     const texels = this.state.read(), cells = width * height;
     const values = new Float32Array(this.data.channels * cells);
@@ -273,7 +267,7 @@ class Simulation {
   }
 
   /** Set the values of all channels; those the state does not have are passed over. */
-  setValues(values, channels) {
+  write(values, channels) {
     const { width, height, format, code } = this, cells = width * height;
     const texels = new (format === "rgba8" ? Uint8Array : Float32Array)(this.data.groups * cells * 4);
     const [range, zero] = code, top = format === "rgba8" ? 255 : 1;
@@ -291,7 +285,7 @@ class Simulation {
   /** Let go of the state; compiled rules stay. */
   dispose() {
     for (const texture of [...this.pool, ...this.history.map((h) => h.state)]) texture.dispose();
-    this.shares.dispose();
+    this.fieldTexture.dispose();
     this.colors.dispose();
   }
 }

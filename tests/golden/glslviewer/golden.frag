@@ -125,7 +125,7 @@ vec4 nca_used(int nca_group) {
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
 }
 
-vec4 nca_sprout(int nca_group) {
+vec4 nca_plant(int nca_group) {
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }
 
@@ -140,8 +140,8 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_value * nca_used(nca_group);
 }
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
-  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 bool nca_fires(ivec2 nca_at) {
@@ -274,12 +274,12 @@ vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brus
   int nca_group = nca_group_at(nca_texel, nca_at);
   if (nca_texel == nca_pointer_place()) return vec4(nca_brush, 1.0);
   if (nca_group < 0) return nca_mark();
-  if (nca_restart) return nca_encode(nca_seed(nca_group, nca_at, nca_seed_number));
+  if (nca_restart) return nca_encode(nca_start(nca_group, nca_at, nca_seed_number));
   vec3 nca_was = nca_before(nca_pointer_place()).xyz;
   bool nca_drawn = nca_is_exact && nca_was.z > 0.0;
   vec2 nca_from = nca_drawn ? nca_was.xy : nca_brush.xy;
   if (!nca_brushed(nca_at, nca_from, nca_brush.xy, nca_brush.z)) return nca_value;
-  return nca_encode(nca_plants ? nca_sprout(nca_group) : vec4(0.0));
+  return nca_encode(nca_plants ? nca_plant(nca_group) : vec4(0.0));
 }
 
 #if defined(DOUBLE_BUFFER_0)

@@ -32,7 +32,7 @@ vec4 nca_used(int nca_group) {
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
 }
 
-vec4 nca_sprout(int nca_group) {
+vec4 nca_plant(int nca_group) {
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }
 
@@ -47,8 +47,8 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_value * nca_used(nca_group);
 }
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
-  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 void main() {
@@ -61,8 +61,8 @@ void main() {
   if (nca_brush.z >= 0.0 && length(nca_away) >= nca_brush.z) return;
   for (int nca_g = 0; nca_g < 2; nca_g++) {
     vec4 nca_value = vec4(0.0);
-    if (nca_brush.w == 1.0) nca_value = nca_sprout(nca_g);
-    if (nca_brush.w == 3.0) nca_value = nca_seed(nca_g, nca_at, nca_constants.seed);
+    if (nca_brush.w == 1.0) nca_value = nca_plant(nca_g);
+    if (nca_brush.w == 3.0) nca_value = nca_start(nca_g, nca_at, nca_constants.seed);
     imageStore(nca_state, ivec3(nca_at, nca_g), nca_encode(nca_value));
   }
 }

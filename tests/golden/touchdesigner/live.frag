@@ -32,7 +32,7 @@ vec4 nca_used(int nca_group) {
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
 }
 
-vec4 nca_sprout(int nca_group) {
+vec4 nca_plant(int nca_group) {
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }
 
@@ -47,8 +47,8 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_value * nca_used(nca_group);
 }
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
-  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 ivec2 nca_pad(ivec2 nca_c) {
@@ -94,11 +94,11 @@ uniform float nca_reset;  // 1: start anew
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {
-  if (nca_reset > 0.5) return nca_seed(nca_group, nca_at, nca_seed_number);
+  if (nca_reset > 0.5) return nca_start(nca_group, nca_at, nca_seed_number);
   vec2 nca_away = vec2(nca_at) + 0.5 - nca_brush.xy;
   nca_away -= vec2(nca_size) * floor(nca_away / vec2(nca_size) + 0.5);
   if (length(nca_away) >= nca_brush.z) return nca_value;
-  return nca_brush.w > 0.5 ? nca_sprout(nca_group) : vec4(0.0);
+  return nca_brush.w > 0.5 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 layout(location = 0) out vec4 nca_out0;

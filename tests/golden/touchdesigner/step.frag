@@ -28,7 +28,7 @@ vec4 nca_used(int nca_group) {
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
 }
 
-vec4 nca_sprout(int nca_group) {
+vec4 nca_plant(int nca_group) {
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }
 
@@ -43,8 +43,8 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_value * nca_used(nca_group);
 }
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
-  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 bool nca_fires(ivec2 nca_at) {

@@ -106,7 +106,7 @@ fn nca_used(group: i32) -> vec4f {
   return select(vec4f(0.0), vec4f(1.0), vec4i(0, 1, 2, 3) + 4 * group < vec4i(5));
 }
 
-fn nca_sprout(group: i32) -> vec4f {
+fn nca_plant(group: i32) -> vec4f {
   return select(vec4f(1.0), vec4f(0.0, 0.0, 0.0, 1.0), group == 0) * nca_used(group);
 }
 
@@ -121,7 +121,7 @@ fn nca_noise(group: i32, at: vec2i) -> vec4f {
   return value * nca_used(group);
 }
 
-fn nca_seed(group: i32, at: vec2i) -> vec4f { return select(vec4f(0.0), nca_sprout(group), all(at == nca_frame.size / 2)); }
+fn nca_start(group: i32, at: vec2i) -> vec4f { return select(vec4f(0.0), nca_plant(group), all(at == nca_frame.size / 2)); }
 
 fn nca_touched(at: vec2i) -> bool {
   var away = vec2f(at) + 0.5 - nca_frame.brush.xy;
@@ -138,9 +138,9 @@ fn nca_paint(@builtin(global_invocation_id) cell: vec3u) {
     var value = nca_fetch(group, at);
     if (nca_touched(at)) {
       switch i32(nca_frame.brush.w) {
-        case 1: { value = nca_sprout(group); }
+        case 1: { value = nca_plant(group); }
         case 2: { value = nca_noise(group, at); }
-        case 3: { value = nca_seed(group, at); }
+        case 3: { value = nca_start(group, at); }
         default: { value = vec4f(0.0); }
       }
     }

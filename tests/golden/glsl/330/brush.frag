@@ -18,7 +18,7 @@ vec4 nca_used(int nca_group) {
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4(5)));
 }
 
-vec4 nca_sprout(int nca_group) {
+vec4 nca_plant(int nca_group) {
   return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
 }
 
@@ -33,8 +33,8 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_value * nca_used(nca_group);
 }
 
-vec4 nca_seed(int nca_group, ivec2 nca_at, uint nca_number) {
-  return nca_at == nca_size / 2 ? nca_sprout(nca_group) : vec4(0.0);
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
+  return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
 // Paint into the state: outside the brush nothing is drawn. Coordinates are in cells, y down.
@@ -63,9 +63,9 @@ bool nca_painted(ivec2 nca_at) {
 }
 
 vec4 nca_paint(int nca_group, ivec2 nca_at) {
-  if (nca_tool == 1) return nca_sprout(nca_group);
+  if (nca_tool == 1) return nca_plant(nca_group);
   if (nca_tool == 2) return nca_noise(nca_group, nca_at, nca_number);
-  if (nca_tool == 3) return nca_seed(nca_group, nca_at, nca_number);
+  if (nca_tool == 3) return nca_start(nca_group, nca_at, nca_number);
   return vec4(0.0);
 }
 layout(location = 0) out vec4 nca_out0;

@@ -1,0 +1,364 @@
+// What can be done on the page: one method for every key and button.
+
+const NOISE = "This browser returns noise when a page reads what it has drawn";
+
+/** The actions of the page, on a player and its brush. */
+class Actions extends EventTarget {
+  constructor(player, brush, pointer) {
+    super();
+    Object.assign(this, { player, brush, pointer, recorder: null });
+  }
+
+  get simulation() {
+    return this.player.simulation;
+  }
+
+  get rules() {
+    return this.player.data.rules;
+  }
+
+  /** Tell the person, on the page and to a screen reader. */
+  say(text) {
+    this.dispatchEvent(new CustomEvent("say", { detail: text }));
+  }
+
+  /** Say once what cannot be done where read-back lies; the texture runs all the same. */
+  sayTrust() {
+    const { states, pictures } = this.player.trust ?? { states: true };
+    const without = pictures ? "the state" : "states, pictures and videos";
+    if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
+  }
+
+  toggle() {
+    this.player.setRunning(!this.player.running);
+    this.say(this.player.running ? "Running" : "Paused");
+  }
+
+  step() {
+    if (this.player.running) this.player.setRunning(false);
+    this.player.runSteps(1);
+  }
+
+  tenSteps() {
+    if (this.player.running) this.player.setRunning(false);
+    this.player.runSteps(10);
+  }
+
+  reset(seed) {
+    this.simulation.remember();
+    this.player.reset(typeof seed === "number" ? seed : undefined);
+    this.say(`Started again from seed ${this.simulation.seed}`);
+  }
+
+  newSeed() {
+    this.reset(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
+  }
+
+  plantCenter() {
+    const { simulation } = this;
+    const x = Math.floor(simulation.width / 2) + 0.5, y = Math.floor(simulation.height / 2) + 0.5;
+    simulation.remember();
+    simulation.paint("erase");
+    simulation.paint("plant", { x0: x, y0: y, x1: x, y1: y, radius: 0.6 });
+    this.player.changed();
+    this.say("One cell in the middle");
+  }
+
+  noiseEverywhere() {
+    const { simulation } = this;
+    simulation.remember();
+    simulation.paint("noise", EVERYWHERE, simulation.seed + simulation.stepNumber);
+    this.player.changed();
+    this.say("Noise");
+  }
+
+  setSpeed(stepsPerFrame) {
+    this.player.speed.set(stepsPerFrame);
+    this.player.touch();
+    this.say(speedText(stepsPerFrame));
+  }
+
+  faster() {
+    this.player.speed.faster();
+    this.setSpeed(this.player.speed.stepsPerFrame);
+  }
+
+  slower() {
+    this.player.speed.slower();
+    this.setSpeed(this.player.speed.stepsPerFrame);
+  }
+
+  setTool(tool) {
+    this.brush.tool = tool;
+    this.player.touch();
+    this.say(`Brush: ${tool === "rule" ? this.rules[this.brush.rule].name : CONTROLS.tools[tool].help}`);
+  }
+
+  /** Paint with a rule; choosing the one that is chosen already grows it everywhere. */
+  chooseRule(rule) {
+    const again = this.brush.tool === "rule" && this.brush.rule === rule;
+    this.brush.rule = rule;
+    this.simulation.load(rule);
+    if (again) this.fillRule();
+    else this.setTool("rule");
+  }
+
+  nextRule(by = 1) {
+    const count = this.rules.length;
+    this.brush.rule = (this.brush.rule + by + count) % count;
+    this.simulation.load(this.brush.rule);
+    this.setTool("rule");
+  }
+
+  previousRule() { this.nextRule(-1); }
+
+  fillRule() {
+    this.simulation.remember();
+    this.simulation.paintRule(this.brush.rule);
+    this.player.changed();
+    this.say(`${this.rules[this.brush.rule].name} everywhere`);
+  }
+
+  setRadius(radius) { this.pointer.setRadius(radius); }
+  smallerBrush() { this.setRadius(this.brush.radius / CONTROLS.radius_step); }
+  largerBrush() { this.setRadius(this.brush.radius * CONTROLS.radius_step); }
+
+  /** Move the ring of the brush by half its radius; it appears in the middle of the window. */
+  moveBrush(dx, dy) {
+    const { player, brush } = this, { camera, canvas } = player;
+    const [x, y, , shown] = player.ring;
+    const from = shown ? { x, y } : camera.cellAt(canvas.width / 2, canvas.height / 2);
+    const stride = Math.max(1, brush.radius / 2);
+    player.ring = [from.x + dx * stride, from.y + dy * stride, brush.radius, 1];
+    player.touch();
+  }
+
+  brushLeft() { this.moveBrush(-1, 0); }
+  brushRight() { this.moveBrush(1, 0); }
+  brushUp() { this.moveBrush(0, -1); }
+  brushDown() { this.moveBrush(0, 1); }
+
+  dab() {
+    if (!this.player.ring[3]) this.moveBrush(0, 0);
+    const [x, y] = this.player.ring;
+    this.pointer.dab({ x, y });
+  }
+
+  moveView(dx, dy) {
+    const { camera, canvas } = this.player;
+    camera.pan(-dx * canvas.width / 10, -dy * canvas.height / 10);
+    this.player.touch();
+  }
+
+  viewLeft() { this.moveView(-1, 0); }
+  viewRight() { this.moveView(1, 0); }
+  viewUp() { this.moveView(0, -1); }
+  viewDown() { this.moveView(0, 1); }
+
+  undo() {
+    const done = this.simulation.undo();
+    if (done) this.player.changed();
+    this.say(done ? "Undone" : "Nothing to undo");
+  }
+
+  setRotation(degrees) {
+    this.simulation.rotation = degrees * Math.PI / 180;
+    this.player.touch();
+  }
+
+  setCoarseness(coarseness) {
+    this.simulation.coarseness = coarseness;
+    this.player.touch();
+  }
+
+  setDt(dt) {
+    this.simulation.dt = dt;
+    this.player.touch();
+  }
+
+  fit() { this.player.fit(); }
+  zoomIn() { this.zoomBy(1.5); }
+  zoomOut() { this.zoomBy(1 / 1.5); }
+
+  zoomBy(factor) {
+    const { canvas, camera } = this.player;
+    camera.zoomAt(canvas.width / 2, canvas.height / 2, factor);
+    this.player.touch();
+  }
+
+  /** Show the state repeated three by three, with lines between the tiles. */
+  tiles() {
+    const { camera, canvas, look } = this.player;
+    if (look.view === "channels") this.setView("colors");
+    look.borders = true;
+    camera.showTiles(this.simulation, canvas, 3);
+    this.player.touch();
+    this.say("Tiles");
+  }
+
+  /** Views in the order of the V key, as written in the address and the menu. */
+  get views() {
+    const channels = Array.from({ length: this.player.data.channels }, (_, c) => `channel ${c + 1}`);
+    return ["colors", ...channels, "channels", "change"];
+  }
+
+  get view() {
+    return this.player.look.view;
+  }
+
+  setView(name) {
+    if (!this.views.includes(name)) return;
+    const before = this.player.extent;
+    this.player.look.view = name;
+    if (this.player.extent.width !== before.width) this.player.fit();
+    this.player.touch();
+    this.say(`View: ${name}`);
+  }
+
+  nextView(by = 1) {
+    const { views } = this;
+    this.setView(views[(views.indexOf(this.view) + by + views.length) % views.length]);
+  }
+
+  previousView() { this.nextView(-1); }
+
+  setColorMap(name) {
+    this.player.look.colorMap = name;
+    this.player.touch();
+  }
+
+  nextColorMap() {
+    const { colorMap } = this.player.look;
+    this.setColorMap(COLOR_MAPS[(COLOR_MAPS.indexOf(colorMap) + 1) % COLOR_MAPS.length]);
+    this.say(`Color map: ${this.player.look.colorMap}`);
+  }
+
+  toggleSmooth() { this.flip("smooth", "Smooth", "Square cells"); }
+  toggleBorders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
+
+  flip(name, on, off) {
+    const { look } = this.player;
+    look[name] = !look[name];
+    this.player.touch();
+    this.say(look[name] ? on : off);
+  }
+
+  /** Save a picture of all that the view shows, `scale` pixels a cell. */
+  savePicture(scale = 1) {
+    const { width, height } = this.player.extent, camera = new Camera();
+    camera.zoom = typeof scale === "number" ? scale : 1;
+    this.saveAs(camera, Math.round(width * camera.zoom), Math.round(height * camera.zoom));
+  }
+
+  /** Save what the window shows. */
+  saveWindow() {
+    const { camera, canvas } = this.player;
+    this.saveAs(camera, canvas.width, canvas.height);
+  }
+
+  saveAs(camera, width, height) {
+    if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no picture can be saved`);
+    const canvas = this.player.display.picture(this.simulation, camera, width, height);
+    canvas.toBlob((blob) => {
+      if (!blob) return this.say(`A picture of ${width} by ${height} is too large here`);
+      download(blob, `${this.name}-${width}x${height}.png`);
+      this.say(`Saved ${width} by ${height} pixels`);
+    }, "image/png");
+  }
+
+  /** File name of what is shown. */
+  get name() {
+    return fileName(this.simulation.field.present.slice(0, 3).map((r) => this.rules[r].name).join("-"));
+  }
+
+  async record() {
+    try {
+      if (this.recorder) {
+        const { recorder } = this;
+        this.recorder = null;
+        const { blob, ending } = await recorder.stop();
+        download(blob, `${this.name}.${ending}`);
+        this.say("Video saved");
+      } else {
+        if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
+        this.recorder = new Recorder(this.player.canvas);
+        this.say("Recording");
+      }
+    } catch (error) {
+      this.say(error.message);
+    }
+    this.player.touch();
+  }
+
+  saveState() {
+    if (!this.player.trust?.states) return this.say(`${NOISE}, so the state cannot be saved`);
+    download(stateFile(this.simulation), `${this.name}-${this.simulation.stepNumber}.npz`);
+    this.say("State saved");
+  }
+
+  openState() {
+    this.dispatchEvent(new Event("open"));
+  }
+
+  /** Open a state (.npz) or put a picture into the color channels. */
+  async openFile(file) {
+    try {
+      if (file.name.endsWith(".safetensors")) throw new Error("a page runs the rules it was made with; nca view opens others");
+      if (file.type.startsWith("image/")) await this.openPicture(file);
+      else await this.restoreState(file);
+      this.player.changed();
+      this.say(`Opened ${file.name}`);
+    } catch (error) {
+      this.say(`${file.name}: ${error.message}`);
+    }
+  }
+
+  async restoreState(file) {
+    const { values, channels, height, width, owner, step, seed } = await readState(file, this.player.largestSide);
+    const { simulation: old } = this;
+    if (width !== old.width || height !== old.height) this.player.setGrid({ width, height });
+    else old.remember();
+    const { simulation } = this;
+    if (owner?.every((rule) => rule < this.rules.length)) {
+      simulation.field.restore(owner);
+      simulation.fieldTexture.write(simulation.field.shares);
+    }
+    simulation.write(values, channels);
+    Object.assign(simulation, { stepNumber: step, seed });
+  }
+
+  async openPicture(file) {
+    const { simulation } = this, { width, height } = simulation, cells = width * height;
+    const picture = await createImageBitmap(file);
+    const paper = new OffscreenCanvas(width, height).getContext("2d");
+    const zoom = Math.max(width / picture.width, height / picture.height);
+    paper.drawImage(picture, (width - picture.width * zoom) / 2, (height - picture.height * zoom) / 2,
+      picture.width * zoom, picture.height * zoom);
+    const pixels = paper.getImageData(0, 0, width, height).data;
+    const [scale, offset] = this.rules[simulation.field.present[0]].colors;
+    const values = new Float32Array(3 * cells);
+    for (let i = 0; i < cells; i++) {
+      for (let c = 0; c < 3; c++) values[c * cells + i] = (pixels[4 * i + c] / 255 - offset) / (scale || 1);
+    }
+    simulation.remember();
+    simulation.write(values, 3);
+  }
+
+  setGrid(width, height) {
+    this.player.setGrid(width ? { width, height } : null);
+    this.say(`${this.simulation.width} by ${this.simulation.height} cells`);
+  }
+
+  async toggleFullscreen() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await document.documentElement.requestFullscreen();
+    } catch {
+      this.say("Full screen is not allowed here");
+    }
+  }
+
+  settings() { this.dispatchEvent(new Event("settings")); }
+  toggleControls() { this.dispatchEvent(new Event("hide")); }
+  toggleHelp() { this.dispatchEvent(new Event("help")); }
+}

@@ -1,0 +1,46 @@
+// The controls that page and window share: CONTROLS is shaders/controls.json.
+
+const { limits: LIMITS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
+const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps a frame
+
+const KEY_NAMES = { " ": "Space", Escape: "Esc", ArrowLeft: "Left", ArrowRight: "Right", ArrowUp: "Up", ArrowDown: "Down" };
+const KEYS = [...toolKeys(), ...CONTROLS.keys].filter(here);
+const KEY_BY_NAME = new Map(KEYS.flatMap((entry) => entry.keys.map((name) => [name, entry])));
+
+function powersOfTwo(least, most) {
+  const powers = [];
+  for (let power = least; power <= most; power *= 2) powers.push(power);
+  return powers;
+}
+
+function here({ where }) {
+  return where !== "window";
+}
+
+/** The keys of the tools, as entries of the key map. */
+function toolKeys() {
+  const entries = Object.entries(CONTROLS.tools).map(([tool, { key, help, where, several }]) => (
+    { keys: [key], action: "set_tool", tool, help: `Brush: ${help}`, where, several }));
+  return entries.sort((a, b) => (a.keys[0] < b.keys[0] ? -1 : 1));
+}
+
+/** The entry of the key map that a key event asks for; a key with Shift that is not there acts without. */
+function keyOf(event) {
+  const typing = event.target.closest?.("input, select, textarea, dialog[open]");
+  const pressing = event.target.closest?.("button, a, summary") && [" ", "Enter"].includes(event.key);
+  const control = event.ctrlKey || event.metaKey;
+  if (event.altKey || pressing || (typing && !(control && event.key.toLowerCase() === "s"))) return undefined;
+  const name = KEY_NAMES[event.key] ?? (event.key.length === 1 ? event.key.toUpperCase() : event.key);
+  const held = control ? "Ctrl+" : "";
+  return (event.shiftKey && KEY_BY_NAME.get(`${held}Shift+${name}`)) || KEY_BY_NAME.get(held + name);
+}
+
+/** How the help writes a key. */
+function shownKey({ keys: [name], show }) {
+  return show ?? name.replace(/\+(?=.)/g, " ");
+}
+
+/** The method of Actions for the action of a key: next_view is nextView. */
+function methodOf({ action }) {
+  return action.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+}

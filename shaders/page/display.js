@@ -1,0 +1,111 @@
+// What is seen of a state: its colors, its channels, or what changes; drawn to the canvas or into a picture.
+
+/** What is seen, in cells: the grid, or all channels side by side, laid out as in colors.glsl. */
+function extent({ width, height, wraps, data }, look) {
+  if (look.view !== "channels") return { width, height, wraps };
+  const across = Math.ceil(Math.sqrt(data.channels)), down = Math.ceil(data.channels / across);
+  return { width: width * across, height: height * down, wraps: false };
+}
+
+/** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
+class Display {
+  constructor(gl, data, look) {
+    Object.assign(this, { gl, data, look });
+    this.screen = new Program(gl, data.vertex, data.screen);
+    this.programs = {};
+    this.colored = null;
+  }
+
+  /** Colors of the cells; with the view of all channels the texture is larger than the state. */
+  color(simulation) {
+    const { gl, data, look } = this;
+    const { width, height } = simulation, [kind, number] = look.view.split(" ");
+    const seen = extent(simulation, look);
+    const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
+    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller));
+    this.programs[kind] ??= new Program(gl, data.vertex, data.colors[kind]);
+    const { present } = simulation.field;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
+    gl.viewport(0, 0, this.colored.width, this.colored.height);
+    this.programs[kind].draw({
+      nca_size: [width, height], nca_code: simulation.code,
+      nca_picture: [this.colored.width, this.colored.height], nca_channel: number ? number - 1 : 0,
+      nca_channels: data.channels, nca_color_map: COLOR_MAPS.indexOf(look.colorMap),
+      nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors,
+    }, {
+      nca_state: simulation.state, nca_before: simulation.previous,
+      nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
+    });
+  }
+
+  prepare(width, height) {
+    const { gl } = this;
+    if (this.colored?.width === width && this.colored.height === height) return;
+    this.release();
+    const target = gl.TEXTURE_2D, handle = gl.createTexture(), framebuffer = gl.createFramebuffer();
+    gl.bindTexture(target, handle);
+    const levels = Math.floor(Math.log2(Math.max(width, height))) + 1;
+    gl.texStorage2D(target, levels, gl.RGBA8, width, height);
+    gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, handle, 0);
+    this.colored = { target, handle, framebuffer, width, height };
+  }
+
+  release() {
+    if (!this.colored) return;
+    this.gl.deleteTexture(this.colored.handle);
+    this.gl.deleteFramebuffer(this.colored.framebuffer);
+    this.colored = null;
+  }
+
+  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the picture. */
+  draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
+    const { gl, look } = this, seen = extent(simulation, look);
+    gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
+    if (camera.zoom < 1) gl.generateMipmap(gl.TEXTURE_2D);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.viewport(0, 0, width, rows);
+    this.screen.draw({
+      nca_cells: [seen.width, seen.height],
+      nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
+      nca_smooth: look.smooth, nca_wraps: seen.wraps,
+      nca_borders: look.borders ? TILE_LINES : 0, nca_ring: ring ?? [0, 0, 0, 0],
+    }, { nca_colors_of_cells: this.colored });
+  }
+
+  /** A picture of any size as a two-dimensional canvas. */
+  picture(simulation, camera, width, height) {
+    const { gl } = this;
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width, height });
+    const paper = canvas.getContext("2d");
+    const rows = Math.min(height, 512);
+    const texture = gl.createTexture(), framebuffer = gl.createFramebuffer();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, rows);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    this.color(simulation);
+    const pixels = new Uint8ClampedArray(width * rows * 4);
+    for (let row = 0; row < height; row += rows) {
+      const count = Math.min(rows, height - row);
+      this.draw(simulation, camera, { width, height, row, rows: count, framebuffer });
+      gl.readPixels(0, 0, width, count, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+      const stripe = paper.createImageData(width, count);
+      for (let y = 0; y < count; y++) {
+        const from = (count - 1 - y) * width * 4;
+        stripe.data.set(pixels.subarray(from, from + width * 4), y * width * 4);
+      }
+      paper.putImageData(stripe, 0, height - row - count);
+    }
+    gl.deleteFramebuffer(framebuffer);
+    gl.deleteTexture(texture);
+    return canvas;
+  }
+
+  dispose() {
+    this.release();
+    for (const program of [this.screen, ...Object.values(this.programs)]) program.dispose();
+  }
+}

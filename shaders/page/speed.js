@@ -1,0 +1,43 @@
+// How many steps a frame takes: as asked, as far as the device keeps up.
+
+/** Steps of each frame: stepsPerFrame are asked for, below 1 one step in several frames. */
+class SpeedControl {
+  constructor(stepsPerFrame) {
+    Object.assign(this, { stepsPerFrame, limit: 1, credit: 0 });
+  }
+
+  set(stepsPerFrame) {
+    this.stepsPerFrame = stepsPerFrame;
+  }
+
+  faster() {
+    this.set(SPEEDS.find((speed) => speed > this.stepsPerFrame) ?? SPEEDS.at(-1));
+  }
+
+  slower() {
+    this.set(SPEEDS.findLast((speed) => speed < this.stepsPerFrame) ?? SPEEDS[0]);
+  }
+
+  /** Take fewer steps when the device is late, more when it is not. */
+  adapt(late) {
+    this.limit = late ? Math.max(1 / 16, 0.8 * this.limit) : Math.min(64, 1.05 * this.limit);
+  }
+
+  /** Owe no steps from before. */
+  rest() {
+    this.credit = 0;
+  }
+
+  /** How many steps to take now. */
+  steps() {
+    this.credit = Math.min(this.credit + Math.min(this.stepsPerFrame, Math.max(this.limit, 1 / 8)), 64);
+    const steps = Math.floor(this.credit);
+    this.credit -= steps;
+    return steps;
+  }
+}
+
+function speedText(speed) {
+  if (speed >= 1) return `${speed} ${speed === 1 ? "step" : "steps"} a frame`;
+  return `one step in ${1 / speed} frames`;
+}

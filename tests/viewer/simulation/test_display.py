@@ -1,0 +1,147 @@
+"""What is seen of a state, against torch."""
+
+import numpy as np
+import pytest
+import torch
+
+from nca.errors import InputError
+from nca.images import to_tensor
+from nca.rule import RuleSettings
+from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.display import Display, Look, parse_view, view_names
+from nca.viewer.simulation.simulation import Simulation
+from tests.rules import bounded_rule
+
+pytestmark = pytest.mark.gl
+
+HEIGHT, WIDTH = 24, 40
+SHARP = Look(smooth=False)
+
+
+@pytest.fixture
+def simulation(gl):
+    rule = bounded_rule(RuleSettings(6, 12, rgb_scale=0.5, rgb_offset=0.4))
+    simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
+    generator = torch.Generator().manual_seed(2)
+    simulation.write(torch.rand(6, HEIGHT, WIDTH, generator=generator) * 1.6 - 0.8)
+    yield simulation
+    simulation.release()
+
+
+@pytest.fixture
+def display(gl):
+    display = Display(gl)
+    yield display
+    display.release()
+
+
+def expected_colors(simulation) -> torch.Tensor:
+    return simulation.rules[0].to_rgb(simulation.read()[None])[0].clamp(0, 1)
+
+
+def test_the_picture_of_the_grid_is_what_torch_says(simulation, display):
+    picture = display.whole(simulation, Look())
+    assert picture.size == (WIDTH, HEIGHT)
+    assert (to_tensor(picture) - expected_colors(simulation)).abs().max() <= 0.51 / 255
+
+
+def test_larger_pictures_repeat_the_cells_or_blend_them(simulation, display):
+    sharp = to_tensor(display.whole(simulation, SHARP, 4))
+    expected = expected_colors(simulation).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    assert (sharp - expected).abs().max() <= 0.51 / 255
+    smooth = to_tensor(display.whole(simulation, Look(), 4))
+    assert smooth.shape == sharp.shape
+    roughness = [(image[:, 1:] - image[:, :-1]).abs().max() for image in (sharp, smooth)]
+    assert roughness[1] < 0.6 * roughness[0]
+
+
+def test_a_torus_goes_on_and_a_grid_with_an_end_does_not(gl, simulation, display):
+    camera = Camera(x=-WIDTH, y=-HEIGHT, zoom=1.0)
+    size = (3 * WIDTH, 3 * HEIGHT)
+    tiles = to_tensor(display.picture(simulation, camera, SHARP, size))
+    assert torch.equal(tiles[:, :HEIGHT, :WIDTH], tiles[:, HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH])
+    assert torch.equal(tiles[:, :HEIGHT, :WIDTH], tiles[:, 2 * HEIGHT :, 2 * WIDTH :])
+    ended = Simulation(gl, [bounded_rule(RuleSettings(6, 12, "zeros"))], (HEIGHT, WIDTH))
+    ended.write(torch.full((6, HEIGHT, WIDTH), 0.5))
+    picture = to_tensor(display.picture(ended, camera, SHARP, size))
+    assert picture[:, : HEIGHT - 1].max() < 0.1
+    assert picture[:, HEIGHT + 1 : 2 * HEIGHT - 1, WIDTH + 1 : 2 * WIDTH - 1].min() > 0.9
+
+
+def test_one_channel_in_grey(simulation, display):
+    for channel in (1, 4, 6):
+        picture = to_tensor(display.whole(simulation, Look(f"channel {channel}", "grey")))
+        expected = (simulation.read()[channel - 1] * 0.5 + 0.5).clamp(0, 1)
+        assert (picture - expected).abs().max() <= 0.51 / 255
+    inferno = to_tensor(display.whole(simulation, Look("channel 1", "inferno")))
+    assert (inferno[0] - inferno[2]).abs().max() > 0.3
+
+
+def test_all_channels_side_by_side(simulation, display):
+    picture = to_tensor(display.whole(simulation, Look("channels", "grey")))
+    assert picture.shape == (3, 2 * HEIGHT, 3 * WIDTH)
+    inner = (slice(1, -1), slice(1, -1))  # a dark line parts the tiles
+    for channel, expected in enumerate(simulation.read() * 0.5 + 0.5):
+        row, column = divmod(channel, 3)
+        tile = picture[0, row * HEIGHT :, column * WIDTH :][:HEIGHT, :WIDTH]
+        assert (tile[inner] - expected.clamp(0, 1)[inner]).abs().max() <= 0.51 / 255
+        assert tile[0].max() < 0.1
+
+
+def test_all_channels_of_a_large_grid_are_made_smaller(gl, display, monkeypatch):
+    monkeypatch.setattr("nca.viewer.simulation.display.LARGEST_MOSAIC", 30)
+    simulation = Simulation(gl, [bounded_rule(RuleSettings(6, 12))], (HEIGHT, WIDTH))
+    simulation.write(torch.zeros(6, HEIGHT, WIDTH))
+    picture = display.whole(simulation, Look("channels", "grey"))
+    assert picture.size == (3 * WIDTH, 2 * HEIGHT)
+    assert picture.getpixel((WIDTH // 2, HEIGHT // 2)) == (128, 128, 128)
+
+
+def test_the_change_of_the_last_step(simulation, display):
+    look = Look("change", "grey")
+    assert to_tensor(display.whole(simulation, look)).max() == 0
+    before = simulation.read()
+    simulation.step()
+    expected = ((simulation.read() - before)[:3].abs().amax(0) * 4 * 0.5 + 0.5).clamp(0, 1)
+    picture = to_tensor(display.whole(simulation, look))
+    assert picture.max() > 0.1
+    fired = (simulation.read() != before).any(0)
+    assert picture[:, ~fired].max() == 0
+    assert torch.corrcoef(torch.stack([picture[0].flatten(), expected.flatten()]))[0, 1] > 0.9
+    no_change = to_tensor(display.whole(simulation, Look("change", "diverging")))[:, ~fired]
+    assert no_change.min() > 0.93, "the middle of the colors, not their end"
+
+
+def test_lines_and_ring_are_drawn_where_they_belong(gl, simulation, display):
+    simulation.write(torch.full((6, HEIGHT, WIDTH), -0.8))
+    camera = Camera(x=-2, y=-2, zoom=8.0)
+    look = Look(smooth=False, borders=True)
+    lines = to_tensor(display.picture(simulation, camera, look, (160, 160)))
+    assert lines[0, 80, 16] > 0.5, "the left border of the grid"
+    assert lines[0, 80, 40] < 0.2
+    target = gl.simple_framebuffer((160, 160), 3)
+    display.draw(simulation, camera, SHARP, target, (8.0, 8.0, 5.0, 1.0))
+    pixels = np.frombuffer(target.read(components=3), np.uint8).reshape(160, 160, 3)[::-1]
+    assert pixels[80, 80 + 40].min() > 150, "5 cells right of the middle of the ring"
+    assert pixels[80, 80].max() < 60
+
+
+def test_zoomed_out_it_averages(simulation, display):
+    picture = to_tensor(display.picture(simulation, Camera(zoom=0.125), Look(), (5, 3)))
+    mean = expected_colors(simulation).mean((1, 2))
+    assert (picture.mean((1, 2)) - mean).abs().max() < 0.02
+    assert picture.std() < 0.1
+
+
+def test_views_have_names():
+    assert view_names(4) == [
+        "colors", "channel 1", "channel 2", "channel 3", "channel 4", "channels", "change",
+    ]  # fmt: skip
+    assert parse_view("alpha", 8) == "channel 4"
+    with pytest.raises(InputError, match="'channel 1' to 'channel 8'"):
+        parse_view("channel 9", 8)
+
+
+def test_a_picture_that_is_too_large_is_refused(simulation, display):
+    with pytest.raises(InputError, match="too large"):
+        display.whole(simulation, Look(), 2000)

@@ -1,0 +1,213 @@
+"""The panel, clicked and typed into without a window."""
+
+import math
+
+import pytest
+
+from nca.viewer.actions import Actions
+from tests.players import make_player, rule_file
+
+imgui = pytest.importorskip("imgui_bundle").imgui
+panel_module = pytest.importorskip("nca.viewer.window.panel")
+
+pytestmark = pytest.mark.gl
+
+
+class Hand:
+    """Uses a panel as a person does: it sees where controls are, moves there and clicks."""
+
+    def __init__(self, gl, player, monkeypatch) -> None:
+        self.actions, self.player = Actions(player), player
+        self.target = gl.simple_framebuffer(player.size)
+        self.places: dict[str, tuple[float, float, float, float]] = {}
+        for kind in ("button", "slider_float", "combo", "checkbox", "input_int", "selectable"):
+            monkeypatch.setattr(panel_module.imgui, kind, self._seeing(getattr(imgui, kind)))
+        self.panel = panel_module.Panel(self.actions, 1.0)
+        self.look(3)  # it finds its size
+
+    def _seeing(self, control):
+        def draw(name, *rest):
+            result = control(name, *rest)
+            low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+            self.places[name] = (low.x, low.y, high.x, high.y)
+            return result
+
+        return draw
+
+    def look(self, frames=1):
+        for _ in range(frames):
+            self.player.clock.now += 1 / 60
+            self.places.clear()
+            self.panel.draw(self.target)
+
+    def point(self, name, along=0.5):
+        left, top, right, low = self.places[name]
+        self.panel.move(left + along * (right - left), (top + low) / 2)
+        self.look(2)  # ImGui knows a frame later what is under the pointer
+
+    def click(self, name, along=0.5):
+        self.point(name, along)
+        for down in (True, False):
+            self.panel.button(0, down)
+            self.look(2)
+
+    def key(self, name):
+        for down in (True, False):
+            self.panel.key(name, down)
+            self.look(2)
+
+
+@pytest.fixture
+def hand(gl, tmp_path, monkeypatch):
+    player = make_player(gl, tmp_path, rule_file(tmp_path), rule_file(tmp_path, "b", seed=1))
+    player.resize(1000, 900)
+    hand = Hand(gl, player, monkeypatch)
+    yield hand
+    hand.panel.release()
+    player.release()
+
+
+def test_what_was_done_while_it_was_hidden_is_not_done_later(hand):
+    hand.point("Reset")
+    hand.player.run_steps(3)
+    hand.panel.hide()
+    for _ in range(4):
+        for down in (True, False):
+            hand.panel.button(0, down)
+    hand.panel.button(0, True)
+    hand.look(12)
+    assert hand.player.simulation.step_number == 3
+    assert hand.panel.has_pointer, "no button is down"
+    hand.panel.button(0, False)
+    hand.click("Reset")
+    assert hand.player.simulation.step_number == 0
+
+
+def test_motion(hand):
+    player = hand.player
+    hand.click("Pause")
+    assert not player.running
+    hand.click("Step")
+    assert player.simulation.step_number == 1
+    hand.click("Reset")
+    assert player.simulation.step_number == 0
+    hand.click("Undo")
+    assert player.simulation.step_number == 1
+    hand.click("Go on")
+    assert player.running
+    hand.click("##Speed", 0.01)
+    assert player.speed.steps_per_frame == 1 / 8
+    hand.click("##Speed", 0.99)
+    assert player.speed.steps_per_frame == 1024
+
+
+def test_brush(hand):
+    for name, tool in (("Plant", "plant"), ("Noise", "noise"), ("Erase", "erase")):
+        hand.click(name)
+        assert hand.actions.brush.tool == tool
+    assert "Stamp" not in hand.places, "there is no picture yet"
+    hand.click("##Size", 0.9)
+    assert hand.actions.brush.radius > 60
+    hand.click("Everywhere")
+    assert hand.player.title == "b"
+
+
+def test_texture(hand):
+    simulation = hand.player.simulation
+    hand.click("##Rotation", 0.75)
+    assert math.degrees(simulation.rotation) == pytest.approx(95, abs=5)
+    hand.click("##Coarseness", 0.75)
+    assert simulation.coarseness == pytest.approx(2, abs=0.2)
+    hand.click("##Cells that fire", 0.99)
+    assert simulation.update_rate == 1.0
+    hand.click("New")
+    assert simulation.seed != 0
+
+
+def test_a_seed_is_typed(hand):
+    hand.click("##seed")
+    hand.click("##seed")
+    assert hand.panel.busy
+    assert hand.panel.key("R", True), "the panel's while a number is typed"
+    hand.key("End")
+    for digit in "42":
+        assert hand.panel.letter(digit)
+    hand.look()
+    hand.key("Enter")
+    assert hand.player.simulation.seed == 42
+    hand.look(2)
+    assert not hand.panel.key("R", True)
+
+
+def test_view(hand):
+    look = hand.player.look
+    hand.click("Smooth")
+    assert not look.smooth
+    hand.click("Tile lines")
+    assert look.borders
+    assert "##Color map" not in hand.places, "colors have none"
+    hand.click("##Show")
+    left, _, _, low = hand.places["##Show"]
+    hand.places["second entry"] = (left, low + 28, left + 40, low + 48)
+    hand.click("second entry")
+    assert look.view == "channel 1"
+    assert "##Color map" in hand.places
+    hand.click("Tiles")
+    assert hand.player.camera.zoom < 30
+    hand.click("Fit")
+    assert hand.player.camera.fitted
+
+
+def test_keep(hand, tmp_path):
+    for name in ("Picture", "2x", "4x", "Window", "Save state"):
+        hand.click(name)
+    assert len(list(tmp_path.glob("*.png"))) == 4
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    hand.click("Video")
+    assert hand.player.recordings.running is not None
+    hand.click("Stop")
+    assert hand.player.recordings.running is None
+
+
+def test_the_panel_has_the_pointer_only_over_itself(hand):
+    hand.point("Pause")
+    assert hand.panel.has_pointer
+    hand.panel.move(100, 100)
+    hand.look(2)
+    assert not hand.panel.has_pointer
+    hand.point("Pause")
+    hand.panel.hide()
+    assert not hand.panel.has_pointer
+
+
+def test_a_button_that_goes_down_as_the_pointer_comes_is_the_panel_s(hand):
+    hand.panel.move(100, 100)
+    hand.look(2)
+    hand.panel.move(950, 40)  # no frame has been drawn since
+    assert hand.panel.has_pointer
+    hand.panel.move(100, 100)
+    hand.look(1)
+    hand.panel.button(0, True)
+    hand.look(2)
+    hand.panel.move(950, 40)
+    assert not hand.panel.has_pointer, "a stroke that began outside goes on"
+
+
+def test_it_stays_inside_small_windows_and_large_ones(gl, hand):
+    for size in ((1000, 900), (300, 200), (64, 64), (2000, 400)):
+        hand.player.resize(*size)
+        hand.target = gl.simple_framebuffer(size)
+        hand.look(2)
+        assert 0 < hand.panel.covers(hand.target) <= size[0]
+    assert hand.places["Pause"][2] < 2000
+
+
+def test_a_fine_screen_has_larger_controls(gl, hand):
+    before = hand.places["Pause"]
+    hand.panel.release()
+    hand.panel = panel_module.Panel(hand.actions, 2.0)
+    hand.target = gl.simple_framebuffer((2000, 1800))
+    hand.look(2)
+    after = hand.places["Pause"]
+    assert after[3] - after[1] == pytest.approx(2 * (before[3] - before[1]), abs=2)
+    assert after[2] - after[0] == pytest.approx(2 * (before[2] - before[0]), abs=3)

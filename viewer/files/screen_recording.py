@@ -1,0 +1,147 @@
+"""Recordings of what the window shows, at a steady rate, however fast the screen is drawn."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import moderngl
+
+from nca.viewer.files.recording import Grabber, Recorder
+from nca.viewer.files.writers import Size
+from nca.viewer.speed import Clock
+
+FPS = 30.0
+
+Draw = Callable[[moderngl.Framebuffer], None]
+
+
+class ScreenRecording:
+    """Takes a frame when one is due, and hands it to a thread that writes.
+
+    Args:
+        gl: the context.
+        path: a video, an animation or a folder.
+        size: width and height of the picture; videos get even sides.
+        clock: says when a frame is due.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    def __init__(self, gl: moderngl.Context, path: Path, size: Size, clock: Clock) -> None:
+        size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        self._recorder = Recorder(path, size, FPS)
+        self._grabber = Grabber(gl, size)
+        self._clock, self._due = clock, clock()
+
+    def frame(self, draw: Draw) -> None:
+        """Draw a frame into the recording, where one is due.
+
+        Raises:
+            OSError: writing has failed.
+        """
+        late = self._clock() - self._due
+        if late < 0:
+            return
+        # A slow screen shows a frame for longer; so does the recording, up to a second.
+        times = min(1 + int(late * FPS), int(FPS))
+        self._due += max(times / FPS, late - 1)
+        draw(self._grabber.target)
+        pixels = self._grabber.grab()
+        if pixels is not None:
+            for _ in range(times):
+                self._recorder.add(pixels)
+
+    def stop(self) -> Recorder:
+        """End the recording; its thread goes on to finish the file."""
+        last = self._grabber.last()
+        if last is not None:
+            with contextlib.suppress(OSError):  # the recorder keeps it and says it when it closes
+                self._recorder.add(last)
+        self._grabber.release()
+        return self.rescue()
+
+    def rescue(self) -> Recorder:
+        """End the recording without the graphics card, and so without its last frame."""
+        self._recorder.finish()
+        return self._recorder
+
+
+class Recordings:
+    """The recording that runs, if one does, and those whose files are being finished.
+
+    Args:
+        gl: the context.
+        say: tells the person something.
+        clock: says when a frame is due.
+
+    Attributes:
+        running: the one that takes frames, or None.
+    """
+
+    def __init__(self, gl: moderngl.Context, say: Callable[[str], None], clock: Clock) -> None:
+        self._gl, self._say, self._clock = gl, say, clock
+        self.running: ScreenRecording | None = None
+        self._being_finished: list[Recorder] = []
+
+    def start(self, path: Path, size: Size) -> None:
+        """Record until it is stopped; see :class:`ScreenRecording`.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        self.running = ScreenRecording(self._gl, path, size, self._clock)
+
+    def stop(self) -> None:
+        """End the recording; :meth:`look` says when its file is there, or why it is not."""
+        recording, self.running = self.running, None
+        if recording is not None:
+            self._being_finished.append(recording.stop())
+
+    def frame(self, draw: Draw) -> None:
+        """Draw a frame into the recording, where one runs; it ends where writing has failed."""
+        if self.running is None:
+            return
+        try:
+            self.running.frame(draw)
+        except OSError:
+            self.stop()
+
+    def look(self) -> None:
+        """Say what has become of those that are finished by now."""
+        for recorder in [one for one in self._being_finished if one.finished]:
+            self._being_finished.remove(recorder)
+            lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
+            try:
+                recorder.close()
+                done = (
+                    f"Saved {recorder.path.name}{lost}" if recorder.frames else "No frame to save"
+                )
+                self._say(done)
+            except OSError as error:
+                self._say(str(error))
+
+    def rescue(self) -> None:
+        """End all and wait for the files, when there is nothing to draw on any more.
+
+        Raises:
+            OSError: writing has failed.
+        """
+        if self.running is not None:
+            self._being_finished.append(self.running.rescue())
+        self._wait()
+
+    def close(self) -> None:
+        """End all, and wait for the files.
+
+        Raises:
+            OSError: writing has failed.
+        """
+        self.stop()
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait for every file, also where one of them fails."""
+        with contextlib.ExitStack() as recorders:
+            for recorder in self._being_finished:
+                recorders.callback(recorder.close)

@@ -1,0 +1,113 @@
+"""States on disk: ``.npz``, as the web page writes them too. Nothing in such a file can run.
+
+Arrays: ``state`` [C, H, W] float32; ``step_seed`` [2] uint32, the number of the next step and the
+seed; ``owner`` [H, W] uint8, the number of the rule that has each cell.
+"""
+
+import io
+import math
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nca.errors import InputError, one_line
+from nca.files import write_atomically
+from nca.rule import MAX_CHANNELS
+from nca.viewer.simulation.field import Bytes
+
+MAX_BYTES = 900_000_000
+MAX_SIDE = 8192
+ARRAYS = ("state", "step_seed", "owner")
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A simulation as it was."""
+
+    state: Tensor
+    owner: Bytes
+    step_number: int
+    seed: int
+
+
+def save_state(path: Path, saved: SavedState) -> None:
+    """Write a state.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    data = io.BytesIO()
+    np.savez_compressed(
+        data,
+        state=saved.state.numpy().astype(np.float32),
+        step_seed=np.array([saved.step_number, saved.seed], np.uint32),
+        owner=saved.owner,
+    )
+    write_atomically(path, data.getvalue())
+
+
+def load_state(path: Path) -> SavedState:
+    """Read and check a state; a file without ``owner`` or ``step_seed`` gets zeros.
+
+    Raises:
+        InputError: the file is missing, is no such file, too large, or its numbers are not as they
+            must be.
+    """
+    try:
+        return _checked(_decoded(path))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a usable state (.npz): {one_line(error)}") from error
+
+
+def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a file that have a meaning in a state.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is too large, or not what :func:`save_state` writes.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a file")
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size <= MAX_BYTES:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as arrays:
+                    return {name: np.asarray(arrays[name]) for name in ARRAYS if name in arrays}
+        except Exception as error:  # zipfile, its decompressors and numpy have no base class
+            raise ValueError(one_line(error)) from error
+    raise ValueError(f"it holds {size} bytes, at most {MAX_BYTES} are read")
+
+
+def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:
+    if "state" not in arrays:
+        raise ValueError("it has no array 'state'")
+    state = arrays["state"]
+    if state.dtype != np.float32 or state.ndim != 3:
+        raise ValueError(f"'state' must be [C, H, W] float32, not {state.shape} {state.dtype}")
+    channels, height, width = state.shape
+    if not (
+        4 <= channels <= MAX_CHANNELS and 4 <= min(height, width) <= max(height, width) <= MAX_SIDE
+    ):
+        raise ValueError(f"'state' has a shape that no rule has: {state.shape}")
+    if not (math.isfinite(state.min()) and math.isfinite(state.max())):
+        raise ValueError("'state' holds a number that is not finite")
+    owner = arrays.get("owner", np.zeros((height, width), np.uint8))
+    if owner.dtype != np.uint8 or owner.shape != (height, width):
+        raise ValueError(f"'owner' must be [{height}, {width}] uint8")
+    step_seed = arrays.get("step_seed", np.zeros(2, np.uint32))
+    if step_seed.dtype != np.uint32 or step_seed.shape != (2,):
+        raise ValueError("'step_seed' must be [2] uint32")
+    rows = torch.from_numpy(np.ascontiguousarray(state))
+    return SavedState(rows, owner, int(step_seed[0]), int(step_seed[1]))

@@ -1,0 +1,146 @@
+"""Pictures that move, as input: a video, a folder of pictures, a camera."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image, ImageOps
+
+from nca.errors import InputError, explain
+from nca.images import read_image
+from nca.picture_files import pictures_in
+from nca.viewer.files.writers import import_ffmpeg
+
+FOLDER_FPS = 24.0
+
+# How ffmpeg opens a camera: its input format and what camera number n is called there.
+CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+
+Size = tuple[int, int]
+
+
+class Source(Protocol):
+    """Where frames come from; each call of ``frames`` starts at the first one.
+
+    Attributes:
+        fps: frames per second; 0: frames come when they come, as from a camera.
+    """
+
+    fps: float
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Frames of the size that was asked for."""
+
+
+class Folder:
+    """The pictures of a folder, in natural order of their names."""
+
+    def __init__(self, path: Path, size: Size) -> None:
+        self._paths = pictures_in(path)
+        self.fps, self._size = FOLDER_FPS, size
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Read one after the other, cropped to the size."""
+        for path in self._paths:
+            yield ImageOps.fit(read_image(path), self._size, Image.Resampling.LANCZOS)
+
+
+class Ffmpeg:
+    """What ffmpeg can read: a video file or a camera."""
+
+    def __init__(self, name: str, size: Size, options: list[str]) -> None:
+        self._size = size
+        program = import_ffmpeg().get_ffmpeg_exe()
+        self._open = [program, "-hide_banner", "-nostdin", *options, "-i", name]
+        # Without an output ffmpeg tells what it has opened, and ends.
+        text = subprocess.run(self._open, capture_output=True, check=False).stderr.decode("latin-1")
+        rate = re.search(r"Video: .*?([\d.]+) (?:fps|tbr)", text)
+        if rate is None:
+            reason = " ".join(text.split("\n")[-2:]).strip()
+            if "Audio: " in text:
+                reason = "it holds sound only"
+            raise InputError(f"cannot read {name} as a video ({reason})")
+        self.fps = 0.0 if options else float(rate[1])
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Decode, scaled and cropped to the size by ffmpeg."""
+        width, height = self._size
+        fill = f"scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height}"
+        output = ["-v", "quiet", "-vf", fill, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        with subprocess.Popen([*self._open, *output], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            try:
+                while len(data := process.stdout.read(3 * width * height)) == 3 * width * height:
+                    yield Image.frombytes("RGB", self._size, data)
+            finally:
+                process.kill()
+
+
+def open_source(text: str, size: Size) -> Source:
+    """Open an input by its name: ``camera``, ``camera:1``, a folder of pictures or a video file.
+
+    Args:
+        text: the name.
+        size: width and height that frames are scaled and cropped to.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    kind, _, number = text.partition(":")
+    if kind == "camera":
+        if sys.platform not in CAMERAS:
+            raise InputError(f"--input {text}: cameras work on Linux and macOS only")
+        form, name = CAMERAS[sys.platform]
+        return Ffmpeg(name.format(number or "0"), size, ["-f", form])
+    path = Path(text)
+    if path.is_dir():
+        return Folder(path, size)
+    if not path.is_file():
+        raise InputError(f"--input {text}: no such file or folder; or camera, camera:1")
+    if path.is_fifo():  # ffmpeg would read it twice
+        raise InputError(f"--input {text}: is a pipe; give a file, a folder or a camera")
+    return Ffmpeg(str(path), size, [])
+
+
+class LiveInput:
+    """Plays a source in a thread at its own rate, over and over; gives the newest frame."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._newest: Image.Image | None = None
+        self.trouble = ""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._play, name="video input", daemon=True)
+        self._thread.start()
+
+    def newest(self) -> Image.Image | None:
+        """The frame to show now; None before the first."""
+        return self._newest
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _play(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                self._play_once()
+                if self._newest is None:
+                    raise InputError("the input holds no frame")
+        except Exception as error:  # decoders raise anything; the texture goes on without input
+            self.trouble = explain(error)
+
+    def _play_once(self) -> None:
+        begin = time.monotonic()
+        for index, frame in enumerate(self._source.frames()):
+            if self._source.fps:
+                self._stopped.wait(begin + index / self._source.fps - time.monotonic())
+            if self._stopped.is_set():
+                return
+            self._newest = frame

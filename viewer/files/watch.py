@@ -1,0 +1,82 @@
+"""Rule files that change while they are shown."""
+
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca.errors import explain
+from nca.rule import Rule
+from nca.rulefile import load_rule
+from nca.viewer.speed import Clock
+
+INTERVAL = 0.25  # seconds between looks at the files
+
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rule file that is not what it was: its new rule, or why it cannot be read."""
+
+    number: int
+    rule: Rule | None
+    trouble: str = ""
+
+
+class Watcher:
+    """Looks for changes of rule files.
+
+    A file that is written in place and one that is renamed into place are seen alike: by time,
+    size and inode.
+    """
+
+    def __init__(self, paths: Sequence[Path], clock: Clock = time.monotonic) -> None:
+        self._paths, self._clock = list(paths), clock
+        self._stamps = [_stamp(path) for path in paths]
+        self._next_look = clock()
+
+    def add(self, path: Path) -> None:
+        """Watch one more file."""
+        self._paths.append(path)
+        self._stamps.append(_stamp(path))
+
+    def poll(self) -> list[Change]:
+        """What has changed since the last call; cheap enough for every frame."""
+        now = self._clock()
+        if now < self._next_look:
+            return []
+        self._next_look = now + INTERVAL
+        changes = []
+        for number, path in enumerate(self._paths):
+            stamp = _stamp(path)
+            if stamp is None or stamp == self._stamps[number]:
+                continue
+            self._stamps[number] = stamp
+            try:
+                changes.append(Change(number, load_rule(path).rule))
+            except Exception as error:  # the file may be anything; what is shown goes on
+                changes.append(Change(number, None, explain(error)))
+        return changes
+
+
+def start_beside(rule: Path) -> subprocess.Popen[bytes]:
+    """Open a viewer in a process of its own, for a rule file that is being made.
+
+    It stays when the training ends, also by Ctrl-C: hence the session of its own.
+    """
+    command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):  # to read a pipe could take for ever
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

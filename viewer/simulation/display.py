@@ -1,0 +1,208 @@
+"""What is seen of a state: its colors, its channels, or what changes.
+
+The colors of the cells are drawn into a texture, and that is shown through a camera.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import moderngl
+from PIL import Image
+
+from nca.errors import InputError
+from nca.export.fragments import VIEWS, Host, colors_fragment, screen_fragment
+from nca.gl.shader import Shader
+from nca.rule import ALPHA
+from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES
+from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
+
+NO_RING = (0.0, 0.0, 0.0, 0.0)
+
+LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # pixels to a side of the texture with all channels
+
+_HOST = Host("330", blend=True)
+
+
+@dataclass
+class Look:
+    """How a state is shown.
+
+    Attributes:
+        view: one of :func:`view_names`.
+        color_map: of the views that show numbers, one of ``COLOR_MAPS``.
+        smooth: blend between cells; else cells are squares.
+        borders: draw lines between the tiles of a torus.
+    """
+
+    view: str = "colors"
+    color_map: str = "inferno"
+    smooth: bool = True
+    borders: bool = False
+
+
+def view_names(channels: int) -> list[str]:
+    """All views of a state: colors, one channel, all channels side by side, the last change."""
+    return ["colors", *(f"channel {c + 1}" for c in range(channels)), "channels", "change"]
+
+
+def parse_view(text: str, channels: int) -> str:
+    """Find a view by its name; ``alpha`` is channel 4.
+
+    Raises:
+        InputError: a state of so many channels has no such view.
+    """
+    name = f"channel {ALPHA + 1}" if text == "alpha" else text
+    if name not in view_names(channels):
+        raise InputError(
+            f"--view {text}: must be colors, alpha, channels, change or "
+            f"'channel 1' to 'channel {channels}'"
+        )
+    return name
+
+
+def mosaic(channels: int) -> tuple[int, int]:
+    """Columns and rows of the view of all channels; as in ``colors.glsl``."""
+    across = math.ceil(channels**0.5)
+    return across, -(-channels // across)
+
+
+def extent(simulation: Simulation, look: Look) -> tuple[int, int]:
+    """Width and height of what is seen, in cells: of the grid, or of all channels side by side."""
+    across, down = mosaic(simulation.channels) if look.view == "channels" else (1, 1)
+    return simulation.width * across, simulation.height * down
+
+
+def repeats(simulation: Simulation, look: Look) -> bool:
+    """Whether what is seen goes on beyond its borders: a torus does, its channels do not."""
+    return simulation.wraps and look.view != "channels"
+
+
+class Display:
+    """Draws simulations into framebuffers and pictures."""
+
+    def __init__(self, gl: moderngl.Context) -> None:
+        self._gl = gl
+        self._screens: dict[tuple[int, bool], Shader] = {}
+        self._colors: dict[tuple[str, int], Shader] = {}
+        self._texture = gl.texture((1, 1), 4)
+        self._colored = gl.framebuffer([self._texture])
+
+    def draw(
+        self,
+        simulation: Simulation,
+        camera: Camera,
+        look: Look,
+        target: moderngl.Framebuffer,
+        ring: tuple[float, float, float, float] = NO_RING,
+    ) -> None:
+        """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1."""
+        colored = self._color(simulation, look)
+        far = camera.zoom < 1
+        if far:
+            colored.build_mipmaps()
+        colored.filter = (
+            moderngl.LINEAR_MIPMAP_LINEAR if far else moderngl.LINEAR,
+            moderngl.LINEAR,
+        )
+        sampling = 0 if far else 1 if look.smooth else 2
+        self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
+            target,
+            {"nca_colors_of_cells": colored},
+            {
+                "nca_cells": tuple(float(side) for side in extent(simulation, look)),
+                "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
+                "nca_height": float(target.viewport[3]),
+                "nca_wraps": repeats(simulation, look),
+                "nca_borders": TILE_LINES if look.borders else 0.0,
+                "nca_ring": ring,
+            },
+        )
+
+    def _screen(self, sampling: int, *, marks: bool) -> Shader:
+        if (sampling, marks) not in self._screens:
+            shader = Shader(self._gl, screen_fragment(_HOST, sampling, marks=marks))
+            self._screens[sampling, marks] = shader
+        return self._screens[sampling, marks]
+
+    def _color(self, simulation: Simulation, look: Look) -> moderngl.Texture:
+        """Draw the colors of the cells."""
+        kind, _, number = look.view.partition(" ")
+        channels, cells = simulation.channels, (simulation.width, simulation.height)
+        sides = extent(simulation, look)
+        smaller = min(1.0, max(LARGEST_MOSAIC, *cells) / max(sides))
+        self._prepare((round(sides[0] * smaller), round(sides[1] * smaller)))
+        if (kind, channels) not in self._colors:
+            view = next(view for view in VIEWS if view == kind)
+            shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
+            self._colors[kind, channels] = shader
+        self._colors[kind, channels].draw(
+            self._colored,
+            {
+                **simulation.state.named("nca_state"),
+                **simulation.previous.named("nca_before"),
+                "nca_field": simulation.field_texture,
+                "nca_colors": simulation.colors,
+            },
+            {
+                **FLOAT_STATE,
+                "nca_size": cells,
+                "nca_picture": tuple(float(side) for side in self._colored.size),
+                "nca_channel": int(number) - 1 if number else 0,
+                "nca_channels": channels,
+                "nca_color_map": COLOR_MAPS.index(look.color_map),
+                "nca_alone": simulation.color_map_of_all or (0.0, 0.0),
+            },
+        )
+        return self._texture
+
+    def _prepare(self, size: tuple[int, int]) -> None:
+        if self._colored.size != size:
+            self._colored.release()
+            self._texture.release()
+            self._texture = self._gl.texture(size, 4)
+            self._texture.build_mipmaps()  # reserves the levels
+            self._colored = self._gl.framebuffer([self._texture])
+
+    def picture(
+        self, simulation: Simulation, camera: Camera, look: Look, size: tuple[int, int]
+    ) -> Image.Image:
+        """Draw a picture of ``size``, width and height in pixels.
+
+        Raises:
+            InputError: the driver cannot make one of this size.
+        """
+        limit = int(self._gl.info["GL_MAX_TEXTURE_SIZE"])
+        if max(size) > limit:
+            raise InputError(f"a picture of {size[0]}x{size[1]} is too large: at most {limit} here")
+        target = self._gl.simple_framebuffer(size, 3)
+        self.draw(simulation, camera, look, target)
+        image = read_image(target)
+        target.release()
+        return image
+
+    def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
+        """Draw the whole grid, ``scale`` pixels per cell; of a torus this is one exact tile."""
+        if scale == 1:
+            look = replace(look, smooth=False)  # smoothing reaches into the next cells
+        width, height = extent(simulation, look)
+        size = (width * scale, height * scale)
+        return self.picture(simulation, Camera(zoom=float(scale)), look, size)
+
+    def release(self) -> None:
+        """Free what the driver holds."""
+        for shader in (*self._screens.values(), *self._colors.values()):
+            shader.release()
+        self._colored.release()
+        self._texture.release()
+
+
+def read_image(target: moderngl.Framebuffer) -> Image.Image:
+    """Picture of a framebuffer; OpenGL's lowest row is the picture's last."""
+    return image_of(target.read(components=3, alignment=1), target.size)
+
+
+def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:
+    """Picture of bytes that were read from a framebuffer, RGB."""
+    image = Image.frombytes("RGB", size, pixels)
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

@@ -1,0 +1,113 @@
+"""Which rule owns which cell, and the soft borders between them."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from nca.viewer.controls import BLEND_BORDER as BORDER
+from nca.viewer.simulation.stroke import Stroke
+
+Bytes = npt.NDArray[np.uint8]
+
+_TRIANGLE = np.array([BORDER + 1 - abs(d) for d in range(-BORDER, BORDER + 1)], np.float32)
+
+
+class Field:
+    """The owner of every cell, and the shares that the shaders blend by.
+
+    Args:
+        height, width: in cells.
+        wraps: the grid is a torus.
+
+    Attributes:
+        owner: [H, W] uint8, number of the rule.
+        shares: [H, W, 4] uint8: number and share (0 to 255) of the rule that has most of a cell,
+            number and share of the second. Together they have 255.
+    """
+
+    def __init__(self, height: int, width: int, *, wraps: bool) -> None:
+        self.wraps = wraps
+        self.owner: Bytes = np.zeros((height, width), np.uint8)
+        self.shares: Bytes = np.zeros((height, width, 4), np.uint8)
+        self.fill(0)
+
+    @property
+    def present(self) -> list[int]:
+        """Numbers of the rules that have a part of any cell."""
+        held = {int(rule) for rule in np.unique(self.shares[..., 0])}
+        second = self.shares[..., 2][self.shares[..., 3] > 0]
+        return sorted(held | {int(rule) for rule in np.unique(second)})
+
+    def fill(self, rule: int) -> None:
+        """Give all cells to one rule."""
+        self.owner[...] = rule
+        self.shares[...] = (rule, 255, rule, 0)
+
+    def restore(self, owner: Bytes) -> None:
+        """Take over the owners of another field of this size."""
+        self.owner[...] = owner
+        height, width = owner.shape
+        self._blend(0, 0, height, width)
+
+    def paint(self, rule: int, stroke: Stroke) -> None:
+        """Give the cells under a brush to a rule."""
+        if stroke.radius < 0:
+            self.fill(rule)
+            return
+        xs, ys = zip(stroke.start, stroke.end, strict=True)
+        left, right = math.floor(min(xs) - stroke.radius), math.ceil(max(xs) + stroke.radius)
+        top, low = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)
+        x, y = np.arange(left, right), np.arange(top, low)
+        covered = stroke.covers(x[None, :] + 0.5, y[:, None] + 0.5)
+        rows, columns = np.nonzero(covered)
+        rows, columns = y[rows], x[columns]
+        height, width = self.owner.shape
+        if not self.wraps:
+            inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+            rows, columns = rows[inside], columns[inside]
+        self.owner[rows % height, columns % width] = rule
+        self._blend(top - BORDER, left - BORDER, low + BORDER, right + BORDER)
+
+    def _blend(self, top: int, left: int, low: int, right: int) -> None:
+        """Make the shares in a rectangle anew: every rule's area blurred, the two largest kept."""
+        height, width = self.owner.shape
+        if self.wraps:
+            rows = np.arange(top, min(low, top + height))
+            columns = np.arange(left, min(right, left + width))
+        else:
+            rows = np.arange(max(top, 0), min(low, height))
+            columns = np.arange(max(left, 0), min(right, width))
+        if not len(rows) or not len(columns):
+            return
+        wide_rows = self._inside(np.arange(rows[0] - BORDER, rows[-1] + BORDER + 1), height)
+        wide_columns = self._inside(np.arange(columns[0] - BORDER, columns[-1] + BORDER + 1), width)
+        around = self.owner[np.ix_(wide_rows, wide_columns)]
+        rules = np.unique(around)
+        areas = np.stack([_blurred(around == rule) for rule in rules])  # [rules, rows, columns]
+        order = np.argsort(-areas, axis=0, kind="stable")
+        second = order[1] if len(rules) > 1 else order[0]
+        most = np.take_along_axis(areas, order[:1], 0)[0]
+        next_most = np.take_along_axis(areas, second[None], 0)[0] if len(rules) > 1 else 0 * most
+        share = np.rint(255 * most / (most + next_most)).astype(np.uint8)
+        first, other = rules[order[0]], np.where(share < 255, rules[second], rules[order[0]])
+        parts = np.stack([first, share, other, 255 - share], -1)
+        self.shares[np.ix_(rows % height, columns % width)] = parts
+
+    def _inside(self, places: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+        inside: npt.NDArray[np.int64]
+        inside = places % size if self.wraps else np.clip(places, 0, size - 1)
+        return inside
+
+
+def _blurred(area: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Weighted means by a triangle; the result is 2 * BORDER narrower and lower."""
+    rows, columns = area.shape[0] - 2 * BORDER, area.shape[1] - 2 * BORDER
+    weights = _TRIANGLE / _TRIANGLE.sum()
+    across = np.zeros((area.shape[0], columns), np.float32)
+    for d, weight in enumerate(weights):
+        across += weight * area[:, d : d + columns]
+    down = np.zeros((rows, columns), np.float32)
+    for d, weight in enumerate(weights):
+        down += weight * across[d : d + rows]
+    return down

@@ -1,0 +1,313 @@
+"""A simulation on an OpenGL context. It knows no window."""
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+import moderngl
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.export.fragments import Host
+from nca.export.glsl import group_count
+from nca.export.weights import StoreChoice
+from nca.gl.buffers import StateBuffer
+from nca.gl.context import target_limit
+from nca.gl.shader import Shader, Value
+from nca.rng import UINT32_MAX, fire_threshold, step_base
+from nca.rule import Rule
+from nca.viewer.controls import TOOL_NUMBERS
+from nca.viewer.simulation.field import Field
+from nca.viewer.simulation.rule_shaders import RuleShaders
+from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
+
+FLOAT_STATE: dict[str, Value] = {"nca_code": (1.0, 0.0)}
+
+
+class Simulation:
+    """One or several rules on one grid, in float textures.
+
+    The same cells fire as in :meth:`nca.rule.Rule.forward` with the same seed. Several rules share
+    the grid: every cell belongs to one of them, or to two in parts (``field``).
+
+    Args:
+        gl: a context with OpenGL 3.3, see :mod:`nca.gl.context`.
+        rules: at least one.
+        size: height and width in cells.
+        seed: which cells fire, and noise.
+        store: where the weights are.
+        targets: textures that a pass draws into at most; default what the driver allows.
+
+    Attributes:
+        state, previous: before and after the last step.
+        step_number: steps since the last reset.
+        rotation: angle in radians by which the perceived directions are turned.
+        coarseness: size of the pattern: 1 as trained, 2 twice as large.
+        dt: length of a step, 1 as trained; where the pattern is larger it is shortened by itself,
+            as else nothing would be stable.
+        update_rate: probability that a cell fires, or None: that of every rule itself.
+        field: which rule has which cell; :meth:`show_field` after a change.
+
+    Raises:
+        GraphicsError: the driver cannot run these rules.
+    """
+
+    def __init__(
+        self,
+        gl: moderngl.Context,
+        rules: Sequence[Rule],
+        size: tuple[int, int],
+        *,
+        seed: int = 0,
+        store: StoreChoice = "auto",
+        targets: int | None = None,
+    ) -> None:
+        self.gl, self.seed, self.step_number = gl, seed, 0
+        self.rotation, self.coarseness, self.dt = 0.0, 1.0, 1.0
+        self.update_rate: float | None = None
+        self._store = store
+        self._targets = min(targets or 8, target_limit(gl))
+        self._compiled: list[RuleShaders] = []
+        self._buffers: list[StateBuffer] = []
+        self.state: StateBuffer
+        self._stamp = Shader(gl, "#version 330\n" + _shader_text("stamp.glsl"))
+        self.height, self.width = size
+        self._build(rules)
+        self.field = Field(*size, wraps=self.wraps)
+        self.show_field()
+        self.reset()
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules, by their numbers."""
+        return [shaders.rule for shaders in self._compiled]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the state: those of the rule that has most."""
+        return max(rule.settings.channels for rule in self.rules)
+
+    @property
+    def color_map_of_all(self) -> tuple[float, float] | None:
+        """Scale and offset of the colors of the rule that has all cells, if one has."""
+        if len(self._present) > 1:
+            return None
+        settings = self._present[0].rule.settings
+        return settings.rgb_scale, settings.rgb_offset
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the grid is a torus for every rule."""
+        return all(rule.settings.padding == "circular" for rule in self.rules)
+
+    def _build(self, rules: Sequence[Rule]) -> None:
+        """Compile; the state, where there is one, is kept as far as the channels go."""
+        groups = max(group_count(rule.settings.channels) for rule in rules)
+        blend = len(rules) > 1
+        host = Host("330", self._targets, blend=blend, steering=True, rate=True)
+        compiled = [RuleShaders(self.gl, rule, host, groups, self._store) for rule in rules]
+        any_dies = any(rule.settings.alive_threshold is not None for rule in rules)
+        size = (self.height, self.width)
+        buffers = [StateBuffer(self.gl, size, groups) for _ in range(2 + any_dies + blend)]
+        if self._buffers:
+            buffers[0].copy_from(self.state)
+            self._release()
+        else:
+            self.field_texture = self.gl.texture((self.width, self.height), 4)
+        self.state, self.previous = buffers[:2]
+        self.previous.clear()
+        self._buffers, self._compiled = buffers, compiled
+        colors = [(r.settings.rgb_scale, r.settings.rgb_offset, 0.0, 0.0) for r in rules]
+        data = np.asarray(colors, np.float32).tobytes()
+        self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
+        fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}
+        for shaders in compiled:
+            for shader in shaders.shaders():
+                shader.set(fixed)
+
+    def set_rule(self, number: int, rule: Rule) -> None:
+        """Replace a rule and keep the state; a number one beyond the last adds a rule.
+
+        Raises:
+            GraphicsError: the driver cannot run it; everything stays as it was.
+        """
+        if number < len(self._compiled) and self._compiled[number].takes(rule):
+            self._compiled[number].take(rule)
+            return
+        rules = self.rules
+        rules[number : number + 1] = [rule]
+        self._build(rules)
+        self._set_present()
+
+    def step(self, count: int = 1) -> None:
+        """Run steps."""
+        self._set_steering()
+        for _ in range(count):
+            self._step_once(step_base(self.step_number, self.seed))
+            self.step_number += 1
+
+    def _set_steering(self) -> None:
+        for shaders in self._compiled:
+            rate = self.update_rate or shaders.rule.settings.update_rate
+            values: dict[str, Value] = {
+                "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
+                "nca_coarseness": self.coarseness,
+                "nca_dt": self.dt / max(1.0, self.coarseness**2),
+                "nca_limit": max(fire_threshold(rate) - 1, 0),
+            }
+            for shader, _ in shaders.step:
+                shader.set(values)
+
+    def _step_once(self, base: int) -> None:
+        """Let every rule add its share to the next state."""
+        mixed: StateBuffer | None = None
+        for shaders in self._present:
+            free = [b for b in self._buffers if b is not self.state and b is not mixed]
+            after = free[0]
+            textures = {
+                **shaders.textures,
+                **self.state.named("nca_state"),
+                **after.named("nca_after"),
+                "nca_field": self.field_texture,
+                **(mixed or self.state).named("nca_sum"),
+            }
+            values: dict[str, Value] = {"nca_base": base, "nca_first": mixed is None}
+            for shader, groups in shaders.step:
+                shader.draw(after.target(groups), textures, values)
+            if shaders.life:
+                for shader, groups in shaders.life:
+                    shader.draw(free[1].target(groups), textures, values)
+            mixed = free[1] if shaders.life else after
+        assert mixed is not None
+        self.previous, self.state = self.state, mixed
+
+    def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
+        """Erase, plant, make noise or start under a brush, each cell as its rule has it."""
+        values: dict[str, Value] = {
+            "nca_tool": TOOL_NUMBERS[tool],
+            "nca_stroke": (*stroke.start, *stroke.end),
+            "nca_radius": stroke.radius,
+            # Noise that is painted twice in one place is to differ; a reset is to repeat.
+            "nca_number": (self.seed + (self.step_number + 1) * (stroke.radius >= 0)) & UINT32_MAX,
+        }
+        for shaders in self._present:
+            self._draw_paint(shaders, values)
+
+    def _draw_paint(self, shaders: RuleShaders, values: Mapping[str, Value]) -> None:
+        for shader, groups in shaders.paint:
+            shader.draw(self.state.target(groups), {"nca_field": self.field_texture}, values)
+
+    def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
+        """Give the cells under a brush to a rule; those that were another's get its seed.
+
+        Many rules do not recover from the hidden channels of another. One whose seed is a cell in
+        the middle of the grid has nothing to begin with elsewhere, and goes on from what is there.
+        """
+        before = self.field.owner.copy()
+        self.field.paint(number, stroke)
+        taker = self._compiled[number]
+        if taker.rule.settings.seed_state != "center":
+            taken = np.zeros_like(self.field.shares)
+            taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
+            self.field_texture.write(taken.tobytes())
+            start: dict[str, Value] = {"nca_tool": TOOL_NUMBERS["start"], "nca_radius": -1.0}
+            self._draw_paint(taker, {**start, "nca_number": self.seed, "nca_rule": number})
+        self.show_field()
+
+    def reset(self, tool: str = "start") -> None:
+        """Go to step 0 and the rule's own start, one planted cell in the middle, or noise."""
+        self.step_number = 0
+        if tool == "plant":
+            self.paint("erase")
+            middle = (self.width // 2 + 0.5, self.height // 2 + 0.5)
+            self.paint("plant", Stroke(middle, middle, 0.5))
+        else:
+            self.paint(tool)
+        self.previous.copy_from(self.state)
+
+    def stamp(
+        self, picture: Image.Image, place: tuple[float, float, float, float], strength: float = 1.0
+    ) -> None:
+        """Move the colors towards a picture, where it is not transparent.
+
+        Args:
+            picture: RGB or RGBA.
+            place: left, top, width and height in cells; beyond the border a torus goes on.
+            strength: part of the way, 0 to 1.
+        """
+        size = (max(round(place[2]), 1), max(round(place[3]), 1))
+        rgba = picture.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
+        texture = self.gl.texture(size, 4, rgba.tobytes())
+        texture.repeat_x = texture.repeat_y = False
+        dies = any(rule.settings.alive_threshold is not None for rule in self.rules)
+        # Channel 3 is drawn towards 1, alive, where cells can die; else it is left alone.
+        life = (
+            (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA) if dies else (moderngl.ZERO, moderngl.ONE)
+        )
+        self.gl.enable(moderngl.BLEND)
+        # Four factors are allowed; moderngl's annotation knows two.
+        self.gl.blend_func = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, *life)  # type: ignore[assignment]
+        textures = {
+            "nca_picture": texture,
+            "nca_field": self.field_texture,
+            "nca_colors": self.colors,
+        }
+        values: dict[str, Value] = {
+            "nca_size": (self.width, self.height),
+            "nca_place": place,
+            "nca_strength": strength,
+            "nca_wraps": self.wraps,
+        }
+        self._stamp.draw(self.state.target((0,)), textures, values)
+        self.gl.disable(moderngl.BLEND)
+        texture.release()
+
+    def read(self) -> Tensor:
+        """State, [C, H, W] on the CPU."""
+        return torch.from_numpy(self.state.read()[: self.channels].copy())
+
+    def write(self, state: Tensor) -> None:
+        """Replace the state by one of [C, H, W].
+
+        Raises:
+            InputError: it has another shape.
+        """
+        shape = (self.channels, self.height, self.width)
+        if tuple(state.shape) != shape:
+            raise InputError(f"the state must be {list(shape)}, not {list(state.shape)}")
+        self.state.write(state.numpy())
+        self.previous.copy_from(self.state)
+
+    def show_field(self) -> None:
+        """Let the next step go by the field as it is now."""
+        self.field_texture.write(self.field.shares.tobytes())
+        self._set_present()
+
+    def _set_present(self) -> None:
+        """Leave out rules that have no cell; one that has all cells needs no shares."""
+        numbers = self.field.present
+        self._present = [self._compiled[number] for number in numbers]
+        for number, shaders in zip(numbers, self._present, strict=True):
+            for shader in shaders.shaders():
+                shader.set({"nca_rule": number if len(numbers) > 1 else -1})
+
+    def release(self) -> None:
+        """Free what the driver holds."""
+        self._release()
+        self._stamp.release()
+        self.field_texture.release()
+
+    def _release(self) -> None:
+        """Free what belongs to these rules."""
+        for buffer in self._buffers:
+            buffer.release()
+        for shaders in self._compiled:
+            shaders.release()
+        self.colors.release()
+
+
+def _shader_text(name: str) -> str:
+    return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")

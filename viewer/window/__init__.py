@@ -1,0 +1,1 @@
+"""The window: controls, text over the texture, keys and pointer."""

@@ -1,0 +1,347 @@
+"""The panel of controls, by Dear ImGui (extra ``ui``). It knows no window: events are handed to it.
+
+Sections, words and colors are those of the web page.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import moderngl
+from imgui_bundle import imgui
+
+from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
+from nca.viewer.controls import COLOR_MAPS, LIMITS, TOOLS
+from nca.viewer.simulation.display import view_names
+from nca.viewer.speed import SPEEDS, speed_text
+from nca.viewer.window.lettering import font_path
+from nca.viewer.window.overlay import number_text
+from nca.viewer.window.panel_style import ACCENT, ON_ACCENT, QUIET, TEXT, set_style
+
+WIDTH, MARGIN = 292.0, 22.0  # units of the screen
+
+# Keys that typing a number needs, by the names of nca.viewer.controls.
+EDITING_KEYS = {
+    "Backspace": imgui.Key.backspace,
+    "Delete": imgui.Key.delete,
+    "Left": imgui.Key.left_arrow,
+    "Right": imgui.Key.right_arrow,
+    "Home": imgui.Key.home,
+    "End": imgui.Key.end,
+    "Enter": imgui.Key.enter,
+    "Esc": imgui.Key.escape,
+    "Tab": imgui.Key.tab,
+}
+
+
+class Panel:
+    """Controls at the right edge.
+
+    Args:
+        actions: what they do.
+        scale: pixels per unit of the screen.
+    """
+
+    def __init__(self, actions: Actions, scale: float) -> None:
+        self._actions, self._scale = actions, scale
+        self._context = imgui.create_context()
+        io = imgui.get_io()
+        io.set_ini_filename("")
+        io.set_log_filename("")
+        io.fonts.add_font_from_file_ttf(font_path(), TEXT * scale)
+        set_style(scale)
+        imgui.backends.opengl3_init("#version 330")
+        self._drawn_at = self._actions.player.clock()
+        self._visible = False
+        self._pointer = (-1.0, -1.0)
+        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as it was drawn
+        self._seed: int | None = None
+
+    @property
+    def has_pointer(self) -> bool:
+        """The pointer is on the panel, or holds one of its controls.
+
+        ImGui itself tells that of the last frame: a button that goes down as soon as the pointer
+        has come would be taken for a stroke on the texture below.
+        """
+        if not self._visible:
+            return False
+        pressed = any(imgui.is_mouse_down(button) for button in range(3))
+        return imgui.get_io().want_capture_mouse or (self._is_over() and not pressed)
+
+    def _is_over(self) -> bool:
+        x, y = self._pointer
+        left, top, right, bottom = self._edges
+        return left <= x < right and top <= y < bottom
+
+    @property
+    def busy(self) -> bool:
+        """Somebody uses it: it should not hide itself."""
+        return self.has_pointer or imgui.get_io().want_text_input
+
+    def move(self, x: float, y: float) -> None:
+        """Take note of the pointer, in pixels."""
+        self._pointer = x, y
+        if self._visible:
+            imgui.get_io().add_mouse_pos_event(x, y)
+
+    def button(self, button: int, down: bool) -> None:
+        """Take note of a mouse button: 0 left, 1 right, 2 middle."""
+        if self._visible:
+            imgui.get_io().add_mouse_button_event(button, down)
+
+    def wheel(self, dx: float, dy: float) -> None:
+        """Take note of the wheel, in notches."""
+        if self._visible:
+            imgui.get_io().add_mouse_wheel_event(dx, dy)
+
+    def key(self, name: str, down: bool) -> bool:
+        """Take note of a key; True: it is the panel's, a number is being typed."""
+        if self._visible and name in EDITING_KEYS:
+            imgui.get_io().add_key_event(EDITING_KEYS[name], down)
+        return self._visible and imgui.get_io().want_text_input
+
+    def letter(self, letter: str) -> bool:
+        """Take note of a typed letter; True: it is the panel's."""
+        if self._visible:
+            imgui.get_io().add_input_character(ord(letter))
+        return self._visible and imgui.get_io().want_text_input
+
+    def hide(self) -> None:
+        """Draw nothing for now, and forget what is held down.
+
+        ImGui keeps what it is told until it draws: it would be done when the panel is seen again.
+        """
+        if self._visible:
+            self._visible = False
+            io = imgui.get_io()
+            io.clear_events_queue()
+            io.clear_input_mouse()
+            io.clear_input_keys()
+
+    def covers(self, target: moderngl.Framebuffer) -> float:
+        """Width that the panel takes at the right, with its margin, in pixels."""
+        return float(min((WIDTH + MARGIN) * self._scale, target.viewport[2] - MARGIN * self._scale))
+
+    def draw(self, target: moderngl.Framebuffer) -> None:
+        """Draw the panel, and do what was clicked since the last call."""
+        if not self._visible:
+            self._visible = True
+            imgui.get_io().add_mouse_pos_event(*self._pointer)
+        now = self._actions.player.clock()
+        width, height = target.viewport[2:]
+        io = imgui.get_io()
+        io.display_size = imgui.ImVec2(width, height)
+        io.delta_time = min(max(now - self._drawn_at, 1e-4), 0.5)
+        self._drawn_at = now
+        imgui.backends.opengl3_new_frame()
+        imgui.new_frame()
+        margin = MARGIN * self._scale
+        wide = self.covers(target) - margin
+        imgui.set_next_window_pos((width - wide - margin, margin))
+        imgui.set_next_window_size_constraints((wide, 0), (wide, max(height - 2 * margin, 80)))
+        flags = imgui.WindowFlags_
+        imgui.begin(
+            "Controls",
+            flags=flags.no_title_bar
+            | flags.no_move
+            | flags.no_resize
+            | flags.always_auto_resize
+            | flags.no_saved_settings,
+        )
+        for section in (self._motion, self._brush, self._texture, self._view, self._keep):
+            section()
+        corner, size = imgui.get_window_pos(), imgui.get_window_size()
+        self._edges = corner.x, corner.y, corner.x + size.x, corner.y + size.y
+        imgui.end()
+        imgui.render()
+        target.use()
+        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+
+    def release(self) -> None:
+        """Free what the driver and ImGui hold."""
+        imgui.backends.opengl3_shutdown()
+        imgui.destroy_context(self._context)
+
+    def _motion(self) -> None:
+        actions, player = self._actions, self._actions.player
+        _legend("Motion", first=True)
+        speed = player.speed.steps_per_frame
+        index = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - speed))
+        chosen = _slider("Speed", speed_text(speed), index, 0, len(SPEEDS) - 1)
+        if round(chosen) != index:
+            player.speed.set(SPEEDS[round(chosen)])
+        run = "Pause" if player.running else "Go on"
+        _buttons(
+            (
+                (run, actions.toggle),
+                ("Step", actions.step),
+                ("Reset", actions.reset),
+                ("Undo", actions.undo),
+            ),
+            lit=None if player.running else run,
+        )
+
+    def _brush(self) -> None:
+        actions, brush = self._actions, self._actions.brush
+        several = len(actions.player.names) > 1
+        _legend("Brush")
+        offered = [
+            (tool, TOOLS[tool].label)
+            for tool in TOOLS
+            if (tool != "rule" or several) and (tool != "stamp" or brush.picture is not None)
+        ]
+        _buttons(
+            [(name, lambda tool=tool: actions.set_tool(tool)) for tool, name in offered],  # type: ignore[misc]
+            lit=TOOLS[brush.tool].label,
+        )
+        low, high = math.log(MIN_RADIUS), math.log(MAX_RADIUS)
+        radius = _slider("Size", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
+        if abs(radius - math.log(brush.radius)) > 1e-6:
+            actions.set_radius(math.exp(radius))
+        if several:
+            chosen = _menu("Texture", actions.player.names, brush.rule)
+            if chosen != brush.rule:
+                brush.rule = chosen
+                actions.set_tool("rule")
+        fills = [("One cell", actions.plant_center), ("All noise", actions.noise_everywhere)]
+        _buttons([("Everywhere", actions.fill_rule), *fills] if several else fills)
+
+    def _texture(self) -> None:
+        player = self._actions.player
+        simulation = player.simulation
+        _legend("Texture")
+        degrees = math.degrees(simulation.rotation)
+        simulation.rotation = math.radians(
+            _slider("Rotation", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
+        )
+        simulation.coarseness = _power_slider(
+            "Coarseness", simulation.coarseness, *LIMITS["coarseness"]
+        )
+        simulation.dt = _power_slider("Step length", simulation.dt, *LIMITS["dt"])
+        rate = simulation.update_rate or simulation.rules[0].settings.update_rate
+        chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
+        if chosen != rate:
+            simulation.update_rate = chosen
+        if player.input is not None:
+            strength = player.input_strength
+            player.input_strength = _slider("Input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
+            _buttons((("Stop the input", player.close_input),))
+        self._seed_row()
+
+    def _seed_row(self) -> None:
+        """Type a seed, or draw another; it counts when the typing ends."""
+        actions = self._actions
+        imgui.align_text_to_frame_padding()
+        imgui.text("Seed")
+        imgui.same_line(0.34 * imgui.get_window_width())
+        imgui.set_next_item_width(0.3 * imgui.get_window_width())
+        shown = self._seed if self._seed is not None else actions.player.simulation.seed
+        changed, value = imgui.input_int("##seed", min(shown, 2**31 - 1), 0)
+        if changed:
+            self._seed = max(value, 0)
+        if imgui.is_item_deactivated_after_edit() and self._seed is not None:
+            actions.set_seed(self._seed)
+        if not imgui.is_item_active():
+            self._seed = None
+        imgui.same_line()
+        if imgui.button("New", (imgui.get_content_region_avail().x, 0)):
+            actions.new_seed()
+
+    def _view(self) -> None:
+        actions, player = self._actions, self._actions.player
+        look = player.look
+        _legend("View")
+        views = view_names(player.simulation.channels)
+        chosen = views[_menu("Show", views, views.index(look.view))]
+        if chosen != look.view:
+            player.set_view(chosen)
+        if look.view != "colors":
+            maps = list(COLOR_MAPS)
+            look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
+        _, look.smooth = imgui.checkbox("Smooth", look.smooth)
+        imgui.same_line(0.5 * imgui.get_window_width())
+        _, look.borders = imgui.checkbox("Tile lines", look.borders)
+        _buttons(
+            (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))
+        )
+
+    def _keep(self) -> None:
+        actions, player = self._actions, self._actions.player
+        _legend("Keep")
+        _buttons(
+            (
+                ("Picture", actions.save_picture),
+                ("2x", actions.save_picture_twice),
+                ("4x", actions.save_picture_four_times),
+                ("Window", actions.save_window),
+            )
+        )
+        record = "Stop" if player.recordings.running else "Video"
+        _buttons(
+            (
+                (record, actions.record),
+                ("Save state", actions.save_state),
+                ("Open", actions.open_state),
+            ),
+            lit="Stop",
+        )
+        imgui.push_style_color(imgui.Col_.text, QUIET)
+        imgui.push_font(None, 0.88 * TEXT * self._scale)
+        imgui.text_wrapped(number_text(actions))
+        imgui.text("H: all keys   U: hide")
+        imgui.pop_font()
+        imgui.pop_style_color()
+
+
+def _legend(text: str, *, first: bool = False) -> None:
+    if not first:
+        imgui.dummy((0, 0.15 * imgui.get_font_size()))
+    imgui.text_colored(QUIET, text)
+
+
+def _slider(name: str, shown: str, value: float, low: float, high: float) -> float:
+    """A slider under its name and, at the right, what it stands at."""
+    imgui.text(name)
+    width = imgui.calc_text_size(shown).x
+    imgui.same_line(imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x - width)
+    imgui.text_colored(QUIET, shown)
+    imgui.set_next_item_width(-1)
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, 0.05 * imgui.get_font_size()))
+    changed, chosen = imgui.slider_float(f"##{name}", value, low, high, "")
+    imgui.pop_style_var()
+    return chosen if changed else value
+
+
+def _power_slider(name: str, value: float, low: float, high: float) -> float:
+    """A slider whose middle is the geometric mean of its ends."""
+    exponent = math.log2(value)
+    chosen = _slider(name, f"{value:.2f}", exponent, math.log2(low), math.log2(high))
+    return value if chosen == exponent else 2**chosen
+
+
+def _menu(name: str, entries: Sequence[str], chosen: int) -> int:
+    imgui.align_text_to_frame_padding()
+    imgui.text(name)
+    imgui.same_line(0.34 * imgui.get_window_width())
+    imgui.set_next_item_width(-1)
+    return imgui.combo(f"##{name}", chosen, list(entries))[1]
+
+
+def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None = None) -> None:
+    """Buttons of one width in a row; the lit one has the accent."""
+    gap = imgui.get_style().item_spacing.x
+    width = (imgui.get_content_region_avail().x - gap * (len(entries) - 1)) / len(entries)
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, imgui.get_style().frame_padding.y))
+    for i, (name, action) in enumerate(entries):
+        if i:
+            imgui.same_line()
+        if name == lit:
+            for color in (imgui.Col_.button, imgui.Col_.button_hovered, imgui.Col_.button_active):
+                imgui.push_style_color(color, ACCENT)
+            imgui.push_style_color(imgui.Col_.text, ON_ACCENT)
+        pressed = imgui.button(name, (width, 0))
+        if name == lit:
+            imgui.pop_style_color(4)
+        if pressed:
+            action()
+    imgui.pop_style_var()
