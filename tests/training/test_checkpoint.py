@@ -22,7 +22,7 @@ from nca.training.learner import Learner
 from tests.killed_training import make as make_large
 from tests.training_jobs import JOBS, StopAt, differences, image_job
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KILLS = 50
 
 

@@ -13,8 +13,8 @@ from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe, r
 from nca.losses.pixels import TotalVariation
 from nca.losses.statistics import STATISTICS
 from nca.losses.tiled import MARGIN, UNIT, TiledLoss, cover, describe_tiled
-from tests.test_losses import generator, stripes
-from tests.test_pretrained import VGG19, save_features, vgg
+from tests.losses.test_losses import generator, stripes
+from tests.losses.test_pretrained import VGG19, save_features, vgg
 
 SIZE = 224  # of the tiles
 

@@ -70,7 +70,7 @@ def test_two_processes_train_one_rule(kind: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *launcher.split(), *train, *extra, *own.split()],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     first, second = ((tmp_path / f"rank{rank}.txt").read_text() for rank in range(2))

@@ -20,7 +20,7 @@ from nca.losses.perceptual import (
 )
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.statistics import STATISTICS, SlicedTransport, Wasserstein
-from tests.test_losses import generator, stripes
+from tests.losses.test_losses import generator, stripes
 
 MERGEABLE = ["gram", "wasserstein", "moments", "lesson20"]
 

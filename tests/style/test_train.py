@@ -26,8 +26,8 @@ from nca.training.callback import Callback
 from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.folder import CHECKPOINT, SETTINGS
 from nca.training.learner import Learner
-from tests.test_losses import stripes
-from tests.test_pretrained import VGG16, normalized, save_features, vgg
+from tests.losses.test_losses import stripes
+from tests.losses.test_pretrained import VGG16, normalized, save_features, vgg
 
 
 def blobs(height: int = 48, width: int = 64) -> Tensor:

@@ -63,7 +63,12 @@ def build(processor: Processor, case: Case, folder: Path) -> Path:
     program = folder / "unroll"
     command = [compiler, *(flag for flag in FLAGS if flag != "-shared"), *processor.flags]
     command += [f"-D{name}={value}" for name, value in sizes.items()]
-    command += ["-static", "-I", str(KERNELS), str(Path(__file__).parent / "foreign_unroll.cpp")]
+    command += [
+        "-static",
+        "-I",
+        str(KERNELS),
+        str(Path(__file__).parents[1] / "foreign_unroll.cpp"),
+    ]
     subprocess.run([*command, "-o", str(program)], check=True, capture_output=True, text=True)
     return program
 

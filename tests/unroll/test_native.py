@@ -135,14 +135,14 @@ def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
     )
     sanitizer = finder.stdout.strip()
     assert Path(sanitizer).is_absolute(), "g++ has no AddressSanitizer library"
-    script = Path(__file__).parent / "sanitized_unroll.py"
+    script = Path(__file__).parents[1] / "sanitized_unroll.py"
     command = [sys.executable, str(script)]
     environment = {
         "LD_PRELOAD": sanitizer,
         "ASAN_OPTIONS": "detect_leaks=0,verify_asan_link_order=0",
         "XDG_CACHE_HOME": str(tmp_path),
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         "OMP_NUM_THREADS": "1",
     }
     good = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)

@@ -14,7 +14,7 @@ from nca.cache import cache_folder, user_cache
 from nca.unroll import compiler, library
 from nca.unroll.compiler import CompileError, find_compiler, load_library
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ANSWER = 'extern "C" int answer() { return 42; }'
 
 

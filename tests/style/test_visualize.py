@@ -8,8 +8,8 @@ from nca.errors import InputError
 from nca.style.settings import VisualizeSettings
 from nca.style.visualize import Spectrum, layer_of, moved, visualize
 from tests.conftest import DATA
-from tests.test_losses import generator
-from tests.test_pretrained import VGG19, save_features, vgg
+from tests.losses.test_losses import generator
+from tests.losses.test_pretrained import VGG19, save_features, vgg
 
 
 @pytest.fixture

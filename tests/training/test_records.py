@@ -171,7 +171,7 @@ def test_wandb_is_told_the_rows_and_resumes_its_run(monkeypatch: pytest.MonkeyPa
 
 LOGGED = """
 from nca.training.callbacks import Metrics, WandB
-from tests.test_training_records import make
+from tests.training.test_records import make
 
 metrics = Metrics(every=2)
 make(metrics, WandB(metrics, project="p", mode="offline")).fit(1)
@@ -180,7 +180,7 @@ make(metrics, WandB(metrics, project="p", mode="offline")).fit(1)
 
 @pytest.mark.slow
 def test_wandb_itself_takes_the_rows(tmp_path: Path) -> None:
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", LOGGED], cwd=tmp_path, capture_output=True, text=True, check=False,
         timeout=200, env=os.environ | {"PYTHONPATH": path, "WANDB_SILENT": "true"},

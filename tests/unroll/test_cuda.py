@@ -7,7 +7,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.unroll import unroll
 from nca.unroll.cuda import _recordings, obstacle, unroll_cuda
-from tests.test_unroll import CASES
+from tests.unroll.test_unroll import CASES
 from tests.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
 
 

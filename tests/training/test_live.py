@@ -20,7 +20,7 @@ from nca.training.callbacks.chart import (
     thinned,
 )
 from nca.training.learner import Learner
-from tests.test_training_records import make, square
+from tests.training.test_records import make, square
 from tests.training_jobs import StopAt, unet_job
 
 
