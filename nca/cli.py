@@ -177,14 +177,14 @@ def run_ddpm_train(settings: DDPMTrainSettings) -> None:
 
 def run_ddpm_sample(settings: SampleSettings) -> None:
     """Draw pictures, and say where they are."""
-    from nca.ddpm.sample import sample
+    from nca.ddpm.command import sample
 
-    print(sample(settings).path)
+    print(sample(settings))
 
 
 def run_ddpm_fid(settings: FidSettings) -> None:
     """Measure samples, and print a table."""
-    from nca.ddpm.fid import measure
+    from nca.ddpm.fid.evaluator import measure
 
     print(measure(settings).table())
 

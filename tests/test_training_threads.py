@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.ddpm.data import read_pictures
+from nca.ddpm.data.dataset import read_dataset
 from nca.ddpm.train import DDPMTraining
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.train import StyleTraining
@@ -22,7 +22,7 @@ from nca.training.callbacks import Threads
 from nca.training.callbacks import threads as module
 from nca.training.callbacks.threads import Load
 from nca.training.learner import Learner
-from tests.ddpm_run import tiny
+from tests.helpers.ddpm_run import tiny
 from tests.training_jobs import Canvas, MatchPatch
 
 
@@ -220,7 +220,7 @@ def style(folder: Path) -> Learner:
 def ddpm(folder: Path) -> Learner:
     settings = tiny(folder, iterations=None)
     settings.out.mkdir()
-    return DDPMTraining(settings, read_pictures(settings.data, settings.size)).learner
+    return DDPMTraining(settings, read_dataset(settings.data, settings.size)).learner
 
 
 @pytest.mark.parametrize("make", [texture, style, ddpm])

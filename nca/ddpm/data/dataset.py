@@ -1,4 +1,4 @@
-"""The pictures a diffusion model learns from: IDX files, folders, or drawn by code."""
+"""The images a diffusion model learns from: IDX files, folders, or drawn by code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +10,41 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nca.cache import cache_folder
-from nca.ddpm.glyphs import draw_glyphs
-from nca.ddpm.idx import PUBLISHED, fetch, read_idx_folder
+from nca.ddpm.data.glyphs import draw_glyphs
+from nca.ddpm.data.idx import PUBLISHED, fetch, read_idx_folder
 from nca.errors import InputError
 from nca.images import read_image
 from nca.picture_files import pictures_in
 
-FOLDER_SIZE = 32  # side of pictures of no size of their own
-LEAST = 16  # pictures
+FOLDER_SIZE = 32  # side of images whose source sets none
+LEAST = 16  # images
 
 
 @dataclass(frozen=True)
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures of one size.
+class DataInfo:
+    """Properties of the images that a model is trained on.
+
+    Attributes:
+        colors: channels, 1 or 3.
+        side: in pixels.
+        std: of all values, on the scale from -1 to 1.
+        names: of the classes.
+    """
+
+    colors: int
+    side: int
+    std: float
+    names: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """[C, H, W] of an image."""
+        return self.colors, self.side, self.side
+
+
+@dataclass(frozen=True)
+class ImageDataset(Dataset[tuple[Tensor, int]]):
+    """Images of one size.
 
     Attributes:
         images: [N, C, S, S] uint8; C is 1 or 3.
@@ -41,33 +63,33 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         label = 0 if self.labels is None else int(self.labels[index])
         return self.images[index], label
 
-    def take(self, chosen: Tensor) -> "Pictures":
-        """Those of some indices."""
+    def take(self, chosen: Tensor) -> "ImageDataset":
+        """The images with some indices."""
         labels = None if self.labels is None else self.labels[chosen]
-        return Pictures(self.images[chosen], labels, self.names)
+        return ImageDataset(self.images[chosen], labels, self.names)
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of all values, on the scale from -1 to 1."""
+    def info(self) -> DataInfo:
+        """See :class:`DataInfo`."""
         levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
         shares = torch.bincount(self.images.flatten().int(), minlength=256) / self.images.numel()
         mean = (shares * levels).sum()
-        return float((shares * (levels - mean).square()).sum().sqrt())
+        std = float((shares * (levels - mean).square()).sum().sqrt())
+        return DataInfo(self.images.shape[1], self.images.shape[-1], std, self.names)
 
 
-def read_pictures(data: str, size: int | None = None) -> Pictures:
-    """Read, fetch or draw pictures.
+def read_dataset(data: str, size: int | None = None) -> ImageDataset:
+    """Read, fetch or draw images.
 
     Args:
         data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
         size: side they are scaled to, cropped to squares first.
 
     Raises:
-        InputError: there are none, or they cannot be read.
+        InputError: there are too few, or they cannot be read.
     """
     if data == "builtin":
         images, labels, names = draw_glyphs(size or FOLDER_SIZE)
-        return Pictures(images, labels, names)
+        return ImageDataset(images, labels, names)
     if data in PUBLISHED:
         with cache_folder() as cache:
             fetch(PUBLISHED[data], cache / data)
@@ -76,13 +98,13 @@ def read_pictures(data: str, size: int | None = None) -> Pictures:
     if not folder.is_dir():
         raise InputError(f"`data` {data}: must be builtin, fashion, mnist, or a folder")
     is_idx = any("idx3-ubyte" in path.name for path in folder.iterdir())
-    pictures = _from_idx(folder, size) if is_idx else _from_folder(folder, size or FOLDER_SIZE)
-    if len(pictures) < LEAST:
-        raise InputError(f"`data` {data}: has {len(pictures)} pictures; {LEAST} are the least")
-    return pictures
+    dataset = _from_idx(folder, size) if is_idx else _from_folder(folder, size or FOLDER_SIZE)
+    if len(dataset) < LEAST:
+        raise InputError(f"`data` {data}: has {len(dataset)} images; needs {LEAST} or more")
+    return dataset
 
 
-def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pictures:
+def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> ImageDataset:
     images, labels = read_idx_folder(folder)
     if labels is not None and not names:
         names = tuple(str(label) for label in range(int(labels.max()) + 1))
@@ -90,11 +112,11 @@ def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Pi
         side = size or min(images.shape[1:])
         scaled = [np.asarray(_square(Image.fromarray(image.numpy()), side)) for image in images]
         images = torch.from_numpy(np.stack(scaled))
-    return Pictures(images[:, None], labels, names)
+    return ImageDataset(images[:, None], labels, names)
 
 
-def _from_folder(folder: Path, size: int) -> Pictures:
-    """Pictures of a folder and of its subfolders, which are the classes where there are any."""
+def _from_folder(folder: Path, size: int) -> ImageDataset:
+    """Images of a folder and of its subfolders, which are the classes if there are any."""
     paths = pictures_in(folder, subfolders=True)
     images = np.stack([np.asarray(_square(read_image(p, max_side=8 * size), size)) for p in paths])
     if (images == images[..., :1]).all():
@@ -103,16 +125,16 @@ def _from_folder(folder: Path, size: int) -> Pictures:
     classes = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
     names = tuple(sorted(set(classes)))
     if "" in names or len(names) == 1:
-        return Pictures(stack)
-    return Pictures(stack, torch.tensor([names.index(name) for name in classes]), names)
+        return ImageDataset(stack)
+    return ImageDataset(stack, torch.tensor([names.index(name) for name in classes]), names)
 
 
 def _square(image: Image.Image, side: int) -> Image.Image:
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
-def split(pictures: Pictures, held_out: float, seed: int) -> tuple[Pictures, Pictures]:
-    """Those that are trained on, and those that are not, at random."""
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-    count = round(held_out * len(pictures))
-    return pictures.take(order[count:]), pictures.take(order[:count])
+def split(dataset: ImageDataset, held_out: float, seed: int) -> tuple[ImageDataset, ImageDataset]:
+    """The images that are trained on, and those that are not, at random."""
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    count = round(held_out * len(dataset))
+    return dataset.take(order[count:]), dataset.take(order[:count])

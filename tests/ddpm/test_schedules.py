@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler
 
-from nca.ddpm.sampling import noise_levels
-from nca.ddpm.schedules import (
+from nca.ddpm.diffusion.draw import noise_levels
+from nca.ddpm.diffusion.parameterization import build_parameterization
+from nca.ddpm.diffusion.schedules import (
     Discrete,
     LogNormal,
     build_schedule,
@@ -17,7 +18,6 @@ from nca.ddpm.schedules import (
     linear,
     sigmoid,
 )
-from nca.ddpm.targets import build_target
 from nca.errors import InputError
 
 
@@ -119,15 +119,18 @@ def test_alpha_bar_must_fall() -> None:
 
 
 @pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
-def test_a_perfect_net_gives_the_picture_back(name: str) -> None:
-    target = build_target(name, 0.5)  # type: ignore[arg-type]
+def test_a_perfect_network_gives_the_image_back(name: str) -> None:
+    parameterization = build_parameterization(name, 0.5)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)
     pictures, noise = torch.randn(2, 6, 1, 4, 4, generator=generator)
     sigma = torch.logspace(-2, 1.5, 6, dtype=torch.float64)
     spread = sigma.float()[:, None, None, None]
     x = pictures + spread * noise
-    output = target.of(pictures, noise, sigma)
-    skip, out = (part(sigma).float()[:, None, None, None] for part in (target.skip, target.out))
+    output = parameterization.target(pictures, noise, sigma)
+    skip, out = (
+        part(sigma).float()[:, None, None, None]
+        for part in (parameterization.skip, parameterization.out)
+    )
     torch.testing.assert_close(skip * x + out * output, pictures, rtol=1e-4, atol=1e-4)
 
 
@@ -137,16 +140,19 @@ def test_targets_are_what_their_papers_say() -> None:
     times = torch.tensor([3, 200, 500, 800, 990])
     sigma, alpha_bar = schedule.sigma(times), schedule.alpha_bar[times].float()[:, None, None, None]
     v = alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * pictures
-    torch.testing.assert_close(build_target("noise", 1).of(pictures, noise, sigma), noise)
-    torch.testing.assert_close(build_target("image", 1).of(pictures, noise, sigma), pictures)
-    torch.testing.assert_close(build_target("v", 1).of(pictures, noise, sigma), v)
+    torch.testing.assert_close(
+        build_parameterization("noise", 1).target(pictures, noise, sigma), noise
+    )
+    torch.testing.assert_close(
+        build_parameterization("image", 1).target(pictures, noise, sigma), pictures
+    )
+    torch.testing.assert_close(build_parameterization("v", 1).target(pictures, noise, sigma), v)
     # Karras et al. 2022, table 1, with sigma_data = 0.5.
     s = sigma.float()[:, None, None, None]
     skip, out = 0.25 / (s**2 + 0.25), s * 0.5 / (s**2 + 0.25).sqrt()
     edm = (pictures - skip * (pictures + s * noise)) / out
-    torch.testing.assert_close(
-        build_target("edm", 0.5).of(pictures, noise, sigma), edm, rtol=1e-3, atol=1e-3
-    )
+    target = build_parameterization("edm", 0.5).target(pictures, noise, sigma)
+    torch.testing.assert_close(target, edm, rtol=1e-3, atol=1e-3)
 
 
 def test_min_snr_weights_are_those_of_the_paper() -> None:
@@ -157,5 +163,5 @@ def test_min_snr_weights_are_those_of_the_paper() -> None:
         "image": capped,
         "v": capped / (snr + 1),
     }.items():
-        weights = build_target(name, 1).min_snr(sigma)  # type: ignore[arg-type]
+        weights = build_parameterization(name, 1).min_snr(sigma)  # type: ignore[arg-type]
         torch.testing.assert_close(weights, expected)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nca.ddpm.run import Run, load_run
+from nca.ddpm.checkpoint import Run, load_run
 from nca.ddpm.settings import TrainSettings, ddpm_settings
 from nca.ddpm.train import train
 

@@ -30,7 +30,7 @@ class Published:
 
     Attributes:
         address: of the folder they are in, ending in a slash.
-        md5: of each file, as its publisher (FashionMNIST) or torchvision (MNIST) tells it.
+        md5: of each file, from its publisher (FashionMNIST) or torchvision (MNIST).
         names: of the classes.
     """
 
@@ -72,10 +72,10 @@ def read_idx(path: Path) -> Tensor:
     """Read an array of bytes, packed by gzip or not.
 
     Returns:
-        uint8, of the shape that the file tells.
+        uint8, of the shape in the header.
 
     Raises:
-        InputError: it cannot be read, is of another kind, or its length is not what it tells.
+        InputError: it cannot be read, is of another kind, or its length differs from its header.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -116,7 +116,7 @@ def _read_at_most(file: Readable, count: int) -> bytearray:
 
 
 def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:
-    """Read the pictures of a folder and, where they are, their classes.
+    """Read the images of a folder and their classes, if there are any.
 
     The training part is taken if there is one, else the test part (``t10k``).
 
@@ -130,16 +130,16 @@ def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:
         images = _find(folder, f"{part}-images-idx3-ubyte")
         if images is None:
             continue
-        pictures = read_idx(images)
-        if pictures.ndim != 3 or not pictures.numel():
-            raise InputError(f"{images} has the shape {list(pictures.shape)}; pictures have three")
+        pixels = read_idx(images)
+        if pixels.ndim != 3 or not pixels.numel():
+            raise InputError(f"{images} has the shape {list(pixels.shape)}; images have three axes")
         labels = _find(folder, f"{part}-labels-idx1-ubyte")
         if labels is None:
-            return pictures, None
+            return pixels, None
         classes = read_idx(labels)
-        if classes.shape != pictures.shape[:1]:
-            raise InputError(f"{labels} has {len(classes)} classes for {len(pictures)} pictures")
-        return pictures, classes.long()
+        if classes.shape != pixels.shape[:1]:
+            raise InputError(f"{labels} has {len(classes)} classes for {len(pixels)} images")
+        return pixels, classes.long()
     raise InputError(f"{folder} has no train-images-idx3-ubyte or t10k-images-idx3-ubyte (.gz)")
 
 
@@ -152,7 +152,7 @@ def fetch(published: Published, folder: Path) -> None:
     """Fetch the files that are not in the folder yet; check the hash of those that come.
 
     Raises:
-        InputError: no network, or what came is not what was published. Nothing of it is kept.
+        InputError: no network, or a file is damaged. A damaged one is not kept.
     """
     for name, md5 in published.md5.items():
         if (folder / name).exists():

@@ -10,15 +10,15 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from nca.ddpm.classifier import train_classifier
-from nca.ddpm.data import Pictures
-from nca.ddpm.distances import Interval, compare, frechet, kernel_distance
-from nca.ddpm.fid import Judge, measure
-from nca.ddpm.run import Run
+from nca.ddpm.checkpoint import Run
+from nca.ddpm.data.dataset import ImageDataset
+from nca.ddpm.fid.classifier import train_classifier
+from nca.ddpm.fid.distances import Interval, compare, frechet, kernel_distance
+from nca.ddpm.fid.evaluator import FidEvaluator, measure
 from nca.ddpm.settings import FidSettings
 from nca.errors import InputError
 from nca.training.generators import generator_state
-from tests.ddpm_run import trained_run
+from tests.helpers.ddpm_run import trained_run
 
 
 def features(count: int, seed: int, shift: float = 0.0) -> Tensor:
@@ -65,7 +65,7 @@ def test_kid_has_no_bias() -> None:
 
 def test_one_picture_is_not_enough() -> None:
     for distance in (frechet, kernel_distance):
-        with pytest.raises(ValueError, match="two pictures or more"):
+        with pytest.raises(ValueError, match="two images or more"):
             distance(features(1, 0), features(5, 1))
 
 
@@ -90,10 +90,10 @@ def test_a_classifier_learns_without_touching_the_generators() -> None:
     for side in range(2):
         images[labels == side, :, :, 6 * side : 6 * side + 6] += 100
     before = generator_state()["torch"]
-    for pictures in (Pictures(images, labels, ("left", "right")), Pictures(images)):
-        net = train_classifier(pictures)
+    for pictures in (ImageDataset(images, labels, ("left", "right")), ImageDataset(images)):
+        network = train_classifier(pictures)
         assert torch.equal(generator_state()["torch"], before)
-        both = net.features(images.float() / 127.5 - 1)
+        both = network.features(images.float() / 127.5 - 1)
         assert both.shape == (256, 64)
         apart = kernel_distance(both[labels == 0], both[labels == 1])
         assert apart > 10 * abs(kernel_distance(both[0:128:2], both[128::2]))
@@ -170,11 +170,11 @@ def test_a_report_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
 
 def test_more_pictures_than_there_are_is_refused(run: Run) -> None:
     settings = FidSettings(run.path, n=16)
-    with pytest.raises(InputError, match="`n` 16: 15 pictures were held out"):
+    with pytest.raises(InputError, match="`n` 16: must be at most 15"):
         measure(settings)
 
 
 def test_2048_pictures_are_called_comparable(run: Run) -> None:
-    judge = Judge(run, FidSettings(run.path, n=12, repeats=2))
-    judge.settings = judge.settings.override(n=2048)
-    assert judge.protocol()["comparable"].startswith("with other figures")
+    evaluator = FidEvaluator(run, FidSettings(run.path, n=12, repeats=2))
+    evaluator.settings = evaluator.settings.override(n=2048)
+    assert evaluator.protocol()["comparable"].startswith("with other figures")

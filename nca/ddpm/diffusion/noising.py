@@ -1,33 +1,74 @@
 """Noise in the collate function: a batch comes out of the loader ready to learn from.
 
-Nothing else is needed to train: ``Supervised(noise_loss, n_inputs=2)`` is the objective, and no
-callback takes part, unless the times are drawn by their loss.
+Nothing else is needed to train: :class:`Denoising` is the objective, and no callback takes part,
+unless the times are drawn by their loss.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from nca.ddpm.data import Pictures
-from nca.ddpm.schedules import Schedule
-from nca.ddpm.targets import Target, spread
+from nca.ddpm.data.dataset import ImageDataset
+from nca.ddpm.diffusion.denoiser import run_network
+from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
+from nca.ddpm.diffusion.schedules import Schedule
 from nca.signals import ignore_termination
 from nca.training.callback import Callback
+from nca.training.callbacks.device import to_device
+from nca.training.objective import Objective
 
 if TYPE_CHECKING:
     from nca.training.learner import Learner
 
-LABEL_DROPOUT = 0.1  # so often the net is not told the class, and learns what pictures are at large
+LABEL_DROPOUT = 0.1  # part of the images that are learned without their class
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Noised images, and what the network should predict for them.
+
+    Attributes:
+        input: noised images, scaled for the network, [B, C, H, W].
+        times: [B].
+        classes: [B] for a network that is conditioned on them.
+        target: what the network should predict, [B, C, H, W].
+        weights: of the errors of the images, [B]; None: equal.
+    """
+
+    input: Tensor
+    times: Tensor
+    classes: Tensor | None
+    target: Tensor
+    weights: Tensor | None
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
+        """Move to a device; Accelerate's loaders call this."""
+        del non_blocking
+        moved: Batch = to_device(self, device)
+        return moved
+
+
+class Denoising(Objective):
+    """Squared error of the prediction for a :class:`Batch`, weighted by image."""
+
+    def predict(self, model: nn.Module, batch: Batch) -> Tensor:
+        """See :class:`Objective`."""
+        return run_network(model, batch.input, batch.times, batch.classes)
+
+    def losses(self, prediction: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """See :class:`Objective`."""
+        return {"noise": noise_loss(prediction, batch.target, batch.weights)}
 
 
 class Times(Protocol):
     """Chooses the times of a batch, as quantiles of the schedule's distribution."""
 
     def draw(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """Quantiles in [0, 1), [count], and the weights that make up for the choice."""
+        """Quantiles in [0, 1), [count], and the weights that compensate for the choice."""
         ...
 
 
@@ -48,16 +89,16 @@ class Stratified:
 
 
 class ByLoss(Callback):
-    """More often where the loss is large; a callback too, as it has to learn of the losses.
+    """More often where the loss is large; a callback too, which observes the losses.
 
     Nichol and Dhariwal 2021, section 3.3: the probability of a bin is proportional to the root of
     the mean squared loss in it. They keep the last ten losses of every time; here it is a decaying
     mean of bins of times.
 
     Args:
-        schedule: tells the bin of a time.
-        bins: how many.
-        floor: the part that is drawn uniformly all the same.
+        schedule: gives the bin of a time.
+        bins: number of bins.
+        floor: the part that is always drawn uniformly.
         decay: of the mean.
     """
 
@@ -83,12 +124,11 @@ class ByLoss(Callback):
 
     @torch.no_grad()
     def after_loss(self, learner: "Learner") -> None:
-        """Learn of the losses of the batch, of all processes."""
+        """Update the means with the losses of the batch, of all processes."""
         if not learner.training:
             return
-        _, times, *_, target, _ = learner.batch
-        losses = (learner.prediction - target).float().square().mean((1, 2, 3))
-        times = learner.engine.gather(times).cpu()
+        losses = (learner.prediction - learner.batch.target).float().square().mean((1, 2, 3))
+        times = learner.engine.gather(learner.batch.times).cpu()
         squares = learner.engine.gather(losses).double().square().cpu()
         bins = (self.schedule.quantiles(times) * len(self.squares)).long()
         bins = bins.clamp(0, len(self.squares) - 1)
@@ -107,81 +147,71 @@ class ByLoss(Callback):
 
 
 class Noisify:
-    """Collate function: pictures become what a net is given and what it should answer.
-
-    A batch is ``(input, times, [classes,] target[, weights])``: the inputs of the net first.
+    """Collate function: noises images.
 
     Args:
         schedule: noise levels of times.
-        target: what the net predicts.
+        parameterization: what the network predicts.
         times: which times.
-        min_snr: whether the loss is weighed so.
-        classes: how many, for a net that is told them: class ``classes`` means none.
+        min_snr: whether the loss has min-SNR weights.
+        classes: how many, for a network that is conditioned on them; class ``classes`` means none.
     """
 
     def __init__(
         self,
         schedule: Schedule,
-        target: Target,
+        parameterization: Parameterization,
         times: Times | None = None,
         *,
         min_snr: bool = False,
         classes: int | None = None,
     ) -> None:
-        self.schedule, self.target = schedule, target
+        self.schedule, self.parameterization = schedule, parameterization
         self.times = times or Uniform()
         self.min_snr, self.classes = min_snr, classes
 
-    @property
-    def n_inputs(self) -> int:
-        """How many parts of a batch the net is given."""
-        return 2 if self.classes is None else 3
-
-    def __call__(self, items: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, ...]:
-        """Noise pictures.
-
-        Args:
-            items: pictures, [C, H, W] uint8, and their classes.
-
-        Returns:
-            See the class; [B, C, H, W] float32 and [B].
-        """
-        pictures = from_bytes(torch.stack([picture for picture, _ in items]))
+    def __call__(self, items: Sequence[tuple[Tensor, int]]) -> Batch:
+        """Noise images, [C, H, W] uint8, each with its class."""
+        images = from_bytes(torch.stack([image for image, _ in items]))
         quantiles, weights = self.times.draw(len(items))
         times = self.schedule.times(quantiles)
         sigma = self.schedule.sigma(times)
-        noise = torch.randn(pictures.shape)
-        noised = pictures + spread(sigma, noise) * noise
-        batch: tuple[Tensor, ...] = (spread(self.target.scale(sigma), noise) * noised, times)
+        noise = torch.randn(images.shape)
+        noised = images + expand_like(sigma, noise) * noise
+        classes = None
         if self.classes is not None:
-            told = torch.tensor([label for _, label in items])
-            told[torch.rand(len(told)) < LABEL_DROPOUT] = self.classes
-            batch += (told,)
-        batch += (self.target.of(pictures, noise, sigma),)
+            classes = torch.tensor([label for _, label in items])
+            classes[torch.rand(len(classes)) < LABEL_DROPOUT] = self.classes
         if self.min_snr:
-            of_time = self.target.min_snr(sigma)
+            of_time = self.parameterization.min_snr(sigma)
             weights = of_time if weights is None else weights * of_time
-        return batch if weights is None else (*batch, weights.float())
+        return Batch(
+            expand_like(self.parameterization.scale(sigma), noise) * noised,
+            times,
+            classes,
+            self.parameterization.target(images, noise, sigma),
+            None if weights is None else weights.float(),
+        )
 
 
-def from_bytes(pictures: Tensor) -> Tensor:
+def from_bytes(images: Tensor) -> Tensor:
     """uint8 -> float32 in [-1, 1]."""
-    return pictures.float() / 127.5 - 1
+    return images.float() / 127.5 - 1
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """About [-1, 1] -> uint8."""
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+def to_bytes(images: Tensor) -> Tensor:
+    """SaveMetadata [-1, 1] -> uint8."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def noise_loss(prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Squared error, mean over the batch; ``weights`` [B] of its pictures."""
+    """Squared error, mean over the batch; ``weights`` [B] of its images."""
     errors = (prediction.float() - target).square().flatten(1).mean(1)
     return errors.mean() if weights is None else (weights * errors).mean()
 
 
 def build_loader(
-    pictures: Pictures,
+    images: ImageDataset,
     noisify: Noisify,
     batch_size: int,
     *,
@@ -192,20 +222,20 @@ def build_loader(
 ) -> "DataLoader[Any]":
     """A loader of noised batches; the noise is new in every epoch.
 
-    The order of the pictures is the same for all processes, which share them; the noise is not.
+    The order of the images is the same for all processes, which share them; the noise is not.
 
     Args:
-        pictures: what is noised.
+        images: what is noised.
         noisify: how.
-        batch_size: pictures a batch.
+        batch_size: images per batch.
         seed: of the order.
-        shuffle: whether it changes; then the last, smaller batch is dropped.
-        workers: processes that noise, each with a seed of its own.
-        rank: of several processes, which this is.
+        shuffle: whether the order changes; then the last, smaller batch is dropped.
+        workers: processes that add noise, each with a seed of its own.
+        rank: which of several processes this is.
     """
     return DataLoader(
-        pictures,
-        batch_size=min(batch_size, len(pictures)),
+        images,
+        batch_size=min(batch_size, len(images)),
         shuffle=shuffle,
         drop_last=shuffle,
         collate_fn=noisify,

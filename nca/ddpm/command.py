@@ -1,24 +1,24 @@
-"""`nca ddpm sample`: pictures, or a movie of them appearing, from a checkpoint alone."""
+"""`nca ddpm sample`: images, or a movie of them appearing, from a checkpoint alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nca.ddpm.denoiser import Denoise
-from nca.ddpm.guidance import (
+from nca.ddpm.checkpoint import Run, load_run
+from nca.ddpm.diffusion.denoiser import Denoise
+from nca.ddpm.diffusion.draw import batched, draw, noise_levels
+from nca.ddpm.diffusion.guidance import (
     Distance,
     Guided,
     structure_distance,
     style_distance,
     to_unit,
 )
-from nca.ddpm.noising import from_bytes
-from nca.ddpm.results import Movie, enlarged, sheet, stack
-from nca.ddpm.run import Model, Run, load_run
-from nca.ddpm.samplers import build_sampler
-from nca.ddpm.sampling import batched, draw, noise_levels
+from nca.ddpm.diffusion.model import Model
+from nca.ddpm.diffusion.noising import from_bytes
+from nca.ddpm.diffusion.samplers import build_sampler
+from nca.ddpm.results import Movie, enlarged, sheet
 from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
@@ -29,47 +29,34 @@ from nca.training.movie import write_movie
 MOVIES = (".webp", ".gif", ".apng", ".mp4")
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """What was drawn.
-
-    Attributes:
-        path: where it is.
-        pictures: [N, C, H, W] in about [-1, 1].
-    """
-
-    path: Path
-    pictures: Tensor
-
-
-def sample(settings: SampleSettings) -> Sampled:
-    """Draw and write.
+def sample(settings: SampleSettings) -> Path:
+    """Draw images and write them. Gives the path of the result.
 
     Raises:
-        InputError: the checkpoint, a picture or the output is not usable.
+        InputError: the checkpoint, an image or the output is not usable.
     """
     check_output(settings)
     run = load_run(settings.run)
     movie = Movie() if settings.out.suffix.lower() in MOVIES else None
     if movie is not None and settings.n > settings.batch_size:
         raise InputError(f"`n` {settings.n}: a movie shows one batch; `batch_size` {settings.n}")
-    pictures = draw_samples(run, settings, movie)
+    images = draw_samples(run, settings, movie)
     if movie is not None:
-        write_movie(settings.out, movie.frames(pictures), fps=10)
+        write_movie(settings.out, movie.frames(images), fps=10)
     elif settings.out.suffix:
-        write_image(settings.out, sheet(pictures))
+        write_image(settings.out, sheet(images))
     else:
         make_folder(settings.out)
-        for i, picture in enumerate(pictures):
-            write_image(settings.out / f"{settings.seed + i:06}.png", enlarged(picture, 1))
-    return Sampled(settings.out, pictures)
+        for i, image in enumerate(images):
+            write_image(settings.out / f"{settings.seed + i:06}.png", enlarged(image, 1))
+    return settings.out
 
 
 def check_output(settings: SampleSettings) -> None:
     """Refuse to replace what is there.
 
     Raises:
-        InputError: it is there, and --overwrite is not given; or its folder is missing.
+        InputError: it exists, without ``overwrite``; or its folder is missing.
     """
     out = settings.out
     there = any(out.iterdir()) if out.is_dir() else out.exists()
@@ -80,24 +67,23 @@ def check_output(settings: SampleSettings) -> None:
 
 
 def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None) -> Tensor:
-    """All pictures that the settings ask for, [N, C, H, W] in about [-1, 1].
+    """All images that the settings ask for, [N, C, H, W] in about [-1, 1].
 
     Raises:
-        InputError: a label is unknown, or a picture cannot be read.
+        InputError: a label is unknown, or an image cannot be read.
     """
     model = run.model
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.net.to(device)
+    model.network.to("cuda" if torch.cuda.is_available() else "cpu")
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
-    # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the picture.
+    # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the image.
     sigmas = noise_levels(
         model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
     )
     distances = guides(settings, like)
 
     def denoiser(part: range) -> Denoise:
-        denoise: Denoise = model.denoiser(_labels(settings, model, part, device), settings.guidance)
+        denoise = model.denoiser(_labels(settings, model, part), settings.guidance)
         for distance, weight in distances:
             denoise = Guided(denoise, distance, weight)
         return denoise
@@ -105,28 +91,29 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     @torch.no_grad()
     def trial() -> None:
         few = range(1 + min(settings.n, settings.batch_size) // 8)
-        denoiser(few)(torch.zeros(len(few), *model.facts.shape, device=device), sigmas[0])
+        x = torch.zeros(len(few), *model.info.shape, device=model.device)
+        denoiser(few)(x, sigmas[0])
 
-    pictures = []
+    images = []
     with torch_threads(trial):
         for part in batched(settings.n, settings.batch_size):
-            pictures.append(
+            images.append(
                 draw(
                     denoiser(part),
                     sampler,
                     sigmas,
-                    model.facts.shape,
+                    model.info.shape,
                     [settings.seed + i for i in part],
-                    device=device,
+                    device=model.device,
                     start=like if settings.strength < 1 else None,
                     watch=movie,
                 )
             )
-    return stack(pictures)
+    return torch.cat(images)
 
 
 def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance, float]]:
-    """What pulls at the samples, and how strongly."""
+    """Distances that guide the samples, each with its weight."""
     distances: list[tuple[Distance, float]] = []
     if settings.style is not None:
         style = read_square(settings.style, settings.style_size)[None]
@@ -140,22 +127,18 @@ def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance
 def _like(settings: SampleSettings, model: Model) -> Tensor | None:
     if settings.like is None:
         return None
-    picture = read_square(settings.like, model.facts.side)
-    if model.facts.colors == 1:
-        picture = picture.mean(0, keepdim=True)
-    return from_bytes((255 * picture).round())
+    image = read_square(settings.like, model.info.side)
+    if model.info.colors == 1:
+        image = image.mean(0, keepdim=True)
+    return from_bytes((255 * image).round())
 
 
-def _labels(
-    settings: SampleSettings, model: Model, part: range, device: torch.device
-) -> Tensor | None:
+def _labels(settings: SampleSettings, model: Model, part: range) -> Tensor | None:
     if settings.label is None:
-        if model.classes is None:
-            return None
-        return (torch.tensor(part) + settings.seed).to(device) % model.classes
-    names = model.facts.names
+        return model.labels([settings.seed + i for i in part])
+    names = model.info.names
     if model.classes is None:
         raise InputError(f"`label` {settings.label}: the model was not trained with `classes`")
     if settings.label not in names:
         raise InputError(f"`label` {settings.label}: must be one of {', '.join(names)}")
-    return torch.full((len(part),), names.index(settings.label), device=device)
+    return torch.full((len(part),), names.index(settings.label), device=model.device)

@@ -1,7 +1,7 @@
-"""Samplers: from noise to pictures, through falling noise levels, asking ``denoise(x, sigma)``.
+"""Samplers: from noise to images, through falling noise levels, by calls of ``denoise(x, sigma)``.
 
-All go the same way, written once in :class:`Sampler`, and differ in how one step of it is taken.
-So samplers can be exchanged for each other, and denoisers too, guided or not.
+The loop is written once, in :class:`Sampler`; samplers differ in its step. Any sampler works with
+any denoiser, guided or not.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.ddpm.denoiser import Denoise
+from nca.ddpm.diffusion.denoiser import Denoise
 from nca.ddpm.settings import SamplerName
 
 REMEMBERED = 8  # steps
@@ -23,13 +23,13 @@ REMEMBERED = 8  # steps
 
 @dataclass(frozen=True)
 class Step:
-    """What a sampler tells at every step.
+    """The state of a sampler at a step.
 
     Attributes:
         index: of the step.
         sigma: the noise level of ``x``.
-        x: the noised pictures, [B, C, H, W].
-        denoised: what they are a guess of.
+        x: the noised images, [B, C, H, W].
+        denoised: the estimate of the images in ``x``.
     """
 
     index: int
@@ -39,7 +39,7 @@ class Step:
 
     @property
     def slope(self) -> Tensor:
-        """The noise in ``x``, of deviation 1: what ``x`` changes by where ``sigma`` does by 1."""
+        """The noise in ``x``, of std 1: the derivative of ``x`` by ``sigma``."""
         return (self.x - self.denoised) / self.sigma
 
 
@@ -48,11 +48,11 @@ Noise = Callable[[], Tensor]
 
 
 class SeededNoise:
-    """Noise whose picture i depends on its own seed alone, whatever else is in the batch.
+    """Noise of image i depends on its own seed alone, whatever else is in the batch.
 
     Args:
-        seeds: one a picture.
-        shape: [C, H, W] of a picture.
+        seeds: one per image.
+        shape: [C, H, W] of an image.
     """
 
     def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
@@ -65,7 +65,7 @@ class SeededNoise:
 
 
 class Sampler(ABC):
-    """Draws pictures."""
+    """Draws images."""
 
     def __call__(
         self,
@@ -78,14 +78,14 @@ class Sampler(ABC):
         """Draw.
 
         Args:
-            denoise: guesses pictures.
-            x: pictures + ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
+            denoise: estimates images.
+            x: images + ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
             sigmas: falling levels; the last one is 0.
             noise: gives standard normal noise of the shape of ``x``.
-            watch: is told of every step.
+            watch: is called with every step.
 
         Returns:
-            Pictures, [B, C, H, W].
+            Images, [B, C, H, W].
 
         Raises:
             ValueError: the levels do not fall to 0.
@@ -93,27 +93,29 @@ class Sampler(ABC):
         if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
             raise ValueError("noise levels must fall, and the last one be 0")
         steps: deque[Step] = deque(maxlen=REMEMBERED)
-        for index, (sigma, after) in enumerate(pairwise(map(float, sigmas))):
-            x, level = self.stir(x, sigma, len(sigmas) - 1, noise)
+        for index, (sigma, sigma_next) in enumerate(pairwise(map(float, sigmas))):
+            x, level = self.add_churn(x, sigma, len(sigmas) - 1, noise)
             step = Step(index, level, x, denoise(x, level))
             if watch is not None:
                 watch(step)
             steps.appendleft(step)
-            x = self.move(steps, after, denoise, noise)
+            x = self.step(steps, sigma_next, denoise, noise)
         return x
 
-    def stir(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """What comes before a guess, of ``count``: ``x`` and its level, left alone by default."""
+    def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """``x`` and its level before one of ``count`` calls; unchanged by default."""
         del count, noise
         return x, sigma
 
     @abstractmethod
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """``x`` at the next level.
 
         Args:
-            steps: the present one, then those before it.
-            after: the next level.
+            steps: the current one, then those before it.
+            sigma_next: the next level.
             denoise, noise: as given to the sampler.
         """
 
@@ -124,33 +126,37 @@ class DDPM(Sampler):
 
     Args:
         large: the variance of the noise is beta, as in the lesson, instead of the posterior's:
-            their two choices, optimal for pictures that are noise, and for a single one.
+            their two choices, optimal for images that are noise, and for a single one.
     """
 
     large: bool = False
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del denoise
         sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
-        # The posterior of the level below, given the picture: eq. 7 in terms of sigma.
-        x = denoised + (after / sigma) ** 2 * (x - denoised)
-        if after == 0:
+        # The posterior of the level below, given the image: eq. 7 in terms of sigma.
+        x = denoised + (sigma_next / sigma) ** 2 * (x - denoised)
+        if sigma_next == 0:
             return x
-        variance = sigma**2 - after**2
-        variance *= (1 + after**2) / (1 + sigma**2) if self.large else (after / sigma) ** 2
+        variance = sigma**2 - sigma_next**2
+        variance *= (
+            (1 + sigma_next**2) / (1 + sigma**2) if self.large else (sigma_next / sigma) ** 2
+        )
         return x + math.sqrt(variance) * noise()
 
 
 @dataclass(frozen=True)
 class DDPMSkip(DDPM):
-    """:class:`DDPM` as in fast.ai's notebook 19: the net is asked every third time and at the end.
+    """:class:`DDPM` as in fast.ai's notebook 19: the network runs every third time and at the end.
 
-    In between, the noise that it saw last is taken to be still there.
+    The other steps reuse the noise that it found last.
 
     Args:
-        every: so many steps from one question to the next.
-        last: so many steps at the end are all asked at.
+        every: steps from one call to the next.
+        last: number of steps at the end that all call it.
     """
 
     large: bool = True
@@ -167,16 +173,16 @@ class DDPMSkip(DDPM):
     ) -> Tensor:
         """See :class:`Sampler`."""
         levels = [float(sigma) for sigma in sigmas[:-1]]
-        asked = set(levels[:: -self.every]) | {*levels[:1], *levels[-self.last :]}
-        seen = x
+        called = set(levels[:: -self.every]) | {*levels[:1], *levels[-self.last :]}
+        found = x
 
         def skipping(x: Tensor, sigma: float) -> Tensor:
-            nonlocal seen
-            if sigma in asked:
+            nonlocal found
+            if sigma in called:
                 denoised = denoise(x, sigma)
-                seen = (x - denoised) / sigma
+                found = (x - denoised) / sigma
                 return denoised
-            return x - sigma * seen
+            return x - sigma * found
 
         return super().__call__(skipping, x, sigmas, noise, watch)
 
@@ -186,17 +192,19 @@ class DDIM(Sampler):
     """Song, Meng and Ermon, "Denoising Diffusion Implicit Models", 2021, eq. 12 and 16.
 
     Args:
-        eta: 0: nothing is random; 1: :class:`DDPM`.
+        eta: 0: deterministic; 1: :class:`DDPM`.
     """
 
     eta: float = 0.0
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del denoise
         step = steps[0]
-        fresh = self.eta * after / step.sigma * (step.sigma**2 - after**2) ** 0.5
-        x = step.denoised + math.sqrt(after**2 - fresh**2) * step.slope
+        fresh = self.eta * sigma_next / step.sigma * (step.sigma**2 - sigma_next**2) ** 0.5
+        x = step.denoised + math.sqrt(sigma_next**2 - fresh**2) * step.slope
         return x + fresh * noise() if fresh > 0 else x
 
 
@@ -204,43 +212,47 @@ class DDIM(Sampler):
 class Euler(Sampler):
     """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
-        return steps[0].x + (after - steps[0].sigma) * steps[0].slope
+        return steps[0].x + (sigma_next - steps[0].sigma) * steps[0].slope
 
 
 @dataclass(frozen=True)
 class Heun(Sampler):
     """Karras et al. 2022, algorithm 2, over all levels.
 
-    Everything after the noise is added works at the raised level; the lesson's version denoised and
-    divided by the old one.
+    Everything after the noise is added works at the raised level; the lesson's version denoised
+    and divided by the old one.
 
     Args:
-        churn: S_churn, how much noise is added on the way, over all steps.
+        churn: S_churn, the amount of noise that is added over all steps.
         inflation: S_noise of the noise that is added.
     """
 
     churn: float = 0.0
     inflation: float = 1.003
 
-    def stir(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """Add noise, and so raise the level."""
+    def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """Add noise, which raises the level."""
         raised = sigma * (1 + min(self.churn / count, 2**0.5 - 1))
         if raised > sigma:
             x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()
         return x, raised
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del noise
         step = steps[0]
-        ahead = step.x + (after - step.sigma) * step.slope
-        if after == 0:
+        ahead = step.x + (sigma_next - step.sigma) * step.slope
+        if sigma_next == 0:
             return ahead
-        slope = (step.slope + (ahead - denoise(ahead, after)) / after) / 2
-        return step.x + (after - step.sigma) * slope
+        slope = (step.slope + (ahead - denoise(ahead, sigma_next)) / sigma_next) / 2
+        return step.x + (sigma_next - step.sigma) * slope
 
 
 @dataclass(frozen=True)
@@ -253,25 +265,27 @@ class LMS(Sampler):
 
     order: int = 4
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
         used = list(steps)[: self.order]
-        weights = multistep_weights([step.sigma for step in used], after)
+        weights = multistep_weights([step.sigma for step in used], sigma_next)
         x = used[0].x
         for weight, step in zip(weights, used, strict=True):
             x = x + weight * step.slope
         return x
 
 
-def multistep_weights(nodes: Sequence[float], after: float) -> list[float]:
-    """Integrals from ``nodes[0]`` to ``after`` of the Lagrange polynomials of the nodes."""
+def multistep_weights(nodes: Sequence[float], sigma_next: float) -> list[float]:
+    """Integrals from ``nodes[0]`` to ``sigma_next`` of the Lagrange polynomials of the nodes."""
     weights = []
     for j, node in enumerate(nodes):
         others = [other for k, other in enumerate(nodes) if k != j]
         polynomial = np.poly1d(others, r=True) / float(np.prod([node - other for other in others]))
         integral = np.polyint(polynomial)
-        weights.append(float(integral(after) - integral(nodes[0])))
+        weights.append(float(integral(sigma_next) - integral(nodes[0])))
     return weights
 
 
@@ -279,15 +293,17 @@ def multistep_weights(nodes: Sequence[float], after: float) -> list[float]:
 class DPMPP(Sampler):
     """DPM-Solver++(2M): Lu et al. 2022, algorithm 2, with ``lambda = -ln sigma``."""
 
-    def move(self, steps: Sequence[Step], after: float, denoise: Denoise, noise: Noise) -> Tensor:
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
-        sigma, guess = steps[0].sigma, steps[0].denoised
-        # To 0 the step is infinitely long: the last guess of the picture is the answer.
-        if len(steps) > 1 and after > 0:
-            ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / after)
-            guess = (1 + 0.5 / ratio) * guess - 0.5 / ratio * steps[1].denoised
-        return after / sigma * steps[0].x + (1 - after / sigma) * guess
+        sigma, estimate = steps[0].sigma, steps[0].denoised
+        # To 0 the step is infinitely long: the last estimate is the result.
+        if len(steps) > 1 and sigma_next > 0:
+            ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / sigma_next)
+            estimate = (1 + 0.5 / ratio) * estimate - 0.5 / ratio * steps[1].denoised
+        return sigma_next / sigma * steps[0].x + (1 - sigma_next / sigma) * estimate
 
 
 def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:

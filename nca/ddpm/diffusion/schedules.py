@@ -17,7 +17,7 @@ LARGEST_BETA = 0.999
 
 
 class Schedule(Protocol):
-    """Times, as the net is told them, and noise levels."""
+    """Times, as the network gets them, and noise levels."""
 
     lowest: float
     highest: float
@@ -35,7 +35,7 @@ class Schedule(Protocol):
         ...
 
     def time(self, sigma: Tensor) -> Tensor:
-        """The inverse of :meth:`sigma`; beyond the levels there are, the nearest time."""
+        """The inverse of :meth:`sigma`; outside of the levels, the nearest time."""
         ...
 
 
@@ -43,7 +43,7 @@ class Discrete:
     """T times, 0 to T - 1.
 
     Args:
-        alpha_bar: [T], the part of the variance that is the picture's; must fall, within (0, 1).
+        alpha_bar: [T], the image's part of the variance; must fall, within (0, 1).
 
     Attributes:
         alpha_bar: the same, float64.
@@ -90,23 +90,23 @@ class Discrete:
 class LogNormal:
     """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
 
-    The net is told ``1000 * ln(sigma) / 4``: their c_noise on the scale of a thousand times, for
+    The network gets ``1000 * ln(sigma) / 4``: their c_noise on the scale of a thousand times, for
     which the usual time embeddings are made.
     """
 
     lowest, highest = 0.002, 80.0
 
-    def __init__(self, mean: float = -1.2, deviation: float = 1.2) -> None:
-        self.mean, self.deviation = mean, deviation
+    def __init__(self, mean: float = -1.2, std: float = 1.2) -> None:
+        self.mean, self.std = mean, std
 
     def times(self, quantiles: Tensor) -> Tensor:
         """See :class:`Schedule`."""
         normal: Tensor = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
-        return 250 * (self.mean + self.deviation * normal)
+        return 250 * (self.mean + self.std * normal)
 
     def quantiles(self, times: Tensor) -> Tensor:
         """See :class:`Schedule`."""
-        normal = (times.double() / 250 - self.mean) / self.deviation
+        normal = (times.double() / 250 - self.mean) / self.std
         result: Tensor = torch.special.ndtr(normal)
         return result
 
@@ -132,7 +132,7 @@ def karras_levels(
     """Falling noise levels, [steps], denser where they are low: Karras et al. 2022, eq. 5.
 
     They begin at 80 at most, as there, unless they are to begin higher. A cosine schedule goes up
-    to 20,000, and most of the levels would be spent where there is nothing to be seen.
+    to 20,000, and most levels would be spent on pure noise.
     """
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     high = min(schedule.highest, highest) ** (1 / rho)

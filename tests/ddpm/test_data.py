@@ -16,10 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.ddpm import data, idx
-from nca.ddpm.data import Pictures, read_pictures, split
-from nca.ddpm.glyphs import draw_glyphs
-from nca.ddpm.idx import PUBLISHED, Published, fetch, read_idx
+from nca.ddpm.data import idx
+from nca.ddpm.data.dataset import ImageDataset, read_dataset, split
+from nca.ddpm.data.glyphs import draw_glyphs
+from nca.ddpm.data.idx import PUBLISHED, Published, fetch, read_idx
 from nca.errors import InputError
 from tests.conftest import DATA
 
@@ -47,7 +47,7 @@ def digits() -> Path:
 
 def test_idx_files_come_back(tmp_path: Path) -> None:
     images = write_set(tmp_path)
-    pictures = read_pictures(str(tmp_path))
+    pictures = read_dataset(str(tmp_path))
     assert np.array_equal(pictures.images[:, 0].numpy(), images)
     assert pictures.labels is not None
     assert pictures.labels.tolist() == [i % 3 for i in range(20)]
@@ -57,7 +57,7 @@ def test_idx_files_come_back(tmp_path: Path) -> None:
 
 def test_idx_pictures_can_be_scaled(tmp_path: Path) -> None:
     write_set(tmp_path)
-    assert read_pictures(str(tmp_path), 16).images.shape == (20, 1, 16, 16)
+    assert read_dataset(str(tmp_path), 16).images.shape == (20, 1, 16, 16)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_labels_must_be_as_many_as_pictures(tmp_path: Path) -> None:
     write_set(tmp_path)
     labels = tmp_path / "train-labels-idx1-ubyte.gz"
     labels.write_bytes(gzip.compress(idx_bytes(np.zeros(3))))
-    with pytest.raises(InputError, match="3 classes for 20 pictures"):
-        read_pictures(str(tmp_path))
+    with pytest.raises(InputError, match="3 classes for 20 images"):
+        read_dataset(str(tmp_path))
 
 
 def test_the_real_digits(digits: Path) -> None:
-    pictures = read_pictures(str(digits))
+    pictures = read_dataset(str(digits))
     assert pictures.images.shape == (10_000, 1, 28, 28)
     assert pictures.labels is not None
     # Numbers of each digit among MNIST's test digits, as published.
@@ -127,7 +127,7 @@ def test_the_real_digits(digits: Path) -> None:
     mean = pictures.images.float().mean() / 255
     assert mean == pytest.approx(0.1325, abs=1e-3)
     values = pictures.images.double() / 127.5 - 1
-    assert pictures.deviation == pytest.approx(float(values.std()), rel=1e-6)
+    assert pictures.info().std == pytest.approx(float(values.std()), rel=1e-6)
 
 
 def test_fashion_of_its_sheet_as_a_folder_of_pictures(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_fashion_of_its_sheet_as_a_folder_of_pictures(tmp_path: Path) -> None:
         for column in range(30):
             box = (28 * column, 28 * row, 28 * column + 28, 28 * row + 28)
             sheet.crop(box).save(tmp_path / f"class {row // 3}" / f"{column}.png")
-    pictures = read_pictures(str(tmp_path), 28)
+    pictures = read_dataset(str(tmp_path), 28)
     assert pictures.images.shape == (300, 1, 28, 28)
     assert len(pictures.names) == 10
     first = np.asarray(sheet.crop((0, 0, 28, 28)).convert("L"))
@@ -153,7 +153,7 @@ def test_a_folder_of_pictures_of_all_kinds(tmp_path: Path) -> None:
         kind.mkdir(exist_ok=True)
         color = (200, 10, 10) if i % 2 else (90, 90, 90)
         Image.new("RGB", (20 + i, 40), color).save(kind / f"{i}.{'jpg' if i % 3 else 'png'}")
-    pictures = read_pictures(str(tmp_path), 24)
+    pictures = read_dataset(str(tmp_path), 24)
     assert pictures.images.shape == (16, 3, 24, 24)
     assert pictures.names == ("gray", "red")
     assert pictures.images[0].float().std() < 2
@@ -162,12 +162,12 @@ def test_a_folder_of_pictures_of_all_kinds(tmp_path: Path) -> None:
 
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be builtin, fashion, mnist, or a folder"):
-        read_pictures(str(tmp_path / "none"))
+        read_dataset(str(tmp_path / "none"))
     with pytest.raises(InputError, match="holds no pictures"):
-        read_pictures(str(tmp_path))
+        read_dataset(str(tmp_path))
     Image.new("L", (32, 32)).save(tmp_path / "one.png")
-    with pytest.raises(InputError, match="has 1 pictures; 16 are the least"):
-        read_pictures(str(tmp_path))
+    with pytest.raises(InputError, match="has 1 images; needs 16 or more"):
+        read_dataset(str(tmp_path))
 
 
 def test_glyphs_are_the_same_every_time_and_differ_among_themselves() -> None:
@@ -184,7 +184,7 @@ def test_glyphs_are_the_same_every_time_and_differ_among_themselves() -> None:
 
 def test_a_split_loses_nothing_and_is_the_same_every_time() -> None:
     images = torch.arange(100, dtype=torch.uint8)[:, None, None, None]
-    pictures = Pictures(images, torch.arange(100), ("x",))
+    pictures = ImageDataset(images, torch.arange(100), ("x",))
     learned, held_out = split(pictures, 0.25, 3)
     assert (len(learned), len(held_out)) == (75, 25)
     together = torch.cat([learned.images, held_out.images]).flatten()
@@ -223,12 +223,12 @@ def test_what_is_fetched_is_kept_if_its_hash_is_right(
     }
     monkeypatch.setitem(idx.PUBLISHED, "fashion", Published(address, md5, ("a", "b", "c")))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    pictures = read_pictures("fashion")
+    pictures = read_dataset("fashion")
     assert pictures.images.shape == (20, 1, 12, 12)
     assert pictures.names == ("a", "b", "c")
     for path in folder.iterdir():
         path.unlink()
-    assert len(data.read_pictures("fashion")) == 20  # nothing is fetched twice
+    assert len(read_dataset("fashion")) == 20  # nothing is fetched twice
 
     write_set(folder, 21)
     wrong = Published(address, dict.fromkeys(md5, "0" * 32), ())

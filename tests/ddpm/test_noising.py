@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from nca.ddpm.data import Pictures
-from nca.ddpm.denoiser import Denoiser
-from nca.ddpm.noising import (
+from nca.ddpm.data.dataset import ImageDataset
+from nca.ddpm.diffusion.denoiser import Denoiser
+from nca.ddpm.diffusion.noising import (
+    Batch,
     ByLoss,
+    Denoising,
     Noisify,
     Stratified,
     Uniform,
@@ -19,13 +22,12 @@ from nca.ddpm.noising import (
     noise_loss,
     to_bytes,
 )
-from nca.ddpm.schedules import Discrete, LogNormal, cosine, linear
-from nca.ddpm.targets import build_target
+from nca.ddpm.diffusion.parameterization import build_parameterization
+from nca.ddpm.diffusion.schedules import Discrete, LogNormal, cosine, linear
 from nca.training.callback import Callback
 from nca.training.learner import Learner
-from nca.training.objective import Supervised
 
-PICTURES = Pictures(
+PICTURES = ImageDataset(
     torch.randint(256, (64, 1, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8),
     torch.arange(64) % 4,
     ("a", "b", "c", "d"),
@@ -41,32 +43,37 @@ def seeded() -> None:
 def test_a_batch_is_the_process_of_the_paper() -> None:
     """x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise, and the noise is the target."""
     schedule = Discrete(linear(1000))
-    x_t, times, noise = Noisify(schedule, build_target("noise", 1))(ITEMS)
-    alpha_bar = schedule.alpha_bar[times].float()[:, None, None, None]
+    batch = Noisify(schedule, build_parameterization("noise", 1))(ITEMS)
+    alpha_bar = schedule.alpha_bar[batch.times].float()[:, None, None, None]
     x_0 = from_bytes(PICTURES.images)
-    torch.testing.assert_close(x_t, alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise)
-    assert times.min() >= 0
-    assert times.max() < 1000
-    assert noise.std() == pytest.approx(1, abs=0.05)
+    expected = alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * batch.target
+    torch.testing.assert_close(batch.input, expected)
+    assert batch.classes is None
+    assert batch.weights is None
+    assert batch.times.min() >= 0
+    assert batch.times.max() < 1000
+    assert batch.target.std() == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
 @pytest.mark.parametrize("schedule", [Discrete(cosine(200)), LogNormal()], ids=["200", "karras"])
-def test_a_net_that_learned_all_denoises(name: str, schedule: Discrete | LogNormal) -> None:
+def test_a_network_that_learned_all_denoises(name: str, schedule: Discrete | LogNormal) -> None:
     """Batch and denoiser agree on input, time and target."""
-    target = build_target(name, PICTURES.deviation)  # type: ignore[arg-type]
-    given, times, answer = Noisify(schedule, target, Stratified())(ITEMS[:8])
+    std = PICTURES.info().std
+    parameterization = build_parameterization(name, std)  # type: ignore[arg-type]
+    batch = Noisify(schedule, parameterization, Stratified())(ITEMS[:8])
 
     class Learned(nn.Module):
         def forward(self, x: Tensor, at: Tensor) -> Tensor:
-            torch.testing.assert_close(x, given[i : i + 1], rtol=1e-4, atol=1e-4)
-            torch.testing.assert_close(at.double(), times[i : i + 1].double(), rtol=1e-4, atol=1e-3)
-            return answer[i : i + 1]
+            times = batch.times[i : i + 1].double()
+            torch.testing.assert_close(x, batch.input[i : i + 1], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(at.double(), times, rtol=1e-4, atol=1e-3)
+            return batch.target[i : i + 1]
 
-    denoise = Denoiser(Learned(), schedule, target)
+    denoise = Denoiser(Learned(), schedule, parameterization)
     for i in range(8):
-        sigma = schedule.sigma(times[i])
-        x = given[i : i + 1] / float(target.scale(sigma))
+        sigma = schedule.sigma(batch.times[i])
+        x = batch.input[i : i + 1] / float(parameterization.scale(sigma))
         picture = denoise(x, float(sigma))
         torch.testing.assert_close(picture, from_bytes(ITEMS[i][0])[None], rtol=0, atol=2e-2)
 
@@ -77,12 +84,21 @@ def test_bytes_come_back() -> None:
     assert from_bytes(every).aminmax() == (-1, 1)
 
 
-def test_classes_are_told_most_of_the_time() -> None:
-    noisify = Noisify(Discrete(linear(1000)), build_target("v", 1), classes=4)
-    assert noisify.n_inputs == 3
-    told = torch.cat([noisify(ITEMS)[2] for _ in range(30)]).reshape(30, 64)
-    assert torch.equal(torch.where(told == 4, PICTURES.labels, told), PICTURES.labels.repeat(30, 1))
-    assert (told == 4).float().mean() == pytest.approx(0.1, abs=0.03)
+def test_a_tenth_of_a_batch_has_no_class() -> None:
+    noisify = Noisify(Discrete(linear(1000)), build_parameterization("v", 1), classes=4)
+    classes = torch.stack([noisify(ITEMS).classes for _ in range(30)])
+    known = torch.where(classes == 4, PICTURES.labels, classes)
+    assert torch.equal(known, PICTURES.labels.repeat(30, 1))
+    assert (classes == 4).float().mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_accelerate_moves_a_batch() -> None:
+    noisify = Noisify(Discrete(linear(1000)), build_parameterization("v", 1), min_snr=True)
+    batch = send_to_device(noisify(ITEMS), torch.device("meta"))
+    assert isinstance(batch, Batch)
+    assert batch.classes is None
+    for moved in (batch.input, batch.times, batch.target, batch.weights):
+        assert moved.device.type == "meta"
 
 
 def test_stratified_times_visit_every_part() -> None:
@@ -123,20 +139,19 @@ class Blind(nn.Module):
 def test_times_by_loss_learn_of_the_losses() -> None:
     """Of the picture as target, the loss of a blind net is the same at all times; halve some."""
     schedule = Discrete(linear(1000))
-    target = build_target("image", 1)
     times = ByLoss(schedule, bins=2, decay=0.5)
-    loader = build_loader(PICTURES, Noisify(schedule, target, times), 32, seed=0)
+    noisify = Noisify(schedule, build_parameterization("image", 1), times)
+    loader = build_loader(PICTURES, noisify, 32, seed=0)
 
     class Easier(Callback):
         def after_predict(self, learner: Learner) -> None:
-            answer = learner.batch[2]
-            early = (learner.batch[1] < 500).float()[:, None, None, None]
-            learner.prediction = learner.prediction + early * answer
+            early = (learner.batch.times < 500).float()[:, None, None, None]
+            learner.prediction = learner.prediction + early * learner.batch.target
 
     learner = Learner(
         Blind(),
         loader,
-        Supervised(noise_loss, n_inputs=2),
+        Denoising(),
         torch.optim.SGD([nn.Parameter(torch.zeros(()))], 0.0),
         callbacks=[Easier(), times],
     )
@@ -156,21 +171,21 @@ def test_the_loss_is_weighed_by_picture() -> None:
 
 
 def test_min_snr_weighs_a_batch() -> None:
-    schedule, target = Discrete(linear(1000)), build_target("noise", 1)
-    _, times, _, weights = Noisify(schedule, target, min_snr=True)(ITEMS)
-    expected = (5 * schedule.sigma(times).square()).clamp(max=1).float()
-    torch.testing.assert_close(weights, expected)
+    schedule = Discrete(linear(1000))
+    batch = Noisify(schedule, build_parameterization("noise", 1), min_snr=True)(ITEMS)
+    expected = (5 * schedule.sigma(batch.times).square()).clamp(max=1).float()
+    torch.testing.assert_close(batch.weights, expected)
 
 
 def loader(**options: Any) -> Any:
     return build_loader(
-        PICTURES, Noisify(Discrete(linear(1000)), build_target("noise", 1)), 16, **options
+        PICTURES, Noisify(Discrete(linear(1000)), build_parameterization("noise", 1)), 16, **options
     )
 
 
 def test_order_and_noise_are_new_in_every_epoch() -> None:
     batches = loader(seed=0)
-    first, second = ([noise for _, _, noise in batches] for _ in range(2))
+    first, second = ([batch.target for batch in batches] for _ in range(2))
     assert len(first) == 4
     assert not any(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
@@ -179,14 +194,15 @@ def test_every_worker_of_every_process_draws_noise_of_its_own() -> None:
     noises = []
     for rank in range(2):
         torch.manual_seed(0)
-        noises += [noise for _, _, noise in loader(seed=0, workers=2, rank=rank)]
+        noises += [batch.target for batch in loader(seed=0, workers=2, rank=rank)]
     assert len(noises) == 8
     assert len({round(float(noise.sum()), 4) for noise in noises}) == 8
 
 
 def test_smaller_noise_is_seen_as_such() -> None:
-    x_t, times, _ = Noisify(Discrete(linear(1000)), build_target("noise", 1), Stratified())(ITEMS)
-    errors = (x_t - from_bytes(PICTURES.images)).square().mean((1, 2, 3)).sqrt()
+    parameterization = build_parameterization("noise", 1)
+    batch = Noisify(Discrete(linear(1000)), parameterization, Stratified())(ITEMS)
+    errors = (batch.input - from_bytes(PICTURES.images)).square().mean((1, 2, 3)).sqrt()
     assert errors[0] < 0.1
     assert errors[-1] == pytest.approx(math.sqrt(1 + 1 / 3), rel=0.2)
-    assert (times.diff() > 0).all()
+    assert (batch.times.diff() > 0).all()

@@ -1,4 +1,4 @@
-"""Pictures drawn by code, for a machine without network: letters and shapes in two colors.
+"""Images drawn by code, for a machine without network: letters and shapes in two colors.
 
 Each differs in place, size, turn and color, so that a model has something to learn that is easy
 to judge by eye.
@@ -23,11 +23,11 @@ Draw = Callable[[ImageDraw.ImageDraw, Point, float, float, str], None]
 def draw_glyphs(
     size: int, count: int = COUNT, seed: int = 0
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Draw pictures of every class in turn.
+    """Draw images of every class in turn.
 
     Args:
-        size: side of a picture.
-        count: pictures.
+        size: side of an image.
+        count: images.
         seed: of place, size, turn and colors.
 
     Returns:
@@ -35,12 +35,12 @@ def draw_glyphs(
     """
     chance = random.Random(seed)
     names = (*SHAPES, *LETTERS)
-    pictures = [_picture(names[i % len(names)], size, chance) for i in range(count)]
-    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    drawn = [_image(names[i % len(names)], size, chance) for i in range(count)]
+    images = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
     return images, torch.arange(count) % len(names), names
 
 
-def _picture(name: str, size: int, chance: random.Random) -> np.ndarray:
+def _image(name: str, size: int, chance: random.Random) -> np.ndarray:
     side = SCALE * size
     hue = chance.random()
     paper = _hsv(hue + chance.uniform(0.35, 0.65), chance.uniform(0.1, 0.5), chance.uniform(0, 0.3))

@@ -6,17 +6,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.ddpm.guidance import ClassFree, Guided, structure_distance, style_distance, to_unit
-from nca.ddpm.samplers import Euler, build_sampler
-from nca.ddpm.sampling import draw, noise_levels
-from nca.ddpm.schedules import Discrete, cosine
+from nca.ddpm.diffusion.draw import draw, noise_levels
+from nca.ddpm.diffusion.guidance import (
+    ClassFree,
+    Guided,
+    structure_distance,
+    style_distance,
+    to_unit,
+)
+from nca.ddpm.diffusion.samplers import Euler, build_sampler
+from nca.ddpm.diffusion.schedules import Discrete, cosine
 from nca.ddpm.settings import SamplerName
 
 SCHEDULE = Discrete(cosine(1000))
 
 
 def unsure(x: Tensor, sigma: float) -> Tensor:
-    """The best denoiser of pictures of independent values of mean 0 and deviation 1/2."""
+    """The best denoiser of pictures of independent values of mean 0 and std 1/2."""
     return x * 0.25 / (0.25 + sigma**2)
 
 
@@ -27,15 +33,15 @@ def light(images: Tensor) -> dict[str, Tensor]:
 
 
 def test_class_free_guidance_goes_on_beyond_the_class() -> None:
-    def told(x: Tensor, _: float) -> Tensor:
+    def conditional(x: Tensor, _: float) -> Tensor:
         return torch.full_like(x, 0.5)
 
-    def untold(x: Tensor, _: float) -> Tensor:
+    def unconditional(x: Tensor, _: float) -> Tensor:
         return torch.full_like(x, 0.2)
 
     x = torch.zeros(2, 1, 4, 4)
     for scale, expected in {0.0: 0.2, 1.0: 0.5, 3.0: 1.1}.items():
-        result = ClassFree(told, untold, scale)(x, 1.0)
+        result = ClassFree(conditional, unconditional, scale)(x, 1.0)
         torch.testing.assert_close(result, torch.full_like(x, expected))
 
 

@@ -11,20 +11,20 @@ from nca.errors import InputError
 
 
 class UNet(nn.Module):
-    """Maps a noised picture and its time, and a class if it knows some, to a picture.
+    """Maps a noised image and its time, and optionally a class, to an image.
 
-    Pictures whose side the levels do not divide are padded, and the answer is cropped again. With
-    ``patch`` above 1, squares of so many pixels a side are the channels of one pixel: a quarter of
-    the work or less.
+    Images whose side is not a multiple of what the levels need are padded, and the output is
+    cropped again. With ``patch`` above 1, squares of that side become the channels of one pixel: a
+    quarter of the work or less.
 
     Args:
-        colors: channels of the pictures.
+        colors: channels of the images.
         widths: channels of the levels.
         layers: residual blocks of a level.
         groups: of the normalization.
-        attention: how many of the coarsest levels have attention.
+        attention: number of levels with attention, coarsest first.
         patch: side of a patch.
-        classes: how many; None: it is told none.
+        classes: number of classes; None: not conditioned on classes.
 
     Raises:
         InputError: diffusers is not installed.
@@ -63,7 +63,7 @@ class UNet(nn.Module):
         init_ddpm(self.net)
 
     def forward(self, x: Tensor, times: Tensor, classes: Tensor | None = None) -> Tensor:
-        """[B, C, H, W], [B] and, if it knows classes, [B] -> [B, C, H, W]."""
+        """[B, C, H, W], [B] and, if conditioned on classes, [B] -> [B, C, H, W]."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple))
         x = F.pixel_unshuffle(x, self.patch)
@@ -74,8 +74,8 @@ class UNet(nn.Module):
 def init_ddpm(model: Any) -> None:
     """Start a ``UNet2DModel`` as fast.ai's notebook 17 does.
 
-    The second convolution of every residual block and the last one start at zero, so that the net
-    begins as little more than its shortcuts; what makes levels smaller starts orthogonal.
+    The second convolution of every residual block and the last one start at zero, so that the
+    network starts as little more than its shortcuts; downsampling starts orthogonal.
     """
     for level in model.down_blocks:
         for block in level.resnets:
@@ -90,14 +90,15 @@ def init_ddpm(model: Any) -> None:
 
 def build_unet(settings: TrainSettings, colors: int, classes: int | None) -> UNet:
     """The U-Net of the settings, with weights drawn from its seed."""
+    network = settings.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
         return UNet(
             colors,
-            settings.net.channels,
-            layers=settings.net.layers,
-            groups=settings.net.groups,
-            attention=settings.net.attention,
-            patch=settings.net.patch,
+            network.channels,
+            layers=network.layers,
+            groups=network.groups,
+            attention=network.attention,
+            patch=network.patch,
             classes=classes,
         )

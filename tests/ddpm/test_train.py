@@ -17,24 +17,23 @@ from PIL import Image
 from torch import nn
 
 from nca.cli import main
-from nca.ddpm.data import read_pictures
-from nca.ddpm.noising import Noisify, build_loader, noise_loss
-from nca.ddpm.run import Run, load_run
-from nca.ddpm.sample import draw_samples
-from nca.ddpm.schedules import Discrete, linear
+from nca.ddpm.checkpoint import Run, load_run
+from nca.ddpm.command import draw_samples
+from nca.ddpm.data.dataset import DataInfo, read_dataset
+from nca.ddpm.diffusion.noising import Denoising, Noisify, build_loader
+from nca.ddpm.diffusion.parameterization import build_parameterization
+from nca.ddpm.diffusion.schedules import Discrete, linear
+from nca.ddpm.diffusion.unet import UNet, init_ddpm
 from nca.ddpm.settings import SampleSettings, ddpm_settings
-from nca.ddpm.targets import build_target
 from nca.ddpm.train import DDPMTraining, train
-from nca.ddpm.unet import UNet, init_ddpm
 from nca.errors import InputError
 from nca.training.callback import Callback
 from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
-from nca.training.objective import Supervised
-from tests.ddpm_run import SIDE, tiny, trained_run, write_pictures
+from tests.helpers.ddpm_run import SIDE, tiny, trained_run, write_pictures
 from tests.training_jobs import StopAt, differences
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,7 @@ def test_a_sample_depends_on_its_seed_and_not_on_the_batch(run: Run) -> None:
 
 
 def test_classes_and_guidance_change_samples(run: Run) -> None:
-    above, below = (
-        draw_samples(run, settings(run, label=label)) for label in run.model.facts.names
-    )
+    above, below = (draw_samples(run, settings(run, label=label)) for label in run.model.info.names)
     insisted = draw_samples(run, settings(run, label="above", guidance=20.0))
     assert not torch.equal(above, below)
     assert not torch.equal(above, insisted)
@@ -115,7 +112,7 @@ def test_a_stop_and_a_resume_give_the_same_bits(tmp_path: Path, target: str) -> 
         options |= {"times": "loss", "schedule": "karras", "workers": 0}
     chosen = tiny(tmp_path, **options)
     chosen.out.mkdir()
-    pictures = read_pictures(chosen.data, chosen.pictures.size)
+    pictures = read_dataset(chosen.data, chosen.images.size)
 
     def fresh(stop: int) -> Learner:
         learner = DDPMTraining(chosen, pictures).learner
@@ -207,7 +204,7 @@ def test_the_unet_takes_any_side(side: int) -> None:
 
 
 def test_the_unet_begins_as_the_lesson_begins() -> None:
-    lesson = ddpm_settings("data", "out", "lesson20").net
+    lesson = ddpm_settings("data", "out", "lesson20").network
     net = UNet(1, lesson.channels, layers=lesson.layers, groups=lesson.groups, attention=3).net
     plain = UNet2DModel(
         in_channels=1, out_channels=1, block_out_channels=(16, 32, 64, 128), norm_num_groups=8
@@ -230,18 +227,18 @@ class Unwrap(Callback):
 
 
 def test_a_bare_net_of_diffusers_needs_five_lines(tmp_path: Path) -> None:
-    pictures = read_pictures(str(write_pictures(tmp_path / "pictures")), 16)
+    pictures = read_dataset(str(write_pictures(tmp_path / "pictures")), 16)
     net: nn.Module = UNet2DModel(
         in_channels=1, out_channels=1, block_out_channels=(8, 16), norm_num_groups=4,
         down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
     )  # fmt: skip
     loader = build_loader(
-        pictures, Noisify(Discrete(linear(1000)), build_target("noise", 1)), 8, seed=0
+        pictures, Noisify(Discrete(linear(1000)), build_parameterization("noise", 1)), 8, seed=0
     )
     learner = Learner(
         net,
         loader,
-        Supervised(noise_loss, n_inputs=2),
+        Denoising(),
         torch.optim.Adam(net.parameters(), 1e-3),
         callbacks=[Unwrap()],
     )
@@ -271,8 +268,31 @@ def test_classes_need_some(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(16):
         Image.new("L", (16, 16), 10 * i).save(folder / f"{i}.png")
-    with pytest.raises(InputError, match="`classes`: the pictures have none"):
+    with pytest.raises(InputError, match="`classes`: the images have none"):
         train(tiny(tmp_path, classes=True))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read_and_resumed(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run.path.parent, folder)
+    state = load_checkpoint(folder / "checkpoint.pt")
+    chosen = run.model.settings
+    settings = {
+        "data": chosen.data, "out": str(folder), "preset": "small", "minutes": 20.0,
+        "iterations": 3, "size": SIDE, "classes": True, "held_out": 0.25, "schedule": "cosine",
+        "noise_steps": 50, "target": "v", "times": "stratified", "weights": "min-snr",
+        "channels": [8, 16], "layers": 1, "groups": 4, "attention": 1, "patch": 2,
+        "batch_size": 8, "workers": 0, "learning_rate": 0.002, "find_rate": False, "ema": 0.999,
+        "precision": "float32", "seed": 0, "resume": False, "overwrite": False, "quiet": True,
+    }  # fmt: skip
+    facts = {"colors": 1, "side": SIDE, "deviation": 0.6, "names": ["above", "below"]}
+    state["callbacks"]["About"] = {"settings": json.dumps(settings), "facts": json.dumps(facts)}
+    save_checkpoint(folder / "checkpoint.pt", state)
+    read = load_run(folder).model
+    assert read.settings == chosen.override(out=folder)
+    assert read.info == DataInfo(1, SIDE, 0.6, ("above", "below"))
+    train(read.settings.override(iterations=4, resume=True))
+    assert load_run(folder).iterations == 4
 
 
 FORGED: dict[str, Callable[[dict[str, Any]], object]] = {

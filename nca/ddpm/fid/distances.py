@@ -19,7 +19,7 @@ Distance = Callable[[Tensor, Tensor], float]
 def frechet(a: Tensor, b: Tensor) -> float:
     """Frechet distance of the Gaussians of two sets (Heusel et al. 2017).
 
-    Biased upwards by an amount that falls with the number of pictures: compare equal numbers only.
+    Biased upwards by an amount that falls with the number of images: compare equal numbers only.
 
     Args:
         a, b: [N, D] and [M, D].
@@ -28,7 +28,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
         ValueError: a set has fewer than two members.
     """
     if min(len(a), len(b)) < 2:
-        raise ValueError("a covariance needs two pictures or more")
+        raise ValueError("a covariance needs two images or more")
     a, b = a.double(), b.double()
     mean = (a.mean(0) - b.mean(0)).square().sum()
     first, second = a.T.cov(), b.T.cov()
@@ -57,7 +57,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
         ValueError: a set has fewer than two members.
     """
     if min(len(a), len(b)) < 2:
-        raise ValueError("an unbiased estimate needs two pictures or more")
+        raise ValueError("an unbiased estimate needs two images or more")
     a, b = a.double(), b.double()
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class Interval:
         Args:
             values: of the repeats.
             without_part: their means if one part of what all are compared with is left out, part by
-                part. How far these differ tells how far another reference would have (the
+                part. Their differences estimate those of other references (the
                 delete-a-group jackknife, e.g. Wolter, "Introduction to Variance Estimation").
         """
         count, parts = len(values), len(without_part)

@@ -1,7 +1,7 @@
-"""A small classifier of the pictures at hand: its features are what FID and KID compare.
+"""A small classifier of the images at hand: FID and KID compare its features.
 
-Inception's features, which the numbers of papers are of, were learned from large photographs, and
-need a download. A net that knows these pictures sees what matters in them.
+Papers use Inception's features, which were learned from large photographs and need a download. A
+network trained on these images has features that fit them.
 """
 
 import torch
@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from nca.ddpm.data import Pictures
-from nca.ddpm.noising import from_bytes
+from nca.ddpm.data.dataset import ImageDataset
+from nca.ddpm.diffusion.noising import from_bytes
 from nca.training.callbacks import Device, Progress, Schedule, one_cycle
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.learner import Learner
@@ -18,15 +18,15 @@ from nca.training.objective import Supervised
 
 WIDTHS = (16, 32, 64)
 EPOCHS, BATCH, RATE = 6, 64, 4e-3
-TURNS = 4
+ROTATIONS = 4
 
 
 class Classifier(nn.Module):
-    """Convolutions, each halving the picture, and one linear layer.
+    """Convolutions, each halving the image, and one linear layer.
 
     Args:
-        colors: channels of the pictures.
-        classes: how many.
+        colors: channels of the images.
+        classes: number of classes.
     """
 
     def __init__(self, colors: int, classes: int) -> None:
@@ -43,61 +43,62 @@ class Classifier(nn.Module):
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(before, classes)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         """[B, C, H, W] in [-1, 1] -> [B, 64]."""
-        features: Tensor = self.body(pictures).mean((2, 3))
+        features: Tensor = self.body(images).mean((2, 3))
         return features
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] in [-1, 1] -> [B, classes], logits."""
-        logits: Tensor = self.head(self.features(pictures))
+        logits: Tensor = self.head(self.features(images))
         return logits
 
 
-def train_classifier(pictures: Pictures, seed: int = 0, *, quiet: bool = True) -> Classifier:
-    """Train on all pictures; without classes, on telling four turns of a picture apart.
+def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True) -> Classifier:
+    """Train on all images; without classes, on recognizing four rotations.
 
     (Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations", 2018.)
 
     Args:
-        pictures: what is learned from.
+        dataset: training data.
         seed: of the weights and the order.
         quiet: plain lines instead of a progress bar.
     """
     before = generator_state()
     seed_generators(seed)
     try:
-        turning = pictures.labels is None
-        classes = TURNS if turning else max(len(pictures.names), 2)
-        net = Classifier(pictures.images.shape[1], classes)
+        rotating = dataset.labels is None
+        classes = ROTATIONS if rotating else max(len(dataset.names), 2)
+        network = Classifier(dataset.images.shape[1], classes)
         loader = DataLoader(
-            pictures,
-            batch_size=min(BATCH, len(pictures)),
+            dataset,
+            batch_size=min(BATCH, len(dataset)),
             shuffle=True,
             drop_last=True,
-            collate_fn=_turned if turning else _labeled,
+            collate_fn=_rotated if rotating else _labeled,
         )
         learner = Learner(
-            net,
+            network,
             loader,
             Supervised(F.cross_entropy),
-            torch.optim.Adam(net.parameters(), RATE),
+            torch.optim.Adam(network.parameters(), RATE),
             callbacks=[Device(), Schedule(one_cycle()), Progress(quiet=quiet)],
         )
         learner.fit(EPOCHS)
     finally:
         set_generator_state(before)
-    return net.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
 
 
 def _labeled(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    pictures = torch.stack([picture for picture, _ in items])
-    return from_bytes(pictures), torch.tensor([label for _, label in items])
+    images = torch.stack([image for image, _ in items])
+    return from_bytes(images), torch.tensor([label for _, label in items])
 
 
-def _turned(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    turns = torch.randint(TURNS, (len(items),))
-    turned = [
-        picture.rot90(int(turn), (1, 2)) for (picture, _), turn in zip(items, turns, strict=True)
+def _rotated(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    rotations = torch.randint(ROTATIONS, (len(items),))
+    rotated = [
+        image.rot90(int(rotation), (1, 2))
+        for (image, _), rotation in zip(items, rotations, strict=True)
     ]
-    return from_bytes(torch.stack(turned)), turns
+    return from_bytes(torch.stack(rotated)), rotations

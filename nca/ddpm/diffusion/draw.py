@@ -1,4 +1,4 @@
-"""Draw pictures with a model: levels, seeds and batches around a sampler."""
+"""Draw images with a model: levels, seeds and batches around a sampler."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from nca.ddpm.denoiser import Denoise
-from nca.ddpm.samplers import Sampler, SeededNoise, Watch
-from nca.ddpm.schedules import LogNormal, Schedule, even_levels, karras_levels
+from nca.ddpm.diffusion.denoiser import Denoise
+from nca.ddpm.diffusion.samplers import Sampler, SeededNoise, Watch
+from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
 from nca.errors import InputError
 
-EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers that are used to levels evenly spread over time
+EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers made for levels evenly spaced in time
 
 
 def noise_levels(
@@ -21,22 +21,22 @@ def noise_levels(
 
     Args:
         schedule: whose levels.
-        steps: how many.
+        steps: number of levels.
         sampler: decides the spacing if that is ``auto``.
         spacing: ``time``, ``karras`` or ``auto``.
-        strength: 1: from noise alone; below: from a picture, to which so much noise is added that
-            its part of the deviation is ``cos(strength * pi / 2)``, and that of the noise the sine.
+        strength: 1: from noise alone; below: from an image. Its part of the std is
+            ``cos(strength * pi / 2)``, and that of the noise added to it the sine.
 
     Raises:
         InputError: the strength is below the lowest noise level.
     """
     if spacing == "auto":
         spacing = "time" if sampler in EVEN else "karras"
-    highest = math.tan(strength * math.pi / 2)  # of strength 1: more than there is
+    highest = math.tan(strength * math.pi / 2)  # for strength 1, above every level
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
         raise InputError(
-            f"`strength` {strength}: must be above {least:.3f}, the least noise there is"
+            f"`strength` {strength}: must be above {least:.3f}, the lowest noise level"
         )
     if spacing == "time":
         levels = even_levels(schedule, steps, highest)
@@ -57,15 +57,15 @@ def draw(
     start: Tensor | None = None,
     watch: Watch | None = None,
 ) -> Tensor:
-    """Draw one picture a seed.
+    """Draw one image per seed.
 
     Args:
         denoise, sampler, sigmas: how.
         shape: [C, H, W].
-        seeds: of the pictures.
+        seeds: of the images.
         device: where.
-        start: pictures that noise is added to instead of nothing, [C, H, W] in [-1, 1].
-        watch: see :class:`~nca.ddpm.samplers.Sampler`.
+        start: an image that noise is added to instead of nothing, [C, H, W] in [-1, 1].
+        watch: see :class:`~nca.ddpm.diffusion.samplers.Sampler`.
 
     Returns:
         [B, C, H, W] in about [-1, 1], on the CPU.

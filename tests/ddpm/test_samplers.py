@@ -7,8 +7,9 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
-from nca.ddpm.denoiser import Clipped, Denoise
-from nca.ddpm.samplers import (
+from nca.ddpm.diffusion.denoiser import Clipped, Denoise
+from nca.ddpm.diffusion.draw import draw, noise_levels
+from nca.ddpm.diffusion.samplers import (
     DDIM,
     DDPM,
     DPMPP,
@@ -21,8 +22,7 @@ from nca.ddpm.samplers import (
     build_sampler,
     multistep_weights,
 )
-from nca.ddpm.sampling import draw, noise_levels
-from nca.ddpm.schedules import Discrete, LogNormal, karras_levels, linear
+from nca.ddpm.diffusion.schedules import Discrete, LogNormal, karras_levels, linear
 
 MEAN, DEVIATION = 0.3, 0.6
 
@@ -120,7 +120,7 @@ def test_ddim_takes_the_steps_of_diffusers(eta: float) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-# How near the mean and the deviation of the data come, beyond what 16,384 draws scatter by.
+# How near the mean and the std of the data come, beyond what 16,384 draws scatter by.
 SAMPLERS = {
     "ddpm": (DDPM(large=True), 1000, 0.02),
     "ddpm, small variance": (DDPM(), 1000, 0.02),
@@ -162,7 +162,7 @@ def test_heun_is_of_second_order() -> None:
         sigmas = [*torch.linspace(2, 0.5, steps + 1).tolist(), 0.0]
         states: list[Tensor] = []
         sampler(gaussian, x, sigmas, Recorded((1, 1, 1, 1)), lambda step: states.append(step.x))
-        # The equation has a solution: distance from the mean goes with the deviation of x.
+        # The equation has a solution: distance from the mean goes with the std of x.
         factor = math.sqrt((DEVIATION**2 + 0.25) / (DEVIATION**2 + 4))
         return abs(float(states[-1]) - (MEAN + (2 - MEAN) * factor))
 
