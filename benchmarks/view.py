@@ -21,13 +21,14 @@ from nca.benchmarks.ours import to_rule
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchViewSettings
 from nca.benchmarks.timing import Times, interleave, ratios, spread
+from nca.options import parse_size
 from nca.rule import Rule
 from nca.viewer.actions import Actions
 from nca.viewer.context import open_headless, renderer_name
 from nca.viewer.overlay import Overlay
 from nca.viewer.player import Player
 from nca.viewer.rule_files import NamedRule
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 
 SIZE, STEPS = 256, 8
 RULES = {"tiny": (4, 8), "small": (8, 32), "full": (12, 96)}  # channels, hidden units

@@ -9,7 +9,8 @@ import tyro
 
 from nca.cli import main
 from nca.errors import InputError
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.options import parse_size
+from nca.viewer.settings import ViewSettings
 
 RULE = (Path("a.safetensors"),)
 
@@ -17,9 +18,9 @@ RULE = (Path("a.safetensors"),)
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"grid": "3x4"}, "--grid 3x4: width and height must be 4 to 8192"),
-        ({"grid": "x"}, "--grid x: must be WIDTHxHEIGHT"),
-        ({"size": "10x4000"}, "--size 10x4000"),
+        ({"grid": "3x4"}, "`grid` 3x4: width and height must be 4 to 8192"),
+        ({"grid": "x"}, "`grid` x: must be WIDTHxHEIGHT"),
+        ({"size": "10x4000"}, "`size` 10x4000"),
         ({"steps_per_frame": 0.1}, "--steps-per-frame 0.1: must be 0.125 to 1024"),
         ({"input_strength": 1.5}, "--input-strength 1.5: must be 0 to 1"),
         ({"update_rate": 0.0}, "--update-rate 0.0: must be 0.001 to 1"),

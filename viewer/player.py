@@ -9,6 +9,7 @@ import moderngl
 import torch
 
 from nca.errors import InputError, explain
+from nca.options import parse_size
 from nca.rule import Rule, RuleSettings
 from nca.viewer.camera import Camera
 from nca.viewer.display import NO_RING, Display, Look, extent, parse_view, repeats
@@ -18,7 +19,7 @@ from nca.viewer.pace import Pace
 from nca.viewer.rates import Clock, Rates
 from nca.viewer.rule_files import NamedRule, RuleFiles
 from nca.viewer.screen_recording import Recordings
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation import SEED, Simulation
 from nca.viewer.state_file import SavedState, load_state
 from nca.viewer.video_input import LiveInput, open_source

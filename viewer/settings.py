@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
+from nca.options import parse_size
 
 MAX_STEPS = 10**9
 
@@ -132,18 +133,3 @@ class ViewSettings:
             if getattr(self, name) is not None:
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} needs --headless; in the window there are keys for it")
-
-
-def parse_size(name: str, text: str, least: int, most: int) -> tuple[int, int]:
-    """Read ``WIDTHxHEIGHT``, or one number for both.
-
-    Raises:
-        InputError: it is not that, or out of range.
-    """
-    parts = text.lower().split("x")
-    if not (len(parts) in (1, 2) and all(part.isdecimal() for part in parts)):
-        raise InputError(f"--{name} {text}: must be WIDTHxHEIGHT, such as 256x256")
-    width, height = int(parts[0]), int(parts[-1])
-    if not (least <= width <= most and least <= height <= most):
-        raise InputError(f"--{name} {text}: width and height must be {least} to {most}")
-    return width, height

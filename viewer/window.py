@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import glfw
 
 from nca.errors import GraphicsError
+from nca.options import parse_size
 from nca.viewer.actions import Actions
 from nca.viewer.context import attach_to_window, missing_graphics
 from nca.viewer.input import Pointer, press
@@ -16,7 +17,7 @@ from nca.viewer.lost_display import leave_with_display
 from nca.viewer.overlay import Overlay
 from nca.viewer.player import Player
 from nca.viewer.rule_files import load_rules
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 
 if TYPE_CHECKING:
     from nca.viewer.panel import Panel

@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
+from nca.commands.play import play, play_over
+from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import read_image, to_tensor
-from nca.play import play, play_over
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import save_rule
-from nca.settings import PlaySettings
 from tests.rules import bounded_rule
 
 
@@ -51,7 +51,7 @@ def test_play_writes_a_picture(tmp_path: Path) -> None:
         tmp_path / "r.safetensors", tmp_path / "p.png", tmp_path / "o.png", size=60, steps=4
     )
     assert to_tensor(read_image(play(settings))).shape == (3, 40, 60)
-    with pytest.raises(InputError, match="--scales"):
+    with pytest.raises(InputError, match="`scales` 0: must be 1 to 64"):
         PlaySettings(settings.rule, settings.picture, settings.out, scales=(0,))
 
 

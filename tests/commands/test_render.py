@@ -78,7 +78,7 @@ def test_an_animation_that_is_interrupted_is_written_as_far_as_it_goes(
             yield next(states)
         raise Terminated(signal.SIGTERM)
 
-    monkeypatch.setattr("nca.render.simulate", interrupted)
+    monkeypatch.setattr("nca.commands.render.simulate", interrupted)
     out = tmp_path / "a.webp"
     words = ["render", str(rule_file(tmp_path)), "--size", "16", "--steps", "9", "--every", "1"]
     assert main([*words, "--out", str(out)]) == 128 + signal.SIGTERM
@@ -94,7 +94,7 @@ def test_what_must_not_be_interrupted_is_done_first(
         os.kill(os.getpid(), signum)
         write_animation(*arguments)
 
-    monkeypatch.setattr("nca.render.write_animation", write)
+    monkeypatch.setattr("nca.commands.render.write_animation", write)
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
     out = tmp_path / "a.webp"
     words = ["render", str(rule_file(tmp_path)), "--size", "16", "--steps", "4", "--every", "2"]

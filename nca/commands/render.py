@@ -1,16 +1,17 @@
-"""Pictures and animations of a rule, without a display."""
+"""Images and animations of a rule, without a display."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from nca.commands.settings import RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.options import parse_size
 from nca.outputs import check_free
 from nca.rule import rescaled
 from nca.rulefile import load_rule
-from nca.settings import RenderSettings, parse_size
 from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 from nca.viewer.interruptions import uninterrupted
@@ -30,14 +31,14 @@ def render(settings: RenderSettings) -> Path:
     if (settings.coarseness, settings.pace) != (1.0, 1.0):
         pace = settings.pace / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, pace)
-    width, height = parse_size(settings.size)
+    width, height = parse_size("size", settings.size, 4, 8192)
     stops = [settings.steps]
     if settings.every is not None:
         stops = list(range(0, settings.steps + 1, settings.every))
         if settings.out.suffix.lower() not in ANIMATIONS:
-            raise InputError(f"--out {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
+            raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
         if len(stops) > MAX_FRAMES:
-            raise InputError(f"--every {settings.every}: more than {MAX_FRAMES} frames")
+            raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
     seeds = rule.seed(1, height, width, seed=settings.seed)
     if settings.engine == "gl":
         states = simulate_gl(rule, seeds, stops, seed=settings.seed)
@@ -47,7 +48,7 @@ def render(settings: RenderSettings) -> Path:
     try:
         for state in states:
             frames.append(_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale))
-    finally:  # Ctrl-C and the like leave an animation of what there is
+    finally:  # Ctrl-C and the like leave an animation of the frames so far
         if frames:
             _write(frames, settings)
     return settings.out
@@ -61,6 +62,6 @@ def _write(frames: Sequence[Image.Image], settings: RenderSettings) -> None:
             write_animation(settings.out, frames, settings.fps)
 
 
-def _enlarged(picture: Image.Image, scale: int) -> Image.Image:
-    size = (scale * picture.width, scale * picture.height)
-    return picture.resize(size, Image.Resampling.NEAREST)
+def _enlarged(image: Image.Image, scale: int) -> Image.Image:
+    size = (scale * image.width, scale * image.height)
+    return image.resize(size, Image.Resampling.NEAREST)

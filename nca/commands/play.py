@@ -1,8 +1,8 @@
 """A rule played over a photograph, at several scales.
 
-At each scale the rule runs on a grid that is so many times smaller than the picture, while every
-step draws its colors a little towards the picture. The runs are joined like a Laplacian pyramid
-(Burt and Adelson, 1983): large forms are those of the coarse runs, details those of the fine ones.
+At each scale the rule runs on a grid that is so many times smaller than the photograph, while
+every step moves its colors a little towards it. The runs are joined like a Laplacian pyramid (Burt
+and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
 from nca.outputs import check_free
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
-from nca.settings import PlaySettings
 from nca.unroll import unroll
 
 
@@ -26,11 +26,11 @@ def play(settings: PlaySettings) -> Path:
     """Play a rule over a photograph and write the result. Gives its path.
 
     Raises:
-        InputError: the rule or the picture cannot be read, or the result not be written.
+        InputError: the rule or the photograph cannot be read, or the result not be written.
     """
-    image_format(settings.out)  # now, not when all the work is done
+    image_format(settings.out)  # before the work starts
     if settings.out.exists() and settings.out.samefile(settings.picture):
-        raise InputError(f"--out {settings.out}: is the photograph itself; choose another name")
+        raise InputError(f"`out` {settings.out}: is the photograph itself; choose another name")
     check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
     photo = to_tensor(read_image(settings.picture, max_side=settings.size))
@@ -48,11 +48,11 @@ def play_over(
     """Play a rule over a photograph.
 
     Args:
-        rule: for a picture that does not tile it is given ``replicate`` padding.
+        rule: runs with ``replicate`` padding, as photographs do not wrap.
         photo: [3, H, W] in [0, 1].
         scales: pixels per cell of every run.
         steps: of every run.
-        strength: part of the way to the photograph that each step draws the colors, 0 to 1.
+        strength: part of the way to the photograph that each step moves the colors, 0 to 1.
         seed: which cells fire.
 
     Returns:
@@ -96,7 +96,7 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(images: Tensor, scale: int) -> Tensor:
-    """What cells twice as large as those of a scale can show."""
+    """Without details below twice the size of a scale's cells."""
     size = (images.shape[2], images.shape[3])
     small = (max(size[0] // (2 * scale), 1), max(size[1] // (2 * scale), 1))
     return F.interpolate(

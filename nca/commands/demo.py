@@ -1,11 +1,11 @@
-"""The first thing a newcomer sees: a bundled picture becomes a rule and a page."""
+"""A first try: train on a bundled picture, make a page."""
 
 from pathlib import Path
 
+from nca.commands.settings import DemoSettings
 from nca.export.html import export_html
 from nca.pictures import picture_path
 from nca.rulefile import load_rule
-from nca.settings import DemoSettings
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
@@ -14,7 +14,7 @@ def demo(settings: DemoSettings) -> dict[Path, str]:
     """Train a rule on a bundled picture and make the page that runs it.
 
     Returns:
-        What there is to look at: path of each result, and what it is.
+        Path of each result, and what it shows.
 
     Raises:
         InputError: there is no such picture, or the folder has results already.

@@ -1,4 +1,4 @@
-"""What a rule file holds, in words and as JSON."""
+"""Contents of a rule file, as text and as JSON."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +33,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
 
 
 def format_description(description: dict[str, Any]) -> str:
-    """A few lines for a person."""
+    """The most important of it, in a few lines."""
     settings = description["settings"]
     lines = [
         f"{printable(description['file'])}: {description['bytes']:,} bytes",
@@ -42,11 +42,11 @@ def format_description(description: dict[str, Any]) -> str:
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
-    told = {key: description[key] for key in CREDITS if key in description}
+    shown = {key: description[key] for key in CREDITS if key in description}
     training = description.get("training")
     if isinstance(training, dict):
-        told |= {key: training[key] for key in SHOWN_OF_TRAINING if key in training}
-    lines += [f"  {key}: {_in_words(value)}" for key, value in told.items()]
+        shown |= {key: training[key] for key in SHOWN_OF_TRAINING if key in training}
+    lines += [f"  {key}: {_as_text(value)}" for key, value in shown.items()]
     for backend in description["backends"]:
         usable = "" if backend["available"] else "not "
         taken = " (taken here)" if backend["taken"] else ""
@@ -54,5 +54,5 @@ def format_description(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _in_words(value: object) -> str:
+def _as_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else printable(value)
