@@ -13,10 +13,11 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.evaluation import report as report_module
+from nca.evaluation.evaluation import verdict
 from nca.evaluation.healing import heal
 from nca.evaluation.measures import Moment, PatchDistance, follow
 from nca.evaluation.page import number
-from nca.evaluation.report import Measured, evaluate, verdict
+from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
 from nca.pictures import draw
 from nca.rule import Rule, RuleSettings
@@ -234,8 +235,8 @@ def test_the_same_rule_can_be_its_own_peer(
 @pytest.mark.parametrize(
     ("rule_settings", "training", "words"),
     [
-        (RuleSettings(4, 8), {"grow": True}, "trained with --grow"),
-        (RuleSettings(4, 8), {"restore": True}, "trained with --restore"),
+        (RuleSettings(4, 8), {"grow": True}, "trained with `grow`"),
+        (RuleSettings(4, 8), {"restore": True}, "trained with `restore`"),
         (RuleSettings(4, 8, alive_threshold=0.1), {}, r"cells can die \(alive_threshold 0.1\)"),
     ],
 )
@@ -258,9 +259,9 @@ def test_a_rule_that_makes_no_texture_is_refused(
     [
         ({"features": ("vgg61",)}, "`features` vgg61: must be one of"),
         ({"features": ("missing.safetensors",)}, "cannot read features from missing.safetensors"),
-        ({"out": Path("r.json")}, "--out r.json: is where the figures go"),
-        ({"json": Path("r.html")}, "--out r.html: is where the figures go"),
-        ({"out": Path()}, "--out .: is a folder"),
+        ({"out": Path("r.json")}, "`out` r.json: is the path of the figures"),
+        ({"json": Path("r.html")}, "`out` r.html: is the path of the figures"),
+        ({"out": Path()}, "`out` .: is a folder"),
         ({"json": Path("missing/r.json")}, "missing/r.json: there is no folder missing"),
     ],
 )
@@ -280,10 +281,10 @@ def test_what_cannot_be_had_is_told_before_the_first_run(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"steps": 10}, "--steps 10: must be 1000 to"),
-        ({"size": 32}, "--size 32: must be 64 to 1024"),
-        ({"noise": -1.0}, "--noise -1.0: must be 0 to 100"),
-        ({"peer_noise": 0.5}, "--peer-noise 0.5: there is no --peer"),
+        ({"steps": 10}, "`steps` 10: must be 1000 to"),
+        ({"size": 32}, "`size` 32: must be 64 to 1024"),
+        ({"noise": -1.0}, "`noise` -1.0: must be 0 to 100"),
+        ({"peer_noise": 0.5}, "`peer_noise` 0.5: needs a `peer`"),
     ],
 )
 def test_settings_out_of_range_are_named(
