@@ -6,19 +6,16 @@ batch. The KID of both is taken of the samples that were timed, and so is that o
 
 import json
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Row
 from nca.benchmarks.settings import BenchDDPMSettings
 from nca.benchmarks.timing import ratios
-from nca.ddpm.fid import Figures, Judge
-from nca.ddpm.run import load_run
+from nca.ddpm.checkpoint import load_run
+from nca.ddpm.fid.evaluator import FidEvaluator, Figures
 from nca.ddpm.settings import FidSettings, SamplerName
 from nca.files import write_atomically
 from nca.threads import torch_threads
@@ -68,21 +65,14 @@ def run(settings: BenchDDPMSettings) -> Report:
     Raises:
         InputError: the checkpoint is not usable, or a result cannot be written.
     """
-    asked = FidSettings(settings.run, n=settings.n, repeats=settings.repeats)
-    model = load_run(settings.run)
+    chosen = FidSettings(settings.run, n=settings.n, repeats=settings.repeats)
+    run = load_run(settings.run)
+    times: dict[str, list[float]] = {}
     with torch_threads(None):
-        judge = Judge(model, asked)
-        times: dict[str, list[float]] = {name: [] for name in SAMPLERS}
-        sets: dict[str, list[Tensor]] = {name: [] for name in SAMPLERS}
-        for repeat in range(settings.repeats):
-            for name, (sampler, steps) in SAMPLERS.items():
-                start = time.process_time()
-                sets[name].append(judge.draw(sampler, steps, repeat))
-                times[name].append(time.process_time() - start)
-        distances = [judge.figures(name, pictures) for name, pictures in sets.items()]
-        distances.append(judge.reals())
+        evaluator = FidEvaluator(run, chosen)
+        distances = [*evaluator.samples(SAMPLERS, times), evaluator.reals()]
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
-    protocol = judge.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
+    protocol = evaluator.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
     report = Report(describe_machine(), protocol, [ratio], distances)
     if settings.json is not None:
         report.write(settings.json)

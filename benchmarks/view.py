@@ -22,11 +22,12 @@ from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchViewSettings
 from nca.benchmarks.timing import Times, interleave, ratios, spread
 from nca.gl.context import open_headless, renderer_name
+from nca.options import parse_size
 from nca.rule import Rule
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import NamedRule
 from nca.viewer.player import Player
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 from nca.viewer.window.overlay import Overlay
 
 SIZE, STEPS = 256, 8

@@ -28,6 +28,7 @@ from nca.benchmarks.settings import (
     BenchTrainSettings,
     BenchViewSettings,
 )
+from nca.commands.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.console import flush_output, prepare_console
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
@@ -45,7 +46,6 @@ from nca.errors import (
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.options import override
-from nca.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.signals import Terminated, raise_on_termination
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
@@ -106,7 +106,7 @@ def report(trained: Any) -> None:
 
 def run_demo(settings: DemoSettings) -> None:
     """Train on a bundled picture and make its page."""
-    from nca.demo import demo
+    from nca.commands.demo import demo
 
     for path, what in demo(settings).items():
         print(f"  {path}  {what}")
@@ -136,14 +136,14 @@ def run_view(settings: ViewSettings) -> None:
 
 def run_render(settings: RenderSettings) -> None:
     """Write a picture or an animation."""
-    from nca.render import render
+    from nca.commands.render import render
 
     print(render(settings))
 
 
 def run_play(settings: PlaySettings) -> None:
     """Write a picture."""
-    from nca.play import play
+    from nca.commands.play import play
 
     print(play(settings))
 
@@ -162,7 +162,7 @@ def run_eval(settings: EvalSettings) -> None:
 
 def run_info(settings: InfoSettings) -> None:
     """Describe a rule file."""
-    from nca.info import describe_rule, format_description
+    from nca.commands.info import describe_rule, format_description
 
     description = describe_rule(settings.rule)
     print(json.dumps(description) if settings.json else format_description(description))
@@ -177,14 +177,14 @@ def run_ddpm_train(settings: DDPMTrainSettings) -> None:
 
 def run_ddpm_sample(settings: SampleSettings) -> None:
     """Draw pictures, and say where they are."""
-    from nca.ddpm.sample import sample
+    from nca.ddpm.command import sample
 
-    print(sample(settings).path)
+    print(sample(settings))
 
 
 def run_ddpm_fid(settings: FidSettings) -> None:
     """Measure samples, and print a table."""
-    from nca.ddpm.fid import measure
+    from nca.ddpm.fid.evaluator import measure
 
     print(measure(settings).table())
 

@@ -117,6 +117,21 @@ def of_preset(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, 
     return {"preset": name, **presets[name]}
 
 
+def parse_size(name: str, text: str, least: int, most: int) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT``, or one number for both.
+
+    Raises:
+        InputError: it is something else, or a side is out of bounds.
+    """
+    parts = text.lower().split("x")
+    if not (len(parts) in (1, 2) and all(part.isdecimal() for part in parts)):
+        raise InputError(f"`{name}` {text}: must be WIDTHxHEIGHT, such as 256x256")
+    width, height = int(parts[0]), int(parts[-1])
+    if not (least <= width <= most and least <= height <= most):
+        raise InputError(f"`{name}` {text}: width and height must be {least} to {most}")
+    return width, height
+
+
 def _is_group(value: object) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
 

@@ -19,7 +19,7 @@ def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
         raise InputError(f"{out} is a file; give the name of a folder")
     there = out.exists() and (file or any(out.iterdir()))
     if there and not overwrite:
-        raise InputError(f"{out} is already there; choose another name, or use --overwrite")
+        raise InputError(f"{out} is already there; choose another name, or use `overwrite`")
     parent = out.parent
     if not parent.is_dir():
         raise InputError(f"cannot write {out}: there is no folder {parent}")

@@ -113,7 +113,7 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
         (["train", "none.png", "--out", "x"], "cannot read none.png: No such file"),
         (["render", "none", "--out", "x.png"], "cannot read none: No such file"),
         (["render", "none", "--out", "x.png", "--size", "0x4"], "--size 0x4: width and height"),
-        (["render", "none", "--out", "x.png", "--every", "0"], "--every 0: must be 1 to"),
+        (["render", "none", "--out", "x.png", "--every", "0"], "--every 0: must be 1 or more"),
         (["info", "/"], "/ is a folder"),
         (["demo", "--picture", "nothing"], "nothing"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
 from nca.errors import InputError
-from nca.options import Between, Bounded, flatten, of_preset, override
+from nca.options import Between, Bounded, flatten, of_preset, override, parse_size
 from nca.style.settings import StyleSettings
 from nca.texture.settings import TrainSettings
 
@@ -73,3 +73,14 @@ def names_of(kind: type[Any]) -> Iterator[str]:
         yield each.name
         if is_dataclass(hints[each.name]):
             yield from names_of(hints[each.name])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("x", "must be WIDTHxHEIGHT"), ("4x4x4", "must be WIDTHxHEIGHT"), ("3x4", "must be 4 to 64")],
+)
+def test_sizes_are_read_and_checked(text: str, complaint: str) -> None:
+    assert parse_size("grid", "8X16", 4, 64) == (8, 16)
+    assert parse_size("grid", "8", 4, 64) == (8, 8)
+    with pytest.raises(InputError, match=f"`grid` {text}: .*{complaint}"):
+        parse_size("grid", text, 4, 64)

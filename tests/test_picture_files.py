@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from nca import picture_files
-from nca.ddpm.data import read_pictures
+from nca.ddpm.data.dataset import read_dataset
 from nca.errors import InputError
 from nca.images import read_image
 from nca.picture_files import FORMATS, is_picture, pictures_in
@@ -73,7 +73,7 @@ def test_every_command_takes_the_same_files_of_a_folder(tmp_path: Path) -> None:
     assert [run.name for run in plan([settings])] == [str(number) for number in range(1, 17)]
     frames = list(open_source(str(tmp_path), (8, 8)).frames())
     assert [frame.getpixel((4, 4))[0] for frame in frames] == reds
-    assert read_pictures(str(tmp_path), 8).images[:, 0, 4, 4].tolist() == reds
+    assert read_dataset(str(tmp_path), 8).images[:, 0, 4, 4].tolist() == reds
 
 
 def test_what_pillow_can_only_write_is_no_picture() -> None:

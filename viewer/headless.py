@@ -112,7 +112,7 @@ def _run(player: Player, settings: ViewSettings) -> None:
             recorder.add(last, wait=True)
     grabber.release()
     if recorder.frames == 0:
-        raise InputError(f"--record {settings.record}: no frame was recorded")
+        raise InputError(f"`record` {settings.record}: no frame was recorded")
 
 
 def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
@@ -138,7 +138,7 @@ def _input_frames(player: Player, settings: ViewSettings) -> Iterator[Image.Imag
         return
     source = open_source(settings.input, player.grid)
     if settings.steps is None and source.fps == 0:
-        raise InputError(f"--input {settings.input} has no end; give --steps")
+        raise InputError(f"`input` {settings.input} has no end; give `steps`")
     while True:
         yield from source.frames()
         if settings.steps is None:

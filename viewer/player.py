@@ -9,12 +9,13 @@ import moderngl
 import torch
 
 from nca.errors import InputError, explain
+from nca.options import parse_size
 from nca.rule import Rule, RuleSettings
 from nca.viewer.files.rule_files import NamedRule, RuleFiles
 from nca.viewer.files.screen_recording import Recordings
 from nca.viewer.files.state_file import SavedState, load_state
 from nca.viewer.files.video_input import LiveInput, open_source
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
 from nca.viewer.simulation.history import History

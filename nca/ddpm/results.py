@@ -1,12 +1,9 @@
-"""What a model leaves for people to look at: sheets of samples, and movies of their denoising."""
+"""Results to look at: sheets of samples, and movies of their denoising."""
 
-from collections.abc import Sequence
-
-import torch
 from PIL import Image
 from torch import Tensor
 
-from nca.ddpm.samplers import Step
+from nca.ddpm.diffusion.samplers import Step
 from nca.images import contact_sheet, to_image
 from nca.training.movie import evenly
 
@@ -14,27 +11,27 @@ SHEET = 640  # pixels, about, of a sheet's side
 FRAMES = 60
 
 
-def sheet(pictures: Tensor, columns: int | None = None) -> Image.Image:
+def sheet(images: Tensor, columns: int | None = None) -> Image.Image:
     """Samples in a grid, enlarged so that the pixels can be seen.
 
     Args:
-        pictures: [B, C, H, W] in about [-1, 1].
+        images: [B, C, H, W] in about [-1, 1].
         columns: of the grid; near-square by default.
     """
-    across = columns or round(len(pictures) ** 0.5)
-    scale = max(1, round(SHEET / (across * pictures.shape[-1])))
-    return contact_sheet([enlarged(picture, scale) for picture in pictures], columns)
+    across = columns or round(len(images) ** 0.5)
+    scale = max(1, round(SHEET / (across * images.shape[-1])))
+    return contact_sheet([enlarged(image, scale) for image in images], columns)
 
 
-def enlarged(picture: Tensor, scale: int) -> Image.Image:
-    """[C, H, W] in about [-1, 1] as a picture with larger pixels."""
-    image = to_image(((picture + 1) / 2).expand(3, -1, -1))
-    width, height = image.size
-    return image.resize((scale * width, scale * height), Image.Resampling.NEAREST)
+def enlarged(image: Tensor, scale: int) -> Image.Image:
+    """[C, H, W] in about [-1, 1] as an image with larger pixels."""
+    pixels = to_image(((image + 1) / 2).expand(3, -1, -1))
+    width, height = pixels.size
+    return pixels.resize((scale * width, scale * height), Image.Resampling.NEAREST)
 
 
 class Movie:
-    """Watches a sampler; its frames show what is noised, and beside it what it is a guess of."""
+    """Watches a sampler; its frames show the noised images beside the estimates."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -51,7 +48,7 @@ class Movie:
 
 
 def _scaled(x: Tensor, sigma: float) -> Tensor:
-    """Noised pictures at a contrast that a screen can show."""
+    """Noised images at a contrast that a screen can show."""
     return x * float((1 + sigma**2) ** -0.5)
 
 
@@ -62,8 +59,3 @@ def _side_by_side(left: Tensor, right: Tensor) -> Image.Image:
     frame.paste(a, (0, 0))
     frame.paste(b, (a.width + gap, 0))
     return frame
-
-
-def stack(pictures: Sequence[Tensor]) -> Tensor:
-    """Batches as one."""
-    return torch.cat(list(pictures))

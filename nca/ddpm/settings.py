@@ -20,18 +20,18 @@ SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmp
 
 @dataclass(frozen=True)
 class DataSettings(Bounded):
-    """How the pictures are used."""
+    """How the images are used."""
 
     size: Annotated[int | None, Between(8, 1024)] = None
-    """Side that pictures are scaled to; by default unchanged (IDX) or 32."""
+    """Side that images are scaled to; by default unchanged (IDX) or 32."""
     classes: bool = False
-    """Condition the network on the class of a picture, so that samples of one can be drawn."""
+    """Condition the network on the class of an image, so that samples of one can be drawn."""
     held_out: Annotated[float, Between(0, 0.9)] = 0.25
-    """Fraction of the pictures that is not trained on: the reference of FID and KID."""
+    """Fraction of the images that is not trained on: the reference of FID and KID."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Pictures per iteration."""
+    """Images per iteration."""
     workers: Annotated[int, Between(0, 64)] = 0
-    """Processes that read pictures and add noise; 0: the training process does."""
+    """Processes that read images and add noise; 0: the training process does."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,15 @@ class OptimizerSettings(Bounded):
 
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
-    """Train a diffusion model on a set of pictures.
+    """Train a diffusion model on a set of images.
 
-    The result is a folder with a checkpoint that everything else needs, samples, a movie of them
-    appearing out of noise, the loss as a plot and as numbers.
+    The result is a folder with a checkpoint that all other commands use, samples, a movie of their
+    denoising, and loss curves.
     """
 
     data: str
-    """Pictures: builtin (drawn by code), fashion or mnist (downloaded once), or a folder of IDX
-    files or of pictures; its subfolders, if it has some, are classes."""
+    """Images: builtin (drawn by code), fashion or mnist (downloaded once), or a folder of IDX files
+    or of images; its subfolders, if it has some, are classes."""
     out: Path
     """Output folder."""
     preset: Preset = "small"
@@ -113,90 +113,89 @@ class TrainSettings(Bounded):
     fast.ai's notebook 17 (for a GPU)."""
     limits: Limits = field(default_factory=lambda: Limits(minutes=20.0))
     run: RunSettings = field(default_factory=RunSettings)
-    pictures: DataSettings = field(default_factory=DataSettings)
+    images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
-    net: NetworkSettings = field(default_factory=NetworkSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
         """Check values."""
         super().__post_init__()
-        if self.diffusion.times == "loss" and self.pictures.workers:
+        if self.diffusion.times == "loss" and self.images.workers:
             raise InputError("`times` loss: worker processes do not know the loss; use `workers` 0")
 
 
 @dataclass(frozen=True)
 class SampleSettings(Bounded):
-    """Draw pictures with a trained diffusion model.
+    """Draw images with a trained diffusion model.
 
-    Picture i depends on seed + i alone, not on how many are drawn.
+    Image i depends on seed + i alone, not on how many are drawn.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training, or its checkpoint."""
     out: Path
-    """A picture of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder for single
-    pictures."""
+    """An image of all samples (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder for
+    one image each."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
-    """How many."""
+    """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """How: ddpm, ddpm-skip (the net is asked every third time), ddim, euler, heun, lms, dpmpp."""
+    """Sampler: ddpm, ddpm-skip (the network runs every third time), ddim, euler, heun, lms, or
+    dpmpp."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """Noise levels that are gone through; each is one call of the net, two for heun."""
+    """Number of noise levels; each is one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
-    """Of the noise levels: evenly in time (auto for ddpm and ddim), or as in Karras 2022."""
+    """Spacing of the noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
     eta: Annotated[float, Between(0, 1)] = 0.0
-    """For ddim: how random it is, 0 (not at all) to 1 (as ddpm)."""
+    """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
-    """For heun: how much noise is added on the way."""
+    """Noise that heun adds over all steps."""
     seed: int = 0
-    """Of the first picture; the next has the next seed."""
+    """Random seed of the first image; the next has the next seed."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Pictures at a time."""
+    """Images drawn at a time."""
     label: str | None = None
-    """Class that is asked for, of a model trained with --classes; by default all in turn."""
+    """Class of the samples, for a model trained with --classes; by default all in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
-    """How strongly the class is insisted on; 1: as trained."""
+    """Class guidance scale; 1: as trained."""
 
     style: Path | None = None
-    """A picture whose style the samples take on."""
+    """An image whose style the samples take on."""
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
-    """How strongly."""
+    """Style guidance strength."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Side that the style picture is scaled to: smaller makes finer strokes."""
+    """Side that the style image is scaled to: smaller makes finer strokes."""
     like: Path | None = None
-    """A picture whose structure is kept: image to image."""
+    """An image whose structure is kept: image to image."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
-    """How strongly."""
+    """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
-    """How much of the picture of --like may change: 1 starts from noise alone, 0.3 from the picture
+    """How much of the image of --like may change: 1 starts from noise alone, 0.3 from the image
     with little noise."""
     features: str = "builtin"
-    """What style and structure are compared by; see nca train --help."""
+    """Features that style and structure are compared by; see nca train --help."""
     overwrite: bool = False
-    """Replace what is there."""
+    """Replace earlier results."""
 
     def __post_init__(self) -> None:
         """Check values."""
         super().__post_init__()
         if self.like is None and self.strength < 1:
-            raise InputError(
-                f"`strength` {self.strength}: needs the picture of `like` to start from"
-            )
+            raise InputError(f"`strength` {self.strength}: needs the image of `like` to start from")
 
 
 @dataclass(frozen=True)
 class FidSettings(Bounded):
-    """Measure how far samples are from pictures that the model has not seen: FID and KID.
+    """Measure how far samples are from images that the model has not seen: FID and KID.
 
-    With the features of a small classifier trained on the spot, so the numbers compare models of
-    the same pictures with each other, and with the score of real pictures that stands beside them.
+    The features are those of a small classifier trained for this. The numbers compare models of
+    the same images with each other, and with real images, which are measured too.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training, or its checkpoint."""
     n: Annotated[int, Between(8, 1_000_000)] = 2048
-    """Samples, and real pictures beside them, of a repeat."""
+    """Samples, and real images, per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 3
     """Independent sets of samples; the interval comes from their spread."""
     sampler: SamplerName = "dpmpp"
@@ -204,13 +203,13 @@ class FidSettings(Bounded):
     steps: Annotated[int, Between(1, 10_000)] = 20
     """As in nca ddpm sample."""
     features: str = "classifier"
-    """classifier (trained on the spot), vgg19, or a .safetensors file with torchvision's names."""
+    """classifier (trained for this), vgg19, or a .safetensors file with torchvision's names."""
     data: str | None = None
-    """Where the pictures are now; by default where they were for the training."""
+    """Where the images are now; by default where they were for the training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Pictures at a time."""
+    """Images drawn at a time."""
     seed: int = 0
-    """Of the samples and of the choice of real ones."""
+    """Random seed of the samples and of the choice of real images."""
     json: Path | None = None
     """Write all figures to this file."""
 

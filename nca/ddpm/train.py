@@ -7,20 +7,21 @@ from typing import Any
 import torch
 from PIL import Image
 
-from nca.ddpm.data import Pictures, read_pictures, split
-from nca.ddpm.noising import (
+from nca.ddpm.checkpoint import SaveMetadata
+from nca.ddpm.data.dataset import ImageDataset, read_dataset, split
+from nca.ddpm.diffusion.draw import draw, noise_levels
+from nca.ddpm.diffusion.model import Model
+from nca.ddpm.diffusion.noising import (
     ByLoss,
+    Denoising,
     Noisify,
     Stratified,
     Times,
     Uniform,
     build_loader,
-    noise_loss,
 )
+from nca.ddpm.diffusion.samplers import DPMPP
 from nca.ddpm.results import Movie, sheet
-from nca.ddpm.run import About, Facts, Model
-from nca.ddpm.samplers import DPMPP
-from nca.ddpm.sampling import draw, noise_levels
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.images import write_image
@@ -46,7 +47,6 @@ from nca.training.generators import seed_generators
 from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
 from nca.training.movie import write_movie
-from nca.training.objective import Supervised
 from nca.training.rate_search import find_rate
 from nca.training.same_target import SameTarget
 
@@ -55,14 +55,14 @@ FILES = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.p
 WORTH_A_LOOK = {
     "samples.png": "64 samples",
     "denoising.webp": "how some of them appeared out of noise",
-    "training.webp": "the same samples while the network learned",
+    "training.webp": "the same samples during the training",
     CHECKPOINT: "the model: nca ddpm sample, nca ddpm fid, --resume",
     "loss.png": LOSS_CURVES,
 }
 WARM_UP = 100  # iterations until the rate is at its highest
 FINAL_RATE = 0.02
 NORM = 1.0
-VALIDATED = 512  # pictures of those held out
+VALIDATED = 512  # of the images held out
 STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples on one, and their steps
 STEPS, SAMPLES = 20, 64
 
@@ -71,7 +71,7 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
     """Train, and write all results.
 
     Under ``torchrun`` or ``accelerate launch`` the processes train one model together: each works
-    on ``batch_size`` pictures.
+    on ``batch_size`` images.
 
     Args:
         settings: see :func:`nca.ddpm.settings.ddpm_settings`.
@@ -82,9 +82,9 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
     """
 
     def prepare(state: Mapping[str, Any] | None) -> DDPMTraining:
-        pictures = read_pictures(settings.data, settings.pictures.size)
+        dataset = read_dataset(settings.data, settings.images.size)
         engine = build_engine(settings.optimizer.precision, best_device(), state)
-        return DDPMTraining(settings, pictures, engine, callbacks=callbacks)
+        return DDPMTraining(settings, dataset, engine, callbacks=callbacks)
 
     return run(settings, prepare)
 
@@ -94,12 +94,12 @@ class DDPMTraining(Job[Trained]):
 
     Args:
         settings: all of them.
-        pictures: all of them; some are held out.
+        dataset: all images; some are held out.
         engine: computes gradients and steps; float32 in one process by default.
         callbacks: more callbacks.
 
     Raises:
-        InputError: the settings do not fit the pictures.
+        InputError: the settings do not fit the images.
     """
 
     files = FILES
@@ -108,21 +108,21 @@ class DDPMTraining(Job[Trained]):
     def __init__(
         self,
         settings: TrainSettings,
-        pictures: Pictures,
+        dataset: ImageDataset,
         engine: Engine | None = None,
         *,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.settings, engine = settings, engine or Engine()
-        learned, held_out = split(pictures, settings.pictures.held_out, settings.run.seed)
-        self.model = Model(settings, Facts.of(pictures))
+        learned, held_out = split(dataset, settings.images.held_out, settings.run.seed)
+        self.model = Model(settings, dataset.info())
         model = self.model
-        # The order of the pictures is the same in all processes; noise and times are not.
+        # The order of the images is the same in all processes; noise and times are not.
         seed_generators(settings.run.seed + 7919 * engine.rank)
         times = _times(settings, model)
         noisify = Noisify(
             model.schedule,
-            model.target,
+            model.parameterization,
             times,
             min_snr=settings.diffusion.weights == "min-snr",
             classes=model.classes,
@@ -130,15 +130,15 @@ class DDPMTraining(Job[Trained]):
         loader = build_loader(
             learned,
             noisify,
-            settings.pictures.batch_size,
+            settings.images.batch_size,
             seed=settings.run.seed,
-            workers=settings.pictures.workers,
+            workers=settings.images.workers,
             rank=engine.rank,
         )
         if not len(loader) >= engine.processes:
             raise InputError(
-                f"`data` {settings.data}: {len(learned)} pictures to train on are not a batch of "
-                f"{settings.pictures.batch_size} for each of {engine.processes} processes"
+                f"`data` {settings.data}: {len(learned)} images to train on; {engine.processes} "
+                f"processes need a batch of {settings.images.batch_size} each"
             )
         self.ema = EMA(settings.optimizer.ema)
         self.metrics = Metrics(settings.out)
@@ -150,7 +150,7 @@ class DDPMTraining(Job[Trained]):
             ClipGradients(NORM),
             self.ema,
             self.metrics,
-            About(settings, model.facts),
+            SaveMetadata(settings, model.info),
             Progress(quiet=settings.run.quiet),
             core.Snapshots(
                 self._snapshot,
@@ -164,33 +164,33 @@ class DDPMTraining(Job[Trained]):
             *loggers(settings.run, settings.out, self.metrics),
         ]
         if Path(settings.data).is_dir():
-            own.append(SameTarget(settings.data, pictures.images))
+            own.append(SameTarget(settings.data, dataset.images))
         if settings.limits.iterations is None:
             own.append(Threads())
         if isinstance(times, ByLoss):
             own.append(times)
         self.learner = Learner(
-            model.net,
+            model.network,
             loader,
-            Supervised(noise_loss, noisify.n_inputs, "noise"),
+            Denoising(),
             torch.optim.Adam(
-                model.net.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)
+                model.network.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)
             ),
             engine=engine,
             callbacks=[*own, *callbacks],
             valid_batches=self._validation(held_out, noisify) if len(held_out) else None,
         )
 
-    def _validation(self, held_out: Pictures, noisify: Noisify) -> Any:
+    def _validation(self, held_out: ImageDataset, noisify: Noisify) -> Any:
         plain = Noisify(
             noisify.schedule,
-            noisify.target,
+            noisify.parameterization,
             Stratified(),
             min_snr=noisify.min_snr,
             classes=noisify.classes,
         )
         some = held_out.take(torch.arange(min(VALIDATED, len(held_out))))
-        return build_loader(some, plain, self.settings.pictures.batch_size, seed=0, shuffle=False)
+        return build_loader(some, plain, self.settings.images.batch_size, seed=0, shuffle=False)
 
     def fit(self) -> None:
         """See :class:`Job`; with ``find_rate``, nothing is trained."""
@@ -213,7 +213,7 @@ class DDPMTraining(Job[Trained]):
             return self.search_rate()
         learner, folder = self.learner, self.settings.out
         movie = Movie()
-        with self.ema.averaged(self.model.net):
+        with self.ema.averaged(self.model.network):
             samples = self._draw(range(SAMPLES), STEPS, movie)
         with learner.unwritten.going_on(folder / "samples.png"):
             write_image(folder / "samples.png", sheet(samples))
@@ -223,30 +223,26 @@ class DDPMTraining(Job[Trained]):
         return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
 
     def _snapshot(self, _: Learner) -> Image.Image:
-        with self.ema.averaged(self.model.net):
+        with self.ema.averaged(self.model.network):
             return sheet(self._draw(range(SHOWN), QUICK))
 
     def _draw(self, seeds: range, steps: int, watch: Movie | None = None) -> torch.Tensor:
         model = self.model
         sigmas = noise_levels(model.schedule, steps, "dpmpp")
-        device = next(model.net.parameters()).device
-        labels = None
-        if model.classes is not None:
-            labels = torch.tensor(seeds, device=device) % model.classes
-        training = model.net.training
-        model.net.eval()
+        training = model.network.training
+        model.network.eval()
         try:
             return draw(
-                model.denoiser(labels),
+                model.denoiser(model.labels(seeds)),
                 DPMPP(),
                 sigmas,
-                model.facts.shape,
+                model.info.shape,
                 seeds,
-                device=device,
+                device=model.device,
                 watch=watch,
             )
         finally:
-            model.net.train(training)
+            model.network.train(training)
 
 
 def _times(settings: TrainSettings, model: Model) -> Times:

@@ -1,1 +1,1 @@
-"""How good a rule is: distances it was not trained on, long runs, healing, other grids."""
+"""Quality of a rule: distances it was not trained on, long runs, healing, other grids."""

@@ -1,4 +1,4 @@
-"""What a rule is compared by beside distances: losses by layer, and what each host is given."""
+"""Comparisons of rules beside distances: losses by layer, and sizes of exports."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,21 +27,21 @@ Size = dict[str, int]
 def build_losses(
     target: Tensor, more: Sequence[str] = (), *, torus: bool = True
 ) -> dict[str, Term]:
-    """Losses by feature set and statistic, of every feature set that can be had here.
+    """Losses by feature set and statistic, for every feature set that is available.
 
     A damaged network that is not among ``more`` is left out with a line on standard error.
 
     Args:
         target: [1, 3, H, W] in [0, 1].
         more: feature sets, such as ``vgg16``, or the path of a ``.safetensors`` file.
-        torus: whether the pictures that are compared live on a torus.
+        torus: whether the compared images wrap.
 
     Raises:
-        InputError: a feature set of ``more`` cannot be had.
+        InputError: a feature set of ``more`` is not available.
     """
     result = {}
     for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched())):
-        # Raw patches are compared as distributions; their Gram matrix knows only covariances.
+        # Raw patches are compared as distributions; their Gram matrix has only covariances.
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)

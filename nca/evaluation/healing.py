@@ -1,4 +1,4 @@
-"""Healing: how long it takes until a place that was erased is like any other."""
+"""Healing: how long it takes until an erased place looks like any other."""
 
 import math
 import statistics
@@ -27,16 +27,16 @@ NOT_MEASURABLE, BLEW_UP = "not measurable", "blew up"
 
 
 class PlaceDistance:
-    """How unlike a round place and a texture are: what each has that the other has not.
+    """Distance of a round place from a texture, in both directions.
 
     Mean distance of every patch to its nearest in the other, both ways; Simakov et al.,
-    "Summarizing Visual Data Using Bidirectional Similarity", CVPR 2008. One way only, a flat place
-    looks well, as it is near to some patch of most pictures. Where we differ: patches are small,
-    3x3, and know the contrast (deviation of each color, twice as important) of the 7x7 pixels
-    around: of rough patches no two are alike, and a flat one is nearer to most of them than they
-    are to each other.
+    "Summarizing Visual Data Using Bidirectional Similarity", CVPR 2008. In one direction only, a
+    flat place would be near, as most images have such a patch. Where we differ: patches are small,
+    3x3, and include the contrast (std of each color, with twice the weight) of the 7x7 pixels
+    around: no two rough patches are alike, and a flat one is nearer to most of them than they are
+    to each other.
 
-    Of large pictures the same 16,384 patches of the texture and 4,096 of the place are compared.
+    Of large images the same 16,384 patches of the texture and 4,096 of the place are compared.
 
     Args:
         texture: [1, 3, H, W] in [0, 1].
@@ -78,15 +78,15 @@ def _some(rows: Tensor, most: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Healing:
-    """What became of an erased disc.
+    """How an erased disc healed.
 
     Attributes:
         steps: until the place is like any other, at two looks in a row; None if it never is, or if
-            that cannot be told.
+            that cannot be measured.
         outcome: the same in words.
         measurable: whether the place, right after the erasing, is clearly worse than the bound.
         bound: mean distance of places of its size all over the grid before, and 10 % more, or two
-            standard deviations where that is more; None if the rule blew up before.
+            stds where that is more; None if the rule blew up before.
         distances: of the place, every 10 steps from right after the erasing.
         pictures: the middle of the grid before, then, and in the end, [3, h, w] in [0, 1].
     """
@@ -103,7 +103,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     """Erase a disc a quarter as wide as the grid from a grown texture, and wait.
 
     The place is compared with the texture that the rule grows from the next seed, not with the
-    picture it was trained on: of a rule that is far from that, a scar may be as near as the rest.
+    target: for a rule that is far from its target, a scar may be as near as the rest.
 
     Args:
         rule: what runs.

@@ -1,4 +1,4 @@
-"""Distances between pictures that no training here minimizes, and what a run does over time."""
+"""Distances between images that no training here minimizes, and a run over time."""
 
 import math
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ class PatchDistance:
     """Sliced Wasserstein-1 distance of 7x7 color patches on four scales, times 100.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV
-    2022, with fixed directions on which nothing is trained. Blind to order beyond a patch of the
-    coarsest scale (56 pixels). A small picture has fewer scales, and less in it: what it has to be
-    compared with is :meth:`floor`.
+    2022, with fixed directions that no training uses. Blind to order beyond a patch of the coarsest
+    scale (56 pixels). A small image has fewer scales and less content: compare it with
+    :meth:`floor`.
 
     Args:
         target: [1, 3, H, W] in [0, 1].
@@ -51,7 +51,7 @@ class PatchDistance:
         self.target = [self._describe(level) for level in self.pyramid]
 
     def __call__(self, images: Tensor, *, torus: bool = True) -> Tensor:
-        """Distance of every picture, [B, 3, h, w] -> [B]. Values are clipped to [0, 1]."""
+        """Distance of every image, [B, 3, h, w] -> [B]. Values are clipped to [0, 1]."""
         level, distances = images.clamp(0, 1), []
         for i in range(min(self.levels, _level_count(images.shape[2:]))):
             if i:
@@ -61,14 +61,14 @@ class PatchDistance:
         return 100 * torch.stack(distances).mean(0)
 
     def floor(self, size: tuple[int, int], *, torus: bool = True) -> float | None:
-        """What the target itself reaches where there is no more of it than in a picture.
+        """Distance of pieces of the target that are as large as an image.
 
-        Mean distance of 16 random pieces of the target, on each scale with as many patches as the
-        picture has there. None where the target has no such piece, as it is too small.
+        Mean over 16 random pieces, on each scale with as many patches as the image has there. None
+        if the target is too small for such a piece.
 
         Args:
-            size: height and width of the picture.
-            torus: whether the picture lives on a torus.
+            size: height and width of the image.
+            torus: whether the image wraps.
         """
         generator = torch.Generator().manual_seed(DIRECTIONS_SEED)
         distances = []
@@ -92,7 +92,7 @@ class PatchDistance:
 
 
 def _level_count(size: Sequence[int]) -> int:
-    """How many scales of a picture hold a patch."""
+    """Number of scales of an image that have room for a patch."""
     return min(LEVELS, int(math.log2(min(size) / PATCH)) + 1)
 
 
@@ -113,7 +113,7 @@ def color_distance(images: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a run looks like after some steps.
+    """The state of a run after some steps.
 
     Attributes:
         steps: since the seed.
@@ -177,7 +177,7 @@ def follow(
 
 
 def seam(picture: Tensor) -> float:
-    """How much more a picture changes across its border than inside, as a ratio; 1 is no seam.
+    """How much more an image changes across its border than inside, as a ratio; 1: no seam.
 
     Args:
         picture: [3, H, W].

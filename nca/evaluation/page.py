@@ -1,4 +1,4 @@
-"""The page of an evaluation: one HTML file with figures, charts and the pictures behind them."""
+"""The page of an evaluation: one HTML file with figures, charts and images."""
 
 import base64
 import io
@@ -6,17 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from PIL import Image
 from torch import Tensor
 
+from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.images import to_image
-
-if TYPE_CHECKING:
-    from nca.evaluation.report import Evaluation
 
 WIDTH, HEIGHT = 460.0, 200.0  # of a chart's plot, in units of its SVG
 LINEAR_TICKS = 4
@@ -87,7 +85,7 @@ def _nice(value: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the summary: its values as text, and which of them is the better one."""
+    """A line of the summary: its values as text, and the index of the best."""
 
     label: str
     values: list[str]
@@ -95,8 +93,8 @@ class Row:
     note: str = ""
 
 
-def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
-    """The figures that matter most, side by side."""
+def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """The most important figures, side by side."""
 
     def row(label: str, value: Callable[[dict[str, Any]], Any], text: str, note: str = "") -> Row:
         """``text`` is a format; the smallest value is the best."""
@@ -133,7 +131,7 @@ def summary(evaluations: Sequence["Evaluation"]) -> list[Row]:
 
 
 def number(value: float | None, text: str = ".2f") -> str:
-    """A figure in a format, or ``-`` where nothing could be measured."""
+    """A figure in a format, or ``-`` where it could not be measured."""
     if value is None:
         return "-"
     huge = isinstance(value, float) and abs(value) >= HUGE
@@ -141,7 +139,7 @@ def number(value: float | None, text: str = ".2f") -> str:
 
 
 def _outcome(healing: Mapping[str, Any]) -> str:
-    """The median of the runs, or what most of them came to instead."""
+    """The median of the runs, or the outcome of most of them."""
     outcomes = healing["outcomes"]
     typical = max(outcomes, key=outcomes.count)
     return str(typical) if healing["median"] is None else number(healing["median"], ".0f")
@@ -161,11 +159,11 @@ def _at(run: Sequence[Mapping[str, float]], steps: int, name: str) -> float | No
     return next((moment[name] for moment in run if moment["steps"] >= steps), None)
 
 
-def page(target_name: str, target: Tensor, evaluations: Sequence["Evaluation"]) -> str:
-    """The report as one HTML file that asks the network for nothing.
+def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) -> str:
+    """The report as one HTML file without external resources.
 
     Args:
-        target_name: what the picture is called.
+        target_name: name of the target image.
         target: [3, S, S] in [0, 1].
         evaluations: of one rule, or of a rule and its peer.
     """
@@ -221,7 +219,7 @@ def _bars(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[st
 
 
 def data_url(picture: Tensor) -> str:
-    """A picture, [3, h, w] in [0, 1], for an ``img`` element."""
+    """An image, [3, h, w] in [0, 1], for an ``img`` element."""
     data = io.BytesIO()
     image: Image.Image = to_image(picture)
     image.save(data, "PNG", optimize=True)

@@ -1,8 +1,8 @@
-"""The evaluation of a rule: what is measured, and the figures as JSON beside the page."""
+"""`nca eval`: measure a rule, write the page and the figures as JSON."""
 
 import copy
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from tqdm import tqdm
 import nca
 from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses, export_sizes
+from nca.evaluation.evaluation import Evaluation, Figures, certificate, grown, verdict
 from nca.evaluation.healing import heal, healing_figures
 from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
 from nca.evaluation.page import page
@@ -24,34 +25,15 @@ from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
 from nca.text import encodable
 
-Figures = dict[str, Any]
-
 STOPS = (100, GROWN, 10_000, 100_000)
 SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height, width
 RUNS = 4
-FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
 USUAL_SIZE = 128
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What was measured of one rule.
-
-    Attributes:
-        name: of the rule.
-        figures: plain numbers, for JSON.
-        pictures: by group (``run``, ``seeds``, ``sizes``, ``healing``) and by what they show,
-            [3, h, w] in [0, 1].
-    """
-
-    name: str
-    figures: Figures
-    pictures: dict[str, dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
 class Measured:
-    """A picture, and what compares others with it.
+    """A target image, and distances from it.
 
     Attributes:
         target: [1, 3, S, S] in [0, 1].
@@ -68,8 +50,8 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     """Measure a rule, and its peer if there is one, and write the report.
 
     Raises:
-        InputError: a file cannot be read, a rule makes no texture, or the report is there already
-            or cannot be written.
+        InputError: a file cannot be read, a rule makes no texture, or the report exists already or
+            cannot be written.
     """
     figures_path = _check_outputs(settings)
     files = [_load(settings.rule, settings.noise)]
@@ -78,7 +60,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         files.append(_load(settings.peer, settings.peer_noise))
         paths.append(settings.peer)
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
-    # Before the first run: these may name what cannot be had.
+    # Before the first run, as a feature set may not be available.
     losses = {
         torus: build_losses(target, settings.features, torus=torus)
         for torus in dict.fromkeys(is_torus(file) for file in files)
@@ -103,26 +85,26 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
-    """Refuse what could not be written in the end; where the figures go."""
+    """Refuse paths that could not be written in the end. Gives the path of the figures."""
     out = settings.out
     if out.is_dir() or not out.name:
-        raise InputError(f"--out {out}: is a folder; give the name of a file")
+        raise InputError(f"`out` {out}: is a folder; give the name of a file")
     figures = settings.json or out.with_suffix(".json")
     if figures.resolve() == out.resolve():
-        raise InputError(f"--out {out}: is where the figures go; give another name, or --json")
+        raise InputError(f"`out` {out}: is the path of the figures; give another name, or `json`")
     for path in (out, figures):
         if path.exists() and not settings.overwrite:
-            raise InputError(f"{path} is already there; choose another, or use --overwrite")
+            raise InputError(f"{path} is already there; choose another, or use `overwrite`")
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
     return figures
 
 
 def _load(path: Path, noise: float | None) -> RuleFile:
-    """Read a rule that makes a texture, with another width of its seed's noise if one is given."""
+    """Read a rule that makes a texture; ``noise`` replaces the noise level it starts from."""
     file = load_rule(path)
     trained, alive = _training_settings(file), file.rule.settings.alive_threshold
-    reasons = [f"trained with --{name}" for name in ("grow", "restore") if trained.get(name)]
+    reasons = [f"trained with `{name}`" for name in ("grow", "restore") if trained.get(name)]
     if alive is not None:
         reasons.append(f"its cells can die (alive_threshold {alive:g})")
     if reasons:
@@ -135,7 +117,7 @@ def _load(path: Path, noise: float | None) -> RuleFile:
 
 
 def _training_settings(file: RuleFile) -> dict[str, Any]:
-    """What ``nca train`` tells in the file; nothing if another program made it."""
+    """Settings that ``nca train`` wrote to the file; empty for other programs' files."""
     settings = file.training.get("settings")
     return settings if isinstance(settings, dict) else {}
 
@@ -147,12 +129,12 @@ def training_size(file: RuleFile) -> int:
 
 
 def is_torus(file: RuleFile) -> bool:
-    """Whether the left side of a rule's grid goes on at the right, the top at the bottom."""
+    """Whether a rule's grid wraps at its sides."""
     return file.rule.settings.padding == "circular"
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Short names that differ: a rule is often called ``rule``, and its folder tells more."""
+    """Short names that differ: a rule is often called ``rule``, and its folder says more."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
@@ -161,19 +143,22 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:
-    """Measure one rule against a picture."""
+    """Measure one rule against a target."""
     rule, target, distance = file.rule, measured.target, measured.distance
     side, seed, torus = target.shape[-1], settings.seed, is_torus(file)
-    square, grown = (side, side), [GROWN]
+    square = (side, side)
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
-    with _telling(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as tell:
-        run = tell(follow(rule, target, distance, stops, square, seed))
-        others = [
-            tell(follow(rule, target, distance, grown, square, seed + i)) for i in range(1, RUNS)
-        ]
-        sizes = {s: tell(follow(rule, target, distance, grown, s, seed)) for s in SIZES}
-        healing = [tell(heal(rule, side, seed + i)) for i in range(RUNS)]
-        after = _grown(run)
+    with _counting(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as done:
+
+        def grow(size: tuple[int, int], seed: int) -> list[Moment]:
+            moments: list[Moment] = done(follow(rule, target, distance, [GROWN], size, seed))
+            return moments
+
+        run = done(follow(rule, target, distance, stops, square, seed))
+        others = [grow(square, seed + i) for i in range(1, RUNS)]
+        sizes = {size: grow(size, seed) for size in SIZES}
+        healing = [done(heal(rule, side, seed + i)) for i in range(RUNS)]
+        after = grown(run)
         seeds = [after, *(m[0] if m else None for m in others)]
         figures = {
             "weights": rule.weight_count(),
@@ -188,7 +173,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "seam": seam(run[-1].picture) if run else None,
             "healing": healing_figures(healing),
             "losses": _losses(measured.losses[torus], after) if after else {},
-            "exports": tell(export_sizes(name, file)),
+            "exports": done(export_sizes(name, file)),
         }
     pictures = {
         "run": {f"{m.steps:,} steps": m.picture for m in run},
@@ -200,7 +185,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
 
 
 def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
-    """Loss of a picture by feature set and layer."""
+    """Loss of an image by feature set and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}
         for label, loss in losses.items()
@@ -208,46 +193,12 @@ def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
 
 
 @contextmanager
-def _telling(name: str, parts: int) -> Iterator[Any]:
-    """Count the finished parts on a terminal; ``tell(value)`` gives the value back."""
+def _counting(name: str, parts: int) -> Iterator[Any]:
+    """Count the finished parts on a terminal; ``done(value)`` gives the value back."""
     with tqdm(total=parts, desc=name, disable=None, leave=False) as bar:
 
-        def tell(value: Any) -> Any:
+        def done(value: Any) -> Any:
             bar.update()
             return value
 
-        yield tell
-
-
-def _grown(run: Sequence[Moment]) -> Moment | None:
-    """The moment that others are compared with: 1,000 steps, if the run came so far."""
-    return next((moment for moment in run if moment.steps >= GROWN), None)
-
-
-def certificate(run: Sequence[Moment]) -> list[Figures]:
-    """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
-    grown = _grown(run)
-    return [
-        {k: v for k, v in vars(m).items() if k != "picture"}
-        | {"drift": m.patch / max(grown.patch, 1e-6) if grown else None}
-        for m in run
-    ]
-
-
-def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
-    """A few words for a long run: ``stable``, or what went wrong first, and how it ended."""
-    words = [wrong for wrong in map(_wrong, run, certificate(run)) if wrong][:1]
-    missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
-    if missing:
-        words.append(f"blew up before {missing[0]:,} steps")
-    return ", ".join(words) or "stable"
-
-
-def _wrong(moment: Moment, figures: Figures) -> str | None:
-    if moment.saturated > SATURATED:
-        return f"saturated after {moment.steps:,} steps"
-    if moment.flicker < FROZEN:
-        return f"frozen after {moment.steps:,} steps"
-    if moment.steps > GROWN and figures["drift"] > DRIFT:
-        return f"drifted by {moment.steps:,} steps"
-    return None
+        yield done

@@ -49,11 +49,13 @@ class Callback:
         essential: the callback is part of how the model is trained (devices, gradients, pools), so
             that a search for the learning rate needs it too. Others only watch or record.
         main_process_only: of several processes only the first runs it.
+        state_name: of its state in checkpoints; by default the name of its class.
     """
 
     order: ClassVar[int] = 0
     essential: ClassVar[bool] = False
     main_process_only: ClassVar[bool] = False
+    state_name: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -319,7 +319,7 @@ class Learner:
     def _named(self) -> Iterator[tuple[str, Callback]]:
         seen: dict[str, int] = {}
         for callback in self.callbacks:
-            kind = type(callback).__name__
+            kind = callback.state_name or type(callback).__name__
             seen[kind] = seen.get(kind, 0) + 1
             yield kind if seen[kind] == 1 else f"{kind} {seen[kind]}", callback
 

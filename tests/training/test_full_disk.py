@@ -17,7 +17,7 @@ from nca.style.settings import style_settings
 from nca.style.train import stylize
 from nca.texture.settings import train_settings
 from nca.texture.sweep import sweep
-from tests.ddpm_run import tiny
+from tests.helpers.ddpm_run import tiny
 
 QUICK = ("--preset", "tiny", "--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size",
          "16", "--iterations", "6", "--backend", "torch", "--quiet")  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.ddpm.data import read_pictures
+from nca.ddpm.data.dataset import read_dataset
 from nca.ddpm.train import DDPMTraining
 from nca.style.settings import style_settings
 from nca.style.train import StyleTraining
@@ -21,7 +21,7 @@ from nca.training.callbacks import Threads
 from nca.training.callbacks import threads as module
 from nca.training.callbacks.threads import Load
 from nca.training.learner import Learner
-from tests.ddpm_run import tiny
+from tests.helpers.ddpm_run import tiny
 from tests.training_jobs import Canvas, MatchPatch
 
 
@@ -218,7 +218,7 @@ def style(folder: Path) -> Learner:
 def ddpm(folder: Path) -> Learner:
     settings = tiny(folder, iterations=None)
     settings.out.mkdir()
-    return DDPMTraining(settings, read_pictures(settings.data, settings.pictures.size)).learner
+    return DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
 
 
 @pytest.mark.parametrize("make", [texture, style, ddpm])

@@ -9,7 +9,8 @@ import tyro
 
 from nca.cli import main
 from nca.errors import InputError
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.options import parse_size
+from nca.viewer.settings import ViewSettings
 
 RULE = (Path("a.safetensors"),)
 
@@ -17,17 +18,17 @@ RULE = (Path("a.safetensors"),)
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"grid": "3x4"}, "--grid 3x4: width and height must be 4 to 8192"),
-        ({"grid": "x"}, "--grid x: must be WIDTHxHEIGHT"),
-        ({"size": "10x4000"}, "--size 10x4000"),
-        ({"steps_per_frame": 0.1}, "--steps-per-frame 0.1: must be 0.125 to 1024"),
-        ({"input_strength": 1.5}, "--input-strength 1.5: must be 0 to 1"),
-        ({"update_rate": 0.0}, "--update-rate 0.0: must be 0.001 to 1"),
-        ({"headless": True}, "--headless needs --steps"),
-        ({"headless": True, "steps": -1}, "--steps -1"),
-        ({"headless": True, "steps": 1, "wait": True}, "--wait is for the window"),
-        ({"state_out": Path("a.npz")}, "--state-out needs --headless"),
-        ({"seed": 2**32}, "--seed 4294967296"),
+        ({"grid": "3x4"}, "`grid` 3x4: width and height must be 4 to 8192"),
+        ({"grid": "x"}, "`grid` x: must be WIDTHxHEIGHT"),
+        ({"size": "10x4000"}, "`size` 10x4000"),
+        ({"steps_per_frame": 0.1}, "`steps_per_frame` 0.1: must be 0.125 to 1024"),
+        ({"input_strength": 1.5}, "`input_strength` 1.5: must be 0 to 1"),
+        ({"update_rate": 0.0}, "`update_rate` 0.0: must be 0.001 to 1"),
+        ({"headless": True}, "`headless` needs `steps`"),
+        ({"headless": True, "steps": -1}, "`steps` -1"),
+        ({"headless": True, "steps": 1, "wait": True}, "`wait` is for the window"),
+        ({"state_out": Path("a.npz")}, "`state_out` needs `headless`"),
+        ({"seed": 2**32}, "`seed` 4294967296"),
     ],
 )
 def test_values_out_of_range_are_named(values, text):
@@ -46,10 +47,10 @@ def test_flags_are_made_from_the_fields():
     arguments = [
         "a.safetensors",
         "b.safetensors",
-        "--grid",
+        "`grid`",
         "64x32",
-        "--no-watch",
-        "--view",
+        "`no_watch`",
+        "`view`",
         "change",
     ]
     settings = tyro.cli(ViewSettings, args=arguments)
@@ -70,7 +71,7 @@ def test_settings_import_nothing_heavy():
 
 def test_help_of_a_flag_that_switches_off_says_what_it_does(capsys):
     with pytest.raises(SystemExit):
-        main(["view", "--help"])
+        main(["view", "`help`"])
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "--no-vsync Draw as often as possible, not in step with the screen. --" in words
-    assert "--no-watch Do not show the rule files again when they change. --" in words
+    assert "`no_vsync` Draw as often as possible, not in step with the screen. --" in words
+    assert "`no_watch` Do not show the rule files again when they change. --" in words

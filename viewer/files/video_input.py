@@ -94,16 +94,16 @@ def open_source(text: str, size: Size) -> Source:
     kind, _, number = text.partition(":")
     if kind == "camera":
         if sys.platform not in CAMERAS:
-            raise InputError(f"--input {text}: cameras work on Linux and macOS only")
+            raise InputError(f"`input` {text}: cameras work on Linux and macOS only")
         form, name = CAMERAS[sys.platform]
         return Ffmpeg(name.format(number or "0"), size, ["-f", form])
     path = Path(text)
     if path.is_dir():
         return Folder(path, size)
     if not path.is_file():
-        raise InputError(f"--input {text}: no such file or folder; or camera, camera:1")
+        raise InputError(f"`input` {text}: no such file or folder; or camera, camera:1")
     if path.is_fifo():  # ffmpeg would read it twice
-        raise InputError(f"--input {text}: is a pipe; give a file, a folder or a camera")
+        raise InputError(f"`input` {text}: is a pipe; give a file, a folder or a camera")
     return Ffmpeg(str(path), size, [])
 
 

@@ -55,7 +55,7 @@ def parse_view(text: str, channels: int) -> str:
     name = f"channel {ALPHA + 1}" if text == "alpha" else text
     if name not in view_names(channels):
         raise InputError(
-            f"--view {text}: must be colors, alpha, channels, change or "
+            f"`view` {text}: must be colors, alpha, channels, change or "
             f"'channel 1' to 'channel {channels}'"
         )
     return name

@@ -9,11 +9,12 @@ import glfw
 
 from nca.errors import GraphicsError
 from nca.gl.context import attach_to_window, missing_graphics
+from nca.options import parse_size
 from nca.signals import uninterrupted
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
-from nca.viewer.settings import ViewSettings, parse_size
+from nca.viewer.settings import ViewSettings
 from nca.viewer.window.lost_display import leave_with_display
 from nca.viewer.window.overlay import Overlay
 from nca.viewer.window.pointer import Pointer, press

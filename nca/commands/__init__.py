@@ -1,0 +1,1 @@
+"""Small commands: render, play, info and demo."""

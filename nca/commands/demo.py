@@ -1,0 +1,35 @@
+"""A first try: train on a bundled picture, make a page."""
+
+from pathlib import Path
+
+from nca.commands.settings import DemoSettings
+from nca.export.html import export_html
+from nca.pictures import picture_path
+from nca.rulefile import load_rule
+from nca.texture.settings import train_settings
+from nca.texture.train import RULE, train
+
+
+def demo(settings: DemoSettings) -> dict[Path, str]:
+    """Train a rule on a bundled picture and make the page that runs it.
+
+    Returns:
+        Path of each result, and what it shows.
+
+    Raises:
+        InputError: there is no such picture, or the folder has results already.
+    """
+    picture = picture_path(settings.picture)
+    trained = train(
+        train_settings(
+            picture,
+            settings.out,
+            minutes=settings.minutes,
+            overwrite=settings.overwrite,
+            quiet=settings.quiet,
+        )
+    )
+    page = trained.folder / f"{settings.picture}.html"
+    export_html({settings.picture: load_rule(trained.folder / RULE)}, page)
+    results = {trained.folder / name: what for name, what in trained.results.items()}
+    return {page: "runs the rule in any browser; scratch it with the mouse"} | results

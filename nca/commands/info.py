@@ -1,0 +1,58 @@
+"""Contents of a rule file, as text and as JSON."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nca.files import read_regular
+from nca.rulefile import MAX_BYTES, parse_rule
+from nca.text import printable
+from nca.unroll import describe_backends
+
+CREDITS = ("author", "source", "license")
+SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
+
+
+def describe_rule(path: Path) -> dict[str, Any]:
+    """Settings, size and history of a rule; free fields of the file named like ours are left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    data = read_regular(path, MAX_BYTES)
+    file = parse_rule(data, path)
+    return {
+        **{key: value for key, value in file.info.items() if key != "thumbnail"},
+        "file": str(path),
+        "bytes": len(data),
+        "weights": file.rule.weight_count(),
+        "filters": file.rule.filters.tolist(),
+        "settings": file.rule.settings.to_dict(),
+        "backends": [asdict(report) for report in describe_backends(file.rule)],
+    }
+
+
+def format_description(description: dict[str, Any]) -> str:
+    """The most important of it, in a few lines."""
+    settings = description["settings"]
+    lines = [
+        f"{printable(description['file'])}: {description['bytes']:,} bytes",
+        f"  {settings['channels']} channels, {settings['hidden']} hidden, "
+        f"{len(description['filters'])} filters: {description['weights']:,} weights",
+        f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
+        f"grows from {settings['seed_state']}",
+    ]
+    shown = {key: description[key] for key in CREDITS if key in description}
+    training = description.get("training")
+    if isinstance(training, dict):
+        shown |= {key: training[key] for key in SHOWN_OF_TRAINING if key in training}
+    lines += [f"  {key}: {_as_text(value)}" for key, value in shown.items()]
+    for backend in description["backends"]:
+        usable = "" if backend["available"] else "not "
+        taken = " (taken here)" if backend["taken"] else ""
+        lines.append(f"  {usable}run by {backend['name']}{taken}: {backend['detail']}")
+    return "\n".join(lines)
+
+
+def _as_text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else printable(value)

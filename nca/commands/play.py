@@ -1,0 +1,104 @@
+"""A rule played over a photograph, at several scales.
+
+At each scale the rule runs on a grid that is so many times smaller than the photograph, while
+every step moves its colors a little towards it. The runs are joined like a Laplacian pyramid (Burt
+and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.commands.settings import PlaySettings
+from nca.errors import InputError
+from nca.images import image_format, read_image, to_image, to_tensor, write_image
+from nca.outputs import check_free
+from nca.rule import ALPHA, Rule
+from nca.rulefile import load_rule
+from nca.unroll import unroll
+
+
+def play(settings: PlaySettings) -> Path:
+    """Play a rule over a photograph and write the result. Gives its path.
+
+    Raises:
+        InputError: the rule or the photograph cannot be read, or the result not be written.
+    """
+    image_format(settings.out)  # before the work starts
+    if settings.out.exists() and settings.out.samefile(settings.picture):
+        raise InputError(f"`out` {settings.out}: is the photograph itself; choose another name")
+    check_free(settings.out, settings.overwrite, file=True)
+    rule = load_rule(settings.rule).rule
+    photo = to_tensor(read_image(settings.picture, max_side=settings.size))
+    result = play_over(
+        rule, photo, settings.scales, settings.steps, settings.strength, seed=settings.seed
+    )
+    write_image(settings.out, to_image(result))
+    return settings.out
+
+
+@torch.no_grad()
+def play_over(
+    rule: Rule, photo: Tensor, scales: Sequence[int], steps: int, strength: float, *, seed: int = 0
+) -> Tensor:
+    """Play a rule over a photograph.
+
+    Args:
+        rule: runs with ``replicate`` padding, as photographs do not wrap.
+        photo: [3, H, W] in [0, 1].
+        scales: pixels per cell of every run.
+        steps: of every run.
+        strength: part of the way to the photograph that each step moves the colors, 0 to 1.
+        seed: which cells fire.
+
+    Returns:
+        [3, H, W] in [0, 1].
+    """
+    size = (photo.shape[1], photo.shape[2])
+    result: Tensor | None = None
+    for scale in sorted(scales, reverse=True):
+        small = _resized(photo[None], (max(size[0] // scale, 4), max(size[1] // scale, 4)))
+        layer = _resized(_run(rule, small, steps, strength, seed), size)
+        if result is not None:
+            layer = _blurred(result, scale) + layer - _blurred(layer, scale)
+        result = layer
+    assert result is not None
+    return result[0].clamp(0, 1)
+
+
+def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> Tensor:
+    """One scale, [1, 3, h, w] -> [1, 3, h, w]."""
+    settings = rule.settings
+    bordered = Rule(settings, rule.filters, update_bias=rule.b2 is not None)
+    bordered.load_state_dict(rule.state_dict())
+    bordered.settings = replace(settings, padding="replicate")
+    height, width = photo.shape[2:]
+    colors = (photo - settings.rgb_offset) / settings.rgb_scale
+    state = bordered.seed(1, height, width, seed=seed)
+    state[:, :3] = colors
+    if settings.alive_threshold is not None:
+        state[:, ALPHA] = 1.0
+    for step in range(steps):
+        mask = bordered.fire_masks(1, height, width, 1, seed=seed, first_step=step)
+        state = unroll(state, bordered, mask).clone()
+        state[:, :3] += strength * (colors - state[:, :3])
+    return rule.to_rgb(state).clamp(0, 1)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(images.shape[2:]) == size:
+        return images
+    return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _blurred(images: Tensor, scale: int) -> Tensor:
+    """Without details below twice the size of a scale's cells."""
+    size = (images.shape[2], images.shape[3])
+    small = (max(size[0] // (2 * scale), 1), max(size[1] // (2 * scale), 1))
+    return F.interpolate(
+        F.interpolate(images, small, mode="bilinear", antialias=True), size, mode="bilinear"
+    )

@@ -1,0 +1,1 @@
+"""Images that diffusion models are trained on."""

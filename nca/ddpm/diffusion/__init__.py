@@ -1,0 +1,1 @@
+"""Noise, networks, samplers and guidance; see :mod:`nca.ddpm`."""

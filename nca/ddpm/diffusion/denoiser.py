@@ -1,0 +1,72 @@
+"""The one function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
+from nca.ddpm.diffusion.schedules import Schedule
+
+
+class Denoise(Protocol):
+    """Estimates the mean of all images that a noised one may have been made from."""
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """Denoise.
+
+        Args:
+            x: image + sigma * noise, [B, C, H, W].
+            sigma: the noise level, above 0.
+
+        Returns:
+            Images in about [-1, 1], [B, C, H, W].
+        """
+        ...
+
+
+class Denoiser:
+    """A trained network as a denoiser.
+
+    Args:
+        network: ``network(x, times)`` or ``network(x, times, classes)`` -> [B, C, H, W].
+        schedule, parameterization: it was trained with.
+        classes: [B], or one for all images, for a network that is conditioned on them.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        schedule: Schedule,
+        parameterization: Parameterization,
+        classes: Tensor | int | None = None,
+    ) -> None:
+        self.network, self.schedule = network, schedule
+        self.parameterization, self.classes = parameterization, classes
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """See :class:`Denoise`."""
+        of, sigmas = self.parameterization, x.new_full((len(x),), sigma, dtype=torch.float64)
+        classes = self.classes
+        if isinstance(classes, int):
+            classes = x.new_full((len(x),), classes, dtype=torch.long)
+        scaled, times = expand_like(of.scale(sigmas), x) * x, self.schedule.time(sigmas).float()
+        output = run_network(self.network, scaled, times, classes)
+        return expand_like(of.skip(sigmas), x) * x + expand_like(of.out(sigmas), x) * output
+
+
+def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | None) -> Tensor:
+    """Output of a network that may be conditioned on classes, [B, C, H, W]."""
+    output: Tensor = network(x, times) if classes is None else network(x, times, classes)
+    return output
+
+
+class Clipped:
+    """Keeps estimates in [-1, 1]: early ones would leave it."""
+
+    def __init__(self, denoise: Denoise) -> None:
+        self.denoise = denoise
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """See :class:`Denoise`."""
+        return self.denoise(x, sigma).clamp(-1, 1)

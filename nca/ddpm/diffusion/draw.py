@@ -1,0 +1,84 @@
+"""Draw images with a model: levels, seeds and batches around a sampler."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from nca.ddpm.diffusion.denoiser import Denoise
+from nca.ddpm.diffusion.samplers import Sampler, SeededNoise, Watch
+from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
+from nca.errors import InputError
+
+EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers made for levels evenly spaced in time
+
+
+def noise_levels(
+    schedule: Schedule, steps: int, sampler: str, spacing: str = "auto", strength: float = 1.0
+) -> list[float]:
+    """Falling noise levels for a sampler, and 0, [steps + 1].
+
+    Args:
+        schedule: whose levels.
+        steps: number of levels.
+        sampler: decides the spacing if that is ``auto``.
+        spacing: ``time``, ``karras`` or ``auto``.
+        strength: 1: from noise alone; below: from an image. Its part of the std is
+            ``cos(strength * pi / 2)``, and that of the noise added to it the sine.
+
+    Raises:
+        InputError: the strength is below the lowest noise level.
+    """
+    if spacing == "auto":
+        spacing = "time" if sampler in EVEN else "karras"
+    highest = math.tan(strength * math.pi / 2)  # for strength 1, above every level
+    if highest <= schedule.lowest:
+        least = 2 / math.pi * math.atan(schedule.lowest)
+        raise InputError(
+            f"`strength` {strength}: must be above {least:.3f}, the lowest noise level"
+        )
+    if spacing == "time":
+        levels = even_levels(schedule, steps, highest)
+    else:
+        levels = karras_levels(schedule, steps, min(highest, LogNormal.highest))
+    return [*levels.tolist(), 0.0]
+
+
+@torch.no_grad()
+def draw(
+    denoise: Denoise,
+    sampler: Sampler,
+    sigmas: Sequence[float],
+    shape: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    device: torch.device | None = None,
+    start: Tensor | None = None,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Draw one image per seed.
+
+    Args:
+        denoise, sampler, sigmas: how.
+        shape: [C, H, W].
+        seeds: of the images.
+        device: where.
+        start: an image that noise is added to instead of nothing, [C, H, W] in [-1, 1].
+        watch: see :class:`~nca.ddpm.diffusion.samplers.Sampler`.
+
+    Returns:
+        [B, C, H, W] in about [-1, 1], on the CPU.
+    """
+    noise = SeededNoise(seeds, shape)
+    x = sigmas[0] * noise()
+    if start is not None:
+        x = x + start
+    device = device or torch.device("cpu")
+    return sampler(denoise, x.to(device), sigmas, lambda: noise().to(device), watch).cpu()
+
+
+def batched(count: int, size: int) -> Iterator[range]:
+    """Ranges of at most ``size`` that make up ``range(count)``."""
+    for first in range(0, count, size):
+        yield range(first, min(first + size, count))

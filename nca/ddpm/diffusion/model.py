@@ -1,0 +1,70 @@
+"""A network and the meaning of its outputs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nca.ddpm.data.dataset import DataInfo
+from nca.ddpm.diffusion.denoiser import Clipped, Denoise, Denoiser
+from nca.ddpm.diffusion.guidance import ClassFree
+from nca.ddpm.diffusion.parameterization import Parameterization, build_parameterization
+from nca.ddpm.diffusion.schedules import Schedule, build_schedule
+from nca.ddpm.diffusion.unet import build_unet
+from nca.ddpm.settings import TrainSettings
+from nca.errors import InputError
+
+
+class Model:
+    """A network and the meaning of its outputs.
+
+    Args:
+        settings: it is trained with.
+        info: about the images.
+
+    Raises:
+        InputError: the settings ask for classes, and the images have none.
+    """
+
+    def __init__(self, settings: TrainSettings, info: DataInfo) -> None:
+        if settings.images.classes and not info.names:
+            raise InputError("`classes`: the images have none; put them into subfolders")
+        self.settings, self.info = settings, info
+        self.classes = len(info.names) if settings.images.classes else None
+        noise = settings.diffusion
+        self.schedule: Schedule = build_schedule(noise.schedule, noise.noise_steps)
+        self.parameterization: Parameterization = build_parameterization(noise.target, info.std)
+        self.network: nn.Module = build_unet(settings, info.colors, self.classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def labels(self, seeds: Sequence[int]) -> Tensor | None:
+        """Classes in turn, [B], by seed; None if the network is not conditioned on them."""
+        if self.classes is None:
+            return None
+        return torch.tensor(seeds, device=self.device) % self.classes
+
+    def denoiser(self, labels: Tensor | None = None, guidance: float = 1.0) -> Denoise:
+        """The network as a denoiser; its estimates stay in [-1, 1].
+
+        Args:
+            labels: [B] classes; by default the network is not conditioned.
+            guidance: scale of :class:`ClassFree`; 1: none.
+
+        Raises:
+            InputError: there are labels, and the network was not trained with classes.
+        """
+        if labels is not None and self.classes is None:
+            raise InputError("`label`: the model was not trained with `classes`")
+
+        def conditioned(classes: Tensor | int | None) -> Denoiser:
+            return Denoiser(self.network, self.schedule, self.parameterization, classes)
+
+        if labels is None:
+            return Clipped(conditioned(self.classes))
+        if guidance == 1:
+            return Clipped(conditioned(labels))
+        return Clipped(ClassFree(conditioned(labels), conditioned(self.classes), guidance))

@@ -1,0 +1,259 @@
+"""Noise in the collate function: a batch comes out of the loader ready to learn from.
+
+Nothing else is needed to train: :class:`Denoising` is the objective, and no callback takes part,
+unless the times are drawn by their loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from nca.ddpm.data.dataset import ImageDataset
+from nca.ddpm.diffusion.denoiser import run_network
+from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
+from nca.ddpm.diffusion.schedules import Schedule
+from nca.signals import ignore_termination
+from nca.training.callback import Callback
+from nca.training.callbacks.device import to_device
+from nca.training.objective import Objective
+
+if TYPE_CHECKING:
+    from nca.training.learner import Learner
+
+LABEL_DROPOUT = 0.1  # part of the images that are learned without their class
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Noised images, and what the network should predict for them.
+
+    Attributes:
+        input: noised images, scaled for the network, [B, C, H, W].
+        times: [B].
+        classes: [B] for a network that is conditioned on them.
+        target: what the network should predict, [B, C, H, W].
+        weights: of the errors of the images, [B]; None: equal.
+    """
+
+    input: Tensor
+    times: Tensor
+    classes: Tensor | None
+    target: Tensor
+    weights: Tensor | None
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
+        """Move to a device; Accelerate's loaders call this."""
+        del non_blocking
+        moved: Batch = to_device(self, device)
+        return moved
+
+
+class Denoising(Objective):
+    """Squared error of the prediction for a :class:`Batch`, weighted by image."""
+
+    def predict(self, model: nn.Module, batch: Batch) -> Tensor:
+        """See :class:`Objective`."""
+        return run_network(model, batch.input, batch.times, batch.classes)
+
+    def losses(self, prediction: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """See :class:`Objective`."""
+        return {"noise": noise_loss(prediction, batch.target, batch.weights)}
+
+
+class Times(Protocol):
+    """Chooses the times of a batch, as quantiles of the schedule's distribution."""
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor | None]:
+        """Quantiles in [0, 1), [count], and the weights that compensate for the choice."""
+        ...
+
+
+class Uniform:
+    """Independent of each other."""
+
+    def draw(self, count: int) -> tuple[Tensor, None]:
+        """See :class:`Times`."""
+        return torch.rand(count, dtype=torch.float64), None
+
+
+class Stratified:
+    """One in every B-th of the range: each batch sees all noise levels."""
+
+    def draw(self, count: int) -> tuple[Tensor, None]:
+        """See :class:`Times`."""
+        return (torch.arange(count) + torch.rand(count, dtype=torch.float64)) / count, None
+
+
+class ByLoss(Callback):
+    """More often where the loss is large; a callback too, which observes the losses.
+
+    Nichol and Dhariwal 2021, section 3.3: the probability of a bin is proportional to the root of
+    the mean squared loss in it. They keep the last ten losses of every time; here it is a decaying
+    mean of bins of times.
+
+    Args:
+        schedule: gives the bin of a time.
+        bins: number of bins.
+        floor: the part that is always drawn uniformly.
+        decay: of the mean.
+    """
+
+    essential = True
+
+    def __init__(
+        self, schedule: Schedule, bins: int = 50, floor: float = 0.05, decay: float = 0.95
+    ) -> None:
+        self.schedule, self.floor, self.decay = schedule, floor, decay
+        self.squares = torch.ones(bins, dtype=torch.float64)
+
+    def probabilities(self) -> Tensor:
+        """Of the bins."""
+        roots = self.squares.sqrt()
+        return (1 - self.floor) * roots / roots.sum() + self.floor / len(roots)
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """See :class:`Times`."""
+        probabilities = self.probabilities()
+        bins = torch.multinomial(probabilities, count, replacement=True)
+        quantiles = (bins + torch.rand(count, dtype=torch.float64)) / len(probabilities)
+        return quantiles, 1 / (probabilities[bins] * len(probabilities))
+
+    @torch.no_grad()
+    def after_loss(self, learner: "Learner") -> None:
+        """Update the means with the losses of the batch, of all processes."""
+        if not learner.training:
+            return
+        losses = (learner.prediction - learner.batch.target).float().square().mean((1, 2, 3))
+        times = learner.engine.gather(learner.batch.times).cpu()
+        squares = learner.engine.gather(losses).double().square().cpu()
+        bins = (self.schedule.quantiles(times) * len(self.squares)).long()
+        bins = bins.clamp(0, len(self.squares) - 1)
+        count = torch.bincount(bins, minlength=len(self.squares))
+        mean = torch.bincount(bins, squares, minlength=len(self.squares)) / count.clamp(min=1)
+        kept = self.decay ** count.double()
+        self.squares = kept * self.squares + (1 - kept) * mean
+
+    def state_dict(self) -> dict[str, Any]:
+        """The means."""
+        return {"squares": self.squares}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.squares = state["squares"]
+
+
+class Noisify:
+    """Collate function: noises images.
+
+    Args:
+        schedule: noise levels of times.
+        parameterization: what the network predicts.
+        times: which times.
+        min_snr: whether the loss has min-SNR weights.
+        classes: how many, for a network that is conditioned on them; class ``classes`` means none.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        parameterization: Parameterization,
+        times: Times | None = None,
+        *,
+        min_snr: bool = False,
+        classes: int | None = None,
+    ) -> None:
+        self.schedule, self.parameterization = schedule, parameterization
+        self.times = times or Uniform()
+        self.min_snr, self.classes = min_snr, classes
+
+    def __call__(self, items: Sequence[tuple[Tensor, int]]) -> Batch:
+        """Noise images, [C, H, W] uint8, each with its class."""
+        images = from_bytes(torch.stack([image for image, _ in items]))
+        quantiles, weights = self.times.draw(len(items))
+        times = self.schedule.times(quantiles)
+        sigma = self.schedule.sigma(times)
+        noise = torch.randn(images.shape)
+        noised = images + expand_like(sigma, noise) * noise
+        classes = None
+        if self.classes is not None:
+            classes = torch.tensor([label for _, label in items])
+            classes[torch.rand(len(classes)) < LABEL_DROPOUT] = self.classes
+        if self.min_snr:
+            of_time = self.parameterization.min_snr(sigma)
+            weights = of_time if weights is None else weights * of_time
+        return Batch(
+            expand_like(self.parameterization.scale(sigma), noise) * noised,
+            times,
+            classes,
+            self.parameterization.target(images, noise, sigma),
+            None if weights is None else weights.float(),
+        )
+
+
+def from_bytes(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """SaveMetadata [-1, 1] -> uint8."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def noise_loss(prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Squared error, mean over the batch; ``weights`` [B] of its images."""
+    errors = (prediction.float() - target).square().flatten(1).mean(1)
+    return errors.mean() if weights is None else (weights * errors).mean()
+
+
+def build_loader(
+    images: ImageDataset,
+    noisify: Noisify,
+    batch_size: int,
+    *,
+    seed: int,
+    shuffle: bool = True,
+    workers: int = 0,
+    rank: int = 0,
+) -> "DataLoader[Any]":
+    """A loader of noised batches; the noise is new in every epoch.
+
+    The order of the images is the same for all processes, which share them; the noise is not.
+
+    Args:
+        images: what is noised.
+        noisify: how.
+        batch_size: images per batch.
+        seed: of the order.
+        shuffle: whether the order changes; then the last, smaller batch is dropped.
+        workers: processes that add noise, each with a seed of its own.
+        rank: which of several processes this is.
+    """
+    return DataLoader(
+        images,
+        batch_size=min(batch_size, len(images)),
+        shuffle=shuffle,
+        drop_last=shuffle,
+        collate_fn=noisify,
+        num_workers=workers,
+        generator=torch.Generator().manual_seed(seed),
+        worker_init_fn=_Worker(rank),
+    )
+
+
+class _Worker:
+    """Torch gives every worker a seed of its own, but the same in every process.
+
+    What ends the training ends the workers when their last batch has been used.
+    """
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+
+    def __call__(self, worker: int) -> None:
+        torch.manual_seed((torch.initial_seed() + 1_000_003 * self.rank) % 2**63)
+        ignore_termination()

@@ -1,0 +1,94 @@
+"""What the network predicts, and how that makes an image.
+
+All parameterizations are one formula (Karras et al. 2022, eq. 7) with other coefficients: the
+denoised image is ``skip(sigma) * x + out(sigma) * network(scale(sigma) * x)``. They differ in the
+output that this needs, and so in what the mean squared error weights.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nca.ddpm.settings import TargetName
+
+GAMMA = 5.0  # of min-SNR
+
+
+@dataclass(frozen=True)
+class Parameterization:
+    """Coefficients as functions of the noise level, float64.
+
+    Attributes:
+        skip: factor of the noised image in the denoised one.
+        out: factor of the network's output.
+        std: of the images; the network's input is ``x / sqrt(sigma^2 + std^2)``.
+    """
+
+    skip: Callable[[Tensor], Tensor]
+    out: Callable[[Tensor], Tensor]
+    std: float = 1.0
+
+    def scale(self, sigma: Tensor) -> Tensor:
+        """Factor of the noised image in the network's input."""
+        return (sigma.square() + self.std**2).rsqrt()
+
+    def target(self, images: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """What the network should predict, [B, C, H, W].
+
+        Args:
+            images, noise: [B, C, H, W].
+            sigma: [B] float64.
+        """
+        skip, out = self.skip(sigma), self.out(sigma)
+        # (image - skip * x) / out, written so that a small sigma cancels before it is rounded.
+        of_noise = expand_like(skip * sigma / out, noise) * noise
+        return expand_like((1 - skip) / out, images) * images - of_noise
+
+    def min_snr(self, sigma: Tensor) -> Tensor:
+        """Weights of the squared error of the network's output, [B].
+
+        Hang et al., "Efficient Diffusion Training via Min-SNR Weighting", 2023: the error of the
+        image has weight ``min(1 / sigma^2, 5)``.
+        """
+        return sigma.pow(-2).clamp(max=GAMMA) * self.out(sigma).square()
+
+
+def expand_like(values: Tensor, images: Tensor) -> Tensor:
+    """[B] as [B, 1, 1, 1] with the type and device of a batch of images."""
+    return values.to(images)[:, None, None, None]
+
+
+def predict_noise() -> Parameterization:
+    """The noise (Ho et al. 2020)."""
+    return Parameterization(skip=lambda s: s.new_ones(s.shape), out=lambda s: -s)
+
+
+def predict_image() -> Parameterization:
+    """The image itself."""
+    return Parameterization(skip=lambda s: s.new_zeros(s.shape), out=lambda s: s.new_ones(s.shape))
+
+
+def predict_v() -> Parameterization:
+    """``sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) image`` (Salimans and Ho 2022)."""
+    return Parameterization(
+        skip=lambda s: 1 / (1 + s.square()),
+        out=lambda s: -s * (1 + s.square()).rsqrt(),
+    )
+
+
+def predict_edm(std: float) -> Parameterization:
+    """Unit variance in and out (Karras et al. 2022), given the std of the images."""
+    square = std**2
+    return Parameterization(
+        skip=lambda s: square / (s.square() + square),
+        out=lambda s: s * std * (s.square() + square).rsqrt(),
+        std=std,
+    )
+
+
+def build_parameterization(name: TargetName, std: float) -> Parameterization:
+    """Make a parameterization by the name of its target; ``std`` is that of all values."""
+    if name == "edm":
+        return predict_edm(std)
+    return {"noise": predict_noise, "image": predict_image, "v": predict_v}[name]()

@@ -1,0 +1,320 @@
+"""Samplers: from noise to images, through falling noise levels, by calls of ``denoise(x, sigma)``.
+
+The loop is written once, in :class:`Sampler`; samplers differ in its step. Any sampler works with
+any denoiser, guided or not.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nca.ddpm.diffusion.denoiser import Denoise
+from nca.ddpm.settings import SamplerName
+
+REMEMBERED = 8  # steps
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state of a sampler at a step.
+
+    Attributes:
+        index: of the step.
+        sigma: the noise level of ``x``.
+        x: the noised images, [B, C, H, W].
+        denoised: the estimate of the images in ``x``.
+    """
+
+    index: int
+    sigma: float
+    x: Tensor
+    denoised: Tensor
+
+    @property
+    def slope(self) -> Tensor:
+        """The noise in ``x``, of std 1: the derivative of ``x`` by ``sigma``."""
+        return (self.x - self.denoised) / self.sigma
+
+
+Watch = Callable[[Step], None]
+Noise = Callable[[], Tensor]
+
+
+class SeededNoise:
+    """Noise of image i depends on its own seed alone, whatever else is in the batch.
+
+    Args:
+        seeds: one per image.
+        shape: [C, H, W] of an image.
+    """
+
+    def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.shape = tuple(shape)
+
+    def __call__(self) -> Tensor:
+        """Draw [B, C, H, W]."""
+        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
+
+
+class Sampler(ABC):
+    """Draws images."""
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        x: Tensor,
+        sigmas: Sequence[float],
+        noise: Noise,
+        watch: Watch | None = None,
+    ) -> Tensor:
+        """Draw.
+
+        Args:
+            denoise: estimates images.
+            x: images + ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
+            sigmas: falling levels; the last one is 0.
+            noise: gives standard normal noise of the shape of ``x``.
+            watch: is called with every step.
+
+        Returns:
+            Images, [B, C, H, W].
+
+        Raises:
+            ValueError: the levels do not fall to 0.
+        """
+        if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
+            raise ValueError("noise levels must fall, and the last one be 0")
+        steps: deque[Step] = deque(maxlen=REMEMBERED)
+        for index, (sigma, sigma_next) in enumerate(pairwise(map(float, sigmas))):
+            x, level = self.add_churn(x, sigma, len(sigmas) - 1, noise)
+            step = Step(index, level, x, denoise(x, level))
+            if watch is not None:
+                watch(step)
+            steps.appendleft(step)
+            x = self.step(steps, sigma_next, denoise, noise)
+        return x
+
+    def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """``x`` and its level before one of ``count`` calls; unchanged by default."""
+        del count, noise
+        return x, sigma
+
+    @abstractmethod
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """``x`` at the next level.
+
+        Args:
+            steps: the current one, then those before it.
+            sigma_next: the next level.
+            denoise, noise: as given to the sampler.
+        """
+
+
+@dataclass(frozen=True)
+class DDPM(Sampler):
+    """Ancestral sampling, Ho et al. 2020, algorithm 2; levels may be left out.
+
+    Args:
+        large: the variance of the noise is beta, as in the lesson, instead of the posterior's:
+            their two choices, optimal for images that are noise, and for a single one.
+    """
+
+    large: bool = False
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise
+        sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
+        # The posterior of the level below, given the image: eq. 7 in terms of sigma.
+        x = denoised + (sigma_next / sigma) ** 2 * (x - denoised)
+        if sigma_next == 0:
+            return x
+        variance = sigma**2 - sigma_next**2
+        variance *= (
+            (1 + sigma_next**2) / (1 + sigma**2) if self.large else (sigma_next / sigma) ** 2
+        )
+        return x + math.sqrt(variance) * noise()
+
+
+@dataclass(frozen=True)
+class DDPMSkip(DDPM):
+    """:class:`DDPM` as in fast.ai's notebook 19: the network runs every third time and at the end.
+
+    The other steps reuse the noise that it found last.
+
+    Args:
+        every: steps from one call to the next.
+        last: number of steps at the end that all call it.
+    """
+
+    large: bool = True
+    every: int = 3
+    last: int = 50
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        x: Tensor,
+        sigmas: Sequence[float],
+        noise: Noise,
+        watch: Watch | None = None,
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        levels = [float(sigma) for sigma in sigmas[:-1]]
+        called = set(levels[:: -self.every]) | {*levels[:1], *levels[-self.last :]}
+        found = x
+
+        def skipping(x: Tensor, sigma: float) -> Tensor:
+            nonlocal found
+            if sigma in called:
+                denoised = denoise(x, sigma)
+                found = (x - denoised) / sigma
+                return denoised
+            return x - sigma * found
+
+        return super().__call__(skipping, x, sigmas, noise, watch)
+
+
+@dataclass(frozen=True)
+class DDIM(Sampler):
+    """Song, Meng and Ermon, "Denoising Diffusion Implicit Models", 2021, eq. 12 and 16.
+
+    Args:
+        eta: 0: deterministic; 1: :class:`DDPM`.
+    """
+
+    eta: float = 0.0
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise
+        step = steps[0]
+        fresh = self.eta * sigma_next / step.sigma * (step.sigma**2 - sigma_next**2) ** 0.5
+        x = step.denoised + math.sqrt(sigma_next**2 - fresh**2) * step.slope
+        return x + fresh * noise() if fresh > 0 else x
+
+
+@dataclass(frozen=True)
+class Euler(Sampler):
+    """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        return steps[0].x + (sigma_next - steps[0].sigma) * steps[0].slope
+
+
+@dataclass(frozen=True)
+class Heun(Sampler):
+    """Karras et al. 2022, algorithm 2, over all levels.
+
+    Everything after the noise is added works at the raised level; the lesson's version denoised
+    and divided by the old one.
+
+    Args:
+        churn: S_churn, the amount of noise that is added over all steps.
+        inflation: S_noise of the noise that is added.
+    """
+
+    churn: float = 0.0
+    inflation: float = 1.003
+
+    def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
+        """Add noise, which raises the level."""
+        raised = sigma * (1 + min(self.churn / count, 2**0.5 - 1))
+        if raised > sigma:
+            x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()
+        return x, raised
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del noise
+        step = steps[0]
+        ahead = step.x + (sigma_next - step.sigma) * step.slope
+        if sigma_next == 0:
+            return ahead
+        slope = (step.slope + (ahead - denoise(ahead, sigma_next)) / sigma_next) / 2
+        return step.x + (sigma_next - step.sigma) * slope
+
+
+@dataclass(frozen=True)
+class LMS(Sampler):
+    """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
+
+    Args:
+        order: how many steps, 1 to 8.
+    """
+
+    order: int = 4
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        used = list(steps)[: self.order]
+        weights = multistep_weights([step.sigma for step in used], sigma_next)
+        x = used[0].x
+        for weight, step in zip(weights, used, strict=True):
+            x = x + weight * step.slope
+        return x
+
+
+def multistep_weights(nodes: Sequence[float], sigma_next: float) -> list[float]:
+    """Integrals from ``nodes[0]`` to ``sigma_next`` of the Lagrange polynomials of the nodes."""
+    weights = []
+    for j, node in enumerate(nodes):
+        others = [other for k, other in enumerate(nodes) if k != j]
+        polynomial = np.poly1d(others, r=True) / float(np.prod([node - other for other in others]))
+        integral = np.polyint(polynomial)
+        weights.append(float(integral(sigma_next) - integral(nodes[0])))
+    return weights
+
+
+@dataclass(frozen=True)
+class DPMPP(Sampler):
+    """DPM-Solver++(2M): Lu et al. 2022, algorithm 2, with ``lambda = -ln sigma``."""
+
+    def step(
+        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
+    ) -> Tensor:
+        """See :class:`Sampler`."""
+        del denoise, noise
+        sigma, estimate = steps[0].sigma, steps[0].denoised
+        # To 0 the step is infinitely long: the last estimate is the result.
+        if len(steps) > 1 and sigma_next > 0:
+            ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / sigma_next)
+            estimate = (1 + 0.5 / ratio) * estimate - 0.5 / ratio * steps[1].denoised
+        return sigma_next / sigma * steps[0].x + (1 - sigma_next / sigma) * estimate
+
+
+def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:
+    """A sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
+    samplers: dict[SamplerName, Sampler] = {
+        "ddpm": DDPM(large=True),
+        "ddpm-skip": DDPMSkip(),
+        "ddim": DDIM(eta),
+        "euler": Euler(),
+        "heun": Heun(churn),
+        "lms": LMS(),
+        "dpmpp": DPMPP(),
+    }
+    return samplers[name]

@@ -1,0 +1,183 @@
+"""Noise schedules: how much noise there is at a time, and the levels a sampler goes through.
+
+A discrete schedule has T times with a level each; between them the level is interpolated, so that a
+sampler may stop anywhere. Karras' has a continuous level and no end.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nca.ddpm.settings import ScheduleName
+
+LARGEST_BETA = 0.999
+
+
+class Schedule(Protocol):
+    """Times, as the network gets them, and noise levels."""
+
+    lowest: float
+    highest: float
+
+    def times(self, quantiles: Tensor) -> Tensor:
+        """Times at quantiles in [0, 1) of the distribution they are drawn from, [B]."""
+        ...
+
+    def quantiles(self, times: Tensor) -> Tensor:
+        """The inverse of :meth:`times`."""
+        ...
+
+    def sigma(self, times: Tensor) -> Tensor:
+        """Noise levels at times, float64."""
+        ...
+
+    def time(self, sigma: Tensor) -> Tensor:
+        """The inverse of :meth:`sigma`; outside of the levels, the nearest time."""
+        ...
+
+
+class Discrete:
+    """T times, 0 to T - 1.
+
+    Args:
+        alpha_bar: [T], the image's part of the variance; must fall, within (0, 1).
+
+    Attributes:
+        alpha_bar: the same, float64.
+        levels: [T], sigma of each time; rises.
+
+    Raises:
+        ValueError: ``alpha_bar`` does not fall, or leaves (0, 1).
+    """
+
+    def __init__(self, alpha_bar: Tensor) -> None:
+        self.alpha_bar = alpha_bar.double()
+        if (self.alpha_bar.diff() >= 0).any() or alpha_bar.min() <= 0 or alpha_bar.max() >= 1:
+            raise ValueError("alpha_bar must fall, above 0 and below 1")
+        self.levels = ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+        self.lowest, self.highest = float(self.levels[0]), float(self.levels[-1])
+        self._log = self.levels.log()
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def times(self, quantiles: Tensor) -> Tensor:
+        """See :class:`Schedule`; whole numbers."""
+        return (quantiles * len(self)).long().clamp(0, len(self) - 1)
+
+    def quantiles(self, times: Tensor) -> Tensor:
+        """See :class:`Schedule`; the middle of what gives the time."""
+        return (times.double() + 0.5) / len(self)
+
+    def sigma(self, times: Tensor) -> Tensor:
+        """See :class:`Schedule`; between two times, log sigma is interpolated."""
+        if not times.is_floating_point():
+            return self.levels.to(times.device)[times]
+        logs, below = self._log.to(times.device), times.long().clamp(0, len(self) - 2)
+        return torch.lerp(logs[below], logs[below + 1], times.double() - below).exp()
+
+    def time(self, sigma: Tensor) -> Tensor:
+        """See :class:`Schedule`. float64; whole where sigma is a level."""
+        logs, log = self._log.to(sigma.device), sigma.double().log()
+        below = (torch.searchsorted(logs, log, right=True) - 1).clamp(0, len(self) - 2)
+        between = (log - logs[below]) / (logs[below + 1] - logs[below])
+        return below + between.clamp(0, 1)
+
+
+class LogNormal:
+    """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
+
+    The network gets ``1000 * ln(sigma) / 4``: their c_noise on the scale of a thousand times, for
+    which the usual time embeddings are made.
+    """
+
+    lowest, highest = 0.002, 80.0
+
+    def __init__(self, mean: float = -1.2, std: float = 1.2) -> None:
+        self.mean, self.std = mean, std
+
+    def times(self, quantiles: Tensor) -> Tensor:
+        """See :class:`Schedule`."""
+        normal: Tensor = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
+        return 250 * (self.mean + self.std * normal)
+
+    def quantiles(self, times: Tensor) -> Tensor:
+        """See :class:`Schedule`."""
+        normal = (times.double() / 250 - self.mean) / self.std
+        result: Tensor = torch.special.ndtr(normal)
+        return result
+
+    def sigma(self, times: Tensor) -> Tensor:
+        """See :class:`Schedule`."""
+        return (times.double() / 250).exp()
+
+    def time(self, sigma: Tensor) -> Tensor:
+        """See :class:`Schedule`."""
+        return 250 * sigma.double().log()
+
+
+def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
+    """Falling noise levels, [steps], evenly spread over the times; all of them for T steps."""
+    ends = [min(schedule.highest, highest), schedule.lowest]
+    first, last = schedule.time(torch.tensor(ends, dtype=torch.float64)).tolist()
+    return schedule.sigma(torch.linspace(first, last, steps, dtype=torch.float64))
+
+
+def karras_levels(
+    schedule: Schedule, steps: int, highest: float = LogNormal.highest, rho: float = 7.0
+) -> Tensor:
+    """Falling noise levels, [steps], denser where they are low: Karras et al. 2022, eq. 5.
+
+    They begin at 80 at most, as there, unless they are to begin higher. A cosine schedule goes up
+    to 20,000, and most levels would be spent on pure noise.
+    """
+    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    high = min(schedule.highest, highest) ** (1 / rho)
+    levels: Tensor = (high + ramp * (schedule.lowest ** (1 / rho) - high)).pow(rho)
+    return levels
+
+
+def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+    """alpha_bar of Ho et al. 2020: beta rises linearly.
+
+    The betas are those of 1,000 steps, scaled so that fewer steps end at the same noise.
+    """
+    scale = 1000 / steps
+    betas = torch.linspace(first * scale, last * scale, steps, dtype=torch.float64)
+    return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
+
+
+def cosine(steps: int, offset: float = 0.008) -> Tensor:
+    """alpha_bar of Nichol and Dhariwal 2021, eq. 17: a squared cosine."""
+    times = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    return _limited(((times + offset) / (1 + offset) * math.pi / 2).cos().square())
+
+
+def sigmoid(steps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
+    """alpha_bar of Jabri et al. 2022, algorithm 1: a sigmoid, stretched to run from 1 to 0."""
+    times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
+    values = torch.sigmoid(-times)
+    return _limited((values - values[-1]) / (values[0] - values[-1]))
+
+
+def _limited(alpha_bar: Tensor) -> Tensor:
+    """Times 1 to T of a curve at times 0 to T, no beta above 0.999: something is left at T."""
+    betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
+    return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
+
+
+ALPHA_BARS: dict[str, Callable[[int], Tensor]] = {
+    "linear": linear,
+    "cosine": cosine,
+    "sigmoid": sigmoid,
+}
+
+
+def build_schedule(name: ScheduleName, steps: int) -> Schedule:
+    """Make a schedule by name; ``steps`` is T."""
+    if name == "karras":
+        return LogNormal()
+    return Discrete(ALPHA_BARS[name](steps))

@@ -1,0 +1,1 @@
+"""FID and KID: how far samples are from images that the model has not seen."""

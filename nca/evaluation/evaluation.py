@@ -1,0 +1,63 @@
+"""Measurements of a rule, and their summary in words."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from nca.evaluation.measures import GROWN, Moment
+
+Figures = dict[str, Any]
+
+FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measurements of one rule.
+
+    Attributes:
+        name: of the rule.
+        figures: plain numbers, for JSON.
+        pictures: [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``, ``healing``) and
+            caption.
+    """
+
+    name: str
+    figures: Figures
+    pictures: dict[str, dict[str, Tensor]]
+
+
+def grown(run: Sequence[Moment]) -> Moment | None:
+    """The moment at 1,000 steps, which others are compared with, if the run got there."""
+    return next((moment for moment in run if moment.steps >= GROWN), None)
+
+
+def certificate(run: Sequence[Moment]) -> list[Figures]:
+    """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
+    at_grown = grown(run)
+    return [
+        {k: v for k, v in vars(m).items() if k != "picture"}
+        | {"drift": m.patch / max(at_grown.patch, 1e-6) if at_grown else None}
+        for m in run
+    ]
+
+
+def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
+    """A long run in a few words: ``stable``, or the first fault, and where it blew up."""
+    words = [fault for fault in map(_fault, run, certificate(run)) if fault][:1]
+    missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
+    if missing:
+        words.append(f"blew up before {missing[0]:,} steps")
+    return ", ".join(words) or "stable"
+
+
+def _fault(moment: Moment, figures: Figures) -> str | None:
+    if moment.saturated > SATURATED:
+        return f"saturated after {moment.steps:,} steps"
+    if moment.flicker < FROZEN:
+        return f"frozen after {moment.steps:,} steps"
+    if moment.steps > GROWN and figures["drift"] > DRIFT:
+        return f"drifted by {moment.steps:,} steps"
+    return None

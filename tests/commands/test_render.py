@@ -1,0 +1,122 @@
+"""What ``nca render``, ``nca play`` and ``nca view --headless`` leave on the disk."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from nca.cli import main
+from nca.images import write_animation
+from nca.signals import Terminated, uninterrupted
+from nca.unroll.simulate import simulate
+from tests.players import rule_file
+from tests.waiting import ENDING_SIGNALS
+
+HEADLESS = ["--headless", "--steps", "2", "--grid", "8"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["render", "RULE", "--size", "16", "--steps", "2", "--out"], "a.png"),
+        (["render", "RULE", "--size", "16", "--steps", "2", "--every", "1", "--out"], "a.gif"),
+        (["play", "RULE", "PICTURE", "--size", "16", "--steps", "1", "--out"], "a.png"),
+        pytest.param(["view", "RULE", *HEADLESS, "--screenshot"], "a.png", marks=pytest.mark.gl),
+        pytest.param(["view", "RULE", *HEADLESS, "--state-out"], "a.npz", marks=pytest.mark.gl),
+        pytest.param(["view", "RULE", *HEADLESS, "--record"], "a.webp", marks=pytest.mark.gl),
+    ],
+)
+def test_nothing_is_written_over_unless_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], name: str
+) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "p.png")
+    places = {"RULE": str(rule_file(tmp_path)), "PICTURE": str(tmp_path / "p.png")}
+    out = tmp_path / name
+    command = [*(places.get(word, word) for word in words), str(out)]
+    out.write_bytes(b"mine")
+    assert main(command) == 2
+    complaint = f"{out} is already there; choose another name, or use --overwrite"
+    assert complaint in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+    assert main([*command, "--overwrite"]) == 0
+    assert len(out.read_bytes()) > len(b"mine")
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "frames"])
+@pytest.mark.parametrize(
+    "words", [["--input", "none.mp4"], ["--input", "broken"], ["--steps", "0"]]
+)
+def test_a_recording_that_cannot_begin_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], name: str
+) -> None:
+    if name == "a.mp4" or "none.mp4" in words:
+        pytest.importorskip("imageio_ffmpeg")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "1.png").write_bytes(b"not a picture")
+    words = [words[0], str(tmp_path / words[1]) if words[0] == "--input" else words[1]]
+    record = tmp_path / "out" / name
+    record.parent.mkdir()
+    rule = str(rule_file(tmp_path))
+    assert main(["view", rule, "--headless", "--grid", "8", "--record", str(record), *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(record.parent.iterdir()) == []
+
+
+def test_an_animation_that_is_interrupted_is_written_as_far_as_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Iterator[torch.Tensor]:
+        states = simulate(*arguments, **options)
+        for _ in range(3):
+            yield next(states)
+        raise Terminated(signal.SIGTERM)
+
+    monkeypatch.setattr("nca.commands.render.simulate", interrupted)
+    out = tmp_path / "a.webp"
+    words = ["render", str(rule_file(tmp_path)), "--size", "16", "--steps", "9", "--every", "1"]
+    assert main([*words, "--out", str(out)]) == 128 + signal.SIGTERM
+    with Image.open(out) as image:
+        assert image.n_frames == 3
+
+
+@pytest.mark.parametrize("signum", ENDING_SIGNALS)
+def test_what_must_not_be_interrupted_is_done_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
+    def write(*arguments: Any) -> None:
+        os.kill(os.getpid(), signum)
+        write_animation(*arguments)
+
+    monkeypatch.setattr("nca.commands.render.write_animation", write)
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    out = tmp_path / "a.webp"
+    words = ["render", str(rule_file(tmp_path)), "--size", "16", "--steps", "4", "--every", "2"]
+    try:
+        assert main([*words, "--out", str(out)]) == 128 + signum
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    with Image.open(out) as image:
+        assert image.n_frames == 3
+
+
+def test_a_block_that_is_not_interrupted_ends_as_it_would() -> None:
+    with pytest.raises(ZeroDivisionError), uninterrupted():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(("fps", "milliseconds"), [(20, 50), (60, 20), (100, 20)])
+def test_a_gif_has_frames_that_browsers_show_as_long_as_they_last(
+    tmp_path: Path, fps: float, milliseconds: int
+) -> None:
+    frames = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in (0, 120, 240)]
+    write_animation(tmp_path / "a.gif", frames, fps)
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.info["duration"] == milliseconds

@@ -1,0 +1,47 @@
+"""A diffusion model that is hardly trained, on pictures drawn here, for several tests."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nca.ddpm.checkpoint import Run, load_run
+from nca.ddpm.settings import TrainSettings, ddpm_settings
+from nca.ddpm.train import train
+
+COUNT, SIDE = 60, 12
+
+
+def write_pictures(folder: Path, colors: int = 1) -> Path:
+    """Squares of two kinds in two subfolders: light above, light below."""
+    generator = np.random.default_rng(0)
+    for i in range(COUNT):
+        kind = folder / ("above" if i % 2 else "below")
+        kind.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 60, (SIDE, SIDE, 3)).astype(np.uint8)
+        half = slice(0, SIDE // 2) if i % 2 else slice(SIDE // 2, SIDE)
+        pixels[half] += 150
+        if colors == 1:
+            pixels = np.repeat(pixels[..., :1], 3, 2)
+        Image.fromarray(pixels).save(kind / f"{i:03}.png")
+    return folder
+
+
+def tiny(folder: Path, **changes: Any) -> TrainSettings:
+    """Settings of a training of a moment; makes the pictures if there are none."""
+    pictures = folder / "pictures"
+    if not pictures.exists():
+        write_pictures(pictures)
+    settings = ddpm_settings(
+        str(pictures), folder / "run", "small", size=SIDE, channels=(8, 16),
+        groups=4, batch_size=8, iterations=3, quiet=True, noise_steps=50,
+    )  # fmt: skip
+    return settings.override(**changes)
+
+
+def trained_run(folder: Path, **changes: Any) -> Run:
+    """Train for a moment."""
+    settings = tiny(folder, **changes)
+    train(settings)
+    return load_run(settings.out)
