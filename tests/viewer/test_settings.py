@@ -47,10 +47,10 @@ def test_flags_are_made_from_the_fields():
     arguments = [
         "a.safetensors",
         "b.safetensors",
-        "`grid`",
+        "--grid",
         "64x32",
-        "`no_watch`",
-        "`view`",
+        "--no-watch",
+        "--view",
         "change",
     ]
     settings = tyro.cli(ViewSettings, args=arguments)
@@ -71,7 +71,7 @@ def test_settings_import_nothing_heavy():
 
 def test_help_of_a_flag_that_switches_off_says_what_it_does(capsys):
     with pytest.raises(SystemExit):
-        main(["view", "`help`"])
+        main(["view", "--help"])
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "`no_vsync` Draw as often as possible, not in step with the screen. --" in words
-    assert "`no_watch` Do not show the rule files again when they change. --" in words
+    assert "--no-vsync Draw as often as possible, not in step with the screen. --" in words
+    assert "--no-watch Do not show the rule files again when they change. --" in words
