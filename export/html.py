@@ -43,21 +43,8 @@ from nca.rulefile import RuleFile
 StateFormat = Literal["auto", "rgba32f", "rgba16f", "rgba8"]
 
 # The player is for a canvas anywhere, the page adds its controls; each file is one concept.
-PLAYER_SCRIPTS = (
-    "random",
-    "controls",
-    "gl",
-    "readback",
-    "field",
-    "camera",
-    "simulation",
-    "display",
-    "speed",
-    "grid",
-    "player",
-    "pointer",
-    "files",
-)
+_PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
+PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
 
 MAX_RULES = 255  # a cell keeps the number of its rule in a byte

@@ -70,7 +70,7 @@ def _run(
     state: Tensor,
     context: moderngl.Context,
 ) -> Tensor:
-    """Step as shaders/page/simulation.js does, with one rule on the grid."""
+    """Step as shaders/page/player/simulation.js does, with one rule on the grid."""
     kept: StateFormat = data["start"]["format"] or "rgba32f"
     code = state_code(rule, kept)
     machine = LayerMachine(context, data["groups"], state.shape, kept)

@@ -25,15 +25,15 @@ ENTRIES = [
 
 # What is in a file of the page is in the file of the same name in viewer/.
 SHARED = {
-    "simulation/simulation": "Simulation",
-    "simulation/field": "Field",
-    "simulation/display": "Display",
-    "simulation/camera": "Camera",
-    "speed": "SpeedControl",
-    "player": "Player",
-    "window/pointer": "Pointer",
-    "actions": "Actions",
-    "window/panel": "Panel",
+    "simulation/simulation": ("player/simulation", "Simulation"),
+    "simulation/field": ("player/field", "Field"),
+    "simulation/display": ("player/display", "Display"),
+    "simulation/camera": ("player/camera", "Camera"),
+    "speed": ("player/speed", "SpeedControl"),
+    "player": ("player/player", "Player"),
+    "window/pointer": ("player/pointer", "Pointer"),
+    "actions": ("actions", "Actions"),
+    "window/panel": ("panel", "Panel"),
 }
 
 
@@ -64,8 +64,7 @@ def test_no_key_has_two_meanings(place):
 
 @pytest.mark.parametrize("path", SHARED)
 def test_the_same_thing_has_the_same_name(path):
-    *_, file = path.split("/")
-    name = SHARED[path]
+    file, name = SHARED[path]
     window = files("nca.viewer").joinpath(f"{path}.py").read_text(encoding="utf-8")
     assert f"class {name}" in window
     assert f"class {name} " in PAGE.joinpath(f"{file}.js").read_text(encoding="utf-8")

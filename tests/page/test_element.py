@@ -80,9 +80,9 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
         ("seed", "-1", "simulation.seed", 0),
         ("seed", "1.5", "simulation.seed", 0),
         ("seed", "", "simulation.seed", 0),
-        ("speed", "1e9", "speed", 64),
-        ("speed", "-4", "speed", 1),
-        ("speed", "fast", "speed", 1),
+        ("speed", "1e9", "speed.stepsPerFrame", 64),
+        ("speed", "-4", "speed.stepsPerFrame", 1),
+        ("speed", "fast", "speed.stepsPerFrame", 1),
         ("cell", "-3", "simulation.width", None),
     ],
 )
