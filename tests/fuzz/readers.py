@@ -6,7 +6,6 @@ import json
 import struct
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,20 +13,23 @@ import numpy as np
 import torch
 from PIL import Image
 
-from nca.ddpm.data import read_pictures
-from nca.ddpm.run import Facts, Model, load_run
-from nca.ddpm.settings import PRESETS as DDPM_PRESETS
+from nca.commands.info import describe_rule, format_description
+from nca.ddpm.checkpoint import SaveMetadata, load_run
+from nca.ddpm.data.dataset import DataInfo, read_dataset
+from nca.ddpm.diffusion.model import Model
+from nca.ddpm.settings import ddpm_settings
 from nca.errors import InputError
 from nca.export.importers import read_published
 from nca.images import read_cutout, read_image, read_square
-from nca.info import describe_rule, format_description
+from nca.picture_files import readable_formats
 from nca.rule import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, save_rule
-from nca.texture.settings import TrainSettings
-from nca.texture.train import LIMITS
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.train import TextureTraining
 from nca.training.callbacks import save_checkpoint
-from nca.training.folder import CHECKPOINT, SETTINGS, as_json, check_resumable
-from nca.viewer.state_file import SavedState, load_state, save_state
+from nca.training.folder import CHECKPOINT, SETTINGS, check_resumable
+from nca.training.recorded import recorded
+from nca.viewer.files.state_file import SavedState, load_state, save_state
 from tests.fuzz.formats import (
     mutate_checkpoint,
     mutate_idx,
@@ -75,7 +77,7 @@ def describe(path: Path) -> str:
 
 
 def pictures() -> Files:
-    """A small picture in every format and mode that Pillow writes."""
+    """A small picture in every format and mode that Pillow writes and we read."""
     Image.init()
     noise = np.random.default_rng(0).integers(0, 256, (12, 16, 4), np.uint8)
     files = {}
@@ -88,7 +90,7 @@ def pictures() -> Files:
             try:
                 picture.save(data, kind)
                 # Under the name of another kind: what is within counts, not the ending.
-                Image.open(data).load()
+                Image.open(data, formats=readable_formats()).load()
             except (OSError, ValueError, KeyError, SyntaxError):
                 continue
             files[f"{kind}-{mode.replace(';', '')}.png"] = data.getvalue()
@@ -135,18 +137,15 @@ def packed_idx() -> Files:
 
 def checkpoints() -> Files:
     """A diffusion model that nobody trained."""
-    settings = replace(
-        DDPM_PRESETS["small"], data="x", out=Path("x"), size=8, channels=(8,), groups=4,
-        noise_steps=10,
-    )  # fmt: skip
-    facts = Facts(1, 8, 0.5, ("a", "b"))
+    settings = ddpm_settings("x", "x", size=8, channels=(8,), groups=4, noise_steps=10)
+    info = DataInfo(1, 8, 0.5, ("a", "b"))
     torch.manual_seed(0)
-    net = Model(settings, facts).net
-    about = {"settings": as_json(settings), "facts": json.dumps(asdict(facts))}
-    average = {"weights": [weight.detach() for weight in net.parameters()], "steps": 3}
+    model = Model(settings, info)
+    about = SaveMetadata(settings, info)
+    average = {"weights": [weight.detach() for weight in model.network.parameters()], "steps": 3}
     state = {
-        "model": net.state_dict(),
-        "callbacks": {"About": about, "EMA": average},
+        "model": model.network.state_dict(),
+        "callbacks": {about.state_name: about.state_dict(), "EMA": average},
         "counts": {"iteration": 3, "seconds": 1.5},
     }
     return {CHECKPOINT: written("checkpoint", lambda path: save_checkpoint(path, state))}
@@ -154,7 +153,7 @@ def checkpoints() -> Files:
 
 def training(folder: Path) -> TrainSettings:
     """Settings of a training that goes on in a folder."""
-    return TrainSettings(Path("leaf.png"), folder, resume=True)
+    return train_settings("leaf.png", folder, resume=True)
 
 
 READERS = {
@@ -168,12 +167,12 @@ READERS = {
     ),
     "picture": Reader(pictures, mutate_picture, look),
     "state": Reader(states, mutate_npz, load_state),
-    "idx": Reader(idx, mutate_idx, lambda path: read_pictures(str(path.parent)), beside=packed_idx),
+    "idx": Reader(idx, mutate_idx, lambda path: read_dataset(str(path.parent)), beside=packed_idx),
     "checkpoint": Reader(checkpoints, mutate_checkpoint, load_run),
     "settings": Reader(
-        lambda: {SETTINGS: as_json(training(Path("x"))).encode()},
+        lambda: {SETTINGS: json.dumps(recorded(training(Path("x")))).encode()},
         mutate_json,
-        lambda path: check_resumable(training(path.parent), LIMITS),
+        lambda path: check_resumable(training(path.parent), TextureTraining.may_change),
         beside=lambda: {CHECKPOINT: b""},
     ),
 }
