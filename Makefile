@@ -19,7 +19,7 @@ test: $(VENV)/dev system-packages check
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p nca
+	$(BIN)/mypy -p nca -p tools
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

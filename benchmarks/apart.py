@@ -1,4 +1,7 @@
-"""A measurement in a process of its own, on one thread and one CPU."""
+"""A measurement in a process of its own, on one thread and one CPU.
+
+``python -m nca.benchmarks.apart MODULE ROUNDS RESULT`` is that process.
+"""
 
 import argparse
 import json
@@ -6,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -14,8 +17,8 @@ import torch
 import nca
 from nca.benchmarks.report import Report
 
-# Glibc gives large blocks back at once by default and the kernel then has to zero them again: that
-# costs the lesson's step up to half its time. It is the peer's due to be measured at its best.
+# By default, glibc gives large blocks back at once, and the kernel has to zero them again. That
+# costs the lesson's step up to half its time, and a peer should be measured at its best.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
@@ -25,27 +28,33 @@ ENVIRONMENT = {
 
 
 def run_apart(module: str, rounds: int) -> Report:
-    """Run a module of this package whose ``main`` is :func:`measure_here`; give its report."""
+    """The report of ``measure(rounds)`` of a module of this package."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "report.json"
-        command = [sys.executable, "-m", f"nca.benchmarks.{module}", str(rounds), str(result)]
+        command = [sys.executable, "-m", "nca.benchmarks.apart", module, str(rounds), str(result)]
         subprocess.run(command, env=environment(**ENVIRONMENT), check=True)
         return Report.from_dict(json.loads(result.read_text()))
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of this process, in which a module of this package is found, and more."""
+    """That of this process, in which modules of this package are found, and more."""
     path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path} | more
 
 
-def measure_here(measure: Callable[[int], Report]) -> None:
+def main() -> None:
     """Measure in this process, which :func:`run_apart` has started, and write the report."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("module")
     parser.add_argument("rounds", type=int)
     parser.add_argument("result", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    measure(arguments.rounds).write(arguments.result)
+    module = import_module(f"nca.benchmarks.{arguments.module}")
+    module.measure(arguments.rounds).write(arguments.result)
+
+
+if __name__ == "__main__":
+    main()

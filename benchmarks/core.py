@@ -23,6 +23,7 @@ from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchCoreSettings
 from nca.benchmarks.timing import interleave, ratios, spread
+from nca.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA, Metrics, Progress
 from nca.training.learner import Learner
@@ -111,20 +112,9 @@ def watchers(folder: Path) -> list[Callback]:
 
 
 def run(settings: BenchCoreSettings) -> Report:
-    """Measure on one thread; write what was asked for.
-
-    Raises:
-        InputError: the result cannot be written.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        report = measure(settings.rounds)
-    finally:
-        torch.set_num_threads(before)
-    if settings.json is not None:
-        report.write(settings.json)
-    return report
+    """Measure on one thread."""
+    with torch_threads(None):
+        return measure(settings.rounds)
 
 
 def measure(rounds: int) -> Report:

@@ -17,7 +17,7 @@ from nca.benchmarks.timing import ratios
 from nca.ddpm.checkpoint import load_run
 from nca.ddpm.fid.evaluator import FidEvaluator, Figures
 from nca.ddpm.settings import FidSettings, SamplerName
-from nca.files import write_atomically
+from nca.files import write_text
 from nca.threads import torch_threads
 
 FAST, SLOW = "dpmpp, 20 steps", "ddpm, 1,000 steps"
@@ -26,7 +26,7 @@ SAMPLERS: dict[str, tuple[SamplerName, int]] = {FAST: ("dpmpp", 20), SLOW: ("ddp
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured."""
+    """All figures of one run."""
 
     machine: dict[str, Any]
     protocol: dict[str, Any]
@@ -39,10 +39,10 @@ class Report:
         Raises:
             InputError: the path cannot be written.
         """
-        write_atomically(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     def table(self) -> str:
-        """Everything, for a person."""
+        """All figures as text."""
         lines = [f"{key}: {value}" for key, value in (self.machine | self.protocol).items()]
         lines.append("")
         for row in self.rows:
@@ -60,10 +60,10 @@ class Report:
 
 
 def run(settings: BenchDDPMSettings) -> Report:
-    """Measure, and write what was asked for.
+    """Measure.
 
     Raises:
-        InputError: the checkpoint is not usable, or a result cannot be written.
+        InputError: the checkpoint is not usable.
     """
     chosen = FidSettings(settings.run, n=settings.n, repeats=settings.repeats)
     run = load_run(settings.run)
@@ -73,7 +73,4 @@ def run(settings: BenchDDPMSettings) -> Report:
         distances = [*evaluator.samples(SAMPLERS, times), evaluator.reals()]
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
     protocol = evaluator.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
-    report = Report(describe_machine(), protocol, [ratio], distances)
-    if settings.json is not None:
-        report.write(settings.json)
-    return report
+    return Report(describe_machine(), protocol, [ratio], distances)

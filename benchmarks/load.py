@@ -17,6 +17,7 @@ from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Report, Row
 from nca.benchmarks.settings import SMALL, BenchLoadSettings
 from nca.benchmarks.timing import ratios
+from nca.console import say
 from nca.pictures import picture_path
 from nca.texture.settings import train_settings
 from nca.texture.tasks import task_of
@@ -143,7 +144,7 @@ def measure(rounds: int) -> Report:
     with few_cpus(), ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(name)) for name in VARIANTS}
         for loops in LOOPS:
-            print(f"nca bench: {loops} busy loops", file=sys.stderr)
+            say(f"nca bench: {loops} busy loops")
             rates: dict[str, list[float]] = {name: [] for name in VARIANTS}
             with busy(loops):
                 for _ in range(rounds):
@@ -167,15 +168,8 @@ def measure(rounds: int) -> Report:
 
 
 def run(settings: BenchLoadSettings) -> Report:
-    """Measure; write what was asked for.
-
-    Raises:
-        InputError: the result cannot be written.
-    """
-    report = measure(settings.rounds)
-    if settings.json is not None:
-        report.write(settings.json)
-    return report
+    """Measure."""
+    return measure(settings.rounds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a benchmark found, as data, as JSON and as a table."""
+"""Results of a benchmark, as data, as JSON and as a table."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nca.benchmarks.timing import Spread
-from nca.files import write_atomically
+from nca.files import write_text
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Report:
-    """All figures of one run; ``absent`` tells why a row is not there that others may have."""
+    """All figures of one run; ``absent``: why a row is missing that other runs have."""
 
     machine: dict[str, Any]
     parity: list[Parity]
@@ -62,7 +62,7 @@ class Report:
     absent: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; every gate says whether it is met; it is not if its row is missing."""
+        """Plain data; every gate with whether it is met, which needs its row."""
         by_name = {row.name: row for row in self.rows}
         gates = [
             {**asdict(gate), "met": gate.row in by_name and gate.met_by(by_name[gate.row])}
@@ -88,10 +88,10 @@ class Report:
         Raises:
             InputError: the path cannot be written.
         """
-        write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+        write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
     def table(self) -> str:
-        """Everything, for a person."""
+        """All figures as text."""
         lines = [f"{key}: {value}" for key, value in self.machine.items()]
         if self.parity:
             lines += ["", "Against float64, before anything is timed:"]

@@ -8,130 +8,102 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
+from nca.options import Between, Bounded
 
-# Small work for the test that `nca bench train` does all it should: its figures mean nothing.
+# Small work for the test of `nca bench train`: its figures mean nothing.
 SMALL = bool(os.environ.get("NCA_BENCH_SMALL"))
+
+PLOTS = (".svg", ".png", ".pdf")
+Rounds = Annotated[int, Between(3, 1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings(Bounded):
+    """What all benchmarks share."""
+
+    json: Path | None = None
+    """Write all figures to this file."""
 
 
 @dataclass(frozen=True)
-class BenchTrainSettings:
+class BenchTrainSettings(BenchSettings):
     """Measure how fast texture training is here, as ratios against the lesson's step.
 
     Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
-    quartiles of all rounds. What a variant computes is compared with float64 first.
+    quartiles of all rounds. The results of every variant are compared with float64 first.
     """
 
-    rounds: int = 7
+    rounds: Rounds = 7
     """How often every variant is timed; more rounds, narrower quartiles."""
-    json: Path | None = None
-    """Write all figures to this file."""
     plot: Path | None = None
     """Draw the figures: .svg, .png or .pdf."""
 
     def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        _check_rounds(self.rounds)
-        if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png", ".pdf"):
-            raise InputError(f"--plot {self.plot}: must end in .svg, .png or .pdf")
+        """Check values."""
+        super().__post_init__()
+        if self.plot is not None and self.plot.suffix.lower() not in PLOTS:
+            raise InputError(f"`plot` {self.plot}: must end in .svg, .png or .pdf")
 
 
 @dataclass(frozen=True)
-class BenchCoreSettings:
+class BenchCoreSettings(BenchSettings):
     """Measure what the training loop costs over the same steps written straight.
 
     Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
     quartiles of all rounds, of a model whose step takes about a millisecond.
     """
 
-    rounds: int = 15
+    rounds: Rounds = 15
     """How often every variant is timed; more rounds, narrower quartiles."""
-    json: Path | None = None
-    """Write all figures to this file."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        _check_rounds(self.rounds)
 
 
 @dataclass(frozen=True)
-class BenchViewSettings:
+class BenchViewSettings(BenchSettings):
     """Measure how fast rules run on a GL context here, against the same rules in torch.
 
-    What is computed is compared with float64 first. All variants take turns in one process; a
-    ratio is taken within a round.
+    The results are compared with float64 first. All variants take turns in one process; a ratio is
+    taken within a round.
     """
 
-    rounds: int = 7
+    rounds: Rounds = 7
     """How often every variant is timed; more rounds, narrower quartiles."""
-    json: Path | None = None
-    """Write all figures to this file."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        _check_rounds(self.rounds)
 
 
 @dataclass(frozen=True)
-class BenchLoadSettings:
+class BenchLoadSettings(BenchSettings):
     """Measure how fast a training is beside 0, 1 and 2 busy programs, against one thread there.
 
     The trainings start before the programs and take turns on two CPUs; a ratio of iterations per
     second is taken within a round.
     """
 
-    rounds: int = 5
+    rounds: Rounds = 5
     """How many turns every training has beside each number of programs."""
-    json: Path | None = None
-    """Write all figures to this file."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        _check_rounds(self.rounds)
 
 
 @dataclass(frozen=True)
-class BenchStyleSettings:
+class BenchStyleSettings(BenchSettings):
     """Measure how fast style transfer is here, as ratios against the lesson's loop.
 
     CPU times taken in turn in one process on one thread, at 256x256; that both have the same
     gradient is checked first.
     """
 
-    rounds: int = 5
+    rounds: Rounds = 5
     """How often every variant is timed; more rounds, narrower quartiles."""
-    json: Path | None = None
-    """Write all figures to this file."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        _check_rounds(self.rounds)
 
 
 @dataclass(frozen=True)
-class BenchDDPMSettings:
+class BenchDDPMSettings(BenchSettings):
     """Measure how much faster DPM-Solver++ in 20 steps is than the lesson's DDPM with 1,000.
 
-    Both draw with one model, in turn, on one thread; the ratio is of CPU times. Beside it stands
-    the KID of what they drew, and that of real pictures.
+    Both draw with one model, in turn, on one thread; the ratio is of CPU times. The KID of their
+    samples is measured too, and that of real images.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training of nca ddpm train, or its checkpoint."""
-    n: int = 64
-    """Samples of a repeat."""
-    repeats: int = 4
-    """How often; the intervals come from their spread."""
-    json: Path | None = None
-    """Write all figures to this file."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        if not 8 <= self.n <= 100_000:
-            raise InputError(f"--n {self.n}: must be 8 to 100000")
-        if not 2 <= self.repeats <= 1000:
-            raise InputError(f"--repeats {self.repeats}: must be 2 to 1000")
-
-
-def _check_rounds(rounds: int) -> None:
-    if not 3 <= rounds <= 1000:
-        raise InputError(f"--rounds {rounds}: must be 3 to 1000")
+    n: Annotated[int, Between(8, 100_000)] = 64
+    """Samples per repeat."""
+    repeats: Annotated[int, Between(2, 1000)] = 4
+    """Number of repeats; the intervals come from their spread."""

@@ -1,9 +1,9 @@
 """`nca bench style`: a step of style transfer against the lesson's loop written straight.
 
 Same steps, same losses: the lesson's second run (notebook 16A) at 256x256, Gram matrices of five
-layers of VGG-16 and the content of three, Adam. The lesson computes the features once for the style
-and once for the content, keeps the net in training mode, and lets gradients be computed for its 14
-million weights. The weights are random: they cost the same.
+layers of VGG-16 and the content of three, Adam. The lesson computes the features once
+for the style and once for the content, keeps the network in training mode, and computes gradients
+for its 14 million weights. The weights are random, which costs the same.
 """
 
 import copy
@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nca.benchmarks.apart import measure_here, run_apart
+from nca.benchmarks.apart import run_apart
 from nca.benchmarks.lesson import TAPS, make_vgg16
 from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Parity, Report, Row
@@ -38,7 +38,7 @@ GATES = [Gate("step_fp32", 2.0)]
 
 
 class LessonTransfer:
-    """The lesson's loop: features twice, net not frozen.
+    """The lesson's loop: features twice, network not frozen.
 
     Args:
         vgg: up to relu5_1.
@@ -86,7 +86,7 @@ class LessonTransfer:
 
 
 class OurTransfer:
-    """The same by the shared learner: one pass, a frozen net."""
+    """The same by the shared learner: one pass, a frozen network."""
 
     def __init__(
         self, features: Pretrained, engine: Engine, content: Tensor, style: Tensor, start: Tensor
@@ -112,7 +112,7 @@ class OurTransfer:
 
 
 def frozen(vgg: nn.Sequential) -> Pretrained:
-    """The same net as features, with zeros beyond the border as the lesson has it."""
+    """The same network as features, with zeros beyond the border as in the lesson."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vgg16.safetensors"
         save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)
@@ -120,10 +120,10 @@ def frozen(vgg: nn.Sequential) -> Pretrained:
 
 
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
-    """The gradient of the picture, against that of the lesson's loop in float64.
+    """The gradient of the image, against that of the lesson's loop in float64.
 
-    Pictures themselves drift apart: Adam makes steps of full size of the rounding of the smallest
-    gradients, in the lesson's own loop as here.
+    Images themselves drift apart: Adam makes steps of full size from the rounding of the smallest
+    gradients, in the lesson's own loop too.
     """
     pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
     exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])
@@ -158,16 +158,5 @@ def measure(rounds: int) -> Report:
 
 
 def run(settings: BenchStyleSettings) -> Report:
-    """Measure in a process of its own; write what was asked for.
-
-    Raises:
-        InputError: the result cannot be written.
-    """
-    report = run_apart("style", settings.rounds)
-    if settings.json is not None:
-        report.write(settings.json)
-    return report
-
-
-if __name__ == "__main__":
-    measure_here(measure)
+    """Measure in a process of its own."""
+    return run_apart("style", settings.rounds)

@@ -5,14 +5,13 @@ cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 cha
 """
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from nca.benchmarks.apart import measure_here, run_apart
+from nca.benchmarks.apart import run_apart
 from nca.benchmarks.growth import measure_growth
 from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
@@ -20,10 +19,10 @@ from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
 from nca.benchmarks.peers import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
-from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
+from nca.console import say
 from nca.rng import random_masks
 from nca.training.engines.precision import bfloat16_is_fast
 from nca.unroll import Backend, unroll
@@ -50,40 +49,31 @@ NO_BFLOAT16 = "this processor has no bfloat16 arithmetic"
 
 
 def run(settings: BenchTrainSettings) -> Report:
-    """Measure in a process of its own; write what was asked for.
-
-    Raises:
-        InputError: a result cannot be written.
-    """
-    report = run_apart("train", settings.rounds)
-    if settings.json is not None:
-        report.write(settings.json)
-    if settings.plot is not None:
-        draw(report, settings.plot)
-    return report
+    """Measure in a process of its own."""
+    return run_apart("train", settings.rounds)
 
 
 def measure(rounds: int) -> Report:
-    """Measure everything in this process; standard error tells what is being done."""
+    """Measure everything in this process; standard error says what is being done."""
     torch.manual_seed(0)
     peak = Peak()
     load_before, before = os.getloadavg()[0], peak.measure()
     bench = Bench(rounds, before)
-    say("comparing with float64")
+    say("nca bench: comparing with float64")
     bench.check()
-    say("unrolls, 12 channels and 96 hidden")
+    say("nca bench: unrolls, 12 channels and 96 hidden")
     bench.time_unrolls()
-    say("unrolls, 4 channels and 8 hidden")
+    say("nca bench: unrolls, 4 channels and 8 hidden")
     bench.time_tiny()
-    say("unrolls by other libraries")
+    say("nca bench: unrolls by other libraries")
     bench.time_peers()
-    say("whole iterations")
+    say("nca bench: whole iterations")
     bench.time_iterations()
-    say("simulation")
+    say("nca bench: simulation")
     bench.time_simulation()
-    say("peak memory")
+    say("nca bench: peak memory")
     bench.measure_memory()
-    say("growth of cost")
+    say("nca bench: growth of cost")
     growth = measure_growth(rounds, bfloat16=bench.fast_bfloat16)
     after = peak.measure()
     machine = describe_machine() | {
@@ -98,11 +88,6 @@ def measure(rounds: int) -> Report:
     }
     gates = [*GATES, *BFLOAT16_GATES] if bench.fast_bfloat16 else GATES
     return Report(machine, bench.parity, bench.rows, growth, gates, bench.absent)
-
-
-def say(text: str) -> None:
-    """Tell what is being done."""
-    print(f"nca bench: {text}", file=sys.stderr)
 
 
 class Bench:
@@ -270,7 +255,3 @@ def _lesson_unroll(sizes: tuple[int, int]) -> Callable[[], None]:
         x.sum().backward()  # type: ignore[no-untyped-call]
 
     return unroll_once
-
-
-if __name__ == "__main__":
-    measure_here(measure)

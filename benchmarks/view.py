@@ -24,6 +24,7 @@ from nca.benchmarks.timing import Times, interleave, ratios, spread
 from nca.gl.context import open_headless, renderer_name
 from nca.options import parse_size
 from nca.rule import Rule
+from nca.threads import torch_threads
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import NamedRule
 from nca.viewer.player import Player
@@ -38,23 +39,17 @@ PROGRAMS = ("llvmpipe", "softpipe", "swrast", "software")
 
 
 def run(settings: BenchViewSettings) -> Report:
-    """Measure, on one thread of torch's; write what was asked for.
+    """Measure, on one thread of torch's.
 
     Raises:
-        InputError: the result cannot be written.
         GraphicsError: there is no usable OpenGL.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     gl = open_headless()
     try:
-        report = measure(gl, settings.rounds)
+        with torch_threads(None):
+            return measure(gl, settings.rounds)
     finally:
         gl.release()
-        torch.set_num_threads(threads)
-    if settings.json is not None:
-        report.write(settings.json)
-    return report
 
 
 @torch.no_grad()

@@ -211,10 +211,15 @@ def run_style_reconstruct(settings: ReconstructSettings) -> None:
 
 
 def run_bench(name: str) -> Callable[[Any], None]:
-    """What measures with a module of the benchmarks, and prints a table."""
+    """What measures with a module of the benchmarks, and writes and prints the figures."""
 
     def run(settings: Any) -> None:
-        print(import_module(f"nca.benchmarks.{name}").run(settings).table())
+        report = import_module(f"nca.benchmarks.{name}").run(settings)
+        print(report.table())
+        if settings.json is not None:
+            report.write(settings.json)
+        if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
+            import_module("nca.benchmarks.plot").draw(report, settings.plot)
 
     return run
 

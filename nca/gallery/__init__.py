@@ -1,7 +1,7 @@
-"""Rules that the project trained on its bundled pictures: something to look at in the first second.
+"""Rules that the project trained on its bundled pictures, to look at right after installation.
 
-Beside each rule ``NAME.safetensors`` lie its figures, ``NAME.json``, as ``nca eval`` wrote them.
-``python -m nca.gallery DIR`` trains and measures them all again.
+Beside each rule ``NAME.safetensors`` are its figures, ``NAME.json``, as ``nca eval`` wrote them.
+``python -m tools.gallery DIR`` trains and measures them all again.
 """
 
 import json
@@ -25,7 +25,7 @@ def gallery_path(name: str) -> Path:
     """The file of a rule.
 
     Raises:
-        InputError: there is no such rule; the text lists those there are.
+        InputError: there is no such rule; the text lists all.
     """
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")
@@ -33,7 +33,7 @@ def gallery_path(name: str) -> Path:
 
 
 def gallery_figures(name: str) -> dict[str, Any]:
-    """What ``nca eval`` measured of a rule.
+    """Figures of a rule, as measured by ``nca eval``.
 
     Raises:
         InputError: there is no such rule.

@@ -19,10 +19,10 @@ from nca.evaluation.measures import Moment, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
-from nca.pictures import draw
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.known_rules import decaying, exploding, swinging
+from tools.pictures import draw
 
 
 def moment(steps: int, **values: float) -> Moment:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nca.pictures.light import Relief, lit, mix, ramp, rgb, smooth
-from nca.pictures.torus import Cells, Color, blur, noise, scatter, stripes_and_spots, window
+from tools.pictures.light import Relief, lit, mix, ramp, rgb, smooth
+from tools.pictures.torus import Cells, Color, blur, noise, scatter, stripes_and_spots, window
 
 
 def draw_scales(size: int, seed: int) -> Color:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from nca.pictures.torus import Color, Field, Index, blur
+from tools.pictures.torus import Color, Field, Index, blur
 
 # Ottosson, "A perceptual color space for image processing", 2020.
 TO_LMS = np.array(

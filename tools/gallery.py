@@ -1,7 +1,7 @@
-"""``python -m nca.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
+"""``python -m tools.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
 
-It leaves ``NAME.safetensors`` and ``NAME.json`` for this folder, and ``NAME.html`` to look at: only
-beautiful ones belong here. What is there already is not made again.
+It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery``, and ``NAME.html`` to look at:
+only beautiful ones belong there. Files that exist are kept.
 """
 
 import sys
@@ -46,7 +46,7 @@ if __name__ == "__main__":
     try:
         if len(sys.argv) < 2:
             raise InputError("give a folder, and names of pictures if not all")
-        main(Path(sys.argv[1]), sys.argv[2:] or list(PICTURES))
+        main(Path(sys.argv[1]), sys.argv[2:] or PICTURES)
     except InputError as error:
-        print(f"python -m nca.gallery: {error}", file=sys.stderr)
+        print(f"python -m tools.gallery: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""Draw all pictures into a folder: ``python -m nca.pictures DIR``."""
+"""Draw all pictures into a folder: ``python -m tools.pictures DIR``."""
 
 import argparse
 import io
@@ -6,19 +6,19 @@ from pathlib import Path
 
 from nca.errors import InputError
 from nca.files import write_atomically
-from nca.pictures import PICTURES, draw
+from tools.pictures import DRAWINGS, draw
 
 
 def main() -> None:
     """Read the folder from the command line and fill it."""
-    parser = argparse.ArgumentParser(prog="python -m nca.pictures", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the PNG files go; it is made")
+    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
+    parser.add_argument("folder", type=Path, help="output folder of the PNG files")
     folder = parser.parse_args().folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(f"{folder}: {error.strerror}")
-    for name in PICTURES:
+    for name in DRAWINGS:
         data = io.BytesIO()
         draw(name).save(data, format="PNG", optimize=True)
         try:

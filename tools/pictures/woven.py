@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nca.pictures.light import Relief, lit, mix, ramp, rgb, smooth
-from nca.pictures.torus import Cells, Color, Field, blur, grid, noise, pixel, scatter, window
+from tools.pictures.light import Relief, lit, mix, ramp, rgb, smooth
+from tools.pictures.torus import Cells, Color, Field, blur, grid, noise, pixel, scatter, window
 
 
 def draw_weave(size: int, seed: int) -> Color:

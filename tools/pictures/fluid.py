@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nca.pictures.light import lit, mix, ramp, rgb, smooth
-from nca.pictures.torus import Cells, Color, grid, noise, pixel, scatter, window
+from tools.pictures.light import lit, mix, ramp, rgb, smooth
+from tools.pictures.torus import Cells, Color, grid, noise, pixel, scatter, window
 
 NIGHT = "0b1748 16308a 2a66bd 46a0c6 93d0bd efe3a4 f8c84e ef8f38"
 

@@ -25,5 +25,5 @@ def test_both_have_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_refuse_too_few_rounds() -> None:
-    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+    with pytest.raises(InputError, match="`rounds` 2: must be 3"):
         BenchStyleSettings(rounds=2)

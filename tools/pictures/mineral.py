@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nca.pictures.light import lit, mix, ramp, rgb, smooth
-from nca.pictures.torus import Cells, Color, blur, grid, noise, scatter, stripes_and_spots
+from tools.pictures.light import lit, mix, ramp, rgb, smooth
+from tools.pictures.torus import Cells, Color, blur, grid, noise, scatter, stripes_and_spots
 
 
 def draw_lava(size: int, seed: int) -> Color:

@@ -88,13 +88,13 @@ def test_the_plot_is_drawn(tmp_path: Path, ending: str) -> None:
 
 
 def test_settings_refuse_what_cannot_be() -> None:
-    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+    with pytest.raises(InputError, match="`rounds` 2: must be 3"):
         BenchTrainSettings(rounds=2)
-    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+    with pytest.raises(InputError, match="`rounds` 2: must be 3"):
         BenchViewSettings(rounds=2)
-    with pytest.raises(InputError, match="--rounds 2: must be 3"):
+    with pytest.raises(InputError, match="`rounds` 2: must be 3"):
         BenchLoadSettings(rounds=2)
-    with pytest.raises(InputError, match=r"--plot speed\.txt: must end in"):
+    with pytest.raises(InputError, match=r"`plot` speed\.txt: must end in"):
         BenchTrainSettings(plot=Path("speed.txt"))
 
 
@@ -231,7 +231,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     out, plot = tmp_path / "speed.json", tmp_path / "speed.svg"
     command = [sys.executable, "-m", "nca", "bench", "train", "--rounds", "3", "--json", str(out)]
     done = subprocess.run(
-        [*command, "--plot", str(plot)], cwd=Path(__file__).parents[1], capture_output=True,
+        [*command, "--plot", str(plot)], cwd=Path(__file__).parents[2], capture_output=True,
         text=True, check=False, env=os.environ | {"NCA_BENCH_SMALL": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
