@@ -11,7 +11,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from nca.export.html import PageSettings, export_html
+from nca.export.hosts.html import page_html
+from nca.export.web.page import PageSettings
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 from tests.browsing import READY, until
@@ -105,8 +106,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 @pytest.fixture
 def quick_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not grow the small pictures for long."""
-    monkeypatch.setattr("nca.export.html.THUMBNAIL_STEPS", 2)
-    monkeypatch.setattr("nca.export.gallery.THUMBNAIL_STEPS", 10)
+    monkeypatch.setattr("nca.export.web.page.THUMBNAIL_STEPS", 2)
+    monkeypatch.setattr("nca.export.hosts.gallery.THUMBNAIL_STEPS", 10)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def still_page(
         **settings: Any,
     ) -> Page:
         files = {name: RuleFile(rule) for name, rule in rules.items()}
-        export_html(files, tmp_path / "page.html", PageSettings(**settings))
+        (tmp_path / "page.html").write_bytes(page_html(files, PageSettings(**settings)))
         page = open_page(tmp_path / "page.html", address, **(browser or {}))
         until(page, READY)
         page.evaluate("nca.player.setRunning(false); nca.app.simulation.reset()")

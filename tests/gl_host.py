@@ -5,16 +5,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.export.fragments import (
-    Host,
+from nca.export.glsl.fragments import (
+    Capabilities,
     Pass,
     life_passes,
     paint_passes,
     step_passes,
     vertex_shader,
 )
-from nca.export.glsl import group_count
-from nca.export.weights import Store, pack_weights
+from nca.export.glsl.pieces import group_count
+from nca.export.glsl.weights import Store, pack_weights
 from nca.rng import step_base
 from nca.rule import Rule
 
@@ -25,15 +25,20 @@ class Simulation:
     """Run a rule on a context. States are [C, H, W]."""
 
     def __init__(
-        self, gl: moderngl.Context, rule: Rule, size: tuple[int, int], host: Host, store: Store
+        self,
+        gl: moderngl.Context,
+        rule: Rule,
+        size: tuple[int, int],
+        capabilities: Capabilities,
+        store: Store,
     ) -> None:
-        self.gl, self.rule, self.host = gl, rule, host
+        self.gl, self.rule, self.capabilities = gl, rule, capabilities
         self.height, self.width = size
         self.groups = group_count(rule.settings.channels)
         self.store = store
-        self.steps = [self._program(p) for p in step_passes(rule, host, store)]
-        self.lives = [self._program(p) for p in life_passes(rule, host)]
-        self.paints = [self._program(p) for p in paint_passes(rule, host)]
+        self.steps = [self._program(p) for p in step_passes(rule, capabilities, store)]
+        self.lives = [self._program(p) for p in life_passes(rule, capabilities)]
+        self.paints = [self._program(p) for p in paint_passes(rule, capabilities)]
         self.state, self.after, self.spare = (self._textures() for _ in range(3))
         if store == "texture":
             packed = pack_weights(rule)
@@ -45,7 +50,7 @@ class Simulation:
         return [self.gl.texture(size, 4, dtype="f4") for _ in range(self.groups)]
 
     def _program(self, one: Pass) -> tuple[moderngl.Program, tuple[int, ...]]:
-        vertex = vertex_shader(self.host.dialect)
+        vertex = vertex_shader(self.capabilities.dialect)
         return self.gl.program(vertex_shader=vertex, fragment_shader=one.fragment), one.groups
 
     def _draw(

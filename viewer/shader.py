@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import moderngl
 
 from nca.errors import GraphicsError
-from nca.export.fragments import vertex_shader
+from nca.export.glsl.fragments import vertex_shader
 
 Value = bool | int | float | tuple[int | float, ...]
 
