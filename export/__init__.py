@@ -1,1 +1,1 @@
-"""From the weights of a rule to the source text of shaders, one small module per host."""
+"""From rules to files that other programs run; each target is a module of ``hosts``."""

@@ -1,26 +1,76 @@
 """``nca export``: rule files in, what a host runs out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+import moderngl
+
 from nca.errors import InputError
-from nca.export.component import export_component
-from nca.export.gallery import export_gallery
-from nca.export.hosts import Difference, export
-from nca.export.html import PageSettings, export_html
-from nca.export.page_measure import measure_page
-from nca.export.settings import ExportSettings
-from nca.export.target import rounding_note
-from nca.export.text import file_names, one_line
+from nca.export.folder import ExportedFile, write_files
+from nca.export.glsl.text import one_line
+from nca.export.manifest import MANIFEST, with_measurement
+from nca.export.parity.compare import Difference
+from nca.export.registry import find_target
+from nca.export.settings import ExportOptions, ExportSettings
+from nca.export.target import Rules
 from nca.gallery import gallery, gallery_path
 from nca.outputs import check_free
-from nca.rulefile import RuleFile, load_rule, rule_name
+from nca.rulefile import load_rule, rule_name
 
-LISTED = 8  # rules; of more, only the furthest from torch is told
+LISTED = 8  # rules, or files; more are summed up
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export gave.
+
+    Attributes:
+        target: its name.
+        out: the file or folder.
+        files: all that was written.
+        differences: by name of the rule.
+        verified: how this target is known to work, or that it is untested.
+    """
+
+    target: str
+    out: Path
+    files: list[ExportedFile]
+    differences: dict[str, Difference]
+    verified: str
+
+    def lines(self) -> list[str]:
+        """Text for a terminal."""
+        text = [f"{one.path}  {one.size:,} bytes" for one in self.files]
+        if len(self.differences) > 1 and len(text) > LISTED:
+            size, index = sum(one.size for one in self.files), self.out / "index.html"
+            place = index if index in [one.path for one in self.files] else self.out
+            text = [f"{place}  {len(self.differences)} rules, {len(text)} files, {size:,} bytes"]
+        return [*text, *self._measured(), f"{self.target}: {self.verified}"]
+
+    def _measured(self) -> list[str]:
+        """Every rule, or, of more than a few, the furthest from torch."""
+        count = len(self.differences)
+        if count <= LISTED:
+            return [
+                f"{one_line(name)}: {said}"
+                for name, difference in self.differences.items()
+                for said in (difference, *difference.notes)
+            ]
+        known = {name: d.largest for name, d in self.differences.items() if d.largest is not None}
+        first = f"all {count} rules: {next(iter(self.differences.values()))}"
+        if known:
+            name = max(known, key=lambda name: known[name])
+            far = f"{len(known)} of {count} rules measured; the furthest is {one_line(name)}"
+            first = f"{far}: {self.differences[name]}"
+        return [first, *sorted({note for d in self.differences.values() for note in d.notes})]
 
 
 def export_rules(settings: ExportSettings) -> list[str]:
-    """Export, and tell in lines for a terminal what was written.
+    """Export rule files, or the gallery that comes with nca.
+
+    Returns:
+        Lines for a terminal.
 
     Raises:
         InputError: a rule cannot be read, an option does not suit the target, or the result cannot
@@ -28,59 +78,47 @@ def export_rules(settings: ExportSettings) -> list[str]:
     """
     paths = settings.rules or tuple(map(gallery_path, gallery()))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
-    if settings.to in ("html", "web-component"):
-        return export_page(rules, settings)
-    if settings.to == "gallery":
-        written = export_gallery(rules, settings.out, settings)
-        size = sum(one.size for one in written)
-        index = settings.out / "index.html"
-        return [
-            f"{index}  {len(rules)} rules, {len(written)} files, {size:,} bytes",
-            *measured_lines(
-                rules,
-                {
-                    name: measure_page(settings.out / stem / "index.html", {name: file})[name]
-                    for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
-                },
-            ),
-        ]
-    return export(list(rules.items()), settings.to, settings.out, settings).lines()
+    return export(rules, settings.to, settings.out, settings).lines()
 
 
-def export_page(rules: dict[str, RuleFile], settings: ExportSettings) -> list[str]:
-    """Write one page, or one script with an element, that runs all the rules."""
-    check_free(settings.out, settings.overwrite, file=True)
-    write = export_html if settings.to == "html" else export_component
-    page = write(
-        rules,
-        settings.out,
-        PageSettings(
-            grid=None if settings.grid is None else (settings.grid, settings.grid),
-            seed=settings.seed,
-            steps_per_frame=settings.steps_per_frame or 1,
-            weights=settings.weights,
-            state="auto" if settings.state == "rgba32f" else settings.state,
-            digits=settings.digits,
-        ),
-    )
-    measured = measured_lines(rules, measure_page(page.path, rules))
-    return [f"{page.path}  {page.bytes:,} bytes", *measured]
+def export(
+    rules: Rules,
+    target: str,
+    out: Path,
+    options: ExportOptions,
+    *,
+    context: moderngl.Context | None = None,
+) -> ExportReport:
+    """Turn rules into what a host runs.
 
+    A page or an element is the file ``out``. One rule of a target with one file for each is written
+    to ``out``, or, if that has another ending, to ``out/<name>``; the files of any other go to the
+    folder ``out``, and those of several rules to folders ``out/<name>``. All is made before
+    anything is written; nothing that is there is touched without ``options.overwrite``, and then
+    only files of the same names.
 
-def measured_lines(
-    rules: Mapping[str, RuleFile], differences: Mapping[str, Difference]
-) -> list[str]:
-    """Lines for a terminal: every rule, or, of more than a few, the furthest from torch."""
-    lines = [f"{one_line(name)}: {difference}" for name, difference in differences.items()]
-    known = {name: d.largest for name, d in differences.items() if d.largest is not None}
-    if len(lines) > LISTED and known:
-        name = max(known, key=lambda name: known[name])
-        far = f"{len(known)} of {len(lines)} rules measured; the furthest is {one_line(name)}"
-        lines = [f"{far}: {differences[name]}"]
-    elif len(lines) > LISTED:
-        lines = [f"all {len(lines)} rules: {next(iter(differences.values()))}"]
-    notes = {note for file in rules.values() for note in rounding_note(file.rule)}
-    return lines + sorted(notes)
+    Args:
+        rules: at least one, by name.
+        target: a name of :func:`nca.export.registry.target_names`.
+        out: file or folder.
+        options: what may be chosen.
+        context: OpenGL context to measure with; default: one is made.
+
+    Raises:
+        InputError: an unknown target, an option that the target does not have, a weight that is not
+            finite, or a path that is there, or cannot be written.
+    """
+    found = find_target(target)
+    is_file = found.is_file(rules, out)
+    check_free(out, options.overwrite, file=is_file)
+    files = found.build(rules, options)
+    differences = found.measure(rules, files, options, context)
+    measured = {
+        path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
+        for path, data in files.items()
+    }
+    written = write_files(out, measured, is_file=is_file)
+    return ExportReport(target, out, written, differences, found.verified)
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:

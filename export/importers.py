@@ -10,7 +10,6 @@ import json
 import math
 import re
 import reprlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,12 @@ from einops import rearrange
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.glsl import Matrix
-from nca.export.hosts import ExportedFile, check_finite, write_folder
+from nca.export.folder import ExportedFile, write_folder
+from nca.export.glsl.pieces import Matrix
+from nca.export.glsl.text import file_names, one_line
 from nca.export.png import read_png
 from nca.export.settings import ImportSettings
-from nca.export.text import file_names, one_line
+from nca.export.target import check_rules
 from nca.files import read_regular, stands_in
 from nca.outputs import check_free
 from nca.rule import (
@@ -43,7 +43,7 @@ from nca.rule import (
     filter_tensor,
     is_float32,
 )
-from nca.rulefile import RuleFile, save_rule
+from nca.rulefile import RuleFile, rule_bytes
 
 MAX_BYTES = 64 * 2**20
 MAX_SNIPPET = 2**16  # characters
@@ -64,12 +64,10 @@ def import_rules(settings: ImportSettings) -> list[ExportedFile]:
     """
     rules = read_published(settings.file)
     check_free(settings.out, settings.overwrite, file=False)
-    files = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for stem, file in zip(file_names(rules), rules.values(), strict=True):
-            path = Path(folder) / f"{stem}.safetensors"
-            save_rule(path, file.rule, file.info)
-            files[path.name] = path.read_bytes()
+    files = {
+        f"{stem}.safetensors": rule_bytes(file.rule, file.info)
+        for stem, file in zip(file_names(rules), rules.values(), strict=True)
+    }
     return write_folder(settings.out, files)
 
 
@@ -87,8 +85,7 @@ def read_published(path: Path) -> dict[str, RuleFile]:
             rules = read_article(text)
         else:
             rules = {path.stem: read_snippet(text)}
-        for name, file in rules.items():
-            check_finite(one_line(name), file.rule)
+        check_rules(rules)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is neither JSON nor the text of a shader") from error
     except ValueError as error:

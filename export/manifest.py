@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import nca
-from nca.export.glsl import group_count
+from nca.export.glsl.pieces import group_count, state_code
+from nca.export.glsl.weights import Store, pack_weights
+from nca.export.parity.compare import Difference
 from nca.export.settings import ExportOptions
-from nca.export.target import state_code
-from nca.export.weights import Store, pack_weights
 from nca.rng import fire_threshold
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 FORMAT, VERSION = "nca-shaders", "1.0"
-WEIGHT_FILE = "weights.f32"
+MANIFEST, WEIGHT_FILE = "manifest.json", "weights.f32"
 TOLERANCE = {"rgba32f": 1e-5, "rgba16f": 5e-3, "rgba8": None}
 
 
@@ -38,7 +38,7 @@ def describe(
     """
     rule = file.rule
     settings = rule.settings
-    scale, offset = state_code(rule, options.state)
+    scale, offset = state_code(rule.settings, options.state)
     weights: dict[str, Any] = {
         "store": store,
         "sha256": hashlib.sha256(weight_bytes(rule)).hexdigest(),
@@ -80,8 +80,11 @@ def to_json(manifest: Mapping[str, Any]) -> bytes:
     return json.dumps(manifest, indent=2, allow_nan=False).encode() + b"\n"
 
 
-def with_measurement(data: bytes, measured: Mapping[str, Any]) -> bytes:
-    """Enter what was measured into a manifest."""
+def with_measurement(data: bytes, differences: Mapping[str, Difference]) -> bytes:
+    """Enter the measured difference of its rule into a manifest."""
     manifest = json.loads(data)
-    manifest["parity"]["measured"] = dict(measured)
+    difference = differences[manifest["name"]]
+    measured = {"largest": difference.largest, "steps": difference.steps}
+    reason = {"reason": difference.reason} if difference.reason else {}
+    manifest["parity"]["measured"] = measured | reason
     return to_json(manifest)

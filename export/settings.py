@@ -2,26 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from nca.errors import InputError
+from nca.export.registry import target_names
+from nca.options import Between, Bounded
 
-TargetName = Literal[
-    "html",
-    "web-component",
-    "glsl",
-    "shadertoy",
-    "isf",
-    "glslviewer",
-    "touchdesigner",
-    "godot",
-    "wgsl",
-    "gallery",
-]
+if TYPE_CHECKING:
+    TargetName = str
+else:
+    TargetName = Literal[target_names()]
 StateFormat = Literal["rgba32f", "rgba16f", "rgba8"]
+Seed = Annotated[int, Between(0, 2**32 - 1)]
 
 
 def read_side(text: str) -> int:
@@ -51,32 +45,23 @@ Side = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions:
+class ExportOptions(Bounded):
     """What may be chosen about the shaders of a rule."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Weights as numbers in the shader, or in a texture or buffer beside it; auto goes by size."""
     digits: Literal[9, 7, 5] = 9
     """Of the numbers in the shader: 9 are exact, 5 are shorter and nearly always good enough."""
-    steps_per_frame: int | None = None
+    steps_per_frame: Annotated[int | None, Between(1, 64)] = None
     """Steps between two pictures; the default is what suits the host."""
-    grid: Side = None
+    grid: Annotated[Side, Between(8, 4096)] = None
     """Cells along a side, for hosts in which the shader chooses; the default is what suits it."""
     state: StateFormat = "rgba32f"
     """How the host keeps the state: 32-bit floats, 16-bit floats or 8 bits a value."""
-    seed: int = 0
+    seed: Seed = 0
     """Which cells fire, and the noise that some rules grow from."""
     overwrite: bool = False
     """Replace what is there."""
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range before any work starts."""
-        bounds = {"steps_per_frame": (1, 64), "grid": (8, 4096), "seed": (0, 2**32 - 1)}
-        for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                flag = name.replace("_", "-")
-                raise InputError(f"--{flag} {value}: must be {least} to {most}")
 
 
 @dataclass(frozen=True, kw_only=True)

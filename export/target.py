@@ -1,125 +1,171 @@
-"""What a host of shaders is to the rest: a name, a builder of files, and a way to run them here."""
+"""What an export target is: rules in, files out, and how far they are from torch."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
 
+import torch
+from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.export.glsl.text import file_names, one_line
+from nca.export.glsl.weights import MAX_INLINE_MATRICES, matrix_count
+from nca.export.parity.compare import MEASURED_GRID, Difference, compare
 from nca.export.settings import ExportOptions, StateFormat
-from nca.export.weights import MAX_INLINE_MATRICES, Store, WeightBlocks, choose_store
-from nca.rule import EIGHT_BIT_STATE, Rule
+from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-if TYPE_CHECKING:
-    import moderngl
-
 Files = Mapping[str, bytes]
+Rules = Mapping[str, RuleFile]
 
 LONG_SHADER = 65_000  # characters: the weights are in it
+# Compiling more unrolled matrices than this takes minutes on a CPU renderer.
+MAX_MEASURED_MATRICES = 2000
 
 
-class NotMeasuredError(Exception):
-    """The exported shader cannot be run here; the text says why."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A host of shaders.
+@dataclass(frozen=True, kw_only=True)
+class Target(ABC):
+    """An export target.
 
     Attributes:
-        summary: one line, for help and lists.
-        build: the files of one rule, by name: ``build(name, rule file, options)``.
-        run: run the files here, as the host would: ``run(files, rule, options, state, frames,
-            context)`` takes a state [C, H, W], starts at step 0 and returns the state after
-            ``frames`` frames of ``steps_per_frame`` steps each. None: it cannot be run here.
-        frame_steps: steps that one frame makes.
-        suffix: ending of the one file of a rule; None: a rule is a folder of files.
         verified: how the result was made sure to work, or that it is untested, and why.
+        suffix: ending of the one file of a rule; None: the result is a folder.
+    """
+
+    verified: str
+    suffix: str | None = None
+
+    @abstractmethod
+    def build(self, rules: Rules, options: ExportOptions) -> Files:
+        """All files of the result, by path inside its folder.
+
+        Raises:
+            InputError: there is no rule, a weight is not finite, or an option does not suit.
+        """
+
+    @abstractmethod
+    def measure(
+        self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
+    ) -> dict[str, Difference]:
+        """Run the files as their host would, and compare with torch: by name of the rule."""
+
+    def is_file(self, rules: Rules, out: Path) -> bool:
+        """Whether the result is one file, ``out``, and not a folder."""
+        return self.suffix is not None and len(rules) == 1 and out.suffix == self.suffix
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleTarget(Target):
+    """A target that gives every rule a file or a folder of its own.
+
+    Attributes:
+        build_rule: the files of one rule, by name: ``build_rule(name, rule file, options)``.
+        run: run these files here, as the host would: ``run(files, rule, options, state, frames,
+            context)`` takes a state [C, H, W], starts at step 0 and returns the state after
+            ``frames`` frames of ``frame_steps`` steps each. None: it cannot be run here.
+        frame_steps: steps that one frame makes.
         grid: sides of the state (height, width) that ``run`` needs; None: any.
+        states: formats of the state that it can have.
+        inline: whether the weights can only be numbers in the shader.
         longest: characters of one shader that users of the host report as the most it takes; None:
             no such limit is known.
     """
 
-    summary: str
-    build: Callable[[str, RuleFile, ExportOptions], Files]
-    run: "Callable[[Files, Rule, ExportOptions, Tensor, int, moderngl.Context], Tensor] | None"
-    frame_steps: Callable[[Rule, ExportOptions], int]
-    verified: str
-    suffix: str | None = None
+    build_rule: Callable[[str, RuleFile, ExportOptions], Files]
+    run: Callable[[Files, Rule, ExportOptions, Tensor, int, Context], Tensor] | None = None
+    frame_steps: Callable[[Rule, ExportOptions], int] = lambda rule, options: free_steps(options)
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
+    states: tuple[StateFormat, ...] = get_args(StateFormat)
+    inline: bool = False
     longest: int | None = None
 
+    def build(self, rules: Rules, options: ExportOptions) -> Files:
+        """See :meth:`Target.build`."""
+        check_rules(rules)
+        if options.state not in self.states:
+            states = " or ".join(self.states)
+            raise InputError(f"`state` {options.state}: this target keeps its state in {states}")
+        if self.inline and options.weights == "texture":
+            raise InputError("`weights` texture: this target has none; use auto or inline")
+        built: dict[str, bytes] = {}
+        for path, (name, file) in self._paths(rules).items():
+            stem = path.removesuffix(self.suffix or "")
+            files = self.build_rule(stem if self.suffix else name, file, options)
+            built |= {path if self.suffix else path + part: files[part] for part in files}
+        return built
 
-def check_state(options: ExportOptions, target: str, *known: StateFormat) -> None:
-    """Refuse a format of the state that a host does not have.
+    def measure(
+        self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
+    ) -> dict[str, Difference]:
+        """See :meth:`Target.measure`."""
+        differences: dict[str, Difference] = {}
+        for start, (name, file) in self._paths(rules).items():
+            cut = 0 if self.suffix else len(start)
+            part = {path[cut:]: files[path] for path in files if path.startswith(start)}
+            difference = self._compare(part, file.rule, options, context)
+            notes = (*self._notes(part, file.rule, options), *difference.notes)
+            differences[name] = replace(difference, notes=notes)
+        return differences
 
-    Raises:
-        InputError: it is none of the known ones.
-    """
-    if options.state not in known:
-        raise InputError(
-            f"--state {options.state}: {target} keeps its state in {' or '.join(known)}"
+    def _paths(self, rules: Rules) -> dict[str, tuple[str, RuleFile]]:
+        """Names and rules by the path of their file, or by what the paths of theirs start with."""
+        several = "/" if len(rules) > 1 else ""
+        return {
+            stem + self.suffix if self.suffix else several and stem + several: item
+            for stem, item in zip(file_names(rules), rules.items(), strict=True)
+        }
+
+    def _compare(
+        self, files: Files, rule: Rule, options: ExportOptions, context: Context | None
+    ) -> Difference:
+        run = self.run
+        if run is None:
+            return Difference(None, reason="nothing here runs it")
+        if options.weights == "inline" and matrix_count(rule) > MAX_MEASURED_MATRICES:
+            return Difference(None, reason="so large a shader takes minutes to compile here")
+        size = self.grid(rule, options) if self.grid else MEASURED_GRID
+        frames = max(1, 8 // self.frame_steps(rule, options))
+        return compare(
+            lambda state, used: run(files, rule, options, state, frames, used),
+            rule,
+            size,
+            frames * self.frame_steps(rule, options),
+            options.seed,
+            context,
         )
 
+    def _notes(self, files: Files, rule: Rule, options: ExportOptions) -> Iterator[str]:
+        longest = max((len(data) for name, data in files.items() if _is_shader(name)), default=0)
+        if self.longest is not None and longest > self.longest:
+            shorter = "; `digits` 5 makes it shorter" if options.digits > 5 else ""
+            yield f"{longest} characters in one shader, {self.longest} may be too many{shorter}"
+        if longest > LONG_SHADER and matrix_count(rule) > MAX_INLINE_MATRICES:
+            yield "so many numbers in a shader compile slowly on some drivers"
+        trained = rule.settings.quantization.state
+        if options.state == "rgba8" and (trained is None or trained.levels != 256):
+            yield "this rule was not trained for an 8-bit state and may look different"
 
-def check_inline(options: ExportOptions, target: str) -> None:
-    """Refuse a weight texture for a host that has none.
+
+def check_rules(rules: Rules) -> None:
+    """Refuse to export no rule, or one with a weight that no shader can hold.
 
     Raises:
-        InputError: the weights were to go into a texture.
+        InputError: names the tensor.
     """
-    if options.weights == "texture":
-        raise InputError(f"--weights texture: {target} has none; use auto or inline")
+    if not rules:
+        raise InputError("no rule to export; give at least one rule file")
+    for name, file in rules.items():
+        for tensor, values in (*file.rule.named_parameters(), ("filters", file.rule.filters)):
+            if not torch.isfinite(values).all():
+                raise InputError(f"{one_line(name)}: {tensor} holds a number that is not finite")
 
 
-def state_code(rule: Rule, state: StateFormat) -> tuple[float, float]:
-    """Scale and offset of a texel: it holds the value ``(texel - offset) * scale``."""
-    if state != "rgba8":
-        return 1.0, 0.0
-    quantizer = rule.settings.quantization.state or EIGHT_BIT_STATE
-    return quantizer.range, quantizer.zero
-
-
-def store_of(rule: Rule, options: ExportOptions) -> Store:
-    """Where the weights go, for hosts that have both places."""
-    return choose_store(rule, options.weights)
-
-
-def matrix_count(rule: Rule) -> int:
-    """Count the 4x4 blocks of weights that an unrolled shader multiplies by."""
-    blocks = WeightBlocks(rule)
-    return blocks.hidden_groups * blocks.groups * (blocks.filters + 1)
-
-
-def notes(target: Target, rule: Rule, options: ExportOptions, files: Files) -> list[str]:
-    """What a person should know about these files."""
-    found = []
-    settings = rule.settings
-    longest = max((len(data) for name, data in files.items() if _is_shader(name)), default=0)
-    if target.longest is not None and longest > target.longest:
-        shorter = "; --digits 5 makes it shorter" if options.digits > 5 else ""
-        found.append(
-            f"{longest} characters in one shader, {target.longest} may be too many{shorter}"
-        )
-    if longest > LONG_SHADER and matrix_count(rule) > MAX_INLINE_MATRICES:
-        found.append("so many numbers in a shader compile slowly on some drivers")
-    trained = settings.quantization.state
-    if options.state == "rgba8" and (trained is None or trained.levels != 256):
-        found.append("this rule was not trained for an 8-bit state and may look different")
-    return [*found, *rounding_note(rule)]
-
-
-def rounding_note(rule: Rule) -> list[str]:
-    """Why a rule that rounds does not follow torch exactly; empty for one that does not."""
-    steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
-    if not steps:
-        return []
-    return [
-        f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
-        " order may be rounded to the neighboring level"
-    ]
+def free_steps(options: ExportOptions) -> int:
+    """Steps of a frame where any number is possible."""
+    return options.steps_per_frame or 4
 
 
 def _is_shader(name: str) -> bool:

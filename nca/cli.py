@@ -116,7 +116,7 @@ def run_export(settings: ExportSettings) -> None:
     """Write a page or shaders, and say what was written."""
     from nca.export.command import export_rules
 
-    print("\n".join(export_rules(settings)))
+    print(as_flags("\n".join(export_rules(settings))))
 
 
 def run_import(settings: ImportSettings) -> None:

@@ -37,7 +37,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -52,7 +52,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         raise
 
 
@@ -70,7 +70,8 @@ def remove_temporary(path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _cannot_write(path: Path, error: OSError) -> InputError:
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """The error to raise where a path cannot be written."""
     kind = FailedError if error.errno in DISK_ERRORS else InputError
     return kind(f"cannot write {path}: {error.strerror or error}")
 

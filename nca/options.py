@@ -36,7 +36,7 @@ class Between:
         numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
             if isinstance(number, int | float) and not self.least <= number <= self.most:
-                bounds = f"{self.least:g} to {self.most:g}"
+                bounds = f"{self.least:.10g} to {self.most:.10g}"
                 if self.most == float("inf"):
                     bounds = f"{self.least:g} or more"
                 raise InputError(f"`{name}` {number}: must be {bounds}")

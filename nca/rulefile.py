@@ -53,10 +53,23 @@ class RuleFile:
 
 
 def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> None:
-    """Write a rule file; of files that ``info`` names their names only.
+    """Write a rule file.
 
     Raises:
         InputError: the path cannot be written, or a weight is not finite.
+    """
+    try:
+        data = rule_bytes(rule, info)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; nothing written") from error
+    write_atomically(path, data)
+
+
+def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
+    """Content of a rule file; of files that ``info`` names their names only.
+
+    Raises:
+        InputError: a weight is not finite.
     """
     tensors = {"w1": rule.w1, "b1": rule.b1, "w2": rule.w2, "filters": rule.filters}
     if rule.b2 is not None:
@@ -64,14 +77,14 @@ def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> Non
     plain = {name: t.detach().to("cpu", torch.float32).contiguous() for name, t in tensors.items()}
     for name, tensor in plain.items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: {name} holds a number that is not finite; nothing written")
+            raise InputError(f"{name} holds a number that is not finite")
     header = {
         **shareable(info or {}),
         "format": FORMAT,
         "version": ".".join(map(str, VERSION)),
         "settings": rule.settings.to_dict(),
     }
-    write_atomically(path, save(plain, {"nca": json.dumps(header, allow_nan=False)}))
+    return save(plain, {"nca": json.dumps(header, allow_nan=False)})
 
 
 def load_rule(path: Path) -> RuleFile:

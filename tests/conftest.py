@@ -12,7 +12,8 @@ import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from nca.errors import GraphicsError
-from nca.export.html import PageSettings, export_html
+from nca.export.hosts.html import page_html
+from nca.export.web.page import PageSettings
 from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -107,8 +108,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 @pytest.fixture
 def quick_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not grow the small pictures for long."""
-    monkeypatch.setattr("nca.export.html.THUMBNAIL_STEPS", 2)
-    monkeypatch.setattr("nca.export.gallery.THUMBNAIL_STEPS", 10)
+    monkeypatch.setattr("nca.export.web.page.THUMBNAIL_STEPS", 2)
+    monkeypatch.setattr("nca.export.hosts.gallery.THUMBNAIL_STEPS", 10)
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def still_page(
         **settings: Any,
     ) -> Page:
         files = {name: RuleFile(rule) for name, rule in rules.items()}
-        export_html(files, tmp_path / "page.html", PageSettings(**settings))
+        (tmp_path / "page.html").write_bytes(page_html(files, PageSettings(**settings)))
         page = open_page(tmp_path / "page.html", address, **(browser or {}))
         until(page, READY)
         page.evaluate("nca.player.setRunning(false); nca.player.simulation.reset()")

@@ -4,9 +4,9 @@ import moderngl
 import torch
 from torch import Tensor
 
-from nca.export.fragments import Host, Pass, life_passes, paint_passes, step_passes
-from nca.export.glsl import group_count
-from nca.export.weights import Store, pack_weights
+from nca.export.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
+from nca.export.glsl.pieces import group_count
+from nca.export.glsl.weights import Store, pack_weights
 from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader, Value
 from nca.rng import step_base
@@ -17,14 +17,19 @@ class Simulation:
     """Run a rule on a context. States are [C, H, W]."""
 
     def __init__(
-        self, gl: moderngl.Context, rule: Rule, size: tuple[int, int], host: Host, store: Store
+        self,
+        gl: moderngl.Context,
+        rule: Rule,
+        size: tuple[int, int],
+        capabilities: Capabilities,
+        store: Store,
     ) -> None:
-        self.gl, self.rule, self.host = gl, rule, host
+        self.gl, self.rule, self.capabilities = gl, rule, capabilities
         self.height, self.width = size
         self.groups = group_count(rule.settings.channels)
-        self.steps = self._shaders(step_passes(rule, host, store))
-        self.lives = self._shaders(life_passes(rule, host))
-        self.paints = self._shaders(paint_passes(rule, host))
+        self.steps = self._shaders(step_passes(rule, capabilities, store))
+        self.lives = self._shaders(life_passes(rule, capabilities))
+        self.paints = self._shaders(paint_passes(rule, capabilities))
         self.state, self.after, self.spare = (StateBuffer(gl, size, self.groups) for _ in range(3))
         self.weights: dict[str, moderngl.Texture] = {}
         if store == "texture":

@@ -13,15 +13,18 @@ import torch
 from playwright.sync_api import Browser
 
 import nca
-from nca.export.fragments import vertex_shader
-from nca.export.hosts import TARGETS
+from nca.export.glsl.fragments import vertex_shader
+from nca.export.registry import find_target, target_names
 from nca.export.settings import ExportOptions
-from nca.export.target import Files
+from nca.export.target import Files, RuleTarget
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.rules import bounded_rule
 
+TARGETS = {
+    name: target for name in target_names() if isinstance(target := find_target(name), RuleTarget)
+}
 GOLDEN = Path(__file__).parent / "golden"
 
 # One group and several, filled up or not, every padding, with and without death.
@@ -50,7 +53,7 @@ def golden_rule() -> RuleFile:
 def check_golden(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare the files of a target with those kept. NCA_WRITE_GOLDEN=1 keeps the new ones."""
     monkeypatch.setattr(nca, "__version__", "0")
-    files = TARGETS[target].build("golden", golden_rule(), ExportOptions())
+    files = find_target(target).build({"golden": golden_rule()}, ExportOptions())
     folder = GOLDEN / target
     if os.environ.get("NCA_WRITE_GOLDEN"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -87,7 +90,7 @@ def difference(
     steps = frames * host.frame_steps(rule, options)
     expected = rule(state, steps, seed=options.seed)
     assert float(expected.std()) > 0.01, "a dead state compares nothing"
-    files = host.build("rule", RuleFile(rule), options)
+    files = host.build({"rule": RuleFile(rule)}, options)
     assert host.run is not None
     got = host.run(files, rule, options, state[0], frames, gl)
     return float((got - expected[0]).abs().max())
@@ -133,4 +136,4 @@ def link_in_browser(browser: Browser, fragments: Iterable[str]) -> None:
 def build(target: str, settings: RuleSettings, options: ExportOptions | None = None) -> Files:
     """Files of a bounded rule."""
     file = RuleFile(bounded_rule(settings), {"author": "A. Nonymous"})
-    return TARGETS[target].build("a rule", file, options or ExportOptions())
+    return TARGETS[target].build({"a rule": file}, options or ExportOptions())

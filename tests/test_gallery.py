@@ -8,9 +8,9 @@ import torch
 
 from nca.cli import main
 from nca.errors import InputError
-from nca.export import command
 from nca.export.command import export_rules
 from nca.export.settings import ExportSettings
+from nca.export.web.target import WebTarget
 from nca.gallery import gallery, gallery_figures, gallery_path
 from nca.pictures import PICTURES
 from nca.rulefile import load_rule, save_rule
@@ -53,7 +53,7 @@ def test_without_rules_the_gallery_is_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A browser would run every rule, which is tested elsewhere.
-    monkeypatch.setattr(command, "measure_page", lambda *_: {})
+    monkeypatch.setattr(WebTarget, "measure", lambda *_: {})
     export_rules(ExportSettings(out=tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text()
     for name in gallery():

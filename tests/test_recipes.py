@@ -20,6 +20,7 @@ BOUNDS = {
     "A loss term": (1, 2),
     "A statistic": (1, 2),
     "A feature set": (1, 2),
+    "An export target": (0, 0),
     "A callback": (0, 0),
     "A task": (2, 3),
 }

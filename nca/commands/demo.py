@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from nca.commands.settings import DemoSettings
-from nca.export.html import export_html
+from nca.export.hosts.html import page_html
+from nca.files import write_atomically
 from nca.pictures import picture_path
 from nca.rulefile import load_rule
 from nca.texture.settings import train_settings
@@ -30,6 +31,6 @@ def demo(settings: DemoSettings) -> dict[Path, str]:
         )
     )
     page = trained.folder / f"{settings.picture}.html"
-    export_html({settings.picture: load_rule(trained.folder / RULE)}, page)
+    write_atomically(page, page_html({settings.picture: load_rule(trained.folder / RULE)}))
     results = {trained.folder / name: what for name, what in trained.results.items()}
     return {page: "runs the rule in any browser; scratch it with the mouse"} | results

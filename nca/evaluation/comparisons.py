@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 
 from nca.console import say
 from nca.errors import InputError
-from nca.export.component import export_component
-from nca.export.hosts import TARGETS
-from nca.export.html import export_html
+from nca.export.registry import find_target, target_names
 from nca.export.settings import ExportOptions
 from nca.losses.build import build_loss
 from nca.losses.features.pretrained import fetched
@@ -63,13 +60,9 @@ def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
     A host that is given several files counts as their sum. Weights in a picture count as bytes.
     """
     sizes: dict[str, Size | None] = {}
-    with TemporaryDirectory() as folder:
-        for target, export in (("html", export_html), ("web-component", export_component)):
-            sizes[target] = _size([export({name: file}, Path(folder, target)).path.read_bytes()])
-    options = ExportOptions()
-    for target, host in TARGETS.items():
+    for target in target_names():
         try:
-            sizes[target] = _size(host.build(name.replace("/", "-"), file, options).values())
+            sizes[target] = _size(find_target(target).build({name: file}, ExportOptions()).values())
         except InputError:
             sizes[target] = None
     return sizes

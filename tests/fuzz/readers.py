@@ -30,6 +30,7 @@ from nca.training.callbacks import save_checkpoint
 from nca.training.folder import CHECKPOINT, SETTINGS, check_resumable
 from nca.training.recorded import recorded
 from nca.viewer.files.state_file import SavedState, load_state, save_state
+from tests.export.test_importers import ARRAYS, SNIPPET, article
 from tests.fuzz.formats import (
     mutate_checkpoint,
     mutate_idx,
@@ -40,7 +41,6 @@ from tests.fuzz.formats import (
 from tests.fuzz.mutations import mutate_json, mutate_text
 from tests.fuzz.runner import Files, Reader
 from tests.rules import bounded_rule
-from tests.test_export_importers import ARRAYS, SNIPPET, article
 
 
 def written(name: str, write: Callable[[Path], None]) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
-from nca.export.component import export_component
+from nca.export.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.browsing import until
@@ -27,7 +27,7 @@ def host(tmp_path: Path, quick_thumbnails: None) -> Callable[[str], Path]:
         name: RuleFile(bounded_rule(RuleSettings(channels=4, hidden=8), seed=seed))
         for seed, name in enumerate(("one", "two"))
     }
-    export_component(rules, tmp_path / "nca.js")
+    (tmp_path / "nca.js").write_bytes(component_js(rules))
 
     def write(elements: str) -> Path:
         (tmp_path / "host.html").write_text(HEAD + elements)

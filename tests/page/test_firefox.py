@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nca.export.component import export_component
-from nca.export.html import PageSettings, export_html
+from nca.export.hosts.html import page_html
+from nca.export.hosts.web_component import component_js
+from nca.export.web.page import PageSettings
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.browsing import READY, read, write
@@ -49,7 +50,9 @@ def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 def open_still(firefox: Firefox, folder: Path) -> None:
     """Open a page of one rule, paused."""
     rule = bounded_rule(RuleSettings(channels=SHAPE[0], hidden=16))
-    export_html({"rule": RuleFile(rule)}, folder / "page.html", PageSettings(grid=(32, 24), seed=5))
+    (folder / "page.html").write_bytes(
+        page_html({"rule": RuleFile(rule)}, PageSettings(grid=(32, 24), seed=5))
+    )
     firefox.goto(folder / "page.html")
     firefox.until(READY)
     firefox.evaluate("nca.player.setRunning(false), nca.player.simulation.reset()")
@@ -110,7 +113,7 @@ def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
 
 def test_where_read_back_is_noise_an_element_rests_and_goes_on(hiding, tmp_path):
     rule = RuleFile(bounded_rule(RuleSettings(channels=4, hidden=8)))
-    export_component({"rule": rule}, tmp_path / "nca.js")
+    (tmp_path / "nca.js").write_bytes(component_js({"rule": rule}))
     (tmp_path / "host.html").write_text(
         "<!doctype html><title>host</title><script src='nca.js'></script>"
         "<nca-texture id='a' grid='24x24' style='height: 120px'></nca-texture>"

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from nca.errors import InputError
-from nca.export.html import PageSettings, export_html, script_json
+from nca.export.command import export
+from nca.export.hosts.html import page_html
+from nca.export.settings import ExportOptions
+from nca.export.web.page import PageSettings, script_json
 from nca.rng import fire_mask
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile
@@ -127,7 +130,7 @@ def test_a_lost_context_comes_back_with_its_state(still_page):
 
 @pytest.mark.browser
 def test_what_moves_little_starts_still(still_page, open_page, tmp_path):
-    export_html({"rule": RuleFile(small()["rule"])}, tmp_path / "page.html")
+    (tmp_path / "page.html").write_bytes(page_html({"rule": RuleFile(small()["rule"])}))
     page = open_page(tmp_path / "page.html", "#g=40x30", reduced_motion="reduce")
     until(page, "globalThis.nca?.player.simulation.stepNumber === 200")
     page.wait_for_timeout(200)
@@ -169,7 +172,7 @@ def test_coarser_states_where_floats_cannot_be_drawn(still_page, missing, format
 
 @pytest.mark.browser
 def test_no_webgl_is_told(browser, tmp_path):
-    export_html({"rule": RuleFile(small()["rule"])}, tmp_path / "page.html")
+    (tmp_path / "page.html").write_bytes(page_html({"rule": RuleFile(small()["rule"])}))
     context = browser.new_context()
     page = context.new_page()
     page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
@@ -183,7 +186,7 @@ def test_no_webgl_is_told(browser, tmp_path):
 def test_weights_from_a_texture_where_literals_do_not_compile(open_page, tmp_path):
     rules = {"rule": RuleFile(bounded_rule(RuleSettings(channels=12, hidden=48)))}
     path = tmp_path / "page.html"
-    export_html(rules, path)
+    path.write_bytes(page_html(rules))
     text = path.read_text()
     broken = re.sub(r'("inline":\[\{"fragment":"#version 300 es)', r"\1\\nbroken", text)
     assert broken != text
@@ -211,7 +214,7 @@ def test_a_state_out_of_bounds_is_stopped(still_page):
 def test_a_hostile_name_stays_text(open_page, tmp_path):
     info = {"author": HOSTILE, "license": HOSTILE, "thumbnail": HOSTILE}
     files = {name: RuleFile(rule, info) for name, rule in (small(HOSTILE) | small("b")).items()}
-    export_html(files, tmp_path / "page.html", PageSettings(title=HOSTILE))
+    (tmp_path / "page.html").write_bytes(page_html(files, PageSettings(title=HOSTILE)))
     page = open_page(
         tmp_path / "page.html",
         before="globalThis.alert = () => console.error('alert')",
@@ -225,7 +228,7 @@ def test_a_hostile_name_stays_text(open_page, tmp_path):
 
 @pytest.mark.browser
 def test_the_policy_forbids_what_the_page_does_not_need(browser, tmp_path):
-    export_html({"rule": RuleFile(small()["rule"])}, tmp_path / "page.html")
+    (tmp_path / "page.html").write_bytes(page_html({"rule": RuleFile(small()["rule"])}))
     context = browser.new_context()
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
@@ -291,20 +294,22 @@ def test_json_cannot_end_its_script():
 def test_bad_input_is_refused_and_nothing_is_written(tmp_path):
     rule = small()["rule"]
     good = {"rule": RuleFile(rule)}
-    with pytest.raises(InputError, match="1 to 255 rules, not 0"):
-        export_html({}, tmp_path / "page.html")
+    with pytest.raises(InputError, match="at least one rule"):
+        page_html({})
+    with pytest.raises(InputError, match="255 rules, not 256"):
+        page_html({str(number): good["rule"] for number in range(256)})
     with pytest.raises(InputError, match="is a folder"):
-        export_html(good, tmp_path)
-    with pytest.raises(InputError, match="No such file"):
-        export_html(good, tmp_path / "missing" / "page.html")
-    with pytest.raises(InputError, match=r"steps_per_frame .* not 3"):
+        export(good, "html", tmp_path, ExportOptions())
+    with pytest.raises(InputError, match="no folder"):
+        export(good, "html", tmp_path / "missing" / "page.html", ExportOptions())
+    with pytest.raises(InputError, match="`steps_per_frame` 3: must be a power of two"):
         PageSettings(steps_per_frame=3)
-    with pytest.raises(InputError, match=r"grid .* not \(1, 9\)"):
+    with pytest.raises(InputError, match="`grid` 1: must be 3 to 4096"):
         PageSettings(grid=(1, 9))
-    with pytest.raises(InputError, match=r"seed .* not -1"):
+    with pytest.raises(InputError, match="`seed` -1: must be 0 to 4294967295"):
         PageSettings(seed=-1)
     with torch.no_grad():
         rule.w1[0, 0] = float("nan")
     with pytest.raises(InputError, match="rule: w1 holds a number that is not finite"):
-        export_html(good, tmp_path / "page.html")
+        export(good, "html", tmp_path / "page.html", ExportOptions())
     assert list(tmp_path.iterdir()) == []

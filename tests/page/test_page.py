@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nca.export.html import export_html
+from nca.export.hosts.html import page_html
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.browsing import read, until, write
@@ -67,7 +67,7 @@ def test_a_published_rule_grows(still_page, published):
 
 def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
     rule = bounded_rule(RuleSettings(channels=4, hidden=8))
-    export_html({"rule": RuleFile(rule)}, tmp_path / "page.html")
+    (tmp_path / "page.html").write_bytes(page_html({"rule": RuleFile(rule)}))
     page = open_page(tmp_path / "page.html")
     until(page, "globalThis.nca && nca.player.simulation.stepNumber > 5")
     assert page.title() == "rule"

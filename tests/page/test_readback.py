@@ -6,7 +6,7 @@ Nothing that needs read-back may act on the noise, and the page says so once.
 import pytest
 import torch
 
-from nca.export.component import export_component
+from nca.export.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.browsing import read, until, write
@@ -99,7 +99,7 @@ def test_files_are_opened_all_the_same(still_page):
 
 
 def test_an_element_goes_on(open_page, tmp_path):
-    export_component({"rule": RuleFile(some_rule())}, tmp_path / "nca.js")
+    (tmp_path / "nca.js").write_bytes(component_js({"rule": RuleFile(some_rule())}))
     (tmp_path / "host.html").write_text(
         "<!doctype html><title>host</title><script src='nca.js'></script>"
         "<nca-texture id='a' grid='24x24' style='height: 120px'></nca-texture>"

@@ -10,7 +10,7 @@ import moderngl
 from PIL import Image
 
 from nca.errors import InputError
-from nca.export.fragments import VIEWS, Host, colors_fragment, screen_fragment
+from nca.export.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
 from nca.gl.shader import Shader
 from nca.rule import ALPHA
 from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES
@@ -21,7 +21,7 @@ NO_RING = (0.0, 0.0, 0.0, 0.0)
 
 LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # pixels to a side of the texture with all channels
 
-_HOST = Host("330", blend=True)
+_HOST = Capabilities("330", blend=True)
 
 
 @dataclass

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import moderngl
 import torch
 
-from nca.export.fragments import Host, Pass, life_passes, paint_passes, step_passes
-from nca.export.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.export.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
+from nca.export.glsl.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.gl.shader import Shader
 from nca.rule import Rule
 
@@ -22,7 +22,7 @@ class RuleShaders:
     """
 
     def __init__(
-        self, gl: moderngl.Context, rule: Rule, host: Host, groups: int, choice: StoreChoice
+        self, gl: moderngl.Context, rule: Rule, host: Capabilities, groups: int, choice: StoreChoice
     ) -> None:
         self.rule = rule
         self.store: Store = choose_store(rule, choice)

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.fragments import Host
-from nca.export.glsl import group_count
-from nca.export.weights import StoreChoice
+from nca.export.glsl.fragments import Capabilities
+from nca.export.glsl.pieces import group_count
+from nca.export.glsl.weights import StoreChoice
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
@@ -107,7 +107,7 @@ class Simulation:
         """Compile; the state, where there is one, is kept as far as the channels go."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
-        host = Host("330", self._targets, blend=blend, steering=True, rate=True)
+        host = Capabilities("330", self._targets, blend=blend, steering=True, rate=True)
         compiled = [RuleShaders(self.gl, rule, host, groups, self._store) for rule in rules]
         any_dies = any(rule.settings.alive_threshold is not None for rule in rules)
         size = (self.height, self.width)

@@ -1,0 +1,76 @@
+"""Write the files of a result, whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca.files import cannot_write, write_atomically
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that was written.
+
+    Attributes:
+        path: where.
+        size: in bytes.
+    """
+
+    path: Path
+    size: int
+
+
+def write_files(out: Path, files: Mapping[str, bytes], *, is_file: bool) -> list[ExportedFile]:
+    """Write a result: the only one of its files to ``out``, or all into the folder ``out``.
+
+    Raises:
+        InputError: it cannot be written; FailedError: the disk is full or broken.
+    """
+    if not is_file:
+        return write_folder(out, files)
+    (data,) = files.values()
+    write_atomically(out, data)
+    return [ExportedFile(out, len(data))]
+
+
+def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:
+    """Write files into a folder: all or, if anything fails before the last renames, none.
+
+    Args:
+        out: the folder; it is made. Files of other names in it stay.
+        files: contents by path inside it.
+
+    Raises:
+        InputError: it cannot be written; FailedError: the disk is full or broken.
+    """
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    try:
+        for path, data in files.items():
+            place = temporary / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        _move(temporary, out, files)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return [ExportedFile(out / path, len(data)) for path, data in files.items()]
+
+
+def _move(temporary: Path, out: Path, files: Mapping[str, bytes]) -> None:
+    if not out.exists():
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)  # mkdtemp makes private folders
+        temporary.rename(out)
+        return
+    for path in files:
+        place = out / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (temporary / path).replace(place)

@@ -1,0 +1,1 @@
+"""GLSL text of rules: pieces, functions, whole shaders."""

@@ -1,0 +1,312 @@
+"""From a rule to GLSL: the functions that every host of a shader wraps.
+
+The text is plain GLSL that compiles as 330 and as 300 es. A cell of the state is ``ceil(C / 4)``
+groups of four channels; row 0 of the state is texel row 0. A host gives, before the emitted text::
+
+    uniform ivec2 nca_size;                 // cells across and down
+    uniform uint nca_base;                  // nca.rng.step_base(step, seed)
+    vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
+    vec4 nca_weight(int texel);             // store "texture" only: see nca.export.glsl.weights
+    uniform vec2 nca_rotation;                  // steering only: cos and sin of the turn
+    uniform float nca_coarseness;                // steering only: 1 as trained, 2 twice as large
+    uniform float nca_dt;                 // steering only: length of a step, 1 as trained
+    uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
+    vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
+
+and calls ``nca_step`` (and ``nca_live``) from its ``main``.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+
+from nca.export.glsl.pieces import (
+    GRID,
+    HASH,
+    LITERAL_DIGITS,
+    PADDING,
+    Matrix,
+    group_count,
+    matrix,
+    number,
+    on_grid,
+    only_used_channels,
+    outputs,
+    reader,
+    vector,
+)
+from nca.export.glsl.weights import Store, WeightBlocks
+from nca.rng import fire_threshold
+from nca.rule import Rule, RuleSettings, derivative_order
+
+TAPS = [(row, column) for row in range(3) for column in range(3)]
+CENTER = (1, 1)
+
+
+def step_source(
+    rule: Rule,
+    store: Store = "inline",
+    *,
+    groups: Sequence[int] | None = None,
+    steering: bool = False,
+    rate: bool = False,
+    digits: int = LITERAL_DIGITS,
+) -> str:
+    """Emit ``nca_step``: one step of a rule for one cell, before cells die.
+
+    Args:
+        rule: on the CPU, all weights finite.
+        store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
+        groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
+            default all. A host with too few outputs runs several passes over the same old state.
+        steering: turn and scale what is perceived by ``nca_rotation`` and ``nca_coarseness``, and
+            the change of a step by ``nca_dt``.
+        rate: let ``nca_limit`` decide how many cells fire.
+        digits: of the literals; nine are exact.
+
+    Returns:
+        GLSL functions ending with ``void nca_step(ivec2 nca_at, out vec4 nca_next0, ...)``.
+    """
+    settings = rule.settings
+    blocks = WeightBlocks(rule)
+    groups = range(blocks.groups) if groups is None else groups
+    lines = _perception_lines(rule, steering, digits)
+    if store == "inline":
+        lines += _unrolled_layers(settings, blocks, groups, digits)
+    else:
+        lines += _rolled_layers(settings, blocks, groups)
+    lines.append("float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;")
+    for i, group in enumerate(groups):
+        change = on_grid(f"nca_d{i}", settings.quantization.update)
+        if steering:
+            change = f"nca_dt * {change}"
+        value = f"nca_now{group} + nca_mask * {change}"
+        if settings.alive_threshold is None:
+            value = on_grid(value, settings.quantization.state)
+        lines.append(f"nca_next{i} = {only_used_channels(value, settings, group)};")
+    body = "\n".join(f"  {line}" for line in lines)
+    head = "".join(_step_helpers(settings, store, rate))
+    return f"{head}\nvoid nca_step(ivec2 nca_at, {outputs(groups)}) {{\n{body}\n}}\n"
+
+
+def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
+    """Emit ``nca_live``: let the cells die that have no living neighbor, before or after a step.
+
+    It is the second half of a step of a rule with an alive threshold, run when ``nca_step`` has
+    been run for every cell: life after the step is a matter of the 3x3 neighborhood. Of the state
+    before the step it reads group 0 only.
+
+    Returns:
+        GLSL functions ending with ``void nca_live(ivec2 nca_at, out vec4 nca_next0, ...)``.
+
+    Raises:
+        ValueError: the rule has no alive threshold, so it needs no such pass.
+    """
+    settings = rule.settings
+    if settings.alive_threshold is None:
+        raise ValueError("a rule without an alive threshold has no second pass")
+    groups = range(group_count(settings.channels)) if groups is None else groups
+    text = [GRID if settings.quantization.state else "", PADDING[settings.padding]]
+    for when, fetch in (("before", "nca_fetch"), ("after", "nca_fetch_after")):
+        read, read_text = reader(settings.padding, fetch)
+        offsets = (f"ivec2({column - 1}, {row - 1})" for row, column in TAPS)
+        taps = (f"{read}(0, nca_pad(nca_at + {offset})).w" for offset in offsets)
+        alive = "".join(f"  nca_most = max(nca_most, {tap});\n" for tap in taps)
+        text.append(
+            f"{read_text}\nbool nca_alive_{when}(ivec2 nca_at) {{\n"
+            f"  float nca_most = {fetch}(0, nca_at).w;\n{alive}"
+            f"  return nca_most > {number(settings.alive_threshold)};\n}}\n"
+        )
+    text.append(
+        f"\nvoid nca_live(ivec2 nca_at, {outputs(groups)}) {{\n"
+        "  float nca_life = nca_alive_before(nca_at) && nca_alive_after(nca_at) ? 1.0 : 0.0;\n"
+    )
+    for i, group in enumerate(groups):
+        value = f"nca_fetch_after({group}, nca_at) * nca_life"
+        value = only_used_channels(on_grid(value, settings.quantization.state), settings, group)
+        text.append(f"  nca_next{i} = {value};\n")
+    return "".join(text) + "}\n"
+
+
+def seed_source(rule: Rule) -> str:
+    """Emit what a state starts from and is painted with.
+
+    ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.seed`; ``nca_noise(group, cell, seed)``
+    is noise in (-0.5, 0.5); ``nca_plant(group)`` is the one cell that a growing rule starts from.
+    """
+    settings = rule.settings
+    seed = {
+        "zeros": "vec4(0.0)",
+        "noise": f"nca_noise(nca_group, nca_at, nca_number) * {number(settings.noise_level)}",
+        "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
+    }[settings.seed_state]
+    return f"""{HASH}
+vec4 nca_used(int nca_group) {{
+  return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({settings.channels})));
+}}
+
+vec4 nca_plant(int nca_group) {{
+  return (nca_group == 0 ? vec4(0.0, 0.0, 0.0, 1.0) : vec4(1.0)) * nca_used(nca_group);
+}}
+
+vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {{
+  vec4 nca_value;
+  for (int nca_i = 0; nca_i < 4; nca_i++) {{
+    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
+    uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
+    nca_value[nca_i] = float(nca_bits >> 8u) * {number(2.0**-24)} - 0.5;
+  }}
+  return nca_value * nca_used(nca_group);
+}}
+
+vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {{
+  return {seed};
+}}
+"""
+
+
+def _step_helpers(settings: RuleSettings, store: Store, rate: bool) -> Iterable[str]:
+    threshold = fire_threshold(settings.update_rate)
+    if threshold > 0xFFFFFFFF and not rate:
+        yield "\nbool nca_fires(ivec2 nca_at) { return true; }\n"
+    else:
+        yield HASH
+        yield (
+            "\nbool nca_fires(ivec2 nca_at) {\n"
+            "  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));\n"
+            f"  return nca_bits {'<= nca_limit' if rate else f'< {threshold}u'};\n}}\n"
+        )
+    if any(vars(settings.quantization).values()):
+        yield GRID
+    yield PADDING[settings.padding]
+    yield reader(settings.padding, "nca_fetch")[1]
+    if store == "texture":
+        yield (
+            "\nmat4 nca_matrix(int nca_i) {\n"
+            "  return mat4(nca_weight(nca_i), nca_weight(nca_i + 1), nca_weight(nca_i + 2),\n"
+            "              nca_weight(nca_i + 3));\n}\n"
+        )
+
+
+def _perception_lines(rule: Rule, steering: bool, digits: int) -> list[str]:
+    """Read the neighborhood once and set ``nca_now<g>`` and ``nca_p<g>_<k>``."""
+    filters: Matrix = rule.filters.detach().numpy()
+    quantizer = rule.settings.quantization.perception
+    read, _ = reader(rule.settings.padding, "nca_fetch")
+    columns = ("nca_low.x", "nca_at.x", "nca_high.x")
+    rows = ("nca_low.y", "nca_at.y", "nca_high.y")
+    around = [tap for tap in TAPS if tap != CENTER and filters[:, tap[0], tap[1]].any()]
+    lines = ["ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);"]
+    for g in range(group_count(rule.settings.channels)):
+        lines.append(f"vec4 nca_now{g} = nca_fetch({g}, nca_at);")
+        names = {CENTER: f"nca_now{g}"}
+        for row, column in around:
+            name = names[row, column] = f"nca_t{g}_{row}{column}"
+            lines.append(f"vec4 {name} = {read}({g}, ivec2({columns[column]}, {rows[row]}));")
+        for k, coefficients in enumerate(filters):
+            lines.append(f"vec4 nca_p{g}_{k} = {_weighted_sum(coefficients, names, digits)};")
+        if steering:
+            lines += _steering_lines(g, filters)
+        if quantizer:
+            perceived = (f"nca_p{g}_{k}" for k in range(len(filters)))
+            lines += [f"{name} = {on_grid(name, quantizer)};" for name in perceived]
+    return lines
+
+
+def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digits: int) -> str:
+    terms = []
+    for tap in TAPS:
+        value = float(coefficients[tap])
+        if value != 0:
+            factor = "" if abs(value) == 1 else number(abs(value), digits) + " * "
+            terms.append(("- " if value < 0 else "+ ") + factor + names[tap])
+    return " ".join(terms).removeprefix("+ ") or "vec4(0.0)"
+
+
+def _steering_lines(g: int, filters: Matrix) -> list[str]:
+    """Turn the pairs of gradients, and strengthen derivatives where the pattern is to be larger.
+
+    Pajouheshgar et al., "NoiseNCA", 2024: cells that are dx = 1 / scale apart see a derivative of
+    order n that is scale**n times as large.
+    """
+    lines = []
+    for x, y in _gradient_pairs(filters):
+        p, q = f"nca_p{g}_{x}", f"nca_p{g}_{y}"
+        lines += [
+            f"vec4 nca_x{g}_{x} = nca_rotation.x * {p} + nca_rotation.y * {q};",
+            f"{q} = nca_rotation.x * {q} - nca_rotation.y * {p};",
+            f"{p} = nca_x{g}_{x};",
+        ]
+    factors = {1: "nca_coarseness", 2: "nca_coarseness * nca_coarseness"}
+    for k, coefficients in enumerate(filters):
+        factor = factors.get(derivative_order(torch.from_numpy(coefficients)))
+        if factor:
+            lines.append(f"nca_p{g}_{k} *= {factor};")
+    return lines
+
+
+def _gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
+    """Pairs (x, y) of odd filters of which one is the other's transpose."""
+    odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
+    pairs: list[tuple[int, int]] = []
+    for x in odd:
+        for y in odd:
+            free = all(x not in pair and y not in pair for pair in pairs)
+            if x < y and free and np.array_equal(filters[x].T, filters[y]):
+                pairs.append((x, y))
+    return pairs
+
+
+def _activation(settings: RuleSettings) -> str:
+    value = "max(nca_h, 0.0)"
+    if settings.hidden_clip is not None:
+        value = f"min({value}, {number(settings.hidden_clip)})"
+    return f"nca_h = {on_grid(value, settings.quantization.hidden)};"
+
+
+def _unrolled_layers(
+    settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int], digits: int
+) -> list[str]:
+    """Both layers with literal weights, four hidden units at a time; blocks of zeros left out."""
+    lines = ["vec4 nca_h;"]
+    for i, g in enumerate(groups):
+        lines.append(f"vec4 nca_d{i} = {vector(blocks.b2[4 * g : 4 * g + 4], digits)};")
+    for j in range(blocks.hidden_groups):
+        lines.append(f"nca_h = {vector(blocks.b1[4 * j : 4 * j + 4], digits)};")
+        for g in range(blocks.groups):
+            for k in range(blocks.filters):
+                block = blocks.first(j, g, k)
+                if block.any():
+                    lines.append(f"nca_h += {matrix(block, digits)} * nca_p{g}_{k};")
+        lines.append(_activation(settings))
+        for i, g in enumerate(groups):
+            block = blocks.second(g, j)
+            if block.any():
+                lines.append(f"nca_d{i} += {matrix(block, digits)} * nca_h;")
+    return lines
+
+
+def _rolled_layers(
+    settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int]
+) -> list[str]:
+    """Both layers as one loop over four hidden units at a time, weights from the texture."""
+    filters = blocks.filters
+    stride = 1 + 4 * blocks.groups * (filters + 1)
+    lines = ["vec4 nca_h;"]
+    lines += [f"vec4 nca_d{i} = nca_weight({g});" for i, g in enumerate(groups)]
+    lines += [
+        f"for (int nca_j = 0; nca_j < {blocks.hidden_groups}; nca_j++) {{",
+        f"  int nca_o = {blocks.groups} + {stride} * nca_j;",
+        "  nca_h = nca_weight(nca_o);",
+    ]
+    for g in range(blocks.groups):
+        for k in range(filters):
+            at = 1 + 4 * (g * filters + k)
+            lines.append(f"  nca_h += nca_matrix(nca_o + {at}) * nca_p{g}_{k};")
+    lines.append(f"  {_activation(settings)}")
+    for i, g in enumerate(groups):
+        at = 1 + 4 * blocks.groups * filters + 4 * g
+        lines.append(f"  nca_d{i} += nca_matrix(nca_o + {at}) * nca_h;")
+    return [*lines, "}"]

@@ -1,0 +1,330 @@
+"""Whole fragment shaders for devices with several draw buffers: desktop OpenGL and WebGL2.
+
+Each shader is drawn over a viewport of the size of the state with the one triangle of
+:func:`vertex_shader`; output i of a :class:`Pass` is group ``groups[i]`` of the state.
+
+Textures and uniforms beside those that :mod:`nca.export.glsl.emitter` names:
+
+- ``nca_state``: the state before the step; ``nca_after``: what the step pass gave (life pass);
+  ``nca_before``: the state one step ago (colors). Each is one texture array with a layer a group,
+  or, without ``layers``, one texture a group: ``nca_state0``, ``nca_state1`` ...
+- ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
+- ``nca_weights``: :func:`nca.export.glsl.weights.pack_weights`, where the store is ``texture``.
+- with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell
+  (number, share, number, share); ``nca_rule`` (int), the number of this rule, below 0: this rule
+  is alone; ``nca_sum``: what the rules before it gave; ``nca_first`` (bool): there is none yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal, get_args
+
+from nca.export.glsl.emitter import life_source, seed_source, step_source
+from nca.export.glsl.pieces import LITERAL_DIGITS, group_count, number
+from nca.export.glsl.weights import TEXTURE_WIDTH, Store
+from nca.rule import Rule, RuleSettings
+
+Dialect = Literal["330", "300 es"]
+View = Literal["colors", "channel", "channels", "change"]
+VIEWS: tuple[View, ...] = get_args(View)  # the index is NCA_VIEW in colors.glsl
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a graphics device, or a program that draws with it, can do.
+
+    Attributes:
+        dialect: the ``#version`` of its shaders.
+        draw_buffers: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2
+            promises 4.
+        layers: the state is one texture array rather than one texture a group.
+        blend: several rules may share a state, each with its share in every cell.
+        steering: direction and scale of what is perceived, and the length of a step, are uniforms.
+        rate: the update rate is a uniform.
+    """
+
+    dialect: Dialect = "330"
+    draw_buffers: int = 4
+    layers: bool = False
+    blend: bool = False
+    steering: bool = False
+    rate: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One draw call: its fragment shader, and the group that each of its outputs computes."""
+
+    fragment: str
+    groups: tuple[int, ...]
+
+
+def vertex_shader(dialect: Dialect) -> str:
+    """One triangle that covers the viewport, drawn as three vertices without any buffer."""
+    return f"""#version {dialect}
+void main() {{
+  vec2 nca_corner = vec2(gl_VertexID % 2, gl_VertexID / 2);
+  gl_Position = vec4(4.0 * nca_corner - 1.0, 0.0, 1.0);
+}}
+"""
+
+
+def step_passes(
+    rule: Rule,
+    capabilities: Capabilities,
+    store: Store = "inline",
+    *,
+    groups: int | None = None,
+    digits: int = LITERAL_DIGITS,
+) -> list[Pass]:
+    """Shaders of one step. A rule with an alive threshold needs :func:`life_passes` after them.
+
+    Args:
+        rule: the rule.
+        capabilities: of the device.
+        store: where the weights are.
+        groups: groups of the state, where it has more than this rule (several rules share one
+            state); the rule leaves those as they are.
+        digits: of inline weights; nine are exact.
+    """
+    own = group_count(rule.settings.channels)
+    dies = rule.settings.alive_threshold is not None
+    weights = _WEIGHTS if store == "texture" else ""
+    controls = (_STEERING if capabilities.steering else "") + (_RATE if capabilities.rate else "")
+    passes = []
+    for part in _parts(groups or own, capabilities.draw_buffers):
+        computed = [g for g in part if g < own]
+        head = _head(capabilities) + "uniform uint nca_base;\n" + controls + weights
+        head += _texture("nca_fetch", "nca_state", range(groups or own), capabilities.layers)
+        body = ""
+        if computed:
+            body = step_source(
+                rule,
+                store,
+                groups=computed,
+                steering=capabilities.steering,
+                rate=capabilities.rate,
+                digits=digits,
+            )
+        # The life pass mixes the rules, if there is one.
+        main = _update_main(
+            part, computed, "nca_step", capabilities, mixes=capabilities.blend and not dies
+        )
+        passes.append(Pass(head + body + main, part))
+    return passes
+
+
+def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = None) -> list[Pass]:
+    """Shaders of the second half of a step; empty where cells do not die."""
+    if rule.settings.alive_threshold is None:
+        return []
+    own = group_count(rule.settings.channels)
+    passes = []
+    for part in _parts(groups or own, capabilities.draw_buffers):
+        computed = [g for g in part if g < own]
+        # Of the state before the step, group 0 tells life; groups of other rules are kept.
+        before = (
+            range(groups or own) if capabilities.layers or len(computed) < len(part) else range(1)
+        )
+        head = _head(capabilities)
+        head += _texture("nca_fetch", "nca_state", before, capabilities.layers)
+        head += _texture("nca_fetch_after", "nca_after", range(own), capabilities.layers)
+        body = life_source(rule, groups=computed) if computed else ""
+        main = _update_main(part, computed, "nca_live", capabilities, mixes=capabilities.blend)
+        passes.append(Pass(head + body + main, part))
+    return passes
+
+
+def paint_passes(
+    rule: Rule, capabilities: Capabilities, *, groups: int | None = None
+) -> list[Pass]:
+    """Shaders that draw into a state in place: the brush, and the seed that a rule grows from."""
+    own = group_count(rule.settings.channels)
+    head = _head(capabilities) + seed_source(rule) + _shared("paint.glsl")
+    mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
+    passes = []
+    for part in _parts(groups or own, capabilities.draw_buffers):
+        paint = "".join(
+            f"  nca_out{i} = nca_encode({f'nca_paint({g}, nca_at)' if g < own else 'vec4(0.0)'});\n"
+            for i, g in enumerate(part)
+        )
+        main = (
+            f"{_declared(part)}{_SHARE if capabilities.blend else ''}\nvoid main() {{\n"
+            "  ivec2 nca_at = ivec2(gl_FragCoord.xy);\n"
+            f"  if (!(nca_painted(nca_at) && {mine})) discard;\n{paint}}}\n"
+        )
+        passes.append(Pass(head + main, part))
+    return passes
+
+
+def colors_fragment(
+    capabilities: Capabilities,
+    channels: int,
+    settings: RuleSettings | None = None,
+    view: View = "colors",
+) -> str:
+    """Shader that gives every cell its color, drawn into an 8-bit texture.
+
+    Args:
+        capabilities: of the device.
+        channels: of the state.
+        settings: of the rule whose colors it shows. None, for devices that blend: the color map of
+            every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order, and
+            ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0).
+        view: what is shown.
+    """
+    groups = range(group_count(channels))
+    if settings is None:
+        colors = _FIELD_COLORS
+    else:
+        scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
+        colors = (
+            "\nvec3 nca_rgb(ivec2 nca_at) {\n"
+            f"  return nca_fetch(0, nca_at).rgb * {scale} + {offset};\n}}\n"
+        )
+    return (
+        _head(capabilities)
+        + f"#define NCA_VIEW {VIEWS.index(view)}\n"
+        + _texture("nca_fetch", "nca_state", groups, capabilities.layers)
+        + _texture("nca_fetch_before", "nca_before", range(1), capabilities.layers)
+        + colors
+        + _shared("colors.glsl")
+        + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        "void main() { nca_out0 = vec4(nca_color(gl_FragCoord.xy), 1.0); }\n"
+    )
+
+
+def screen_fragment(
+    capabilities: Capabilities, sampling: int | None = None, *, marks: bool = True
+) -> str:
+    """Shader that shows the texture of :func:`colors_fragment` through a camera.
+
+    Args:
+        capabilities: of the device.
+        sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
+        marks: lines between tiles and the ring of the brush may be drawn.
+    """
+    fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
+    fixed += "" if marks else "#define NCA_MARKS 0\n"
+    return (
+        _version(capabilities)
+        + fixed
+        + _shared("screen.glsl")
+        + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
+    )
+
+
+def _shared(name: str) -> str:
+    return "\n" + files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
+
+
+def _parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
+    return [tuple(range(a, min(a + draw_buffers, groups))) for a in range(0, groups, draw_buffers)]
+
+
+def _version(capabilities: Capabilities) -> str:
+    text = f"#version {capabilities.dialect}\n"
+    if (
+        capabilities.dialect == "300 es"
+    ):  # where fragment shaders have no or a low default precision
+        for kind in ("float", "int", "sampler2D", "sampler2DArray"):
+            text += f"precision highp {kind};\n"
+    return text
+
+
+def _head(capabilities: Capabilities) -> str:
+    return (
+        _version(capabilities) + "uniform ivec2 nca_size;\nuniform vec2 nca_code;\n"
+        "vec4 nca_decode(vec4 nca_texel) { return (nca_texel - nca_code.y) * nca_code.x; }\n"
+        "vec4 nca_encode(vec4 nca_value) { return nca_value / nca_code.x + nca_code.y; }\n"
+    )
+
+
+def _texture(function: str, name: str, groups: Sequence[int], layers: bool) -> str:
+    head = f"vec4 {function}(int nca_group, ivec2 nca_c) {{\n"
+    if layers:
+        fetch = f"nca_decode(texelFetch({name}, ivec3(nca_c, nca_group), 0))"
+        return f"uniform sampler2DArray {name};\n{head}  return {fetch};\n}}\n"
+    text = "".join(f"uniform sampler2D {name}{g};\n" for g in groups) + head
+    for g in groups[:-1]:
+        text += f"  if (nca_group == {g}) return nca_decode(texelFetch({name}{g}, nca_c, 0));\n"
+    return text + f"  return nca_decode(texelFetch({name}{groups[-1]}, nca_c, 0));\n}}\n"
+
+
+_WEIGHTS = f"""uniform sampler2D nca_weights;
+vec4 nca_weight(int nca_i) {{
+  return texelFetch(nca_weights, ivec2(nca_i % {TEXTURE_WIDTH}, nca_i / {TEXTURE_WIDTH}), 0);
+}}
+"""
+
+_STEERING = "uniform vec2 nca_rotation;\nuniform float nca_coarseness;\nuniform float nca_dt;\n"
+_RATE = "uniform uint nca_limit;\n"
+
+_SHARE = """
+uniform sampler2D nca_field;
+uniform int nca_rule;
+
+float nca_share(ivec2 nca_at) {
+  if (nca_rule < 0) return 1.0;
+  vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
+  return ((int(nca_f.x) == nca_rule ? nca_f.y : 0.0)
+          + (int(nca_f.z) == nca_rule ? nca_f.w : 0.0)) / 255.0;
+}
+"""
+
+_FIELD_COLORS = """
+uniform sampler2D nca_field;
+uniform sampler2D nca_colors;
+uniform vec2 nca_alone;
+
+vec3 nca_rgb(ivec2 nca_at) {
+  vec2 nca_map = nca_alone;
+  if (nca_map.x == 0.0) {
+    vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
+    vec2 nca_a = texelFetch(nca_colors, ivec2(nca_f.x, 0), 0).xy;
+    vec2 nca_b = texelFetch(nca_colors, ivec2(nca_f.z, 0), 0).xy;
+    nca_map = mix(nca_b, nca_a, nca_f.y / 255.0);
+  }
+  return nca_fetch(0, nca_at).rgb * nca_map.x + nca_map.y;
+}
+"""
+
+
+def _declared(part: Sequence[int]) -> str:
+    return "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(len(part)))
+
+
+def _update_main(
+    part: Sequence[int],
+    computed: Sequence[int],
+    function: str,
+    capabilities: Capabilities,
+    *,
+    mixes: bool,
+) -> str:
+    """Call a step or life function, keep the groups that it does not know, mix with other rules."""
+    names = [f"nca_n{i}" for i in range(len(part))]
+    call = f"{function}(nca_at, {', '.join(names[: len(computed)])});" if computed else ""
+    kept = "".join(
+        f" {name} = nca_fetch({g}, nca_at);"
+        for name, g in zip(names, part, strict=True)
+        if g not in computed
+    )
+    declared = f"  vec4 {', '.join(f'{name} = vec4(0.0)' for name in names)};\n"
+    write = "".join(f"  nca_out{i} = nca_encode({name});\n" for i, name in enumerate(names))
+    head, work, mix = "", f"  {call}{kept}\n", ""
+    if mixes:
+        head = _SHARE + "uniform bool nca_first;\n"
+        head += _texture("nca_fetch_sum", "nca_sum", part, capabilities.layers)
+        # Rules other than this one own most cells of a painted state: skip their work.
+        work = f"  float nca_s = nca_share(nca_at);\n  if (nca_s > 0.0) {{ {call}{kept} }}\n"
+        mix = "".join(
+            f"  {name} = nca_s * {name} + (nca_first ? vec4(0.0) : nca_fetch_sum({g}, nca_at));\n"
+            for name, g in zip(names, part, strict=True)
+        )
+    return (
+        f"{_declared(part)}{head}\nvoid main() {{\n"
+        f"  ivec2 nca_at = ivec2(gl_FragCoord.xy);\n{declared}{work}{mix}{write}}}\n"
+    )

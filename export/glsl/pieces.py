@@ -1,0 +1,123 @@
+"""Pieces of GLSL that every emitted shader is put together from.
+
+They compile as GLSL 330 and as GLSL ES 300: no implicit conversions, no reserved words, and all
+names start with ``nca_`` so that nothing in a host can clash with them.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from nca.export.settings import StateFormat
+from nca.rule import EIGHT_BIT_STATE, Padding, Quantizer, RuleSettings
+
+Matrix = npt.NDArray[np.float32]
+
+LITERAL_DIGITS = 9  # nine decimal digits tell every float32 from its neighbors
+
+HASH = """
+uint nca_hash(uint nca_v) {
+  uint nca_s = nca_v * 747796405u + 2891336453u;
+  uint nca_w = ((nca_s >> ((nca_s >> 28u) + 4u)) ^ nca_s) * 277803737u;
+  return (nca_w >> 22u) ^ nca_w;
+}
+"""
+
+GRID = """
+// Nearest value of a uniform grid, see nca.rule.Quantizer.
+vec4 nca_grid(vec4 nca_v, float nca_range, float nca_zero, float nca_top) {
+  vec4 nca_level = roundEven(clamp(nca_v / nca_range + nca_zero, 0.0, 1.0) * nca_top);
+  return (nca_level / nca_top - nca_zero) * nca_range;
+}
+"""
+
+PADDING: dict[Padding, str] = {
+    "circular": """
+ivec2 nca_pad(ivec2 nca_c) {
+  return nca_c + nca_size * (ivec2(lessThan(nca_c, ivec2(0)))
+                             - ivec2(greaterThanEqual(nca_c, nca_size)));
+}
+""",
+    "reflect": """
+ivec2 nca_pad(ivec2 nca_c) {
+  ivec2 nca_last = nca_size - 1;
+  return nca_last - abs(nca_last - abs(nca_c));
+}
+""",
+    "replicate": """
+ivec2 nca_pad(ivec2 nca_c) { return clamp(nca_c, ivec2(0), nca_size - 1); }
+""",
+    "zeros": """
+ivec2 nca_pad(ivec2 nca_c) { return nca_c; }
+""",
+}
+
+ZEROS_READ = """
+vec4 {read}(int nca_group, ivec2 nca_c) {{
+  bool nca_inside = all(greaterThanEqual(nca_c, ivec2(0))) && all(lessThan(nca_c, nca_size));
+  return nca_inside ? {fetch}(nca_group, nca_c) : vec4(0.0);
+}}
+"""
+
+
+def number(value: float, digits: int = LITERAL_DIGITS) -> str:
+    """A float literal; GLSL ES converts nothing by itself, so it has a point or an exponent."""
+    text = f"{float(np.float32(value)):.{digits}g}"
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def vector(values: Iterable[float], digits: int = LITERAL_DIGITS) -> str:
+    """A vec4 literal."""
+    return f"vec4({', '.join(number(v, digits) for v in values)})"
+
+
+def matrix(block: Matrix, digits: int = LITERAL_DIGITS) -> str:
+    """A mat4 literal of a [4, 4] block; GLSL fills matrices column by column."""
+    return f"mat4({', '.join(number(float(v), digits) for v in block.T.ravel())})"
+
+
+def group_count(channels: int) -> int:
+    """Count the groups of four channels that hold this many."""
+    return -(-channels // 4)
+
+
+def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float]:
+    """Scale and offset of a texel: it holds the value ``(texel - offset) * scale``."""
+    if state != "rgba8":
+        return 1.0, 0.0
+    quantizer = settings.quantization.state or EIGHT_BIT_STATE
+    return quantizer.range, quantizer.zero
+
+
+def outputs(groups: Iterable[int]) -> str:
+    """Parameters that take the groups a function computes."""
+    return ", ".join(f"out vec4 nca_next{i}" for i, _ in enumerate(groups))
+
+
+def on_grid(value: str, quantizer: Quantizer | None) -> str:
+    """An expression rounded to a quantizer's values, where there is one."""
+    if quantizer is None:
+        return value
+    numbers = (quantizer.range, quantizer.zero, quantizer.levels - 1)
+    return f"nca_grid({value}, {', '.join(map(number, numbers))})"
+
+
+def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
+    """Keep the fill of the last group at zero where rounding could move it."""
+    used = settings.channels - 4 * group
+    rounding = settings.quantization
+    if used >= 4 or (rounding.update is None and rounding.state is None):
+        return value
+    return f"({value}) * {vector(1.0 if i < used else 0.0 for i in range(4))}"
+
+
+def reader(padding: Padding, fetch: str) -> tuple[str, str]:
+    """Name of a function that reads beyond the border as padded, and its text if it needs one.
+
+    For all paddings but zeros, ``nca_pad`` has already led the cell back inside.
+    """
+    if padding != "zeros":
+        return fetch, ""
+    name = fetch.replace("fetch", "read")
+    return name, ZEROS_READ.format(read=name, fetch=fetch)

@@ -1,0 +1,86 @@
+"""Words about a rule inside shader text and file names: whatever they are, they stay harmless."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+import nca
+from nca.export.glsl.pieces import GRID, HASH, PADDING, reader
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+MAX_LINE = 200
+# Devices there, in any folder and with any ending.
+OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECASE)
+
+
+def one_line(words: object) -> str:
+    """One line of plain ASCII that can neither end a comment nor continue a line.
+
+    Compilers differ in what they take inside a comment: a newline ends it, a backslash may join
+    the next line, and some refuse anything but ASCII.
+    """
+    text = unicodedata.normalize("NFKD", str(words))
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = text.encode("ascii", "replace").decode()
+    text = re.sub(r"[\x00-\x20\x7f]+", " ", text).replace("\\", "/")
+    text = text.replace("*/", "* /").replace("/*", "/ *").strip()
+    return text if len(text) <= MAX_LINE else text[: MAX_LINE - 3] + "..."
+
+
+def file_name(name: str) -> str:
+    """A name that every file system takes; ``rule`` where nothing is left of it."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", one_line(name)).strip("-_")[:60].rstrip("-_")
+    return f"rule-{stem}" if OF_WINDOWS.fullmatch(stem) else stem or "rule"
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """File names in the order of the rules' names, all different, also where case is ignored."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        stem = candidate = file_name(name)
+        number = 2
+        while candidate.lower() in taken:
+            candidate = f"{stem}-{number}"
+            number += 1
+        taken.add(candidate.lower())
+        result.append(candidate)
+    return result
+
+
+def size_line(rule: Rule) -> str:
+    """Describe a rule in a few words."""
+    settings = rule.settings
+    return (
+        f"{settings.channels} channels, {settings.hidden} hidden units, "
+        f"{rule.weight_count()} weights"
+    )
+
+
+def credit_lines(name: str, file: RuleFile) -> list[str]:
+    """Say what a rule is, who made it, and under which license."""
+    lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
+    for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
+        if file.words(key):
+            lines.append(f"{label}: {one_line(file.words(key))}")
+    return [*lines, f"Shader made by nca-studio {nca.__version__}."]
+
+
+def comment(lines: Sequence[str]) -> str:
+    """Lines as ``//`` comments."""
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines)
+
+
+def template(name: str) -> str:
+    """A hand-written file of :mod:`nca.shaders`."""
+    return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
+
+
+def once(source: str) -> str:
+    """Keep the first of the helper functions that several emitted texts bring along."""
+    for helper in (HASH, GRID, *PADDING.values(), reader("zeros", "nca_fetch")[1]):
+        head, found, rest = source.partition(helper)
+        source = head + found + rest.replace(helper, "")
+    return source

@@ -1,0 +1,184 @@
+"""A rule for hosts that draw into one texture a pass: the groups of its state lie side by side.
+
+Keeping each group in a buffer of its own would be wrong where passes are drawn one after the other:
+the second group would be computed from the new first group and the old rest. Tiles of one texture
+are all of the same time. Several such textures make a chain of passes, each a whole step.
+"""
+
+from dataclasses import dataclass
+
+from nca.export.glsl.emitter import life_source, seed_source, step_source
+from nca.export.glsl.pieces import group_count, number, state_code
+from nca.export.glsl.text import once, template
+from nca.export.settings import ExportOptions
+from nca.rule import Rule
+
+# Shadertoy's smallest usual picture; tiles that fit in it fit everywhere.
+SMALLEST_SCREEN = (640, 360)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the groups lie in a texture: ``columns`` x ``rows`` tiles, each ``side`` cells wide."""
+
+    columns: int
+    rows: int
+    side: int
+
+    @property
+    def texture_size(self) -> tuple[int, int]:
+        """Width and height of a texture that holds the tiles, and the mark right of them."""
+        return self.columns * self.side + 1, self.rows * self.side
+
+
+def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCREEN) -> Tiles:
+    """Lay the groups out so that their tiles can be as large as possible on a screen.
+
+    Args:
+        rule: the rule.
+        side: cells along a side of a tile; default: what fits on the screen, at most 256.
+        screen: width and height in texels.
+    """
+    groups = group_count(rule.settings.channels)
+    width, height = screen
+
+    def fit(columns: int) -> int:
+        return min((width - 1) // columns, height // -(-groups // columns))
+
+    columns = max(range(1, groups + 1), key=fit)
+    largest = min(fit(columns), 256) // 8 * 8
+    return Tiles(columns, -(-groups // columns), side or largest)
+
+
+def small_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
+    """Height and width of a state for a quick run on a screen that just holds it."""
+    side = arrange(rule, options.grid).side
+    return min(side, 48), min(side, 64)
+
+
+@dataclass(frozen=True)
+class TilePass:
+    """One pass of a chain.
+
+    Attributes:
+        reads: number of the pass that left the state before the step.
+        after: in a life pass, number of the pass that made the step; None in a step pass.
+        step: number of the step within the frame.
+        last: it is the last pass of the frame, which also restarts and paints.
+    """
+
+    reads: int
+    after: int | None
+    step: int
+    last: bool
+
+
+def chain(rule: Rule, steps: int) -> list[TilePass]:
+    """Passes of one frame: each draws into a texture of its own and reads the one before it.
+
+    Textures are drawn in order; a pass that reads an earlier one sees this frame, a pass that reads
+    itself or a later one sees the frame before. So the first pass goes on from the last.
+    """
+    dies = rule.settings.alive_threshold is not None
+    passes: list[TilePass] = []
+    count = steps * (2 if dies else 1)
+    for step in range(steps):
+        before = (len(passes) - 1) % count
+        passes.append(TilePass(before, None, step, len(passes) == count - 1))
+        if dies:
+            after = len(passes) - 1
+            passes.append(TilePass(before, after, step, len(passes) == count - 1))
+    return passes
+
+
+def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) -> str:
+    """Emit all that the passes share, for a host that then defines ``nca_before``.
+
+    ``nca_before(texel)`` is a texel of the state before the step, ``nca_after(texel)`` one of the
+    state after it (rules with an alive threshold only). Every pass calls ``nca_begin`` first and
+    writes what ``nca_tile_step`` or ``nca_tile_life`` gives; the last one, ``nca_finish`` of that.
+
+    Args:
+        rule: the rule.
+        tiles: how its groups lie.
+        options: digits, format of the state, seed.
+        steps: of a frame. Frame 0 shows the seed, frame 1 makes the first steps.
+    """
+    settings = rule.settings
+    dies = settings.alive_threshold is not None
+    scale, offset = map(number, state_code(rule.settings, options.state))
+    exact = options.state != "rgba8"
+    text = f"""
+const int nca_columns = {tiles.columns};
+const int nca_rows = {tiles.rows};
+const int nca_groups = {group_count(settings.channels)};
+const int nca_side = {tiles.side};  // cells along a side, where the screen has room for them
+const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
+const bool nca_is_exact = {"true" if exact else "false"};  // texels keep any number
+const bool nca_is_torus = {"true" if settings.padding == "circular" else "false"};
+const float nca_rgb_scale = {number(settings.rgb_scale)};
+const float nca_rgb_offset = {number(settings.rgb_offset)};
+
+ivec2 nca_size;  // cells across and down
+uint nca_base;   // hash of the step and the seed
+
+vec4 nca_before(ivec2 nca_texel);
+{"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
+vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
+vec4 nca_decode(vec4 nca_t) {{ return {"nca_t" if exact else f"(nca_t - {offset}) * {scale}"}; }}
+vec4 nca_encode(vec4 nca_v) {{ return {"nca_v" if exact else f"nca_v / {scale} + {offset}"}; }}
+
+{template("tiles.glsl")}{seed_source(rule)}{step_source(rule, digits=options.digits)}"""
+    if dies:
+        text += (
+            "\nvec4 nca_fetch_after(int nca_group, ivec2 nca_at) {\n"
+            "  return nca_decode(nca_after(nca_corner(nca_group) + nca_at));\n}\n"
+        ) + life_source(rule)
+    text += _writer("nca_tile_step", "nca_step", rule)
+    if dies:
+        text += _writer("nca_tile_life", "nca_live", rule)
+    return once(text) + _FRAME.format(steps=steps)
+
+
+def _writer(name: str, function: str, rule: Rule) -> str:
+    """What a pass writes: the group of its tile; beside the tiles, what was there."""
+    groups = range(group_count(rule.settings.channels))
+    values = [f"nca_n{g}" for g in groups]
+    chosen = "".join(f"nca_group == {g} ? nca_n{g} : " for g in groups[:-1]) + values[-1]
+    return f"""
+vec4 {name}(ivec2 nca_texel) {{
+  ivec2 nca_at;
+  int nca_group = nca_group_at(nca_texel, nca_at);
+  if (nca_group < 0) return nca_before(nca_texel);
+  vec4 {", ".join(values)};
+  {function}(nca_at, {", ".join(values)});
+  return nca_encode({chosen});
+}}
+"""
+
+
+_FRAME = """
+// Every pass calls this first: the size of its texture, the frame, the step within the frame.
+void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
+  ivec2 nca_room = (ivec2(nca_screen) - ivec2(1, 0)) / ivec2(nca_columns, nca_rows);
+  nca_size = clamp(nca_room, ivec2(1), ivec2(nca_side));
+  uint nca_step_number = uint(nca_frame - 1) * {steps}u + uint(nca_step_of_frame);
+  nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
+}}
+
+// The last pass of a frame may start anew, erase under a brush, or plant under it. The brush is
+// its place among the cells and its radius in cells, 0 where it does not touch.
+vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
+                bool nca_plants) {{
+  ivec2 nca_at;
+  int nca_group = nca_group_at(nca_texel, nca_at);
+  if (nca_texel == nca_pointer_place()) return vec4(nca_brush, 1.0);
+  if (nca_group < 0) return nca_mark();
+  if (nca_restart) return nca_encode(nca_start(nca_group, nca_at, nca_seed_number));
+  vec3 nca_was = nca_before(nca_pointer_place()).xyz;
+  bool nca_drawn = nca_is_exact && nca_was.z > 0.0;
+  vec2 nca_from = nca_drawn ? nca_was.xy : nca_brush.xy;
+  if (!nca_brushed(nca_at, nca_from, nca_brush.xy, nca_brush.z)) return nca_value;
+  return nca_encode(nca_plants ? nca_plant(nca_group) : vec4(0.0));
+}}
+"""

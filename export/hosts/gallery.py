@@ -1,0 +1,144 @@
+"""Many rules as a folder for any static host: a page of thumbnails that come alive when pointed at.
+
+Every rule has a folder with its own page, the element to embed it, its GLSL, its Shadertoy JSON and
+its rule file. The index asks the network for nothing but these, and works from ``file://`` too.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+import jinja2
+import torch
+from markupsafe import Markup
+from moderngl import Context
+from tqdm import tqdm
+
+from nca import __version__
+from nca.errors import GraphicsError
+from nca.export.glsl.text import file_names, size_line, template
+from nca.export.hosts import glsl, shadertoy
+from nca.export.hosts.html import page_html
+from nca.export.hosts.web_component import component_js
+from nca.export.parity.compare import Difference
+from nca.export.parity.page import measure_page
+from nca.export.settings import ExportOptions
+from nca.export.target import Files, Rules, Target, check_rules
+from nca.export.web.page import PageSettings, content_hash, page_data
+from nca.gl.context import open_headless
+from nca.images import to_image
+from nca.rule import Rule
+from nca.rulefile import RuleFile, rule_bytes
+
+TITLE = "Living textures"
+THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of files in a zip archive: the same bytes every time
+
+
+class Gallery(Target):
+    """Of the options, only the seed is used."""
+
+    def build(self, rules: Rules, options: ExportOptions) -> Files:
+        """See :meth:`Target.build`."""
+        check_rules(rules)
+        stems = dict(zip(file_names(rules), rules, strict=True))
+        files: dict[str, bytes] = {}
+        # No bar where nobody watches: tqdm asks whether there is a terminal.
+        for stem, name in tqdm(stems.items(), "gallery", unit="rule", disable=None):
+            inside = _rule_files(stem, name, rules[name], options.seed)
+            files |= {f"{stem}/{path}": data for path, data in inside.items()}
+        return {**files, "index.html": _index(stems, rules)}
+
+    def measure(
+        self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
+    ) -> dict[str, Difference]:
+        """See :meth:`Target.measure`: the page of each rule."""
+        del files
+        differences: dict[str, Difference] = {}
+        for name, file in rules.items():
+            data = page_data({name: file}, PageSettings(seed=options.seed))
+            differences |= measure_page(data, {name: file}, context)
+        return differences
+
+
+def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
+    options = ExportOptions(seed=seed)
+    return {
+        "index.html": page_html({name: file}, PageSettings(seed=seed)),
+        # The element's name is that of the folder: unlike names, those are all different. As a
+        # texture its weights are there at once, without a long compilation.
+        "texture.js": component_js({stem: file}, PageSettings(seed=seed, weights="texture")),
+        "rule.safetensors": rule_bytes(file.rule, file.info),
+        "thumbnail.png": thumbnail(file.rule, seed),
+        "glsl.zip": zipped(glsl.build(name, file, options)),
+        "shadertoy.json": shadertoy.build(name, file, options)["shadertoy.json"],
+    }
+
+
+def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
+    """A PNG of what a rule grows."""
+    state = rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
+    options = ExportOptions(seed=seed, steps_per_frame=1)
+    try:
+        used = context or open_headless()
+    except GraphicsError:
+        grown: torch.Tensor = rule(state, THUMBNAIL_STEPS, seed=seed)
+    else:
+        files = glsl.build("thumbnail", RuleFile(rule), options)
+        grown = glsl.run(files, rule, options, state[0], THUMBNAIL_STEPS, used)[None]
+        if context is None:
+            used.release()
+    data = io.BytesIO()
+    to_image(rule.to_rgb(grown)[0]).save(data, format="PNG", optimize=True)
+    return data.getvalue()
+
+
+def zipped(files: Files) -> bytes:
+    """A zip archive of files, the same bytes for the same files."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, FIRST_DATE), content, zipfile.ZIP_DEFLATED)
+    return data.getvalue()
+
+
+def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
+    script, style = template("gallery/gallery.js"), template("gallery/gallery.css")
+    # "self" means nothing on file://, where the scheme has to be named.
+    policy = (
+        f"default-src 'none'; script-src 'self' file: {content_hash(script)};"
+        f" style-src {content_hash(style)};"
+        " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+    )
+    lines = [_credit(file) for file in rules.values()]
+    shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(template("gallery/gallery.html")).render(
+        title=TITLE,
+        generator=f"nca {__version__}",
+        policy=policy,
+        script=Markup(script),
+        style=Markup(style),
+        size=THUMBNAIL_SIZE,
+        credit=shared,
+        rules=[
+            {
+                "stem": stem,
+                "name": " ".join(name.split()) or stem,
+                "size": size_line(rules[name].rule),
+                "credit": "" if shared else credit,
+            }
+            for (stem, name), credit in zip(stems.items(), lines, strict=True)
+        ],
+    )
+    return page.encode()
+
+
+def _credit(file: RuleFile) -> str:
+    """Author, source and license as sentences."""
+    words = [file.words(key) for key in ("author", "source")]
+    words.append(file.words("license") or "No license given")
+    return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
+
+
+TARGET = Gallery(verified="the tests run it in Chromium")

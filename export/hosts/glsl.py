@@ -1,0 +1,163 @@
+"""A rule as plain GLSL for one's own program: desktop 330 and WebGL2's 300 es, with a manifest."""
+
+import json
+from typing import Any
+
+import numpy as np
+from moderngl import Context
+from torch import Tensor
+
+from nca.export.glsl.fragments import (
+    Capabilities,
+    Dialect,
+    Pass,
+    colors_fragment,
+    life_passes,
+    paint_passes,
+    screen_fragment,
+    step_passes,
+    vertex_shader,
+)
+from nca.export.glsl.pieces import state_code
+from nca.export.glsl.text import comment, credit_lines
+from nca.export.glsl.weights import TEXTURE_WIDTH, Store, choose_store
+from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
+from nca.export.parity.emulation import LayerMachine
+from nca.export.settings import ExportOptions
+from nca.export.target import Files, RuleTarget
+from nca.gl.shader import Value
+from nca.rng import step_base
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+FOLDERS: dict[Dialect, str] = {"330": "330", "300 es": "300es"}
+VERTEX = "fullscreen.vert"
+
+UNIFORMS = {
+    "nca_size": ["ivec2", "cells across and down; also the viewport of step, live and brush"],
+    "nca_code": ["vec2", "scale and offset of a texel, as state.value says"],
+    "nca_base": ["uint", "step: hash(step + hash(seed)), see fires"],
+    "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one a group"],
+    "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
+    "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
+    "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the state to start from"],
+    "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
+    "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
+    "nca_number": ["uint", "brush: seed of the noise"],
+    "nca_wraps": ["bool", "brush and screen: the state is a torus, as state.tiles says"],
+    "nca_picture": ["vec2", "colors: size of the texture drawn into"],
+    "nca_colors_of_cells": ["sampler2D", "screen: what the colors shader drew"],
+    "nca_cells": ["vec2", "screen: size of the state"],
+    "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
+    "nca_height": ["float", "screen: height of the picture in pixels"],
+    "nca_smooth": ["bool", "screen: blend between cells"],
+    "nca_borders": ["float", "screen: strength of lines between the tiles of a torus"],
+    "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
+}
+ORDER = [
+    "Make three sets of textures, one texture a group: state, after, spare. Read them with nearest"
+    " sampling, without mipmaps.",
+    "Start: draw the brush shaders into state with nca_tool 3, nca_radius -1, nca_number = seed.",
+    "Step: draw every step shader into the textures of its groups in after.",
+    "Where there are live shaders, draw them into spare and swap state with spare; else swap state"
+    " with after.",
+    "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
+    " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
+]
+
+
+def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
+    """Shaders of both dialects, the manifest, and the weights where they are a texture."""
+    rule = file.rule
+    store = choose_store(rule, options.weights)
+    head = comment(credit_lines(name, file))
+    files: dict[str, bytes] = {}
+    shaders: dict[str, Any] = {}
+    for dialect, folder in FOLDERS.items():
+        texts, entry = _dialect(rule, dialect, store, options, folder)
+        shaders[dialect] = entry
+        # Nothing may stand before #version.
+        files |= {path: _headed(text, head).encode() for path, text in texts.items()}
+    host = {
+        "steps_per_frame": _steps(options),
+        "shaders": shaders,
+        "order": ORDER,
+        "uniforms": {key: {"type": kind, "is": what} for key, (kind, what) in UNIFORMS.items()},
+    }
+    files["manifest.json"] = to_json(describe(name, file, options, store, host))
+    if store == "texture":
+        files[WEIGHT_FILE] = weight_bytes(rule)
+    return files
+
+
+def _steps(options: ExportOptions) -> int:
+    """Steps of a frame: the program's own choice; the manifest suggests this many."""
+    return options.steps_per_frame or 8
+
+
+def _headed(text: str, head: str) -> str:
+    version, _, rest = text.partition("\n")
+    return f"{version}\n{head}{rest}"
+
+
+def _dialect(
+    rule: Rule, dialect: Dialect, store: Store, options: ExportOptions, folder: str
+) -> tuple[dict[str, str], dict[str, Any]]:
+    host = Capabilities(dialect)
+    kinds: dict[str, list[Pass]] = {
+        "step": step_passes(rule, host, store, digits=options.digits),
+        "live": life_passes(rule, host),
+        "brush": paint_passes(rule, host),
+    }
+    texts = {f"{folder}/{VERTEX}": vertex_shader(dialect)}
+    entry: dict[str, Any] = {"vertex": f"{folder}/{VERTEX}"}
+    for kind, passes in kinds.items():
+        entry[kind] = []
+        for number, one in enumerate(passes):
+            path = f"{folder}/{kind}{number if len(passes) > 1 else ''}.frag"
+            texts[path] = one.fragment
+            entry[kind].append({"file": path, "groups": list(one.groups)})
+    views = {
+        "colors": colors_fragment(host, rule.settings.channels, rule.settings),
+        "screen": screen_fragment(host),
+    }
+    for kind, text in views.items():
+        texts[f"{folder}/{kind}.frag"] = text
+        entry[kind] = [{"file": f"{folder}/{kind}.frag", "groups": []}]
+    return texts, entry
+
+
+def run(
+    files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
+) -> Tensor:
+    """Follow the manifest with the shaders of dialect 330."""
+    manifest = json.loads(files["manifest.json"])
+    shaders = manifest["shaders"]["330"]
+    code = state_code(rule.settings, options.state)
+    machine = LayerMachine(context, manifest["state"]["groups"], state.shape, options.state)
+    machine.write("state", state, code)
+    if manifest["weights"]["store"] == "texture":
+        packed = np.frombuffer(files[WEIGHT_FILE], "<f4").reshape(-1, TEXTURE_WIDTH, 4)
+        machine.add_weights("nca_weights", packed)
+    for step in range(frames * _steps(options)):
+        base = step_base(step, options.seed)
+        uniforms: dict[str, Value] = {
+            "nca_size": tuple(state.shape[:0:-1]),
+            "nca_code": code,
+            "nca_base": base,
+        }
+        samplers = {"nca_state": "state", "nca_after": "after"}
+        for kind, target in (("step", "after"), ("live", "spare")):
+            for one in shaders[kind]:
+                text = files[one["file"]].decode()
+                machine.draw(text, target, one["groups"], samplers, uniforms)
+        machine.swap("state", "spare" if shaders["live"] else "after")
+    return machine.read("state", state.shape, code)
+
+
+TARGET = RuleTarget(
+    build_rule=build,
+    run=run,
+    frame_steps=lambda rule, options: _steps(options),
+    verified="the tests run it",
+)

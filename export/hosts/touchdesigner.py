@@ -1,0 +1,250 @@
+"""A rule for TouchDesigner: pixel shaders of GLSL TOPs, and a recipe of the network.
+
+TouchDesigner adds ``#version`` and the declarations of its inputs itself.
+"""
+
+from collections.abc import Sequence
+
+from moderngl import Context
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.export.glsl.emitter import life_source, seed_source, step_source
+from nca.export.glsl.pieces import group_count, number, state_code
+from nca.export.glsl.text import comment, credit_lines, once
+from nca.export.parity.emulation import LayerMachine
+from nca.export.settings import ExportOptions
+from nca.export.target import Files, RuleTarget
+from nca.gl.shader import Value
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+MAX_BUFFERS = 8
+PIXEL_FORMATS = {
+    "rgba32f": "32-bit float (RGBA)",
+    "rgba16f": "16-bit float (RGBA)",
+    "rgba8": "8-bit fixed (RGBA)",
+}
+UNTESTED = "Run here with TouchDesigner's names put before it, untested in TouchDesigner itself."
+
+
+def frame_steps(rule: Rule, options: ExportOptions) -> int:
+    """One step of a frame: a Feedback TOP goes round once.
+
+    Raises:
+        InputError: more are asked for.
+    """
+    del rule
+    if options.steps_per_frame not in (None, 1):
+        raise InputError(
+            f"`steps_per_frame` {options.steps_per_frame}: a feedback loop of TouchDesigner"
+            " makes 1 step a frame"
+        )
+    return 1
+
+
+def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
+    """``step*.frag``, where cells die ``live*.frag``, ``view.frag`` and ``network.txt``."""
+    frame_steps(file.rule, options)
+    rule = file.rule
+    head = comment([*credit_lines(name, file), "", "For a GLSL TOP.", UNTESTED]) + "\n"
+    groups = group_count(rule.settings.channels)
+    parts = [
+        range(first, min(first + MAX_BUFFERS, groups)) for first in range(0, groups, MAX_BUFFERS)
+    ]
+    files: dict[str, str] = {}
+    for index, part in enumerate(parts):
+        suffix = str(index) if len(parts) > 1 else ""
+        files[f"step{suffix}.frag"] = head + _step(rule, options, part)
+        if rule.settings.alive_threshold is not None:
+            files[f"live{suffix}.frag"] = head + _live(rule, options, part, groups)
+    files["view.frag"] = head + _view(rule, options)
+    files["network.txt"] = _recipe(name, file, options, list(map(len, parts)))
+    return {name: text.encode() for name, text in files.items()}
+
+
+def _shared(rule: Rule, options: ExportOptions, groups: int) -> str:
+    scale, offset = map(number, state_code(rule.settings, options.state))
+    exact = options.state != "rgba8"
+    return f"""const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
+ivec2 nca_size;
+uint nca_base;
+
+vec4 nca_decode(vec4 nca_t) {{ return {"nca_t" if exact else f"(nca_t - {offset}) * {scale}"}; }}
+vec4 nca_encode(vec4 nca_v) {{ return {"nca_v" if exact else f"nca_v / {scale} + {offset}"}; }}
+{_fetch("nca_fetch", 0, groups)}"""
+
+
+def _fetch(function: str, first: int, groups: int) -> str:
+    """Read group g from input ``first + g``; samplers in an array need constant indices."""
+    text = f"vec4 {function}(int nca_group, ivec2 nca_at) {{\n"
+    for g in range(groups):
+        texel = f"nca_decode(texelFetch(sTD2DInputs[{first + g}], nca_at, 0))"
+        condition = f"if (nca_group == {g}) " if g < groups - 1 else ""
+        text += f"  {condition}return {texel};\n"
+    return text + "}\n"
+
+
+def _main(rule: Rule, part: Sequence[int], function: str, *, paints: bool) -> str:
+    """A main function that updates, and then starts anew or paints where it is told to."""
+    declared = "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(len(part)))
+    values = ", ".join(f"nca_n{i}" for i in range(len(part)))
+    writes = ""
+    for i, g in enumerate(part):
+        value = f"nca_painted({g}, nca_at, nca_n{i})" if paints else f"nca_n{i}"
+        writes += f"  nca_out{i} = TDOutputSwizzle(nca_encode({value}));\n"
+    return f"""{_brush(rule) if paints else ""}
+{declared}
+void main() {{
+  ivec2 nca_at = ivec2(gl_FragCoord.xy);
+  nca_size = textureSize(sTD2DInputs[0], 0);
+  nca_base = nca_hash(uint(nca_step_number) + nca_hash(nca_seed_number));
+  vec4 {values};
+  {function}(nca_at, {values});
+{writes}}}
+"""
+
+
+def _brush(rule: Rule) -> str:
+    wrap = ""
+    if rule.settings.padding == "circular":
+        wrap = "  nca_away -= vec2(nca_size) * floor(nca_away / vec2(nca_size) + 0.5);\n"
+    return f"""
+uniform float nca_reset;  // 1: start anew
+uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
+
+vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
+  if (nca_reset > 0.5) return nca_start(nca_group, nca_at, nca_seed_number);
+  vec2 nca_away = vec2(nca_at) + 0.5 - nca_brush.xy;
+{wrap}  if (length(nca_away) >= nca_brush.z) return nca_value;
+  return nca_brush.w > 0.5 ? nca_plant(nca_group) : vec4(0.0);
+}}
+"""
+
+
+def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
+    # The hash comes with the seed; where cells die, the live shader is the one that paints.
+    text = (
+        "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
+        + _shared(rule, options, group_count(rule.settings.channels))
+        + seed_source(rule)
+        + step_source(rule, groups=part, digits=options.digits)
+    )
+    paints = rule.settings.alive_threshold is None
+    return once(text) + _main(rule, part, "nca_step", paints=paints)
+
+
+def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) -> str:
+    text = (
+        "const float nca_step_number = 0.0;\n"
+        + _shared(rule, options, groups)
+        + _fetch("nca_fetch_after", groups, groups)
+        + seed_source(rule)
+        + life_source(rule, groups=part)
+    )
+    return once(text) + _main(rule, part, "nca_live", paints=True)
+
+
+def _view(rule: Rule, options: ExportOptions) -> str:
+    scale, offset = map(number, state_code(rule.settings, options.state))
+    settings = rule.settings
+    color_scale, color_offset = number(settings.rgb_scale), number(settings.rgb_offset)
+    return f"""layout(location = 0) out vec4 nca_out0;
+
+void main() {{
+  // Row 0 of the state is the top of the picture.
+  vec4 nca_texel = texture(sTD2DInputs[0], vec2(vUV.x, 1.0 - vUV.y));
+  vec3 nca_value = (nca_texel.rgb - {offset}) * {scale};
+  vec3 nca_color = clamp(nca_value * {color_scale} + {color_offset}, 0.0, 1.0);
+  nca_out0 = TDOutputSwizzle(vec4(nca_color, 1.0));
+}}
+"""
+
+
+def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int]) -> str:
+    groups, side = sum(buffers), options.grid or 256
+    dies = file.rule.settings.alive_threshold is not None
+    last = "live" if dies else "step"
+    several = len(buffers) > 1
+    lines = [
+        *credit_lines(name, file),
+        UNTESTED,
+        "",
+        f"1. Make a Constant TOP 'zero': {side} x {side}, {PIXEL_FORMATS[options.state]},"
+        " all values 0.",
+        f"2. Make {groups} Feedback TOPs 'state0' to 'state{groups - 1}' with 'zero' as input.",
+    ]
+    number = 3
+    for index, count in enumerate(buffers):
+        shader = f"step{index if several else ''}"
+        lines.append(
+            f"{number}. Make a GLSL Multi TOP '{shader}': pixel shader {shader}.frag; inputs: all"
+            f" state TOPs in order; # of Color Buffers {count}; the same format; nearest sampling."
+            " Vectors: nca_step_number = absTime.frame"
+            + ("" if dies else ", nca_reset = 0, nca_brush = 0 0 0 0")
+            + "."
+        )
+        number += 1
+    if dies:
+        for index, count in enumerate(buffers):
+            shader = f"live{index if several else ''}"
+            lines.append(
+                f"{number}. Make a GLSL Multi TOP '{shader}': pixel shader {shader}.frag; inputs:"
+                f" all state TOPs in order, then all {groups} color buffers of step (through"
+                f" Render Select TOPs); # of Color Buffers {count}; the same format. Vectors:"
+                " nca_reset = 0, nca_brush = 0 0 0 0."
+            )
+            number += 1
+    lines += [
+        f"{number}. Make a Render Select TOP for every color buffer of '{last}'; set the Target TOP"
+        " of state0, state1 ... to them, in order.",
+        f"{number + 1}. Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
+        " color buffer 0; 8-bit; the resolution of the picture.",
+        f"{number + 2}. Set nca_reset to 1 for one frame to start. Extend mode of the inputs does"
+        " not matter: the shaders wrap around themselves.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shader_text(data: bytes, inputs: int) -> str:
+    """A shader with what TouchDesigner puts before it."""
+    return (
+        f"#version 450\nuniform sampler2D sTD2DInputs[{inputs}];\nin vec3 vUV;\n"
+        "vec4 TDOutputSwizzle(vec4 c) { return c; }\n" + data.decode()
+    )
+
+
+def run(
+    files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
+) -> Tensor:
+    """Go round the feedback loop of the recipe."""
+    groups = group_count(rule.settings.channels)
+    code = state_code(rule.settings, options.state)
+    machine = LayerMachine(context, groups, state.shape, options.state)
+    machine.write("state", state, code)
+    dies = rule.settings.alive_threshold is not None
+    kinds = [("step", "after", ["state"])]
+    if dies:
+        kinds.append(("live", "spare", ["state", "after"]))
+    for step in range(frames):
+        for kind, target, inputs in kinds:
+            shaders = sorted(name for name in files if name.startswith(kind))
+            for index, shader in enumerate(shaders):
+                part = range(index * MAX_BUFFERS, min((index + 1) * MAX_BUFFERS, groups))
+                text = shader_text(files[shader], groups * len(inputs))
+                uniforms: dict[str, Value] = {
+                    "nca_step_number": float(step),
+                    "nca_brush": (0.0,) * 4,
+                }
+                machine.draw_array(text, target, part, "sTD2DInputs", inputs, uniforms)
+        machine.swap("state", kinds[-1][1])
+    return machine.read("state", state.shape, code)
+
+
+TARGET = RuleTarget(
+    build_rule=build,
+    run=run,
+    frame_steps=frame_steps,
+    verified="the tests run it with TouchDesigner's names before it; untested in TouchDesigner",
+    inline=True,
+)

@@ -1,0 +1,310 @@
+"""A rule for WebGPU: one WGSL module of compute and view entry points, a manifest, and a script.
+
+The maths are the text of the one emitter, in WGSL's spelling.
+"""
+
+import functools
+import importlib
+import json
+import logging
+import re
+from typing import Any
+
+import numpy as np
+from moderngl import Context
+from torch import Tensor
+
+from nca.export.glsl.emitter import step_source
+from nca.export.glsl.pieces import group_count, number, on_grid, only_used_channels, state_code
+from nca.export.glsl.text import comment, credit_lines, template
+from nca.export.glsl.weights import Store, choose_store
+from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
+from nca.export.parity.compare import NotMeasuredError
+from nca.export.parity.emulation import loaded, stored
+from nca.export.settings import ExportOptions
+from nca.export.target import Files, RuleTarget, free_steps
+from nca.rng import fire_threshold, step_base
+from nca.rule import Padding, Rule
+from nca.rulefile import RuleFile
+
+FORMATS = {"rgba32f": "rgba32float", "rgba16f": "rgba16float", "rgba8": "rgba8unorm"}
+PADDINGS: dict[Padding, str] = {
+    "circular": "(c + nca_frame.size) % nca_frame.size",
+    "reflect": "nca_frame.size - 1 - abs(nca_frame.size - 1 - abs(c))",
+    "replicate": "clamp(c, vec2i(0), nca_frame.size - 1)",
+    "zeros": "c",
+}
+SPELLING = (
+    (r"\bvec4\(", "vec4f("),
+    (r"\bmat4\(", "mat4x4f("),
+    (r"\bivec2\(", "vec2i("),
+    (r"^(\s*)ivec2 (\w+) = (.*), (\w+) = (.*);$", r"\1let \2 = \3; let \4 = \5;"),
+    (r"^(\s*)(?:vec4|int) (\w+) = ", r"\1var \2 = "),
+    (r"^(\s*)vec4 (\w+);", r"\1var \2: vec4f;"),
+    (r"^(\s*)float nca_mask = (.*) \? 1\.0 : 0\.0;", r"\1let nca_mask = select(0.0, 1.0, \2);"),
+    (r"for \(int ", "for (var "),
+    # Numbers are not spread over vectors in these functions.
+    (r"max\(nca_h, 0\.0\)", "max(nca_h, vec4f(0.0))"),
+    (r"min\((max\(.*?\)\)), ([^)]+)\)", r"min(\1, vec4f(\2))"),
+    (r"^(\s*)(nca_next\d+ = )", r"\1let \2"),
+)
+ORDER = [
+    "Make two texture arrays (three where there is nca_live), a layer a group, with the usages"
+    " texture-binding and storage-binding; and a uniform buffer of 48 bytes, the struct NcaFrame.",
+    "Start: dispatch nca_paint with tool 3 and radius -1 from the first array into the second.",
+    "Step: dispatch nca_step from one array into another; where there is nca_live, dispatch it with"
+    " the state before as nca_state, the stepped one as nca_after, into the third.",
+    "Dispatch workgroups of 8 x 8: ceil(width / 8), ceil(height / 8), 1.",
+    "Show: draw three vertices with nca_vertex and nca_fragment.",
+]
+BINDINGS = {
+    "0": "uniform NcaFrame",
+    "1": "nca_state: texture_2d_array, the state before",
+    "2": "nca_next: storage texture array, written",
+    "3": "nca_weights: read-only storage buffer, if weights.store is texture (nca_step)",
+    "4": "nca_after: texture_2d_array, what nca_step wrote (nca_live)",
+}
+
+
+def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
+    """``nca.wgsl``, ``nca.js`` that runs it on a canvas, ``manifest.json``, perhaps the weights."""
+    rule = file.rule
+    store = choose_store(rule, options.weights)
+    head = comment(
+        [
+            *credit_lines(name, file),
+            "",
+            "WebGPU. The tests of nca run it through wgpu and in Chromium.",
+        ]
+    )
+    dies = rule.settings.alive_threshold is not None
+    host = {
+        "steps_per_frame": free_steps(options),
+        "shader": "nca.wgsl",
+        "entry_points": ["nca_step", *(["nca_live"] if dies else []), "nca_paint"],
+        "texture_format": FORMATS[options.state],
+        "grid": options.grid or 256,
+        "bindings": BINDINGS,
+        "order": ORDER,
+    }
+    files = {
+        "nca.wgsl": (head + module(rule, options, store)).encode(),
+        "nca.js": (head + template("webgpu.js")).encode(),
+        "manifest.json": to_json(describe(name, file, options, store, host)),
+    }
+    if store == "texture":
+        files[WEIGHT_FILE] = weight_bytes(rule)
+    return files
+
+
+def module(rule: Rule, options: ExportOptions, store: Store) -> str:
+    """The WGSL text."""
+    settings = rule.settings
+    groups = group_count(settings.channels)
+    scale, offset = map(number, state_code(rule.settings, options.state))
+    constants = {
+        "GROUPS": str(groups),
+        "CHANNELS": str(settings.channels),
+        "TEXTURE_FORMAT": FORMATS[options.state],
+        "SCALE": scale,
+        "OFFSET": offset,
+        "PAD": PADDINGS[settings.padding],
+        "INSIDE": "all(c >= vec2i(0)) && all(c < nca_frame.size)"
+        if settings.padding == "zeros"
+        else "true",
+        "FIRES": _fires(settings.update_rate),
+        "TORUS": "true" if settings.padding == "circular" else "false",
+        "SEED": {
+            "zeros": "vec4f(0.0)",
+            "noise": f"nca_noise(group, at) * {number(settings.noise_level)}",
+            "center": "select(vec4f(0.0), nca_plant(group), all(at == nca_frame.size / 2))",
+        }[settings.seed_state],
+        "RGB_SCALE": number(settings.rgb_scale),
+        "RGB_OFFSET": number(settings.rgb_offset),
+        "STEP": _step_body(rule, options, store),
+        "STORE": _stores([f"nca_next{g}" for g in range(groups)]),
+    }
+    text = template("automaton.wgsl")
+    if store == "texture":
+        text += template("weights.wgsl")
+    if settings.alive_threshold is not None:
+        text += template("life.wgsl")
+        constants["ALIVE"] = number(settings.alive_threshold)
+        constants["LIVE"] = _life_body(rule)
+    for key, value in constants.items():
+        text = text.replace(f"@@{key}@@", value)
+    return text
+
+
+def _fires(update_rate: float) -> str:
+    threshold = fire_threshold(update_rate)
+    return "true" if threshold > 0xFFFFFFFF else f"bits < {threshold}u"
+
+
+def _step_body(rule: Rule, options: ExportOptions, store: Store) -> str:
+    """Body of ``nca_step`` as the emitter writes it, spelled in WGSL."""
+    source = step_source(rule, store, digits=options.digits)
+    body = source.partition("void nca_step(")[2].partition("{\n")[2].rpartition("}")[0]
+    for pattern, spelling in SPELLING:
+        body = re.sub(pattern, spelling, body, flags=re.MULTILINE)
+    return body.rstrip("\n")
+
+
+def _life_body(rule: Rule) -> str:
+    settings = rule.settings
+    lines = []
+    for g in range(group_count(settings.channels)):
+        value = on_grid(f"nca_fetch_after({g}, at) * life", settings.quantization.state)
+        value = only_used_channels(value, settings, g).replace("vec4(", "vec4f(")
+        lines.append(f"  let nca_next{g} = {value};")
+    return "\n".join(lines)
+
+
+def _stores(values: list[str]) -> str:
+    return "\n".join(
+        f"  textureStore(nca_next, at, {g}, nca_encode({value}));" for g, value in enumerate(values)
+    )
+
+
+def run(
+    files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
+) -> Tensor:
+    """Make the dispatches of the manifest, through wgpu.
+
+    Raises:
+        NotMeasuredError: wgpu is not installed or finds no device.
+    """
+    del context
+    wgpu = load_wgpu()
+    try:
+        adapter = wgpu.gpu.request_adapter_sync(power_preference="high-performance")
+        device = adapter.request_device_sync()
+    except Exception as error:  # wgpu raises plain exceptions of its native library
+        raise NotMeasuredError(f"no WebGPU device ({error})") from error
+    runner = _Device(device, wgpu, files, state, state_code(rule.settings, options.state))
+    return runner.steps(frames * free_steps(options), options.seed)
+
+
+@functools.cache
+def load_wgpu() -> Any:
+    """The module ``wgpu``, quiet, and kept from OpenGL.
+
+    Looking for devices there, it would leave another OpenGL context current than was before.
+
+    Raises:
+        NotMeasuredError: it is not installed.
+    """
+    try:
+        wgpu = importlib.import_module("wgpu")
+        extras = importlib.import_module("wgpu.backends.wgpu_native.extras")
+    except ImportError as error:
+        raise NotMeasuredError("wgpu is not installed") from error
+    # Its native library logs every extension that a software renderer lacks.
+    logging.getLogger("wgpu").setLevel(logging.ERROR)
+    extras.set_instance_extras(backends=["Primary"])  # Vulkan, Metal, Direct3D 12
+    return wgpu
+
+
+class _Device:
+    """The smallest program that runs the module's steps."""
+
+    def __init__(
+        self, device: Any, wgpu: Any, files: Files, state: Tensor, code: tuple[float, float]
+    ) -> None:
+        self.device, self.wgpu, self.code = device, wgpu, code
+        self.shape = tuple(state.shape)
+        manifest = json.loads(files["manifest.json"])
+        self.groups = manifest["state"]["groups"]
+        self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[manifest["state"]["format"]]
+        self.texel_bytes = {"f4": 16, "f2": 8, "f1": 4}[self.dtype]
+        self.entries = manifest["entry_points"]
+        shader = device.create_shader_module(code=files["nca.wgsl"].decode())
+        self.pipelines = {
+            entry: device.create_compute_pipeline(
+                layout="auto", compute={"module": shader, "entry_point": entry}
+            )
+            for entry in self.entries
+        }
+        usage = wgpu.TextureUsage
+        self.textures = [
+            device.create_texture(
+                size=(self.shape[2], self.shape[1], self.groups),
+                format=manifest["texture_format"],
+                usage=usage.TEXTURE_BINDING
+                | usage.STORAGE_BINDING
+                | usage.COPY_DST
+                | usage.COPY_SRC,
+            )
+            for _ in range(3)
+        ]
+        self.weights = None
+        if WEIGHT_FILE in files:
+            self.weights = device.create_buffer_with_data(
+                data=files[WEIGHT_FILE], usage=wgpu.BufferUsage.STORAGE
+            )
+        self._write(state)
+
+    def _layout(self) -> dict[str, int]:
+        return {"bytes_per_row": self.texel_bytes * self.shape[2], "rows_per_image": self.shape[1]}
+
+    def _write(self, state: Tensor) -> None:
+        channels, height, width = self.shape
+        filled = np.zeros((4 * self.groups, height, width), np.float32)
+        filled[:channels] = state.numpy()
+        texel = filled.reshape(self.groups, 4, height, width).transpose(0, 2, 3, 1)
+        data = stored(texel / self.code[0] + self.code[1], self.dtype)
+        self.device.queue.write_texture(
+            {"texture": self.textures[0]},
+            np.ascontiguousarray(data),
+            self._layout(),
+            (width, height, self.groups),
+        )
+
+    def steps(self, count: int, seed: int) -> Tensor:
+        """Make so many steps and return the state."""
+        state, after, spare = self.textures
+        for step in range(count):
+            words = np.array([self.shape[2], self.shape[1]], "<i4").tobytes()
+            words += np.array([step_base(step, seed), seed], "<u4").tobytes() + bytes(32)
+            self._dispatch("nca_step", words, {1: state, 2: after})
+            if "nca_live" in self.entries:
+                self._dispatch("nca_live", words, {1: state, 2: spare, 4: after})
+                state, spare = spare, state
+            else:
+                state, after = after, state
+        channels, height, width = self.shape
+        data = self.device.queue.read_texture(
+            {"texture": state}, self._layout(), (width, height, self.groups)
+        )
+        texel = loaded(bytes(data), self.dtype, (self.groups, height, width, 4))
+        values = ((texel - self.code[1]) * self.code[0]).transpose(0, 3, 1, 2)
+        return Tensor(values.reshape(-1, height, width)[:channels].astype(np.float32))
+
+    def _dispatch(self, entry: str, words: bytes, textures: dict[int, Any]) -> None:
+        frame = self.device.create_buffer_with_data(data=words, usage=self.wgpu.BufferUsage.UNIFORM)
+        entries = [{"binding": 0, "resource": {"buffer": frame, "offset": 0, "size": len(words)}}]
+        entries += [
+            {"binding": binding, "resource": texture.create_view(dimension="2d-array")}
+            for binding, texture in textures.items()
+        ]
+        if entry == "nca_step" and self.weights is not None:
+            resource = {"buffer": self.weights, "offset": 0, "size": self.weights.size}
+            entries.append({"binding": 3, "resource": resource})
+        pipeline = self.pipelines[entry]
+        group = self.device.create_bind_group(
+            layout=pipeline.get_bind_group_layout(0), entries=entries
+        )
+        encoder = self.device.create_command_encoder()
+        compute = encoder.begin_compute_pass()
+        compute.set_pipeline(pipeline)
+        compute.set_bind_group(0, group)
+        compute.dispatch_workgroups(-(-self.shape[2] // 8), -(-self.shape[1] // 8), 1)
+        compute.end()
+        self.device.queue.submit([encoder.finish()])
+
+
+TARGET = RuleTarget(
+    build_rule=build,
+    run=run,
+    verified="the tests run it through wgpu and in Chromium",
+)

@@ -1,0 +1,1 @@
+"""Run exported shaders here and compare them with torch."""

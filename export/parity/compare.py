@@ -1,0 +1,85 @@
+"""How far a run of exported shaders is from torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import moderngl
+import torch
+
+from nca.errors import GraphicsError
+from nca.gl.context import open_headless
+from nca.rule import Rule
+
+MEASURED_GRID = (48, 64)
+
+
+class NotMeasuredError(Exception):
+    """The exported shader cannot be run here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an exported rule is from torch.
+
+    Attributes:
+        largest: largest absolute difference of any value, None if it was not measured.
+        steps: after so many steps from a grown state.
+        reason: why it was not measured, else empty.
+        notes: what users should know beside.
+    """
+
+    largest: float | None
+    steps: int = 0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.largest is None:
+            return f"not measured: {self.reason}"
+        return f"{self.largest:.2g} largest difference to torch after {self.steps} steps"
+
+
+def compare(
+    run: Callable[[torch.Tensor, moderngl.Context], torch.Tensor],
+    rule: Rule,
+    size: tuple[int, int],
+    steps: int,
+    seed: int,
+    context: moderngl.Context | None = None,
+) -> Difference:
+    """Compare ``run(state [C, H, W], context)`` with some steps of torch from a grown state."""
+    state = grown_state(rule, *size, seed)
+    expected = rule(state, steps, seed=seed)[0]
+    own = context is None
+    try:
+        used = open_headless() if context is None else context
+        try:
+            got = run(state[0], used)
+        finally:
+            if own:
+                used.release()
+    except (GraphicsError, NotMeasuredError) as error:
+        return Difference(None, reason=str(error), notes=rounding_notes(rule))
+    return Difference(float((got - expected).abs().max()), steps, notes=rounding_notes(rule))
+
+
+def rounding_notes(rule: Rule) -> tuple[str, ...]:
+    """Why a rule that rounds does not follow torch exactly; empty for one that does not."""
+    steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
+    if not steps:
+        return ()
+    return (
+        f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
+        " order may be rounded to the neighboring level",
+    )
+
+
+def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
+    """A state [1, C, H, W] in which a rule is at work: 32 steps from its seed and some noise."""
+    state = rule.seed(1, height, width, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    # Wide enough that cells live where a rule knows death: dead ones compare nothing.
+    width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
+    state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
+    grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)
+    return grown

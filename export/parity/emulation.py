@@ -1,0 +1,217 @@
+"""Run exported shaders as their hosts would, on an OpenGL context without a window."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+import moderngl
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nca.export.glsl.pieces import Matrix
+from nca.export.glsl.tiles import Tiles
+from nca.export.settings import StateFormat
+from nca.gl.buffers import StateBuffer
+from nca.gl.shader import Shader, Textures, Value
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One pass: a fragment shader, the texture it draws into, and those its samplers read."""
+
+    fragment: str
+    target: str
+    textures: Mapping[str, str]
+    uniforms: Mapping[str, Value] = field(default_factory=dict)
+
+
+class TileMachine:
+    """Passes drawn in order into named textures; a texture shows its new picture right after.
+
+    That is the order of Shadertoy's and glslViewer's buffers, and of an ISF file's passes. States
+    are [C, H, W].
+    """
+
+    def __init__(
+        self,
+        context: moderngl.Context,
+        tiles: Tiles,
+        sizes: Mapping[str, tuple[int, int]],
+        *,
+        dtype: str = "f4",
+    ) -> None:
+        self.context, self.tiles, self.dtype = context, tiles, dtype
+        self.front = {name: self._texture(size) for name, size in sizes.items()}
+        self.back = {name: self._texture(size) for name, size in sizes.items()}
+        self._shader = cache(partial(Shader, context))
+
+    def _texture(self, size: tuple[int, int]) -> moderngl.Texture:
+        empty = bytes(size[0] * size[1] * 4 * (4 if self.dtype == "f4" else 1))
+        texture = self.context.texture(size, 4, empty, dtype=self.dtype)
+        texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        return texture
+
+    def frame(self, draws: Sequence[Draw], uniforms: Mapping[str, Value]) -> None:
+        """Draw all passes once."""
+        for draw in draws:
+            textures = {sampler: self.front[name] for sampler, name in draw.textures.items()}
+            framebuffer = self.context.framebuffer([self.back[draw.target]])
+            self._shader(draw.fragment).draw(framebuffer, textures, {**uniforms, **draw.uniforms})
+            framebuffer.release()
+            swap = self.front[draw.target], self.back[draw.target]
+            self.back[draw.target], self.front[draw.target] = swap
+
+    def write(self, name: str, state: Tensor, code: tuple[float, float] = (1.0, 0.0)) -> None:
+        """Put a state into the tiles of a texture, with the mark that says it is one."""
+        texture = self.front[name]
+        picture = np.zeros((texture.height, texture.width, 4), np.float32)
+        groups = -(-len(state) // 4)
+        filled = np.zeros((4 * groups, *state.shape[1:]), np.float32)
+        filled[: len(state)] = state.numpy()
+        for group, tile in enumerate(self._tiles(picture, state.shape, groups)):
+            tile[:] = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
+        mark = (state.shape[2], state.shape[1], groups, 1) if code == (1, 0) else (1, 0, 0, 1)
+        picture[0, self.tiles.columns * state.shape[2]] = mark
+        texture.write(stored(picture, self.dtype).tobytes())
+
+    def read(
+        self, name: str, shape: Sequence[int], code: tuple[float, float] = (1.0, 0.0)
+    ) -> Tensor:
+        """Take a state [C, H, W] out of the tiles of a texture."""
+        texture = self.front[name]
+        picture = loaded(texture.read(), self.dtype, (texture.height, texture.width, 4))
+        picture = (picture - code[1]) * code[0]
+        tiles = self._tiles(picture, shape, -(-shape[0] // 4))
+        state = np.concatenate([tile.transpose(2, 0, 1) for tile in tiles])
+        return torch.from_numpy(state[: shape[0]].copy())
+
+    def _tiles(
+        self, picture: npt.NDArray[Any], shape: Sequence[int], groups: int
+    ) -> list[npt.NDArray[Any]]:
+        height, width = shape[1:]
+        corners = [divmod(group, self.tiles.columns) for group in range(groups)]
+        return [
+            picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            for row, column in corners
+        ]
+
+
+class LayerMachine:
+    """Passes with several targets: a state is one texture for every four channels."""
+
+    def __init__(
+        self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
+    ) -> None:
+        self.context, self.groups = context, groups
+        self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[state]
+        size = (shape[1], shape[2])
+        self.sets = {
+            name: StateBuffer(context, size, groups, self.dtype)
+            for name in ("state", "after", "spare")
+        }
+        self._shader = cache(partial(Shader, context))
+        self._weights: dict[str, moderngl.Texture] = {}
+
+    def add_weights(self, sampler: str, packed: Matrix) -> None:
+        """Give the shaders a weight texture, or another table of floats [rows, columns, 4]."""
+        size = (packed.shape[1], packed.shape[0])
+        self._weights[sampler] = self.context.texture(size, 4, packed.tobytes(), dtype="f4")
+
+    def swap(self, first: str, second: str) -> None:
+        """Exchange two sets of textures."""
+        self.sets[first], self.sets[second] = self.sets[second], self.sets[first]
+
+    def draw(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        samplers: Mapping[str, str],
+        uniforms: Mapping[str, Value],
+    ) -> None:
+        """Draw one shader into some groups of a set; sampler ``name<g>`` reads group g of a set."""
+        textures = dict(self._weights)
+        for name, which in samplers.items():
+            textures |= self.sets[which].named(name)
+        self._draw(fragment, target, groups, textures, uniforms)
+
+    def draw_array(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        sampler: str,
+        inputs: Sequence[str],
+        uniforms: Mapping[str, Value],
+    ) -> None:
+        """Draw as :meth:`draw`; one array of samplers reads the groups of some sets in a row."""
+        textures = [texture for name in inputs for texture in self.sets[name].textures]
+        self._draw(fragment, target, groups, {sampler: textures}, uniforms)
+
+    def draw_layers(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        samplers: Mapping[str, str],
+        uniforms: Mapping[str, Value],
+    ) -> None:
+        """Draw as :meth:`draw`; a sampler reads the groups of a set as layers of one texture."""
+        arrays = {name: self._array(which) for name, which in samplers.items()}
+        self._draw(fragment, target, groups, {**self._weights, **arrays}, uniforms)
+        for array in arrays.values():
+            array.release()
+
+    def _array(self, which: str) -> moderngl.TextureArray:
+        textures = self.sets[which].textures
+        data = b"".join(texture.read() for texture in textures)
+        array = self.context.texture_array(
+            (*textures[0].size, len(textures)), 4, data, dtype=self.dtype
+        )
+        array.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        return array
+
+    def _draw(
+        self,
+        fragment: str,
+        target: str,
+        groups: Sequence[int],
+        textures: Mapping[str, Textures],
+        uniforms: Mapping[str, Value],
+    ) -> None:
+        framebuffer = self.sets[target].target(tuple(groups))
+        self._shader(fragment).draw(framebuffer, textures, uniforms)
+
+    def write(self, name: str, state: Tensor, code: tuple[float, float]) -> None:
+        """Put a state [C, H, W] into a set of textures."""
+        filled = np.zeros((4 * self.groups, *state.shape[1:]), np.float32)
+        filled[: len(state)] = state.numpy()
+        for group, texture in enumerate(self.sets[name].textures):
+            texel = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
+            texture.write(stored(texel, self.dtype).tobytes())
+
+    def read(self, name: str, shape: Sequence[int], code: tuple[float, float]) -> Tensor:
+        """Take a state [C, H, W] out of a set of textures."""
+        groups = [
+            (loaded(texture.read(), self.dtype, (shape[1], shape[2], 4)) - code[1]) * code[0]
+            for texture in self.sets[name].textures
+        ]
+        state = np.concatenate([group.transpose(2, 0, 1) for group in groups])
+        return torch.from_numpy(state[: shape[0]].astype(np.float32))
+
+
+def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """What a texture keeps of numbers: itself, its nearest half, or its nearest of 256 levels."""
+    if dtype == "f1":
+        return (texel.clip(0, 1) * 255).round().astype(np.uint8)
+    return texel.astype(np.float32 if dtype == "f4" else np.float16)
+
+
+def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """What a shader reads from such a texture."""
+    kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
+    texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
+    return texel / 255 if dtype == "f1" else texel

@@ -1,0 +1,94 @@
+"""How far the shaders of a page or element are from torch.
+
+Desktop OpenGL runs them; it compiles WebGL's dialect too where it has ARB_ES3_compatibility (Mesa,
+NVIDIA and AMD do).
+"""
+
+import base64
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import moderngl
+import numpy as np
+from torch import Tensor
+
+from nca.errors import GraphicsError
+from nca.export.glsl.pieces import state_code
+from nca.export.glsl.weights import TEXTURE_WIDTH
+from nca.export.parity.compare import MEASURED_GRID, Difference, NotMeasuredError, compare
+from nca.export.parity.emulation import LayerMachine
+from nca.export.settings import StateFormat
+from nca.gl.shader import Value
+from nca.rng import step_base
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+STEPS = 8
+
+
+def measure_page(
+    data: Mapping[str, Any],
+    rules: Mapping[str, RuleFile],
+    context: moderngl.Context | None = None,
+) -> dict[str, Difference]:
+    """Run every rule of :func:`nca.export.web.page.page_data`, by literals and by texture.
+
+    Returns:
+        The larger difference, by name of the rule.
+    """
+    seed = data["start"]["seed"]
+    differences: dict[str, Difference] = {}
+    for (name, file), written in zip(rules.items(), data["rules"], strict=True):
+        for store in written["passes"]["4"]["steps"]:
+            run = partial(_run, data, written, store, file.rule)
+            found = compare(run, file.rule, MEASURED_GRID, STEPS, seed, context)
+            differences[name] = max(differences.get(name, found), found, key=_how_far)
+    return differences
+
+
+def _how_far(difference: Difference) -> float:
+    return math.inf if difference.largest is None else difference.largest
+
+
+def _run(
+    data: Mapping[str, Any],
+    written: Mapping[str, Any],
+    store: str,
+    rule: Rule,
+    state: Tensor,
+    context: moderngl.Context,
+) -> Tensor:
+    """Step as shaders/page/player/simulation.js does, with one rule on the grid."""
+    kept: StateFormat = data["start"]["format"] or "rgba32f"
+    code = state_code(rule.settings, kept)
+    machine = LayerMachine(context, data["groups"], state.shape, kept)
+    machine.write("state", state, code)
+    machine.add_weights("nca_field", np.zeros((1, 1, 4), np.float32))
+    if written["weights"]:
+        packed = np.frombuffer(base64.b64decode(written["weights"]), "<f4")
+        machine.add_weights("nca_weights", packed.reshape(-1, TEXTURE_WIDTH, 4))
+    passes = written["passes"]["4"]
+    parts = [(passes["steps"][store], "after"), (passes["life"], "spare")]
+    samplers = {"nca_state": "state", "nca_after": "after", "nca_sum": "state"}
+    for step in range(STEPS):
+        uniforms: dict[str, Value] = {
+            "nca_size": tuple(state.shape[:0:-1]),
+            "nca_code": code,
+            "nca_base": step_base(step, data["start"]["seed"]),
+            "nca_rotation": (1.0, 0.0),
+            "nca_coarseness": 1.0,
+            "nca_dt": 1.0,
+            "nca_rule": -1,
+            "nca_first": True,
+        }
+        for shaders, target in parts:
+            for one in shaders:
+                try:
+                    machine.draw_layers(one["fragment"], target, one["groups"], samplers, uniforms)
+                except GraphicsError as error:
+                    reason = "this OpenGL does not compile WebGL's shaders"
+                    raise NotMeasuredError(reason) from error
+        machine.swap("state", "spare" if passes["life"] else "after")
+    return machine.read("state", state.shape, code)

@@ -1,0 +1,32 @@
+"""Export targets by name: each module of :mod:`nca.export.hosts` is one.
+
+``web_component.py`` is the target ``web-component``. Names are those of the files, so that the
+command line lists them without importing any.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, cast
+
+from nca.errors import InputError
+from nca.export import hosts
+
+if TYPE_CHECKING:
+    from nca.export.target import Target
+
+
+def target_names() -> tuple[str, ...]:
+    """Names of all targets."""
+    return tuple(sorted(module.name.replace("_", "-") for module in iter_modules(hosts.__path__)))
+
+
+def find_target(name: str) -> "Target":
+    """The ``TARGET`` of a module.
+
+    Raises:
+        InputError: there is no such target.
+    """
+    names = target_names()
+    if name not in names:
+        raise InputError(f"`to` {name}: no such target; there are {', '.join(names)}")
+    return cast("Target", import_module(f"{hosts.__name__}.{name.replace('-', '_')}").TARGET)

@@ -1,0 +1,1 @@
+"""What pages, elements and galleries share."""

@@ -1,0 +1,227 @@
+"""What a page and an element are made of: settings, rules as data, the scripts of the player."""
+
+import base64
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from PIL import Image
+
+from nca.errors import InputError
+from nca.export.glsl.fragments import (
+    VIEWS,
+    Capabilities,
+    Pass,
+    colors_fragment,
+    life_passes,
+    paint_passes,
+    screen_fragment,
+    step_passes,
+    vertex_shader,
+)
+from nca.export.glsl.pieces import LITERAL_DIGITS, group_count, state_code
+from nca.export.glsl.text import template
+from nca.export.glsl.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.export.png import read_png
+from nca.export.settings import ExportOptions, Seed, StateFormat
+from nca.export.target import Rules, check_rules
+from nca.images import to_image
+from nca.options import Between, Bounded
+from nca.rule import Rule
+from nca.rulefile import RuleFile
+
+# The player is for a canvas anywhere, the page adds its controls; each file is one concept.
+_PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
+PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
+PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
+
+MAX_RULES = 255  # a cell keeps the number of its rule in a byte
+TINY_WEIGHTS = 2000  # literals of so few weights compile at once everywhere
+THUMBNAIL_SIZE, THUMBNAIL_STEPS = 64, 200
+
+CONTROLS = json.loads(template("controls.json"))
+
+
+@dataclass(frozen=True)
+class PageSettings(Bounded):
+    """How a page starts; most of it can be changed there.
+
+    Attributes:
+        title: of the page; default the names of its rules.
+        grid: cells (width, height). None: as many as suit the window.
+        seed: decides which cells fire, and the noise of a seed state.
+        steps_per_frame: 1/8 to 64, a power of two.
+        weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones
+            as a texture, and those between first as a texture, which compiles quickly, then inline.
+        state: how the state is kept. ``auto`` takes the most precise that the device can draw.
+        digits: of the weights as literals; nine are exact.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    title: str = ""
+    grid: Annotated[tuple[int, int] | None, Between(3, 4096)] = None
+    seed: Seed = 0
+    steps_per_frame: float = 1
+    weights: StoreChoice = "auto"
+    state: Literal["auto"] | StateFormat = "auto"
+    digits: int = LITERAL_DIGITS
+
+    @classmethod
+    def of(cls, options: ExportOptions) -> Self:
+        """Settings as the options of all targets ask for."""
+        return cls(
+            grid=None if options.grid is None else (options.grid, options.grid),
+            seed=options.seed,
+            steps_per_frame=options.steps_per_frame or 1,
+            weights=options.weights,
+            state="auto" if options.state == "rgba32f" else options.state,
+            digits=options.digits,
+        )
+
+    def __post_init__(self) -> None:
+        """Refuse what no page can take."""
+        super().__post_init__()
+        if self.steps_per_frame not in [2.0**power for power in range(-3, 7)]:
+            raise InputError(
+                f"`steps_per_frame` {self.steps_per_frame}: must be a power of two, 1/8 to 64"
+            )
+
+
+def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) -> dict[str, Any]:
+    """Everything the player needs to know, as plain JSON data.
+
+    Args:
+        rules: by the name that the page shows; the first is there at the start.
+        settings: how the page starts.
+        thumbnails: of several rules, which can be chosen; a rule that is alone needs none.
+
+    Raises:
+        InputError: there is no rule or more than 255, or a weight is not finite.
+    """
+    check_rules(rules)
+    if len(rules) > MAX_RULES:
+        raise InputError(f"a page can hold {MAX_RULES} rules, not {len(rules)}")
+    channels = max(file.rule.settings.channels for file in rules.values())
+    device = Capabilities("300 es", layers=True, blend=True, steering=True)
+    return {
+        "vertex": vertex_shader(device.dialect),
+        "colors": {view: colors_fragment(device, channels, view=view) for view in VIEWS},
+        "screen": screen_fragment(device),
+        "channels": channels,
+        "groups": group_count(channels),
+        "start": {
+            "seed": settings.seed,
+            "speed": settings.steps_per_frame,
+            "grid": settings.grid and dict(zip(("width", "height"), settings.grid, strict=True)),
+            "format": None if settings.state == "auto" else settings.state,
+        },
+        "rules": [
+            _rule_data(name, file, settings, group_count(channels))
+            | {"thumbnail": _thumbnail(file) if thumbnails and len(rules) > 1 else None}
+            for name, file in rules.items()
+        ],
+    }
+
+
+def script_json(data: object) -> str:
+    """JSON that can stand in a ``script`` element: nothing in it can end the element."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -> dict[str, Any]:
+    rule = file.rule
+    name = _one_line(name) or "texture"
+    own = rule.settings
+    stores = _stores(rule, settings.weights)
+    packed = pack_weights(rule) if "texture" in stores else None
+    # Only rules with more channels than four outputs hold gain from a device that has eight.
+    draw_buffers = (4, 8) if groups > 4 else (4,)
+    credit = [_one_line(file.words(key)) for key in ("author", "license")]
+    return {
+        "name": name,
+        "credit": ", ".join(filter(None, credit)),
+        "channels": own.channels,
+        "hidden": own.hidden,
+        "weightCount": rule.weight_count(),
+        "wraps": own.padding == "circular",
+        # One cell in the middle of the grid is no use to an area painted elsewhere.
+        "reseeds": own.seed_state != "center",
+        "colors": [own.rgb_scale, own.rgb_offset],
+        "code": state_code(own, "rgba8"),
+        "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
+        "passes": {str(n): _passes(rule, n, stores, groups, settings.digits) for n in draw_buffers},
+    }
+
+
+def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
+    if choice != "auto":
+        return (choice,)
+    if choose_store(rule) == "texture":
+        return ("texture",)
+    return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("texture", "inline")
+
+
+def _passes(
+    rule: Rule, draw_buffers: int, stores: tuple[Store, ...], groups: int, digits: int
+) -> dict[str, Any]:
+    device = Capabilities("300 es", draw_buffers, layers=True, blend=True, steering=True)
+
+    def plain(passes: list[Pass]) -> list[dict[str, Any]]:
+        return [{"fragment": p.fragment, "groups": p.groups} for p in passes]
+
+    return {
+        "steps": {
+            s: plain(step_passes(rule, device, s, groups=groups, digits=digits)) for s in stores
+        },
+        "life": plain(life_passes(rule, device, groups=groups)),
+        "paint": plain(paint_passes(rule, device, groups=groups)),
+    }
+
+
+def _thumbnail(file: RuleFile) -> str:
+    """A small picture of the texture as a data URL: the one of the file, or a freshly grown one."""
+    picture = _kept_thumbnail(file.info.get("thumbnail"))
+    if picture is None:
+        state = file.rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        state = file.rule(state, THUMBNAIL_STEPS)
+        picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def _kept_thumbnail(text: object) -> Image.Image | None:
+    """Read the base64 PNG of a rule file; a file can hold anything, so only pixels are kept."""
+    if not isinstance(text, str):
+        return None
+    try:
+        picture = read_png(text, (4 * THUMBNAIL_SIZE) ** 2)
+    except ValueError:
+        return None
+    return picture.convert("RGB").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+
+
+def joined(names: tuple[str, ...], constants: str = "") -> str:
+    """Join files of the page to one script whose names are nobody else's."""
+    constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
+    parts = "\n".join(page_source(f"{name}.js") for name in names)
+    return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
+
+
+def page_source(name: str) -> str:
+    """A hand-written file of the page."""
+    return template(f"page/{name}")
+
+
+def content_hash(text: str) -> str:
+    """A script or style as a Content-Security-Policy allows it."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

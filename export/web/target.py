@@ -1,0 +1,41 @@
+"""Targets that are one file for the web, with all rules in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderngl import Context
+
+from nca.export.parity.compare import Difference
+from nca.export.parity.page import measure_page
+from nca.export.settings import ExportOptions
+from nca.export.target import Files, Rules, Target
+from nca.export.web.page import PageSettings, page_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebTarget(Target):
+    """One file for the web.
+
+    Attributes:
+        write: the file, from rules and settings.
+    """
+
+    write: Callable[[Rules, PageSettings], bytes]
+
+    def build(self, rules: Rules, options: ExportOptions) -> Files:
+        """See :meth:`Target.build`."""
+        return {f"nca{self.suffix}": self.write(rules, PageSettings.of(options))}
+
+    def measure(
+        self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
+    ) -> dict[str, Difference]:
+        """See :meth:`Target.measure`: run the shaders that the data of the file holds."""
+        del files
+        data = page_data(rules, PageSettings.of(options), thumbnails=False)
+        return measure_page(data, rules, context)
+
+    def is_file(self, rules: Rules, out: Path) -> bool:
+        """Always, whatever the ending."""
+        del rules, out
+        return True

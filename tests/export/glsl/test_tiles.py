@@ -1,0 +1,23 @@
+import pytest
+
+from nca.export.glsl.tiles import SMALLEST_SCREEN, TilePass, arrange, chain
+from nca.rule import Rule, RuleSettings
+
+
+@pytest.mark.parametrize("channels", [4, 8, 12, 16, 20, 24, 40, 64])
+def test_tiles_and_mark_fit_on_the_smallest_screen(channels):
+    tiles = arrange(Rule(RuleSettings(channels, 4)), None)
+    width, height = tiles.texture_size
+    assert width <= SMALLEST_SCREEN[0]
+    assert height <= SMALLEST_SCREEN[1]
+    assert tiles.columns * tiles.rows >= channels // 4
+    assert tiles.side >= 80
+
+
+def test_a_chain_goes_on_from_its_own_end():
+    rule = Rule(RuleSettings(4, 4))
+    assert chain(rule, 1) == [TilePass(0, None, 0, True)]
+    assert [one.reads for one in chain(rule, 4)] == [3, 0, 1, 2]
+    dying = chain(Rule(RuleSettings(4, 4, alive_threshold=0.1)), 2)
+    assert [(one.reads, one.after) for one in dying] == [(3, None), (3, 0), (1, None), (1, 2)]
+    assert [one.last for one in dying] == [False, False, False, True]

@@ -1,0 +1,49 @@
+"""TouchDesigner: its pixel shaders with its names put before them."""
+
+import pytest
+
+from nca.errors import InputError
+from nca.export.hosts import touchdesigner
+from nca.export.settings import ExportOptions
+from nca.rule import RuleSettings
+from tests.hosts import CASES, build, check_golden, compile_glsl, difference
+
+
+def test_golden_files(monkeypatch):
+    check_golden("touchdesigner", monkeypatch)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_everything_compiles(case):
+    for name, data in build("touchdesigner", CASES[case]).items():
+        if name.endswith(".frag"):
+            compile_glsl(touchdesigner.shader_text(data, 16), "frag")
+            assert "#version" not in data.decode()
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("case", CASES)
+def test_frames_are_the_steps_of_torch(gl, case):
+    for frames in (1, 10):
+        assert difference("touchdesigner", CASES[case], gl, frames) < 1e-5
+
+
+@pytest.mark.gl
+def test_more_groups_than_color_buffers(gl):
+    settings = RuleSettings(36, 8)
+    assert {"step0.frag", "step1.frag"} < set(build("touchdesigner", settings))
+    assert difference("touchdesigner", settings, gl, 3) < 1e-5
+
+
+def test_the_recipe_names_every_shader():
+    files = build("touchdesigner", CASES["dying"], ExportOptions(grid=99))
+    recipe = files["network.txt"].decode()
+    assert all(name in recipe for name in files if name != "network.txt")
+    assert "99 x 99" in recipe
+
+
+def test_what_it_cannot_do_is_refused():
+    with pytest.raises(InputError, match="1 step"):
+        build("touchdesigner", CASES["small"], ExportOptions(steps_per_frame=4))
+    with pytest.raises(InputError, match="inline"):
+        build("touchdesigner", CASES["small"], ExportOptions(weights="texture"))
