@@ -83,7 +83,7 @@ def export_rules(settings: ExportSettings) -> list[str]:
 
 def export(
     rules: Rules,
-    target: str,
+    to: str,
     out: Path,
     options: ExportOptions,
     *,
@@ -99,7 +99,7 @@ def export(
 
     Args:
         rules: at least one, by name.
-        target: a name of :func:`nca.export.registry.target_names`.
+        to: a name of :func:`nca.export.registry.target_names`.
         out: file or folder.
         options: what may be chosen.
         context: OpenGL context to measure with; default: one is made.
@@ -108,17 +108,17 @@ def export(
         InputError: an unknown target, an option that the target does not have, a weight that is not
             finite, or a path that is there, or cannot be written.
     """
-    found = find_target(target)
-    is_file = found.is_file(rules, out)
+    target = find_target(to)
+    is_file = target.is_file(rules, out)
     check_free(out, options.overwrite, file=is_file)
-    files = found.build(rules, options)
-    differences = found.measure(rules, files, options, context)
+    files = target.build(rules, options)
+    differences = target.measure(rules, files, options, context)
     measured = {
         path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
         for path, data in files.items()
     }
     written = write_files(out, measured, is_file=is_file)
-    return ExportReport(target, out, written, differences, found.verified)
+    return ExportReport(to, out, written, differences, target.verified)
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:

@@ -91,10 +91,13 @@ class RuleTarget(Target):
         if self.inline and options.weights == "texture":
             raise InputError("`weights` texture: this target has none; use auto or inline")
         built: dict[str, bytes] = {}
-        for path, (name, file) in self._paths(rules).items():
-            stem = path.removesuffix(self.suffix or "")
-            files = self.build_rule(stem if self.suffix else name, file, options)
-            built |= {path if self.suffix else path + part: files[part] for part in files}
+        for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
+            start = self._start(stem, rules)
+            if self.suffix:
+                (built[start],) = self.build_rule(stem, file, options).values()
+            else:
+                files = self.build_rule(name, file, options)
+                built |= {start + path: data for path, data in files.items()}
         return built
 
     def measure(
@@ -102,7 +105,8 @@ class RuleTarget(Target):
     ) -> dict[str, Difference]:
         """See :meth:`Target.measure`."""
         differences: dict[str, Difference] = {}
-        for start, (name, file) in self._paths(rules).items():
+        for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
+            start = self._start(stem, rules)
             cut = 0 if self.suffix else len(start)
             part = {path[cut:]: files[path] for path in files if path.startswith(start)}
             difference = self._compare(part, file.rule, options, context)
@@ -110,13 +114,11 @@ class RuleTarget(Target):
             differences[name] = replace(difference, notes=notes)
         return differences
 
-    def _paths(self, rules: Rules) -> dict[str, tuple[str, RuleFile]]:
-        """Names and rules by the path of their file, or by what the paths of theirs start with."""
-        several = "/" if len(rules) > 1 else ""
-        return {
-            stem + self.suffix if self.suffix else several and stem + several: item
-            for stem, item in zip(file_names(rules), rules.items(), strict=True)
-        }
+    def _start(self, stem: str, rules: Rules) -> str:
+        """The path of a rule's file, or what the paths of its files start with."""
+        if self.suffix:
+            return stem + self.suffix
+        return f"{stem}/" if len(rules) > 1 else ""
 
     def _compare(
         self, files: Files, rule: Rule, options: ExportOptions, context: Context | None

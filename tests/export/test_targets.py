@@ -13,8 +13,9 @@ from nca.errors import FailedError, GraphicsError, InputError
 from nca.export.command import export
 from nca.export.folder import write_folder
 from nca.export.parity import compare
-from nca.export.registry import target_names
+from nca.export.registry import find_target, target_names
 from nca.export.settings import ExportOptions
+from nca.export.target import Target
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.hosts import TARGETS, golden_rule
@@ -90,6 +91,16 @@ def test_one_rule_of_one_file_goes_where_it_is_told(rule, tmp_path, unmeasured):
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["Lava-2.fs", "lava.fs"]
     export({"lava": rule, "sand": rule}, "shadertoy", tmp_path / "toys", ExportOptions())
     assert (tmp_path / "toys" / "sand" / "common.glsl").is_file()
+
+
+@pytest.mark.parametrize("target", target_names())
+def test_every_module_of_the_folder_is_a_target(target):
+    assert isinstance(find_target(target), Target)
+
+
+def test_long_names_that_begin_alike_get_files_of_their_own(rule):
+    files = find_target("isf").build({"a" * 70: rule, "a" * 80: rule}, ExportOptions())
+    assert list(files) == ["a" * 60 + ".fs", "a" * 60 + "-2.fs"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
