@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
-.PHONY: demo test check system-packages
+.PHONY: demo test check fuzz lowest system-packages
 
 demo: $(VENV)/base
 	$(BIN)/nca demo --out demo --overwrite
@@ -20,6 +20,26 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca
+
+# Damaged files for every reader, thousands of them; another SEED makes others.
+CASES ?= 5000
+SEED ?= 1
+fuzz: $(VENV)/dev
+	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+
+# A short suite on the lowest releases that pyproject.toml allows; TORCH=2.13.0 takes another torch.
+# Old releases warn of what was deprecated since; the deselected tests quote what tyro and Pillow say.
+LOWEST := build/lowest
+SHORT := $(addprefix tests/test_, $(addsuffix .py, rulefile images cli export_command export_importers \
+         export_wgsl export_godot viewer_headless viewer_panel viewer_recording viewer_state_file \
+         style ddpm_data ddpm_train training_callbacks training_records evaluation))
+lowest:
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tests/lowest.py $(TORCH))
+	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
+	  -k 'not wrong_use and not YCbCr'
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
