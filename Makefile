@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
-.PHONY: demo test check system-packages
+.PHONY: demo test quick check fuzz lowest system-packages
 
 demo: $(VENV)/base
 	$(BIN)/nca demo --out demo --overwrite
@@ -16,10 +16,36 @@ demo: $(VENV)/base
 test: $(VENV)/dev system-packages check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# What needs no graphics, no browser and no second process: about a minute.
+quick: $(VENV)/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
+	  tests/test_*.py tests/losses tests/texture/test_settings.py tests/export/glsl
+
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca -p tools
+
+# Damaged files for every reader, thousands of them; another SEED makes others.
+CASES ?= 5000
+SEED ?= 1
+fuzz: $(VENV)/dev
+	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+
+# A short suite on the lowest releases that pyproject.toml allows; TORCH=2.13.0 takes another torch.
+# Old releases warn of what was deprecated since; the deselected tests quote what tyro and Pillow say.
+LOWEST := build/lowest
+SHORT := $(addprefix tests/, test_rulefile.py test_images.py test_cli.py export/test_command.py \
+         export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
+         viewer/test_headless.py viewer/window/test_panel.py viewer/files style ddpm evaluation \
+         training/test_callbacks.py training/test_records.py)
+lowest:
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tests/lowest.py $(TORCH))
+	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
+	  -k 'not wrong_use and not YCbCr'
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

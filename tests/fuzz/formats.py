@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import math
 import re
 import struct
 import zipfile
@@ -50,6 +51,7 @@ SHAPES = (
     "(4, 5, 6.5)", "(4, 5, 10**9)", "(2**63, 4, 4)", "(4, 100000, 100000)", "(8, 0, 6)",
     "(8, 1, 1)", "(100000, 4, 4)", "(4, 20000, 4)", "(99999999999999999999,)",
 )  # fmt: skip
+MOST_BYTES = 8 * 2**20  # of an array that its header is true of
 HEADERS = (
     "", "{", "1", "[]", "{}", "{'descr': }", "'''", "lambda: 0", "\0", "(" * 5000, "9" * 5000,
     "-" * 9000 + "1", "{'a': __import__", "{'descr': 1, 'fortran_order': 2, 'shape': 3}",
@@ -58,26 +60,28 @@ HEADERS = (
 
 
 def mutate_array(rng: Random, data: bytes) -> bytes:
-    """Header or values of a .npy file."""
+    """Header or values of a .npy file; what is wrong of a header may be true of the values."""
     (length,) = struct.unpack("<H", data[8:10])
-    header, body = data[10 : 10 + length].decode("latin1"), bytearray(data[10 + length :])
+    header, body = data[10 : 10 + length].decode("latin1"), data[10 + length :]
     version = b"\x01\x00"
-    match rng.randrange(7):
+    match rng.randrange(6):
         case 0:
             header = re.sub(r"'[<>|]\w+'", repr(rng.choice(KINDS)), header)
+            body = rng.choice((body, struct.pack("<f", math.nan) * (len(body) // 4)))
         case 1:
-            header = re.sub(r"\([^)]*\)", rng.choice(SHAPES), header)
+            shape = rng.choice(SHAPES)
+            header = re.sub(r"\([^)]*\)", shape, header)
+            count = abs(math.prod(map(float, re.findall(r"-?\d+(?:\.\d+)?", shape))))
+            body = bytes(4 * int(count)) if 4 * count < MOST_BYTES and rng.random() < 0.7 else body
         case 2:
             header = rng.choice(HEADERS)
         case 3:
             version = bytes([rng.randrange(5), rng.randrange(3)])
         case 4:
             header = mutate_bytes(rng, header.encode("latin1")).decode("latin1")
-        case 5 if len(body) >= 4:
-            value = rng.choice((float("nan"), float("inf"), -1e38, 0.5))
-            body[-4:] = struct.pack("<f", value)
-        case _:
-            body = bytearray(mutate_bytes(rng, bytes(body)))
+        case 5:
+            value = struct.pack("<f", rng.choice((math.nan, math.inf, -1e38, 0.5)))
+            body = rng.choice((body[:-4] + value, mutate_bytes(rng, body)))
     raw = header.encode("latin1")
     lie = rng.choice((-7, 1, 1000)) if rng.random() < 0.1 else 0
     size = max(0, len(raw) + lie)

@@ -1,0 +1,33 @@
+"""Print the lowest releases that pyproject.toml allows, as requirements for pip.
+
+``python tests/lowest.py [TORCH]``; TORCH is another release of torch. What the extra ``bench``
+names is left out: it needs newer releases of what the others name.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+REQUIREMENT = re.compile(r"([\w.-]+)>=([\w.]+)")
+
+
+def lowest() -> dict[str, str]:
+    """Release by name, of all requirements that have a lowest one."""
+    data = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+    extras = data["project"]["optional-dependencies"]
+    lines = [line for name, extra in extras.items() if name != "bench" for line in extra]
+    lines += data["build-system"]["requires"] + data["project"]["dependencies"]
+    return dict(found.groups() for found in map(REQUIREMENT.match, lines) if found)
+
+
+def main(words: list[str]) -> None:
+    """Print them."""
+    releases = lowest()
+    releases["torch"] = words[0] if words else releases["torch"]
+    print(*(f"{name}=={release}" for name, release in releases.items()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
