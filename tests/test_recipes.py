@@ -23,6 +23,7 @@ BOUNDS = {
     "An export target": (0, 0),
     "A callback": (0, 0),
     "A task": (2, 3),
+    "A brush": (2, 2),
 }
 QUICK = {
     "nca train": "--preset tiny --size 32 --grid 32 --late-grid 32 --steps 2 3 --late-steps 2 3 "
