@@ -42,7 +42,7 @@ SHORT := $(addprefix tests/, test_rulefile.py test_images.py test_cli.py export/
 lowest:
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tests/lowest.py $(TORCH))
+	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tools/lowest.py $(TORCH))
 	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
 	  -k 'not wrong_use and not YCbCr'

@@ -17,7 +17,7 @@ from nca.export.web.page import PageSettings
 from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
-from tests.browsing import READY, until
+from tests.helpers.browsing import READY, until
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

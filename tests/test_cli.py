@@ -17,7 +17,7 @@ from nca.cli import COMMANDS, main
 from nca.images import to_image
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
-from tests.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size", "8", "--quiet")

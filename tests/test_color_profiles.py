@@ -12,7 +12,7 @@ from nca.style.photos import read_photo, read_style
 from nca.style.settings import StyleSettings
 from nca.style.train import RESULT, stylize
 from nca.viewer.files.video_input import open_source
-from tests.picture_makers import DISPLAY_P3, grey_icc, rgb_icc
+from tests.helpers.picture_makers import DISPLAY_P3, grey_icc, rgb_icc
 
 COLOR = (120, 190, 90)
 FROM_D50 = [

@@ -13,7 +13,7 @@ from nca.viewer import controls
 from nca.viewer.actions import Actions
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.simulation import Simulation
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 SHADERS = files("nca.shaders")
 CONTROLS = json.loads(SHADERS.joinpath("controls.json").read_text(encoding="utf-8"))

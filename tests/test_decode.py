@@ -14,7 +14,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_cutout, read_image
-from tests.picture_makers import GREY, PALETTE, RGB, RGBA, png
+from tests.helpers.picture_makers import GREY, PALETTE, RGB, RGBA, png
 
 SIDE = 13_300  # near the largest square that can be read
 

@@ -14,7 +14,7 @@ from nca.picture_files import FORMATS, is_picture, pictures_in
 from nca.texture.settings import train_settings
 from nca.texture.sweep import plan
 from nca.viewer.files.video_input import open_source
-from tests.picture_makers import rgb_icc
+from tests.helpers.picture_makers import rgb_icc
 from tests.test_color_profiles import COLOR, p3_to_srgb
 
 CLUTTER = ("._1.png", ".DS_Store", "notes.pdf", "clip.mpg", "Thumbs.db", "page.eps", "data.h5",

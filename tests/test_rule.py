@@ -13,7 +13,7 @@ from nca.rule import (
     RuleSettings,
     dense_kernel,
 )
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 NUMPY_PADDING = {"circular": "wrap", "zeros": "constant", "reflect": "reflect", "replicate": "edge"}
 

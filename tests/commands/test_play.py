@@ -11,7 +11,7 @@ from nca.errors import InputError
 from nca.images import read_image, to_tensor
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import save_rule
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 def photo() -> torch.Tensor:

@@ -14,8 +14,8 @@ from nca.cli import main
 from nca.images import write_animation
 from nca.signals import Terminated, uninterrupted
 from nca.unroll.simulate import simulate
-from tests.players import rule_file
-from tests.waiting import ENDING_SIGNALS
+from tests.helpers.players import rule_file
+from tests.helpers.waiting import ENDING_SIGNALS
 
 HEADLESS = ["--headless", "--steps", "2", "--grid", "8"]
 

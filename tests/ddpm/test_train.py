@@ -31,7 +31,7 @@ from nca.training.callback import Callback
 from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
 from tests.helpers.ddpm_run import SIDE, tiny, trained_run, write_pictures
-from tests.training_jobs import StopAt, differences
+from tests.helpers.training_jobs import StopAt, differences
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from nca.evaluation.healing import Healing, PlaceDistance, bound_of, heal, healing_figures
 from nca.evaluation.measures import PatchDistance, color_distance, follow, seam
 from nca.rule import Rule, RuleSettings
-from tests.known_rules import decaying, exploding, swinging
+from tests.helpers.known_rules import decaying, exploding, swinging
 
 
 def noise(*size: int, seed: int = 0) -> Tensor:

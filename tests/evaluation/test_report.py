@@ -21,7 +21,7 @@ from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile, save_rule
-from tests.known_rules import decaying, exploding, swinging
+from tests.helpers.known_rules import decaying, exploding, swinging
 from tools.pictures import draw
 
 

@@ -5,7 +5,7 @@ import pytest
 from nca.cli import main
 from nca.rule import RuleSettings
 from nca.rulefile import save_rule
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from nca.export.settings import ExportOptions, ImportSettings
 from nca.export.web.page import _kept_thumbnail
 from nca.rule import LAPLACIAN, SOBEL_X, SOBEL_Y, Quantization
 from nca.rulefile import RuleFile, load_rule
-from tests.hosts import TARGETS, compile_glsl
-from tests.rules import published_rules
+from tests.helpers.hosts import TARGETS, compile_glsl
+from tests.helpers.rules import published_rules
 
 MATRICES = np.random.default_rng(0).integers(-80, 80, (4, 16)).tolist()
 BIAS = [2, -5, -14, 9]

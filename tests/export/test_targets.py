@@ -18,8 +18,8 @@ from nca.export.settings import ExportOptions
 from nca.export.target import Target
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
-from tests.hosts import TARGETS, golden_rule
-from tests.rules import bounded_rule
+from tests.helpers.hosts import TARGETS, golden_rule
+from tests.helpers.rules import bounded_rule
 
 NASTY = "</script>\n*/ #version 300 \\\n\"quoted\" 'name' \u00fcmlaut \u2603 \x00 ?>"
 

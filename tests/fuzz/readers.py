@@ -40,7 +40,7 @@ from tests.fuzz.formats import (
 )
 from tests.fuzz.mutations import mutate_json, mutate_text
 from tests.fuzz.runner import Files, Reader
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 def written(name: str, write: Callable[[Path], None]) -> bytes:

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from nca.rule import Rule, RuleSettings
-from tests.browsing import until
 from tests.fuzz.runner import (
     CPU_SECONDS,
     MORE_BYTES,
@@ -21,7 +20,8 @@ from tests.fuzz.runner import (
     report,
     status,
 )
-from tests.rules import bounded_rule
+from tests.helpers.browsing import until
+from tests.helpers.rules import bounded_rule
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

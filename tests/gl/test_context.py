@@ -11,7 +11,7 @@ import pytest
 from nca.cli import main
 from nca.errors import GraphicsError
 from nca.gl import context
-from tests.players import rule_file
+from tests.helpers.players import rule_file
 
 ROOT = Path(__file__).parents[2]
 

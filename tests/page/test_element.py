@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, CDPSession, Page
 from nca.export.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
-from tests.browsing import until
-from tests.rules import bounded_rule
+from tests.helpers.browsing import until
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.browser
 

@@ -12,11 +12,11 @@ from nca.export.hosts.web_component import component_js
 from nca.export.web.page import PageSettings
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
-from tests.browsing import READY, read, write
 from tests.conftest import absent
-from tests.desktop import wait_for
-from tests.firefox import Firefox
-from tests.rules import bounded_rule
+from tests.helpers.browsing import READY, read, write
+from tests.helpers.desktop import wait_for
+from tests.helpers.firefox import Firefox
+from tests.helpers.rules import bounded_rule
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

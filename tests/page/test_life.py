@@ -15,8 +15,8 @@ from nca.export.web.page import PageSettings, script_json
 from nca.rng import fire_mask
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile
-from tests.browsing import READY, read, until, write
-from tests.rules import bounded_rule
+from tests.helpers.browsing import READY, read, until, write
+from tests.helpers.rules import bounded_rule
 
 HOSTILE = "</script><script>alert(1)</script>\n\"'\\ \u2028 <!-- &amp; \u00fc\u4e2d"
 

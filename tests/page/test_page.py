@@ -6,8 +6,8 @@ import torch
 from nca.export.hosts.html import page_html
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
-from tests.browsing import read, until, write
-from tests.rules import bounded_rule, published_rules
+from tests.helpers.browsing import read, until, write
+from tests.helpers.rules import bounded_rule, published_rules
 
 pytestmark = pytest.mark.browser
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nca.export.importers import read_published
-from tests.browsing import read, until, write
-from tests.rules import unrounded
+from tests.helpers.browsing import read, until, write
+from tests.helpers.rules import unrounded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -9,8 +9,8 @@ import torch
 from nca.export.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
-from tests.browsing import read, until, write
-from tests.rules import bounded_rule
+from tests.helpers.browsing import read, until, write
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.browser
 

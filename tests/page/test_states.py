@@ -14,8 +14,8 @@ import torch
 from playwright.sync_api import Page
 
 from nca.rule import RuleSettings
-from tests.browsing import read, until, write
-from tests.rules import bounded_rule
+from tests.helpers.browsing import read, until, write
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.browser
 

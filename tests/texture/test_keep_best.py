@@ -12,7 +12,7 @@ from nca.texture.settings import train_settings
 from nca.texture.tasks.base import LongRun
 from nca.texture.tasks.synthesis import Synthesis
 from nca.training.engines import Engine
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -12,7 +12,7 @@ from nca.rulefile import save_rule
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.starting_rule import filter_units, starting_rule, with_sizes_of_parent
 from nca.texture.train import TextureTraining
-from tests.rules import bounded_rule, published_rules
+from tests.helpers.rules import bounded_rule, published_rules
 
 
 def generator() -> torch.Generator:

@@ -17,7 +17,7 @@ from nca.texture.settings import train_settings
 from nca.texture.state_formats import ByteLevels, loss_by_state, round_weights
 from nca.texture.train import train
 from nca.unroll import unroll
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 SCALE = (1.0, 0.25, 0.25, 0.1)
 

@@ -29,7 +29,7 @@ from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.unwritten import Unwritten
 from nca.unroll.simulate import simulate
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 def generator(seed: int = 0) -> torch.Generator:

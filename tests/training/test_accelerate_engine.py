@@ -20,7 +20,7 @@ from nca.training.engines import Engine
 from nca.training.engines.accelerate import Accelerate
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
-from tests.training_jobs import JOBS, StopAt, TinyUNet, differences, unet_job, wavy_images
+from tests.helpers.training_jobs import JOBS, StopAt, TinyUNet, differences, unet_job, wavy_images
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 2e-4  # of what two processes and one may differ by: sums are in another order
@@ -53,7 +53,7 @@ def test_two_processes_train_as_one_with_the_doubled_batch(
     found = []
     for launcher, batch in ((two.split(), 4), ([], 8)):
         path = tmp_path / f"{batch}.json"
-        done = start([*launcher, "tests.several_processes"], [job, batch, path])
+        done = start([*launcher, "tests.helpers.several_processes"], [job, batch, path])
         assert done.returncode == 0, done.stderr
         found.append(json.loads(path.read_text()))
     both, one = found
@@ -68,7 +68,7 @@ def test_two_processes_train_as_one_with_the_doubled_batch(
 
 def test_a_launcher_that_starts_one_process_for_two_is_told_of(tmp_path: Path) -> None:
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
-    done = start([*launch, "tests.several_processes"], ["rule", 4, tmp_path / "found.json"])
+    done = start([*launch, "tests.helpers.several_processes"], ["rule", 4, tmp_path / "found.json"])
     assert done.returncode != 0
     assert "starts one process only without MPI; on CPUs start several" in done.stderr
     assert not (tmp_path / "found.json").exists()

@@ -32,7 +32,7 @@ from nca.training.callbacks.device import to_device
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
-from tests.training_jobs import unet_job
+from tests.helpers.training_jobs import unet_job
 
 
 def make(

@@ -19,8 +19,8 @@ from nca.signals import Terminated, raise_on_termination
 from nca.training.callback import Callback
 from nca.training.callbacks import Checkpoint, load_checkpoint, save_checkpoint
 from nca.training.learner import Learner
-from tests.killed_training import make as make_large
-from tests.training_jobs import JOBS, StopAt, differences, image_job
+from tests.helpers.killed_training import make as make_large
+from tests.helpers.training_jobs import JOBS, StopAt, differences, image_job
 
 ROOT = Path(__file__).parents[2]
 KILLS = 50
@@ -28,7 +28,7 @@ KILLS = 50
 
 def test_a_training_killed_again_and_again_gives_the_same_bits(tmp_path: Path) -> None:
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.killed_training", str(tmp_path)], cwd=ROOT, text=True,
+        [sys.executable, "-m", "tests.helpers.killed_training", str(tmp_path)], cwd=ROOT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert server.stdin is not None

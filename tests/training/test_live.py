@@ -20,8 +20,8 @@ from nca.training.callbacks.chart import (
     thinned,
 )
 from nca.training.learner import Learner
+from tests.helpers.training_jobs import StopAt, unet_job
 from tests.training.test_records import make, square
-from tests.training_jobs import StopAt, unet_job
 
 
 def rows_of(*losses: float) -> list[dict[str, float]]:

@@ -11,7 +11,7 @@ from nca.training.callbacks import ActivationStatistics
 from nca.training.engines import Autocast, Engine
 from nca.training.learner import Learner
 from nca.training.rate_search import RateSearch, find_rate, valley
-from tests.training_jobs import JOBS, differences
+from tests.helpers.training_jobs import JOBS, differences
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
 from nca.training.objective import Objective
-from tests.training_jobs import JOBS, StopAt, image_job, unet_job
+from tests.helpers.training_jobs import JOBS, StopAt, image_job, unet_job
 
 
 class Count(Objective):

@@ -8,7 +8,7 @@ from nca.errors import InputError
 from nca.training.callbacks import EMA, NaNGuard, load_checkpoint, save_checkpoint
 from nca.training.engines import Autocast, Engine
 from nca.training.learner import Learner
-from tests.training_jobs import JOBS, StopAt, differences, image_job, unet_job
+from tests.helpers.training_jobs import JOBS, StopAt, differences, image_job, unet_job
 
 TOTAL = 13  # of the U-Net two epochs of five batches, and three
 

@@ -22,7 +22,7 @@ from nca.training.callbacks import threads as module
 from nca.training.callbacks.threads import Load
 from nca.training.learner import Learner
 from tests.helpers.ddpm_run import tiny
-from tests.training_jobs import Canvas, MatchPatch
+from tests.helpers.training_jobs import Canvas, MatchPatch
 
 
 @pytest.fixture(autouse=True)

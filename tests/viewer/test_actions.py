@@ -12,7 +12,7 @@ from nca.viewer.actions import Actions
 from nca.viewer.files.state_file import load_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.simulation.display import Look
-from tests.players import make_player, rule_file
+from tests.helpers.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl
 

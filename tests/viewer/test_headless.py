@@ -16,8 +16,8 @@ from nca.images import read_image, to_tensor
 from nca.rulefile import load_rule
 from nca.viewer.files.state_file import load_state
 from nca.viewer.files.video_input import open_source
-from tests.players import rule_file
-from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
+from tests.helpers.players import rule_file
+from tests.helpers.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 

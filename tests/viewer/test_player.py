@@ -15,8 +15,8 @@ from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
 from nca.viewer.simulation.display import Look
 from nca.viewer.simulation.stroke import Stroke
-from tests.players import make_player, rule_file
-from tests.waiting import wait_for
+from tests.helpers.players import make_player, rule_file
+from tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.gl
 

@@ -12,8 +12,8 @@ from nca.export.glsl.fragments import Capabilities
 from nca.export.glsl.pieces import number
 from nca.export.glsl.weights import Store, choose_store, pack_weights
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings, rescaled
-from tests.gl_host import Simulation
-from tests.rules import bounded_rule, published_rules
+from tests.helpers.gl_host import Simulation
+from tests.helpers.rules import bounded_rule, published_rules
 
 SIZES = [(4, 8), (8, 32), (12, 96), (16, 64), (24, 128)]
 PADDINGS = ["circular", "zeros", "reflect", "replicate"]

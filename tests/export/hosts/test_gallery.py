@@ -18,8 +18,8 @@ from nca.export.settings import ExportOptions
 from nca.images import read_image, to_image
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile, load_rule
-from tests.browsing import until
-from tests.rules import bounded_rule
+from tests.helpers.browsing import until
+from tests.helpers.rules import bounded_rule
 
 NASTY = '</script><script>alert(1)</script> "x"'
 

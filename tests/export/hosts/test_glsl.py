@@ -11,7 +11,7 @@ from nca.export.manifest import WEIGHT_FILE
 from nca.export.settings import ExportOptions
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
-from tests.hosts import (
+from tests.helpers.hosts import (
     CASES,
     TARGETS,
     build,
@@ -20,7 +20,7 @@ from tests.hosts import (
     difference,
     link_in_browser,
 )
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 def test_golden_files(monkeypatch):

@@ -13,8 +13,8 @@ from nca.export.parity.emulation import Draw, TileMachine
 from nca.export.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
-from tests.hosts import CASES, build, check_golden, compile_glsl, difference
-from tests.rules import bounded_rule
+from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
+from tests.helpers.rules import bounded_rule
 
 
 def test_golden_files(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from nca.export.settings import ExportOptions
 from tests.conftest import absent
-from tests.hosts import CASES, build, check_golden, compile_glsl, difference
+from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 
 
 def test_golden_files(monkeypatch):

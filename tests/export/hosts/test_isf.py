@@ -14,8 +14,8 @@ from nca.export.parity.emulation import Draw, TileMachine
 from nca.export.settings import ExportOptions
 from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
-from tests.hosts import CASES, build, check_golden, compile_glsl, difference
-from tests.rules import bounded_rule
+from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
+from tests.helpers.rules import bounded_rule
 
 INPUT_TYPES = {"event", "bool", "long", "float", "point2D", "color", "image", "audio", "audioFFT"}
 SMALL = ExportOptions(grid=24, seed=77)

@@ -17,7 +17,7 @@ from nca.export.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.hosts import (
+from tests.helpers.hosts import (
     CASES,
     build,
     check_golden,
@@ -26,7 +26,7 @@ from tests.hosts import (
     golden_rule,
     link_in_browser,
 )
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 ES_HEAD = shadertoy.HEAD.replace(
     "#version 330\n",

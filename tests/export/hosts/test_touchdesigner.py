@@ -6,7 +6,7 @@ from nca.errors import InputError
 from nca.export.hosts import touchdesigner
 from nca.export.settings import ExportOptions
 from nca.rule import RuleSettings
-from tests.hosts import CASES, build, check_golden, compile_glsl, difference
+from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 
 
 def test_golden_files(monkeypatch):

@@ -18,7 +18,7 @@ from nca.export.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

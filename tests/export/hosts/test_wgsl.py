@@ -9,7 +9,7 @@ import pytest
 from nca.export.settings import ExportOptions
 from nca.rule import Quantization, Quantizer, RuleSettings
 from tests.conftest import absent
-from tests.hosts import CASES, build, check_golden, difference
+from tests.helpers.hosts import CASES, build, check_golden, difference
 
 pytestmark = pytest.mark.gl
 

@@ -17,7 +17,7 @@ from nca.export.settings import ExportOptions
 from nca.export.web.page import PageSettings, page_data, script_json
 from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile, save_rule
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 pytestmark = [pytest.mark.gl, pytest.mark.usefixtures("quick_thumbnails")]
 

@@ -12,7 +12,7 @@ from nca.viewer.files import recording, writers
 from nca.viewer.files.recording import Grabber, Recorder
 from nca.viewer.files.video_input import open_source
 from nca.viewer.files.writers import VIDEOS
-from tests.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE
 
 SIZE = (34, 18)
 

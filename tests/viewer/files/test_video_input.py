@@ -9,7 +9,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.viewer.files.recording import Recorder
 from nca.viewer.files.video_input import LiveInput, open_source
-from tests.waiting import PATIENCE, wait_for
+from tests.helpers.waiting import PATIENCE, wait_for
 
 
 def make_folder(path, values, size=(48, 16)):

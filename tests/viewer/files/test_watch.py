@@ -4,7 +4,7 @@ import os
 
 from nca.viewer.files import watch
 from nca.viewer.files.watch import INTERVAL, Watcher
-from tests.players import Clock, rule_file
+from tests.helpers.players import Clock, rule_file
 
 
 def looking(paths):

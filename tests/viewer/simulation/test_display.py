@@ -10,7 +10,7 @@ from nca.rule import RuleSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look, parse_view, view_names
 from nca.viewer.simulation.simulation import Simulation
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.gl
 

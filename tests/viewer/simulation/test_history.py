@@ -8,7 +8,7 @@ from nca.viewer.simulation import history
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.gl
 

@@ -8,7 +8,7 @@ import torch
 from nca.rule import RuleSettings
 from nca.viewer.simulation.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.gl
 

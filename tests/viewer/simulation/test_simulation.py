@@ -10,7 +10,7 @@ from nca.rule import Rule, RuleSettings
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.rules import bounded_rule, published_rules
+from tests.helpers.rules import bounded_rule, published_rules
 
 HEIGHT, WIDTH, STEPS_SEED = 20, 28, 0xFEEDBEEF
 

@@ -9,7 +9,7 @@ from nca.viewer.player import MESSAGE_SECONDS
 from nca.viewer.simulation.meter import StateRange
 from nca.viewer.window import lettering
 from nca.viewer.window.overlay import IDLE_SECONDS, Overlay, number_text
-from tests.players import make_player
+from tests.helpers.players import make_player
 
 pytestmark = pytest.mark.gl
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from nca.viewer.actions import Actions
-from tests.players import make_player, rule_file
+from tests.helpers.players import make_player, rule_file
 
 imgui = pytest.importorskip("imgui_bundle").imgui
 panel_module = pytest.importorskip("nca.viewer.window.panel")

@@ -9,7 +9,7 @@ from nca.viewer.controls import COLOR_MAPS, GESTURES, KEYS
 from nca.viewer.simulation.display import NO_RING, view_names
 from nca.viewer.speed import SPEEDS
 from nca.viewer.window.pointer import LEFT, MIDDLE, RIGHT, Pointer, press
-from tests.players import make_player, rule_file
+from tests.helpers.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl
 

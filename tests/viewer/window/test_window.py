@@ -13,9 +13,9 @@ from PIL import Image
 from nca.images import to_tensor
 from nca.rulefile import load_rule
 from tests.conftest import absent
-from tests.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer
-from tests.players import rule_file
-from tests.waiting import ENDING_SIGNALS, PATIENCE, wait_for
+from tests.helpers.desktop import LEFT, MIDDLE, RIGHT, ROOT, WHEEL_UP, Screen, Viewer
+from tests.helpers.players import rule_file
+from tests.helpers.waiting import ENDING_SIGNALS, PATIENCE, wait_for
 
 pytestmark = pytest.mark.gl
 

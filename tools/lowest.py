@@ -1,6 +1,6 @@
 """Print the lowest releases that pyproject.toml allows, as requirements for pip.
 
-``python tests/lowest.py [TORCH]``; TORCH is another release of torch. What the extra ``bench``
+``python tools/lowest.py [TORCH]``; TORCH is another release of torch. What the extra ``bench``
 names is left out: it needs newer releases of what the others name.
 """
 

@@ -16,7 +16,7 @@ from nca.training.engines import Engine
 from nca.training.engines.launch import launched, process_count
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
-from tests.training_jobs import TinyUNet, wavy_images
+from tests.helpers.training_jobs import TinyUNet, wavy_images
 
 ITERATIONS = 12
 

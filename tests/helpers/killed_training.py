@@ -14,7 +14,7 @@ import torch
 
 from nca.training.callbacks import EMA, Checkpoint, Metrics, Schedule, load_checkpoint
 from nca.training.learner import Learner
-from tests.training_jobs import Canvas, MatchPatch, wavy_images
+from tests.helpers.training_jobs import Canvas, MatchPatch, wavy_images
 
 SIDE = 160  # makes a checkpoint of about a megabyte
 

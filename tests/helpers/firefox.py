@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.desktop import Screen, wait_for
+from tests.helpers.desktop import Screen, wait_for
 
 WIDTH, HEIGHT = 800, 600  # of the window, in pixels
 

@@ -10,7 +10,7 @@ from nca.rulefile import save_rule
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
 from nca.viewer.settings import ViewSettings
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 
 class Clock:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Page
 
-from tests.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE
 
 READY = "globalThis.nca && nca.player.simulation.seeded"
 

@@ -13,9 +13,9 @@ from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage, SelectionNotify
 
 from nca.viewer.files.state_file import SavedState, load_state
-from tests.waiting import PATIENCE, wait_for
+from tests.helpers.waiting import PATIENCE, wait_for
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEFT, MIDDLE, RIGHT, WHEEL_UP, WHEEL_DOWN = range(1, 6)  # as X counts them
 
 

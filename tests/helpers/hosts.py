@@ -20,12 +20,12 @@ from nca.export.target import Files, RuleTarget
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.rules import bounded_rule
+from tests.helpers.rules import bounded_rule
 
 TARGETS = {
     name: target for name in target_names() if isinstance(target := find_target(name), RuleTarget)
 }
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 # One group and several, filled up or not, every padding, with and without death.
 CASES = {
