@@ -220,7 +220,7 @@ def style(folder: Path) -> Learner:
 def ddpm(folder: Path) -> Learner:
     settings = tiny(folder, iterations=None)
     settings.out.mkdir()
-    return DDPMTraining(settings, read_dataset(settings.data, settings.size)).learner
+    return DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
 
 
 @pytest.mark.parametrize("make", [texture, style, ddpm])
