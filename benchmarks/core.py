@@ -1,9 +1,10 @@
 """`nca bench core`: what the training loop costs over the same steps written straight.
 
-A net of three layers and Adam, batches so large that a step takes a millisecond. The loop written
-straight does what training needs and nothing else; ours besides has its events and limits, then a
-progress bar, metrics of every step, and an average of the weights. The arithmetic of that average
-is work, not loop: a straight loop that has it too is what the loop with all three is compared with.
+A network of three layers and Adam, batches so large that a step takes a millisecond. The loop
+written straight does what training needs and nothing else; ours besides has its events and limits,
+then a progress bar, metrics of every step, and an average of the weights. The arithmetic of that
+average is work, not loop: a straight loop that has it too is what the loop with all three is
+compared with.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def make(size: int) -> tuple[nn.Module, Optimizer, list[Batch]]:
-    """A net, its optimizer and the batches of an epoch; always the same for a size."""
+    """A network, its optimizer and the batches of an epoch; always the same for a size."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)

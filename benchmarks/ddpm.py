@@ -1,7 +1,7 @@
 """`nca bench ddpm`: DPM-Solver++ in 20 steps against the lesson's DDPM with 1,000, in one run.
 
 Both draw the same number of samples with one model, in turn; the ratio is of CPU times, batch by
-batch. The KID of both is taken of the samples that were timed, and so is that of real pictures.
+batch. FID and KID are those of the timed samples, and of real images.
 """
 
 import json
@@ -15,7 +15,7 @@ from nca.benchmarks.report import Row
 from nca.benchmarks.settings import BenchDDPMSettings
 from nca.benchmarks.timing import ratios
 from nca.ddpm.checkpoint import load_run
-from nca.ddpm.fid.evaluator import FidEvaluator, Figures
+from nca.ddpm.fid.evaluator import FidEvaluator, Figures, figure_lines
 from nca.ddpm.settings import FidSettings, SamplerName
 from nca.files import write_text
 from nca.threads import torch_threads
@@ -49,14 +49,7 @@ class Report:
             lines.append(
                 f"{row.name}: {row.ratio:.1f} {row.unit} [{row.low:.1f} .. {row.high:.1f}]"
             )
-        lines += ["", "KID x 1000, mean of the repeats [95 % interval]:"]
-        for figures in self.distances:
-            kid = figures.kid
-            lines.append(
-                f"  {figures.name:20} {1e3 * kid.mean:9.2f} "
-                f"[{1e3 * kid.low:.2f} .. {1e3 * kid.high:.2f}]"
-            )
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *figure_lines(self.distances)])
 
 
 def run(settings: BenchDDPMSettings) -> Report:

@@ -36,9 +36,9 @@ class Between:
         numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
             if isinstance(number, int | float) and not self.least <= number <= self.most:
-                bounds = f"{self.least:.10g} to {self.most:.10g}"
+                bounds = f"{self.least:.12g} to {self.most:.12g}"
                 if self.most == float("inf"):
-                    bounds = f"{self.least:g} or more"
+                    bounds = f"{self.least:.12g} or more"
                 raise InputError(f"`{name}` {number}: must be {bounds}")
 
 

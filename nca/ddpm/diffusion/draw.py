@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nca.ddpm.diffusion.denoiser import Denoise
-from nca.ddpm.diffusion.samplers import Sampler, SeededNoise, Watch
+from nca.ddpm.diffusion.samplers import Sampler, Watch
 from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
 from nca.errors import InputError
 
@@ -43,6 +43,23 @@ def noise_levels(
     else:
         levels = karras_levels(schedule, steps, min(highest, LogNormal.highest))
     return [*levels.tolist(), 0.0]
+
+
+class SeededNoise:
+    """Noise of image i depends on its own seed alone, whatever else is in the batch.
+
+    Args:
+        seeds: one per image.
+        shape: [C, H, W] of an image.
+    """
+
+    def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.shape = tuple(shape)
+
+    def __call__(self) -> Tensor:
+        """Draw [B, C, H, W]."""
+        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
 
 
 @torch.no_grad()

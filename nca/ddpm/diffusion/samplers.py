@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from nca.ddpm.diffusion.denoiser import Denoise
@@ -43,25 +42,9 @@ class Step:
         return (self.x - self.denoised) / self.sigma
 
 
+Steps = Sequence[Step]
 Watch = Callable[[Step], None]
 Noise = Callable[[], Tensor]
-
-
-class SeededNoise:
-    """Noise of image i depends on its own seed alone, whatever else is in the batch.
-
-    Args:
-        seeds: one per image.
-        shape: [C, H, W] of an image.
-    """
-
-    def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.shape = tuple(shape)
-
-    def __call__(self) -> Tensor:
-        """Draw [B, C, H, W]."""
-        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
 
 
 class Sampler(ABC):
@@ -108,9 +91,7 @@ class Sampler(ABC):
         return x, sigma
 
     @abstractmethod
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """``x`` at the next level.
 
         Args:
@@ -131,9 +112,7 @@ class DDPM(Sampler):
 
     large: bool = False
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del denoise
         sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
@@ -197,9 +176,7 @@ class DDIM(Sampler):
 
     eta: float = 0.0
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del denoise
         step = steps[0]
@@ -212,9 +189,7 @@ class DDIM(Sampler):
 class Euler(Sampler):
     """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
         return steps[0].x + (sigma_next - steps[0].sigma) * steps[0].slope
@@ -242,9 +217,7 @@ class Heun(Sampler):
             x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()
         return x, raised
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del noise
         step = steps[0]
@@ -265,9 +238,7 @@ class LMS(Sampler):
 
     order: int = 4
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
         used = list(steps)[: self.order]
@@ -293,9 +264,7 @@ def multistep_weights(nodes: Sequence[float], sigma_next: float) -> list[float]:
 class DPMPP(Sampler):
     """DPM-Solver++(2M): Lu et al. 2022, algorithm 2, with ``lambda = -ln sigma``."""
 
-    def step(
-        self, steps: Sequence[Step], sigma_next: float, denoise: Denoise, noise: Noise
-    ) -> Tensor:
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         """See :class:`Sampler`."""
         del denoise, noise
         sigma, estimate = steps[0].sigma, steps[0].denoised

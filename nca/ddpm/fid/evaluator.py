@@ -8,7 +8,7 @@ interval of the whole comparison: of its repeats, and of the choice of the refer
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -60,14 +60,19 @@ class Report:
     def table(self) -> str:
         """All figures as text."""
         lines = [f"{key}: {value}" for key, value in self.protocol.items()]
-        lines += ["", f"{'':12} {'FID [95 %]':>26} {'KID x 1000 [95 %]':>28}"]
-        for row in self.rows:
-            fid, kid = row.fid, row.kid
-            lines.append(
-                f"{row.name:12} {fid.mean:10.4f} [{fid.low:.4f}, {fid.high:.4f}]"
-                f" {1e3 * kid.mean:10.3f} [{1e3 * kid.low:.3f}, {1e3 * kid.high:.3f}]"
-            )
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *figure_lines(self.rows)])
+
+
+def figure_lines(rows: Iterable[Figures]) -> list[str]:
+    """Figures as lines of a table."""
+    lines = [f"{'':18} {'FID [95 %]':>26} {'KID x 1000 [95 %]':>28}"]
+    for row in rows:
+        fid, kid = row.fid, row.kid
+        lines.append(
+            f"{row.name:18} {fid.mean:10.4f} [{fid.low:.4f}, {fid.high:.4f}]"
+            f" {1e3 * kid.mean:10.3f} [{1e3 * kid.low:.3f}, {1e3 * kid.high:.3f}]"
+        )
+    return lines
 
 
 def measure(settings: FidSettings) -> Report:
