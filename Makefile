@@ -35,7 +35,7 @@ fuzz: $(VENV)/dev
 # A short suite on the lowest releases that pyproject.toml allows; TORCH=2.13.0 takes another torch.
 # Old releases warn of what was deprecated since; the deselected tests quote what tyro and Pillow say.
 LOWEST := build/lowest
-SHORT := $(addprefix tests/, test_rulefile.py test_images.py test_cli.py export/test_command.py \
+SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py export/test_command.py \
          export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
          viewer/test_headless.py viewer/window/test_panel.py viewer/files style ddpm evaluation \
          training/test_callbacks.py training/test_records.py)

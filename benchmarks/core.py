@@ -24,7 +24,7 @@ from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchCoreSettings
 from nca.benchmarks.timing import interleave, ratios, spread
-from nca.threads import torch_threads
+from nca.system.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA, Metrics, Progress
 from nca.training.learner import Learner

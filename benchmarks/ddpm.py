@@ -17,8 +17,8 @@ from nca.benchmarks.timing import ratios
 from nca.ddpm.checkpoint import load_run
 from nca.ddpm.fid.evaluator import FidEvaluator, Figures, figure_lines
 from nca.ddpm.settings import FidSettings, SamplerName
-from nca.files import write_text
-from nca.threads import torch_threads
+from nca.system.files import write_text
+from nca.system.threads import torch_threads
 
 FAST, SLOW = "dpmpp, 20 steps", "ddpm, 1,000 steps"
 SAMPLERS: dict[str, tuple[SamplerName, int]] = {FAST: ("dpmpp", 20), SLOW: ("ddpm", 1000)}

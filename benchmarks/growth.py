@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from nca.benchmarks.ours import precision
+from nca.benchmarks.peers.ours import precision
 from nca.benchmarks.report import Row
 from nca.benchmarks.settings import SMALL
 from nca.benchmarks.timing import interleave, ratios

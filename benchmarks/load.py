@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from nca.benchmarks.apart import environment
 from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.peers.apart import environment
 from nca.benchmarks.report import Gate, Report, Row
 from nca.benchmarks.settings import SMALL, BenchLoadSettings
 from nca.benchmarks.timing import ratios
-from nca.console import say
 from nca.pictures import picture_path
+from nca.system.console import say
 from nca.texture.settings import train_settings
 from nca.texture.tasks import task_of
 from nca.texture.train import TextureTraining

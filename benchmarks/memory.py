@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from nca.benchmarks.lesson import SimpleCA
-from nca.benchmarks.ours import to_rule
+from nca.benchmarks.peers.lesson import SimpleCA
+from nca.benchmarks.peers.ours import to_rule
 from nca.rng import random_masks
 from nca.unroll import unroll
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from nca.benchmarks.growth import VALUES, Size
 from nca.benchmarks.report import Report, Row
-from nca.files import write_atomically
+from nca.system.files import write_atomically
 
 INK, FAINT, ACCENT = "#22303c", "#c9d2d8", "#0b7285"
 LINES = {"grid": "#0b7285", "channels": "#c2255c", "hidden": "#e8590c", "steps": "#5f3dc4"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nca.benchmarks.timing import Spread
-from nca.files import write_text
+from nca.system.files import write_text
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nca.benchmarks.apart import run_apart
-from nca.benchmarks.lesson import TAPS, make_vgg16
 from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.peers.apart import run_apart
+from nca.benchmarks.peers.lesson import TAPS, make_vgg16
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.timing import interleave, ratios

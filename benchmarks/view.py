@@ -15,16 +15,16 @@ import moderngl
 import torch
 from torch import Tensor
 
-from nca.benchmarks.lesson import SimpleCA
 from nca.benchmarks.machine import describe_machine
-from nca.benchmarks.ours import to_rule
+from nca.benchmarks.peers.lesson import SimpleCA
+from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchViewSettings
 from nca.benchmarks.timing import Times, interleave, ratios, spread
 from nca.gl.context import open_headless, renderer_name
 from nca.options import parse_size
 from nca.rule import Rule
-from nca.threads import torch_threads
+from nca.system.threads import torch_threads
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import NamedRule
 from nca.viewer.player import Player

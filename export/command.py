@@ -15,8 +15,8 @@ from nca.export.registry import find_target
 from nca.export.settings import ExportOptions, ExportSettings
 from nca.export.target import Rules
 from nca.gallery import gallery, gallery_path
-from nca.outputs import check_free
 from nca.rulefile import load_rule, rule_name
+from nca.system.outputs import check_free
 
 LISTED = 8  # rules, or files; more are summed up
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nca.files import cannot_write, write_atomically
+from nca.system.files import cannot_write, write_atomically
 
 
 @dataclass(frozen=True)

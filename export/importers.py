@@ -27,8 +27,6 @@ from nca.export.glsl.text import file_names, one_line
 from nca.export.png import read_png
 from nca.export.settings import ImportSettings
 from nca.export.target import check_rules
-from nca.files import read_regular, stands_in
-from nca.outputs import check_free
 from nca.rule import (
     IDENTITY,
     LAPLACIAN,
@@ -44,6 +42,8 @@ from nca.rule import (
     is_float32,
 )
 from nca.rulefile import RuleFile, rule_bytes
+from nca.system.files import read_regular, stands_in
+from nca.system.outputs import check_free
 
 MAX_BYTES = 64 * 2**20
 MAX_SNIPPET = 2**16  # characters

@@ -29,7 +29,6 @@ from nca.benchmarks.settings import (
     BenchViewSettings,
 )
 from nca.commands.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
-from nca.console import flush_output, prepare_console
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -46,9 +45,10 @@ from nca.errors import (
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
 from nca.options import override
-from nca.signals import Terminated, raise_on_termination
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
+from nca.system.console import flush_output, prepare_console
+from nca.system.signals import Terminated, raise_on_termination
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
 from nca.viewer.settings import ViewSettings
 

@@ -17,8 +17,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.files import read_regular, stands_in, write_atomically
 from nca.rule import MAX_FILTERS, Rule, RuleSettings
+from nca.system.files import read_regular, stands_in, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"

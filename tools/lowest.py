@@ -19,7 +19,8 @@ def lowest() -> dict[str, str]:
     extras = data["project"]["optional-dependencies"]
     lines = [line for name, extra in extras.items() if name != "bench" for line in extra]
     lines += data["build-system"]["requires"] + data["project"]["dependencies"]
-    return dict(found.groups() for found in map(REQUIREMENT.match, lines) if found)
+    found = [match for match in map(REQUIREMENT.match, lines) if match]
+    return {match[1]: match[2] for match in found}
 
 
 def main(words: list[str]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
-from nca.picture_files import is_picture
+from nca.images.picture_files import is_picture
 from nca.viewer.controls import BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player

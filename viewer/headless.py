@@ -13,8 +13,8 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.gl.context import open_headless, renderer_name
 from nca.images import write_image
-from nca.outputs import check_free
 from nca.rule import Rule
+from nca.system.outputs import check_free
 from nca.viewer.files.recording import Grabber, Recorder
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.files.state_file import save_state

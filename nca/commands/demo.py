@@ -4,9 +4,9 @@ from pathlib import Path
 
 from nca.commands.settings import DemoSettings
 from nca.export.hosts.html import page_html
-from nca.files import write_atomically
 from nca.pictures import picture_path
 from nca.rulefile import load_rule
+from nca.system.files import write_atomically
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 

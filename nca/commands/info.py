@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nca.files import read_regular
 from nca.rulefile import MAX_BYTES, parse_rule
+from nca.system.files import read_regular
 from nca.text import printable
 from nca.unroll import describe_backends
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
-from nca.outputs import check_free
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
+from nca.system.outputs import check_free
 from nca.unroll import unroll
 
 

@@ -9,10 +9,10 @@ from nca.commands.settings import RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
 from nca.options import parse_size
-from nca.outputs import check_free
 from nca.rule import rescaled
 from nca.rulefile import load_rule
-from nca.signals import uninterrupted
+from nca.system.outputs import check_free
+from nca.system.signals import uninterrupted
 from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 

@@ -22,7 +22,7 @@ from nca.ddpm.results import Movie, enlarged, sheet
 from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
-from nca.threads import torch_threads
+from nca.system.threads import torch_threads
 from nca.training.folder import make_folder
 from nca.training.movie import write_movie
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nca.console import say
 from nca.errors import InputError
 from nca.export.registry import find_target, target_names
 from nca.export.settings import ExportOptions
@@ -15,6 +14,7 @@ from nca.losses.features.pretrained import fetched
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 from nca.rulefile import RuleFile
+from nca.system.console import say
 
 LOSS_SEED = 20_260_131
 

@@ -19,10 +19,10 @@ from nca.evaluation.healing import heal, healing_figures
 from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
-from nca.files import write_text
 from nca.images import read_texture
 from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
+from nca.system.files import write_text
 from nca.text import encodable
 
 STOPS = (100, GROWN, 10_000, 100_000)

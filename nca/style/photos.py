@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from nca.color_profiles import Profile, convert
 from nca.errors import InputError
 from nca.images import read_image, to_tensor
+from nca.images.color_profiles import Profile, convert
 from nca.style.scales import Size
 
 

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nca.color_profiles import Profile, convert
 from nca.errors import InputError
 from nca.images import to_image, write_png16
+from nca.images.color_profiles import Profile, convert
 from nca.style.colors import gray, match_luminance, transfer_colors, with_colors_of
 from nca.style.image import ImageModel, Project
 from nca.style.lbfgs import LBFGS

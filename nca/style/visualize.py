@@ -19,7 +19,7 @@ from nca.losses.features.base import FeatureExtractor
 from nca.losses.features.build import build_features, is_pretrained
 from nca.style.settings import VisualizeSettings
 from nca.style.train import FILES, RESULT, Styled
-from nca.threads import torch_threads
+from nca.system.threads import torch_threads
 from nca.training.callbacks import Device, Metrics, Plot, Progress, Snapshots, Threads
 from nca.training.folder import SETTINGS, prepare_folder, write_settings
 from nca.training.learner import Learner

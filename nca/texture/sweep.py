@@ -18,16 +18,16 @@ from pathlib import Path
 
 import torch
 
-from nca.console import prepare_console, say
 from nca.errors import INTERRUPTED, WRONG_USE, FailedError, InputError, exit_code
-from nca.files import remove_temporary, write_text
-from nca.picture_files import pictures_in
+from nca.images.picture_files import pictures_in
 from nca.rule import is_float32
 from nca.rulefile import RuleFile, load_rule
-from nca.signals import raise_on_termination
+from nca.system.console import prepare_console, say
+from nca.system.files import remove_temporary, write_text
+from nca.system.signals import raise_on_termination
+from nca.system.threads import usable_cpus
 from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
-from nca.threads import usable_cpus
 from nca.training.folder import CHECKPOINT, make_folder
 from nca.training.unwritten import Unwritten
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nca.errors import InputError
-from nca.files import remove_temporary, write_text
+from nca.system.files import remove_temporary, write_text
 from nca.training.callbacks.checkpoint import load_checkpoint
 from nca.training.recorded import changes, recorded
 

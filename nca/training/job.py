@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from nca.threads import torch_threads
+from nca.system.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import Metrics, TensorBoard, WandB
 from nca.training.folder import CHECKPOINT, SETTINGS, open_folder, saved_state, write_settings

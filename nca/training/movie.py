@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from nca.errors import InputError
-from nca.files import write_atomically
 from nca.images import write_animation
+from nca.system.files import write_atomically
 
 T = TypeVar("T")
 LAST = 1.5  # seconds that the last frame stays

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nca.files import write_atomically
+from nca.system.files import write_atomically
 from nca.training.callback import Callback, CancelFit
 from nca.training.learner import Learner
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nca.console import say
 from nca.errors import FailedError, InputError
+from nca.system.console import say
 
 
 class Unwritten:

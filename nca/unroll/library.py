@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from nca.cache import user_cache
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.system.cache import user_cache
+from nca.system.files import write_atomically
 
 _log = logging.getLogger(__name__)
 

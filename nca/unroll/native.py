@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.rule import Padding, Quantization, Rule
-from nca.threads import ThreadCount
+from nca.system.threads import ThreadCount
 from nca.unroll.compiler import load_library, remembered
 
 KERNELS = Path(__file__).parent / "kernels"

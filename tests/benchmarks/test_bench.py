@@ -12,11 +12,11 @@ import torch
 
 from nca.benchmarks import parity, view
 from nca.benchmarks.growth import VALUES
-from nca.benchmarks.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
 from nca.benchmarks.memory import unroll_megabytes
-from nca.benchmarks.ours import OurIteration, frozen_loss, to_rule
-from nca.benchmarks.peers import PEERS, peer_versions
+from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
+from nca.benchmarks.peers.ours import OurIteration, frozen_loss, to_rule
+from nca.benchmarks.peers.run import PEERS, peer_versions
 from nca.benchmarks.plot import draw
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchLoadSettings, BenchTrainSettings, BenchViewSettings

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nca.benchmarks import style
-from nca.benchmarks.lesson import make_vgg16
+from nca.benchmarks.peers.lesson import make_vgg16
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.style import LessonTransfer, OurTransfer, check, frozen
 from nca.errors import InputError

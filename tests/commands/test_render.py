@@ -12,7 +12,7 @@ from PIL import Image
 
 from nca.cli import main
 from nca.images import write_animation
-from nca.signals import Terminated, uninterrupted
+from nca.system.signals import Terminated, uninterrupted
 from nca.unroll.simulate import simulate
 from tests.helpers.players import rule_file
 from tests.helpers.waiting import ENDING_SIGNALS

@@ -21,7 +21,7 @@ from nca.ddpm.settings import ddpm_settings
 from nca.errors import InputError
 from nca.export.importers import read_published
 from nca.images import read_cutout, read_image, read_square
-from nca.picture_files import readable_formats
+from nca.images.picture_files import readable_formats
 from nca.rule import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import TrainSettings, train_settings

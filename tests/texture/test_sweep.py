@@ -15,7 +15,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
-from nca.signals import Terminated, raise_on_termination
+from nca.system.signals import Terminated, raise_on_termination
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.sweep import plan, sweep, write_table

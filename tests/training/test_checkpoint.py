@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from nca.errors import FailedError, InputError
-from nca.signals import Terminated, raise_on_termination
+from nca.system.signals import Terminated, raise_on_termination
 from nca.training.callback import Callback
 from nca.training.callbacks import Checkpoint, load_checkpoint, save_checkpoint
 from nca.training.learner import Learner

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nca.training.callback import Callback
-from nca.training.callbacks import LivePage, Metrics
-from nca.training.callbacks.chart import (
+from nca.charts import (
     HEIGHT,
     POINTS,
     WIDTH,
@@ -19,6 +17,8 @@ from nca.training.callbacks.chart import (
     round_powers,
     thinned,
 )
+from nca.training.callback import Callback
+from nca.training.callbacks import LivePage, Metrics
 from nca.training.learner import Learner
 from tests.helpers.training_jobs import StopAt, unet_job
 from tests.training.test_records import make, square

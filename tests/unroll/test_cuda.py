@@ -7,8 +7,8 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.unroll import unroll
 from nca.unroll.cuda import _recordings, obstacle, unroll_cuda
-from tests.helpers.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
 from tests.unroll.test_unroll import CASES
+from tests.unroll.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
 
 
 def on_gpu(case: Case) -> Case:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nca.cache import cache_folder, user_cache
+from nca.system.cache import cache_folder, user_cache
 from nca.unroll import compiler, library
 from nca.unroll.compiler import CompileError, find_compiler, load_library
 

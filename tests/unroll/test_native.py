@@ -9,7 +9,7 @@ import torch
 from nca.rule import Rule
 from nca.unroll import native, unroll
 from nca.unroll.native import Workspace, unroll_native
-from tests.helpers.unroll_oracle import Case, cosine, make_case, oracle, results
+from tests.unroll.unroll_oracle import Case, cosine, make_case, oracle, results
 
 
 def bfloat16(case: Case) -> dict[str, torch.Tensor]:
@@ -135,7 +135,7 @@ def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
     )
     sanitizer = finder.stdout.strip()
     assert Path(sanitizer).is_absolute(), "g++ has no AddressSanitizer library"
-    script = Path(__file__).parents[1] / "helpers" / "sanitized_unroll.py"
+    script = Path(__file__).parent / "sanitized_unroll.py"
     command = [sys.executable, str(script)]
     environment = {
         "LD_PRELOAD": sanitizer,

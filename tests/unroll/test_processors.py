@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nca.unroll.compiler import FLAGS, find_compiler
 from nca.unroll.native import KERNELS, PADDINGS
-from tests.helpers.unroll_oracle import Case, largest_error, make_case, oracle
+from tests.unroll.unroll_oracle import Case, largest_error, make_case, oracle
 
 X86 = platform.machine() == "x86_64"
 
@@ -67,7 +67,7 @@ def build(processor: Processor, case: Case, folder: Path) -> Path:
         "-static",
         "-I",
         str(KERNELS),
-        str(Path(__file__).parents[1] / "helpers" / "foreign_unroll.cpp"),
+        str(Path(__file__).parent / "foreign_unroll.cpp"),
     ]
     subprocess.run([*command, "-o", str(program)], check=True, capture_output=True, text=True)
     return program

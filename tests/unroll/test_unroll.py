@@ -6,7 +6,7 @@ from nca.errors import InputError
 from nca.rule import Quantization, Quantizer, Rule
 from nca.unroll import Backend, describe_backends, unroll
 from nca.unroll.simulate import simulate
-from tests.helpers.unroll_oracle import largest_error, make_case, oracle, results
+from tests.unroll.unroll_oracle import largest_error, make_case, oracle, results
 
 CASES = {
     "default": {},

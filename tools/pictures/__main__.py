@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.system.files import write_atomically
 from tools.pictures import DRAWINGS, draw
 
 

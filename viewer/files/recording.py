@@ -9,7 +9,7 @@ from typing import Any
 import moderngl
 
 from nca.errors import one_line
-from nca.signals import uninterrupted
+from nca.system.signals import uninterrupted
 from nca.viewer.files.writers import Size, open_writer
 from nca.viewer.simulation.display import image_of
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError, one_line
-from nca.files import write_atomically
 from nca.rule import MAX_CHANNELS
+from nca.system.files import write_atomically
 from nca.viewer.simulation.field import Bytes
 
 MAX_BYTES = 900_000_000

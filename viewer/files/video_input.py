@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from nca.errors import InputError, explain
 from nca.images import read_image
-from nca.picture_files import pictures_in
+from nca.images.picture_files import pictures_in
 from nca.viewer.files.writers import import_ffmpeg
 
 FOLDER_FPS = 24.0

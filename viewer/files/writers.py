@@ -13,7 +13,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import ANIMATIONS, write_animation, write_image
-from nca.outputs import check_free
+from nca.system.outputs import check_free
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm")
 FRAGMENTED = (".mp4", ".mov")  # the others can be played without their end as they are

@@ -10,7 +10,7 @@ import glfw
 from nca.errors import GraphicsError
 from nca.gl.context import attach_to_window, missing_graphics
 from nca.options import parse_size
-from nca.signals import uninterrupted
+from nca.system.signals import uninterrupted
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player

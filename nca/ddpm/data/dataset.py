@@ -9,12 +9,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nca.cache import cache_folder
 from nca.ddpm.data.glyphs import draw_glyphs
 from nca.ddpm.data.idx import PUBLISHED, fetch, read_idx_folder
 from nca.errors import InputError
 from nca.images import read_image
-from nca.picture_files import pictures_in
+from nca.images.picture_files import pictures_in
+from nca.system.cache import cache_folder
 
 FOLDER_SIZE = 32  # side of images whose source sets none
 LEAST = 16  # images

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.system.files import write_atomically
 
 UNSIGNED_BYTE = 0x08
 MAX_BYTES = 800 * 2**20  # of an array; the largest of the kind, EMNIST, has 610 MiB

@@ -16,7 +16,7 @@ from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.denoiser import run_network
 from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
 from nca.ddpm.diffusion.schedules import Schedule
-from nca.signals import ignore_termination
+from nca.system.signals import ignore_termination
 from nca.training.callback import Callback
 from nca.training.callbacks.device import to_device
 from nca.training.objective import Objective

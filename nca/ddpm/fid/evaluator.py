@@ -25,9 +25,9 @@ from nca.ddpm.fid.classifier import train_classifier
 from nca.ddpm.fid.distances import Interval, compare, frechet, kernel_distance
 from nca.ddpm.settings import FidSettings, SamplerName, SampleSettings
 from nca.errors import InputError
-from nca.files import write_text
 from nca.losses.features.pretrained import Pretrained
-from nca.threads import torch_threads
+from nca.system.files import write_text
+from nca.system.threads import torch_threads
 
 COMPARABLE = 2048  # with fewer images, FID mostly measures their number
 SEEDS = 1_000_000  # between the first seeds of two repeats

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from nca.console import say
+from nca.system.console import say
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
 from nca.training.callbacks import Schedule

@@ -18,10 +18,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nca.console import say
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
+from nca.system.console import say
 from nca.texture.pool import Pool
 from nca.texture.results import Shown, labeled_sheet
 from nca.texture.settings import TrainSettings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nca.errors import InputError
-from nca.files import remove_temporary, write_atomically
-from nca.signals import HeldSignals, interruption
+from nca.system.files import remove_temporary, write_atomically
+from nca.system.signals import HeldSignals, interruption
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from nca.files import write_text
+from nca.charts import HEIGHT, WIDTH, groups, loss_chart
+from nca.system.files import write_text
 from nca.training.callback import Callback
-from nca.training.callbacks.chart import HEIGHT, WIDTH, groups, loss_chart
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.progress import clock
 from nca.training.callbacks.snapshots import Snapshot

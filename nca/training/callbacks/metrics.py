@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nca.files import write_text
+from nca.system.files import write_text
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:

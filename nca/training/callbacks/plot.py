@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from nca.files import write_atomically
+from nca.system.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
 
-from nca.console import say
+from nca.system.console import say
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:

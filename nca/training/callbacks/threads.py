@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from nca.threads import LOOK_AGAIN, use_fastest
+from nca.system.threads import LOOK_AGAIN, use_fastest
 from nca.training.callback import Callback
 from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total

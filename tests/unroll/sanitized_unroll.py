@@ -5,7 +5,7 @@ import sys
 import torch
 
 from nca.unroll import compiler, native
-from tests.helpers.unroll_oracle import make_case, results
+from tests.unroll.unroll_oracle import make_case, results
 
 # Each pair of channels and hidden units, and each number of filters, is compiled by itself.
 CASES = {

@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nca import picture_files
 from nca.ddpm.data.dataset import read_dataset
 from nca.errors import InputError
-from nca.images import read_image
-from nca.picture_files import FORMATS, is_picture, pictures_in
+from nca.images import picture_files, read_image
+from nca.images.picture_files import FORMATS, is_picture, pictures_in
 from nca.texture.settings import train_settings
 from nca.texture.sweep import plan
 from nca.viewer.files.video_input import open_source
 from tests.helpers.picture_makers import rgb_icc
-from tests.test_color_profiles import COLOR, p3_to_srgb
+from tests.images.test_color_profiles import COLOR, p3_to_srgb
 
 CLUTTER = ("._1.png", ".DS_Store", "notes.pdf", "clip.mpg", "Thumbs.db", "page.eps", "data.h5",
            ".hidden/1.png", "__MACOSX/._1.png", "__MACOSX/1.png", "folder.png/text")  # fmt: skip

@@ -12,10 +12,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from nca.color_profiles import rgb_profile, to_srgb
-from nca.decode import decode, reading
 from nca.errors import InputError
-from nca.files import write_atomically
+from nca.images.color_profiles import rgb_profile, to_srgb
+from nca.images.decode import decode, reading
+from nca.system.files import write_atomically
 
 FLAT = 1.5 / 255  # colors that differ less than this are one
 ANIMATIONS = (".gif", ".webp", ".png", ".apng")

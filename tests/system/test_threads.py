@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from nca.threads import LOOK_AGAIN, ThreadCount, fastest, torch_threads
+from nca.system.threads import LOOK_AGAIN, ThreadCount, fastest, torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _threads() -> Iterator[None]:
 def sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Lets time go by on a clock of its own: on a busy machine real naps take any time."""
     now = [0.0]
-    monkeypatch.setattr("nca.threads.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("nca.system.threads.time.perf_counter", lambda: now[0])
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
@@ -66,8 +66,8 @@ def test_a_number_of_threads_holds_for_a_while(
     sleep: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("nca.threads.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("nca.threads.usable_cpus", lambda: 2)
+    monkeypatch.setattr("nca.system.threads.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nca.system.threads.usable_cpus", lambda: 2)
     torch.set_num_threads(2)
     count = ThreadCount()
     assert count(8, lambda threads: sleep(1 / threads)) == 2

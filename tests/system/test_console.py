@@ -12,7 +12,7 @@ from PIL import Image
 
 from nca.cli import settle_home
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QUICK = ("--preset", "tiny", "--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size",
          "8", "--iterations", "6", "--backend", "torch", "--quiet")  # fmt: skip
 RULE = ROOT / "nca" / "gallery" / "coral.safetensors"

@@ -1,5 +1,5 @@
 """The unroll by CAX (Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025), of
-its own parts as its documentation puts them together; run by :mod:`nca.benchmarks.peers`.
+its own parts as its documentation puts them together; run by :mod:`nca.benchmarks.peers.run`.
 
 CAX draws its masks itself, by dropout. Where every cell is to fire it gets a rate of zero, and can
 be compared.
@@ -14,7 +14,7 @@ from cax.core.perceive import ConvPerceive
 from cax.core.update import ResidualUpdate
 from flax import nnx
 
-from nca.benchmarks.jax_peer import measure
+from nca.benchmarks.peers.jax_peer import measure
 
 
 class Texture(ComplexSystem):  # type: ignore[misc]  # untyped where CAX is not installed

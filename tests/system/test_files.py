@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nca.errors import InputError
-from nca.files import open_regular, read_regular, stands_in, write_atomically
+from nca.system.files import open_regular, read_regular, stands_in, write_atomically
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.benchmarks.lesson import SimpleCA
-from nca.benchmarks.ours import to_rule
+from nca.benchmarks.peers.lesson import SimpleCA
+from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL
 from nca.rng import random_masks
 from nca.unroll import unroll

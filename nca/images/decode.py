@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
 
 from nca.errors import InputError, one_line
-from nca.picture_files import HEIC_ADVICE, is_heic, readable_formats
+from nca.images.picture_files import HEIC_ADVICE, is_heic, readable_formats
 
 MAX_PIXELS = 178_956_970  # Pillow opens no larger picture
 MIN_SIDE = 8

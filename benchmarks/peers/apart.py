@@ -1,6 +1,6 @@
 """A measurement in a process of its own, on one thread and one CPU.
 
-``python -m nca.benchmarks.apart MODULE ROUNDS RESULT`` is that process.
+``python -m nca.benchmarks.peers.apart MODULE ROUNDS RESULT`` is that process.
 """
 
 import argparse
@@ -31,7 +31,14 @@ def run_apart(module: str, rounds: int) -> Report:
     """The report of ``measure(rounds)`` of a module of this package."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "nca.benchmarks.apart", module, str(rounds), str(result)]
+        command = [
+            sys.executable,
+            "-m",
+            "nca.benchmarks.peers.apart",
+            module,
+            str(rounds),
+            str(result),
+        ]
         subprocess.run(command, env=environment(**ENVIRONMENT), check=True)
         return Report.from_dict(json.loads(result.read_text()))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from nca.console import say
 from nca.errors import InputError
+from nca.system.console import say
 
 # The formats that people keep pictures in. Pillow has more: EPS starts Ghostscript, SPIDER fails
 # in its own ways, PDF and MPEG have endings but no reader, ICNS hides other formats inside.

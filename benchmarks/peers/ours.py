@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nca.benchmarks.lesson import POOL, SimpleCA, lesson_overflow, normalize_gradients
+from nca.benchmarks.peers.lesson import POOL, SimpleCA, lesson_overflow, normalize_gradients
 from nca.losses.features.pretrained import Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.texture import TextureLoss

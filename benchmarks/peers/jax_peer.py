@@ -1,4 +1,4 @@
-"""The unroll as one would write it well in JAX; run by :mod:`nca.benchmarks.peers`.
+"""The unroll as one would write it well in JAX; run by :mod:`nca.benchmarks.peers.run`.
 
 Of what was tried, the fastest: channels first, the filters as sums of shifted planes, the layers as
 one matrix product each over all cells, a scan over the steps, and each step recomputed on the way

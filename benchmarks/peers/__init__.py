@@ -1,0 +1,1 @@
+"""What our code is compared with, in processes of their own."""

@@ -1,0 +1,1 @@
+"""Files, terminals, signals and threads: what the operating system may do to a program."""
