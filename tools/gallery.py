@@ -1,6 +1,6 @@
 """``python -m tools.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
 
-It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery``, and ``NAME.html`` to look at:
+It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery/``, and ``NAME.html`` to look at:
 only beautiful ones belong there. Files that exist are kept.
 """
 

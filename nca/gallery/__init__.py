@@ -12,12 +12,12 @@ from nca.errors import InputError
 
 __all__ = ["gallery", "gallery_figures", "gallery_path"]
 
-FOLDER = Path(__file__).parent
+RULES, REPORTS = Path(__file__).parent / "rules", Path(__file__).parent / "reports"
 
 
 def gallery() -> list[str]:
     """Names of the rules, the one to show first in front."""
-    names = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+    names = sorted(path.stem for path in RULES.glob("*.safetensors"))
     return sorted(names, key=lambda name: name != "scales")
 
 
@@ -29,7 +29,7 @@ def gallery_path(name: str) -> Path:
     """
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")
-    return FOLDER / f"{name}.safetensors"
+    return RULES / f"{name}.safetensors"
 
 
 def gallery_figures(name: str) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def gallery_figures(name: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such rule.
     """
-    report = json.loads(gallery_path(name).with_suffix(".json").read_text(encoding="utf-8"))
+    path = REPORTS / f"{gallery_path(name).stem}.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
     figures: dict[str, Any] = report["rules"][name]
     return figures

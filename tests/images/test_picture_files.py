@@ -38,7 +38,7 @@ def clutter(folder: Path) -> None:
 def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
     formats = tuple(name for name in picture_files.readable_formats() if name != "HEIF")
     for module in ("picture_files", "decode"):
-        monkeypatch.setattr(f"nca.{module}.readable_formats", lambda: formats)
+        monkeypatch.setattr(f"nca.images.{module}.readable_formats", lambda: formats)
 
 
 def test_pictures_come_in_natural_order_and_nothing_else_does(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from nca.cli import settle_home
 ROOT = Path(__file__).parents[2]
 QUICK = ("--preset", "tiny", "--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size",
          "8", "--iterations", "6", "--backend", "torch", "--quiet")  # fmt: skip
-RULE = ROOT / "nca" / "gallery" / "coral.safetensors"
+RULE = ROOT / "nca" / "gallery" / "rules" / "coral.safetensors"
 
 
 def picture(path: Path) -> Path:
