@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.images.color_profiles import rgb_profile, to_srgb
-from nca.images.decode import decode, reading
+from nca.images.decoding import decode, reading
 from nca.system.files import write_atomically
 
 FLAT = 1.5 / 255  # colors that differ less than this are one

@@ -37,7 +37,7 @@ def clutter(folder: Path) -> None:
 @pytest.fixture
 def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
     formats = tuple(name for name in picture_files.readable_formats() if name != "HEIF")
-    for module in ("picture_files", "decode"):
+    for module in ("picture_files", "decoding"):
         monkeypatch.setattr(f"nca.images.{module}.readable_formats", lambda: formats)
 
 

@@ -80,7 +80,7 @@ def test_strips_and_whole_factors_change_no_color(
     image.save(tmp_path / f"a.{suffix}", exif=exif)
     expected = read_image(tmp_path / f"a.{suffix}", max_side=side or 104)
     for name, value in {"LARGE": 5000, "REDUCED": 4600, "STRIP": 1000}.items():
-        monkeypatch.setattr(f"nca.images.decode.{name}", value)
+        monkeypatch.setattr(f"nca.images.decoding.{name}", value)
     reduced = read_image(tmp_path / f"a.{suffix}", max_side=side)
     assert abs(reduced.width - expected.width) <= 1
     assert abs(reduced.height - expected.height) <= 1
@@ -114,7 +114,7 @@ def test_what_a_decoder_needs_is_known_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: dict, fits: bool
 ) -> None:
     Image.new("RGB", (100, 100)).save(tmp_path / "a", kind, **options)
-    monkeypatch.setattr("nca.images.decode.MEMORY", 79_000)
+    monkeypatch.setattr("nca.images.decoding.MEMORY", 79_000)
     if fits:
         read_image(tmp_path / "a")
         return
