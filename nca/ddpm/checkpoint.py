@@ -91,5 +91,5 @@ def _read_info(facts: dict[str, Any]) -> DataInfo:
 
 
 def _read_settings(values: dict[str, Any]) -> TrainSettings:
-    values["channels"] = tuple(values["channels"])
-    return ddpm_settings(**values)
+    lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return ddpm_settings(**lists_as_tuples)

@@ -158,7 +158,7 @@ def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> 
 def test_a_search_for_a_rate_trains_nothing(tmp_path: Path) -> None:
     trained = train(tiny(tmp_path, find_rate=True))
     assert {path.name for path in trained.folder.iterdir()} == {
-        "rate_search.png", "rate_search.json",
+        "rate_search.png", "rate_search.json", "settings.json",
     }  # fmt: skip
 
 

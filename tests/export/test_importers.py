@@ -103,7 +103,7 @@ def test_they_become_rule_files(published, tmp_path):
     file = load_rule(tmp_path / "rules" / "bubbly_0101.safetensors")
     assert file.rule.settings.hidden_clip == 2
     assert "Niklasson" in file.info["author"]
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="use `overwrite`"):
         import_rules(ImportSettings(file=published, out=tmp_path / "rules"))
 
 

@@ -27,12 +27,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LISTEN = """() => {
   globalThis.said = [];
-  nca.app.addEventListener("say", ({ detail }) => said.push(detail));
+  nca.actions.addEventListener("say", ({ detail }) => said.push(detail));
 }"""
 # The simulation as it is, and whether it can make two steps.
 LOOK = """() => {
-  const { simulation, player } = nca.app, { width, height, stepNumber, seed } = simulation;
-  const finite = Number.isFinite(simulation.values().reduce((a, b) => a + b, 0));
+  const { player } = nca, { simulation } = player, { width, height, stepNumber, seed } = simulation;
+  const finite = Number.isFinite(simulation.read().reduce((a, b) => a + b, 0));
   simulation.step();
   simulation.step();
   const error = player.gl.getError(), steps = simulation.stepNumber - stepNumber;

@@ -1,6 +1,5 @@
 """The numbers of pictures with color profiles become sRGB."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image, ImageCms
 
 from nca.images import read_cutout, read_image, read_square, to_tensor
 from nca.style.photos import read_photo, read_style
-from nca.style.settings import StyleSettings
+from nca.style.settings import style_settings
 from nca.style.train import RESULT, stylize
 from nca.viewer.files.video_input import open_source
 from tests.helpers.picture_makers import DISPLAY_P3, grey_icc, rgb_icc
@@ -111,10 +110,11 @@ def test_a_content_keeps_its_numbers_and_its_profile(tmp_path: Path, mode: str, 
 
 def test_a_painting_of_a_transparent_picture_has_its_profile(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", "RGBA")
-    settings = StyleSettings(path, (path,), tmp_path / "out")
     stylize(
-        replace(settings, features="random", size=32, smallest=32, iterations=1,
-                first_iterations=1, quiet=True)
+        style_settings(
+            path, [path], tmp_path / "out", features="random", size=32, smallest=32, iterations=1,
+            first_iterations=1, quiet=True,
+        )
     )  # fmt: skip
     with Image.open(tmp_path / "out" / RESULT) as image:
         assert image.info["icc_profile"] == rgb_icc()

@@ -100,7 +100,7 @@ def test_a_rule_without_data_of_its_training_is_not_done(
     (settings.out / "a").mkdir(parents=True)
     save_rule(settings.out / "a" / "rule.safetensors", Rule(RuleSettings(4, 8)),
               {"training": training})  # fmt: skip
-    sweep(settings, pretend)
+    sweep([settings], pretend)
     assert [row["state"] for row in table(settings)] == ["done", "done"]
 
 
