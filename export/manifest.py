@@ -61,7 +61,7 @@ def describe(
             "format": options.state,
             "value": {"scale": scale, "offset": offset, "is": "(texel - offset) * scale"},
             "first_row": "top of the picture",
-            "tiles": settings.padding == "circular",
+            "tiles": settings.wraps,
         },
         "fires": {
             "hash": "PCG-RXS-M-XS-32",

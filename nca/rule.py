@@ -161,6 +161,11 @@ class RuleSettings:
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
 
+    @property
+    def wraps(self) -> bool:
+        """Whether the left side of the grid continues at the right, the top at the bottom."""
+        return self.padding == "circular"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nulls, for JSON."""
         return asdict(self)

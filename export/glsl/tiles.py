@@ -115,7 +115,7 @@ const int nca_groups = {group_count(settings.channels)};
 const int nca_side = {tiles.side};  // cells along a side, where the screen has room for them
 const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
 const bool nca_is_exact = {"true" if exact else "false"};  // texels keep any number
-const bool nca_is_torus = {"true" if settings.padding == "circular" else "false"};
+const bool nca_is_torus = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};
 const float nca_rgb_offset = {number(settings.rgb_offset)};
 

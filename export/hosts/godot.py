@@ -141,7 +141,7 @@ def _update(function: str, call: str) -> str:
 
 def _paint(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
     wrap = ""
-    if rule.settings.padding == "circular":
+    if rule.settings.wraps:
         wrap = "  nca_away -= vec2(nca_size) * round(nca_away / vec2(nca_size));\n"
     return f"""{_head(rule, options, credit)}{_image(options, 0, "writeonly", "nca_state")}
 {seed_source(rule)}

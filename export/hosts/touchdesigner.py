@@ -107,7 +107,7 @@ void main() {{
 
 def _brush(rule: Rule) -> str:
     wrap = ""
-    if rule.settings.padding == "circular":
+    if rule.settings.wraps:
         wrap = "  nca_away -= vec2(nca_size) * floor(nca_away / vec2(nca_size) + 0.5);\n"
     return f"""
 uniform float nca_reset;  // 1: start anew

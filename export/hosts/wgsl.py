@@ -113,7 +113,7 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         if settings.padding == "zeros"
         else "true",
         "FIRES": _fires(settings.update_rate),
-        "TORUS": "true" if settings.padding == "circular" else "false",
+        "TORUS": "true" if settings.wraps else "false",
         "SEED": {
             "zeros": "vec4f(0.0)",
             "noise": f"nca_noise(group, at) * {number(settings.noise_level)}",

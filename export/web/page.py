@@ -148,7 +148,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "channels": own.channels,
         "hidden": own.hidden,
         "weightCount": rule.weight_count(),
-        "wraps": own.padding == "circular",
+        "wraps": own.wraps,
         # One cell in the middle of the grid is no use to an area painted elsewhere.
         "reseeds": own.seed_state != "center",
         "colors": [own.rgb_scale, own.rgb_offset],

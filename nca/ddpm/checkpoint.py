@@ -91,5 +91,7 @@ def _read_info(facts: dict[str, Any]) -> DataInfo:
 
 
 def _read_settings(values: dict[str, Any]) -> TrainSettings:
-    lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return ddpm_settings(**lists_as_tuples)
+    found: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return ddpm_settings(**found)

@@ -151,7 +151,7 @@ def follow(
         size: height and width of the grid.
         seed: of the run.
     """
-    torus = rule.settings.padding == "circular"
+    torus = rule.settings.wraps
     both = [at for stop in stops for at in (stop, stop + 1)]
     states = simulate(rule, rule.seed(1, *size, seed=seed), both, seed=seed)
     moments = []

@@ -130,7 +130,7 @@ def training_size(file: RuleFile) -> int:
 
 def is_torus(file: RuleFile) -> bool:
     """Whether a rule's grid wraps at its sides."""
-    return file.rule.settings.padding == "circular"
+    return file.rule.settings.wraps
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -63,6 +63,11 @@ class RuleOptions(Bounded):
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Width of the uniform noise in the initial state; 0: all zeros."""
 
+    @property
+    def wraps(self) -> bool:
+        """Whether the texture tiles."""
+        return self.padding == "circular"
+
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):

@@ -101,7 +101,7 @@ class Simulation:
     @property
     def wraps(self) -> bool:
         """Whether the grid is a torus for every rule."""
-        return all(rule.settings.padding == "circular" for rule in self.rules)
+        return all(rule.settings.wraps for rule in self.rules)
 
     def _build(self, rules: Sequence[Rule]) -> None:
         """Compile; the state, where there is one, is kept as far as the channels go."""

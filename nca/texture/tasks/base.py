@@ -209,9 +209,12 @@ def texture_loss(
     Raises:
         InputError: there are no such features, or the states are too small for them.
     """
-    torus = settings.rule.padding == "circular"
     loss = build_loss(
-        target[None].to(device_of(settings)), settings.loss, generator, torus=torus, name=name
+        target[None].to(device_of(settings)),
+        settings.loss,
+        generator,
+        torus=settings.rule.wraps,
+        name=name,
     )
     unroll = settings.pool.unroll
     side = min(unroll.grid, unroll.last_grid)
@@ -235,5 +238,5 @@ def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | N
     if words.prompt is None:
         return None
     model = load_clip(words.clip, device_of(settings))
-    torus = settings.rule.padding == "circular"
-    return words.prompt_weight * PromptLoss(model, words.prompt, generator, torus=torus)
+    distance = PromptLoss(model, words.prompt, generator, torus=settings.rule.wraps)
+    return words.prompt_weight * distance
