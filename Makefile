@@ -31,8 +31,9 @@ fuzz: $(VENV)/dev
 # Old releases warn of what was deprecated since; the deselected tests quote what tyro and Pillow say.
 LOWEST := build/lowest
 SHORT := $(addprefix tests/test_, $(addsuffix .py, rulefile images cli export_command export_importers \
-         export_wgsl export_godot viewer_headless viewer_panel viewer_recording viewer_state_file \
-         style ddpm_data ddpm_train training_callbacks training_records evaluation))
+         export_wgsl export_godot page_hands viewer_headless viewer_panel viewer_recording \
+         viewer_state_file viewer_window style clip ddpm_data ddpm_train training_callbacks \
+         training_records evaluation))
 lowest:
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
