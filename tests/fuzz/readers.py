@@ -17,7 +17,6 @@ from PIL import Image
 from nca.ddpm.data import read_pictures
 from nca.ddpm.run import Facts, Model, load_run
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
-from nca.errors import InputError
 from nca.export.importers import read_published
 from nca.images import read_cutout, read_image, read_square
 from nca.info import describe_rule, format_description
@@ -95,19 +94,6 @@ def pictures() -> Files:
     return files
 
 
-def look(path: Path) -> None:
-    """Read a picture as a target, a photograph and a figure, whichever refuses it."""
-    refusal = None
-    ways = (read_image, partial(read_image, max_side=300), partial(read_square, size=64))
-    for read in (*ways, partial(read_cutout, size=64)):
-        try:
-            read(path)
-        except InputError as error:
-            refusal = error
-    if refusal:
-        raise refusal
-
-
 def states() -> Files:
     """A state, and one without step and owner."""
     values = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -166,7 +152,9 @@ READERS = {
     "snippet": Reader(
         lambda: {"a.glsl": SNIPPET.encode(), "b.js": ARRAYS.encode()}, mutate_text, read_published
     ),
-    "picture": Reader(pictures, mutate_picture, look),
+    "picture": Reader(pictures, mutate_picture, read_image),
+    "target": Reader(pictures, mutate_picture, partial(read_square, size=64)),
+    "figure": Reader(pictures, mutate_picture, partial(read_cutout, size=64)),
     "state": Reader(states, mutate_npz, load_state),
     "idx": Reader(idx, mutate_idx, lambda path: read_pictures(str(path.parent)), beside=packed_idx),
     "checkpoint": Reader(checkpoints, mutate_checkpoint, load_run),
