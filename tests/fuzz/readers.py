@@ -18,7 +18,6 @@ from nca.ddpm.checkpoint import SaveMetadata, load_run
 from nca.ddpm.data.dataset import DataInfo, read_dataset
 from nca.ddpm.diffusion.model import Model
 from nca.ddpm.settings import ddpm_settings
-from nca.errors import InputError
 from nca.export.importers import read_published
 from nca.images import read_cutout, read_image, read_square
 from nca.images.picture_files import readable_formats
@@ -97,19 +96,6 @@ def pictures() -> Files:
     return files
 
 
-def look(path: Path) -> None:
-    """Read a picture as a target, a photograph and a figure, whichever refuses it."""
-    refusal = None
-    ways = (read_image, partial(read_image, max_side=300), partial(read_square, size=64))
-    for read in (*ways, partial(read_cutout, size=64)):
-        try:
-            read(path)
-        except InputError as error:
-            refusal = error
-    if refusal:
-        raise refusal
-
-
 def states() -> Files:
     """A state, and one without step and owner."""
     values = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -165,7 +151,9 @@ READERS = {
     "snippet": Reader(
         lambda: {"a.glsl": SNIPPET.encode(), "b.js": ARRAYS.encode()}, mutate_text, read_published
     ),
-    "picture": Reader(pictures, mutate_picture, look),
+    "picture": Reader(pictures, mutate_picture, read_image),
+    "target": Reader(pictures, mutate_picture, partial(read_square, size=64)),
+    "figure": Reader(pictures, mutate_picture, partial(read_cutout, size=64)),
     "state": Reader(states, mutate_npz, load_state),
     "idx": Reader(idx, mutate_idx, lambda path: read_dataset(str(path.parent)), beside=packed_idx),
     "checkpoint": Reader(checkpoints, mutate_checkpoint, load_run),

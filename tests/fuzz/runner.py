@@ -134,10 +134,20 @@ class Cases:
         return str(path)
 
     def check_files(self) -> None:
-        """Read what is not damaged; this fills caches too, such as that of compiled code."""
+        """Read what is not damaged; this fills caches too.
+
+        Raises:
+            InputError: all is refused. Some may be, such as a kind of picture that is not taken.
+        """
+        refusals = []
         for name, data in self.files:
             with tempfile.TemporaryDirectory() as folder:
-                self.reader.read(self._lay(Path(folder), name, data))
+                try:
+                    self.reader.read(self._lay(Path(folder), name, data))
+                except InputError as error:
+                    refusals.append(error)
+        if len(refusals) == len(self.files):
+            raise refusals[0]
 
     def failures(self, numbers: range, folder: Path) -> Iterator[Failure]:
         """Those of some cases; a new process goes on after a case that ended the one before."""

@@ -66,7 +66,11 @@ def test_each_case_with_a_fault_is_found_and_kept(name: str, tmp_path: Path) -> 
         assert len(report(name, 0, failures).splitlines()) == 3
 
 
-def test_what_is_not_damaged_must_be_read(tmp_path: Path) -> None:
-    READERS["strict"] = Reader(lambda: {"a": b"good"}, lambda rng, data: data, refuse)
+def test_something_that_is_not_damaged_must_be_read() -> None:
+    for name, read in (("strict", refuse), ("choosy", sometimes(refuse))):
+        READERS[name] = Reader(
+            lambda: {"a": b"good", "b": bytes([BAD])}, lambda rng, data: data, read
+        )
+    Cases("choosy", 0, __name__).check_files()
     with pytest.raises(InputError):
         Cases("strict", 0, __name__).check_files()
