@@ -163,7 +163,7 @@ def test_a_peer_computes_the_same(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_peer_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nca.benchmarks.peers.PEERS", {"jax": ("no-such-library",)})
+    monkeypatch.setattr("nca.benchmarks.peers.run.PEERS", {"jax": ("no-such-library",)})
     assert peer_versions("jax") is None
     monkeypatch.setattr("nca.benchmarks.train.PEERS", {"jax": ()})
     monkeypatch.setattr("nca.benchmarks.train.peer_versions", lambda _: None)
