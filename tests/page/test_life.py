@@ -203,6 +203,8 @@ def test_a_state_out_of_bounds_is_stopped(still_page):
     state = torch.zeros(4, 24, 24)
     state[1, 3, 4] = float("nan")
     write(page, state)
+    page.evaluate("nca.player.changed()")
+    until(page, "!nca.player.stats.finite")  # also when the numbers are seen before it runs
     page.evaluate("nca.player.setRunning(true); nca.player.changed()")
     until(page, "!nca.player.running")
     assert "bounds" in page.inner_text("#toast")

@@ -301,7 +301,7 @@ class Player extends EventTarget {
     }
     const [range, zero] = this.simulation.code;
     if (format === "rgba8") largest = Math.max(zero, largest / 255 - zero) * range;
-    if (!finite && this.stats.finite) {
+    if (!finite && this.running) {
       this.setRunning(false);
       this.emit("trouble", "The state has left all bounds. Reset starts it again.");
     }
