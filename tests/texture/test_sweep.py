@@ -37,7 +37,7 @@ def both(settings: TrainSettings) -> list[TrainSettings]:
 
 
 def pretend(settings: TrainSettings) -> None:
-    """Stands in for a training: tells of threads, and fails for one of the pictures."""
+    """Stands in for a training: prints its threads, and fails for one of the pictures."""
     print(f"threads {torch.get_num_threads()}")
     if settings.picture.stem == "b" and settings.rule.channels == 4:
         raise InputError("no good")

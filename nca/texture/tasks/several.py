@@ -141,7 +141,7 @@ class SeveralPool(Pool):
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Start one state anew, perhaps, and perhaps a disc of another: as its own picture's seed.
+        """Perhaps reset one state, and perhaps a disc of another, to its own picture's noise.
 
         Erased or filled with noise, as in other pools, it would be the seed of another picture.
         """
@@ -154,7 +154,7 @@ class SeveralPool(Pool):
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Noise of the width that tells the pictures apart."""
+        """Noise whose width selects the picture."""
         level = self.levels[index % len(self.levels)]
         return super().initial_states(index, side) * level[:, None, None, None]
 

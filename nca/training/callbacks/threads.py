@@ -96,7 +96,7 @@ class Load:
         self._first: float | None = None
 
     def changed(self, wall: float, cpu: float) -> bool:
-        """Add the seconds of an iteration; tells whether a window ends that is unlike the first."""
+        """Add an iteration; return whether a window has ended that differs from the first."""
         self._wall, self._cpu = self._wall + wall, self._cpu + cpu
         if self._wall < WINDOW:
             return False
