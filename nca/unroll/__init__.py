@@ -11,12 +11,18 @@ from torch.nn.utils import parametrize
 
 from nca.rule import Rule
 from nca.unroll.choice import Backend, BackendReport, choose_backend, describe_backends
-from nca.unroll.cuda import unroll_cuda
 from nca.unroll.native import unroll_native
 from nca.unroll.rounding import rounds_state_only, without_rounding
 from nca.unroll.torch_backend import unroll_torch
 
-UNROLLS = {"torch": unroll_torch, "native": unroll_native, "cuda": unroll_cuda}
+
+def _unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
+    from nca.unroll.triton_backend import unroll_triton  # noqa: PLC0415  (optional)
+
+    return unroll_triton(state, rule, masks)
+
+
+UNROLLS = {"torch": unroll_torch, "native": unroll_native, "triton": _unroll_triton}
 
 __all__ = ["Backend", "BackendReport", "describe_backends", "unroll"]
 
@@ -29,7 +35,7 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
         rule: gradients flow to its weights and to the state.
         masks: [steps, B, H, W] bool, true where a cell fires.
         backend: ``torch`` computes everything everywhere; ``native`` is several times as fast on
-            a CPU (see :func:`describe_backends`), ``cuda`` is for GPUs; ``auto`` takes the one for
+            a CPU (see :func:`describe_backends`), ``triton`` on a GPU; ``auto`` takes the one for
             the state's device where it can.
 
     Returns:

@@ -9,25 +9,25 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.rule import Rule
-from nca.unroll import cuda, native
+from nca.unroll import native
 from nca.unroll.compiler import CompileError, find_compiler
 from nca.unroll.library import warn_once
 
-Chosen = Literal["torch", "native", "cuda"]
+Chosen = Literal["torch", "native", "triton"]
 Backend = Literal["auto", Chosen]
 
 
 def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
-    """Choose for one call: ``cuda`` or ``native`` wherever it can, unless told otherwise.
+    """Choose for one call: ``triton`` or ``native`` where it can, unless one is asked for.
 
     Raises:
         InputError: what was asked for cannot be had; the text says why.
     """
     if backend == "torch":
         return "torch"
-    if backend not in ("auto", "native", "cuda"):
-        raise InputError(f"backend must be auto, torch, native or cuda, not {backend!r}")
-    wanted: Chosen = ("cuda" if state.is_cuda else "native") if backend == "auto" else backend
+    if backend not in ("auto", "native", "triton"):
+        raise InputError(f"backend must be auto, torch, native or triton, not {backend!r}")
+    wanted: Chosen = ("triton" if state.is_cuda else "native") if backend == "auto" else backend
     reason = obstacle(wanted, state, rule)
     if reason is None:
         return wanted
@@ -40,8 +40,8 @@ def obstacle(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
     """Tell why a backend cannot compute this; None if it can. Compiles if need be."""
     if backend == "torch":
         return None
-    if backend == "cuda":
-        return cuda.obstacle(state, rule)
+    if backend == "triton":
+        return _triton_obstacle(state, rule)
     reason = native.obstacle(state, rule)
     if reason is None:
         try:
@@ -66,18 +66,25 @@ def describe_backends(rule: Rule) -> list[BackendReport]:
     """Report every backend for a rule, best first, and say which one is taken on the CPU."""
     state = rule.seed(1, 8, 8)
     taken = choose_backend("auto", state, rule)
-    reports = [_describe_cuda(rule), _describe_native(rule, state)]
+    reports = [_describe_triton(rule), _describe_native(rule, state)]
     reports.append(BackendReport("torch", True, "any device, any rule"))
     return [replace(report, taken=report.name == taken) for report in reports]
 
 
-def _describe_cuda(rule: Rule) -> BackendReport:
+def _triton_obstacle(state: Tensor, rule: Rule) -> str | None:
+    try:
+        from nca.unroll import triton_backend  # noqa: PLC0415  (optional)
+    except ImportError:
+        return "triton is not installed"
+    return triton_backend.obstacle(state, rule)
+
+
+def _describe_triton(rule: Rule) -> BackendReport:
     if not torch.cuda.is_available():
-        return BackendReport("cuda", False, "no GPU that torch can use was found")
-    with torch.device("cuda"):
-        reason = obstacle("cuda", torch.zeros(1), copy.deepcopy(rule).to("cuda"))
-    detail = f"{torch.cuda.get_device_name()}, where the state is on it"
-    return BackendReport("cuda", reason is None, reason or detail)
+        return BackendReport("triton", False, "torch found no GPU")
+    reason = obstacle("triton", rule.seed(1, 8, 8).cuda(), copy.deepcopy(rule).cuda())
+    detail = f"{torch.cuda.get_device_name()}, for states that are on it"
+    return BackendReport("triton", reason is None, reason or detail)
 
 
 def _describe_native(rule: Rule, state: Tensor) -> BackendReport:

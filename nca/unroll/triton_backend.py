@@ -1,0 +1,410 @@
+"""The unroll on GPUs: a step is one Triton kernel, its way back are two.
+
+The forward pass keeps every state, the backward pass recomputes the rest of a step from it. A GPU
+would idle between kernels this small, so all steps of an unroll are recorded as one CUDA graph for
+the way there and one for the way back, once per size and number of steps. The kernels also run
+without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``), for tests.
+"""
+
+import math
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from einops import rearrange
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nca.rule import ALPHA, Padding, Quantization, Rule
+from nca.unroll import triton_kernels as kernels
+
+KEPT_TAPES = 8
+PROGRAMS_PER_PROCESSOR = 2
+INTERPRETED = triton.knobs.runtime.interpret
+INTERPRETED_PROGRAMS = 2
+MAX_CELLS = 2**24  # of a batch: offsets within a state are 32-bit
+
+
+class Tiles(NamedTuple):
+    """How the work is divided: cells a program, hidden units a product, warps a program."""
+
+    cells: int = 64
+    units: int = 32
+    warps: int = 4
+
+
+TILES = Tiles()
+WAY_BACK_TILES = Tiles()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a tape is made for; equal problems share tapes."""
+
+    device: torch.device
+    batch: int
+    height: int
+    width: int
+    channels: int
+    hidden: int
+    filters: int
+    padding: Padding
+    clip: float
+    alive_threshold: float | None
+    products: str
+
+    @property
+    def cells(self) -> int:
+        """Cells of the whole batch."""
+        return self.batch * self.height * self.width
+
+    @property
+    def padded_channels(self) -> int:
+        """``CP`` of the kernels."""
+        return max(16, triton.next_power_of_2(self.channels))
+
+    @property
+    def padded_filters(self) -> int:
+        """``KP`` of the kernels."""
+        return triton.next_power_of_2(self.filters)
+
+    @property
+    def padded_hidden(self) -> int:
+        """``HP`` of the kernels."""
+        units = max(TILES.units, WAY_BACK_TILES.units)
+        return triton.cdiv(self.hidden, units) * units
+
+
+def problem_of(state: Tensor, rule: Rule) -> Problem:
+    """The problem of unrolling a rule from a state, [B, C, H, W]."""
+    settings, (batch, channels, height, width) = rule.settings, state.shape
+    return Problem(
+        device=state.device,
+        batch=batch,
+        height=height,
+        width=width,
+        channels=channels,
+        hidden=settings.hidden,
+        filters=len(rule.filters),
+        padding=settings.padding,
+        clip=math.inf if settings.hidden_clip is None else settings.hidden_clip,
+        alive_threshold=settings.alive_threshold,
+        products=products_of(state.device),
+    )
+
+
+def products_of(device: torch.device) -> str:
+    """Precision of the products, as torch would choose it.
+
+    Under autocast it is bfloat16. Else it is float32, as three products in TF32 where the GPU has
+    them (which keep some 22 bits of the 24), or one in TF32 after
+    ``torch.set_float32_matmul_precision("high")``.
+    """
+    if torch.is_autocast_enabled(device.type):
+        return "bfloat16"
+    tensor_cores = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    if not tensor_cores or torch.version.hip is not None:
+        return "ieee"
+    return "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+
+
+class Tape:
+    """Memory of an unroll and of its way back, with the graphs that were recorded on it.
+
+    Args:
+        problem: sizes and settings.
+        steps: most steps that are kept.
+        keep: whether the states are kept for the way back; otherwise there is room for two.
+    """
+
+    def __init__(self, problem: Problem, steps: int, *, keep: bool) -> None:
+        self.problem, self.steps, self.keep = problem, steps, keep
+        cp, hp, cells = problem.padded_channels, problem.padded_hidden, problem.cells
+        zeros = torch.zeros
+
+        def floats(*shape: int) -> Tensor:
+            return zeros(shape, device=problem.device)
+
+        self.states = floats(steps + 1 if keep else 2, cells, cp)
+        self.masks = zeros((steps, cells), dtype=torch.bool, device=problem.device)
+        self.order = zeros((steps, cells), dtype=torch.int32, device=problem.device)
+        self.firing = zeros(steps, dtype=torch.int32, device=problem.device)
+        kp = problem.padded_filters
+        self.filters = floats(9, kp)
+        self.w1, self.b1 = floats(hp, cp * kp), floats(hp)
+        self.w2, self.b2 = floats(cp, hp), floats(cp)
+        self.living = problem.alive_threshold is not None
+        kept_lives = steps if keep else 1
+        self.lives = zeros(
+            (kept_lives, cells if self.living else 1), dtype=torch.int8, device=problem.device
+        )
+        self.after = floats(1, cells if self.living else 1, cp)
+        self.graphs: dict[int, tuple[Graph, Graph]] = {}
+        self._pool: Any = None
+        if keep:
+            programs = program_count(problem.device)
+            self.gradients = floats(steps + 1, cells, cp)
+            self.d_perception = floats(cells, cp * kp)
+            weights = (self.w1, self.b1, self.w2, self.b2)
+            self.partial = [floats(programs, *weight.shape) for weight in weights]
+            self.sums = [torch.zeros_like(weight) for weight in weights]
+
+    # ---- in and out ----------------------------------------------------------------------------
+
+    def fill(
+        self,
+        state: Tensor,
+        filters: Tensor,
+        masks: Tensor,
+        w1: Tensor,
+        b1: Tensor,
+        w2: Tensor,
+        b2: Tensor | None,
+    ) -> None:
+        """Write the inputs of an unroll."""
+        p = self.problem
+        self._image(self.states[0]).copy_(state)
+        self.masks[: len(masks)].copy_(masks.flatten(1))
+        self.filters[:, : p.filters].copy_(filters.flatten(1).T)
+        self._used(self.w1).copy_(rearrange(w1, "h (c k) -> h c k", k=p.filters))
+        self.b1[: p.hidden].copy_(b1)
+        self.w2[: p.channels, : p.hidden].copy_(w2)
+        if b2 is None:
+            self.b2.zero_()
+        else:
+            self.b2[: p.channels].copy_(b2)
+
+    def _image(self, cells: Tensor) -> Tensor:
+        """View of ``[cells, CP]`` as [B, C, H, W]."""
+        p = self.problem
+        image = cells.view(p.batch, p.height, p.width, -1)[..., : p.channels]
+        return image.permute(0, 3, 1, 2)
+
+    def _used(self, w1: Tensor) -> Tensor:
+        """View of ``[HP, CP * KP]`` without the padding, [hidden, C, K]."""
+        p = self.problem
+        columns = w1.view(len(w1), p.padded_channels, p.padded_filters)
+        return columns[: p.hidden, : p.channels, : p.filters]
+
+    def last(self, steps: int) -> Tensor:
+        """State after the steps, [B, C, H, W], a copy."""
+        slot = steps if self.keep else steps % 2
+        return self._image(self.states[slot]).contiguous()
+
+    def take_gradient(self, steps: int, d_last: Tensor) -> None:
+        """Write the gradient of the last state, [B, C, H, W]."""
+        self._image(self.gradients[steps]).copy_(d_last)
+
+    def gradients_of_inputs(self) -> list[Tensor]:
+        """Gradients of state, w1, b1, w2 and b2, copies."""
+        p = self.problem
+        d_w1, d_b1, d_w2, d_b2 = self.sums
+        return [
+            self._image(self.gradients[0]).contiguous(),
+            self._used(d_w1).flatten(1),
+            d_b1[: p.hidden].clone(),
+            d_w2[: p.channels, : p.hidden].contiguous(),
+            d_b2[: p.channels].clone(),
+        ]
+
+    # ---- the steps -----------------------------------------------------------------------------
+
+    def run_forward(self, steps: int) -> None:
+        """All steps, from ``states[0]``."""
+        sort_cells(self.masks[:steps], self.order[:steps], self.firing[:steps])
+        for step in range(steps):
+            if self.keep:
+                self._step(step, step, step + 1, step)
+            else:
+                self._step(step, step % 2, (step + 1) % 2, 0)
+
+    def _step(self, step: int, source: int, destination: int, kept_lives: int) -> None:
+        p, tiles = self.problem, TILES
+        grid = (triton.cdiv(p.cells, tiles.cells),)
+        kernels.step_forward[grid](
+            self.states, self.after if self.living else self.states, source,
+            0 if self.living else destination, self.order, self.firing, step, self.filters,
+            self.w1, self.b1, self.w2, self.b2, p.cells, p.height, p.width, p.clip,
+            KP=p.padded_filters, CP=p.padded_channels, HP=p.padded_hidden, UNITS=tiles.units,
+            BLOCK=tiles.cells, PADDING=p.padding, PRODUCTS=p.products, num_warps=tiles.warps,
+        )  # fmt: skip
+        if p.alive_threshold is not None:
+            kernels.keep_living[grid](
+                self.after, self.states, source, destination, self.lives, kept_lives,
+                p.alive_threshold, p.cells, p.height, p.width, ALPHA=ALPHA, CP=p.padded_channels,
+                BLOCK=tiles.cells, PADDING=p.padding, num_warps=tiles.warps,
+            )  # fmt: skip
+
+    def run_backward(self, steps: int) -> None:
+        """All steps back, from the gradient of the last state; then the weights, all steps at once.
+
+        Only the steps have to wait for each other.
+        """
+        p, tiles = self.problem, WAY_BACK_TILES
+        sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
+                 "LIFE": self.living, "BLOCK": tiles.cells, "num_warps": tiles.warps}  # fmt: skip
+        layers = {"HP": p.padded_hidden, "UNITS": tiles.units, "PRODUCTS": p.products}
+        grid = (triton.cdiv(p.cells, tiles.cells),)
+        for step in reversed(range(steps)):
+            kernels.layers_backward[grid](
+                self.states, self.gradients, self.lives, self.order, self.firing, step,
+                self.filters, self.w1, self.b1, self.w2, p.cells, p.height, p.width, p.clip,
+                self.d_perception, **sizes, **layers,
+            )  # fmt: skip
+            kernels.stencil_backward[grid](
+                self.d_perception, self.gradients, self.lives, step, self.filters, p.cells,
+                p.height, p.width, **sizes,
+            )  # fmt: skip
+        programs = (program_count(p.device), p.padded_hidden // tiles.units)
+        kernels.weights_backward[programs](
+            self.states, self.gradients, self.lives, self.order, self.firing, steps, self.filters,
+            self.w1, self.b1, self.w2, p.cells, p.height, p.width, p.clip, *self.partial,
+            **sizes, **layers,
+        )  # fmt: skip
+        for total, partial in zip(self.sums, self.partial, strict=True):
+            torch.sum(partial, 0, out=total)
+
+    # ---- graphs --------------------------------------------------------------------------------
+
+    def recorded(self, steps: int) -> "tuple[Graph, Graph]":
+        """The way there and back for a number of steps, recorded if they are not yet."""
+        if steps not in self.graphs:
+            ways: list[Graph] = []
+            for run in (self.run_forward, self.run_backward):
+                graph = Graph(run, steps, self._pool)
+                self._pool = graph.pool
+                ways.append(graph)
+            self.graphs[steps] = ways[0], ways[1]
+        return self.graphs[steps]
+
+
+class Graph:
+    """A function of tensors in fixed memory, recorded as a CUDA graph.
+
+    All graphs of a tape share the memory of their intermediate results: one runs at a time.
+    """
+
+    def __init__(self, run: Callable[[int], None], steps: int, pool: Any) -> None:
+        self._run: Callable[[], None]
+        self.pool = pool
+        if not torch.cuda.is_available():
+            self._run = lambda: run(steps)
+            return
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            run(steps)  # compiles the kernels, which a recording cannot
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            run(steps)
+        self.pool, self._run = graph.pool(), graph.replay
+
+    def replay(self) -> None:
+        """Run it again, on what the memory holds now."""
+        self._run()
+
+
+def sort_cells(masks: Tensor, order: Tensor, firing: Tensor) -> None:
+    """Write the cells that fire first, in both groups by their number.
+
+    Args:
+        masks: [steps, cells] bool.
+        order: [steps, cells] int32, written.
+        firing: [steps] int32, written: how many fire.
+    """
+    fired = masks.cumsum(1, dtype=torch.int32)
+    total = fired[:, -1:]
+    cell = torch.arange(masks.shape[1], dtype=torch.int32, device=masks.device).expand_as(fired)
+    place = torch.where(masks, fired - 1, total + cell - fired)
+    order.scatter_(1, place.long(), cell)
+    firing.copy_(total[:, 0])
+
+
+def program_count(device: torch.device) -> int:
+    """Programs that share the sums of weight gradients among them."""
+    if device.type != "cuda":
+        return INTERPRETED_PROGRAMS
+    processors: int = torch.cuda.get_device_properties(device).multi_processor_count
+    return PROGRAMS_PER_PROCESSOR * processors
+
+
+class Tapes:
+    """Tapes that are free, by problem: an unroll borrows one until its gradient graph is gone."""
+
+    def __init__(self) -> None:
+        self._free: OrderedDict[Problem, list[Tape]] = OrderedDict()
+
+    def borrow(self, problem: Problem, steps: int) -> Tape:
+        """A tape with room for so many steps."""
+        free = self._free.setdefault(problem, [])
+        self._free.move_to_end(problem)
+        while free:
+            tape = free.pop()
+            if tape.steps >= steps:
+                return tape
+        while len(self._free) > KEPT_TAPES:
+            self._free.popitem(last=False)
+        return Tape(problem, triton.cdiv(steps, 32) * 32, keep=True)
+
+    def give_back(self, tape: Tape) -> None:
+        """Keep for the next unroll."""
+        self._free.setdefault(tape.problem, []).append(tape)
+
+
+_tapes = Tapes()
+
+
+def obstacle(state: Tensor, rule: Rule) -> str | None:
+    """Reason why the kernels cannot compute this; None if they can."""
+    settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
+    usable = state.is_cuda or INTERPRETED
+    obstacles = {
+        "its tensors are not on a GPU": not usable
+        or any(t.device != state.device for t in tensors),
+        "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
+        "it does not round": settings.quantization != Quantization(),
+        "it takes fixed filters": rule.filters.requires_grad,
+        f"it takes at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
+    }
+    return next((text for text, met in obstacles.items() if met), None)
+
+
+def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
+    """See :func:`nca.unroll.unroll`; :func:`obstacle` must have found none."""
+    if len(masks) == 0:
+        return state.clone()
+    problem = problem_of(state, rule)
+    inputs = (state, rule.filters, masks, rule.w1, rule.b1, rule.w2, rule.b2)
+    with torch.autocast(state.device.type, enabled=False):
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs):
+            last: Tensor = _Unroll.apply(problem, *inputs)  # type: ignore[no-untyped-call]
+            return last
+        tape = Tape(problem, len(masks), keep=False)
+        tape.fill(*inputs)
+        tape.run_forward(len(masks))
+        return tape.last(len(masks))
+
+
+class _Unroll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, problem: Problem, *inputs: Any) -> Tensor:
+        ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
+        ctx.tape = tape = _tapes.borrow(problem, ctx.steps)
+        weakref.finalize(ctx, _tapes.give_back, tape)
+        way_there, ctx.way_back = tape.recorded(ctx.steps)
+        tape.fill(*inputs)
+        way_there.replay()
+        return tape.last(ctx.steps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_last: Tensor) -> tuple[Tensor | None, ...]:
+        ctx.tape.take_gradient(ctx.steps, d_last)
+        ctx.way_back.replay()
+        d_state, *d_weights, d_b2 = ctx.tape.gradients_of_inputs()
+        return None, d_state, None, None, *d_weights, d_b2 if ctx.has_b2 else None
