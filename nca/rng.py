@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 UINT32_MAX = 0xFFFFFFFF
+CPU = torch.device("cpu")
 
 Integers = TypeVar("Integers", int, "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", Tensor)
 
@@ -72,24 +73,30 @@ def random_masks(
     width: int,
     update_rate: float,
     generator: torch.Generator,
+    device: torch.device = CPU,
 ) -> Tensor:
     """Draw masks for training, [steps, batch, height, width] bool.
 
     Sixteen random bits decide for a cell (a rate is met to within 2**-16): four times as fast as
-    one random float a cell.
+    one random float a cell. CUDA draws its own bits, with a seed from ``generator``, a CPU's.
     """
     cells = steps * batch * height * width
-    words = torch.empty(-(-cells // 4), dtype=torch.int64)
-    words.random_(-(2**63), None, generator=generator)
+    if device.type == "cuda":
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        generator = torch.Generator(device).manual_seed(seed)
+    words = torch.empty(-(-cells // 4), dtype=torch.int64, device=generator.device)
+    words = words.random_(-(2**63), None, generator=generator).to(device)
     bits = words.view(torch.int16)[:cells].view(steps, batch, height, width)
     return bits <= max(round(update_rate * 2**16), 1) - 2**15 - 1
 
 
-def uniform_noise(channels: int, height: int, width: int, seed: int) -> Tensor:
+def uniform_noise(
+    channels: int, height: int, width: int, seed: int, device: torch.device = CPU
+) -> Tensor:
     """Noise for a seed state, [channels, height, width] float32 in [0, 1) on a grid of 2**-24.
 
     Channel c uses the hash of step ``-1 - c``, which no simulation ever reaches, so that the noise
     is independent of every mask. 24 bits are what a float32 holds exactly.
     """
-    bases = step_base(-1 - torch.arange(channels), torch.tensor(seed))
+    bases = step_base(-1 - torch.arange(channels, device=device), torch.tensor(seed, device=device))
     return (cell_hash(height, width, bases) >> 8).to(torch.float32) * 2.0**-24

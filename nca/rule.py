@@ -294,20 +294,21 @@ class Rule(nn.Module):
         self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0
     ) -> Tensor:
         """Masks of a simulation, [steps, B, H, W] bool; sample i has the seed ``seed + i``."""
-        step = torch.arange(first_step, first_step + steps)[:, None]
-        seeds = torch.arange(seed, seed + batch)
+        device = self.filters.device
+        step = torch.arange(first_step, first_step + steps, device=device)[:, None]
+        seeds = torch.arange(seed, seed + batch, device=device)
         return fire_mask(height, width, step, seeds, self.settings.update_rate)
 
     @torch.no_grad()
     def seed(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
         """State a rule grows from, [B, C, H, W]; noise of sample i is that of ``seed + i``."""
-        settings = self.settings
-        state = torch.zeros(batch, settings.channels, height, width)
+        settings, device = self.settings, self.filters.device
+        state = torch.zeros(batch, settings.channels, height, width, device=device)
         if settings.seed_state == "center":
             state[:, ALPHA:, height // 2, width // 2] = 1
         elif settings.seed_state == "noise":
             for i in range(batch):
-                noise = uniform_noise(settings.channels, height, width, seed + i)
+                noise = uniform_noise(settings.channels, height, width, seed + i, device)
                 state[i] = (noise - 0.5) * settings.noise_level
         return state
 

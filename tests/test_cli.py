@@ -184,7 +184,7 @@ def test_info_believes_no_field_of_a_rule_file(
     assert (told["file"], told["bytes"]) == (str(path), path.stat().st_size)
     assert (told["weights"], len(told["filters"])) == (1312, 4)
     assert told["settings"]["channels"] == 8
-    assert {backend["name"] for backend in told["backends"]} == {"torch", "native", "cuda"}
+    assert {backend["name"] for backend in told["backends"]} == {"torch", "native", "triton"}
     assert told["training"] == training
     assert main(["info", str(path)]) == 0
     lines = capsys.readouterr().out.rstrip("\n").split("\n")

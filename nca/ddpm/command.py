@@ -23,6 +23,7 @@ from nca.ddpm.settings import SampleSettings
 from nca.errors import InputError
 from nca.images import read_square, write_image
 from nca.system.threads import torch_threads
+from nca.training.callbacks.device import choose_device
 from nca.training.folder import make_folder
 from nca.training.movie import write_movie
 
@@ -73,7 +74,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
         InputError: a label is unknown, or an image cannot be read.
     """
     model = run.model
-    model.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.network.to(choose_device(settings.device))
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
     # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the image.

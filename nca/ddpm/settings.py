@@ -8,7 +8,7 @@ import tyro
 
 from nca.errors import InputError
 from nca.options import Between, Bounded, of_preset, override
-from nca.training.settings import Limits, RunSettings
+from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["small", "lesson20", "lesson"]
 ScheduleName = Literal["linear", "cosine", "sigmoid", "karras"]
@@ -83,7 +83,7 @@ class NetworkSettings(Bounded):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Bounded):
-    """Adam and precision."""
+    """Adam, device and precision."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
     """Peak learning rate."""
@@ -91,6 +91,8 @@ class OptimizerSettings(Bounded):
     """Only search for a learning rate: write the curve and a suggestion."""
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the averaged weights that samples are drawn with; 0: no average."""
+    device: DeviceName = "auto"
+    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of the layers; float16 needs a GPU."""
 
@@ -174,6 +176,8 @@ class SampleSettings(Bounded):
     with little noise."""
     features: str = "builtin"
     """Features that style and structure are compared by; see nca train --help."""
+    device: DeviceName = "auto"
+    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
     overwrite: bool = False
     """Replace earlier results."""
 

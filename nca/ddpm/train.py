@@ -39,7 +39,7 @@ from nca.training.callbacks import (
     Threads,
     warm_up_then_cosine,
 )
-from nca.training.callbacks.device import best_device
+from nca.training.callbacks.device import choose_device
 from nca.training.engines import Engine
 from nca.training.engines.launch import build_engine
 from nca.training.folder import CHECKPOINT
@@ -83,7 +83,8 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
 
     def prepare(state: Mapping[str, Any] | None) -> DDPMTraining:
         dataset = read_dataset(settings.data, settings.images.size)
-        engine = build_engine(settings.optimizer.precision, best_device(), state)
+        device = choose_device(settings.optimizer.device)
+        engine = build_engine(settings.optimizer.precision, device, state)
         return DDPMTraining(settings, dataset, engine, callbacks=callbacks)
 
     return run(settings, prepare)
@@ -104,6 +105,7 @@ class DDPMTraining(Job[Trained]):
 
     files = FILES
     may_change = (*Job.may_change, "find_rate")
+    memory = ("batch_size", "size")
 
     def __init__(
         self,
@@ -144,7 +146,7 @@ class DDPMTraining(Job[Trained]):
         self.metrics = Metrics(settings.out)
         title = f"{Path(settings.data).name}, {settings.diffusion.target}"
         own: list[Callback] = [
-            Device(),
+            Device(choose_device(settings.optimizer.device)),
             core.Schedule(warm_up_then_cosine(WARM_UP, FINAL_RATE)),
             NaNGuard(),
             ClipGradients(NORM),

@@ -104,6 +104,8 @@ class PromptLoss(Term):
         torus: whether images wrap.
     """
 
+    random = True
+
     def __init__(
         self, clip: Clip, text: str, generator: torch.Generator, *, torus: bool = True
     ) -> None:

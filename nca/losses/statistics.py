@@ -23,9 +23,10 @@ class Statistic(ABC):
     Attributes:
         mergeable: whether :meth:`merge` of the parts of a picture gives what :meth:`describe` gives
             of the whole, and the description is small.
+        random: whether it draws random numbers in every call.
     """
 
-    mergeable = True
+    mergeable, random = True, False
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
@@ -197,6 +198,7 @@ class SlicedTransport(Statistic):
     """
 
     mergeable = False
+    random = True
 
     def __init__(
         self, generator: torch.Generator, directions: int = 32, samples: int = 4096

@@ -12,7 +12,13 @@ from torch import Tensor
 
 
 class Term(ABC):
-    """A differentiable distance of images from what they should be."""
+    """A differentiable distance of images from what they should be.
+
+    Attributes:
+        random: whether it draws random numbers: two calls then give two values.
+    """
+
+    random = False
 
     @abstractmethod
     def __call__(self, images: Tensor) -> dict[str, Tensor]:

@@ -39,6 +39,7 @@ class TextureLoss(Term):
         self.features, self.torus, self.device = features, torus, target.device
         with torch.no_grad():
             targets = describe(features(target, torus=False), statistic)
+        self.random = statistic.random
         self.style = StyleTerm(targets, statistic, weights=weights, name=name)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import tyro
 
 from nca.errors import InputError
 from nca.options import Between, Bounded, of_preset, override
-from nca.training.settings import RunSettings
+from nca.training.settings import DeviceName, RunSettings
 
 Preset = Literal["standard", "lesson20", "lesson20-noise"]
 Pooling = Literal["max", "average"]
@@ -118,7 +118,7 @@ class PixelSettings(Bounded):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Bounded):
-    """Optimizer and precision."""
+    """Optimizer, device and precision."""
 
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """Optimizer."""
@@ -133,6 +133,8 @@ class OptimizerSettings(Bounded):
     """What keeps colors in [0, 1]: projection after every step, a sigmoid, or none."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the averaged picture that is shown, saved and passed to the next scale; 0: none."""
+    device: DeviceName = "auto"
+    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the layers; auto: bfloat16 where a short trial finds it faster."""
 
@@ -271,6 +273,8 @@ class VisualizeSettings(Bounded):
     """Most that it is made larger or smaller, as a part."""
     rotation: Annotated[float, Between(0, 180)] = 10.0
     """Most that it is turned, in degrees."""
+    device: DeviceName = "auto"
+    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False

@@ -34,7 +34,7 @@ from nca.training.callbacks import (
     Snapshots,
     Threads,
 )
-from nca.training.callbacks.device import best_device
+from nca.training.callbacks.device import choose_device
 from nca.training.engines import Engine
 from nca.training.engines.launch import build_engine
 from nca.training.folder import CHECKPOINT
@@ -80,7 +80,7 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
     """
 
     def prepare(state: Mapping[str, Any] | None) -> StyleTraining:
-        device = best_device()
+        device = choose_device(settings.optimization.device)
         engine = build_engine(settings.optimization.precision, device, state)
         return StyleTraining(settings, engine, callbacks=callbacks)
 
@@ -100,6 +100,7 @@ class StyleTraining(Job[Styled]):
     """
 
     files = FILES
+    memory = ("size",)
 
     def __init__(
         self,
@@ -109,7 +110,7 @@ class StyleTraining(Job[Styled]):
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.settings = settings
-        device = Device()
+        device = Device(choose_device(settings.optimization.device))
         self.photo, self.profile = read_photo(settings.content, settings.scales.size, enlarge=True)
         self.photo = self.photo.to(device.device)
         self.pictures = read_pictures(settings, self.photo, self.profile)

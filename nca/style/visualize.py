@@ -21,6 +21,7 @@ from nca.style.settings import VisualizeSettings
 from nca.style.train import FILES, RESULT, Styled
 from nca.system.threads import torch_threads
 from nca.training.callbacks import Device, Metrics, Plot, Progress, Snapshots, Threads
+from nca.training.callbacks.device import choose_device
 from nca.training.folder import SETTINGS, prepare_folder, write_settings
 from nca.training.learner import Learner
 from nca.training.objective import Objective
@@ -137,7 +138,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
         Excite(features, settings, generator),
         torch.optim.Adam(model.parameters(), settings.learning_rate),
         callbacks=[
-            Device(),
+            Device(choose_device(settings.device)),
             Threads(generator),
             metrics,
             Progress(quiet=settings.quiet),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nca.rng import random_masks
 from nca.rule import Rule
+from nca.texture.delayed import Delayed
 
 if TYPE_CHECKING:
     from nca.texture.settings import PoolSettings
@@ -50,7 +51,7 @@ class Pool:
         pool.put_back(batch.index, unroll(batch.state, rule, batch.masks))
 
     Args:
-        rule: defines channels and initial state.
+        rule: defines channels and initial state; the states are on its device.
         settings: sizes, and how often a state is reset or damaged.
         generator: source of all random numbers.
         simulate: ages states, see ``aging_rate``; without it states do not age.
@@ -76,7 +77,9 @@ class Pool:
         self.mine = slice(rank * settings.batch_size, (rank + 1) * settings.batch_size)
         self.drawn = processes * settings.batch_size
         self.progress = 0.0
-        self.states = self.initial_states(torch.arange(settings.pool_size), settings.unroll.grid)
+        self.device = rule.filters.device
+        self._blown = Delayed()
+        self.states = self.initial_states(self._places(), settings.unroll.grid)
 
     def __iter__(self) -> Iterator[Draw]:
         while True:
@@ -89,8 +92,8 @@ class Pool:
         late = self.progress >= unroll.late_from
         side = unroll.late_grid if late else unroll.grid
         if side != self.states.shape[-1]:
-            self.states = self.initial_states(torch.arange(settings.pool_size), side)
-        index = self.pick()
+            self.states = self.initial_states(self._places(), side)
+        index = self.pick().to(self.device)
         state = self.states[index]
         self.disturb(index, state)
         if late and settings.aging_rate and self.simulate is not None:
@@ -98,7 +101,7 @@ class Pool:
         least, most = unroll.late_steps if late else unroll.steps
         steps = int(torch.randint(least, most + 1, (), generator=self.generator))
         rate = self.rule.settings.update_rate
-        masks = random_masks(steps, len(state), side, side, rate, self.generator)
+        masks = random_masks(steps, len(state), side, side, rate, self.generator, self.device)
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
 
     def _age(self, state: Tensor, simulate: Simulate) -> None:
@@ -139,15 +142,25 @@ class Pool:
         dx, dy = ((along - place + 0.5) % 1 - 0.5 for place in (x, y))
         disc = dx.square() + dy[:, None].square() < (0.03 + 0.095 * size) ** 2
         noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
-        state[:, disc] = noise if kind < NOISY else 0.0
+        filling = torch.zeros(state.shape)
+        if kind < NOISY:
+            filling[:, disc] = noise
+        # Indexing by the disc would wait for a GPU.
+        state.copy_(torch.where(disc.to(state.device), filling.to(state.device), state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
-        """Store the states of a batch, of all processes. States that blew up are reset."""
-        index, state = index.cpu(), state.detach().cpu().clone()  # the pool is not on a GPU
-        blown = blown_up(state)
-        if blown.any():
-            state[blown] = self.initial_states(index[blown], state.shape[-1])
-        self.states[index] = state
+        """Store the states of a batch, of all processes.
+
+        States that blew up are reset; from a GPU, that they did is known some iterations later.
+        """
+        self.states[index] = state.detach()
+        known = self._blown.read(index, blown_up(state))
+        if known is not None and known[1].any():
+            places = known[0][known[1]].to(self.device)
+            self.states[places] = self.initial_states(places, self.states.shape[-1])
+
+    def _places(self) -> Tensor:
+        return torch.arange(self.settings.pool_size, device=self.device)
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
         """Initial states of places in the pool, [B] -> [B, C, side, side]."""
@@ -164,7 +177,7 @@ class Pool:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`state_dict`."""
-        self.states, self.progress = state["states"].clone(), state["progress"]
+        self.states, self.progress = state["states"].to(self.device, copy=True), state["progress"]
         self.generator.set_state(state["generator"])
 
 

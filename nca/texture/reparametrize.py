@@ -52,6 +52,7 @@ def folded(rule: Rule, quantization: Quantization | None = None) -> Rule:
     """A plain copy of a rule, the scale folded into ``w1``; on request with other rounding."""
     settings = replace(rule.settings, quantization=quantization or rule.settings.quantization)
     copy = Rule(settings, rule.filters.clone(), update_bias=rule.b2 is not None)
+    copy.to(rule.filters.device)
     for name, weight in copy.named_parameters():
         weight.copy_(getattr(rule, name))
     return copy

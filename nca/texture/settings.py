@@ -14,7 +14,7 @@ import tyro
 from nca.errors import InputError
 from nca.losses.settings import LossSettings, PromptSettings
 from nca.options import Between, Bounded, of_preset, override, refuse_several
-from nca.training.settings import Limits, RunSettings
+from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
@@ -158,11 +158,13 @@ class OptimizerSettings(Bounded):
 
 @dataclass(frozen=True)
 class ComputeSettings(Bounded):
-    """Backend and precision."""
+    """Device, backend and precision."""
 
-    backend: Literal["auto", "torch", "native", "cuda"] = "auto"
-    """Backend of the steps: native (compiled C++), torch, cuda (GPU), or auto: native where there
-    is a compiler, else torch. `nca info` lists what this machine supports."""
+    device: DeviceName = "auto"
+    """Where to train; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    backend: Literal["auto", "torch", "native", "triton"] = "auto"
+    """Backend of the steps: triton (on a GPU), native (compiled C++, on the CPU), torch, or auto:
+    the fastest that this machine supports, see `nca info`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the layers; auto: bfloat16 where a short trial finds it faster."""
 

@@ -115,6 +115,7 @@ class TextureTraining(Job[TrainedRule]):
 
     files = FILES
     may_change = (*Job.may_change, "picture", "view")
+    memory = ("batch_size", "late_grid", "late_steps")
 
     def __init__(
         self,

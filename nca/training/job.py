@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+import torch
+
+from nca.errors import FailedError
 from nca.system.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import Metrics, TensorBoard, WandB
@@ -47,6 +50,7 @@ class Job(ABC, Generic[Result]):
     Attributes:
         files: names of the files that it writes, beside checkpoint and settings.
         may_change: settings that may differ on a resume.
+        memory: settings on which the memory that is needed depends most.
         settings: with ``out`` and ``run``.
         learner: trains.
     """
@@ -54,6 +58,7 @@ class Job(ABC, Generic[Result]):
     files: ClassVar[Sequence[str]]
     may_change: ClassVar[Sequence[str]] = ("minutes", "iterations", "out", "resume", "overwrite",
                                            "quiet", "log")  # fmt: skip
+    memory: ClassVar[Sequence[str]]
     settings: Any
     learner: Learner
 
@@ -123,7 +128,11 @@ def run(
         job.begin()
         write_settings(settings)
     with torch_threads(None) if one_thread and fixed else nullcontext():
-        job.fit()
+        try:
+            job.fit()
+        except torch.OutOfMemoryError as error:
+            names = " or ".join(f"`{name}`" for name in job.memory)
+            raise FailedError(f"the GPU has no memory left; lower {names}") from error
     if rank > 0:
         sys.exit()
     with torch_threads():

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from nca.options import Between, Bounded
 
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
 
 @dataclass(frozen=True)
 class RunSettings(Bounded):

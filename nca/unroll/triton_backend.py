@@ -11,7 +11,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
@@ -23,22 +23,18 @@ from nca.rule import ALPHA, Padding, Quantization, Rule
 from nca.unroll import triton_kernels as kernels
 
 KEPT_TAPES = 8
+# The fastest of some ten divisions of the work tried on an H100.
+CELLS, UNITS, WARPS = 64, 32, 4  # cells a program, hidden units a product, warps a program
+MOST_INPUTS = 256  # perceived values of a cell, both factors padded: shared memory holds no more
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED = triton.knobs.runtime.interpret
 INTERPRETED_PROGRAMS = 2
 MAX_CELLS = 2**24  # of a batch: offsets within a state are 32-bit
 
 
-class Tiles(NamedTuple):
-    """How the work is divided: cells a program, hidden units a product, warps a program."""
-
-    cells: int = 64
-    units: int = 32
-    warps: int = 4
-
-
-TILES = Tiles()
-WAY_BACK_TILES = Tiles()
+def next_power_of_2(number: int) -> int:
+    """The smallest power of two that is not below a number."""
+    return 1 << (number - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -65,18 +61,27 @@ class Problem:
     @property
     def padded_channels(self) -> int:
         """``CP`` of the kernels."""
-        return max(16, triton.next_power_of_2(self.channels))
+        return max(16, next_power_of_2(self.channels))
 
     @property
     def padded_filters(self) -> int:
         """``KP`` of the kernels."""
-        return triton.next_power_of_2(self.filters)
+        return next_power_of_2(self.filters)
 
     @property
     def padded_hidden(self) -> int:
         """``HP`` of the kernels."""
-        units = max(TILES.units, WAY_BACK_TILES.units)
-        return triton.cdiv(self.hidden, units) * units
+        return -(-self.hidden // UNITS) * UNITS
+
+    @property
+    def padded_inputs(self) -> int:
+        """Perceived values of a cell, ``CP * KP`` of the kernels."""
+        return self.padded_channels * self.padded_filters
+
+    @property
+    def block(self) -> int:
+        """Cells a program."""
+        return CELLS // 2 if self.padded_inputs > MOST_INPUTS // 2 else CELLS
 
 
 def problem_of(state: Tensor, rule: Rule) -> Problem:
@@ -223,20 +228,20 @@ class Tape:
                 self._step(step, step % 2, (step + 1) % 2, 0)
 
     def _step(self, step: int, source: int, destination: int, kept_lives: int) -> None:
-        p, tiles = self.problem, TILES
-        grid = (triton.cdiv(p.cells, tiles.cells),)
+        p = self.problem
+        grid = (triton.cdiv(p.cells, p.block),)
         kernels.step_forward[grid](
             self.states, self.after if self.living else self.states, source,
             0 if self.living else destination, self.order, self.firing, step, self.filters,
             self.w1, self.b1, self.w2, self.b2, p.cells, p.height, p.width, p.clip,
-            KP=p.padded_filters, CP=p.padded_channels, HP=p.padded_hidden, UNITS=tiles.units,
-            BLOCK=tiles.cells, PADDING=p.padding, PRODUCTS=p.products, num_warps=tiles.warps,
+            KP=p.padded_filters, CP=p.padded_channels, HP=p.padded_hidden, UNITS=UNITS,
+            BLOCK=p.block, PADDING=p.padding, PRODUCTS=p.products, num_warps=WARPS,
         )  # fmt: skip
         if p.alive_threshold is not None:
             kernels.keep_living[grid](
                 self.after, self.states, source, destination, self.lives, kept_lives,
                 p.alive_threshold, p.cells, p.height, p.width, ALPHA=ALPHA, CP=p.padded_channels,
-                BLOCK=tiles.cells, PADDING=p.padding, num_warps=tiles.warps,
+                BLOCK=p.block, PADDING=p.padding, num_warps=WARPS,
             )  # fmt: skip
 
     def run_backward(self, steps: int) -> None:
@@ -244,11 +249,11 @@ class Tape:
 
         Only the steps have to wait for each other.
         """
-        p, tiles = self.problem, WAY_BACK_TILES
+        p = self.problem
         sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
-                 "LIFE": self.living, "BLOCK": tiles.cells, "num_warps": tiles.warps}  # fmt: skip
-        layers = {"HP": p.padded_hidden, "UNITS": tiles.units, "PRODUCTS": p.products}
-        grid = (triton.cdiv(p.cells, tiles.cells),)
+                 "LIFE": self.living, "BLOCK": p.block, "num_warps": WARPS}  # fmt: skip
+        layers = {"HP": p.padded_hidden, "UNITS": UNITS, "PRODUCTS": p.products}
+        grid = (triton.cdiv(p.cells, p.block),)
         for step in reversed(range(steps)):
             kernels.layers_backward[grid](
                 self.states, self.gradients, self.lives, self.order, self.firing, step,
@@ -259,7 +264,7 @@ class Tape:
                 self.d_perception, self.gradients, self.lives, step, self.filters, p.cells,
                 p.height, p.width, **sizes,
             )  # fmt: skip
-        programs = (program_count(p.device), p.padded_hidden // tiles.units)
+        programs = (program_count(p.device), p.padded_hidden // UNITS)
         kernels.weights_backward[programs](
             self.states, self.gradients, self.lives, self.order, self.firing, steps, self.filters,
             self.w1, self.b1, self.w2, p.cells, p.height, p.width, p.clip, *self.partial,
@@ -294,7 +299,7 @@ class Graph:
         if not torch.cuda.is_available():
             self._run = lambda: run(steps)
             return
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             run(steps)  # compiles the kernels, which a recording cannot
@@ -349,7 +354,7 @@ class Tapes:
                 return tape
         while len(self._free) > KEPT_TAPES:
             self._free.popitem(last=False)
-        return Tape(problem, triton.cdiv(steps, 32) * 32, keep=True)
+        return Tape(problem, -(-steps // 32) * 32, keep=True)
 
     def give_back(self, tape: Tape) -> None:
         """Keep for the next unroll."""
@@ -369,6 +374,9 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
         "it does not round": settings.quantization != Quantization(),
         "it takes fixed filters": rule.filters.requires_grad,
+        f"it takes at most {MOST_INPUTS} inputs of the first layer, padded": (
+            problem_of(state, rule).padded_inputs > MOST_INPUTS
+        ),
         f"it takes at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }
     return next((text for text, met in obstacles.items() if met), None)

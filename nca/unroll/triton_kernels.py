@@ -23,7 +23,8 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
     moved = place + offset
     inside = moved == moved
     if PADDING == "circular":
-        moved = (moved + size) % size
+        moved = tl.where(moved < 0, moved + size, moved)
+        moved = tl.where(moved >= size, moved - size, moved)
     elif PADDING == "zeros":
         inside = (moved >= 0) & (moved < size)
         moved = tl.where(inside, moved, place)
@@ -187,8 +188,9 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
         fires = place < tl.load(firing + step)
         if LIFE:
             fires &= tl.load(lives + step.to(tl.int64) * cells + cell, mask=fires, other=0) > 0
+        after = gradients + (step + 1).to(tl.int64) * cells * CP
         d_change = tl.load(
-            gradients + (step + 1).to(tl.int64) * cells * CP + cell[:, None] * CP + channel[None, :],
+            after + cell[:, None] * CP + channel[None, :],
             mask=fires[:, None],
             other=0.0,
         )
@@ -257,9 +259,10 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
 def seen_by(place, offset, size, PADDING: tl.constexpr):
     """Where the cell lies that sees ``place`` at an offset, and whether there is one."""
     moved = place - offset
-    if PADDING == "circular":
-        return (moved + size) % size, moved == moved
     inside = (moved >= 0) & (moved < size)
+    if PADDING == "circular":
+        moved = tl.where(moved < 0, moved + size, moved)
+        return tl.where(moved >= size, moved - size, moved), moved == moved
     return tl.where(inside, moved, place), inside
 
 

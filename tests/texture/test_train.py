@@ -104,8 +104,10 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     assert torch.allclose(*rules, atol=1e-3)
     assert not torch.equal(*rules)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="`backend` cuda: torch found no GPU"):
-        TextureTraining(settings.override(backend="cuda"), target)
+    with pytest.raises(InputError, match="`backend` triton: needs a GPU"):
+        TextureTraining(settings.override(backend="triton"), target)
+    with pytest.raises(InputError, match=r"`device` cuda: torch .* finds none"):
+        TextureTraining(settings.override(device="cuda"), target)
 
 
 def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:

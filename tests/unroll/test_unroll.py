@@ -128,7 +128,7 @@ def test_other_wrong_inputs_are_refused() -> None:
 
 def test_backends_are_described() -> None:
     reports = {report.name: report for report in describe_backends(make_case().rule)}
-    assert list(reports) == ["cuda", "native", "torch"]
+    assert list(reports) == ["triton", "native", "torch"]
     assert reports["torch"].available
     assert reports["native"].available
     assert "float32" in reports["native"].detail

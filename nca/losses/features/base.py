@@ -6,6 +6,7 @@ others with valid convolutions, so that no border is invented.
 """
 
 import math
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -36,11 +37,17 @@ def circular_pad(images: Tensor, size: int) -> Tensor:
     return F.pad(images, (size, size, size, size), mode="circular")
 
 
+@cache
+def binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The filter [1, 3, 3, 1] / 8 both ways, [4, 4]."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
+    return torch.outer(taps, taps)
+
+
 def halve(images: Tensor, *, torus: bool) -> Tensor:
     """Blur by the binomial filter [1, 3, 3, 1] / 8 and take every second pixel."""
-    taps = images.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
     channels = images.shape[1]
-    kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
+    kernel = binomial(images.device, images.dtype).expand(channels, 1, 4, 4)
     padded = F.pad(images, (1, 1, 1, 1), mode="circular" if torus else "reflect")
     return F.conv2d(padded, kernel, stride=2, groups=channels)
 

@@ -171,10 +171,10 @@ class KeepBest(Callback):
 
 @torch.no_grad()
 def averaged_rule(learner: "Learner", ema: EMA | None) -> Rule:
-    """A plain copy of the rule in training, on the CPU, with averaged weights if there are some."""
+    """A plain copy of the rule in training, with averaged weights if there are some."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:
-        return folded(model).cpu()
+        return folded(model)
     with ema.averaged(model):
-        return folded(model).cpu()
+        return folded(model)

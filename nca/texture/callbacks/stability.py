@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nca.system.console import say
+from nca.texture.delayed import Delayed
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
 from nca.training.callbacks import Schedule
@@ -41,6 +42,7 @@ class Stabilizer(Callback):
         self.restores = 0
         self.good: list[list[Tensor]] = []
         self._calm = 0
+        self._blown = Delayed()
 
     def before_fit(self, learner: "Learner") -> None:
         """Keep the first weights."""
@@ -50,12 +52,19 @@ class Stabilizer(Callback):
     def after_backward(self, learner: "Learner") -> None:
         """Take the gradients away if one of them is not finite."""
         gradients = [w.grad for w in learner.model.parameters() if w.grad is not None]
-        if not all(torch.isfinite(gradient).all() for gradient in gradients):
+        if gradients and gradients[0].is_cuda:  # to ask whether one is not would wait
+            finite = torch.stack([gradient.isfinite().all() for gradient in gradients]).all()
+            for gradient in gradients:
+                gradient.masked_fill_(~finite, 0)
+        elif not all(torch.isfinite(gradient).all() for gradient in gradients):
             learner.optimizer.zero_grad(set_to_none=True)
 
     def after_step(self, learner: "Learner") -> None:
         """Go back, if it must be; else note that all is well."""
-        states = learner.engine.gather(blown_up(learner.prediction).int())
+        known = self._blown.read(learner.engine.gather(blown_up(learner.prediction).int()))
+        if known is None:
+            return
+        (states,) = known
         blown = int(states.sum())
         if learner.iteration > GRACE and 4 * blown >= 3 * len(states):
             self._go_back(learner)

@@ -37,7 +37,7 @@ class WriteNewest(Callback):
         now = time.monotonic()
         if now < self._next:
             return
-        rule = averaged_rule(learner, self.ema)
+        rule = averaged_rule(learner, self.ema).cpu()
         if all(torch.isfinite(weight).all() for weight in rule.parameters()):
             self._next = now + INTERVAL
             with learner.unwritten.going_on(self.path):

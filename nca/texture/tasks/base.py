@@ -19,6 +19,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images import to_image
 from nca.losses.build import build_loss
+from nca.losses.graphed import graphed
 from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
@@ -27,6 +28,7 @@ from nca.texture.reparametrize import folded
 from nca.texture.results import Shown
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
+from nca.training.callbacks.device import choose_device
 from nca.training.engines import Engine
 from nca.unroll.simulate import simulate
 
@@ -76,6 +78,7 @@ class Task(ABC):
     ) -> None:
         self.settings, self.target, self.generator = settings, target, generator
         self.rule = starting_rule(settings, generator, self.rule_settings(), **self.new_rule())
+        self.rule.to(device_of(settings))
         self.pool = self.make_pool(
             simulate=self.run_long, rank=engine.rank, processes=engine.processes
         )
@@ -116,7 +119,7 @@ class Task(ABC):
 
     def run_long(self, state: Tensor, steps: int, seed: int) -> Tensor:
         """States of the rule as it is now, some steps later, [B, C, H, W]."""
-        (old,) = simulate(folded(self.rule).cpu(), state, [steps], seed=seed)
+        (old,) = simulate(folded(self.rule), state, [steps], seed=seed)
         return old
 
     # ---- how far a state is from what it should be ---------------------------------------------
@@ -190,15 +193,16 @@ def device_of(settings: TrainSettings) -> torch.device:
     """Where the rule is trained.
 
     Raises:
-        InputError: a GPU was asked for, and there is none or the task cannot use it.
+        InputError: the device is not there, or the backend cannot use it.
     """
-    if settings.compute.backend != "cuda":
-        return torch.device("cpu")
-    if settings.task.grow or settings.task.restore or settings.task.also:
-        raise InputError("`backend` cuda: trains textures of one picture only; use native or torch")
-    if not torch.cuda.is_available():
-        raise InputError("`backend` cuda: torch found no GPU; use native or torch")
-    return torch.device("cuda")
+    compute = settings.compute
+    wanted = "cpu" if compute.backend == "native" and compute.device == "auto" else compute.device
+    device = choose_device(wanted)
+    if compute.backend == "native" and device.type != "cpu":
+        raise InputError(f"`backend` native: runs on the CPU only, not on `device` {device.type}")
+    if compute.backend == "triton" and device.type != "cuda":
+        raise InputError("`backend` triton: needs a GPU that torch can use; use native or torch")
+    return device
 
 
 def texture_loss(
@@ -225,7 +229,7 @@ def texture_loss(
             f"`grid` {side}: too small for `features` {settings.loss.features} with `padding` "
             f"{settings.rule.padding}"
         ) from error
-    return loss
+    return graphed(loss) if device_of(settings).type == "cuda" else loss
 
 
 def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | None:

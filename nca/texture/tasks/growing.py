@@ -87,14 +87,15 @@ class Growing(Task):
         """See :class:`nca.texture.tasks.base.Task`; the target becomes a state, [4, H, W]."""
         side = self.settings.pool.unroll.grid
         self.target = figure_state(self.target, self.rule.settings, side)
+        self.figure = self.target.to(self.rule.filters.device)
         return GrowingPool(
-            self.rule, self.settings.pool, self.generator, target=self.target, **shared
+            self.rule, self.settings.pool, self.generator, target=self.figure, **shared
         )
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Squared error of colors and opacity."""
         del target
-        return {"figure": squared_error(state, self.target)}
+        return {"figure": squared_error(state, self.figure)}
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """See :class:`nca.texture.tasks.base.Task`."""
@@ -162,18 +163,22 @@ class GrowingPool(Pool):
         if reset < self.settings.reset_rate:
             state[worst_first[:1]] = self.initial_states(index[worst_first[:1]], state.shape[-1])
         if damage < self.settings.damage_rate:
-            for best in worst_first[1:][-DAMAGED:]:
-                self._cut(state[best])
+            best = worst_first[1:][-DAMAGED:]
+            state[best] = self._cut(state[best])
 
-    def _cut(self, state: Tensor) -> None:
-        """Erase a disc of a state, [C, H, W], unless nothing would be left alive."""
-        side = state.shape[-1]
+    def _cut(self, states: Tensor) -> Tensor:
+        """Erase a disc of every state, [B, C, H, W], unless nothing would be left alive."""
+        discs = torch.stack([self._disc(states.shape[-1]) for _ in states]).to(states.device)
+        cut = states.masked_fill(discs[:, None], 0)
+        lives = (cut[:, ALPHA] > ALIVE).any(2).any(1)
+        return torch.where(lives[:, None, None, None], cut, states)
+
+    def _disc(self, side: int) -> Tensor:
         x, y, size = torch.rand(3, generator=self.generator).tolist()
         along = torch.linspace(-1, 1, side)
         dx, dy = along - (x - 0.5), along - (y - 0.5)
-        disc = dx.square() + dy[:, None].square() < (0.1 + 0.3 * size) ** 2
-        if (state[ALPHA].masked_fill(disc, 0) > ALIVE).any():
-            state[:, disc] = 0
+        disc: Tensor = dx.square() + dy[:, None].square() < (0.1 + 0.3 * size) ** 2
+        return disc
 
 
 def squared_error(state: Tensor, target: Tensor) -> Tensor:

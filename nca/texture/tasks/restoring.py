@@ -68,7 +68,7 @@ class Restoring(Task):
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """The whole picture; each seed disturbs it in its own way."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
-        targets = self.target.expand(len(seeds), -1, -1, -1)
+        targets = self.target.to(rule.filters.device).expand(len(seeds), -1, -1, -1)
         return [LongRun(rule, state_of(disturbed, rule), targets)]
 
     @torch.no_grad()
@@ -104,17 +104,17 @@ class RestoringPool(Pool):
         self, rule: Rule, settings: PoolSettings, *others: Any, picture: Tensor, **shared: Any
     ) -> None:
         self.picture = picture
-        self.targets = torch.empty(settings.pool_size, 3, 0, 0)
+        self.targets = torch.empty(settings.pool_size, 3, 0, 0, device=rule.filters.device)
         super().__init__(rule, settings, *others, **shared)
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
         """Cut new crops for some places of the pool, and disturb them."""
         if self.targets.shape[-1] != side:
-            self.targets = torch.zeros(len(self.targets), 3, side, side)
+            self.targets = self.targets.new_zeros(len(self.targets), 3, side, side)
         room = self.picture.shape[-1] - side + 1
         places = torch.randint(room, (len(index), 2), generator=self.generator).tolist()
         crops = [self.picture[:, y : y + side, x : x + side] for y, x in places]
-        self.targets[index] = torch.stack(crops)
+        self.targets[index] = torch.stack(crops).to(self.device)
         return state_of(torch.stack([disturb(crop, self.generator) for crop in crops]), self.rule)
 
     def state_dict(self) -> dict[str, object]:
@@ -126,7 +126,7 @@ class RestoringPool(Pool):
         super().load_state_dict(state)
         targets = state["targets"]
         assert isinstance(targets, Tensor)
-        self.targets = targets.clone()
+        self.targets = targets.to(self.device, copy=True)
 
 
 def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,9 +144,9 @@ def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
 
 def state_of(pictures: Tensor, rule: Rule) -> Tensor:
     """States that show pictures, [B, 3, H, W] -> [B, C, H, W]; the other channels are zero."""
-    settings = rule.settings
+    settings, pictures = rule.settings, pictures.to(rule.filters.device)
     batch, _, height, width = pictures.shape
-    state = torch.zeros(batch, settings.channels, height, width)
+    state = pictures.new_zeros(batch, settings.channels, height, width)
     state[:, :3] = (pictures - settings.rgb_offset) / settings.rgb_scale
     return state
 

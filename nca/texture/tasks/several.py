@@ -124,7 +124,8 @@ class SeveralPool(Pool):
     """
 
     def __init__(self, rule: Rule, *others: Any, count: int, **shared: Any) -> None:
-        self.levels = torch.tensor(noise_levels(count)) / rule.settings.noise_level
+        levels = torch.tensor(noise_levels(count), device=rule.filters.device)
+        self.levels = levels / rule.settings.noise_level
         super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
@@ -151,6 +152,7 @@ class SeveralPool(Pool):
         if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
             whole = torch.ones(1, side, side)
             self._damage(whole)  # leaves ones around the disc, and none in it
+            whole = whole.to(state.device)
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from nca.errors import InputError
 from nca.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -40,7 +41,21 @@ class Device(Callback):
 
 def best_device() -> torch.device:
     """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return choose_device("auto")
+
+
+def choose_device(name: str) -> torch.device:
+    """A device by its name; ``auto`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    missing = name == "cuda" and not torch.cuda.is_available()
+    if missing or (name == "mps" and not torch.backends.mps.is_available()):
+        raise InputError(f"`device` {name}: torch {torch.__version__} finds none; use cpu or auto")
+    return torch.device(name)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

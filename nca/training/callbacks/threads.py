@@ -37,9 +37,11 @@ class Threads(Callback):
         self._started = (0.0, 0.0)
         self._load = Load()
 
-    def before_fit(self, _: Learner) -> None:
-        """As many as there are now are the most that will be used."""
-        self._limit = torch.get_num_threads()
+    def before_fit(self, learner: Learner) -> None:
+        """As many as there are now are the most that will be used; one beside a GPU."""
+        weight = next(learner.model.parameters(), None)
+        on_gpu = weight is not None and weight.device.type != "cpu"
+        self._limit = 1 if on_gpu else torch.get_num_threads()
         self._due = self._spent
 
     def before_batch(self, learner: Learner) -> None:
