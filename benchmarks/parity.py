@@ -11,7 +11,7 @@ from nca.benchmarks.peers.ours import frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import PeerWork
 from nca.benchmarks.report import Parity
 from nca.benchmarks.settings import SMALL
-from nca.rng import random_masks
+from nca.rng import CPU, random_masks
 from nca.unroll import Backend, unroll
 from nca.unroll.simulate import simulate
 
@@ -28,18 +28,20 @@ PEER_LIMIT = 1e-3
 Gradients = list[Tensor]
 
 
-def check_unroll(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
+def check_unroll(
+    channels: int, hidden: int, backend: Backend, *, bfloat16: bool, device: torch.device = CPU
+) -> Parity:
     """Last state and weight gradients of an unroll against the lesson's steps in float64."""
     model = SimpleCA(channels, hidden)
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, torch.Generator().manual_seed(0))
     upstream = torch.randn(state.shape)
     right = _lesson_gradients(model, state, masks, lambda last: (last * upstream.double()).sum())
-    rule = to_rule(model)
-    with precision(bfloat16):
-        last = unroll(state, rule, masks, backend)
-    last.backward(upstream)  # type: ignore[no-untyped-call]
-    got = [last.detach(), *(p.grad for p in rule.parameters() if p.grad is not None)]
+    rule = to_rule(model).to(device)
+    with precision(bfloat16, device):
+        last = unroll(state.to(device), rule, masks.to(device), backend)
+    last.backward(upstream.to(device))  # type: ignore[no-untyped-call]
+    got = [last.detach().cpu(), *(p.grad.cpu() for p in rule.parameters() if p.grad is not None)]
     name = f"{backend} {'bfloat16' if bfloat16 else 'float32'} {channels}/{hidden}"
     return _compare(name, got, right, bfloat16, BFLOAT16_LIMIT if bfloat16 else FLOAT32_LIMIT)
 

@@ -70,6 +70,18 @@ class BenchViewSettings(BenchSettings):
 
 
 @dataclass(frozen=True)
+class BenchGpuSettings(BenchSettings):
+    """Measure unrolls and trainings on a GPU, against torch, its compiler and JAX on the same.
+
+    The results are compared with float64 first. All variants take turns; a ratio is taken within a
+    round.
+    """
+
+    rounds: Rounds = 7
+    """How often every variant is timed; more rounds, narrower quartiles."""
+
+
+@dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
     """Measure how fast a training is beside 0, 1 and 2 busy programs, against one thread there.
 

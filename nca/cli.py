@@ -23,6 +23,7 @@ import nca
 from nca.benchmarks.settings import (
     BenchCoreSettings,
     BenchDDPMSettings,
+    BenchGpuSettings,
     BenchLoadSettings,
     BenchStyleSettings,
     BenchTrainSettings,
@@ -291,6 +292,7 @@ COMMANDS = {
     "bench style": Command(BenchStyleSettings, run_bench("style")),
     "bench ddpm": Command(BenchDDPMSettings, run_bench("ddpm")),
     "bench load": Command(BenchLoadSettings, run_bench("load")),
+    "bench gpu": Command(BenchGpuSettings, run_bench("gpu")),
     "bench core": Command(BenchCoreSettings, run_bench("core")),
     "bench view": Command(BenchViewSettings, run_bench("view")),
 }

@@ -13,14 +13,14 @@ from nca.benchmarks.peers.lesson import POOL, SimpleCA, lesson_overflow, normali
 from nca.losses.features.pretrained import Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.texture import TextureLoss
-from nca.rng import random_masks
+from nca.rng import CPU, random_masks
 from nca.rule import Rule, RuleSettings
 from nca.unroll import Backend, unroll
 
 
-def precision(bfloat16: bool) -> AbstractContextManager[object]:
+def precision(bfloat16: bool, device: torch.device = CPU) -> AbstractContextManager[object]:
     """Context in which layers are computed in bfloat16, or nothing."""
-    return torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 def to_rule(model: SimpleCA) -> Rule:

@@ -18,7 +18,7 @@ from torch import Tensor
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL
-from nca.rng import random_masks
+from nca.rng import CPU, random_masks
 from nca.unroll import unroll
 
 # Importing and compiling is most of what they do, whatever the size.
@@ -53,11 +53,19 @@ class PeerWork:
         channels, hidden: of the rule.
         size: side of the grid.
         every_cell: every cell fires, so that a peer that draws its own masks can be compared.
+        device: where both compute.
     """
 
     def __init__(
-        self, channels: int, hidden: int, *, size: int = SIZE, every_cell: bool = False
+        self,
+        channels: int,
+        hidden: int,
+        *,
+        size: int = SIZE,
+        every_cell: bool = False,
+        device: torch.device = CPU,
     ) -> None:
+        self.device = device
         self.model = SimpleCA(channels, hidden)
         self.state = torch.rand(BATCH, channels, size, size) - 0.5
         rate = 1.0 if every_cell else 0.5
@@ -67,9 +75,10 @@ class PeerWork:
 
     def run_here(self) -> None:
         """The same by this project."""
-        state = self.state.clone().requires_grad_(True)
-        last = unroll(state, to_rule(self.model), self.masks, "native")
-        last.backward(self.upstream)  # type: ignore[no-untyped-call]
+        state = self.state.to(self.device, copy=True).requires_grad_(True)
+        rule, masks = to_rule(self.model).to(self.device), self.masks.to(self.device)
+        last = unroll(state, rule, masks)
+        last.backward(self.upstream.to(self.device))  # type: ignore[no-untyped-call]
 
     def run(self, name: str) -> PeerRun:
         """Run a peer twice and time the second.
@@ -89,13 +98,20 @@ class PeerWork:
             given, made = Path(folder) / "given.npz", Path(folder) / "made.npz"
             dense: dict[str, Any] = {key: value.detach().numpy() for key, value in arrays.items()}
             np.savez(given, **dense)
-            command = [sys.executable, "-m", f"nca.benchmarks.{name}_peer", str(given), str(made)]
+            command = [
+                sys.executable,
+                "-m",
+                f"nca.benchmarks.peers.{name}_peer",
+                str(given),
+                str(made),
+            ]
             done = subprocess.run(
                 command,
                 capture_output=True,
                 text=True,
                 check=False,
-                env=os.environ | {"JAX_PLATFORMS": "cpu"},
+                env=os.environ
+                | {"JAX_PLATFORMS": self.device.type, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
             )
             if done.returncode != 0:
                 reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

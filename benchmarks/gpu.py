@@ -1,0 +1,253 @@
+"""`nca bench gpu`: the unroll and whole trainings on a graphics card, against others on the same.
+
+The rule has 12 channels and 96 hidden units. Two sizes of work: that of the preset ``full`` (4
+states of 96x96 cells), which leaves a large card waiting, and one that fills it (8 of 256x256).
+Times are of the wall, the card waited for.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.parity import check_unroll
+from nca.benchmarks.peers.lesson import SimpleCA
+from nca.benchmarks.peers.ours import precision, to_rule
+from nca.benchmarks.peers.run import PeerError, PeerWork, peer_versions
+from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.settings import BenchGpuSettings
+from nca.benchmarks.timing import interleave, ratios, spread
+from nca.errors import GraphicsError, InputError
+from nca.gallery import gallery_path
+from nca.pictures import picture_path
+from nca.rng import random_masks
+from nca.rulefile import load_rule
+from nca.system.console import say
+from nca.texture.callbacks.keep_best import STOPS, long_run_score
+from nca.texture.settings import train_settings
+from nca.texture.tasks import task_of
+from nca.texture.train import TextureTraining
+from nca.unroll import Backend, unroll
+
+GPU = torch.device("cuda")
+CHANNELS, HIDDEN, STEPS = 12, 96, 32
+SIZES = {"full": (4, 96), "large": (8, 256)}  # batch and side
+PICTURE = "marbling"
+TRIED, TRAINED = 60, 2000  # iterations that are timed, and of the whole training
+GATES = [Gate("peak_share_large", 50), Gate("train_seconds", 20, most=True)]
+
+
+def run(settings: BenchGpuSettings) -> Report:
+    """Measure on the GPU.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not torch.cuda.is_available():
+        raise InputError("`bench gpu`: torch found no GPU that has CUDA")
+    torch.manual_seed(0)
+    say("nca bench: comparing with float64")
+    parity = [check(bfloat16) for bfloat16 in (False, True)]
+    rows, absent = [], {}
+    if all(found.met for found in parity):
+        peak = measure_peak()
+        for name, (batch, side) in SIZES.items():
+            say(f"nca bench: unrolls, {batch} states of {side}x{side} cells")
+            rows += unroll_rows(name, batch, side, settings.rounds, peak)
+        for part in (jax_rows, training_rows, viewer_rows):
+            say(f"nca bench: {part.__name__.replace('_', ' ')}")
+            try:
+                rows += part(settings.rounds)
+            except (PeerError, GraphicsError, ImportError) as error:
+                absent[part.__name__.removesuffix("_rows")] = str(error)
+    properties = torch.cuda.get_device_properties(GPU)
+    machine = describe_machine() | {
+        "gpu": f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB",
+        "cuda": torch.version.cuda,
+        "float32 peak": f"{measure_peak() / 1e12:.1f} Tflop/s, as a product of matrices reaches it",
+        "rounds": settings.rounds,
+    }
+    return Report(machine, parity, rows, gates=GATES, absent=absent)
+
+
+def check(bfloat16: bool) -> Parity:
+    """Compare the kernels with float64."""
+    return check_unroll(CHANNELS, HIDDEN, "triton", bfloat16=bfloat16, device=GPU)
+
+
+def clock() -> float:
+    """Seconds, when the GPU has done all it was asked for."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def measure_peak() -> float:
+    """Operations per second of a float32 product of matrices, no TF32."""
+    a = torch.randn(8192, 8192, device=GPU)
+    seconds = interleave({"product": lambda: a @ a}, 5, clock)["product"]
+    return 2.0 * 8192**3 / min(seconds)
+
+
+def unroll_rows(name: str, batch: int, side: int, rounds: int, peak: float) -> list[Row]:
+    """Forward and backward against torch's eager mode and its compiler."""
+    case = UnrollCase(batch, side)
+    variants: dict[str, Callable[[], None]] = {
+        "triton": lambda: case.run("triton"),
+        "triton_bf16": lambda: case.run("triton", bfloat16=True),
+        "eager": lambda: case.run("torch"),
+        "eager_bf16": lambda: case.run("torch", bfloat16=True),
+        "compiled": case.run_compiled,
+    }
+    times = interleave(variants, rounds, clock)
+    microseconds = {key: 1e6 * spread(times[key]).median / STEPS for key in times}
+    rows = []
+    for ours, theirs in (
+        ("triton", "eager"),
+        ("triton_bf16", "eager_bf16"),
+        ("triton", "compiled"),
+    ):
+        against = f"{theirs}: {microseconds[theirs]:.0f} us a step, ours {microseconds[ours]:.0f}"
+        row = f"unroll_{ours}_{name}" + ("_compiled" if theirs == "compiled" else "")
+        rows.append(Row.of(row, ratios(times[theirs], times[ours]), against))
+    shares = [100 * case.operations() / seconds / peak for seconds in times["triton"]]
+    against = "the card's float32 peak: operations of cells that fire, as training counts them"
+    return [*rows, Row.of(f"peak_share_{name}", spread(shares), against, "%")]
+
+
+class UnrollCase:
+    """An unroll, forward and backward, by any backend.
+
+    Args:
+        batch: states.
+        side: of the grid.
+    """
+
+    def __init__(self, batch: int, side: int) -> None:
+        self.rule = to_rule(SimpleCA(CHANNELS, HIDDEN)).to(GPU)
+        self.state = torch.rand(batch, CHANNELS, side, side, device=GPU) - 0.5
+        self.state.requires_grad_(True)
+        generator = torch.Generator().manual_seed(0)
+        self.masks = random_masks(STEPS, batch, side, side, 0.5, generator, GPU)
+        self.upstream = torch.randn_like(self.state)
+        self._compiled = torch.compile(self._folded_steps)
+
+    def run(self, backend: Backend, *, bfloat16: bool = False) -> None:
+        """Once there and back."""
+        with precision(bfloat16, GPU):
+            last = unroll(self.state, self.rule, self.masks, backend)
+        self._back(last)
+
+    def run_compiled(self) -> None:
+        """Once there and back, the steps compiled by torch."""
+        state = self.state
+        for masks in self.masks.split(2):  # more steps at once take minutes to compile
+            state = self._compiled(state, masks)
+        self._back(state)
+
+    def _folded_steps(self, state: Tensor, masks: Tensor) -> Tensor:
+        return unroll(state, self.rule, masks, "torch")
+
+    def _back(self, last: Tensor) -> None:
+        last.backward(self.upstream)  # type: ignore[no-untyped-call]
+        self.state.grad = None
+        self.rule.zero_grad()
+
+    def operations(self) -> float:
+        """Multiplications and additions of the layers there and back, of cells that fire."""
+        first, second = 4 * CHANNELS * HIDDEN, CHANNELS * HIDDEN
+        forward, backward = first + second, 3 * first + 2 * second
+        return 2.0 * (forward + backward) * float(self.masks.sum())
+
+
+def jax_rows(rounds: int) -> list[Row]:
+    """The same unroll in JAX.
+
+    Raises:
+        PeerError: JAX is not installed, or failed.
+    """
+    versions = peer_versions("jax")
+    if versions is None:
+        raise PeerError("JAX is not installed")
+    work = PeerWork(CHANNELS, HIDDEN, size=256, device=GPU)
+    times = interleave({"ours": work.run_here}, rounds, clock)["ours"]
+    theirs = [work.run("jax").seconds for _ in range(3)]
+    return [Row.of("unroll_jax", ratios(theirs, times[:3]), f"{versions}, 4 states of 256x256")]
+
+
+def training_rows(rounds: int) -> list[Row]:
+    """Iterations of the preset ``full`` by backend, and a whole training."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        rates = {
+            backend: spread(iterations_per_second(Path(folder), backend, rounds))
+            for backend in ("triton", "torch")
+        }
+        rows += [
+            Row.of(f"iterations_{name}", rate, "iterations of full per second", "/s")
+            for name, rate in rates.items()
+        ]
+        settings = train_settings(
+            picture_path(PICTURE), Path(folder) / "whole", "full", iterations=TRAINED, device="cuda"
+        )
+        training = prepared(settings)
+        start = clock()
+        training.learner.fit(iterations=TRAINED)
+        seconds = clock() - start
+        kept = training.best.choose()
+        theirs = load_rule(gallery_path(PICTURE)).rule.to(GPU)
+        score = long_run_score(training.task, theirs, STOPS, range(2))
+    one = "training of full, 2,000 iterations"
+    rows.append(Row("train_seconds", seconds, seconds, seconds, one, "s"))
+    ratio = kept.score / score
+    against = f"the long-run loss of the bundled rule, trained on a CPU: {score:.3f}"
+    return [*rows, Row("train_loss", ratio, ratio, ratio, against)]
+
+
+def prepared(settings: Any) -> TextureTraining:
+    """A training that writes nothing but its metrics."""
+    settings.out.mkdir()
+    training = TextureTraining(settings, task_of(settings.task).read(settings))
+    learner = training.learner
+    learner.use_callbacks([c for c in learner.callbacks if c.essential or c is training.best])
+    return training
+
+
+def iterations_per_second(folder: Path, backend: Backend, rounds: int) -> list[float]:
+    """Of the preset ``full``, in float32, after some that do not count."""
+    settings = train_settings(
+        picture_path(PICTURE), folder / backend, "full", backend=backend, precision="float32",
+        device="cuda", iterations=10_000,
+    )  # fmt: skip
+    learner = prepared(settings).learner
+    learner.fit(iterations=TRIED)
+    rates = []
+    for _ in range(rounds):
+        start = clock()
+        learner.fit(iterations=learner.iteration + TRIED)
+        rates.append(TRIED / (clock() - start))
+    return rates
+
+
+def viewer_rows(rounds: int) -> list[Row]:
+    """The window's steps through EGL on the card.
+
+    Raises:
+        GraphicsError: there is no OpenGL on it.
+    """
+    from nca.benchmarks import view  # noqa: PLC0415  (needs OpenGL)
+    from nca.gl.context import open_headless  # noqa: PLC0415
+
+    gl = open_headless()
+    try:
+        report = view.measure(gl, rounds)
+    finally:
+        gl.release()
+    return [
+        Row(r.name, r.ratio, r.low, r.high, f"{r.against} ({report.machine['renderer']})", r.unit)
+        for r in report.rows
+    ]
