@@ -135,8 +135,9 @@ class Tape:
             return zeros(shape, device=problem.device)
 
         self.states = floats(steps + 1 if keep else 2, cells, cp)
-        self.masks = zeros((steps, cells), dtype=torch.bool, device=problem.device)
-        self.order = zeros((steps, cells), dtype=torch.int32, device=problem.device)
+        row = triton.cdiv(cells, kernels.CHUNK.value) * kernels.CHUNK.value
+        self.masks = zeros((steps, row), dtype=torch.bool, device=problem.device)
+        self.order = zeros((steps, row), dtype=torch.int32, device=problem.device)
         self.firing = zeros(steps, dtype=torch.int32, device=problem.device)
         kp = problem.padded_filters
         self.filters = floats(9, kp)
@@ -173,7 +174,7 @@ class Tape:
         """Write the inputs of an unroll."""
         p = self.problem
         self._image(self.states[0]).copy_(state)
-        self.masks[: len(masks)].copy_(masks.flatten(1))
+        self.masks[: len(masks), : p.cells].copy_(masks.flatten(1))
         self.filters[:, : p.filters].copy_(filters.flatten(1).T)
         self._used(self.w1).copy_(rearrange(w1, "h (c k) -> h c k", k=p.filters))
         self.b1[: p.hidden].copy_(b1)
@@ -220,7 +221,11 @@ class Tape:
 
     def run_forward(self, steps: int) -> None:
         """All steps, from ``states[0]``."""
-        sort_cells(self.masks[:steps], self.order[:steps], self.firing[:steps])
+        chunks = len(self.masks[0]) // kernels.CHUNK.value
+        counts = self.masks[:steps].view(steps, chunks, -1).sum(2, dtype=torch.int32)
+        until = counts.cumsum(1, dtype=torch.int32)
+        self.firing[:steps] = until[:, -1]
+        kernels.sort_cells[(chunks, steps)](self.masks, until - counts, self.firing, self.order)
         for step in range(steps):
             if self.keep:
                 self._step(step, step, step + 1, step)
@@ -312,22 +317,6 @@ class Graph:
     def replay(self) -> None:
         """Run it again, on what the memory holds now."""
         self._run()
-
-
-def sort_cells(masks: Tensor, order: Tensor, firing: Tensor) -> None:
-    """Write the cells that fire first, in both groups by their number.
-
-    Args:
-        masks: [steps, cells] bool.
-        order: [steps, cells] int32, written.
-        firing: [steps] int32, written: how many fire.
-    """
-    fired = masks.cumsum(1, dtype=torch.int32)
-    total = fired[:, -1:]
-    cell = torch.arange(masks.shape[1], dtype=torch.int32, device=masks.device).expand_as(fired)
-    place = torch.where(masks, fired - 1, total + cell - fired)
-    order.scatter_(1, place.long(), cell)
-    firing.copy_(total[:, 0])
 
 
 def program_count(device: torch.device) -> int:

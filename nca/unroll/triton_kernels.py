@@ -6,8 +6,9 @@ of at least 16, as products on a GPU take it, ``HP`` the hidden size rounded up 
 - states ``[steps + 1, cells, CP]``, cells of a batch row by row;
 - filters ``[9, KP]``, the number of filters rounded up to a power of two;
 - ``w1 [HP, CP * KP]``, columns interleaved as in a rule; ``b1 [HP]``, ``w2 [CP, HP]``, ``b2 [CP]``;
-- order ``[steps, cells]`` int32: the cells that fire in a step, then those that do not, so that a
-  program computes either the layers for all of its cells or a copy; ``firing [steps]`` int32.
+- order ``[steps, row]`` int32, ``row`` being the cells rounded up to whole chunks: the cells that
+  fire in a step, then those that do not, so that a program computes either the layers for all of
+  its cells or a copy; ``firing [steps]`` int32.
 
 The padding of channels and of hidden units is zero and stays zero. Loops with a bound that is not
 known at compile time are written with ``while``, as Triton's interpreter takes no others.
@@ -15,6 +16,30 @@ known at compile time are written with ``while``, as Triton's interpreter takes 
 
 import triton
 import triton.language as tl
+
+CHUNK = tl.constexpr(1024)
+
+
+@triton.jit
+def row_of(cells):
+    """Cells rounded up to whole chunks."""
+    return tl.cdiv(cells, CHUNK) * CHUNK
+
+
+@triton.jit
+def sort_cells(masks, firing_before, firing, order):
+    """Write ``order`` by ``masks [steps, row]``: one chunk of one step.
+
+    ``firing_before [steps, chunks]`` int32 is how many cells fire in the chunks before.
+    """
+    chunk, step = tl.program_id(0), tl.program_id(1)
+    cell = chunk * CHUNK + tl.arange(0, CHUNK)
+    row = step.to(tl.int64) * (tl.num_programs(0) * CHUNK)
+    fires = tl.load(masks + row + cell).to(tl.int32)
+    before = tl.load(firing_before + step * tl.num_programs(0) + chunk)
+    before += tl.cumsum(fires, 0) - fires
+    place = tl.where(fires > 0, before, tl.load(firing + step) + cell - before)
+    tl.store(order + row + place, cell)
 
 
 @triton.jit
@@ -101,7 +126,7 @@ def step_forward(states, result, source, destination, order, firing, step, filte
     """``result[destination]`` from ``states[source]``, life not considered."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
-    cell = tl.load(order + step.to(tl.int64) * cells + place, mask=valid, other=0)
+    cell = tl.load(order + step.to(tl.int64) * row_of(cells) + place, mask=valid, other=0)
     fires = place < tl.load(firing + step)
     channel = tl.arange(0, CP)
     here = cell[:, None] * CP + channel[None, :]
@@ -181,7 +206,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
-    cell = tl.load(order + step.to(tl.int64) * cells + place, mask=valid, other=0)
+    cell = tl.load(order + step.to(tl.int64) * row_of(cells) + place, mask=valid, other=0)
     channel, column = tl.arange(0, CP), tl.arange(0, CP * KP)
     d_seen = tl.zeros((BLOCK, CP * KP), tl.float32)
     if tl.program_id(0) * BLOCK < tl.load(firing + step):
@@ -230,16 +255,18 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
         if first < tl.load(firing + step):
             place = first + tl.arange(0, BLOCK)
             fires = place < tl.load(firing + step)
-            row = step.to(tl.int64) * cells
-            cell = tl.load(order + row + place, mask=fires, other=0)
+            start = step.to(tl.int64) * cells
+            cell = tl.load(order + step.to(tl.int64) * row_of(cells) + place, mask=fires, other=0)
             if LIFE:
-                fires &= tl.load(lives + row + cell, mask=fires, other=0) > 0
+                fires &= tl.load(lives + start + cell, mask=fires, other=0) > 0
             d_change = tl.load(
-                gradients + (row + cells) * CP + cell[:, None] * CP + channel[None, :],
+                gradients + (start + cells) * CP + cell[:, None] * CP + channel[None, :],
                 mask=fires[:, None],
                 other=0.0,
             )
-            seen = perceive(states + row * CP, cell, fires, filters, height, width, KP, CP, PADDING)
+            seen = perceive(
+                states + start * CP, cell, fires, filters, height, width, KP, CP, PADDING
+            )
             hidden, d_raw, _ = hidden_layer(
                 seen, d_change, unit, w1, b1, w2, clip, KP, CP, HP, PRODUCTS
             )
