@@ -213,7 +213,9 @@ def prepared(settings: Any) -> TextureTraining:
     settings.out.mkdir()
     training = TextureTraining(settings, task_of(settings.task).read(settings))
     learner = training.learner
-    learner.use_callbacks([c for c in learner.callbacks if c.essential or c is training.best])
+    learner.use_callbacks(
+        [c for c in learner.callbacks if c.essential or c in (training.ema, training.best)]
+    )
     return training
 
 

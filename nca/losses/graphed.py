@@ -1,12 +1,14 @@
 """Loss terms as CUDA graphs: thousands of small kernels without the time between them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from nca.losses.term import Sum, Term, Weighted
+
+WARM_UPS = 2  # libraries choose and load their kernels at first use, which no recording may
 
 
 def graphed(term: Term) -> Term:
@@ -29,8 +31,7 @@ class Graphed(Term):
 
     def __init__(self, term: Term) -> None:
         self.term = term
-        self._names: list[str] = []
-        self._recordings: dict[tuple[object, ...], Callable[[Tensor], Tensor]] = {}
+        self._recordings: dict[tuple[object, ...], Recording] = {}
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """See :class:`Term`."""
@@ -39,24 +40,70 @@ class Graphed(Term):
         precision = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
         key = (images.shape, images.dtype, *precision)
         if key not in self._recordings:
-            self._recordings[key] = self._record(images, *precision)
-        values = self._recordings[key](images).clone()  # the next replay writes to the same memory
-        return dict(zip(self._names, values.unbind(), strict=True))
-
-    def _record(
-        self, images: Tensor, autocast: bool, dtype: torch.dtype
-    ) -> Callable[[Tensor], Tensor]:
-        sample = torch.rand_like(images).requires_grad_(True)
-        # Casts of weights must be recorded too, not found in autocast's cache.
-        with torch.autocast("cuda", dtype, enabled=autocast, cache_enabled=False):
-            recording: Any = torch.cuda.make_graphed_callables(self._stacked, (sample,))
-        made: Callable[[Tensor], Tensor] = recording
-        return made
-
-    def _stacked(self, images: Tensor) -> Tensor:
-        values = self.term(images)
-        self._names = list(values)
-        return torch.stack(list(values.values()))
+            # Casts of weights must be recorded too, not found in autocast's cache.
+            with torch.autocast("cuda", precision[1], enabled=precision[0], cache_enabled=False):
+                self._recordings[key] = Recording(self.term, images)
+        recording = self._recordings[key]
+        values: Tensor = _Replay.apply(images, recording)  # type: ignore[no-untyped-call]
+        return dict(zip(recording.names, values.unbind(), strict=True))
 
     def __repr__(self) -> str:
         return repr(self.term)
+
+
+class Recording:
+    """A term there and back, in memory of its own.
+
+    Args:
+        term: the term.
+        images: of the size that is recorded.
+
+    Attributes:
+        names: of the values.
+        values, d_values: [terms, B], what the term gives, and the gradient of that.
+        images, d_images: the same of the images.
+    """
+
+    def __init__(self, term: Term, images: Tensor) -> None:
+        self.term = term
+        self.names: list[str] = []
+        self.images = images.detach().clone().requires_grad_(True)
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                values, seen = self._run()
+                self.d_values = torch.ones_like(values)
+                torch.autograd.grad(values, seen, self.d_values)
+        torch.cuda.current_stream().wait_stream(side)
+        self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.forward):
+            values, seen = self._run()
+        with torch.cuda.graph(self.backward, pool=self.forward.pool()):
+            (self.d_images,) = torch.autograd.grad(values, seen, self.d_values)
+        self.values = values.detach()
+
+    def _run(self) -> tuple[Tensor, Tensor]:
+        """Values, and the images that they are differentiated by: not a leaf, with its stream."""
+        seen = self.images.view_as(self.images)
+        values = self.term(seen)
+        self.names = list(values)
+        return torch.stack(list(values.values())), seen
+
+
+class _Replay(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, recording: Recording) -> Tensor:
+        ctx.recording = recording
+        with torch.no_grad():
+            recording.images.copy_(images)
+        recording.forward.replay()
+        return recording.values.clone()  # the next replay writes to the same memory
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_values: Tensor) -> tuple[Tensor, None]:
+        recording: Recording = ctx.recording
+        recording.d_values.copy_(d_values)
+        recording.backward.replay()
+        return recording.d_images.clone(), None
