@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -26,8 +27,8 @@ from tools.pictures import draw
 
 
 def moment(steps: int, **values: float) -> Moment:
-    normal = {"patch": 1.0, "color": 1.0, "flicker": 1.0, "saturated": 0.0, "largest": 1.0}
-    return Moment(steps, **normal | values, picture=torch.zeros(3, 1, 1))
+    ones = dict.fromkeys((field.name for field in dataclasses.fields(Moment)[1:-1]), 1.0)
+    return Moment(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
 
 
 @pytest.mark.parametrize(
