@@ -96,20 +96,28 @@ class NearestPatches(Term):
         return patches
 
     def _distance(self, patches: Tensor, target: "Known") -> Tensor:
-        with torch.no_grad():
-            distances = target.distances(patches)  # [B, queries, candidates]
-            least = distances.amin(1, keepdim=True)
-            floor = self.alpha * distances.mean((1, 2), keepdim=True)
-            nearest = (distances / (least + floor + 1e-12)).argmin(2)  # [B, queries]
+        nearest, rows, back = self._search(patches.detach(), target)
         value = rms(patches - target.patches[nearest])
         if self.coverage:
-            rows = some(len(target.patches), self.queries, self.generator).to(patches.device)
-            with torch.no_grad():
-                back = distances[:, :, rows].argmin(1)  # [B, rows]
             used = patches.gather(1, back[:, :, None].expand(-1, -1, patches.shape[2]))
             value = value + self.coverage * rms(used - target.patches[rows])
         distance: Tensor = value / target.std
         return distance
+
+    def _search(self, patches: Tensor, target: "Known") -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest of the target of every patch, [B, queries], and the other way round.
+
+        The other way round: some of the target's patches, [M], and their nearest, [B, M].
+        """
+        count = self.queries if self.coverage else 0
+        rows = some(len(target.patches), count, self.generator).to(patches.device)
+        nearest, back = [], []
+        for picture in patches:  # one at a time: their distances fit into the cache
+            distances = target.distances(picture)  # [queries, candidates]
+            back.append(distances[:, rows].argmin(0))
+            floor = self.alpha * distances.mean() + 1e-12
+            nearest.append(distances.div_(distances.amin(0) + floor).argmin(1))
+        return torch.stack(nearest), rows, torch.stack(back)
 
     def __repr__(self) -> str:
         return f"NearestPatches({self.size}x{self.size}, {len(self.targets)} levels)"
@@ -129,16 +137,17 @@ class Known:
         centered = patches - self.mean
         _, vectors = torch.linalg.eigh(centered.T @ centered)  # rising
         self.axes = vectors[:, -COMPONENTS:]
-        self.components = centered @ self.axes  # [N, COMPONENTS]
-        self.squares = self.components.square().sum(1)
+        components = centered @ self.axes  # [N, COMPONENTS]
+        squares = components.square().sum(1, keepdim=True)
+        # With squares and ones beside the components, one product gives all distances.
+        self.factors = torch.cat([-2 * components, squares, torch.ones_like(squares)], 1).T
 
     def distances(self, patches: Tensor) -> Tensor:
-        """Squared distances of patches, [B, Q, D], from all of these: [B, Q, N]."""
+        """Squared distances of patches, [Q, D], from all of these: [Q, N]."""
         found = (patches - self.mean) @ self.axes
-        products = found @ self.components.T
-        squares = found.square().sum(2, keepdim=True) + self.squares
-        squared: Tensor = (squares - 2 * products).clamp(min=0)
-        return squared
+        squares = found.square().sum(1, keepdim=True)
+        factors = torch.cat([found, torch.ones_like(squares), squares], 1)
+        return (factors @ self.factors).clamp_(min=0)
 
 
 def rms(differences: Tensor) -> Tensor:
