@@ -11,7 +11,7 @@ from torch import Tensor
 from nca.losses.features.base import circular_pad
 
 LEAST_SPECKLE = 1e-3  # of a target: a flat one has none to compare with
-PEAKS, LEAST_HEIGHT, APART = 4, 0.1, 3
+PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have chance peaks up to 0.3
 REACH, LEAST_REACH = 0.15, 2.0  # how far a peak may be from its place: part of its shift, pixels
 BINS = 36
 
