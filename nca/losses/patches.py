@@ -86,11 +86,11 @@ class NearestPatches(Term):
         """Random patches of a level, at the same places of every image: [B, queries, D]."""
         height, width = level.shape[2:]
         rows, columns = (side if self.torus else side - self.size + 1 for side in (height, width))
-        places = some(rows * columns, self.queries, self.generator)
-        along = torch.arange(self.size)
+        places = some(rows * columns, self.queries, self.generator).to(level.device)
+        along = torch.arange(self.size, device=level.device)
         y = (places // columns)[:, None, None] + along[:, None]
         x = (places % columns)[:, None, None] + along
-        pixels = (y % height * width + x % width).flatten().to(level.device)
+        pixels = (y % height * width + x % width).flatten()
         taken = level.flatten(2).index_select(2, pixels)  # [B, 3, queries * size**2]
         patches: Tensor = rearrange(taken, "b c (q p) -> b q (c p)", q=len(places))
         return patches
