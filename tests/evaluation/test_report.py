@@ -125,7 +125,7 @@ def test_the_report_has_every_figure_of_each_rule(
         assert shown(page, name).tolist() == pytest.approx(3 * [level], abs=2)
         words = f"<b>{name}</b>, {own.settings.channels} channels, {own.settings.hidden} hidden"
         assert words in page
-        row = page[page.index(f'<tr><td colspan="7"><b>{name}</b>') :]
+        row = page[page.index(f'<tr><td colspan="9"><b>{name}</b>') :]
         assert row.index(f"<td>{number(figures['run'][0]['patch'])}") < 200
         line = re.search(rf'<polyline class="r{"ab".index(name)}" points="0.0,([\d.]+)', page)
         assert line
