@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.evaluation.page import data_url
 from nca.evaluation.settings import EvalSettings
 from nca.evaluation.vote import Pair, found, shown, vote_page, write_vote
 from nca.images import read_square, to_image
@@ -90,8 +91,10 @@ def test_two_files_are_compared_whatever_they_are_called(tmp_path: Path) -> None
     write_vote(EvalSettings(tmp_path / "rule.safetensors", target, peer=other, vote=out, size=64))
     (pair,) = data_of(out.read_text())["pairs"]
     assert pair["texture"] == "leaf"
-    sides = {pair[at]["side"] for at in ("left", "right")}
-    assert sides == {f"{tmp_path.name}/rule", f"{tmp_path.name}/shot"}
+    shot = f"{tmp_path.name}/shot"
+    pictures = {pair[at]["side"]: pair[at]["picture"] for at in ("left", "right")}
+    assert pictures.keys() == {f"{tmp_path.name}/rule", shot}
+    assert pictures[shot] == data_url(read_square(other, 64))
 
 
 def test_the_rules_of_a_folder_of_trainings_are_found(tmp_path: Path) -> None:
