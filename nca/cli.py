@@ -152,7 +152,11 @@ def run_play(settings: PlaySettings) -> None:
 def run_eval(settings: EvalSettings) -> None:
     """Measure a rule, and say the most important figures."""
     from nca.evaluation.report import evaluate
+    from nca.evaluation.vote import write_vote
 
+    if settings.vote is not None:
+        print(write_vote(settings))
+        return
     for evaluation in evaluate(settings):
         said, run = f"{evaluation.name}: {evaluation.figures['verdict']}", evaluation.figures["run"]
         if run:

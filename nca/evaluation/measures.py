@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.evaluation.appearance import Looks
 from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 from nca.unroll.simulate import simulate
@@ -121,6 +122,7 @@ class Moment:
         flicker: mean change of the shown colors in one step, in levels of 255.
         saturated: part of the shown values that are clipped by more than 2 %.
         largest: absolute value in the state.
+        speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
         picture: [3, H, W] in [0, 1].
     """
 
@@ -130,6 +132,10 @@ class Moment:
     flicker: float
     saturated: float
     largest: float
+    speckle: float
+    order: float | None
+    misplaced: float | None
+    orientation: float
     picture: Tensor
 
 
@@ -151,7 +157,7 @@ def follow(
         size: height and width of the grid.
         seed: of the run.
     """
-    torus = rule.settings.wraps
+    torus, looks = rule.settings.wraps, Looks(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
     states = simulate(rule, rule.seed(1, *size, seed=seed), both, seed=seed)
     moments = []
@@ -170,7 +176,8 @@ def follow(
                 255 * float(change),
                 float(clipped.float().mean()),
                 float(state.abs().max()),
-                shown[0].clamp(0, 1),
+                **vars(looks(shown[0], torus=torus)),
+                picture=shown[0].clamp(0, 1),
             )
         )
     return moments

@@ -110,11 +110,19 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
     def loss(features: str) -> Callable[[dict[str, Any]], Any]:
         return lambda f: sum(f["losses"][features].values()) if features in f["losses"] else None
 
-    feature_sets = dict.fromkeys(name for e in evaluations for name in e.figures["losses"])
+    figures = [e.figures for e in evaluations]
+    feature_sets = dict.fromkeys(name for f in figures for name in f["losses"])
     return [
         row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean of the seeds"),
         row("of the worst seed", lambda f: _worst(f["seeds"]), ".2f"),
         row("Color distance", lambda f: _at(f["run"], GROWN, "color"), ".2f", "1,000 steps"),
+        row("Speckle", lambda f: _at(f["run"], GROWN, "speckle"), ".2f", "grain; the target's = 1"),
+        Row("Order", [number(_at(f["run"], GROWN, "order")) for f in figures], None,
+            "peaks of the autocorrelation; the target's = 1"),
+        row("Misplaced", lambda f: _at(f["run"], GROWN, "misplaced"), ".1f",
+            "distance of those peaks from the target's, pixels"),
+        row("Orientation", lambda f: _at(f["run"], GROWN, "orientation"), ".1f",
+            "degrees by which strokes would have to turn"),
         *(row(f"Loss: {name}", loss(name), ".3f", "sum of its layers") for name in feature_sets),
         row("Drift", last("drift"), ".2f", "patch distance at the end, that at 1,000 steps = 1"),
         replace(
@@ -122,7 +130,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
             values=[_outcome(e.figures["healing"]) for e in evaluations],
         ),
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
-        Row("Flicker", [number(last("flicker")(e.figures)) for e in evaluations], None,
+        Row("Flicker", [number(last("flicker")(f)) for f in figures], None,
             "mean change of a shown value in a step, of 255"),
         row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
         row("Seam", lambda f: f["seam"], ".2f", "change across the border, inside = 1"),
@@ -155,8 +163,8 @@ def _worst(values: Sequence[float | None]) -> float | None:
     return max(known) if len(known) == len(values) and known else None
 
 
-def _at(run: Sequence[Mapping[str, float]], steps: int, name: str) -> float | None:
-    return next((moment[name] for moment in run if moment["steps"] >= steps), None)
+def _at(run: Sequence[Mapping[str, float | None]], steps: int, name: str) -> float | None:
+    return next((m[name] for m in run if (m["steps"] or 0) >= steps), None)
 
 
 def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) -> str:

@@ -56,9 +56,9 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     figures_path = _check_outputs(settings)
     files = [_load(settings.rule, settings.noise)]
     paths = [settings.rule]
-    if settings.peer is not None:
-        files.append(_load(settings.peer, settings.peer_noise))
-        paths.append(settings.peer)
+    if settings.second is not None:
+        files.append(_load(settings.second, settings.peer_noise))
+        paths.append(settings.second)
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
     # Before the first run, as a feature set may not be available.
     losses = {
@@ -68,7 +68,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     measured = Measured(target, PatchDistance(target), losses)
     evaluations = [
         measure(name, file, measured, settings)
-        for name, file in zip(_names(paths), files, strict=True)
+        for name, file in zip(names(paths), files, strict=True)
     ]
     report = {
         "nca": nca.__version__,
@@ -87,17 +87,26 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 def _check_outputs(settings: EvalSettings) -> Path:
     """Refuse paths that could not be written in the end. Gives the path of the figures."""
     out = settings.out
-    if out.is_dir() or not out.name:
-        raise InputError(f"`out` {out}: is a folder; give the name of a file")
+    check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
     if figures.resolve() == out.resolve():
         raise InputError(f"`out` {out}: is the path of the figures; give another name, or `json`")
-    for path in (out, figures):
-        if path.exists() and not settings.overwrite:
-            raise InputError(f"{path} is already there; choose another, or use `overwrite`")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}")
+    check_free("json", figures, settings.overwrite)
     return figures
+
+
+def check_free(name: str, path: Path, overwrite: bool) -> None:
+    """Refuse a path that cannot be written.
+
+    Raises:
+        InputError: it is a folder, has none, or is there already.
+    """
+    if path.is_dir() or not path.name:
+        raise InputError(f"`{name}` {path}: is a folder; give the name of a file")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} is already there; choose another, or use `overwrite`")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def _load(path: Path, noise: float | None) -> RuleFile:
@@ -133,7 +142,7 @@ def is_torus(file: RuleFile) -> bool:
     return file.rule.settings.wraps
 
 
-def _names(paths: list[Path]) -> list[str]:
+def names(paths: list[Path]) -> list[str]:
     """Short names that differ: a rule is often called ``rule``, and its folder says more."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:

@@ -22,13 +22,16 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """The target image; its centered square is used."""
+    """The target image; its centered square is used. For a vote also a folder of images."""
     out: Path = Path("report.html")
     """The report."""
     json: Path | None = None
     """The figures; default beside the report."""
     peer: Path | None = None
     """Another rule for the same image, measured too."""
+    vote: Path | None = None
+    """Measure nothing; write a page that shows what both rules grow, left and right by chance, and
+    asks which is more like the image. Both may be images or folders, compared by file name."""
     features: tuple[str, ...] = ()
     """More features to compare by: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
     noise: Annotated[float | None, Between(0, 100)] = None
@@ -45,9 +48,20 @@ class EvalSettings(Bounded):
     """Random seed of the first run; training uses small ones."""
     overwrite: bool = False
     """Replace the report."""
+    other: Annotated[Path | None, tyro.conf.Positional] = None
+    """The same as --peer."""
 
     def __post_init__(self) -> None:
         """Check values."""
         super().__post_init__()
-        if self.peer_noise is not None and self.peer is None:
+        if self.peer is not None and self.other is not None:
+            raise InputError(f"`peer` {self.peer}: the peer is {self.other} already")
+        if self.peer_noise is not None and self.second is None:
             raise InputError(f"`peer_noise` {self.peer_noise}: needs a `peer`")
+        if self.vote is not None and self.second is None:
+            raise InputError(f"`vote` {self.vote}: needs a `peer` to compare with")
+
+    @property
+    def second(self) -> Path | None:
+        """The peer, if there is one."""
+        return self.peer or self.other

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.features.build import build_features, is_pretrained
+from nca.losses.patches import NearestPatches
 from nca.losses.pixels import TotalVariation
 from nca.losses.settings import LossSettings
 from nca.losses.statistics import build_statistic
@@ -14,8 +15,10 @@ from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
 # Terms beside the texture loss, of a target, [1, 3, H, W] in [0, 1]; --terms NAME WEIGHT.
-TERMS: dict[str, Callable[[Tensor, torch.Generator], Term]] = {
-    "smooth": lambda target, generator: TotalVariation(),
+# The generator is the source of random numbers; the last is whether the compared images wrap.
+TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
+    "smooth": lambda target, generator, torus: TotalVariation(),
+    "patches": lambda target, generator, torus: NearestPatches(target, generator, torus=torus),
 }
 
 
@@ -57,5 +60,5 @@ def build_loss(
     for extra, weight in settings.terms.items():
         if extra not in TERMS:
             raise InputError(f"`terms` {extra}: must be one of {', '.join(TERMS)}")
-        loss += weight * TERMS[extra](target, generator)
+        loss += weight * TERMS[extra](target, generator, torus)
     return loss

@@ -40,6 +40,7 @@ class LossSettings(Bounded):
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads pictures that do not wrap. The lesson pads all with zeros."""
     terms: dict[str, float] = field(default_factory=dict)
-    """Additional loss terms and their weights: smooth (total variation)."""
+    """Additional loss terms and their weights: smooth (total variation), patches (difference of
+    patches from the nearest of the picture)."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on state values outside [-1, 1]."""

@@ -159,7 +159,10 @@ class Wasserstein(Moments):
 
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
-        with torch.autocast(description.device.type, enabled=False):
+        device = description.device
+        # A GPU takes longer for one decomposition of a small matrix than the CPU for all of them.
+        description, target = description.cpu(), target.cpu()
+        with torch.autocast("cpu", enabled=False):
             mean, covariance = description[:, :, -1], description[:, :, :-1]
             target_mean, target_covariance = target[:, :, -1], target[:, :, :-1]
             spread = _trace(target_covariance) + 1e-12
@@ -177,7 +180,7 @@ class Wasserstein(Moments):
                 - 2 * overlap
             )
             scale = spread + target_mean.square().sum(1)
-            return knee((square / scale).clamp(min=0))
+            return knee((square / scale).clamp(min=0)).to(device)
 
 
 def _trace(matrices: Tensor) -> Tensor:

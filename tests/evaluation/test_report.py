@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -26,8 +27,8 @@ from tools.pictures import draw
 
 
 def moment(steps: int, **values: float) -> Moment:
-    normal = {"patch": 1.0, "color": 1.0, "flicker": 1.0, "saturated": 0.0, "largest": 1.0}
-    return Moment(steps, **normal | values, picture=torch.zeros(3, 1, 1))
+    ones = dict.fromkeys((field.name for field in dataclasses.fields(Moment)[1:-1]), 1.0)
+    return Moment(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_the_report_has_every_figure_of_each_rule(
         assert shown(page, name).tolist() == pytest.approx(3 * [level], abs=2)
         words = f"<b>{name}</b>, {own.settings.channels} channels, {own.settings.hidden} hidden"
         assert words in page
-        row = page[page.index(f'<tr><td colspan="7"><b>{name}</b>') :]
+        row = page[page.index(f'<tr><td colspan="9"><b>{name}</b>') :]
         assert row.index(f"<td>{number(figures['run'][0]['patch'])}") < 200
         line = re.search(rf'<polyline class="r{"ab".index(name)}" points="0.0,([\d.]+)', page)
         assert line

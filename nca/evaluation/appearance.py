@@ -1,0 +1,175 @@
+"""What the eye sees first in a texture: grain, order, and the direction of strokes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.losses.features.base import circular_pad
+
+LEAST_SPECKLE = 1e-3  # of a target: a flat one has none to compare with
+PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have chance peaks up to 0.3
+REACH, LEAST_REACH = 0.15, 2.0  # how far a peak may be from its place: part of its shift, pixels
+BINS = 36
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How an image looks beside a target.
+
+    Attributes:
+        speckle: mean distance of a pixel from the median of its 3x3, the target's = 1; more: grain.
+        order: height of the autocorrelation's peaks, the target's = 1; 0: no order is left. None
+            if the target has no order.
+        misplaced: mean distance of those peaks from the target's, in pixels; None likewise.
+        orientation: by how many degrees the strokes would have to be turned on average to point as
+            the target's, 0 to 90.
+    """
+
+    speckle: float
+    order: float | None
+    misplaced: float | None
+    orientation: float
+
+
+class Looks:
+    """Compares images with a target.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+    """
+
+    def __init__(self, target: Tensor) -> None:
+        self.speckle = max(speckle(target[0], torus=False), LEAST_SPECKLE)
+        self.peaks = peaks(autocorrelation(target[0], torus=False))
+        self.directions = directions(target[0], torus=False)
+
+    def __call__(self, image: Tensor, *, torus: bool = True) -> Appearance:
+        """Compare an image, [3, h, w]. Values are clipped to [0, 1]."""
+        image = image.clamp(0, 1)
+        order, misplaced = self._order(image, torus=torus)
+        return Appearance(
+            speckle(image, torus=torus) / self.speckle,
+            order,
+            misplaced,
+            turn(directions(image, torus=torus), self.directions),
+        )
+
+    def _order(self, image: Tensor, *, torus: bool) -> tuple[float | None, float | None]:
+        correlation = autocorrelation(image, torus=torus)
+        found = [
+            (peak, place)
+            for peak in self.peaks
+            if (place := _highest_near(correlation, peak)) is not None
+        ]
+        if not found:
+            return None, None
+        height = sum(max(place.height, 0) for _, place in found)
+        expected = sum(peak.height for peak, _ in found)
+        apart = [math.dist((p.down, p.right), (q.down, q.right)) for p, q in found]
+        return height / expected, sum(apart) / len(apart)
+
+
+def speckle(image: Tensor, *, torus: bool) -> float:
+    """Mean distance of a pixel from the median of its 3x3, per color: [3, h, w] -> 0 to 1."""
+    padded = circular_pad(image[None], 1) if torus else image[None]
+    around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
+    return float((around[:, :, 4] - around.median(2).values).abs().mean())
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A maximum of an autocorrelation: the shift, in pixels, and its height, 1 at no shift."""
+
+    down: int
+    right: int
+    height: float
+
+
+def autocorrelation(image: Tensor, *, torus: bool) -> Tensor:
+    """Correlation of the colors of an image with those of the same image, shifted.
+
+    Args:
+        image: [3, h, w].
+        torus: whether it wraps; otherwise only pixels count that both have.
+
+    Returns:
+        [2 (h // 2) + 1, 2 (w // 2) + 1] in [-1, 1], nearly; no shift is in the middle. All 0 but
+        for that where the image is flat.
+    """
+    height, width = image.shape[1:]
+    centered = (image - image.mean((1, 2), keepdim=True)).double()
+    size = (height, width) if torus else (2 * height, 2 * width)
+
+    def products(of: Tensor) -> Tensor:
+        found: Tensor = torch.fft.irfft2(torch.fft.rfft2(of, s=size).abs().square(), s=size).sum(0)
+        return found
+
+    sums = products(centered)
+    pairs = products(torch.ones_like(centered)).clamp(min=1)
+    mean = sums / pairs
+    correlation: Tensor = mean / mean[0, 0].clamp(min=1e-9)
+    correlation[0, 0] = 1.0
+    down, right = (torch.arange(-(side // 2), side // 2 + 1) for side in (height, width))
+    return correlation.float()[down % size[0]][:, right % size[1]]
+
+
+def peaks(correlation: Tensor) -> list[Peak]:
+    """The strongest maxima beside the middle, of one half: the other is its mirror image."""
+    window = 2 * APART + 1
+    highest = F.max_pool2d(correlation[None, None], window, 1, APART)[0, 0]
+    middle_row, middle_column = (side // 2 for side in correlation.shape)
+    found = []
+    for row, column in (correlation == highest).nonzero().tolist():
+        down, right = row - middle_row, column - middle_column
+        inside = APART <= row < len(correlation) - APART
+        inside &= APART <= column < correlation.shape[1] - APART
+        if inside and (down > 0 or (down == 0 and right > 0)):
+            found.append(Peak(down, right, float(correlation[row, column])))
+    strong = sorted(found, key=lambda peak: -peak.height)[:PEAKS]
+    return [peak for peak in strong if peak.height >= LEAST_HEIGHT]
+
+
+def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
+    """The highest value near a peak's place; None where the autocorrelation ends before it."""
+    reach = max(LEAST_REACH, REACH * math.hypot(peak.down, peak.right))
+    half_height, half_width = (side // 2 for side in correlation.shape)
+    if peak.down > half_height or abs(peak.right) > half_width:
+        return None
+    down = torch.arange(-half_height, half_height + 1)[:, None]
+    right = torch.arange(-half_width, half_width + 1)
+    far = (down - peak.down).square() + (right - peak.right).square() > reach**2
+    row, column = divmod(int(correlation.masked_fill(far, -2).argmax()), correlation.shape[1])
+    return Peak(row - half_height, column - half_width, float(correlation[row, column]))
+
+
+def directions(image: Tensor, *, torus: bool) -> np.ndarray:
+    """Part of the strength of all gradients by their direction: [3, h, w] -> [36], sum 1.
+
+    A bin is 5 degrees of 180: a gradient and its opposite are of the same stroke. Where nothing
+    changes, all directions are alike.
+    """
+    gray = image.mean(0).double().numpy()
+    across, down = (
+        np.roll(gray, -1, 1) - np.roll(gray, 1, 1),
+        np.roll(gray, -1, 0) - np.roll(gray, 1, 0),
+    )
+    if not torus:
+        across, down = across[1:-1, 1:-1], down[1:-1, 1:-1]
+    strength = np.hypot(across, down)
+    bins = np.arctan2(down, across) / np.pi % 1 * BINS
+    lower = np.floor(bins).astype(int)
+    share = bins - lower
+    histogram = np.bincount(lower.ravel() % BINS, ((1 - share) * strength).ravel(), BINS)
+    histogram += np.bincount((lower.ravel() + 1) % BINS, (share * strength).ravel(), BINS)
+    total = histogram.sum()
+    return histogram / total if total > 1e-9 else np.full(BINS, 1 / BINS)
+
+
+def turn(mine: np.ndarray, theirs: np.ndarray) -> float:
+    """Earth mover's distance of two histograms of directions on their circle, in degrees."""
+    flow = np.cumsum(mine - theirs)
+    return float(np.abs(flow - np.median(flow)).sum() * 180 / BINS)

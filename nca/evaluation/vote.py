@@ -1,0 +1,139 @@
+"""A page on which people choose, blind, which of two pictures is more like a third."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from markupsafe import Markup
+from torch import Tensor
+
+import nca
+from nca.errors import InputError
+from nca.evaluation.measures import GROWN
+from nca.evaluation.page import data_url
+from nca.evaluation.report import USUAL_SIZE, check_free, names, training_size
+from nca.evaluation.settings import EvalSettings
+from nca.export.web.page import content_hash, script_json
+from nca.images import read_square, read_texture
+from nca.images.picture_files import is_picture
+from nca.rulefile import load_rule
+from nca.system.console import say
+from nca.system.files import write_text
+from nca.unroll.simulate import simulate
+
+RULE_ENDING, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures for one target, each [3, h, w] in [0, 1]; a side is the name of its maker."""
+
+    texture: str
+    target: Tensor
+    pictures: dict[str, Tensor]
+
+
+def write_vote(settings: EvalSettings) -> Path:
+    """Write the page. What is not on both sides, or has no target, is left out with a line.
+
+    Raises:
+        InputError: something cannot be read or written, or nothing is left.
+    """
+    second, out = settings.second, settings.vote
+    assert second is not None
+    assert out is not None
+    check_free("vote", out, settings.overwrite)
+    sides = names([settings.rule, second])
+    mine, theirs, targets = (found(path) for path in (settings.rule, second, settings.target))
+    if settings.target.is_file():
+        if settings.rule.is_file() and second.is_file():  # whatever they are called
+            mine, theirs = ({settings.target.stem: path} for path in (settings.rule, second))
+        targets = dict.fromkeys(mine, settings.target)
+    pairs = []
+    for name in sorted({*mine, *theirs}):
+        if not all(name in files for files in (mine, theirs, targets)):
+            say(f"left out: {name}: it is not in all of {settings.rule}, {second} and the targets")
+            continue
+        size = settings.size or _size(mine[name])
+        pictures = [shown(files[name], size, settings.seed) for files in (mine, theirs)]
+        target = read_texture(targets[name], size)
+        pairs.append(Pair(name, target, dict(zip(sides, pictures, strict=True))))
+    if not pairs:
+        raise InputError(f"`vote` {out}: {settings.rule} and {second} have nothing in common")
+    write_text(out, vote_page(pairs, settings.seed))
+    return out
+
+
+def _size(path: Path) -> int:
+    return training_size(load_rule(path)) if path.suffix == RULE_ENDING else USUAL_SIZE
+
+
+def found(path: Path) -> dict[str, Path]:
+    """Rules and pictures by name: one file, or those of a folder; also of ``nca train FOLDER``.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    if path.is_file():
+        return {path.stem: path}
+    if not path.is_dir():
+        raise InputError(f"{path}: there is no such file or folder")
+    here = [p for p in sorted(path.iterdir()) if p.suffix == RULE_ENDING or is_picture(p)]
+    return {p.stem: p for p in here} | {
+        p.parent.name: p for p in sorted(path.glob(f"*/{RULE_OF_TRAINING}"))
+    }
+
+
+def shown(path: Path, size: int, seed: int) -> Tensor:
+    """What a rule grows in 1,000 steps, or the picture itself: [3, size, size] in [0, 1]."""
+    if path.suffix != RULE_ENDING:
+        return read_square(path, size)
+    rule = load_rule(path).rule
+    (state,) = simulate(rule, rule.seed(1, size, size, seed=seed), [GROWN], seed=seed)
+    picture: Tensor = torch.nan_to_num(rule.to_rgb(state)[0]).clamp(0, 1)
+    return picture
+
+
+def vote_page(pairs: Sequence[Pair], seed: int) -> str:
+    """The page: one HTML file that asks the network for nothing.
+
+    Args:
+        pairs: at least one, all of the same two sides.
+        seed: of the order of the pairs, and of what is left and right.
+    """
+    chance = random.Random(seed)
+    shuffled = chance.sample(list(pairs), len(pairs))
+    data = {
+        "nca": nca.__version__,
+        "seed": seed,
+        "sides": list(pairs[0].pictures),
+        "pairs": [_pair_data(pair, chance) for pair in shuffled],
+    }
+    script, style = _source("vote.js"), _source("vote.css")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(_source("vote.html")).render(
+        policy=f"default-src 'none'; script-src {content_hash(script)}; "
+        f"style-src {content_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'",
+        script=Markup(script),
+        style=Markup(style),
+        data=Markup(script_json(data)),
+    )
+
+
+def _pair_data(pair: Pair, chance: random.Random) -> dict[str, Any]:
+    left, right = chance.sample(list(pair.pictures), 2)
+    return {
+        "texture": pair.texture,
+        "target": data_url(pair.target),
+        "left": {"side": left, "picture": data_url(pair.pictures[left])},
+        "right": {"side": right, "picture": data_url(pair.pictures[right])},
+    }
+
+
+def _source(name: str) -> str:
+    return resources.files("nca.evaluation").joinpath(name).read_text(encoding="utf-8")

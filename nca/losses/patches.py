@@ -1,0 +1,160 @@
+"""Distance of the patches of images from the nearest patches of a target."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from nca.losses.features.base import pyramid
+from nca.losses.statistics import precise
+from nca.losses.term import Term
+
+LEVELS = 4
+COMPONENTS = 32  # of patches, by which the nearest is searched
+NEARLY_FLAT = 1e-3  # std of patches below which their differences count no more
+
+
+class NearestPatches(Term):
+    """Root mean square difference of random patches from their nearest of a target, by level.
+
+    Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, on a pyramid. What
+    keeps it from using few patches of the target again and again is the occurrence penalty of
+    Granot et al., "Drop the GAN", CVPR 2022: each distance is divided by ``alpha`` plus the least
+    that any patch of the image has from the same patch of the target. Where we differ: a few
+    patches of the image and of the target instead of all, at new places in every call, and the
+    search looks at the principal components of patches, which is several times as fast.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+        generator: of the places, on the CPU.
+        size: side of the patches; a level whose target has no 2x2 of them is left out, and one
+            where an image is smaller counts 0.
+        levels: of the pyramid, at most.
+        queries: patches taken of every image and level.
+        candidates: patches taken of every level of the target, at most.
+        alpha: as a part of the mean distance; the smaller, the more of the target is used.
+        coverage: weight of the distance of as many random patches of the target from their nearest
+            in the image.
+        weights: of the levels, fine ones first; 1 beyond their end.
+        torus: whether the images, not the target, wrap.
+        name: prefix of the names of the levels.
+    """
+
+    def __init__(
+        self,
+        target: Tensor,
+        generator: torch.Generator,
+        *,
+        size: int = 7,
+        levels: int = LEVELS,
+        queries: int = 128,
+        candidates: int = 2048,
+        alpha: float = 0.01,
+        coverage: float = 0.0,
+        weights: Sequence[float] = (),
+        torus: bool = True,
+        name: str = "patches",
+    ) -> None:
+        self.generator, self.size, self.queries = generator, size, queries
+        self.alpha, self.coverage, self.torus, self.name = alpha, coverage, torus, name
+        parts = [
+            F.unfold(level, size)[0].T
+            for level in pyramid(target, levels, torus=False)
+            if min(level.shape[2:]) > size
+        ]
+        chosen = [some(len(part), candidates, generator).to(part.device) for part in parts]
+        self.targets = [Known(part[rows]) for part, rows in zip(parts, chosen, strict=True)]
+        self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another picture."""
+        known = self.targets[0].patches
+        levels = pyramid(precise(images).to(known.device), len(self.targets), torus=self.torus)
+        result = {}
+        with torch.autocast(known.device.type, enabled=False):
+            for i, (level, target) in enumerate(zip(levels, self.targets, strict=True)):
+                if min(level.shape[2:]) < self.size:
+                    value = level.new_zeros(len(level))
+                else:
+                    value = self._distance(self._take(level), target)
+                result[f"{self.name}/{i + 1}"] = self.weights[i] * value
+        return result
+
+    def _take(self, level: Tensor) -> Tensor:
+        """Random patches of a level, at the same places of every image: [B, queries, D]."""
+        height, width = level.shape[2:]
+        rows, columns = (side if self.torus else side - self.size + 1 for side in (height, width))
+        places = some(rows * columns, self.queries, self.generator).to(level.device)
+        along = torch.arange(self.size, device=level.device)
+        y = (places // columns)[:, None, None] + along[:, None]
+        x = (places % columns)[:, None, None] + along
+        pixels = (y % height * width + x % width).flatten()
+        taken = level.flatten(2).index_select(2, pixels)  # [B, 3, queries * size**2]
+        patches: Tensor = rearrange(taken, "b c (q p) -> b q (c p)", q=len(places))
+        return patches
+
+    def _distance(self, patches: Tensor, target: "Known") -> Tensor:
+        nearest, rows, back = self._search(patches.detach(), target)
+        value = rms(patches - target.patches[nearest])
+        if self.coverage:
+            used = patches.gather(1, back[:, :, None].expand(-1, -1, patches.shape[2]))
+            value = value + self.coverage * rms(used - target.patches[rows])
+        distance: Tensor = value / target.std
+        return distance
+
+    def _search(self, patches: Tensor, target: "Known") -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest of the target of every patch, [B, queries], and the other way round.
+
+        The other way round: some of the target's patches, [M], and their nearest, [B, M].
+        """
+        count = self.queries if self.coverage else 0
+        rows = some(len(target.patches), count, self.generator).to(patches.device)
+        nearest, back = [], []
+        for picture in patches:  # one at a time: their distances fit into the cache
+            distances = target.distances(picture)  # [queries, candidates]
+            back.append(distances[:, rows].argmin(0))
+            floor = self.alpha * distances.mean() + 1e-12
+            nearest.append(distances.div_(distances.amin(0) + floor).argmin(1))
+        return torch.stack(nearest), rows, torch.stack(back)
+
+    def __repr__(self) -> str:
+        return f"NearestPatches({self.size}x{self.size}, {len(self.targets)} levels)"
+
+
+class Known:
+    """Patches of a target, and what is needed to find the nearest of them.
+
+    Args:
+        patches: [N, D].
+    """
+
+    def __init__(self, patches: Tensor) -> None:
+        self.patches = patches
+        self.std = patches.std().clamp(min=NEARLY_FLAT)
+        self.mean = patches.mean(0)
+        centered = patches - self.mean
+        _, vectors = torch.linalg.eigh(centered.T @ centered)  # rising
+        self.axes = vectors[:, -COMPONENTS:]
+        components = centered @ self.axes  # [N, COMPONENTS]
+        squares = components.square().sum(1, keepdim=True)
+        # With squares and ones beside the components, one product gives all distances.
+        self.factors = torch.cat([-2 * components, squares, torch.ones_like(squares)], 1).T
+
+    def distances(self, patches: Tensor) -> Tensor:
+        """Squared distances of patches, [Q, D], from all of these: [Q, N]."""
+        found = (patches - self.mean) @ self.axes
+        squares = found.square().sum(1, keepdim=True)
+        factors = torch.cat([found, torch.ones_like(squares), squares], 1)
+        return (factors @ self.factors).clamp_(min=0)
+
+
+def rms(differences: Tensor) -> Tensor:
+    """Root of the mean square, [B, ...] -> [B]; its gradient is finite at zero."""
+    return (differences.square().flatten(1).mean(1) + 1e-12).sqrt()
+
+
+def some(count: int, most: int, generator: torch.Generator) -> Tensor:
+    """Different numbers below a count, at random: all of them, or ``most``."""
+    return torch.randperm(count, generator=generator)[:most]

@@ -1,0 +1,70 @@
+"""``python -m tools.looks [RULES PICTURES]``: how rules look beside their pictures, as a table.
+
+RULES and PICTURES are folders; what has the same name belongs together. Without them it is the
+gallery. ``-`` is what cannot be compared: see ``docs/quality.md``.
+"""
+
+import sys
+from pathlib import Path
+
+from nca.errors import InputError
+from nca.evaluation.measures import Moment, PatchDistance, follow
+from nca.evaluation.page import number
+from nca.evaluation.report import training_size
+from nca.evaluation.vote import found
+from nca.gallery import RULES
+from nca.images import read_texture
+from nca.pictures import FOLDER
+from nca.rulefile import load_rule
+
+STOPS = (1000, 10_000)
+SEED = 1000
+COLUMNS = {
+    "patch": ".2f",
+    "speckle": ".2f",
+    "order": ".2f",
+    "misplaced": ".1f",
+    "orientation": ".1f",
+}
+
+
+def measured(rule_path: Path, picture: Path) -> list[Moment]:
+    """A run of a rule after 1,000 and 10,000 steps."""
+    file = load_rule(rule_path)
+    size = training_size(file)
+    target = read_texture(picture, size)[None]
+    return follow(file.rule, target, PatchDistance(target), STOPS, (size, size), SEED)
+
+
+def row(name: str, run: list[Moment]) -> str:
+    """A line of the table; a run that blew up has fewer figures."""
+    cells = [
+        " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"
+        for column, text in COLUMNS.items()
+    ]
+    return f"| {' | '.join([name, *cells])} |"
+
+
+def main(rules: Path, pictures: Path) -> None:
+    """Print the table, line by line.
+
+    Raises:
+        InputError: a folder is missing, or a file cannot be read.
+    """
+    mine, targets = found(rules), found(pictures)
+    print(
+        f"| rule after {' / '.join(f'{stop:,}' for stop in STOPS)} steps | {' | '.join(COLUMNS)} |"
+    )
+    print("|---" * (1 + len(COLUMNS)) + "|")
+    for name in sorted(mine.keys() & targets.keys()):
+        print(row(name, measured(mine[name], targets[name])), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        if len(sys.argv) not in (1, 3):
+            raise InputError("give a folder of rules and one of pictures, or nothing")
+        main(*map(Path, sys.argv[1:])) if len(sys.argv) == 3 else main(RULES, FOLDER)
+    except InputError as error:
+        print(f"python -m tools.looks: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,105 @@
+"""``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: what a loss asks for, without a rule.
+
+Optimizes the pixels of a torus from noise and prints what they measure, as a table. A LOSS is a sum
+of statistics of the built-in features and of nearest patches, such as ``wasserstein+patches7``;
+with ``|`` the first is for the first half of the steps: ``patches11|wasserstein+patches11``.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nca.errors import InputError
+from nca.evaluation.appearance import Looks
+from nca.evaluation.measures import PatchDistance
+from nca.evaluation.page import number
+from nca.images import read_texture, to_image
+from nca.losses.build import build_loss
+from nca.losses.patches import NearestPatches
+from nca.losses.settings import LossSettings
+from nca.losses.term import Term
+
+SIZE, STEPS, RATES, SLOW_FROM = 128, 250, (0.02, 0.005), 0.7
+PATCHES = "patches"
+
+
+def term_of(name: str, target: Tensor, generator: torch.Generator) -> Term:
+    """A statistic of the built-in features, or ``patchesN``: nearest patches of N x N pixels.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    side = name.removeprefix(PATCHES)
+    if name.startswith(PATCHES) and side.isdecimal():
+        return NearestPatches(target, generator, size=int(side), name=name)
+    return build_loss(target, LossSettings(statistic=name), generator, name=name)
+
+
+def optimize(target: Tensor, spec: str, steps: int) -> tuple[Tensor, float]:
+    """Pixels, [1, 3, SIZE, SIZE], and the CPU seconds they took.
+
+    Args:
+        target: [1, 3, H, W] in [0, 1].
+        spec: the loss, see above.
+        steps: of Adam.
+    """
+    generator = torch.Generator().manual_seed(1)
+    phases = [
+        [term_of(name, target, generator) for name in phase.split("+")] for phase in spec.split("|")
+    ]
+    noise = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    pixels = torch.nn.Parameter(0.5 + 0.2 * noise)
+    optimizer = torch.optim.Adam([pixels], RATES[0])
+    began = time.process_time()
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = RATES[step >= SLOW_FROM * steps]
+        optimizer.zero_grad()
+        terms = phases[step * len(phases) // steps]
+        total = torch.stack([v.sum() for term in terms for v in term(pixels).values()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        pixels.data.clamp_(0, 1)
+    return pixels.detach(), time.process_time() - began
+
+
+def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: str | None) -> None:
+    """Optimize every picture with every loss; write the results and print a table.
+
+    Raises:
+        InputError: a picture, a loss or the judge's features cannot be had.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    print("| loss | picture | patch | judge | speckle | order | misplaced | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
+    for loss in losses:
+        for picture in pictures:
+            target = read_texture(picture, SIZE)[None]
+            pixels, seconds = optimize(target, loss, steps)
+            looks, by_judge = Looks(target)(pixels[0]), None
+            if judge is not None:
+                features = build_loss(target, LossSettings(features=judge), torch.Generator())
+                by_judge = float(sum(value.sum() for value in features(pixels).values()))
+            figures = [float(PatchDistance(target)(pixels)), by_judge, looks.speckle, looks.order]
+            cells = [*map(number, figures), number(looks.misplaced, ".1f"), f"{seconds:.0f}"]
+            name = loss.replace("|", ", then ")
+            print(f"| {name} | {picture.stem} | {' | '.join(cells)} |", flush=True)
+            to_image(pixels[0]).save(out / f"{picture.stem}, {name}.png")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tools.pixels")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--loss", nargs="+", required=True)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--judge", help="features of a net that judges by Gram matrices: vgg19")
+    words = parser.parse_args()
+    try:
+        main(words.out, words.pictures, words.loss, words.steps, words.judge)
+    except InputError as error:
+        print(f"python -m tools.pixels: {error}", file=sys.stderr)
+        sys.exit(2)
