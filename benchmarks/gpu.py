@@ -145,7 +145,7 @@ class UnrollCase:
     def run_compiled(self) -> None:
         """Once there and back, the steps compiled by torch."""
         state = self.state
-        for masks in self.masks.split(2):  # more steps at once take minutes to compile
+        for masks in torch.split(self.masks, 2):  # more steps at once take minutes to compile
             state = self._compiled(state, masks)
         self._back(state)
 
