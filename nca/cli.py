@@ -24,6 +24,7 @@ from nca.benchmarks.settings import (
     BenchCoreSettings,
     BenchDDPMSettings,
     BenchLoadSettings,
+    BenchPageSettings,
     BenchStyleSettings,
     BenchTrainSettings,
     BenchViewSettings,
@@ -293,6 +294,7 @@ COMMANDS = {
     "bench load": Command(BenchLoadSettings, run_bench("load")),
     "bench core": Command(BenchCoreSettings, run_bench("core")),
     "bench view": Command(BenchViewSettings, run_bench("view")),
+    "bench page": Command(BenchPageSettings, run_bench("page")),
 }
 
 
