@@ -352,7 +352,8 @@ def settle_home() -> None:
     Libraries that we use cannot be imported where ``~`` means nothing. A relative home means the
     one of the user database.
     """
-    if not Path(os.environ.get("HOME", os.sep)).is_absolute():
+    home = os.environ.get("HOME")
+    if home is not None and not Path(home).is_absolute():
         del os.environ["HOME"]
     try:
         Path.home()

@@ -228,6 +228,7 @@ def test_without_another_compiler_zig_compiles_and_computes_the_same(tmp_path: P
     name, error = done.stdout.splitlines()
     assert "ziglang" in name
     assert float(error) < 1e-5
+    assert "zig compiles the rule; the first time" in done.stderr
 
 
 @needs_zig
