@@ -9,7 +9,6 @@ compared with.
 
 import contextlib
 import io
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.machine import describe_machine, load
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchCoreSettings
 from nca.benchmarks.timing import interleave, ratios, spread
@@ -120,7 +119,7 @@ def run(settings: BenchCoreSettings) -> Report:
 
 def measure(rounds: int) -> Report:
     """Compare what the loops compute, then what they take."""
-    load, size = os.getloadavg()[0], size_of_batches()
+    before, size = load(), size_of_batches()
     with tempfile.TemporaryDirectory() as folder:
         variants: dict[str, Callable[[], None]] = {
             "straight": Straight(size),
@@ -146,7 +145,7 @@ def measure(rounds: int) -> Report:
         ),
     ]
     machine = describe_machine() | {
-        "load": f"{load:.2f} before, {os.getloadavg()[0]:.2f} after",
+        "load": f"{before} before, {load()} after",
         "rounds": rounds,
         "steps a round": STEPS,
         "samples a batch": size,

@@ -5,12 +5,11 @@ batch. FID and KID are those of the timed samples, and of real images.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.machine import describe_machine, load
 from nca.benchmarks.report import Row
 from nca.benchmarks.settings import BenchDDPMSettings
 from nca.benchmarks.timing import ratios
@@ -65,5 +64,5 @@ def run(settings: BenchDDPMSettings) -> Report:
         evaluator = FidEvaluator(run, chosen)
         distances = [*evaluator.samples(SAMPLERS, times), evaluator.reals()]
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
-    protocol = evaluator.protocol() | {"cpu seconds": times, "load": round(os.getloadavg()[0], 1)}
+    protocol = evaluator.protocol() | {"cpu seconds": times, "load": load()}
     return Report(describe_machine(), protocol, [ratio], distances)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.machine import describe_machine, load
 from nca.benchmarks.peers.apart import environment
 from nca.benchmarks.report import Gate, Report, Row
 from nca.benchmarks.settings import SMALL, BenchLoadSettings
@@ -140,7 +140,7 @@ def few_cpus() -> Iterator[None]:
 
 def measure(rounds: int) -> Report:
     """Measure; standard error says what is being done."""
-    load, rows = os.getloadavg()[0], []
+    before, rows = load(), []
     with few_cpus(), ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(name)) for name in VARIANTS}
         for loops in LOOPS:
@@ -159,7 +159,7 @@ def measure(rounds: int) -> Report:
                 ratio = ratios(rates[OURS], rates[SPINNING])
                 rows.append(Row.of("load_0_over_spinning", ratio, "all threads, spinning"))
     machine = describe_machine() | {
-        "load": f"{load:.2f} before, {os.getloadavg()[0]:.2f} after",
+        "load": f"{before} before, {load()} after",
         "rounds": rounds,
         "seconds a turn": SECONDS,
         "cpus used": CPUS,

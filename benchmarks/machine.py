@@ -34,10 +34,15 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def load() -> str:
+    """Programs that want a core, on average of the last minute; Windows does not count them."""
+    return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
+
+
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

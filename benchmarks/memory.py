@@ -1,11 +1,12 @@
 """Peak memory of one unroll, forward and backward, in a process of its own."""
 
 import argparse
+import ctypes
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,10 +39,36 @@ def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps:
 def _peak() -> float:
     # Not ru_maxrss where it can be helped: on Linux a new process inherits its parent's.
     if STATUS.exists():
-        line = next(x for x in STATUS.read_text().splitlines() if x.startswith("VmHWM"))
+        status = STATUS.read_text(encoding="utf-8")
+        line = next(x for x in status.splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
+    if sys.platform == "win32":
+        return _peak_of_windows()
+    import resource  # noqa: PLC0415  (Windows does not have it)
+
     units = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units
+
+
+class _Counters(ctypes.Structure):
+    """``PROCESS_MEMORY_COUNTERS``."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("faults", ctypes.c_uint32),
+        ("peak", ctypes.c_size_t),
+        *((f"other{i}", ctypes.c_size_t) for i in range(7)),
+    )
+
+
+def _peak_of_windows() -> float:
+    counters = _Counters(size=ctypes.sizeof(_Counters))
+    kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    process = ctypes.c_void_p(kernel.GetCurrentProcess())
+    if not kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size):
+        raise OSError("Windows does not say how much memory the process has used")
+    return float(counters.peak) / 2**20
 
 
 def _run(variant: str, model: SimpleCA, size: int, steps: int) -> None:

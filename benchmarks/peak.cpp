@@ -21,11 +21,11 @@ template <class Value> Floats run(int64_t rounds, Value left, decltype(load(&lef
 extern "C" {
 
 // Multiply-adds, each of two operations, in one call of the functions below.
-int64_t peak_operations(int64_t rounds, int64_t bfloat16) { return rounds * CHAINS * LANES * (bfloat16 ? 4 : 2); }
+EXPORTED int64_t peak_operations(int64_t rounds, int64_t bfloat16) { return rounds * CHAINS * LANES * (bfloat16 ? 4 : 2); }
 
-float peak_float32(int64_t rounds) { return run(rounds, 1e-3f, broadcast(1e-3f))[0]; }
+EXPORTED float peak_float32(int64_t rounds) { return run(rounds, 1e-3f, broadcast(1e-3f))[0]; }
 
 #if HAS_BFLOAT16
-float peak_bfloat16(int64_t rounds) { return run(rounds, Pair{0}, Pairs{})[0]; }
+EXPORTED float peak_bfloat16(int64_t rounds) { return run(rounds, Pair{0}, Pairs{})[0]; }
 #endif
 }

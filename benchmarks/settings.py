@@ -82,6 +82,19 @@ class BenchGpuSettings(BenchSettings):
 
 
 @dataclass(frozen=True)
+class BenchPageSettings(BenchSettings):
+    """Measure how fast the page runs a rule in Chromium here, against two other ways of doing it.
+
+    The rule has 12 channels and 96 hidden units on 256x256 cells; the others take four passes a
+    step with the weights in textures, one in 8 bits, one in float32. All have the processor draw,
+    by the renderer that Chromium brings; they take turns on one page.
+    """
+
+    rounds: Rounds = 7
+    """How often every variant is timed; more rounds, narrower quartiles."""
+
+
+@dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
     """Measure how fast a training is beside 0, 1 and 2 busy programs, against one thread there.
 

@@ -4,7 +4,6 @@ The work is the lesson's larger rule (12 channels, 96 hidden units) on four stat
 cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden).
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nca.benchmarks.growth import measure_growth
-from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
+from nca.benchmarks.machine import Peak, describe_machine, is_disturbed, load
 from nca.benchmarks.memory import unroll_megabytes
 from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
 from nca.benchmarks.peers.apart import run_apart
@@ -57,7 +56,7 @@ def measure(rounds: int) -> Report:
     """Measure everything in this process; standard error says what is being done."""
     torch.manual_seed(0)
     peak = Peak()
-    load_before, before = os.getloadavg()[0], peak.measure()
+    load_before, before = load(), peak.measure()
     bench = Bench(rounds, before)
     say("nca bench: comparing with float64")
     bench.check()
@@ -77,7 +76,7 @@ def measure(rounds: int) -> Report:
     growth = measure_growth(rounds, bfloat16=bench.fast_bfloat16)
     after = peak.measure()
     machine = describe_machine() | {
-        "load": f"{load_before:.2f} before, {os.getloadavg()[0]:.2f} after",
+        "load": f"{load_before} before, {load()} after",
         "peak before": {name: round(value) for name, value in before.items()},
         "peak after": {name: round(value) for name, value in after.items()},
         "peak unit": "billion operations per CPU second of one core",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nca.system.files import cannot_write, write_atomically
+from nca.system.files import cannot_write, replace, write_atomically
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,4 @@ def _move(temporary: Path, out: Path, files: Mapping[str, bytes]) -> None:
     for path in files:
         place = out / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        (temporary / path).replace(place)
+        replace(temporary / path, place)

@@ -25,6 +25,7 @@ from nca.benchmarks.settings import (
     BenchDDPMSettings,
     BenchGpuSettings,
     BenchLoadSettings,
+    BenchPageSettings,
     BenchStyleSettings,
     BenchTrainSettings,
     BenchViewSettings,
@@ -299,6 +300,7 @@ COMMANDS = {
     "bench gpu": Command(BenchGpuSettings, run_bench("gpu")),
     "bench core": Command(BenchCoreSettings, run_bench("core")),
     "bench view": Command(BenchViewSettings, run_bench("view")),
+    "bench page": Command(BenchPageSettings, run_bench("page")),
 }
 
 
@@ -356,7 +358,8 @@ def settle_home() -> None:
     Libraries that we use cannot be imported where ``~`` means nothing. A relative home means the
     one of the user database.
     """
-    if not Path(os.environ.get("HOME", os.sep)).is_absolute():
+    home = os.environ.get("HOME")
+    if home is not None and not Path(home).is_absolute():
         del os.environ["HOME"]
     try:
         Path.home()

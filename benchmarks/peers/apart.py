@@ -40,7 +40,7 @@ def run_apart(module: str, rounds: int) -> Report:
             str(result),
         ]
         subprocess.run(command, env=environment(**ENVIRONMENT), check=True)
-        return Report.from_dict(json.loads(result.read_text()))
+        return Report.from_dict(json.loads(result.read_text(encoding="utf-8")))
 
 
 def environment(**more: str) -> dict[str, str]:

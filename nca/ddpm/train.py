@@ -26,6 +26,7 @@ from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.images import write_image
 from nca.training import callbacks as core
+from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -175,9 +176,7 @@ class DDPMTraining(Job[Trained]):
             model.network,
             loader,
             Denoising(),
-            torch.optim.Adam(
-                model.network.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)
-            ),
+            Adam(model.network.parameters(), settings.optimizer.learning_rate, betas=(0.9, 0.99)),
             engine=engine,
             callbacks=[*own, *callbacks],
             valid_batches=self._validation(held_out, noisify) if len(held_out) else None,

@@ -15,12 +15,15 @@ class StateBuffer:
         size: height and width in cells.
         groups: how many groups of four channels.
         dtype: of the textures, as moderngl writes it; copies, reading and writing are for "f4".
+
+    Attributes:
+        changes: how often it may have changed.
     """
 
     def __init__(
         self, gl: moderngl.Context, size: tuple[int, int], groups: int, dtype: str = "f4"
     ) -> None:
-        self._gl = gl
+        self._gl, self.changes = gl, 0
         self.height, self.width = size
         self.textures = [
             gl.texture((self.width, self.height), 4, dtype=dtype) for _ in range(groups)
@@ -31,6 +34,7 @@ class StateBuffer:
 
     def target(self, groups: tuple[int, ...]) -> moderngl.Framebuffer:
         """Framebuffer that draws into these groups; made once."""
+        self.changes += 1
         if groups not in self._targets:
             self._targets[groups] = self._gl.framebuffer([self.textures[g] for g in groups])
         return self._targets[groups]
@@ -55,6 +59,7 @@ class StateBuffer:
 
     def write(self, state: Floats) -> None:
         """Fill from [C, H, W]; channels that the buffer has beyond C become zero."""
+        self.changes += 1
         padded = np.zeros((4 * len(self.textures), self.height, self.width), np.float32)
         padded[: len(state)] = state
         for g, texture in enumerate(self.textures):

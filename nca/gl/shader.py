@@ -36,6 +36,7 @@ class Shader:
             if isinstance(member := self._program[name], moderngl.Uniform)
         }
         self._units: dict[str, range] = {}
+        self._values: dict[str, Value] = {}
         count = 0
         for name, uniform in self._uniforms.items():
             if uniform.gl_type in _SAMPLERS:  # type: ignore[attr-defined]
@@ -54,8 +55,8 @@ class Shader:
         Names that the shader does not use are passed over: compilers drop them at will.
         """
         for name, value in values.items():
-            if name in self._uniforms:
-                self._uniforms[name].value = value
+            if name in self._uniforms and self._values.get(name) != value:
+                self._uniforms[name].value = self._values[name] = value
 
     def draw(
         self,

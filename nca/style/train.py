@@ -21,6 +21,7 @@ from nca.style.objective import Stylize
 from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
 from nca.style.settings import Movie, OptimizerSettings, StyleSettings
+from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -293,6 +294,6 @@ def _same_pictures(settings: StyleSettings) -> SameTarget:
 def _optimizer(settings: OptimizerSettings, model: ImageModel) -> torch.optim.Optimizer:
     if settings.optimizer == "lbfgs":
         return LBFGS(model.parameters())
-    return torch.optim.Adam(
+    return Adam(
         model.parameters(), settings.learning_rate, betas=settings.betas, eps=settings.epsilon
     )

@@ -20,6 +20,7 @@ from nca.losses.features.build import build_features, is_pretrained
 from nca.style.settings import VisualizeSettings
 from nca.style.train import FILES, RESULT, Styled
 from nca.system.threads import torch_threads
+from nca.training.adam import Adam
 from nca.training.callbacks import Device, Metrics, Plot, Progress, Snapshots, Threads
 from nca.training.callbacks.device import choose_device
 from nca.training.folder import SETTINGS, prepare_folder, write_settings
@@ -136,7 +137,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
         model,
         range(settings.iterations),
         Excite(features, settings, generator),
-        torch.optim.Adam(model.parameters(), settings.learning_rate),
+        Adam(model.parameters(), settings.learning_rate),
         callbacks=[
             Device(choose_device(settings.device)),
             Threads(generator),

@@ -1,10 +1,15 @@
 """The folder of what can be made or fetched again: compiled libraries, published pictures."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+BASE = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"  # names another place
 
 
 def user_cache() -> Path:
@@ -14,20 +19,23 @@ def user_cache() -> Path:
         OSError: there is none; the text says why.
     """
     # A relative folder would be that of whatever archive was unpacked where the program is started.
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    folder = (base if base.is_absolute() else _home() / ".cache") / "nca"
+    if not Path(os.environ.get(BASE, "")).is_absolute():
+        _check_home()
+    folder = Path(user_cache_dir("nca", appauthor=False))
+    if not folder.is_absolute():
+        raise OSError(f"{folder} is not an absolute path")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder} cannot be written")
     return folder
 
 
-def _home() -> Path:
+def _check_home() -> None:
     named = os.environ.get("HOME")
     if named is not None and not Path(named).is_absolute():
         raise OSError(f"HOME={named} is not an absolute path")
     try:
-        return Path.home()
+        Path.home()
     except RuntimeError as error:
         raise OSError("this user has no home folder") from error
 

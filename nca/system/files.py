@@ -4,7 +4,9 @@ import errno
 import glob
 import os
 import stat
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +14,7 @@ from nca.errors import FailedError, InputError
 
 # The disk is full or broken; with any other error the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+TRIES, PAUSE = 20, 0.05  # seconds between tries to replace a file that is open elsewhere
 RANDOM_PART = "?" * 8  # of the names that mkstemp makes
 
 # Reading only, and without waiting for the other end of a pipe.
@@ -48,12 +51,28 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
             umask = os.umask(0)
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        replace(Path(temporary), path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise cannot_write(path, error) from error
         raise
+
+
+def replace(source: Path, path: Path) -> None:
+    """Give a file another's name and place; on Windows, wait a little until nobody reads that one.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    for _ in range(TRIES - 1 if sys.platform == "win32" else 0):
+        try:
+            source.replace(path)
+        except PermissionError:
+            time.sleep(PAUSE)
+        else:
+            return
+    source.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

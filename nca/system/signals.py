@@ -1,4 +1,4 @@
-"""Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does."""
+"""Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does, on Windows SIGBREAK."""
 
 import signal
 import threading
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TERMINATION = tuple(
-    signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__
+NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")  # the last comes when a console of Windows is closed
+TERMINATION: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in NAMES if hasattr(signal, name)
 )
 
 

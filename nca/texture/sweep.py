@@ -160,7 +160,7 @@ def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> No
     raise_on_termination()
     try:
         make_folder(settings.out)
-        with (settings.out / LOG).open("a") as log:
+        with (settings.out / LOG).open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), sys.stdout.fileno())
             os.dup2(log.fileno(), sys.stderr.fileno())
         work(settings)

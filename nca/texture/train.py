@@ -26,6 +26,7 @@ from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
 from nca.texture.tasks.base import FILM, PREVIEW, device_of
+from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -137,7 +138,7 @@ class TextureTraining(Job[TrainedRule]):
             )
         generator = torch.Generator().manual_seed(settings.run.seed)
         task = self.task = task_of(settings.task)(settings, target, generator, engine)
-        optimizer = torch.optim.Adam(task.rule.parameters(), adam.learning_rate, betas=(0.9, 0.99))
+        optimizer = Adam(task.rule.parameters(), adam.learning_rate, betas=(0.9, 0.99))
         schedule = Schedule(warm_up_then_cosine(adam.warm_up, adam.final_rate))
         objective = Grow(
             task,

@@ -59,10 +59,10 @@ class Callback:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in dir(cls):
+        for name in sorted({*dir(cls)} - {*dir(Callback)} - EVENTS):
             meant = re.match("(before|after|cleanup)_", name)
             near = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.0 if meant else 0.85)
-            if near and name not in EVENTS:
+            if near:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
     def handler(self, event: str) -> "Callable[[Learner], None] | None":

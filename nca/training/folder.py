@@ -94,7 +94,7 @@ def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
     """
     path = settings.out / SETTINGS
     try:
-        before = json.loads(path.read_text())
+        before = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(before, dict):
             raise ValueError("it holds no settings")
         changed = [change for change in changes(before, settings) if change[0] not in may_change]

@@ -11,8 +11,6 @@ from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from nca.system.files import write_atomically
 from nca.training.callback import Callback, CancelFit
 from nca.training.learner import Learner
@@ -42,6 +40,8 @@ class RateSearch:
         write_atomically(folder / f"{name}.png", self._plot())
 
     def _plot(self) -> bytes:
+        from matplotlib.figure import Figure  # noqa: PLC0415  (takes half a second)
+
         figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
         axes = figure.add_subplot()
         axes.plot(self.rates, self.losses, color="black", lw=1.5)

@@ -7,26 +7,25 @@ source at once: each writes a file of its own and renames it, and either result 
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from nca.unroll.library import EXECUTABLE, kept_library, load_and_keep
+from nca.unroll.library import EXECUTABLE, kept_library, load_and_keep, suffix, warn_once
 
-COMPILERS = ("c++", "g++", "clang++")
 FLAGS = (
     "-std=c++17",
     "-O3",
     "-shared",
-    "-fPIC",
-    "-pthread",
     "-w",
     # a * b + c in one instruction; NaN and infinity keep their meaning.
     "-ffp-contract=fast",
@@ -34,8 +33,11 @@ FLAGS = (
     "-fno-trapping-math",
     "-fno-math-errno",
 )
+POSIX_FLAGS = ("-fPIC", "-pthread")  # Clang refuses the first on Windows
+ZIG_FLAGS = ("-s",)  # without it, debug symbols are nine tenths of a library
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
+INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # the last is that of Windows
 COMPLAINTS = ("error", "fail", "No space", "not found")  # in the line that says what went wrong
 
 
@@ -86,7 +88,7 @@ def load_library(
         KeyboardInterrupt: Ctrl-C ended the compiler.
     """
     compiler = find_compiler()
-    flags = [*FLAGS, *compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
+    flags = [*compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
     parts = [source, *sorted(source.parent.glob("*.h"))]
     key = hashlib.sha256("\0".join([*compiler.command, compiler.macros, *flags]).encode())
     for part in parts:
@@ -95,9 +97,12 @@ def load_library(
     library = kept_library(stem, symbols)
     if library is not None:
         return library
+    if ZIG_FLAGS[0] in compiler.flags:
+        warn_once("zig compiles the rule; the first time, with its own library, takes some minutes")
     try:
-        with tempfile.TemporaryDirectory(prefix="nca-") as folder:
-            made = Path(folder) / f"{stem}.so"
+        # Windows does not remove a library that is loaded.
+        with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / f"{stem}{suffix()}"
             _run([*compiler.command, *flags, str(source), "-o", str(made)])
             if not made.exists() or not made.stat().st_size:
                 raise CompileError(f"{compiler} ended well and wrote no library")
@@ -110,7 +115,7 @@ def load_library(
 
 
 class Compiler(NamedTuple):
-    """A C++ compiler, the flags for this machine, and all macros that it has then.
+    """A C++ compiler, its flags on this machine, and all macros that it has then.
 
     The macros tell its version and the CPU's instructions. The command may have several words, such
     as ``ccache g++``.
@@ -124,6 +129,44 @@ class Compiler(NamedTuple):
         return shlex.join(self.command)
 
 
+def compilers() -> tuple[str, ...]:
+    """Names of the compilers that are looked for, best first.
+
+    On Windows not GCC, which keeps wide vectors on the stack where they are not aligned (its bug
+    54412): what it makes ends the process.
+    """
+    return ("clang++",) if sys.platform == "win32" else ("c++", "g++", "clang++")
+
+
+def common_flags() -> tuple[str, ...]:
+    """What every compiler of this system is called with."""
+    return FLAGS if sys.platform == "win32" else (*FLAGS, *POSIX_FLAGS)
+
+
+def _zig() -> list[tuple[str, ...]]:
+    """The command of the compiler in the wheel ``ziglang``, where that is installed."""
+    found = importlib.util.find_spec("ziglang")
+    folders = (found and found.submodule_search_locations) or ()
+    program = "zig.exe" if sys.platform == "win32" else "zig"
+    return [(str(path), "c++") for f in folders if (path := Path(f) / program).is_file()]
+
+
+def _commands(wanted: str) -> list[tuple[str, ...]]:
+    """Compilers to try: the one that is wanted, else all that are here."""
+    if not wanted:
+        paths = [path for path in map(shutil.which, compilers()) if path is not None]
+        return [*((path,) for path in paths), *_zig()]
+    try:
+        words = shlex.split(wanted, posix=sys.platform != "win32")  # a path there has backslashes
+    except ValueError as error:
+        raise CompileError(f"CXX={wanted} is not a command: {error}") from error
+    name, *arguments = (word.strip('"') for word in words)
+    path = shutil.which(name)
+    if path is None:
+        raise CompileError(f"CXX={wanted}: {name!r} was not found; name a C++ compiler")
+    return [(path, *arguments)]
+
+
 @remembered
 def find_compiler() -> Compiler:
     """Find a C++ compiler. ``CXX`` in the environment names one.
@@ -131,30 +174,22 @@ def find_compiler() -> Compiler:
     Raises:
         CompileError: there is none.
     """
-    wanted = os.environ.get("CXX", "").strip()
-    try:
-        commands = [shlex.split(wanted)] if wanted else [[name] for name in COMPILERS]
-    except ValueError as error:
-        raise CompileError(f"CXX={wanted} is not a command: {error}") from error
     failure = None
-    for name, *arguments in commands:
-        path = shutil.which(name)
-        if path is None:
-            continue
-        for flags in MACHINE_FLAGS:
-            command = (path, *arguments)
+    for command in _commands(os.environ.get("CXX", "").strip()):
+        own = ZIG_FLAGS if Path(command[0]).stem == "zig" else ()
+        for machine in MACHINE_FLAGS:
             try:
-                macros = _run([*command, *flags, "-dM", "-E", "-x", "c++", os.devnull])
+                macros = _run([*command, *machine, "-dM", "-E", "-x", "c++", os.devnull])
             except CompileError as error:
                 failure = error
             else:
-                return Compiler(command, flags, macros)
+                return Compiler(command, (*common_flags(), *machine, *own), macros)
     if failure is not None:
         raise failure
-    if wanted:
-        raise CompileError(f"CXX={wanted}: {commands[0][0]!r} was not found; name a C++ compiler")
+    names = compilers()
     raise CompileError(
-        f"no C++ compiler ({', '.join(COMPILERS)}) was found; install g++ or clang++"
+        f"no C++ compiler ({', '.join(names)}) was found; install {' or '.join(names[-2:])}, "
+        "or pip install 'nca-studio[compiler]'"
     )
 
 
@@ -171,7 +206,7 @@ def _run(command: Sequence[str]) -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
-    if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+    if done.returncode in INTERRUPTED:
         # Ctrl-C goes to all programs of a terminal. A training would take it after the batch only.
         raise KeyboardInterrupt
     if done.returncode:

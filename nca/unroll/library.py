@@ -10,12 +10,13 @@ import hashlib
 import logging
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from nca.errors import InputError
-from nca.system.cache import user_cache
+from nca.system.cache import BASE, user_cache
 from nca.system.files import write_atomically
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
         symbols: that it must have.
     """
     try:
-        candidates = sorted(private_cache().glob(f"{stem}-*.so"))
+        candidates = sorted(private_cache().glob(f"{stem}-*{suffix()}"))
     except OSError:  # load_and_keep says why
         return None
     for path in candidates:
@@ -45,7 +46,7 @@ def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
     return None
 
 
-EXECUTABLE = "set XDG_CACHE_HOME to a folder whose files may be executed"
+EXECUTABLE = f"set {BASE} to a folder whose files may be executed"
 
 
 def load_and_keep(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
@@ -93,24 +94,35 @@ def private_cache() -> Path:
     try:
         folder = user_cache()
     except OSError as error:
-        raise OSError(f"{error}; set XDG_CACHE_HOME to a folder that you can write") from error
+        raise OSError(f"{error}; set {BASE} to a folder that you can write") from error
     status = folder.stat()
-    if status.st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user; set XDG_CACHE_HOME to your own")
+    if not _own(status):
+        raise PermissionError(f"{folder} belongs to another user; set {BASE} to your own")
     if _others_write(status):
         raise PermissionError(f"{folder} can be written by other users; chmod go-w {folder}")
     return folder
 
 
+def suffix() -> str:
+    """How the name of a library ends."""
+    return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+
+
+# Windows has neither numbers of users nor modes of files; a user's own folder has a list of who may
+# write, and what is in it inherits that.
+def _own(status: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+
+
 def _others_write(status: os.stat_result) -> bool:
-    return bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    return hasattr(os, "getuid") and bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _is_sound(path: Path) -> bool:
     """Whether a file is this user's alone, and whole."""
     try:
         status = path.lstat()
-        own = status.st_uid == os.getuid() and not _others_write(status)
+        own = _own(status) and not _others_write(status)
         regular = stat.S_ISREG(status.st_mode)
         return own and regular and path.stem.endswith(f"-{_hash(path.read_bytes())}")
     except OSError:
@@ -123,9 +135,11 @@ def _hash(data: bytes) -> str:
 
 def _keep(made: Path, stem: str) -> Path:
     data = made.read_bytes()
-    path = private_cache() / f"{stem}-{_hash(data)}.so"
+    path = private_cache() / f"{stem}-{_hash(data)}{suffix()}"
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; delete it")
+    if _is_sound(path):  # another process was faster; Windows replaces no library that is loaded
+        return path
     try:
         write_atomically(path, data, private=True)
     except InputError as error:

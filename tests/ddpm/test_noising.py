@@ -1,6 +1,7 @@
 """Noise in the collate function: what a batch holds, how its times are drawn, and who draws."""
 
 import math
+import pickle
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from nca.ddpm.diffusion.noising import (
 )
 from nca.ddpm.diffusion.parameterization import build_parameterization
 from nca.ddpm.diffusion.schedules import Discrete, LogNormal, cosine, linear
+from nca.ddpm.settings import TargetName
 from nca.training.callback import Callback
 from nca.training.learner import Learner
 
@@ -197,6 +199,23 @@ def test_every_worker_of_every_process_draws_noise_of_its_own() -> None:
         noises += [batch.target for batch in loader(seed=0, workers=2, rank=rank)]
     assert len(noises) == 8
     assert len({round(float(noise.sum()), 4) for noise in noises}) == 8
+
+
+@pytest.mark.parametrize("schedule", [Discrete(linear(1000)), LogNormal()], ids=["1000", "karras"])
+@pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
+def test_a_worker_that_is_no_fork_gets_it_as_a_pickle(
+    name: TargetName, schedule: Discrete | LogNormal
+) -> None:
+    parameterization = build_parameterization(name, 0.5)
+    noisify = Noisify(schedule, parameterization, Stratified(), classes=4)
+    sent = pickle.loads(pickle.dumps(loader(seed=0).worker_init_fn))
+    assert type(sent).__name__ == "_Worker"
+    batches = []
+    for each in (noisify, pickle.loads(pickle.dumps(noisify))):
+        torch.manual_seed(0)
+        batches.append(each(ITEMS))
+    assert torch.equal(batches[0].target, batches[1].target)
+    assert torch.equal(batches[0].input, batches[1].input)
 
 
 def test_smaller_noise_is_seen_as_such() -> None:

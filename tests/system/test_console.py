@@ -91,3 +91,10 @@ def test_a_user_without_a_home_has_the_root(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", "/somewhere")
     settle_home()
     assert Path.home() == Path("/somewhere")
+
+
+def test_windows_has_no_home_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "sep", "\\")  # which is no absolute path, even there
+    settle_home()
+    assert "HOME" not in os.environ

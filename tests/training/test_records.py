@@ -25,6 +25,7 @@ from nca.training.callbacks import (
     TensorBoard,
     WandB,
 )
+from nca.training.callbacks.progress import Pace, clock
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
@@ -281,6 +282,46 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "100%|" in terminal.getvalue()
     assert "loss 42 = 21 style + 21 content" in terminal.getvalue()
     assert "loss 600" not in terminal.getvalue(), "that of the validation"
+
+
+class Steady:
+    """A fit of 1,000 iterations, and a clock that runs as fast as each iteration takes."""
+
+    def __init__(self) -> None:
+        self.iteration, self.time = 0, 0.0
+        self.pace = Pace(lambda: self.time)
+        self.pace.begin(self)  # type: ignore[arg-type]
+
+    @property
+    def progress(self) -> float:
+        return self.iteration / 1000
+
+    def run(self, iterations: int, seconds: float) -> tuple[float, float]:
+        """Go on; give the time left and the rate."""
+        for _ in range(iterations):
+            self.iteration, self.time = self.iteration + 1, self.time + seconds
+            self.pace.note(self)  # type: ignore[arg-type]
+        return self.pace.left(self), self.pace.rate(self)  # type: ignore[arg-type]
+
+
+def test_the_time_left_is_that_of_the_last_half_minute() -> None:
+    fit = Steady()
+    assert fit.run(100, 10.0) == (pytest.approx(9000), pytest.approx(0.1))
+    left, rate = fit.run(10, 1.0)
+    assert 900 < left < 9000
+    assert 0.1 < rate < 1
+    assert fit.run(25, 1.0) == (pytest.approx(865), pytest.approx(1))
+    assert fit.run(400, 0.1) == (pytest.approx(46.5), pytest.approx(10))
+    assert fit.run(1, 300.0)[0] > 1000  # another program, or a laptop that slept
+    assert fit.run(310, 0.1)[0] == pytest.approx(15.4)
+
+
+def test_the_time_left_of_a_fit_that_goes_on_counts_from_there() -> None:
+    fit = Steady()
+    fit.iteration = 900
+    fit.pace.begin(fit)  # type: ignore[arg-type]
+    assert clock(fit.pace.left(fit)) == "--:--"  # type: ignore[arg-type]
+    assert fit.run(10, 2.0)[0] == pytest.approx(180)
 
 
 def test_what_only_the_first_process_does(tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
-"""What the cache of compiled libraries may hold, and what a compiler may do."""
+"""What the cache of compiled libraries may hold."""
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,100 +242,3 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> 
     with cache_folder() as folder:
         assert folder.is_dir()
     assert not folder.exists()
-
-
-# ---- compilers ---------------------------------------------------------------------------------
-
-
-def script(folder: Path, text: str) -> Path:
-    path = folder / "compiler"
-    path.write_text(f'#!/bin/sh\ncase "$*" in *-dM*) exec g++ "$@";; esac\n{text}\n')
-    path.chmod(0o700)
-    return path
-
-
-UNROLL = """
-import sys, torch
-from nca.rule import Rule, RuleSettings
-from nca.unroll import unroll
-rule = Rule(RuleSettings(channels=4, hidden=8))
-state, masks = rule.seed(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
-for _ in range(3):
-    unroll(state, rule, masks)
-try:
-    unroll(state, rule, masks, "native")
-except Exception as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
-
-
-def unroll_with(cxx: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
-    """Three unrolls by whatever can, and one by the compiled library."""
-    environment = os.environ | {
-        "CXX": cxx,
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        **more,
-    }
-    return subprocess.run(
-        [sys.executable, "-c", UNROLL], capture_output=True, text=True, check=False, env=environment
-    )
-
-
-def test_a_compiler_that_fails_is_called_once(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-    failing = script(tmp_path, f'echo >> {calls}; g++ "$@" -o /dev/full')
-    done = unroll_with(str(failing), tmp_path)
-    assert calls.read_text() == "\n"
-    first, last = done.stderr.splitlines()
-    assert "No space left on device; unrolls run in torch, several times slower" in first
-    assert "InputError: backend native cannot be used here" in last
-    assert "nstall" not in done.stderr
-
-
-def test_a_compiler_that_writes_nothing_is_named(tmp_path: Path) -> None:
-    done = unroll_with(str(script(tmp_path, "exit 0")), tmp_path)
-    assert "compiler ended well and wrote no library; unrolls run in torch" in done.stderr
-    assert list((tmp_path / "cache").rglob("*.so")) == []
-
-
-def test_a_compiler_that_writes_something_else_is_named(tmp_path: Path) -> None:
-    other = script(tmp_path, 'for last in "$@"; do :; done; echo no library > "$last"')
-    done = unroll_with(str(other), tmp_path)
-    assert "cannot load what" in done.stderr.splitlines()[0]
-    assert list((tmp_path / "cache").rglob("*.so")) == []
-
-
-@pytest.mark.parametrize(
-    ("cxx", "said"),
-    [
-        ("no-such-thing g++", "CXX=no-such-thing g++: 'no-such-thing' was not found; name a C++"),
-        ("g++ 'open", "CXX=g++ 'open is not a command: No closing quotation"),
-        ("false", "false failed: exit code 1"),
-    ],
-)
-def test_a_wrong_cxx_is_named(cxx: str, said: str, tmp_path: Path) -> None:
-    assert said in unroll_with(cxx, tmp_path).stderr.splitlines()[0]
-
-
-def test_without_a_compiler_one_is_to_be_installed(tmp_path: Path) -> None:
-    done = unroll_with("", tmp_path, PATH=str(tmp_path))
-    assert "was found; install g++ or clang++; unrolls run in torch" in done.stderr.splitlines()[0]
-
-
-@pytest.mark.parametrize("cxx", ["{} g++ -DTWO_WORDS", "g++ -m64", " "])
-def test_cxx_may_have_several_words(cxx: str, tmp_path: Path) -> None:
-    cached = tmp_path / "ccache"
-    cached.write_text('#!/bin/sh\nexec "$@"\n')
-    cached.chmod(0o700)
-    done = unroll_with(cxx.format(cached), tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("code", ["kill -INT $$", "exit 130"])
-def test_ctrl_c_in_the_compiler_is_ctrl_c(code: str, tmp_path: Path) -> None:
-    done = unroll_with(str(script(tmp_path, code)), tmp_path)
-    assert done.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
-    assert "KeyboardInterrupt" in done.stderr
-    assert "torch, several times slower" not in done.stderr

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.unroll.compiler import FLAGS, find_compiler
+from nca.unroll.compiler import common_flags, find_compiler
 from nca.unroll.native import KERNELS, PADDINGS
 from tests.unroll.unroll_oracle import Case, largest_error, make_case, oracle
 
@@ -61,7 +61,7 @@ def build(processor: Processor, case: Case, folder: Path) -> Path:
         "NCA_FILTERS": values,
     }
     program = folder / "unroll"
-    command = [compiler, *(flag for flag in FLAGS if flag != "-shared"), *processor.flags]
+    command = [compiler, *(flag for flag in common_flags() if flag != "-shared"), *processor.flags]
     command += [f"-D{name}={value}" for name, value in sizes.items()]
     command += [
         "-static",

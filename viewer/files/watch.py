@@ -11,6 +11,7 @@ from pathlib import Path
 from nca.errors import explain
 from nca.rule import Rule
 from nca.rulefile import load_rule
+from nca.system.processes import apart
 from nca.viewer.speed import Clock
 
 INTERVAL = 0.25  # seconds between looks at the files
@@ -69,7 +70,7 @@ def start_beside(rule: Path) -> subprocess.Popen[bytes]:
     It stays when the training ends, also by Ctrl-C: hence the session of its own.
     """
     command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
-    return subprocess.Popen(command, start_new_session=True)
+    return subprocess.Popen(command, **apart())
 
 
 def _stamp(path: Path) -> Stamp:

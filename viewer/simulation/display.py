@@ -4,7 +4,7 @@ The colors of the cells are drawn into a texture, and that is shown through a ca
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import moderngl
 from PIL import Image
@@ -87,6 +87,8 @@ class Display:
         self._colors: dict[tuple[str, int], Shader] = {}
         self._texture = gl.texture((1, 1), 4)
         self._colored = gl.framebuffer([self._texture])
+        self._seen: tuple[object, ...] = ()
+        self._kept: moderngl.Framebuffer | None = None
 
     def draw(
         self,
@@ -96,7 +98,30 @@ class Display:
         target: moderngl.Framebuffer,
         ring: tuple[float, float, float, float] = NO_RING,
     ) -> None:
-        """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1."""
+        """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1.
+
+        What was drawn the last time is kept at the second, and copied from then on.
+        """
+        size = (target.viewport[2], target.viewport[3])
+        seen = (*simulation.seen, astuple(camera), astuple(look), ring, size)
+        if seen != self._seen:
+            self._seen = seen
+            self._forget()
+            self._draw(simulation, camera, look, target, ring)
+            return
+        if self._kept is None:
+            self._kept = self._gl.simple_framebuffer(size, 4)
+            self._draw(simulation, camera, look, self._kept, ring)
+        self._gl.copy_framebuffer(target, self._kept)
+
+    def _draw(
+        self,
+        simulation: Simulation,
+        camera: Camera,
+        look: Look,
+        target: moderngl.Framebuffer,
+        ring: tuple[float, float, float, float],
+    ) -> None:
         colored = self._color(simulation, look)
         far = camera.zoom < 1
         if far:
@@ -118,6 +143,11 @@ class Display:
                 "nca_ring": ring,
             },
         )
+
+    def _forget(self) -> None:
+        if self._kept is not None:
+            self._kept.release()
+        self._kept = None
 
     def _screen(self, sampling: int, *, marks: bool) -> Shader:
         if (sampling, marks) not in self._screens:
@@ -193,6 +223,7 @@ class Display:
         """Free what the driver holds."""
         for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
+        self._forget()
         self._colored.release()
         self._texture.release()
 

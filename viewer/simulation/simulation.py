@@ -72,6 +72,7 @@ class Simulation:
         self._targets = min(targets or 8, target_limit(gl))
         self._compiled: list[RuleShaders] = []
         self._buffers: list[StateBuffer] = []
+        self._field_changes = 0
         self.state: StateBuffer
         self._stamp = Shader(gl, "#version 330\n" + _shader_text("stamp.glsl"))
         self.height, self.width = size
@@ -97,6 +98,12 @@ class Simulation:
             return None
         settings = self._present[0].rule.settings
         return settings.rgb_scale, settings.rgb_offset
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """Everything that a picture shows; equal as long as none of it has changed."""
+        state, before = self.state, self.previous
+        return state, state.changes, before, before.changes, self.colors, self._field_changes
 
     @property
     def wraps(self) -> bool:
@@ -284,6 +291,7 @@ class Simulation:
     def show_field(self) -> None:
         """Let the next step go by the field as it is now."""
         self.field_texture.write(self.field.shares.tobytes())
+        self._field_changes += 1
         self._set_present()
 
     def _set_present(self) -> None:

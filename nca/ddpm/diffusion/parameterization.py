@@ -7,7 +7,9 @@ output that this needs, and so in what the mean squared error weights.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import torch
 from torch import Tensor
 
 from nca.ddpm.settings import TargetName
@@ -59,32 +61,43 @@ def expand_like(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images)[:, None, None, None]
 
 
+# No lambdas: worker processes get a parameterization as a pickle where they are not forks.
+
+
 def predict_noise() -> Parameterization:
     """The noise (Ho et al. 2020)."""
-    return Parameterization(skip=lambda s: s.new_ones(s.shape), out=lambda s: -s)
+    return Parameterization(skip=torch.ones_like, out=torch.neg)
 
 
 def predict_image() -> Parameterization:
     """The image itself."""
-    return Parameterization(skip=lambda s: s.new_zeros(s.shape), out=lambda s: s.new_ones(s.shape))
+    return Parameterization(skip=torch.zeros_like, out=torch.ones_like)
 
 
 def predict_v() -> Parameterization:
     """``sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) image`` (Salimans and Ho 2022)."""
-    return Parameterization(
-        skip=lambda s: 1 / (1 + s.square()),
-        out=lambda s: -s * (1 + s.square()).rsqrt(),
-    )
+    return Parameterization(skip=_skip_v, out=_out_v)
+
+
+def _skip_v(sigma: Tensor) -> Tensor:
+    return 1 / (1 + sigma.square())
+
+
+def _out_v(sigma: Tensor) -> Tensor:
+    return -sigma * (1 + sigma.square()).rsqrt()
 
 
 def predict_edm(std: float) -> Parameterization:
     """Unit variance in and out (Karras et al. 2022), given the std of the images."""
-    square = std**2
-    return Parameterization(
-        skip=lambda s: square / (s.square() + square),
-        out=lambda s: s * std * (s.square() + square).rsqrt(),
-        std=std,
-    )
+    return Parameterization(skip=partial(_skip_edm, std), out=partial(_out_edm, std), std=std)
+
+
+def _skip_edm(std: float, sigma: Tensor) -> Tensor:
+    return std**2 / (sigma.square() + std**2)
+
+
+def _out_edm(std: float, sigma: Tensor) -> Tensor:
+    return sigma * std * (sigma.square() + std**2).rsqrt()
 
 
 def build_parameterization(name: TargetName, std: float) -> Parameterization:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.noising import from_bytes
+from nca.training.adam import Adam
 from nca.training.callbacks import Device, Progress, Schedule, one_cycle
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.learner import Learner
@@ -81,7 +82,7 @@ def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True
             network,
             loader,
             Supervised(F.cross_entropy),
-            torch.optim.Adam(network.parameters(), RATE),
+            Adam(network.parameters(), RATE),
             callbacks=[Device(), Schedule(one_cycle()), Progress(quiet=quiet)],
         )
         learner.fit(EPOCHS)

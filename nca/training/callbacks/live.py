@@ -5,20 +5,22 @@ import io
 import math
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from nca.charts import HEIGHT, WIDTH, groups, loss_chart
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.progress import clock
+from nca.training.callbacks.progress import Pace, clock
 from nca.training.callbacks.snapshots import Snapshot
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from nca.training.learner import Learner
 
 SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
@@ -52,14 +54,19 @@ class LivePage(Callback):
         self.path, self.pictures, self.metrics = path, pictures, metrics
         self.title, self.every_seconds = title, every_seconds
         self._due = 0.0
+        self._pace = Pace()
 
-    def before_fit(self, _: "Learner") -> None:
+    def before_fit(self, learner: "Learner") -> None:
         """The first page is written after the first batch."""
         self._due = 0.0
+        self._pace.begin(learner)
 
     def after_batch(self, learner: "Learner") -> None:
         """Write, if it is time."""
-        if time.monotonic() >= self._due and learner.training:
+        if not learner.training:
+            return
+        self._pace.note(learner)
+        if time.monotonic() >= self._due:
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
 
@@ -71,13 +78,13 @@ class LivePage(Callback):
     def _write(self, learner: "Learner", *, running: bool) -> None:
         drawn = {caption: snapshot(learner) for caption, snapshot in self.pictures.items()}
         ended = "finished" if learner.progress >= 1 else "stopped"
-        page = TEMPLATE.render(
+        page = template().render(
             title=self.title,
             running=running,
             state="training" if running else ended,
             every=max(1, round(self.every_seconds)),
             percent=f"{learner.progress:.0%}",
-            facts=facts(learner, running=running),
+            facts=facts(learner, self._pace.left(learner) if running else None),
             pictures={caption: as_png(picture) for caption, picture in drawn.items()},
             small=all(picture.width < SMALL for picture in drawn.values()),
             chart=loss_chart(self.metrics.rows, self.metrics.terms),
@@ -90,25 +97,29 @@ class LivePage(Callback):
             write_text(self.path, page)
 
 
-TEMPLATE = Environment(
-    loader=PackageLoader("nca.training", "callbacks"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-).get_template("live.html")
+@cache
+def template() -> "Template":
+    """The page without its values."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  (0.2 s)
+
+    return Environment(
+        loader=PackageLoader("nca.training", "callbacks"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    ).get_template("live.html")
 
 
-def facts(learner: "Learner", *, running: bool) -> dict[str, str]:
-    """What is told in numbers, by name."""
+def facts(learner: "Learner", left: float | None) -> dict[str, str]:
+    """Numbers of a fit, by name; the seconds that are left of it, where it is running."""
     done = {
         "progress": f"{learner.progress:.0%}",
         "iteration": f"{learner.iteration:,}",
         "time": clock(learner.seconds),
     }
-    left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
     return (
         done
-        | ({"left": clock(left)} if running else {})
+        | ({"left": clock(left)} if left is not None else {})
         | {
             "loss": f"{float(learner.loss.detach()):.4g}",
             "learning rate": f"{learner.optimizer.param_groups[0]['lr']:.2g}",

@@ -126,7 +126,7 @@ class Metrics(Callback):
     def _append(self) -> None:
         assert self.path is not None
         new, self._written = self.rows[self._written :], 0  # a failure may leave part of a line
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(map(_line, new))
         self._written = len(self.rows)
 

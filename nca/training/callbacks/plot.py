@@ -7,16 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-
 from nca.system.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from nca.training.learner import Learner
 
 INK, QUIET, EDGE, PAPER, VALIDATION = "#28282c", "#6d675e", "#e4e1da", "#fafaf8", "#c1272d"
@@ -62,6 +59,10 @@ def write_loss_plot(
     Raises:
         InputError: the path cannot be written.
     """
+    # Takes half a second to load, which no start of a training should wait for.
+    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: PLC0415
+
     figure = Figure(figsize=(9, 5), dpi=120, facecolor=PAPER)
     axes = figure.add_axes((0.075, 0.11, 0.74, 0.79), facecolor=PAPER)
     lines = [*colored(terms)] if len(terms) > 1 else []
@@ -108,6 +109,8 @@ def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
 
     Of ``term/layer`` the last part is the label if it is unique.
     """
+    from matplotlib.colors import to_rgb  # noqa: PLC0415
+
     groups = list(dict.fromkeys(term.partition("/")[0] for term in terms))
     last = [term.rpartition("/")[2] for term in terms]
     for term, short in zip(terms, last, strict=True):
@@ -122,7 +125,7 @@ def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
 
 
 def label_ends(
-    axes: Axes, curves: Sequence[tuple[str, Sequence[float], Sequence[float], RGB | str]]
+    axes: "Axes", curves: Sequence[tuple[str, Sequence[float], Sequence[float], RGB | str]]
 ) -> None:
     """Write names beside the ends of curves, moved up or down where they would touch."""
     (low, high), log = axes.get_ylim(), axes.get_yscale() == "log"

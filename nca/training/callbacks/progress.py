@@ -1,7 +1,10 @@
 """A progress bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
@@ -15,7 +18,47 @@ if TYPE_CHECKING:
     from nca.training.learner import Learner
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
+WINDOW = 30.0  # seconds by which the speed is measured
 SECONDS = 0.2  # between looks at the loss, each of which waits for the device
+
+
+class Pace:
+    """How fast a fit has been in the last half minute, and how long it takes at that speed.
+
+    The whole past would count what is over: a compilation, a pause, another program.
+
+    Args:
+        now: gives the time in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._past: deque[tuple[float, int, float]] = deque()  # time, iteration, progress
+
+    def begin(self, learner: "Learner") -> None:
+        """Forget what was before; call it at the start of a fit."""
+        self._past.clear()
+        self._past.append((self._now(), learner.iteration, learner.progress))
+
+    def note(self, learner: "Learner") -> None:
+        """Take the time of a batch."""
+        now = self._now()
+        if now - self._past[-1][0] < SECONDS:
+            return
+        self._past.append((now, learner.iteration, learner.progress))
+        while len(self._past) > 2 and now - self._past[1][0] >= WINDOW:
+            self._past.popleft()
+
+    def rate(self, learner: "Learner") -> float:
+        """Iterations a second."""
+        then, iteration, _ = self._past[0]
+        return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
+
+    def left(self, learner: "Learner") -> float:
+        """Seconds until the fit is done; infinity until that is known."""
+        then, _, progress = self._past[0]
+        seconds, done = self._now() - then, learner.progress - progress
+        return seconds * (1 - learner.progress) / done if done > 0 else math.inf
 
 
 class Progress(Callback):
@@ -33,12 +76,12 @@ class Progress(Callback):
         self._bar: tqdm[Never] | None = None
         self._shown = 0.0
         self._tenths = 0
-        self._start = (0, 0.0)
+        self._pace = Pace()
 
     def before_fit(self, learner: "Learner") -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
-        self._start = (learner.iteration, time.monotonic())
+        self._pace.begin(learner)
         if not self.plain:
             self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
@@ -46,6 +89,7 @@ class Progress(Callback):
         """Update the bar now and then, or write a line when a tenth is done."""
         if not learner.training:
             return
+        self._pace.note(learner)
         if self._bar is None:
             if int(10 * learner.progress) > self._tenths:
                 self._tenths = int(10 * learner.progress)
@@ -70,17 +114,16 @@ class Progress(Callback):
             self._bar = None
 
     def _describe(self, learner: "Learner") -> str:
-        seconds = time.monotonic() - self._start[1]
-        rate = (learner.iteration - self._start[0]) / max(seconds, 1e-9)
-        left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
         return (
-            f"{clock(left)} left, iteration {learner.iteration}, "
-            f"{rate:.3g}/s, {describe_losses(learner.losses)}"
+            f"{clock(self._pace.left(learner))} left, iteration {learner.iteration}, "
+            f"{self._pace.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
         )
 
 
 def clock(seconds: float) -> str:
     """Minutes and seconds, as a clock shows them."""
+    if seconds == math.inf:
+        return "--:--"
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 

@@ -111,18 +111,18 @@ inline uint32_t pcg_hash(uint32_t value) {
 
 extern "C" {
 
-int64_t nca_lanes() { return LANES; }
+EXPORTED int64_t nca_lanes() { return LANES; }
 
 // Whether asking for bfloat16 changes anything.
-int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
+EXPORTED int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
 
 // Floats of one state of one sample in the workspace.
-int64_t nca_state_floats(int64_t height, int64_t width) {
+EXPORTED int64_t nca_state_floats(int64_t height, int64_t width) {
     return SMALL ? Planes::state_floats(height, width) : Cells<float>::state_floats(height, width);
 }
 
 // Which cells fire in a step, [height, width] bytes: those whose hash is below the threshold.
-void nca_fire_mask(uint8_t* mask, int64_t height, int64_t width, uint32_t base, uint64_t threshold) {
+EXPORTED void nca_fire_mask(uint8_t* mask, int64_t height, int64_t width, uint32_t base, uint64_t threshold) {
     for (uint32_t y = 0; y < height; ++y) {
         const uint32_t row = pcg_hash(y + base);
         for (uint32_t x = 0; x < width; ++x) *mask++ = pcg_hash(x + row) < threshold;
@@ -130,14 +130,14 @@ void nca_fire_mask(uint8_t* mask, int64_t height, int64_t width, uint32_t base, 
 }
 
 // first, last: [batch, C, height, width].
-int64_t nca_forward(const Problem* problem, const float* first, float* last) try {
+EXPORTED int64_t nca_forward(const Problem* problem, const float* first, float* last) try {
     return with_kernel(problem->bfloat16, [&](auto unroll) { return unroll.forward(*problem, first, last); });
 } catch (const std::bad_alloc&) {
     return OUT_OF_MEMORY;
 }
 
 // d_last, d_first: [batch, C, height, width]; the other gradients in the shapes of their weights.
-int64_t nca_backward(const Problem* problem, const float* d_last, float* d_first, float* d_w1, float* d_b1,
+EXPORTED int64_t nca_backward(const Problem* problem, const float* d_last, float* d_first, float* d_w1, float* d_b1,
                      float* d_w2, float* d_b2) try {
     std::vector<Gradients> samples(problem->batch);
     const int status = with_kernel(

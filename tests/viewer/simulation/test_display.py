@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nca.errors import InputError
+from nca.gl.shader import Shader
 from nca.images import to_tensor
 from nca.rule import RuleSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look, parse_view, view_names
 from nca.viewer.simulation.simulation import Simulation
+from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.gl
@@ -145,3 +148,56 @@ def test_views_have_names():
 def test_a_picture_that_is_too_large_is_refused(simulation, display):
     with pytest.raises(InputError, match="too large"):
         display.whole(simulation, Look(), 2000)
+
+
+CHANGES = {
+    "a step": lambda s, c, look: s.step(1),
+    "a stroke": lambda s, c, look: s.paint("erase", Stroke((5.0, 5.0), (9.0, 9.0), 4.0)),
+    "another state": lambda s, c, look: s.write(-s.read()),
+    "a stamp": lambda s, c, look: s.stamp(Image.new("RGB", (8, 8), "red"), (2.0, 2.0, 8.0, 8.0)),
+    "a reset": lambda s, c, look: s.reset("noise"),
+    "another rule": lambda s, c, look: s.set_rule(0, bounded_rule(RuleSettings(6, 8, rgb_scale=2))),
+    "the camera": lambda s, c, look: c.pan(7.0, 3.0),
+    "the view": lambda s, c, look: setattr(look, "view", "channel 2"),
+    "squares": lambda s, c, look: setattr(look, "smooth", False),
+}
+
+
+def pixels(display, simulation, camera, look, gl, size=(120, 72)) -> bytes:
+    target = gl.simple_framebuffer(size)
+    display.draw(simulation, camera, look, target)
+    data = target.read()
+    target.release()
+    return data
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_has_not_changed_is_copied_and_what_has_is_drawn(
+    change, gl, simulation, display, monkeypatch
+):
+    draws = []
+    draw = Shader.draw
+    monkeypatch.setattr(Shader, "draw", lambda *given: (draws.append(given), draw(*given)))
+    camera, look = Camera(zoom=3.0), Look()
+    seen = [pixels(display, simulation, camera, look, gl) for _ in range(4)]
+    assert len(set(seen)) == 1
+    assert len(draws) == 2 * 2, "colors and screen, once to be shown and once to be kept"
+    CHANGES[change](simulation, camera, look)
+    fresh = Display(gl)
+    expected = pixels(fresh, simulation, camera, look, gl)
+    fresh.release()
+    assert expected != seen[0]
+    assert pixels(display, simulation, camera, look, gl) == expected
+    assert pixels(display, simulation, camera, look, gl) == expected
+
+
+def test_another_size_and_another_brush_are_drawn(gl, simulation, display):
+    camera, look = Camera(zoom=3.0), Look()
+    for _ in range(3):
+        small = pixels(display, simulation, camera, look, gl)
+    large = pixels(display, simulation, camera, look, gl, (240, 144))
+    assert len(large) == 4 * len(small)
+    target = gl.simple_framebuffer((120, 72))
+    display.draw(simulation, camera, look, target, (20.0, 12.0, 5.0, 1.0))
+    assert target.read() != small
+    target.release()
