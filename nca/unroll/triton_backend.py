@@ -285,7 +285,7 @@ class Tape:
         if steps not in self.graphs:
             ways: list[Graph] = []
             for run in (self.run_forward, self.run_backward):
-                graph = Graph(run, steps, self._pool)
+                graph = Graph(run, steps, self._pool, compiled=bool(self.graphs))
                 self._pool = graph.pool
                 ways.append(graph)
             self.graphs[steps] = ways[0], ways[1]
@@ -298,17 +298,20 @@ class Graph:
     All graphs of a tape share the memory of their intermediate results: one runs at a time.
     """
 
-    def __init__(self, run: Callable[[int], None], steps: int, pool: Any) -> None:
+    def __init__(
+        self, run: Callable[[int], None], steps: int, pool: Any, *, compiled: bool
+    ) -> None:
         self._run: Callable[[], None]
         self.pool = pool
         if not torch.cuda.is_available():
             self._run = lambda: run(steps)
             return
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            run(steps)  # compiles the kernels, which a recording cannot
-        torch.cuda.current_stream().wait_stream(side)
+        if not compiled:  # a recording cannot compile the kernels
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                run(steps)
+            torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
             run(steps)
