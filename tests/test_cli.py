@@ -90,6 +90,27 @@ def test_all_flags_are_those_of_the_list(
     assert found == json.loads((GOLDEN / "flags.json").read_text())
 
 
+@pytest.mark.parametrize("name", ["train", "style", "ddpm train", "view", "export"])
+def test_help_has_short_groups_and_what_everybody_needs_first(
+    name: str,
+) -> None:
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    shown = nca(*name.split(), "--help", env=environment, encoding="utf-8").stdout
+    groups = re.findall(r"^╭.*?^╰", shown, re.MULTILINE | re.DOTALL)
+    lines = {group.split("\n")[0]: group.count("\n") + 1 for group in groups}
+    assert len(lines) > 2
+    assert {title: count for title, count in lines.items() if count >= 15} == {}
+    first = next(group for group in groups if group.startswith("╭─ options"))
+    needed = {
+        "train": ["--out", "--preset", "--minutes"],
+        "style": ["--out", "--preset"],
+        "ddpm train": ["--data", "--out", "--preset", "--minutes"],
+        "view": ["--grid", "--steps-per-frame"],
+        "export": ["--out", "--to"],
+    }
+    assert [flag for flag in needed[name] if f"{flag} " not in first] == []
+
+
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--preset", "full"], ["--preset=full"]):
         with pytest.raises(SystemExit):

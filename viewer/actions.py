@@ -49,7 +49,7 @@ class Actions:
         self.player, self.brush = player, Brush()
         self.brush.rule = min(1, len(player.names) - 1)
         self.quitting = False
-        self.fullscreen = player.settings.fullscreen
+        self.fullscreen = player.settings.window.fullscreen
         self.controls, self.help = True, False
 
     def toggle(self) -> None:
@@ -244,7 +244,7 @@ class Actions:
         self._attempt(recordings.stop if recordings.running else self._start_recording)
 
     def _start_recording(self) -> None:
-        wanted = self.player.settings.recording
+        wanted = self.player.settings.window.recording
         if wanted == "auto":
             wanted = "mp4" if find_spec("imageio_ffmpeg") else "webp"
         path = self._free_path("" if wanted == "png" else f".{wanted}")
@@ -266,7 +266,7 @@ class Actions:
 
         def load() -> None:
             saved = sorted(
-                self.player.settings.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime
+                self.player.settings.window.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime
             )
             if not saved:
                 raise InputError("no saved state here; drop one on the window")
@@ -340,7 +340,7 @@ class Actions:
         stem = (
             "".join(c if c.isalnum() or c in "-_." else "-" for c in names).strip("-.") or "texture"
         )
-        folder = self.player.settings.folder
+        folder = self.player.settings.window.folder
         path = folder / f"{stem}-{simulation.step_number}{suffix}"
         count = 1
         while path.exists():

@@ -20,7 +20,7 @@ from nca.style.losses import Losses, StyleInputs
 from nca.style.objective import Stylize
 from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
-from nca.style.settings import Movie, OptimizerSettings, StyleSettings
+from nca.style.settings import Movie, OptimizerSettings, ReconstructSettings, StyleSettings
 from nca.training.callback import Callback
 from nca.training.callbacks import (
     EMA,
@@ -85,6 +85,11 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
         return StyleTraining(settings, engine, callbacks=callbacks)
 
     return run(settings, prepare)
+
+
+def reconstruct(settings: ReconstructSettings) -> Styled:
+    """Find a picture by its features at a layer: a style transfer without a style."""
+    return stylize(settings.as_style())
 
 
 class StyleTraining(Job[Styled]):

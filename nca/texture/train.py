@@ -68,6 +68,14 @@ class TrainedRule(Trained):
     loss_by_state: dict[str, float | None]
     restores: int
 
+    def __str__(self) -> str:
+        losses = ", ".join(
+            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+            for state, loss in self.loss_by_state.items()
+        )
+        said = f"Texture loss by the state's format: {losses}" if losses else ""
+        return "\n".join(filter(None, (super().__str__(), said, self.kept.warning)))
+
 
 def train(
     settings: TrainSettings,

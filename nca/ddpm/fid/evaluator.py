@@ -57,8 +57,7 @@ class Report:
     protocol: dict[str, Any]
     rows: list[Figures]
 
-    def table(self) -> str:
-        """All figures as text."""
+    def __str__(self) -> str:
         lines = [f"{key}: {value}" for key, value in self.protocol.items()]
         return "\n".join([*lines, "", *figure_lines(self.rows)])
 
