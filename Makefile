@@ -16,15 +16,15 @@ demo: $(VENV)/base
 test: $(VENV)/dev system-packages check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# What needs no graphics, no browser and no second process: about a minute.
+# The maths, the files and the command line, without graphics, browser and training: half a minute.
 quick: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
-	  tests/test_*.py tests/losses tests/texture/test_settings.py tests/export/glsl
+	  tests/test_*.py tests/losses tests/images tests/export/glsl
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p nca -p tools
+	$(BIN)/mypy -p nca -p tools -p tests
 
 # Damaged files for every reader, thousands of them; another SEED makes others.
 CASES ?= 5000

@@ -23,6 +23,12 @@ class Clock:
         return self.now
 
 
+def clock_of(player: Player) -> Clock:
+    """The clock of a player that :func:`make_player` made."""
+    assert isinstance(player.clock, Clock)
+    return player.clock
+
+
 def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) -> Path:
     """A rule file in a folder."""
     path = folder / f"{name}.safetensors"
