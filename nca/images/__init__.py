@@ -49,11 +49,12 @@ def read_image(
         image = decode(path, max_side)
         if max_side is not None:
             image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-        profile = rgb_profile(image.info.get("icc_profile")) if own_profile else None
-        if profile is None:
-            image = to_srgb(image)
+        profile = image.info.get("icc_profile")
+        kept = rgb_profile(profile) if own_profile else None
+        if profile and not kept:
+            image = to_srgb(image, profile)
         image = image.convert("RGBA") if transparent else _on_white(image)
-        image.info = {"icc_profile": profile} if profile else {}
+        image.info = {"icc_profile": kept} if kept else {}
         return image
 
 

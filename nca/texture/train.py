@@ -42,10 +42,9 @@ from nca.training.callbacks import (
 from nca.training.callbacks.plot import write_loss_plot
 from nca.training.engines import Engine
 from nca.training.engines.launch import build_engine
-from nca.training.folder import CHECKPOINT
+from nca.training.folder import CHECKPOINT, recorded
 from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
-from nca.training.recorded import recorded
 from nca.training.same_target import SameTarget
 
 RULE = "rule.safetensors"

@@ -2,11 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from typing import Any, ClassVar
 
 PHASES = ("fit", "epoch", "batch")
 EVENTS = frozenset(
@@ -64,10 +60,6 @@ class Callback:
             near = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.0 if meant else 0.85)
             if near and name not in EVENTS:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
-
-    def handler(self, event: str) -> "Callable[[Learner], None] | None":
-        """The method of an event, where there is one."""
-        return getattr(self, event, None)
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a stop and resume: tensors, numbers, strings, lists and dicts."""

@@ -257,7 +257,7 @@ class Learner:
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         here = [c for c in self.callbacks if self.engine.rank == 0 or not c.main_process_only]
         self._handlers: dict[str, list[Callable[[Learner], None]]] = {
-            event: [method for c in here if (method := c.handler(event))] for event in EVENTS
+            event: [getattr(c, event) for c in here if hasattr(c, event)] for event in EVENTS
         }
 
     # ---- state ---------------------------------------------------------------------------------
