@@ -12,11 +12,11 @@ from nca.texture.pool import blown_up
 from nca.texture.reparametrize import folded
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
+from nca.training.learner import Learner
 from nca.unroll.simulate import simulate
 
 if TYPE_CHECKING:
     from nca.texture.tasks.base import LongRun
-    from nca.training.learner import Learner
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
 LONG = 10_000  # steps that the one that is kept has survived
@@ -108,7 +108,7 @@ class KeepBest(Callback):
         self._looked = 0
 
     @torch.no_grad()
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Look, when it is time."""
         due = self._due(learner)
         if due > self._looked:
@@ -119,16 +119,16 @@ class KeepBest(Callback):
         """See :func:`long_run_score`."""
         return long_run_score(self.judge, rule, stops, seeds)
 
-    def _due(self, learner: "Learner") -> int:
+    def _due(self, learner: Learner) -> int:
         """Looks that should have been taken by now."""
         return max(0, math.floor((2 * learner.progress - 1) * self.looks))
 
-    def after_fit(self, learner: "Learner") -> None:
+    def after_fit(self, learner: Learner) -> None:
         """Look at the last one."""
         self.look(learner)
 
     @torch.no_grad()
-    def look(self, learner: "Learner") -> None:
+    def look(self, learner: Learner) -> None:
         """Score the rule as it is."""
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + LOOKED_AT)
@@ -159,7 +159,7 @@ class KeepBest(Callback):
         """See :meth:`state_dict`."""
         self._restored = state["candidates"]
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """See how many looks are over; turn restored weights into rules again."""
         self._looked = self._due(learner)  # fewer, when a resume is to train for longer
         assert isinstance(learner.model, Rule)
@@ -170,7 +170,7 @@ class KeepBest(Callback):
 
 
 @torch.no_grad()
-def averaged_rule(learner: "Learner", ema: EMA | None) -> Rule:
+def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
     """A plain copy of the rule in training, on the CPU, with averaged weights if there are some."""
     model = learner.model
     assert isinstance(model, Rule)

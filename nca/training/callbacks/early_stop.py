@@ -1,12 +1,9 @@
 """End a fit that gets no better."""
 
 import math
-from typing import TYPE_CHECKING, Any
 
 from nca.training.callbacks.metrics import Metrics, RowReader
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 
 class EarlyStop(RowReader):
@@ -23,6 +20,7 @@ class EarlyStop(RowReader):
     """
 
     main_process_only = False  # the rows are the same in all, and so is what follows
+    kept = ("best", "_waited")
 
     def __init__(
         self, metrics: Metrics, name: str = "valid/loss", patience: int = 5, gain: float = 0.0
@@ -32,7 +30,7 @@ class EarlyStop(RowReader):
         self.best = math.inf
         self._waited = 0
 
-    def show(self, row: dict[str, float], learner: "Learner") -> None:
+    def show(self, row: dict[str, float], learner: Learner) -> None:
         """Compare."""
         value = row.get(self.name)
         if value is None:
@@ -43,11 +41,3 @@ class EarlyStop(RowReader):
         self._waited += 1
         if self._waited >= self.patience:
             learner.stop()
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best value, and how long ago it was."""
-        return {"best": self.best, "waited": self._waited}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.best, self._waited = state["best"], state["waited"]

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 
 class EMA(Callback):
@@ -32,7 +30,7 @@ class EMA(Callback):
         # averaging: these share their memory, and have no gradient.
         self._followed: list[Tensor] = []
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Begin with the weights as they are."""
         self._followed = [weight.detach() for weight in learner.model.parameters()]
         if not self.weights:
@@ -48,7 +46,7 @@ class EMA(Callback):
         self.weights = [weight.clone() for weight in self._followed]
         self.steps = 0
 
-    def after_step(self, _: "Learner") -> None:
+    def after_step(self, _: Learner) -> None:
         """Move the average towards the weights."""
         decay = self.decay
         if self.warm_up:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
@@ -17,9 +17,7 @@ from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.progress import clock
 from nca.training.callbacks.snapshots import Snapshot
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
 
@@ -53,22 +51,22 @@ class LivePage(Callback):
         self.title, self.every_seconds = title, every_seconds
         self._due = 0.0
 
-    def before_fit(self, _: "Learner") -> None:
+    def before_fit(self, _: Learner) -> None:
         """The first page is written after the first batch."""
         self._due = 0.0
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Write, if it is time."""
         if time.monotonic() >= self._due and learner.training:
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write a page that does not reload itself any more."""
         if learner.losses:
             self._write(learner, running=False)
 
-    def _write(self, learner: "Learner", *, running: bool) -> None:
+    def _write(self, learner: Learner, *, running: bool) -> None:
         drawn = {caption: snapshot(learner) for caption, snapshot in self.pictures.items()}
         ended = "finished" if learner.progress >= 1 else "stopped"
         page = TEMPLATE.render(
@@ -98,7 +96,7 @@ TEMPLATE = Environment(
 ).get_template("live.html")
 
 
-def facts(learner: "Learner", *, running: bool) -> dict[str, str]:
+def facts(learner: Learner, *, running: bool) -> dict[str, str]:
     """What is told in numbers, by name."""
     done = {
         "progress": f"{learner.progress:.0%}",

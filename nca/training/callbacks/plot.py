@@ -5,7 +5,6 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -15,9 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from nca.system.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 INK, QUIET, EDGE, PAPER, VALIDATION = "#28282c", "#6d675e", "#e4e1da", "#fafaf8", "#c1272d"
 HUES = ("#167c72", "#b9650a", "#2f6db3", "#a13a6f", "#6a5acd", "#5d7d1e")
@@ -40,7 +37,7 @@ class Plot(Callback):
     def __init__(self, metrics: Metrics, path: Path, title: str = "") -> None:
         self.metrics, self.path, self.title = metrics, path, title
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write the file, also of a training that was cut short."""
         if self.metrics.rows:
             with learner.unwritten.going_on(self.path):

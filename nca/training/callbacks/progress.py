@@ -2,17 +2,14 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Never
+from typing import Never
 
+from torch import Tensor
 from tqdm import tqdm
 
 from nca.system.console import say
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
 SECONDS = 0.2  # between looks at the loss, each of which waits for the device
@@ -35,14 +32,14 @@ class Progress(Callback):
         self._tenths = 0
         self._start = (0, 0.0)
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
         self._start = (learner.iteration, time.monotonic())
         if not self.plain:
             self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Update the bar now and then, or write a line when a tenth is done."""
         if not learner.training:
             return
@@ -53,23 +50,23 @@ class Progress(Callback):
         elif time.monotonic() - self._shown > SECONDS:
             self._draw(self._bar, learner)
 
-    def after_epoch(self, learner: "Learner") -> None:
+    def after_epoch(self, learner: Learner) -> None:
         """Draw the bar once more when it is full: before a validation, whose losses are others."""
         if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
-    def _draw(self, bar: "tqdm[Never]", learner: "Learner") -> None:
+    def _draw(self, bar: "tqdm[Never]", learner: Learner) -> None:
         self._shown = time.monotonic()
         bar.n = round(100 * learner.progress)
         bar.set_postfix_str(self._describe(learner))
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _describe(self, learner: "Learner") -> str:
+    def _describe(self, learner: Learner) -> str:
         seconds = time.monotonic() - self._start[1]
         rate = (learner.iteration - self._start[0]) / max(seconds, 1e-9)
         left = learner.seconds / max(learner.progress, 1e-9) - learner.seconds
@@ -84,7 +81,7 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
-def describe_losses(losses: "dict[str, Tensor]") -> str:
+def describe_losses(losses: dict[str, Tensor]) -> str:
     """The loss and its terms; those of the layers of one term (``term/layer``) are added up."""
     terms: dict[str, float] = {}
     for name, value in losses.items():
