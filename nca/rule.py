@@ -7,7 +7,7 @@ against this module.
 """
 
 import reprlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeGuard, get_args
 
 import torch
@@ -334,6 +334,15 @@ class Rule(nn.Module):
         """Colours of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
+    @torch.no_grad()
+    def with_settings(self, **changes: Any) -> "Rule":
+        """A plain copy with other settings; of parametrized weights, those that are read."""
+        settings = replace(self.settings, **changes)
+        copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
+        for name, weight in copy.named_parameters():
+            weight.copy_(getattr(self, name))
+        return copy
+
     def weight_count(self) -> int:
         """Count what is learned: ``w1``, ``b1``, ``w2`` and ``b2`` where there is one."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -362,8 +371,7 @@ def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
         scale: size of the pattern.
         pace: length of a step.
     """
-    copy = Rule(rule.settings, rule.filters.clone(), update_bias=rule.b2 is not None)
-    copy.load_state_dict(rule.state_dict())
+    copy = rule.with_settings()
     factors = [scale ** derivative_order(coefficients) for coefficients in copy.filters]
     copy.filters.mul_(torch.tensor(factors)[:, None, None])
     copy.w2.mul_(pace)

@@ -89,7 +89,13 @@ class PeerWork:
             given, made = Path(folder) / "given.npz", Path(folder) / "made.npz"
             dense: dict[str, Any] = {key: value.detach().numpy() for key, value in arrays.items()}
             np.savez(given, **dense)
-            command = [sys.executable, "-m", f"nca.benchmarks.{name}_peer", str(given), str(made)]
+            command = [
+                sys.executable,
+                "-m",
+                f"nca.benchmarks.peers.{name}_peer",
+                str(given),
+                str(made),
+            ]
             done = subprocess.run(
                 command,
                 capture_output=True,

@@ -1,5 +1,6 @@
 """Pictures in and out: whatever a person has on disk becomes float RGB, and back."""
 
+import base64
 import io
 import math
 import struct
@@ -136,6 +137,18 @@ def write_image(path: Path, image: Image.Image) -> None:
     except (KeyError, OSError) as error:
         raise InputError(f"cannot write {path} as a picture: {error}") from error
     write_atomically(path, data.getvalue())
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as a small PNG file."""
+    data = io.BytesIO()
+    image.save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as the address of an ``img`` element."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:

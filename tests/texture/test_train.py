@@ -20,7 +20,7 @@ from nca.rulefile import load_rule, save_rule
 from nca.texture.callbacks import write_newest as newest
 from nca.texture.objective import Grow, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
-from nca.texture.reparametrize import folded, scale_filters
+from nca.texture.reparametrize import scale_filters
 from nca.texture.results import growth_stops
 from nca.texture.settings import PRESETS, TrainSettings, train_settings
 from nca.texture.tasks.synthesis import Synthesis
@@ -192,12 +192,12 @@ def test_scaled_filters_fold_back() -> None:
     before = rule.w1.detach().clone()
     scale_filters(rule, (1.0, 0.25, 0.25, 0.1), fresh=False)
     assert torch.allclose(rule.w1, before)
-    assert torch.allclose(folded(rule).w1, before)
+    assert torch.allclose(rule.with_settings().w1, before)
     fresh = Rule(RuleSettings(), generator=generator())
     scale_filters(fresh, (1.0, 0.25, 0.25, 0.1), fresh=True)
     columns = torch.tensor([1.0, 0.25, 0.25, 0.1]).repeat(8)
     assert torch.allclose(fresh.w1, before * columns)
-    assert {name for name, _ in folded(fresh).named_parameters()} == {"w1", "b1", "w2"}
+    assert {name for name, _ in fresh.with_settings().named_parameters()} == {"w1", "b1", "w2"}
 
 
 def test_objective_names_every_term(settings: TrainSettings) -> None:

@@ -186,16 +186,6 @@ class DDIM(Sampler):
 
 
 @dataclass(frozen=True)
-class Euler(Sampler):
-    """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
-
-    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
-        del denoise, noise
-        return steps[0].x + (sigma_next - steps[0].sigma) * steps[0].slope
-
-
-@dataclass(frozen=True)
 class Heun(Sampler):
     """Karras et al. 2022, algorithm 2, over all levels.
 
@@ -233,7 +223,8 @@ class LMS(Sampler):
     """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
 
     Args:
-        order: how many steps, 1 to 8.
+        order: how many steps, 1 to 8; of one it is Euler's method on the ordinary differential
+            equation of Karras et al. 2022, eq. 4.
     """
 
     order: int = 4
@@ -281,7 +272,7 @@ def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) ->
         "ddpm": DDPM(large=True),
         "ddpm-skip": DDPMSkip(),
         "ddim": DDIM(eta),
-        "euler": Euler(),
+        "euler": LMS(order=1),
         "heun": Heun(churn),
         "lms": LMS(),
         "dpmpp": DPMPP(),

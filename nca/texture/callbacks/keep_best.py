@@ -9,7 +9,6 @@ from torch import Tensor
 
 from nca.rule import Rule
 from nca.texture.pool import blown_up
-from nca.texture.reparametrize import folded
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 from nca.training.learner import Learner
@@ -164,7 +163,7 @@ class KeepBest(Callback):
         self._looked = self._due(learner)  # fewer, when a resume is to train for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
-            rule = folded(learner.model)
+            rule = learner.model.with_settings()
             rule.load_state_dict(kept["weights"])
             self.candidates.append(Candidate(rule, kept["iteration"], kept["score"]))
 
@@ -175,6 +174,6 @@ def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:
-        return folded(model).cpu()
+        return model.with_settings().cpu()
     with ema.averaged(model):
-        return folded(model).cpu()
+        return model.with_settings().cpu()

@@ -1,7 +1,5 @@
 """A page that shows the training while it runs."""
 
-import base64
-import io
 import math
 import time
 from collections.abc import Mapping
@@ -9,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from nca.charts import HEIGHT, WIDTH, groups, loss_chart
+from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
@@ -76,7 +74,7 @@ class LivePage(Callback):
             every=max(1, round(self.every_seconds)),
             percent=f"{learner.progress:.0%}",
             facts=facts(learner, running=running),
-            pictures={caption: as_png(picture) for caption, picture in drawn.items()},
+            pictures={caption: data_url(picture) for caption, picture in drawn.items()},
             small=all(picture.width < SMALL for picture in drawn.values()),
             chart=loss_chart(self.metrics.rows, self.metrics.terms),
             layers=newest_layers(self.metrics),
@@ -112,13 +110,6 @@ def facts(learner: Learner, *, running: bool) -> dict[str, str]:
             "learning rate": f"{learner.optimizer.param_groups[0]['lr']:.2g}",
         }
     )
-
-
-def as_png(picture: Image.Image) -> str:
-    """A picture for a ``data:`` address."""
-    data = io.BytesIO()
-    picture.save(data, format="PNG")
-    return base64.b64encode(data.getvalue()).decode()
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
