@@ -10,7 +10,7 @@ from typing import Any
 
 from nca.errors import InputError
 
-__all__ = ["gallery", "gallery_figures", "gallery_path"]
+__all__ = ["gallery", "gallery_path"]
 
 RULES, REPORTS = Path(__file__).parent / "rules", Path(__file__).parent / "reports"
 
@@ -30,15 +30,3 @@ def gallery_path(name: str) -> Path:
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")
     return RULES / f"{name}.safetensors"
-
-
-def gallery_figures(name: str) -> dict[str, Any]:
-    """Figures of a rule, as measured by ``nca eval``.
-
-    Raises:
-        InputError: there is no such rule.
-    """
-    path = REPORTS / f"{gallery_path(name).stem}.json"
-    report = json.loads(path.read_text(encoding="utf-8"))
-    figures: dict[str, Any] = report["rules"][name]
-    return figures
