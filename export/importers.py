@@ -113,13 +113,15 @@ class _Layer:
         across, down = _pair(data, "layout", _is_size, "whole numbers")
         if columns % 4:
             raise ValueError(f"shape must have 4 outputs a pixel, not {columns} outputs")
-        quantizer = Quantizer(*map(float, _pair(data, "quant_scale_zero", is_float32, "numbers")))
+        span, zero = _pair(data, "quant_scale_zero", is_float32, "numbers")
         scale, picture = data.get("scale"), data.get("data")
         if not is_float32(scale):
             raise ValueError(f"scale must be a number, not {reprlib.repr(scale)}")
         if not isinstance(picture, str):
             raise ValueError("data must be a base64 PNG")
-        return cls(rows, columns, across, down, float(scale), quantizer, picture)
+        return cls(
+            rows, columns, across, down, float(scale), Quantizer(float(span), float(zero)), picture
+        )
 
     def tiles(self, count: int) -> Matrix:
         """Weights of the first rules, [count, rows, columns]; the last row is the bias."""

@@ -4,15 +4,13 @@ Beside each rule ``NAME.safetensors`` are its figures, ``NAME.json``, as ``nca e
 ``python -m tools.gallery DIR`` trains and measures them all again.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from nca.errors import InputError
 
 __all__ = ["gallery", "gallery_path"]
 
-RULES, REPORTS = Path(__file__).parent / "rules", Path(__file__).parent / "reports"
+RULES = Path(__file__).parent / "rules"
 
 
 def gallery() -> list[str]:
