@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 from moderngl import Context
 from tqdm import tqdm
+from typing_extensions import override
 
 from nca.errors import GraphicsError
 from nca.export.glsl.text import file_names, size_line, template
@@ -35,8 +36,8 @@ FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of files in a zip archive: the same bytes 
 class Gallery(Target):
     """Of the options, only the seed is used."""
 
+    @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """See :meth:`Target.build`."""
         check_rules(rules)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}

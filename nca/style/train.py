@@ -9,6 +9,7 @@ from typing import Any, get_args
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import to_image, write_png16
@@ -171,8 +172,8 @@ class StyleTraining(Job[Styled]):
         # What is wrong with a layer or a mask is told before anything is written.
         self._prepare(0)
 
+    @override
     def begin(self) -> None:
-        """See :class:`Job`."""
         if self.settings.net.features == "builtin" and not self.settings.run.resume:
             print(DOWNLOADS, file=sys.stderr)
 

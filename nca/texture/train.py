@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 import nca
 from nca.errors import InputError
@@ -186,8 +187,8 @@ class TextureTraining(Job[TrainedRule]):
             callbacks=[*own, *callbacks],
         )
 
+    @override
     def begin(self) -> None:
-        """See :class:`Job`."""
         if self.show is not None:
             self.show(self.settings.out / RULE)
 

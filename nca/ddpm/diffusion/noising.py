@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.denoiser import run_network
@@ -53,12 +54,12 @@ class Batch:
 class Denoising(Objective):
     """Squared error of the prediction for a :class:`Batch`, weighted by image."""
 
+    @override
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """See :class:`Objective`."""
         return run_network(model, batch.input, batch.times, batch.classes)
 
+    @override
     def losses(self, prediction: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :class:`Objective`."""
         return {"noise": noise_loss(prediction, batch.target, batch.weights)}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.rule import Rule
 from nca.texture.pool import blown_up
@@ -154,8 +155,8 @@ class KeepBest(Callback):
             ],
         }
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self._restored = state["candidates"]
 
     def before_fit(self, learner: Learner) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import contact_sheet, read_texture, to_image
@@ -65,8 +66,8 @@ class Several(Task):
         level = noise_levels(len(self.target))[1]
         return replace(super().rule_settings(), seed_state="noise", noise_level=level)
 
+    @override
     def make_pool(self, **shared: Any) -> Pool:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return SeveralPool(
             self.rule, self.settings.pool, self.generator, count=len(self.target), **shared
         )
@@ -95,12 +96,12 @@ class Several(Task):
             runs.append(LongRun(one, state, torch.full((len(seeds),), i)))
         return runs
 
+    @override
     def targets(self) -> list[Image.Image]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(target) for target in self.target]
 
+    @override
     def show(self, rule: Rule) -> Shown:
-        """See :class:`nca.texture.tasks.base.Task`."""
         size = self.settings.size
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):

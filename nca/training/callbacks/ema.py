@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nca.training.callback import Callback
 from nca.training.learner import Learner
@@ -76,6 +77,6 @@ class EMA(Callback):
         """The average and how many steps it has seen."""
         return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.weights, self.steps = [w.clone() for w in state["weights"]], state["steps"]

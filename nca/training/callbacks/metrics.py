@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.system.files import write_text
 from nca.training.callback import Callback
@@ -136,8 +137,8 @@ class Metrics(Callback):
         """The rows so far, and the interval that is not full yet."""
         return {"rows": list(self.rows), "terms": self.terms, "interval": dict(self._training)}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.rows, self.terms = list(state["rows"]), list(state["terms"])
         interval = {name: list(values) for name, values in state["interval"].items()}
         self._training = defaultdict(list, interval)

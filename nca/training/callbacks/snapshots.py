@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from nca.images import contact_sheet, write_image
 from nca.training.callback import Callback
@@ -92,8 +93,8 @@ class Snapshots(Callback):
         pictures = [torch.frombuffer(bytearray(png), dtype=torch.uint8) for png in self.taken]
         return {"taken": pictures}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.taken = [picture.numpy().tobytes() for picture in state["taken"]]
 
 
