@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. README.md tells the plain lines behind them.
+# Two commands: `make demo` and `make test`. README.md has the plain lines behind them.
 
 PYTHON ?= python3
 VENV := .venv

@@ -28,7 +28,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
-ALPHA = 3  # the channel that tells a living cell, where a rule has an alive threshold
+ALPHA = 3  # the channel that decides life, where a rule has an alive threshold
 
 
 def is_float32(value: object) -> TypeGuard[float]:
@@ -89,7 +89,7 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     return result
 
 
-# A state kept in bytes, where a rule does not tell its own range: that of the article's rules.
+# A state kept in bytes, where a rule has no range of its own: that of the article's rules.
 EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
@@ -206,7 +206,7 @@ def pad(state: Tensor, padding: Padding) -> Tensor:
 
 
 def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
-    """Tell which cells have a living neighbor or live themselves, [B, C, H, W] -> [B, 1, H, W]."""
+    """Which cells live or have a living neighbor, [B, C, H, W] -> [B, 1, H, W]."""
     neighborhood = F.max_pool2d(pad(state[:, ALPHA : ALPHA + 1], padding), 3, stride=1)
     return neighborhood > threshold
 
@@ -287,7 +287,7 @@ class Rule(nn.Module):
         return _rounded(after, self.settings.quantization.state)
 
     def alive(self, state: Tensor) -> Tensor:
-        """Tell which cells have a living neighbor or live themselves, [B, 1, H, W] bool."""
+        """Which cells live or have a living neighbor, [B, 1, H, W] bool."""
         return alive(state, self.settings.alive_threshold or 0.0, self.settings.padding)
 
     def fire_masks(

@@ -57,7 +57,7 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
     """Turn the words after a command's name into its settings.
 
     Raises:
-        InputError: they are not right; tyro's first words tell what.
+        InputError: they are not right; the text is the first sentence of tyro's.
         SystemExit: help was asked for and printed.
     """
     complaint = io.StringIO()

@@ -23,7 +23,7 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
 
 def read_image(
-    path: Path,
+    path: str | Path,
     *,
     max_side: int | None = None,
     transparent: bool = False,
@@ -46,6 +46,7 @@ def read_image(
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
     """
+    path = Path(path)
     with reading(path):
         image = decode(path, max_side)
         if max_side is not None:
@@ -68,7 +69,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_square(path: Path, size: int) -> Tensor:
+def read_square(path: str | Path, size: int) -> Tensor:
     """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
 
     Raises:
@@ -79,7 +80,7 @@ def read_square(path: Path, size: int) -> Tensor:
     return to_tensor(square)
 
 
-def read_texture(path: Path, size: int) -> Tensor:
+def read_texture(path: str | Path, size: int) -> Tensor:
     """As :func:`read_square`, of a picture in which there is something to see.
 
     Raises:
@@ -91,7 +92,7 @@ def read_texture(path: Path, size: int) -> Tensor:
     return square
 
 
-def read_cutout(path: Path, size: int) -> Tensor:
+def read_cutout(path: str | Path, size: int) -> Tensor:
     """Read a whole picture with its transparency, in the middle of a square.
 
     Returns:
