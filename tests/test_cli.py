@@ -1,3 +1,6 @@
+import ast
+import inspect
+import itertools
 import json
 import os
 import re
@@ -75,6 +78,19 @@ def test_a_flag_that_switches_off_says_what_it_does(
     for flag, text in re.findall(r"(--no-[a-z-]+) +(.*?) {2,}--", help_text):
         assert re.match("Do not|Draw as often", text), flag
         assert "(default: True)" not in text, flag
+
+
+def test_help_texts_are_one_line_each() -> None:
+    # tyro would break the line where the source does.
+    texts = []
+    for command in COMMANDS.values():
+        source = inspect.getsource(inspect.getmodule(command.settings))
+        for kind in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+            for field, text in itertools.pairwise(kind.body):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    texts.append(ast.unparse(text))
+    assert len(texts) > 300
+    assert [text for text in texts if "\\n" in text] == []
 
 
 def test_all_flags_are_those_of_the_list(

@@ -131,13 +131,11 @@ class SampleSettings(Bounded):
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training, or its checkpoint."""
     out: Path
-    """An image of all samples (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder for
-    one image each."""
+    """An image of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """Sampler: ddpm, ddpm-skip (the network runs every third time), ddim, euler, heun, lms, or
-    dpmpp."""
+    """Sampler; of ddpm-skip the network runs every third time."""
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each is one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
@@ -166,8 +164,7 @@ class SampleSettings(Bounded):
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
-    """How much of the image of --like may change: 1 starts from noise alone, 0.3 from the image
-    with little noise."""
+    """How much of --like may change: 1 starts from noise alone, 0.3 with little noise."""
     features: str = "builtin"
     """Features that style and structure are compared by; see nca train --help."""
     overwrite: bool = False
