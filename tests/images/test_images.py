@@ -239,3 +239,12 @@ def test_contact_sheet_holds_every_picture() -> None:
     assert [sheet.getpixel((10 + 66 * (i % 3), 10 + 66 * (i // 3)))[0] for i in range(5)] == [
         *range(5)
     ]
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", Image.new("RGB", (16, 16), "red"))
+    assert torch.equal(
+        read_square(str(tmp_path / "a.png"), 16), read_square(tmp_path / "a.png", 16)
+    )
+    with pytest.raises(InputError, match=r"cannot read none\.png"):
+        read_square("none.png", 16)
