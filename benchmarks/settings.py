@@ -25,16 +25,22 @@ class BenchSettings(Bounded):
     """Write all figures to this file."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimedSettings(BenchSettings):
+    """Of variants that take turns."""
+
+    rounds: Rounds = 7
+    """How often every variant is timed; more rounds, narrower quartiles."""
+
+
 @dataclass(frozen=True)
-class BenchTrainSettings(BenchSettings):
+class BenchTrainSettings(TimedSettings):
     """Measure how fast texture training is here, as ratios against the lesson's step.
 
     Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
     quartiles of all rounds. The results of every variant are compared with float64 first.
     """
 
-    rounds: Rounds = 7
-    """How often every variant is timed; more rounds, narrower quartiles."""
     plot: Path | None = None
     """Draw the figures: .svg, .png or .pdf."""
 
@@ -46,7 +52,7 @@ class BenchTrainSettings(BenchSettings):
 
 
 @dataclass(frozen=True)
-class BenchCoreSettings(BenchSettings):
+class BenchCoreSettings(TimedSettings):
     """Measure what the training loop costs over the same steps written straight.
 
     Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
@@ -54,19 +60,15 @@ class BenchCoreSettings(BenchSettings):
     """
 
     rounds: Rounds = 15
-    """How often every variant is timed; more rounds, narrower quartiles."""
 
 
 @dataclass(frozen=True)
-class BenchViewSettings(BenchSettings):
+class BenchViewSettings(TimedSettings):
     """Measure how fast rules run on a GL context here, against the same rules in torch.
 
     The results are compared with float64 first. All variants take turns in one process; a ratio is
     taken within a round.
     """
-
-    rounds: Rounds = 7
-    """How often every variant is timed; more rounds, narrower quartiles."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class BenchLoadSettings(BenchSettings):
 
 
 @dataclass(frozen=True)
-class BenchStyleSettings(BenchSettings):
+class BenchStyleSettings(TimedSettings):
     """Measure how fast style transfer is here, as ratios against the lesson's loop.
 
     CPU times taken in turn in one process on one thread, at 256x256; that both have the same
@@ -115,7 +117,6 @@ class BenchStyleSettings(BenchSettings):
     """
 
     rounds: Rounds = 5
-    """How often every variant is timed; more rounds, narrower quartiles."""
 
 
 @dataclass(frozen=True)

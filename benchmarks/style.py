@@ -7,21 +7,19 @@ for its 14 million weights. The weights are random, which costs the same.
 """
 
 import copy
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nca.benchmarks.machine import describe_machine
 from nca.benchmarks.peers.apart import run_apart
-from nca.benchmarks.peers.lesson import TAPS, make_vgg16
+from nca.benchmarks.peers.lesson import TAPS, lesson_features, lesson_gram, make_vgg16
+from nca.benchmarks.peers.ours import frozen
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.benchmarks.timing import interleave, ratios
-from nca.losses.features.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, Pretrained
+from nca.losses.features.pretrained import Pretrained
 from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe
 from nca.losses.statistics import LessonGram
 from nca.style.image import ImageModel
@@ -54,20 +52,12 @@ class LessonTransfer:
         self.optimizer = torch.optim.Adam([self.image], RATE)
 
     def features(self, image: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """Outputs of some layers."""
-        mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
-        deviation = image.new_tensor(IMAGENET_DEVIATION)[:, None, None]
-        x, kept = (image - mean) / deviation, []
-        for i, layer in enumerate(self.vgg):
-            x = layer(x)
-            if i in layers:
-                kept.append(x.clone())
-        return kept
+        """Outputs of some layers, copied as the lesson does."""
+        return [x.clone() for x in lesson_features(self.vgg, image, layers)]
 
     def grams(self, image: Tensor) -> list[Tensor]:
         """Gram matrices of the style's layers."""
-        found = self.features(image, TAPS)
-        return [torch.einsum("bchw,bdhw->cd", x, x) / (x.shape[-2] * x.shape[-1]) for x in found]
+        return [lesson_gram(x) for x in self.features(image, TAPS)]
 
     def loss(self) -> Tensor:
         """Style and content."""
@@ -109,14 +99,6 @@ class OurTransfer:
     def step(self) -> None:
         """One step: one epoch of one batch."""
         self.learner.fit()
-
-
-def frozen(vgg: nn.Sequential) -> Pretrained:
-    """The same network as features, with zeros beyond the border as in the lesson."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vgg16.safetensors"
-        save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)
-        return Pretrained(str(path), border="zeros")
 
 
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:

@@ -9,7 +9,6 @@ card, whose work no CPU clock sees, they are those of the wall.
 import copy
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import moderngl
 import torch
@@ -28,7 +27,7 @@ from nca.system.threads import torch_threads
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import NamedRule
 from nca.viewer.player import Player
-from nca.viewer.settings import ViewSettings
+from nca.viewer.settings import WindowSettings, view_settings
 from nca.viewer.window.overlay import Overlay
 
 SIZE, STEPS = 256, 8
@@ -69,7 +68,7 @@ def measure(gl: moderngl.Context, rounds: int, rules: dict[str, tuple[int, int]]
     machine = describe_machine() | {
         "renderer": renderer,
         "clock": "CPU seconds" if by_program else "wall seconds",
-        "frame": f"{STEPS} steps on {SIZE}x{SIZE} cells, window {ViewSettings.size}",
+        "frame": f"{STEPS} steps on {SIZE}x{SIZE} cells, window {WindowSettings.size}",
         "rounds": rounds,
     }
     return Report(machine, parities, rows, gates=GATES)
@@ -82,10 +81,10 @@ class Scene:
         torch.manual_seed(0)
         self.gl = gl
         self.rule: Rule = to_rule(SimpleCA(channels, hidden))
-        settings = ViewSettings((Path("bench"),), grid=f"{SIZE}x{SIZE}")
+        settings = view_settings("bench", grid=f"{SIZE}x{SIZE}")
         self.player = Player(gl, [NamedRule("bench", self.rule)], settings)
         self.player.running = False  # steps are asked for, whatever the frame rate
-        size = parse_size("size", settings.size, 64, 16384)
+        size = parse_size("size", settings.window.size, 64, 16384)
         self.player.resize(*size)
         self.target = gl.simple_framebuffer(size)
         self.overlay = Overlay(gl, Actions(self.player))

@@ -15,6 +15,7 @@ from nca.export.registry import find_target
 from nca.export.settings import ExportOptions, ExportSettings
 from nca.export.target import Rules
 from nca.gallery import gallery, gallery_path
+from nca.options import as_flags
 from nca.rulefile import load_rule, rule_name
 from nca.system.outputs import check_free
 
@@ -41,7 +42,7 @@ class ExportReport:
 
     def lines(self) -> list[str]:
         """Text for a terminal."""
-        text = [f"{one.path}  {one.size:,} bytes" for one in self.files]
+        text = list(map(str, self.files))
         if len(self.differences) > 1 and len(text) > LISTED:
             size, index = sum(one.size for one in self.files), self.out / "index.html"
             place = index if index in [one.path for one in self.files] else self.out
@@ -78,7 +79,8 @@ def export_rules(settings: ExportSettings) -> list[str]:
     """
     paths = settings.rules or tuple(map(gallery_path, gallery()))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
-    return export(rules, settings.to, settings.out, settings).lines()
+    report = export(rules, settings.to, settings.out, settings.shader)
+    return list(map(as_flags, report.lines()))
 
 
 def export(

@@ -22,6 +22,9 @@ class ExportedFile:
     path: Path
     size: int
 
+    def __str__(self) -> str:
+        return f"{self.path}  {self.size:,} bytes"
+
 
 def write_files(out: Path, files: Mapping[str, bytes], *, is_file: bool) -> list[ExportedFile]:
     """Write a result: the only one of its files to ``out``, or all into the folder ``out``.

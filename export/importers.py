@@ -10,10 +10,10 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,16 +109,18 @@ class _Layer:
     def from_json(cls, data: object) -> "_Layer":
         if not isinstance(data, dict):
             raise ValueError("a layer is not an object with shape, layout, scale and data")
-        rows, columns = _whole_pair(data, "shape")
-        across, down = _whole_pair(data, "layout")
+        rows, columns = _pair(data, "shape", _is_size, "whole numbers")
+        across, down = _pair(data, "layout", _is_size, "whole numbers")
         if columns % 4:
             raise ValueError(f"shape must have 4 outputs a pixel, not {columns} outputs")
-        scale, zero = _number_pair(data, "quant_scale_zero")
-        picture = data.get("data")
+        span, zero = _pair(data, "quant_scale_zero", is_float32, "numbers")
+        scale, picture = data.get("scale"), data.get("data")
+        if not is_float32(scale):
+            raise ValueError(f"scale must be a number, not {reprlib.repr(scale)}")
         if not isinstance(picture, str):
             raise ValueError("data must be a base64 PNG")
         return cls(
-            rows, columns, across, down, _number(data, "scale"), Quantizer(scale, zero), picture
+            rows, columns, across, down, float(scale), Quantizer(float(span), float(zero)), picture
         )
 
     def tiles(self, count: int) -> Matrix:
@@ -204,27 +206,16 @@ def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.u
     return np.asarray(picture)
 
 
-def _whole_pair(data: Mapping[str, object], key: str) -> tuple[int, int]:
+def _pair(data: Mapping[str, object], key: str, fits: Callable[[object], bool], what: str) -> Any:
+    """Two numbers of the JSON."""
     pair = data.get(key)
-    whole = isinstance(pair, list) and all(type(n) is int and 1 <= n <= 2**16 for n in pair)
-    if not whole or len(cast("list[int]", pair)) != 2:
-        raise ValueError(f"{key} must be two whole numbers, not {reprlib.repr(pair)}")
-    first, second = cast("list[int]", pair)
-    return first, second
+    if not isinstance(pair, list) or len(pair) != 2 or not all(map(fits, pair)):
+        raise ValueError(f"{key} must be two {what}, not {reprlib.repr(pair)}")
+    return pair
 
 
-def _number_pair(data: Mapping[str, object], key: str) -> tuple[float, float]:
-    pair = data.get(key)
-    if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError(f"{key} must be two numbers, not {reprlib.repr(pair)}")
-    return _number({key: pair[0]}, key), _number({key: pair[1]}, key)
-
-
-def _number(data: Mapping[str, object], key: str) -> float:
-    value = data.get(key)
-    if not is_float32(value):
-        raise ValueError(f"{key} must be a number, not {reprlib.repr(value)}")
-    return float(value)
+def _is_size(value: object) -> bool:
+    return type(value) is int and 1 <= value <= 2**16
 
 
 # Nothing in these patterns can match one text in two ways, so that none of them takes long.

@@ -1,6 +1,6 @@
 """Every setting of export and import, in one place, without heavy imports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -46,34 +46,35 @@ Side = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Bounded):
-    """What may be chosen about the shaders of a rule."""
+    """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights as numbers in the shader, or in a texture or buffer beside it; auto goes by size."""
+    """Weights in the text, or in a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
-    """Of the numbers in the shader: 9 are exact, 5 are shorter and nearly always good enough."""
+    """Digits of weights in the text: 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
-    """Steps between two pictures; the default is what suits the host."""
+    """Steps between two pictures; None: what suits the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
-    """Cells along a side, for hosts in which the shader chooses; the default is what suits it."""
+    """Cells along a side; None: what suits the target."""
     state: StateFormat = "rgba32f"
-    """How the host keeps the state: 32-bit floats, 16-bit floats or 8 bits a value."""
+    """Format of the state."""
     seed: Seed = 0
-    """Which cells fire, and the noise that some rules grow from."""
+    """Decides which cells fire, and the noise of the initial state."""
     overwrite: bool = False
-    """Replace what is there."""
+    """Replace earlier results."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings(ExportOptions):
+class ExportSettings(Bounded):
     """Turn rules into a web page, or into shaders for another program."""
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Rule files; without any, the gallery that comes with nca."""
+    """Rule files; none: the bundled gallery."""
     out: Path
     """The result: a file or a folder, as the target needs."""
     to: TargetName = "html"
     """The program that runs the rules."""
+    shader: ExportOptions = field(default_factory=ExportOptions)
 
 
 @dataclass(frozen=True, kw_only=True)

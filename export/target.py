@@ -9,6 +9,7 @@ from typing import get_args
 import torch
 from moderngl import Context
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.export.glsl.text import file_names, one_line
@@ -82,8 +83,8 @@ class RuleTarget(Target):
     inline: bool = False
     longest: int | None = None
 
+    @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """See :meth:`Target.build`."""
         check_rules(rules)
         if options.state not in self.states:
             states = " or ".join(self.states)
@@ -100,10 +101,10 @@ class RuleTarget(Target):
                 built |= {start + path: data for path, data in files.items()}
         return built
 
+    @override
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """See :meth:`Target.measure`."""
         differences: dict[str, Difference] = {}
         for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
             start = self._start(stem, rules)

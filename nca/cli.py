@@ -3,21 +3,14 @@
 Modules that need torch are imported by the command that needs them, so that help is there at once.
 """
 
-import contextlib
-import io
-import itertools
-import json
 import os
-import re
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import tyro
 
 import nca
 from nca.benchmarks.settings import (
@@ -30,6 +23,7 @@ from nca.benchmarks.settings import (
     BenchTrainSettings,
     BenchViewSettings,
 )
+from nca.commands.parsing import of_preset, parse, train_defaults, with_preset
 from nca.commands.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
@@ -46,13 +40,47 @@ from nca.errors import (
 )
 from nca.evaluation.settings import EvalSettings
 from nca.export.settings import ExportSettings, ImportSettings
-from nca.options import override
+from nca.options import as_flags
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
 from nca.system.console import flush_output, prepare_console
 from nca.system.signals import Terminated, raise_on_termination
-from nca.texture.settings import PRESETS, TASKS, TrainSettings
+from nca.texture.settings import TrainSettings
 from nca.viewer.settings import ViewSettings
+
+
+def as_lines(settings: Any, result: Any) -> str:
+    """A result as it is, each entry of a list in a line."""
+    del settings
+    return "\n".join(map(str, result)) if isinstance(result, list) else str(result)
+
+
+def nothing(settings: Any, result: Any) -> str:
+    """Of a window there is nothing left to print."""
+    del settings, result
+    return ""
+
+
+def show_evaluations(settings: EvalSettings, evaluations: Any) -> str:
+    """The most important figures of each rule, and the path of the report or the vote."""
+    if settings.vote is not None:
+        return str(settings.vote)
+    lines = []
+    for evaluation in evaluations:
+        said, run = f"{evaluation.name}: {evaluation.figures['verdict']}", evaluation.figures["run"]
+        if run:
+            said += f"; patch distance {run[-1]['patch']:.2f} after {run[-1]['steps']:,} steps"
+        lines.append(said)
+    return "\n".join([*lines, str(settings.out)])
+
+
+def show_figures(settings: Any, report: Any) -> str:
+    """The table of a benchmark, after the files that were asked for are written."""
+    if settings.json is not None:
+        report.write(settings.json)
+    if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
+        import_module("nca.benchmarks.plot").draw(report, settings.plot)
+    return str(report.table())
 
 
 @dataclass(frozen=True)
@@ -61,14 +89,16 @@ class Command:
 
     Attributes:
         settings: class of the settings.
-        run: runs the command.
+        runs: ``module:function`` that takes them; the module is imported when it runs.
+        show: the text that is printed, from the settings and what the function returns.
         defaults: what the flags change, from the words of the command line.
-        presets: presets that the same words are parsed for as well; ``run`` gets these settings as
-            further arguments.
+        presets: presets that the same words are parsed for as well; the function gets these
+            settings as further arguments.
     """
 
     settings: type[Any]
-    run: Callable[..., None]
+    runs: str
+    show: Callable[[Any, Any], str] = as_lines
     defaults: Callable[[Sequence[str]], Any] | None = None
     presets: Callable[[Any], Sequence[str]] = lambda _: ()
 
@@ -78,229 +108,43 @@ class Command:
         return (self.settings.__doc__ or "").partition("\n")[0]
 
 
-def run_train(settings: TrainSettings, *variants: TrainSettings) -> None:
-    """Train, and print where the results are; ``variants`` are the settings of ``--presets``."""
-    from nca.texture.sweep import sweep
-    from nca.texture.train import train
-    from nca.viewer.files.watch import start_beside
-
-    if settings.picture.is_dir():
-        print(sweep(variants or [settings]))
-        return
-    trained = train(settings, show=start_beside if settings.view else None)
-    report(trained)
-    losses = ", ".join(
-        f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
-        for state, loss in trained.loss_by_state.items()
-    )
-    if losses:
-        print(f"Texture loss by the state's format: {losses}")
-    if trained.kept.warning:
-        print(trained.kept.warning)
-
-
-def report(trained: Any) -> None:
-    """Say how long a training took and where its results are."""
-    print(f"{trained.iterations} iterations in {trained.seconds:.0f} s: {trained.folder}")
-    for name, what in trained.results.items():
-        print(f"  {trained.folder / name}  {what}")
-
-
-def run_demo(settings: DemoSettings) -> None:
-    """Train on a bundled picture and make its page."""
-    from nca.commands.demo import demo
-
-    for path, what in demo(settings).items():
-        print(f"  {path}  {what}")
-
-
-def run_export(settings: ExportSettings) -> None:
-    """Write a page or shaders, and say what was written."""
-    from nca.export.command import export_rules
-
-    print(as_flags("\n".join(export_rules(settings))))
-
-
-def run_import(settings: ImportSettings) -> None:
-    """Write rule files, and say which."""
-    from nca.export.importers import import_rules
-
-    for file in import_rules(settings):
-        print(f"{file.path}  {file.size:,} bytes")
-
-
-def run_view(settings: ViewSettings) -> None:
-    """Show rules until the window is closed."""
-    from nca.viewer.app import run
-
-    run(settings)
-
-
-def run_render(settings: RenderSettings) -> None:
-    """Write a picture or an animation."""
-    from nca.commands.render import render
-
-    print(render(settings))
-
-
-def run_play(settings: PlaySettings) -> None:
-    """Write a picture."""
-    from nca.commands.play import play
-
-    print(play(settings))
-
-
-def run_eval(settings: EvalSettings) -> None:
-    """Measure a rule, and say the most important figures."""
-    from nca.evaluation.report import evaluate
-    from nca.evaluation.vote import write_vote
-
-    if settings.vote is not None:
-        print(write_vote(settings))
-        return
-    for evaluation in evaluate(settings):
-        said, run = f"{evaluation.name}: {evaluation.figures['verdict']}", evaluation.figures["run"]
-        if run:
-            said += f"; patch distance {run[-1]['patch']:.2f} after {run[-1]['steps']:,} steps"
-        print(said)
-    print(settings.out)
-
-
-def run_info(settings: InfoSettings) -> None:
-    """Describe a rule file."""
-    from nca.commands.info import describe_rule, format_description
-
-    description = describe_rule(settings.rule)
-    print(json.dumps(description) if settings.json else format_description(description))
-
-
-def run_ddpm_train(settings: DDPMTrainSettings) -> None:
-    """Train a diffusion model, and say where the results are."""
-    from nca.ddpm.train import train
-
-    report(train(settings))
-
-
-def run_ddpm_sample(settings: SampleSettings) -> None:
-    """Draw pictures, and say where they are."""
-    from nca.ddpm.command import sample
-
-    print(sample(settings))
-
-
-def run_ddpm_fid(settings: FidSettings) -> None:
-    """Measure samples, and print a table."""
-    from nca.ddpm.fid.evaluator import measure
-
-    print(measure(settings).table())
-
-
-def run_style(settings: StyleSettings) -> None:
-    """Paint, and say where the results are."""
-    from nca.style.train import stylize
-
-    report(stylize(settings))
-
-
-def run_style_visualize(settings: VisualizeSettings) -> None:
-    """Find the picture, and say where it is."""
-    from nca.style.visualize import visualize
-
-    report(visualize(settings))
-
-
-def run_style_reconstruct(settings: ReconstructSettings) -> None:
-    """Find the picture, and say where it is."""
-    from nca.style.train import stylize
-
-    report(stylize(settings.as_style()))
-
-
-def run_bench(name: str) -> Callable[[Any], None]:
-    """What measures with a module of the benchmarks, and writes and prints the figures."""
-
-    def run(settings: Any) -> None:
-        report = import_module(f"nca.benchmarks.{name}").run(settings)
-        print(report.table())
-        if settings.json is not None:
-            report.write(settings.json)
-        if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
-            import_module("nca.benchmarks.plot").draw(report, settings.plot)
-
-    return run
-
-
-def asked(arguments: Sequence[str]) -> dict[str, str]:
-    """The word after each word: the value of a flag, wherever it stands."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    return dict(itertools.pairwise(words))
-
-
-def of_preset(
-    settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
-) -> Callable[[Sequence[str]], Any]:
-    """Defaults of the preset that the words ask for; the help text shows them."""
-
-    def defaults(words: Sequence[str]) -> Any:
-        preset = asked(words).get("--preset", settings.preset)
-        if preset not in presets:
-            preset = settings.preset  # tyro refuses the one that was asked for
-        values = {"preset": preset, **presets[preset]}
-        return override(settings(**dict.fromkeys(required, tyro.MISSING), **usual), values)
-
-    return defaults
-
-
-def train_defaults(words: Sequence[str]) -> TrainSettings:
-    """As :func:`of_preset`, with what the task sets."""
-    defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
-    for task, values in TASKS.items():
-        if f"--{task}" in words:
-            defaults = override(defaults, values)
-    return defaults
-
-
-def with_preset(words: Sequence[str], preset: str) -> list[str]:
-    """The same words with another preset."""
-    kept = [word for word in words if not word.startswith("--preset=")]
-    if "--preset" in kept:
-        place = kept.index("--preset")
-        del kept[place : place + 2]
-    return [*kept, "--preset", preset]
-
-
 COMMANDS = {
-    "train": Command(TrainSettings, run_train, train_defaults, lambda s: s.task.presets),
-    "export": Command(ExportSettings, run_export),
-    "import": Command(ImportSettings, run_import),
-    "view": Command(ViewSettings, run_view),
-    "render": Command(RenderSettings, run_render),
-    "play": Command(PlaySettings, run_play),
-    "eval": Command(EvalSettings, run_eval),
-    "info": Command(InfoSettings, run_info),
+    "train": Command(
+        TrainSettings,
+        "nca.texture.command:train_all",
+        defaults=train_defaults,
+        presets=lambda settings: settings.task.presets,
+    ),
+    "export": Command(ExportSettings, "nca.export.command:export_rules"),
+    "import": Command(ImportSettings, "nca.export.importers:import_rules"),
+    "view": Command(ViewSettings, "nca.viewer.app:run", nothing),
+    "render": Command(RenderSettings, "nca.commands.render:render"),
+    "play": Command(PlaySettings, "nca.commands.play:play"),
+    "eval": Command(EvalSettings, "nca.evaluation.vote:evaluate_or_vote", show_evaluations),
+    "info": Command(InfoSettings, "nca.commands.info:info"),
     "style": Command(
         StyleSettings,
-        run_style,
-        of_preset(StyleSettings, STYLE_PRESETS, "content", "out", styles=()),
+        "nca.style.train:stylize",
+        defaults=of_preset(StyleSettings, STYLE_PRESETS, "content", "out", styles=()),
     ),
-    "style visualize": Command(VisualizeSettings, run_style_visualize),
-    "style reconstruct": Command(ReconstructSettings, run_style_reconstruct),
-    "demo": Command(DemoSettings, run_demo),
+    "style visualize": Command(VisualizeSettings, "nca.style.visualize:visualize"),
+    "style reconstruct": Command(ReconstructSettings, "nca.style.train:reconstruct"),
+    "demo": Command(DemoSettings, "nca.commands.demo:demo"),
     "ddpm train": Command(
         DDPMTrainSettings,
-        run_ddpm_train,
-        of_preset(DDPMTrainSettings, DDPM_PRESETS, "data", "out"),
+        "nca.ddpm.train:train",
+        defaults=of_preset(DDPMTrainSettings, DDPM_PRESETS, "data", "out"),
     ),
-    "ddpm sample": Command(SampleSettings, run_ddpm_sample),
-    "ddpm fid": Command(FidSettings, run_ddpm_fid),
-    "bench train": Command(BenchTrainSettings, run_bench("train")),
-    "bench style": Command(BenchStyleSettings, run_bench("style")),
-    "bench ddpm": Command(BenchDDPMSettings, run_bench("ddpm")),
-    "bench load": Command(BenchLoadSettings, run_bench("load")),
-    "bench gpu": Command(BenchGpuSettings, run_bench("gpu")),
-    "bench core": Command(BenchCoreSettings, run_bench("core")),
-    "bench view": Command(BenchViewSettings, run_bench("view")),
-    "bench page": Command(BenchPageSettings, run_bench("page")),
+    "ddpm sample": Command(SampleSettings, "nca.ddpm.command:sample"),
+    "ddpm fid": Command(FidSettings, "nca.ddpm.fid.evaluator:measure"),
+    "bench train": Command(BenchTrainSettings, "nca.benchmarks.train:run", show_figures),
+    "bench style": Command(BenchStyleSettings, "nca.benchmarks.style:run", show_figures),
+    "bench ddpm": Command(BenchDDPMSettings, "nca.benchmarks.ddpm:run", show_figures),
+    "bench load": Command(BenchLoadSettings, "nca.benchmarks.load:run", show_figures),
+    "bench gpu": Command(BenchGpuSettings, "nca.benchmarks.gpu:run", show_figures),
+    "bench core": Command(BenchCoreSettings, "nca.benchmarks.core:run", show_figures),
+    "bench view": Command(BenchViewSettings, "nca.benchmarks.view:run", show_figures),
+    "bench page": Command(BenchPageSettings, "nca.benchmarks.page:run", show_figures),
 }
 
 
@@ -347,9 +191,17 @@ def run_command(words: Sequence[str]) -> None:
     name = command_name(words)
     command = COMMANDS[name]
     words = words[name.count(" ") + 1 :]
-    settings = parse(name, command, words)
-    presets = command.presets(settings)
-    command.run(settings, *(parse(name, command, with_preset(words, p)) for p in presets))
+
+    def settings_of(words: Sequence[str]) -> Any:
+        defaults = None if command.defaults is None else command.defaults(words)
+        return parse(name, command.settings, words, defaults)
+
+    settings = settings_of(words)
+    variants = [settings_of(with_preset(words, p)) for p in command.presets(settings)]
+    module, _, function = command.runs.partition(":")
+    text = command.show(settings, getattr(import_module(module), function)(settings, *variants))
+    if text:
+        print(text)
 
 
 def settle_home() -> None:
@@ -383,58 +235,6 @@ def command_name(words: Sequence[str]) -> str:
     raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
 
 
-def parse(name: str, command: Command, words: Sequence[str]) -> Any:
-    """Turn the words after a command's name into its settings.
-
-    Raises:
-        InputError: they are not right; tyro's first words tell what.
-        SystemExit: help was asked for and printed.
-    """
-    options: dict[str, Any] = {}
-    if command.defaults is not None:
-        options["default"] = command.defaults(words)
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                command.settings,
-                prog=f"nca {name}",
-                args=words,
-                config=(
-                    tyro.conf.FlagCreatePairsOff,
-                    tyro.conf.OmitArgPrefixes,
-                    tyro.conf.SuppressFixed,
-                ),
-                **options,
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
-
-
-def first_words(box: str) -> str:
-    """What stands in tyro's box of complaint up to the first rule or further explanation."""
-    words: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│ ")
-        if not text.startswith(("─", "╰", "---", "Argument helptext")):
-            words.append(text)
-        elif words:  # where there is no Unicode, a rule stands above them too
-            break
-    said = " ".join(words)
-    # For an optional value tyro lists every type that it tried, with classes and addresses.
-    said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
-                  r": \2 is not of the kind \1", said)  # fmt: skip
-    # Of a settings class that refuses a value tyro tells the name, which means nothing to a person.
-    return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"
-
-
-def as_flags(text: str) -> str:
-    """The text of an error with parameters, which are in backticks, as flags."""
-    return re.sub("`([a-z_0-9]+)`", lambda name: "--" + name[1].replace("_", "-"), text)
-
-
 def usage() -> str:
     """What ``nca --help`` prints."""
     width = max(map(len, COMMANDS))
@@ -447,6 +247,6 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "nca COMMAND --help tells the settings of a command; --debug shows where an error is.",
+            'Run "nca COMMAND --help" for its options; --debug shows where an error is.',
         ]
     )

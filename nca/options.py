@@ -10,12 +10,18 @@ A settings class may hold others. Field names, those of groups included, are uni
 presets, saved configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
+import tyro
+
 from nca.errors import InputError
+
+# A group whose flags stand among those of the settings that hold it.
+WITHOUT_TITLE = tyro.conf.arg(name="")
 
 T = TypeVar("T")
 
@@ -145,3 +151,8 @@ def refuse_several(chosen: Iterable[str]) -> None:
     names = list(chosen)
     if len(names) > 1:
         raise InputError(f"`{names[0]}` and `{names[1]}` exclude each other")
+
+
+def as_flags(text: str) -> str:
+    """A text with parameters, which are in backticks, as flags."""
+    return re.sub("`([a-z_0-9]+)`", lambda name: "--" + name[1].replace("_", "-"), text)

@@ -7,7 +7,7 @@ against this module.
 """
 
 import reprlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeGuard, get_args
 
 import torch
@@ -28,7 +28,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
-ALPHA = 3  # the channel that tells a living cell, where a rule has an alive threshold
+ALPHA = 3  # the channel that decides life, where a rule has an alive threshold
 
 
 def is_float32(value: object) -> TypeGuard[float]:
@@ -89,7 +89,7 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     return result
 
 
-# A state kept in bytes, where a rule does not tell its own range: that of the article's rules.
+# A state kept in bytes, where a rule has no range of its own: that of the article's rules.
 EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
@@ -206,7 +206,7 @@ def pad(state: Tensor, padding: Padding) -> Tensor:
 
 
 def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
-    """Tell which cells have a living neighbor or live themselves, [B, C, H, W] -> [B, 1, H, W]."""
+    """Which cells live or have a living neighbor, [B, C, H, W] -> [B, 1, H, W]."""
     neighborhood = F.max_pool2d(pad(state[:, ALPHA : ALPHA + 1], padding), 3, stride=1)
     return neighborhood > threshold
 
@@ -287,7 +287,7 @@ class Rule(nn.Module):
         return _rounded(after, self.settings.quantization.state)
 
     def alive(self, state: Tensor) -> Tensor:
-        """Tell which cells have a living neighbor or live themselves, [B, 1, H, W] bool."""
+        """Which cells live or have a living neighbor, [B, 1, H, W] bool."""
         return alive(state, self.settings.alive_threshold or 0.0, self.settings.padding)
 
     def fire_masks(
@@ -335,6 +335,16 @@ class Rule(nn.Module):
         """Colours of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
+    @torch.no_grad()
+    def with_settings(self, **changes: Any) -> "Rule":
+        """A plain copy with other settings; of parametrized weights, those that are read."""
+        settings = replace(self.settings, **changes)
+        copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
+        copy.to(self.filters.device)
+        for name, weight in copy.named_parameters():
+            weight.copy_(getattr(self, name))
+        return copy
+
     def weight_count(self) -> int:
         """Count what is learned: ``w1``, ``b1``, ``w2`` and ``b2`` where there is one."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -363,8 +373,7 @@ def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
         scale: size of the pattern.
         pace: length of a step.
     """
-    copy = Rule(rule.settings, rule.filters.clone(), update_bias=rule.b2 is not None)
-    copy.load_state_dict(rule.state_dict())
+    copy = rule.with_settings()
     factors = [scale ** derivative_order(coefficients) for coefficients in copy.filters]
     copy.filters.mul_(torch.tensor(factors)[:, None, None])
     copy.w2.mul_(pace)

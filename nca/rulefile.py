@@ -52,7 +52,7 @@ class RuleFile:
         return words if isinstance(words, str) else ""
 
 
-def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> None:
+def save_rule(path: str | Path, rule: Rule, info: dict[str, Any] | None = None) -> None:
     """Write a rule file.
 
     Raises:
@@ -62,7 +62,7 @@ def save_rule(path: Path, rule: Rule, info: dict[str, Any] | None = None) -> Non
         data = rule_bytes(rule, info)
     except InputError as error:
         raise InputError(f"{path}: {error}; nothing written") from error
-    write_atomically(path, data)
+    write_atomically(Path(path), data)
 
 
 def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
@@ -87,13 +87,14 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
     return save(plain, {"nca": json.dumps(header, allow_nan=False)})
 
 
-def load_rule(path: Path) -> RuleFile:
+def load_rule(path: str | Path) -> RuleFile:
     """Read and check a rule file.
 
     Raises:
         InputError: the file is missing, cut short, of another format or a newer version, or holds
             a tensor or setting that is not as it must be. The text names the field and the value.
     """
+    path = Path(path)
     return parse_rule(read_regular(path, MAX_BYTES), path)
 
 

@@ -1,3 +1,6 @@
+import ast
+import inspect
+import itertools
 import json
 import os
 import re
@@ -11,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from nca.cli import COMMANDS, main
 from nca.images import to_image
@@ -77,6 +80,19 @@ def test_a_flag_that_switches_off_says_what_it_does(
         assert "(default: True)" not in text, flag
 
 
+def test_help_texts_are_one_line_each() -> None:
+    # tyro would break the line where the source does.
+    texts = []
+    for command in COMMANDS.values():
+        source = inspect.getsource(inspect.getmodule(command.settings))
+        for kind in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+            for field, text in itertools.pairwise(kind.body):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    texts.append(ast.unparse(text))
+    assert len(texts) > 300
+    assert [text for text in texts if "\\n" in text] == []
+
+
 def test_all_flags_are_those_of_the_list(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +104,27 @@ def test_all_flags_are_those_of_the_list(
         flags = re.findall(r"(?:^|  |│ |, )(--[a-z][a-z0-9-]*)", capsys.readouterr().out)
         found[name] = sorted(set(flags) - {"--help"})
     assert found == json.loads((GOLDEN / "flags.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["train", "style", "ddpm train", "view", "export"])
+def test_help_has_short_groups_and_what_everybody_needs_first(
+    name: str,
+) -> None:
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    shown = nca(*name.split(), "--help", env=environment, encoding="utf-8").stdout
+    groups = re.findall(r"^╭.*?^╰", shown, re.MULTILINE | re.DOTALL)
+    lines = {group.split("\n")[0]: group.count("\n") + 1 for group in groups}
+    assert len(lines) > 2
+    assert {title: count for title, count in lines.items() if count >= 15} == {}
+    first = next(group for group in groups if group.startswith("╭─ options"))
+    needed = {
+        "train": ["--out", "--preset", "--minutes"],
+        "style": ["--out", "--preset"],
+        "ddpm train": ["--data", "--out", "--preset", "--minutes"],
+        "view": ["--grid", "--steps-per-frame"],
+        "export": ["--out", "--to"],
+    }
+    assert [flag for flag in needed[name] if f"{flag} " not in first] == []
 
 
 def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +184,7 @@ def test_debug_shows_where_an_error_is(tmp_path: Path) -> None:
     assert "Traceback" in nca("info", tmp_path / "none", "--debug").stderr
 
 
+@pytest.mark.slow
 def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = nca("train", picture, "--out", out, "--preset", "tiny", "--iterations", "6", *QUICK)
@@ -244,10 +282,11 @@ def test_render_makes_animations(rule: Path, tmp_path: Path, suffix: str) -> Non
     words = ["render", str(rule), "--out", str(out), "--size", "32", "--steps", "40"]
     assert main([*words, "--every", "10"]) == 0
     with Image.open(out) as image:
-        assert image.n_frames == 5
+        assert len(ImageSequence.all_frames(image)) == 5
         assert image.size == (32, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

@@ -11,7 +11,7 @@ from nca.errors import InputError
 from nca.export.command import export_rules
 from nca.export.settings import ExportSettings
 from nca.export.web.target import WebTarget
-from nca.gallery import gallery, gallery_figures, gallery_path
+from nca.gallery import gallery, gallery_path
 from nca.pictures import PICTURES
 from nca.rulefile import load_rule, save_rule
 from nca.unroll.simulate import simulate
@@ -22,7 +22,8 @@ def test_a_rule_of_the_gallery_is_of_a_bundled_picture_and_stable(name: str) -> 
     file = load_rule(gallery_path(name))
     assert name in PICTURES
     assert file.info["training"]["target"] == f"{name}.png"
-    figures = gallery_figures(name)
+    report = gallery_path(name).parents[1] / "reports" / f"{name}.json"
+    figures = json.loads(report.read_text(encoding="utf-8"))["rules"][name]
     assert figures["verdict"] == "stable"
     assert figures["weights"] == file.rule.weight_count()
 

@@ -90,6 +90,7 @@ def test_every_recipe_has_a_bound() -> None:
     assert set(recipes()) == set(BOUNDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", BOUNDS)
 def test_a_recipe_works_as_it_stands(title: str, tmp_path: Path) -> None:
     recipe = recipes()[title]

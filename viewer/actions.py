@@ -3,9 +3,10 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ParamSpec
 
 from PIL import Image
 
@@ -23,6 +24,8 @@ MIN_RADIUS, MAX_RADIUS = LIMITS["radius"]  # cells
 RULE_SUFFIX = ".safetensors"
 TILES = 3
 
+P = ParamSpec("P")
+
 
 @dataclass
 class Brush:
@@ -32,6 +35,21 @@ class Brush:
     radius: float = BRUSH["radius"]
     rule: int = 0
     picture: Image.Image | None = None
+
+
+def attempted(action: Callable[P, None]) -> Callable[P, None]:
+    """An action that may fail, and says then why; its window stays open."""
+
+    @wraps(action)
+    def attempt(*arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            action(*arguments, **named)
+        except Exception as error:  # decoders and drivers raise anything
+            actions = arguments[0]
+            assert isinstance(actions, Actions)
+            actions.player.say(explain(error))
+
+    return attempt
 
 
 class Actions:
@@ -49,7 +67,7 @@ class Actions:
         self.player, self.brush = player, Brush()
         self.brush.rule = min(1, len(player.names) - 1)
         self.quitting = False
-        self.fullscreen = player.settings.fullscreen
+        self.fullscreen = player.settings.window.fullscreen
         self.controls, self.help = True, False
 
     def toggle(self) -> None:
@@ -203,15 +221,11 @@ class Actions:
         self.player.look.borders = not self.player.look.borders
         self.player.say("Lines between tiles" if self.player.look.borders else "No lines")
 
+    @attempted
     def save_picture(self, scale: int = 1) -> None:
         """Save a picture of the whole grid, ``scale`` pixels per cell."""
-
-        def save() -> None:
-            self._write_picture(
-                self.player.display.whole(self.player.simulation, self.player.look, scale)
-            )
-
-        self._attempt(save)
+        player = self.player
+        self._write_picture(player.display.whole(player.simulation, player.look, scale))
 
     def save_picture_twice(self) -> None:
         """Save a picture of the whole grid, two pixels per cell."""
@@ -221,63 +235,61 @@ class Actions:
         """Save a picture of the whole grid, four pixels per cell."""
         self.save_picture(4)
 
+    @attempted
     def save_window(self) -> None:
         """Save a picture of what the window shows."""
         player = self.player
-
-        def save() -> None:
-            picture = player.display.picture(
-                player.simulation, player.camera, player.look, player.size
-            )
-            self._write_picture(picture)
-
-        self._attempt(save)
+        self._write_picture(
+            player.display.picture(player.simulation, player.camera, player.look, player.size)
+        )
 
     def _write_picture(self, picture: Image.Image) -> None:
         path = self._free_path(".png")
         write_image(path, picture)
         self.player.say(f"Saved {path.name}, {picture.width} x {picture.height} pixels")
 
+    @attempted
     def record(self) -> None:
         """Start to record, or stop."""
-        recordings = self.player.recordings
-        self._attempt(recordings.stop if recordings.running else self._start_recording)
-
-    def _start_recording(self) -> None:
-        wanted = self.player.settings.recording
+        if self.player.recordings.running:
+            self.player.recordings.stop()
+            return
+        wanted = self.player.settings.window.recording
         if wanted == "auto":
             wanted = "mp4" if find_spec("imageio_ffmpeg") else "webp"
         path = self._free_path("" if wanted == "png" else f".{wanted}")
         self.player.recordings.start(path, self.player.size)
         self.player.say(f"Recording {path.name}")
 
+    @attempted
     def save_state(self) -> None:
         """Save the state."""
+        path = self._free_path(".npz")
+        save_state(path, self.player.snapshot())
+        self.player.say(f"Saved {path.name}")
 
-        def save() -> None:
-            path = self._free_path(".npz")
-            save_state(path, self.player.snapshot())
-            self.player.say(f"Saved {path.name}")
-
-        self._attempt(save)
-
+    @attempted
     def open_state(self) -> None:
         """Open the state that was saved last."""
-
-        def load() -> None:
-            saved = sorted(
-                self.player.settings.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime
-            )
-            if not saved:
-                raise InputError("no saved state here; drop one on the window")
-            self.open_file(saved[-1])
-
-        self._attempt(load)
+        files = self.player.settings.window.folder.glob("*.npz")
+        saved = sorted(files, key=lambda path: path.stat().st_mtime)
+        if not saved:
+            raise InputError("no saved state here; drop one on the window")
+        self.open_file(saved[-1])
 
     def open_files(self, paths: list[Path]) -> None:
         """Open what was dropped on the window: rules, states, pictures, videos."""
         for path in paths:
-            self._attempt(partial(self.open_file, path), path)
+            self._open(path)
+
+    @attempted
+    def _open(self, path: Path) -> None:
+        try:
+            self.open_file(path)
+        except Exception as error:
+            if path.name in str(error):
+                raise
+            raise InputError(f"{path.name}: {explain(error)}") from error
 
     def open_file(self, path: Path) -> None:
         """Open a file by its kind.
@@ -340,20 +352,10 @@ class Actions:
         stem = (
             "".join(c if c.isalnum() or c in "-_." else "-" for c in names).strip("-.") or "texture"
         )
-        folder = self.player.settings.folder
+        folder = self.player.settings.window.folder
         path = folder / f"{stem}-{simulation.step_number}{suffix}"
         count = 1
         while path.exists():
             count += 1
             path = folder / f"{stem}-{simulation.step_number}-{count}{suffix}"
         return path
-
-    def _attempt(self, action: Callable[[], None], path: Path | None = None) -> None:
-        """Do something that may fail, and say why it did; ``path`` is the file that it opens."""
-        try:
-            action()
-        except Exception as error:  # decoders and drivers raise anything; the window stays open
-            text = explain(error)
-            if path is not None and path.name not in text:
-                text = f"{path.name}: {text}"
-            self.player.say(text)

@@ -20,7 +20,7 @@ def run(settings: ViewSettings) -> None:
     """
     if not settings.rules:
         settings = replace(settings, rules=tuple(map(gallery_path, gallery())))
-    if settings.headless:
+    if settings.run.headless:
         run_headless(settings)
     else:
         choose_display()

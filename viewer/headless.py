@@ -36,23 +36,23 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
         InputError: a file cannot be used.
         GraphicsError: there is no usable OpenGL.
     """
-    for path in (settings.screenshot, settings.state_out):
+    for path in (settings.results.screenshot, settings.results.state_out):
         if path is not None:
-            check_free(path, settings.overwrite, file=True)
+            check_free(path, settings.run.overwrite, file=True)
     rules = load_rules(settings.rules)
     gl = open_headless()
     try:
         player = Player(gl, rules, settings)
         facts = _measured_run(player, settings)
-        if settings.screenshot is not None:
-            picture = player.display.whole(player.simulation, player.look, settings.scale)
-            write_image(settings.screenshot, picture)
-        if settings.state_out is not None:
-            save_state(settings.state_out, player.snapshot())
+        if settings.results.screenshot is not None:
+            picture = player.display.whole(player.simulation, player.look, settings.results.scale)
+            write_image(settings.results.screenshot, picture)
+        if settings.results.state_out is not None:
+            save_state(settings.results.state_out, player.snapshot())
         player.release()
     finally:
         gl.release()
-    if settings.stats == "json":
+    if settings.run.stats == "json":
         print(json.dumps(facts))
     return facts
 
@@ -90,18 +90,19 @@ def simulate_gl(
 
 def _run(player: Player, settings: ViewSettings) -> None:
     """Run all steps; a frame of the recording is taken after every ``every`` of them."""
-    if settings.record is None:
+    results = settings.results
+    if results.record is None:
         for _ in _advance(player, settings):
             pass
         return
-    width, height = (side * settings.scale for side in player.extent)
-    if settings.record.suffix.lower() in VIDEOS:
+    width, height = (side * results.scale for side in player.extent)
+    if results.record.suffix.lower() in VIDEOS:
         # Videos have even sides; the torus goes on for the missing row or column.
         width, height = width + width % 2, height + height % 2
-    camera = Camera(zoom=float(settings.scale))
+    camera = Camera(zoom=float(results.scale))
     grabber = Grabber(player.gl, (width, height))
-    size, overwrite = (width, height), settings.overwrite
-    with Recorder(settings.record, size, settings.fps, overwrite=overwrite) as recorder:
+    size, overwrite = (width, height), settings.run.overwrite
+    with Recorder(results.record, size, results.fps, overwrite=overwrite) as recorder:
         for _ in _advance(player, settings):
             player.display.draw(player.simulation, camera, player.look, grabber.target)
             pixels = grabber.grab()
@@ -112,20 +113,20 @@ def _run(player: Player, settings: ViewSettings) -> None:
             recorder.add(last, wait=True)
     grabber.release()
     if recorder.frames == 0:
-        raise InputError(f"`record` {settings.record}: no frame was recorded")
+        raise InputError(f"`record` {results.record}: no frame was recorded")
 
 
 def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
     """Take in a frame of the input and run ``every`` steps, again and again."""
     simulation = player.simulation
-    left = settings.steps
+    left = settings.run.steps
     place = (0.0, 0.0, float(simulation.width), float(simulation.height))
     for frame in _input_frames(player, settings):
         if left == 0:
             return
         if frame is not None:
-            simulation.stamp(frame, place, settings.input_strength)
-        count = settings.every if left is None else min(settings.every, left)
+            simulation.stamp(frame, place, settings.source.input_strength)
+        count = settings.run.every if left is None else min(settings.run.every, left)
         simulation.step(count)
         left = None if left is None else left - count
         yield
@@ -133,15 +134,15 @@ def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
 
 def _input_frames(player: Player, settings: ViewSettings) -> Iterator[Image.Image | None]:
     """Frames of the input; over and over where a number of steps says when to end."""
-    if settings.input is None:
+    if settings.source.input is None:
         yield from itertools.repeat(None)
         return
-    source = open_source(settings.input, player.grid)
-    if settings.steps is None and source.fps == 0:
-        raise InputError(f"`input` {settings.input} has no end; give `steps`")
+    source = open_source(settings.source.input, player.grid)
+    if settings.run.steps is None and source.fps == 0:
+        raise InputError(f"`input` {settings.source.input} has no end; give `steps`")
     while True:
         yield from source.frames()
-        if settings.steps is None:
+        if settings.run.steps is None:
             return
 
 

@@ -62,15 +62,16 @@ class Player:
         clock: Clock = time.monotonic,
     ) -> None:
         self.gl, self.settings, self.clock = gl, settings, clock
-        self.files = RuleFiles(rules, settings.rules, watch=settings.watch, clock=clock)
-        saved = load_state(settings.state) if settings.state else None
+        self.files = RuleFiles(rules, settings.rules, watch=settings.window.watch, clock=clock)
+        saved = load_state(settings.source.state) if settings.source.state else None
         width, height = parse_size("grid", settings.grid, 4, 8192)
         self.simulation = self._new_simulation(
             [named.rule or _STILL for named in rules], (height, width), settings.seed
         )
-        self.simulation.rotation = math.radians(settings.rotation)
-        self.simulation.coarseness, self.simulation.dt = settings.coarseness, settings.pace
-        self.simulation.update_rate = settings.update_rate
+        motion = settings.motion
+        self.simulation.rotation = math.radians(motion.rotation)
+        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.pace
+        self.simulation.update_rate = motion.update_rate
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
         self.look = Look(view, settings.color_map)
@@ -81,7 +82,7 @@ class Player:
         self.trouble = f"Waiting for {settings.rules[0]}" if self.files.awaited else ""
         self.state_range: StateRange | None = None
         self.rates = Rates(clock())
-        self.input_strength = settings.input_strength
+        self.input_strength = settings.source.input_strength
         self.input: LiveInput | None = None
         self.recordings = Recordings(gl, self.say, clock)
         self._alarmed = False
@@ -91,8 +92,8 @@ class Player:
         self._last = clock()
         if saved is not None:
             self.restore(saved)
-        if settings.input is not None and not settings.headless:
-            self.open_input(settings.input)
+        if settings.source.input is not None and not settings.run.headless:
+            self.open_input(settings.source.input)
 
     @property
     def names(self) -> list[str]:
@@ -263,7 +264,7 @@ class Player:
     def _new_simulation(
         self, rules: Sequence[Rule], size: tuple[int, int], seed: int
     ) -> Simulation:
-        return Simulation(self.gl, rules, size, seed=seed, store=self.settings.weights)
+        return Simulation(self.gl, rules, size, seed=seed, store=self.settings.motion.weights)
 
     def add_rule(self, path: Path) -> int:
         """Load a rule beside the others; gives its number.

@@ -61,6 +61,23 @@ def make_vgg16() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+    """Outputs of some layers for [B, 3, H, W]."""
+    mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
+    deviation = images.new_tensor(IMAGENET_DEVIATION)[:, None, None]
+    x, kept = (images - mean) / deviation, []
+    for i, layer in enumerate(vgg):
+        x = layer(x)
+        if i in layers:
+            kept.append(x)
+    return kept
+
+
+def lesson_gram(x: Tensor) -> Tensor:
+    """Gram matrix of the features of a batch, summed over it."""
+    return torch.einsum("bchw, bdhw -> cd", x, x) / (x.shape[-2] * x.shape[-1])
+
+
 class LessonLoss:
     """Mean squared difference of Gram matrices, summed over five layers."""
 
@@ -71,16 +88,7 @@ class LessonLoss:
 
     def grams(self, images: Tensor) -> list[Tensor]:
         """Gram matrices of [B, 3, H, W]."""
-        mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
-        deviation = images.new_tensor(IMAGENET_DEVIATION)[:, None, None]
-        x = (images - mean) / deviation
-        result = []
-        for i, layer in enumerate(self.vgg):
-            x = layer(x)
-            if i in TAPS:
-                size = x.shape[-2] * x.shape[-1]
-                result.append(torch.einsum("bchw, bdhw -> cd", x, x) / size)
-        return result
+        return [lesson_gram(x) for x in lesson_features(self.vgg, images, TAPS)]
 
     def __call__(self, images: Tensor) -> Tensor:
         """Loss of a batch, one number."""

@@ -35,13 +35,17 @@ def to_rule(model: SimpleCA) -> Rule:
     return rule
 
 
-def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
-    """The lesson's loss by frozen channels_last features; bfloat16 under autocast."""
+def frozen(vgg: nn.Sequential) -> Pretrained:
+    """The same network as frozen features, with zeros beyond the border as in the lesson."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vgg16.safetensors"
         save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)
-        features = Pretrained(str(path), border="zeros")
-    loss = TextureLoss(target, features, LessonGram(), torus=False)
+        return Pretrained(str(path), border="zeros")
+
+
+def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
+    """The lesson's loss by frozen channels_last features; bfloat16 under autocast."""
+    loss = TextureLoss(target, frozen(vgg), LessonGram(), torus=False)
     return lambda images: torch.stack(list(loss(images).values())).sum(0).mean()
 
 

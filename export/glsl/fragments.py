@@ -17,11 +17,11 @@ Textures and uniforms beside those that :mod:`nca.export.glsl.emitter` names:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal, get_args
 
 from nca.export.glsl.emitter import life_source, seed_source, step_source
 from nca.export.glsl.pieces import LITERAL_DIGITS, group_count, number
+from nca.export.glsl.text import template
 from nca.export.glsl.weights import TEXTURE_WIDTH, Store
 from nca.rule import Rule, RuleSettings
 
@@ -141,7 +141,7 @@ def paint_passes(
 ) -> list[Pass]:
     """Shaders that draw into a state in place: the brush, and the seed that a rule grows from."""
     own = group_count(rule.settings.channels)
-    head = _head(capabilities) + seed_source(rule) + _shared("paint.glsl")
+    head = _head(capabilities) + seed_source(rule) + "\n" + template("paint.glsl")
     mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
     passes = []
     for part in _parts(groups or own, capabilities.draw_buffers):
@@ -189,7 +189,8 @@ def colors_fragment(
         + _texture("nca_fetch", "nca_state", groups, capabilities.layers)
         + _texture("nca_fetch_before", "nca_before", range(1), capabilities.layers)
         + colors
-        + _shared("colors.glsl")
+        + "\n"
+        + template("colors.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
         "void main() { nca_out0 = vec4(nca_color(gl_FragCoord.xy), 1.0); }\n"
     )
@@ -210,14 +211,11 @@ def screen_fragment(
     return (
         _version(capabilities)
         + fixed
-        + _shared("screen.glsl")
+        + "\n"
+        + template("screen.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
         "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
     )
-
-
-def _shared(name: str) -> str:
-    return "\n" + files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
 
 
 def _parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:

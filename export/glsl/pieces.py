@@ -90,6 +90,18 @@ def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float
     return quantizer.range, quantizer.zero
 
 
+def coding(settings: RuleSettings, state: StateFormat) -> str:
+    """Functions that read and write texels of a state whose format is known."""
+    value, texel = "nca_t", "nca_v"
+    if state == "rgba8":
+        scale, offset = map(number, state_code(settings, state))
+        value, texel = f"(nca_t - {offset}) * {scale}", f"nca_v / {scale} + {offset}"
+    return (
+        f"vec4 nca_decode(vec4 nca_t) {{ return {value}; }}\n"
+        f"vec4 nca_encode(vec4 nca_v) {{ return {texel}; }}\n"
+    )
+
+
 def outputs(groups: Iterable[int]) -> str:
     """Parameters that take the groups a function computes."""
     return ", ".join(f"out vec4 nca_next{i}" for i, _ in enumerate(groups))

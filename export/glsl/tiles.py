@@ -8,7 +8,7 @@ are all of the same time. Several such textures make a chain of passes, each a w
 from dataclasses import dataclass
 
 from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import group_count, number, state_code
+from nca.export.glsl.pieces import coding, group_count, number
 from nca.export.glsl.text import once, template
 from nca.export.settings import ExportOptions
 from nca.rule import Rule
@@ -106,7 +106,6 @@ def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) ->
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None
-    scale, offset = map(number, state_code(rule.settings, options.state))
     exact = options.state != "rgba8"
     text = f"""
 const int nca_columns = {tiles.columns};
@@ -125,9 +124,7 @@ uint nca_base;   // hash of the step and the seed
 vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
 vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
-vec4 nca_decode(vec4 nca_t) {{ return {"nca_t" if exact else f"(nca_t - {offset}) * {scale}"}; }}
-vec4 nca_encode(vec4 nca_v) {{ return {"nca_v" if exact else f"nca_v / {scale} + {offset}"}; }}
-
+{coding(rule.settings, options.state)}
 {template("tiles.glsl")}{seed_source(rule)}{step_source(rule, digits=options.digits)}"""
     if dies:
         text += (

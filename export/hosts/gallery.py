@@ -8,13 +8,11 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import jinja2
 import torch
-from markupsafe import Markup
 from moderngl import Context
 from tqdm import tqdm
+from typing_extensions import override
 
-from nca import __version__
 from nca.errors import GraphicsError
 from nca.export.glsl.text import file_names, size_line, template
 from nca.export.hosts import glsl, shadertoy
@@ -24,9 +22,9 @@ from nca.export.parity.compare import Difference
 from nca.export.parity.page import measure_page
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, Rules, Target, check_rules
-from nca.export.web.page import PageSettings, content_hash, page_data
+from nca.export.web.page import PageSettings, page_data, rendered
 from nca.gl.context import open_headless
-from nca.images import to_image
+from nca.images import png_bytes, to_image
 from nca.rule import Rule
 from nca.rulefile import RuleFile, rule_bytes
 
@@ -38,8 +36,8 @@ FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of files in a zip archive: the same bytes 
 class Gallery(Target):
     """Of the options, only the seed is used."""
 
+    @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """See :meth:`Target.build`."""
         check_rules(rules)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}
@@ -88,9 +86,7 @@ def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
         grown = glsl.run(files, rule, options, state[0], THUMBNAIL_STEPS, used)[None]
         if context is None:
             used.release()
-    data = io.BytesIO()
-    to_image(rule.to_rgb(grown)[0]).save(data, format="PNG", optimize=True)
-    return data.getvalue()
+    return png_bytes(to_image(rule.to_rgb(grown)[0]))
 
 
 def zipped(files: Files) -> bytes:
@@ -104,21 +100,16 @@ def zipped(files: Files) -> bytes:
 
 def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
     script, style = template("gallery/gallery.js"), template("gallery/gallery.css")
-    # "self" means nothing on file://, where the scheme has to be named.
-    policy = (
-        f"default-src 'none'; script-src 'self' file: {content_hash(script)};"
-        f" style-src {content_hash(style)};"
-        " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
-    )
     lines = [_credit(file) for file in rules.values()]
     shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(template("gallery/gallery.html")).render(
+    # "self" means nothing on file://, where the scheme has to be named.
+    return rendered(
+        template("gallery/gallery.html"),
+        script,
+        style,
+        "img-src 'self' file: data:",
+        scripts="'self' file: ",
         title=TITLE,
-        generator=f"nca {__version__}",
-        policy=policy,
-        script=Markup(script),
-        style=Markup(style),
         size=THUMBNAIL_SIZE,
         credit=shared,
         rules=[
@@ -131,7 +122,6 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
             for (stem, name), credit in zip(stems.items(), lines, strict=True)
         ],
     )
-    return page.encode()
 
 
 def _credit(file: RuleFile) -> str:

@@ -146,11 +146,11 @@ def run(
             "nca_code": code,
             "nca_base": base,
         }
-        samplers = {"nca_state": "state", "nca_after": "after"}
+        textures = machine.named(nca_state="state", nca_after="after")
         for kind, target in (("step", "after"), ("live", "spare")):
             for one in shaders[kind]:
                 text = files[one["file"]].decode()
-                machine.draw(text, target, one["groups"], samplers, uniforms)
+                machine.draw(text, target, one["groups"], textures, uniforms)
         machine.swap("state", "spare" if shaders["live"] else "after")
     return machine.read("state", state.shape, code)
 

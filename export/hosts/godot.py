@@ -4,18 +4,20 @@ import re
 
 import jinja2
 import numpy as np
+import torch
 from moderngl import Context
 from torch import Tensor
 
 from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import group_count, number, state_code
+from nca.export.glsl.pieces import coding, group_count, number, state_code
 from nca.export.glsl.text import comment, credit_lines, once, template
 from nca.export.glsl.weights import choose_store
 from nca.export.manifest import WEIGHT_FILE, weight_bytes
 from nca.export.parity.compare import NotMeasuredError
-from nca.export.parity.emulation import loaded, stored
+from nca.export.parity.emulation import DTYPES, loaded, stored
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, RuleTarget, free_steps
+from nca.gl.buffers import from_texels, to_texels
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -83,8 +85,6 @@ def _image(options: ExportOptions, binding: int, access: str, name: str) -> str:
 
 
 def _head(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
-    scale, offset = map(number, state_code(rule.settings, options.state))
-    exact = options.state != "rgba8"
     return f"""#[compute]
 #version 450
 
@@ -93,9 +93,7 @@ layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
 {CONSTANTS}
 ivec2 nca_size;
 uint nca_base;
-vec4 nca_decode(vec4 nca_t) {{ return {"nca_t" if exact else f"(nca_t - {offset}) * {scale}"}; }}
-vec4 nca_encode(vec4 nca_v) {{ return {"nca_v" if exact else f"nca_v / {scale} + {offset}"}; }}
-"""
+{coding(rule.settings, options.state)}"""
 
 
 def _fetch(function: str, image: str) -> str:
@@ -194,12 +192,9 @@ def run(
     channels, height, width = state.shape
     groups = group_count(channels)
     code = state_code(rule.settings, options.state)
-    dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[options.state]
-    filled = np.zeros((groups * 4, height, width), np.float32)
-    filled[:channels] = state.numpy()
-    texel = filled.reshape(groups, 4, height, width).transpose(0, 2, 3, 1) / code[0] + code[1]
+    dtype = DTYPES[options.state]
     textures = [context.texture_array((width, height, groups), 4, dtype=dtype) for _ in range(3)]
-    textures[0].write(stored(texel, dtype).tobytes())
+    textures[0].write(stored(to_texels(state, groups, code), dtype).tobytes())
     shaders = {
         name: context.compute_shader(opengl_text(data))
         for name, data in files.items()
@@ -223,8 +218,7 @@ def run(
             context.memory_barrier()
         current = 1 - current
     result = loaded(textures[current].read(), dtype, (groups, height, width, 4))
-    values = ((result - code[1]) * code[0]).transpose(0, 3, 1, 2).reshape(-1, height, width)
-    return Tensor(values[:channels].copy())
+    return torch.from_numpy(from_texels(result, code)[:channels])
 
 
 TARGET = RuleTarget(

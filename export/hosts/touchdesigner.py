@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import group_count, number, state_code
+from nca.export.glsl.pieces import coding, group_count, number, state_code
 from nca.export.glsl.text import comment, credit_lines, once
 from nca.export.parity.emulation import LayerMachine
 from nca.export.settings import ExportOptions
@@ -64,15 +64,11 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _shared(rule: Rule, options: ExportOptions, groups: int) -> str:
-    scale, offset = map(number, state_code(rule.settings, options.state))
-    exact = options.state != "rgba8"
     return f"""const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
 ivec2 nca_size;
 uint nca_base;
 
-vec4 nca_decode(vec4 nca_t) {{ return {"nca_t" if exact else f"(nca_t - {offset}) * {scale}"}; }}
-vec4 nca_encode(vec4 nca_v) {{ return {"nca_v" if exact else f"nca_v / {scale} + {offset}"}; }}
-{_fetch("nca_fetch", 0, groups)}"""
+{coding(rule.settings, options.state)}{_fetch("nca_fetch", 0, groups)}"""
 
 
 def _fetch(function: str, first: int, groups: int) -> str:
@@ -236,7 +232,8 @@ def run(
                     "nca_step_number": float(step),
                     "nca_brush": (0.0,) * 4,
                 }
-                machine.draw_array(text, target, part, "sTD2DInputs", inputs, uniforms)
+                textures = {"sTD2DInputs": machine.in_a_row(inputs)}
+                machine.draw(text, target, part, textures, uniforms)
         machine.swap("state", kinds[-1][1])
     return machine.read("state", state.shape, code)
 

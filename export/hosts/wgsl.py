@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import numpy as np
+import torch
 from moderngl import Context
 from torch import Tensor
 
@@ -20,9 +21,10 @@ from nca.export.glsl.text import comment, credit_lines, template
 from nca.export.glsl.weights import Store, choose_store
 from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
 from nca.export.parity.compare import NotMeasuredError
-from nca.export.parity.emulation import loaded, stored
+from nca.export.parity.emulation import DTYPES, loaded, stored
 from nca.export.settings import ExportOptions
 from nca.export.target import Files, RuleTarget, free_steps
+from nca.gl.buffers import from_texels, to_texels
 from nca.rng import fire_threshold, step_base
 from nca.rule import Padding, Rule
 from nca.rulefile import RuleFile
@@ -215,7 +217,7 @@ class _Device:
         self.shape = tuple(state.shape)
         manifest = json.loads(files["manifest.json"])
         self.groups = manifest["state"]["groups"]
-        self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[manifest["state"]["format"]]
+        self.dtype = DTYPES[manifest["state"]["format"]]
         self.texel_bytes = {"f4": 16, "f2": 8, "f1": 4}[self.dtype]
         self.entries = manifest["entry_points"]
         shader = device.create_shader_module(code=files["nca.wgsl"].decode())
@@ -248,14 +250,10 @@ class _Device:
         return {"bytes_per_row": self.texel_bytes * self.shape[2], "rows_per_image": self.shape[1]}
 
     def _write(self, state: Tensor) -> None:
-        channels, height, width = self.shape
-        filled = np.zeros((4 * self.groups, height, width), np.float32)
-        filled[:channels] = state.numpy()
-        texel = filled.reshape(self.groups, 4, height, width).transpose(0, 2, 3, 1)
-        data = stored(texel / self.code[0] + self.code[1], self.dtype)
+        _, height, width = self.shape
         self.device.queue.write_texture(
             {"texture": self.textures[0]},
-            np.ascontiguousarray(data),
+            stored(to_texels(state, self.groups, self.code), self.dtype),
             self._layout(),
             (width, height, self.groups),
         )
@@ -277,8 +275,7 @@ class _Device:
             {"texture": state}, self._layout(), (width, height, self.groups)
         )
         texel = loaded(bytes(data), self.dtype, (self.groups, height, width, 4))
-        values = ((texel - self.code[1]) * self.code[0]).transpose(0, 3, 1, 2)
-        return Tensor(values.reshape(-1, height, width)[:channels].astype(np.float32))
+        return torch.from_numpy(from_texels(texel, self.code)[:channels])
 
     def _dispatch(self, entry: str, words: bytes, textures: dict[int, Any]) -> None:
         frame = self.device.create_buffer_with_data(data=words, usage=self.wgpu.BufferUsage.UNIFORM)

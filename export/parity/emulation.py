@@ -11,11 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nca.export.glsl.pieces import Matrix
+from nca.export.glsl.pieces import Matrix, group_count
 from nca.export.glsl.tiles import Tiles
 from nca.export.settings import StateFormat
-from nca.gl.buffers import StateBuffer
+from nca.gl.buffers import StateBuffer, from_texels, to_texels
 from nca.gl.shader import Shader, Textures, Value
+
+DTYPES: dict[StateFormat, str] = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ class TileMachine:
         """Put a state into the tiles of a texture, with the mark that says it is one."""
         texture = self.front[name]
         picture = np.zeros((texture.height, texture.width, 4), np.float32)
-        groups = -(-len(state) // 4)
-        filled = np.zeros((4 * groups, *state.shape[1:]), np.float32)
-        filled[: len(state)] = state.numpy()
-        for group, tile in enumerate(self._tiles(picture, state.shape, groups)):
-            tile[:] = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
+        groups = group_count(len(state))
+        for tile, texels in zip(
+            self._tiles(picture, state.shape), to_texels(state, groups, code), strict=True
+        ):
+            tile[:] = texels
         mark = (state.shape[2], state.shape[1], groups, 1) if code == (1, 0) else (1, 0, 0, 1)
         picture[0, self.tiles.columns * state.shape[2]] = mark
         texture.write(stored(picture, self.dtype).tobytes())
@@ -83,16 +85,12 @@ class TileMachine:
         """Take a state [C, H, W] out of the tiles of a texture."""
         texture = self.front[name]
         picture = loaded(texture.read(), self.dtype, (texture.height, texture.width, 4))
-        picture = (picture - code[1]) * code[0]
-        tiles = self._tiles(picture, shape, -(-shape[0] // 4))
-        state = np.concatenate([tile.transpose(2, 0, 1) for tile in tiles])
-        return torch.from_numpy(state[: shape[0]].copy())
+        state = from_texels(self._tiles(picture, shape), code)
+        return torch.from_numpy(state[: shape[0]])
 
-    def _tiles(
-        self, picture: npt.NDArray[Any], shape: Sequence[int], groups: int
-    ) -> list[npt.NDArray[Any]]:
-        height, width = shape[1:]
-        corners = [divmod(group, self.tiles.columns) for group in range(groups)]
+    def _tiles(self, picture: npt.NDArray[Any], shape: Sequence[int]) -> list[npt.NDArray[Any]]:
+        channels, height, width = shape
+        corners = [divmod(group, self.tiles.columns) for group in range(group_count(channels))]
         return [
             picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
             for row, column in corners
@@ -106,7 +104,7 @@ class LayerMachine:
         self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
     ) -> None:
         self.context, self.groups = context, groups
-        self.dtype = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}[state]
+        self.dtype = DTYPES[state]
         size = (shape[1], shape[2])
         self.sets = {
             name: StateBuffer(context, size, groups, self.dtype)
@@ -129,43 +127,24 @@ class LayerMachine:
         fragment: str,
         target: str,
         groups: Sequence[int],
-        samplers: Mapping[str, str],
+        textures: Mapping[str, Textures],
         uniforms: Mapping[str, Value],
     ) -> None:
-        """Draw one shader into some groups of a set; sampler ``name<g>`` reads group g of a set."""
-        textures = dict(self._weights)
-        for name, which in samplers.items():
-            textures |= self.sets[which].named(name)
-        self._draw(fragment, target, groups, textures, uniforms)
+        """Draw one shader into some groups of a set."""
+        framebuffer = self.sets[target].target(tuple(groups))
+        self._shader(fragment).draw(framebuffer, {**self._weights, **textures}, uniforms)
 
-    def draw_array(
-        self,
-        fragment: str,
-        target: str,
-        groups: Sequence[int],
-        sampler: str,
-        inputs: Sequence[str],
-        uniforms: Mapping[str, Value],
-    ) -> None:
-        """Draw as :meth:`draw`; one array of samplers reads the groups of some sets in a row."""
-        textures = [texture for name in inputs for texture in self.sets[name].textures]
-        self._draw(fragment, target, groups, {sampler: textures}, uniforms)
+    def named(self, **samplers: str) -> dict[str, moderngl.Texture]:
+        """Textures of sets for samplers ``name0``, ``name1``, ..., one a group."""
+        every = (self.sets[which].named(name) for name, which in samplers.items())
+        return {name: texture for textures in every for name, texture in textures.items()}
 
-    def draw_layers(
-        self,
-        fragment: str,
-        target: str,
-        groups: Sequence[int],
-        samplers: Mapping[str, str],
-        uniforms: Mapping[str, Value],
-    ) -> None:
-        """Draw as :meth:`draw`; a sampler reads the groups of a set as layers of one texture."""
-        arrays = {name: self._array(which) for name, which in samplers.items()}
-        self._draw(fragment, target, groups, {**self._weights, **arrays}, uniforms)
-        for array in arrays.values():
-            array.release()
+    def in_a_row(self, inputs: Sequence[str]) -> list[moderngl.Texture]:
+        """Textures of all groups of some sets, for an array of samplers."""
+        return [texture for name in inputs for texture in self.sets[name].textures]
 
-    def _array(self, which: str) -> moderngl.TextureArray:
+    def layers(self, which: str) -> moderngl.TextureArray:
+        """The groups of a set as layers of a new texture."""
         textures = self.sets[which].textures
         data = b"".join(texture.read() for texture in textures)
         array = self.context.texture_array(
@@ -174,33 +153,17 @@ class LayerMachine:
         array.filter = (moderngl.NEAREST, moderngl.NEAREST)
         return array
 
-    def _draw(
-        self,
-        fragment: str,
-        target: str,
-        groups: Sequence[int],
-        textures: Mapping[str, Textures],
-        uniforms: Mapping[str, Value],
-    ) -> None:
-        framebuffer = self.sets[target].target(tuple(groups))
-        self._shader(fragment).draw(framebuffer, textures, uniforms)
-
     def write(self, name: str, state: Tensor, code: tuple[float, float]) -> None:
         """Put a state [C, H, W] into a set of textures."""
-        filled = np.zeros((4 * self.groups, *state.shape[1:]), np.float32)
-        filled[: len(state)] = state.numpy()
-        for group, texture in enumerate(self.sets[name].textures):
-            texel = filled[4 * group : 4 * group + 4].transpose(1, 2, 0) / code[0] + code[1]
+        texels = to_texels(state, self.groups, code)
+        for texture, texel in zip(self.sets[name].textures, texels, strict=True):
             texture.write(stored(texel, self.dtype).tobytes())
 
     def read(self, name: str, shape: Sequence[int], code: tuple[float, float]) -> Tensor:
         """Take a state [C, H, W] out of a set of textures."""
-        groups = [
-            (loaded(texture.read(), self.dtype, (shape[1], shape[2], 4)) - code[1]) * code[0]
-            for texture in self.sets[name].textures
-        ]
-        state = np.concatenate([group.transpose(2, 0, 1) for group in groups])
-        return torch.from_numpy(state[: shape[0]].astype(np.float32))
+        data = b"".join(texture.read() for texture in self.sets[name].textures)
+        state = from_texels(loaded(data, self.dtype, (self.groups, *shape[1:], 4)), code)
+        return torch.from_numpy(state[: shape[0]])
 
 
 def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:

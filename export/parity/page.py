@@ -85,10 +85,14 @@ def _run(
         }
         for shaders, target in parts:
             for one in shaders:
+                arrays = {name: machine.layers(which) for name, which in samplers.items()}
                 try:
-                    machine.draw_layers(one["fragment"], target, one["groups"], samplers, uniforms)
+                    machine.draw(one["fragment"], target, one["groups"], arrays, uniforms)
                 except GraphicsError as error:
                     reason = "this OpenGL does not compile WebGL's shaders"
                     raise NotMeasuredError(reason) from error
+                finally:
+                    for array in arrays.values():
+                        array.release()
         machine.swap("state", "spare" if passes["life"] else "after")
     return machine.read("state", state.shape, code)

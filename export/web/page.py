@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
+import jinja2
+from markupsafe import Markup
 from PIL import Image
 
+from nca import __version__
 from nca.errors import InputError
 from nca.export.glsl.fragments import (
     VIEWS,
@@ -27,7 +29,7 @@ from nca.export.glsl.weights import Store, StoreChoice, choose_store, pack_weigh
 from nca.export.png import read_png
 from nca.export.settings import ExportOptions, Seed, StateFormat
 from nca.export.target import Rules, check_rules
-from nca.images import to_image
+from nca.images import data_url, to_image
 from nca.options import Between, Bounded
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -190,9 +192,7 @@ def _thumbnail(file: RuleFile) -> str:
         state = file.rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
         picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
-    data = io.BytesIO()
-    picture.save(data, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    return data_url(picture)
 
 
 def _kept_thumbnail(text: object) -> Image.Image | None:
@@ -216,6 +216,30 @@ def joined(names: tuple[str, ...], constants: str = "") -> str:
 def page_source(name: str) -> str:
     """A hand-written file of the page."""
     return template(f"page/{name}")
+
+
+def rendered(
+    text: str, script: str, style: str, allowed: str, *, scripts: str = "", **values: Any
+) -> bytes:
+    """A page whose own script and style are allowed by their hashes.
+
+    Args:
+        text: the template.
+        script, style: of the page.
+        allowed: the rest of its Content-Security-Policy, such as sources of images.
+        scripts: sources of other scripts.
+        values: for the template.
+    """
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(text).render(
+        generator=f"nca {__version__}",
+        policy=f"default-src 'none'; script-src {scripts}{content_hash(script)}; "
+        f"style-src {content_hash(style)}; {allowed}; base-uri 'none'; form-action 'none'",
+        script=Markup(script),
+        style=Markup(style),
+        **values,
+    )
+    return page.encode()
 
 
 def content_hash(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moderngl import Context
+from typing_extensions import override
 
 from nca.export.parity.compare import Difference
 from nca.export.parity.page import measure_page
@@ -23,8 +24,8 @@ class WebTarget(Target):
 
     write: Callable[[Rules, PageSettings], bytes]
 
+    @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """See :meth:`Target.build`."""
         return {f"nca{self.suffix}": self.write(rules, PageSettings.of(options))}
 
     def measure(

@@ -1,6 +1,6 @@
 """A first try: train on a bundled picture, make a page."""
 
-from pathlib import Path
+from dataclasses import replace
 
 from nca.commands.settings import DemoSettings
 from nca.export.hosts.html import page_html
@@ -9,13 +9,11 @@ from nca.rulefile import load_rule
 from nca.system.files import write_atomically
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
+from nca.training.job import Trained
 
 
-def demo(settings: DemoSettings) -> dict[Path, str]:
+def demo(settings: DemoSettings) -> Trained:
     """Train a rule on a bundled picture and make the page that runs it.
-
-    Returns:
-        Path of each result, and what it shows.
 
     Raises:
         InputError: there is no such picture, or the folder has results already.
@@ -32,5 +30,5 @@ def demo(settings: DemoSettings) -> dict[Path, str]:
     )
     page = trained.folder / f"{settings.picture}.html"
     write_atomically(page, page_html({settings.picture: load_rule(trained.folder / RULE)}))
-    results = {trained.folder / name: what for name, what in trained.results.items()}
-    return {page: "runs the rule in any browser; scratch it with the mouse"} | results
+    shown = {page.name: "runs the rule in any browser; scratch it with the mouse"}
+    return replace(trained, results=shown | trained.results)

@@ -1,9 +1,11 @@
 """Contents of a rule file, as text and as JSON."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nca.commands.settings import InfoSettings
 from nca.rulefile import MAX_BYTES, parse_rule
 from nca.system.files import read_regular
 from nca.text import printable
@@ -11,6 +13,16 @@ from nca.unroll import describe_backends
 
 CREDITS = ("author", "source", "license")
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
+
+
+def info(settings: InfoSettings) -> str:
+    """What is known of a rule, as text or as JSON.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    description = describe_rule(settings.rule)
+    return json.dumps(description) if settings.json else format_description(description)
 
 
 def describe_rule(path: Path) -> dict[str, Any]:
@@ -49,7 +61,7 @@ def format_description(description: dict[str, Any]) -> str:
     lines += [f"  {key}: {_as_text(value)}" for key, value in shown.items()]
     for backend in description["backends"]:
         usable = "" if backend["available"] else "not "
-        taken = " (taken here)" if backend["taken"] else ""
+        taken = " (default on this machine)" if backend["taken"] else ""
         lines.append(f"  {usable}run by {backend['name']}{taken}: {backend['detail']}")
     return "\n".join(lines)
 

@@ -6,7 +6,6 @@ and Adelson, 1983): large forms come from the coarse runs, details from the fine
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -73,9 +72,7 @@ def play_over(
 def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> Tensor:
     """One scale, [1, 3, h, w] -> [1, 3, h, w]."""
     settings = rule.settings
-    bordered = Rule(settings, rule.filters, update_bias=rule.b2 is not None)
-    bordered.load_state_dict(rule.state_dict())
-    bordered.settings = replace(settings, padding="replicate")
+    bordered = rule.with_settings(padding="replicate")
     height, width = photo.shape[2:]
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
     state = bordered.seed(1, height, width, seed=seed)

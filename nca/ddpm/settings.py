@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, of_preset, override
+from nca.options import WITHOUT_TITLE, Between, Bounded, of_preset, override
 from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["small", "lesson20", "lesson"]
@@ -25,13 +25,13 @@ class DataSettings(Bounded):
     size: Annotated[int | None, Between(8, 1024)] = None
     """Side that images are scaled to; by default unchanged (IDX) or 32."""
     classes: bool = False
-    """Condition the network on the class of an image, so that samples of one can be drawn."""
+    """Condition the network on classes, so that samples of one can be drawn."""
     held_out: Annotated[float, Between(0, 0.9)] = 0.25
-    """Fraction of the images that is not trained on: the reference of FID and KID."""
+    """Fraction of the images kept for FID and KID, not trained on."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Images per iteration."""
     workers: Annotated[int, Between(0, 64)] = 0
-    """Processes that read images and add noise; 0: the training process does."""
+    """Processes that read images and add noise; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,15 @@ class DiffusionSettings(Bounded):
     """Noise, and what the network predicts."""
 
     schedule: ScheduleName = "cosine"
-    """Noise schedule: linear (Ho 2020), cosine (Nichol 2021), sigmoid (Jabri 2022), or karras
-    (Karras 2022: a log-normal noise level instead of a time)."""
+    """Noise schedule; karras has noise levels instead of times."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """T, the number of times; no effect on karras."""
+    """T, the number of times; not of karras."""
     target: TargetName = "v"
-    """Prediction of the network: the noise, the image, v (Salimans 2022), or edm (Karras 2022)."""
+    """What the network predicts."""
     times: TimesName = "stratified"
-    """How the times of a batch are drawn: uniform, stratified (evenly spread), or loss (more often
-    where the loss is large, Nichol 2021)."""
+    """How the times of a batch are drawn; loss: by the loss there."""
     weights: WeightsName = "min-snr"
-    """Weights of the loss by time: none, or min-snr (Hang 2023)."""
+    """Weights of the loss by time."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class NetworkSettings(Bounded):
     """The U-Net."""
 
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Width of each level; each level has half the resolution of the previous one."""
+    """Width of each level; each has half the resolution of the one before."""
     layers: Annotated[int, Between(1, 8)] = 1
     """Residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
@@ -65,7 +63,7 @@ class NetworkSettings(Bounded):
     attention: Annotated[int, Between(0)] = 1
     """Number of levels with attention, coarsest first."""
     patch: Annotated[int, Between(1, 16)] = 2
-    """Side of the patches of pixels that the network sees as one pixel."""
+    """Side of the patches that the network sees as one pixel."""
 
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
@@ -88,11 +86,11 @@ class OptimizerSettings(Bounded):
     learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
     """Peak learning rate."""
     find_rate: bool = False
-    """Only search for a learning rate: write the curve and a suggestion."""
+    """Only search for a learning rate."""
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
-    """Decay of the averaged weights that samples are drawn with; 0: no average."""
+    """Decay of the average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of the layers; float16 needs a GPU."""
 
@@ -106,14 +104,12 @@ class TrainSettings(Bounded):
     """
 
     data: str
-    """Images: builtin (drawn by code), fashion or mnist (downloaded once), or a folder of IDX files
-    or of images; its subfolders, if it has some, are classes."""
+    """builtin, fashion or mnist (downloaded once), or a folder of IDX files or images."""
     out: Path
     """Output folder."""
+    limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Defaults of the other settings: small (for two cores), or lesson20: U-Net and schedule of
-    fast.ai's notebook 17 (for a GPU)."""
-    limits: Limits = field(default_factory=lambda: Limits(minutes=20.0))
+    """Defaults of all others; lesson20: of fast.ai's notebook 17, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -137,13 +133,11 @@ class SampleSettings(Bounded):
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a training, or its checkpoint."""
     out: Path
-    """An image of all samples (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder for
-    one image each."""
+    """An image of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """Sampler: ddpm, ddpm-skip (the network runs every third time), ddim, euler, heun, lms, or
-    dpmpp."""
+    """Sampler; of ddpm-skip the network runs every third time."""
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each is one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
@@ -172,8 +166,7 @@ class SampleSettings(Bounded):
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
-    """How much of the image of --like may change: 1 starts from noise alone, 0.3 from the image
-    with little noise."""
+    """How much of --like may change: 1 starts from noise alone, 0.3 with little noise."""
     features: str = "builtin"
     """Features that style and structure are compared by; see nca train --help."""
     device: DeviceName = "auto"

@@ -1,7 +1,5 @@
 """The page of an evaluation: one HTML file with figures, charts and images."""
 
-import base64
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +7,11 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-from PIL import Image
 from torch import Tensor
 
 from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
-from nca.images import to_image
+from nca.images import data_url, to_image
 
 WIDTH, HEIGHT = 460.0, 200.0  # of a chart's plot, in units of its SVG
 LINEAR_TICKS = 4
@@ -190,14 +187,17 @@ def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) ->
     ]
     return template.render(
         target_name=target_name,
-        target=data_url(target),
+        target=data_url(to_image(target)),
         side=target.shape[-1],
         rules=[
             {
                 "name": e.name,
                 "figures": e.figures,
                 "pictures": {
-                    group: {name: (data_url(p), p.shape[2], p.shape[1]) for name, p in ps.items()}
+                    group: {
+                        name: (data_url(to_image(p)), p.shape[2], p.shape[1])
+                        for name, p in ps.items()
+                    }
                     for group, ps in e.pictures.items()
                 },
             }
@@ -224,11 +224,3 @@ def _bars(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[st
             (features, [(k, [v and (v, v / scale) for v in row]) for k, row in values.items()])
         )
     return result
-
-
-def data_url(picture: Tensor) -> str:
-    """An image, [3, h, w] in [0, 1], for an ``img`` element."""
-    data = io.BytesIO()
-    image: Image.Image = to_image(picture)
-    image.save(data, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()

@@ -35,13 +35,11 @@ class EvalSettings(Bounded):
     features: tuple[str, ...] = ()
     """More features to compare by: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Level of the noise that the rule grows from; default its own. A rule of several pictures (nca
-    train --also) grows the first from 0 and the last from 1."""
+    """Width of the initial noise; None: the rule's own. It selects a picture of --also."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
     """The same for the peer."""
     size: Annotated[int | None, Between(LEAST_SIZE, LARGEST_SIZE)] = None
-    """Side of the square that the target is scaled to, and of the grids; default that of the rule's
-    training, or 128 if its file has none."""
+    """Side of the scaled target and of the grids; None: that of the training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Steps of the longest run."""
     seed: int = 1000

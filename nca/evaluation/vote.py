@@ -7,19 +7,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 from markupsafe import Markup
 from torch import Tensor
 
 import nca
 from nca.errors import InputError
+from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
-from nca.evaluation.page import data_url
-from nca.evaluation.report import USUAL_SIZE, check_free, names, training_size
+from nca.evaluation.report import USUAL_SIZE, check_free, evaluate, names, training_size
 from nca.evaluation.settings import EvalSettings
-from nca.export.web.page import content_hash, script_json
-from nca.images import read_square, read_texture
+from nca.export.web.page import rendered, script_json
+from nca.images import data_url, read_square, read_texture, to_image
 from nca.images.picture_files import is_picture
 from nca.rulefile import load_rule
 from nca.system.console import say
@@ -36,6 +35,11 @@ class Pair:
     texture: str
     target: Tensor
     pictures: dict[str, Tensor]
+
+
+def evaluate_or_vote(settings: EvalSettings) -> list[Evaluation] | Path:
+    """Measure, or only write the page of ``vote``, and give its path; raises as these do."""
+    return evaluate(settings) if settings.vote is None else write_vote(settings)
 
 
 def write_vote(settings: EvalSettings) -> Path:
@@ -115,23 +119,17 @@ def vote_page(pairs: Sequence[Pair], seed: int) -> str:
         "pairs": [_pair_data(pair, chance) for pair in shuffled],
     }
     script, style = _source("vote.js"), _source("vote.css")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(_source("vote.html")).render(
-        policy=f"default-src 'none'; script-src {content_hash(script)}; "
-        f"style-src {content_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'",
-        script=Markup(script),
-        style=Markup(style),
-        data=Markup(script_json(data)),
-    )
+    text, data_json = _source("vote.html"), Markup(script_json(data))
+    return rendered(text, script, style, "img-src data:", data=data_json).decode()
 
 
 def _pair_data(pair: Pair, chance: random.Random) -> dict[str, Any]:
     left, right = chance.sample(list(pair.pictures), 2)
     return {
         "texture": pair.texture,
-        "target": data_url(pair.target),
-        "left": {"side": left, "picture": data_url(pair.pictures[left])},
-        "right": {"side": right, "picture": data_url(pair.pictures[right])},
+        "target": data_url(to_image(pair.target)),
+        "left": {"side": left, "picture": data_url(to_image(pair.pictures[left]))},
+        "right": {"side": right, "picture": data_url(to_image(pair.pictures[right]))},
     }
 
 

@@ -4,15 +4,13 @@ Beside each rule ``NAME.safetensors`` are its figures, ``NAME.json``, as ``nca e
 ``python -m tools.gallery DIR`` trains and measures them all again.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from nca.errors import InputError
 
-__all__ = ["gallery", "gallery_figures", "gallery_path"]
+__all__ = ["gallery", "gallery_path"]
 
-RULES, REPORTS = Path(__file__).parent / "rules", Path(__file__).parent / "reports"
+RULES = Path(__file__).parent / "rules"
 
 
 def gallery() -> list[str]:
@@ -30,15 +28,3 @@ def gallery_path(name: str) -> Path:
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")
     return RULES / f"{name}.safetensors"
-
-
-def gallery_figures(name: str) -> dict[str, Any]:
-    """Figures of a rule, as measured by ``nca eval``.
-
-    Raises:
-        InputError: there is no such rule.
-    """
-    path = REPORTS / f"{gallery_path(name).stem}.json"
-    report = json.loads(path.read_text(encoding="utf-8"))
-    figures: dict[str, Any] = report["rules"][name]
-    return figures

@@ -3,8 +3,25 @@
 import moderngl
 import numpy as np
 import numpy.typing as npt
+from einops import rearrange
 
 Floats = npt.NDArray[np.float32]
+Code = tuple[float, float]  # scale and offset of a texel, see nca.export.glsl.pieces.state_code
+
+
+def to_texels(state: npt.ArrayLike, groups: int, code: Code = (1.0, 0.0)) -> Floats:
+    """A state [C, H, W] as texels [groups, H, W, 4]; channels beyond C are zero."""
+    values = np.asarray(state, np.float32)
+    filled = np.pad(values, ((0, 4 * groups - len(values)), (0, 0), (0, 0)))
+    texels: Floats = rearrange(filled, "(g four) h w -> g h w four", four=4) / code[0] + code[1]
+    return np.ascontiguousarray(texels, np.float32)
+
+
+def from_texels(texels: npt.ArrayLike, code: Code = (1.0, 0.0)) -> Floats:
+    """The inverse: all channels, [4 * groups, H, W]."""
+    values = (np.asarray(texels, np.float32) - code[1]) * code[0]
+    state: Floats = rearrange(values, "g h w four -> (g four) h w")
+    return np.ascontiguousarray(state, np.float32)
 
 
 class StateBuffer:
@@ -60,16 +77,17 @@ class StateBuffer:
     def write(self, state: Floats) -> None:
         """Fill from [C, H, W]; channels that the buffer has beyond C become zero."""
         self.changes += 1
-        padded = np.zeros((4 * len(self.textures), self.height, self.width), np.float32)
-        padded[: len(state)] = state
-        for g, texture in enumerate(self.textures):
-            texture.write(np.ascontiguousarray(padded[4 * g : 4 * g + 4].transpose(1, 2, 0)))
+        for texture, texels in zip(
+            self.textures, to_texels(state, len(self.textures)), strict=True
+        ):
+            texture.write(texels)
 
     def read(self) -> Floats:
         """Give all channels, [4 * groups, H, W]."""
-        shape = (self.height, self.width, 4)
-        groups = [np.frombuffer(texture.read(), np.float32) for texture in self.textures]
-        return np.concatenate([group.reshape(shape).transpose(2, 0, 1) for group in groups])
+        texels = b"".join(texture.read() for texture in self.textures)
+        return from_texels(
+            np.frombuffer(texels, np.float32).reshape(-1, self.height, self.width, 4)
+        )
 
     def release(self) -> None:
         """Free the textures."""

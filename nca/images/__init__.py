@@ -1,5 +1,6 @@
 """Pictures in and out: whatever a person has on disk becomes float RGB, and back."""
 
+import base64
 import io
 import math
 import struct
@@ -22,7 +23,7 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
 
 def read_image(
-    path: Path,
+    path: str | Path,
     *,
     max_side: int | None = None,
     transparent: bool = False,
@@ -45,15 +46,17 @@ def read_image(
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
     """
+    path = Path(path)
     with reading(path):
         image = decode(path, max_side)
         if max_side is not None:
             image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-        profile = rgb_profile(image.info.get("icc_profile")) if own_profile else None
-        if profile is None:
-            image = to_srgb(image)
+        profile = image.info.get("icc_profile")
+        kept = rgb_profile(profile) if own_profile else None
+        if profile and not kept:
+            image = to_srgb(image, profile)
         image = image.convert("RGBA") if transparent else _on_white(image)
-        image.info = {"icc_profile": profile} if profile else {}
+        image.info = {"icc_profile": kept} if kept else {}
         return image
 
 
@@ -66,7 +69,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_square(path: Path, size: int) -> Tensor:
+def read_square(path: str | Path, size: int) -> Tensor:
     """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
 
     Raises:
@@ -77,7 +80,7 @@ def read_square(path: Path, size: int) -> Tensor:
     return to_tensor(square)
 
 
-def read_texture(path: Path, size: int) -> Tensor:
+def read_texture(path: str | Path, size: int) -> Tensor:
     """As :func:`read_square`, of a picture in which there is something to see.
 
     Raises:
@@ -89,7 +92,7 @@ def read_texture(path: Path, size: int) -> Tensor:
     return square
 
 
-def read_cutout(path: Path, size: int) -> Tensor:
+def read_cutout(path: str | Path, size: int) -> Tensor:
     """Read a whole picture with its transparency, in the middle of a square.
 
     Returns:
@@ -135,6 +138,18 @@ def write_image(path: Path, image: Image.Image) -> None:
     except (KeyError, OSError) as error:
         raise InputError(f"cannot write {path} as a picture: {error}") from error
     write_atomically(path, data.getvalue())
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as a small PNG file."""
+    data = io.BytesIO()
+    image.save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as the address of an ``img`` element."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:

@@ -18,15 +18,14 @@ MODES = {
 SAME = 3  # levels of 255; profiles of sRGB by different makers differ by less
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """The colors that a picture's profile says, as sRGB; transparency is kept.
 
-    A picture without a profile is left as it is, as is one whose profile is that of sRGB, cannot
-    be used, or is for other numbers.
+    A picture is left as it is if its profile is that of sRGB, cannot be used, or is for other
+    numbers.
     """
-    profile = image.info.get("icc_profile")
     mode, fitting = MODES.get(_kind(profile), ("", ()))
-    if not profile or image.mode not in fitting:
+    if image.mode not in fitting:
         return image
     transform = _transform(profile, mode)
     if transform is None:

@@ -15,12 +15,11 @@ class PromptSettings(Bounded):
     """Words as an additional target."""
 
     prompt: str | None = None
-    """Text that the texture should match, as seen by CLIP; needs the extra `clip`."""
+    """Text that the texture should match; needs the extra `clip`."""
     prompt_weight: Weight = 1.0
-    """Weight of the prompt; with --texture-weight 0 it is the only target."""
+    """Weight of the prompt."""
     clip: str = "ViT-B-32/laion2b_s34b_b79k"
-    """CLIP model: ARCHITECTURE/WEIGHTS of open_clip, or a folder with open_clip_config.json and
-    open_clip_model.safetensors."""
+    """CLIP model: ARCHITECTURE/WEIGHTS of open_clip, or a folder."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +27,16 @@ class LossSettings(Bounded):
     """What is compared with the target, and how."""
 
     features: str = "builtin"
-    """Features: builtin (learned from the picture, no download), random, patches, vgg16, vgg19,
-    squeezenet1_1, or a .safetensors file with torchvision's names."""
+    """builtin, random, patches, vgg16 and others, or a file."""
     statistic: str = "gram"
-    """Statistic of the features: gram (Gram matrices), wasserstein, transport (sliced optimal
-    transport), moments (mean and covariance), or lesson20 (the lesson's own Gram loss)."""
+    """gram, wasserstein, transport, moments, or lesson20."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights by layer name, 1 by default; metrics.jsonl lists the names."""
+    """Weights by layer name; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads pictures that do not wrap. The lesson pads all with zeros."""
     terms: dict[str, float] = field(default_factory=dict)
-    """Additional loss terms and their weights: smooth (total variation), patches (difference of
-    patches from the nearest of the picture)."""
+    """More terms and their weights: smooth (total variation), patches (nearest patches)."""
     overflow_weight: Weight = 30.0
-    """Weight of the penalty on state values outside [-1, 1]."""
+    """Weight of state values outside [-1, 1]."""

@@ -1,15 +1,13 @@
 """The image as a model: its pixels are what is trained."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nca.style.settings import Box
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 MARGIN = 1 / 512  # from 0 and 1, where the slope of a sigmoid is as good as none
 
@@ -50,7 +48,7 @@ class Project(Callback):
     essential = True
 
     @torch.no_grad()
-    def after_step(self, learner: "Learner") -> None:
+    def after_step(self, learner: Learner) -> None:
         """Clip."""
         assert isinstance(learner.model, ImageModel)
         learner.model.pixels.clamp_(0, 1)

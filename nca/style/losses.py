@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
@@ -15,7 +16,6 @@ from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.tiled import TiledLoss, cover, describe_tiled
-from nca.style.masks import shrink
 from nca.style.scales import Size, resize
 from nca.style.settings import PixelSettings, StyleSettings, parse_color
 
@@ -241,3 +241,10 @@ def sample(pictures: Sequence[Tensor]) -> Tensor:
         top, left = ((length - side) // 2 for length in picture.shape[-2:])
         middles.append(picture[..., top : top + side, left : left + side])
     return torch.cat(middles, 3)
+
+
+def shrink(mask: Tensor, size: Size) -> Tensor:
+    """A region [H, W] of true and false at another size."""
+    if tuple(mask.shape) == size:
+        return mask
+    return F.interpolate(mask[None, None].float(), size, mode="area")[0, 0] > 0.5

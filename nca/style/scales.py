@@ -7,7 +7,6 @@ resized instead of forgotten.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +16,7 @@ from torch.optim import Optimizer
 from nca.style.image import ImageModel
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 SIDE = 32  # pixels, shorter side of the smallest scale: less is nothing to the deepest layers
 
@@ -65,6 +62,7 @@ class Scales(Callback):
 
     order = -20
     essential = True
+    kept = ("scale",)
 
     def __init__(
         self,
@@ -83,11 +81,11 @@ class Scales(Callback):
         """Steps on all scales."""
         return self.first + (len(self.sizes) - 1) * self.others
 
-    def before_fit(self, _: "Learner") -> None:
+    def before_fit(self, _: Learner) -> None:
         """Prepare the scale that the picture has."""
         self.prepare(self.scale)
 
-    def before_batch(self, learner: "Learner") -> None:
+    def before_batch(self, learner: Learner) -> None:
         """Grow, if it is time."""
         due = (
             0
@@ -100,7 +98,7 @@ class Scales(Callback):
             self._grow(learner)
 
     @torch.no_grad()
-    def _grow(self, learner: "Learner") -> None:
+    def _grow(self, learner: Learner) -> None:
         model, size = learner.model, self.sizes[self.scale]
         assert isinstance(model, ImageModel)
         if self.ema is not None:
@@ -109,14 +107,6 @@ class Scales(Callback):
         grow_optimizer(learner.optimizer, model.pixels)
         if self.ema is not None:
             self.ema.restart(model)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The number of the scale."""
-        return {"scale": self.scale}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.scale = state["scale"]
 
 
 def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:

@@ -32,13 +32,13 @@ class ScaleSettings(Bounded):
     size: Side = 512
     """Longer side of the result, in pixels."""
     smallest: Side = 128
-    """Longer side of the first scale; each scale is the square root of 2 times the previous."""
+    """Longer side of the first scale; each next one is 1.41 times as large."""
     iterations: Steps = 150
     """Steps on every scale but the first."""
     first_iterations: Steps = 300
     """Steps on the first scale."""
     tile: Annotated[int, Between(256, 16384)] = 1024
-    """Side of the tiles in which larger pictures are computed, in pixels."""
+    """Side of the tiles of larger pictures, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class StartSettings(Bounded):
     """Initial picture."""
 
     start: str = "content"
-    """Initial picture: content, noise, gray, style, style-noise (noise with the mean and covariance
-    of the styles' colors), or a file."""
+    """content, noise, gray, style, style-noise (noise in the style's colors), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
-    """Standard deviation of the noise added to it; without any, a flat sky stays flat."""
+    """Std of the noise added to it; without any, a flat sky stays flat."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,9 @@ class FeatureSettings(Bounded):
     """Features that style and content are compared by."""
 
     features: str = "builtin"
-    """Features: builtin (learned from the pictures, no download), vgg16, vgg19, squeezenet1_1, or a
-    .safetensors file with torchvision's names."""
+    """builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
     pooling: Pooling = "max"
-    """Pooling between the blocks of a pretrained network: max, as it was trained, or average, which
-    Gatys et al. found smoother."""
+    """Pooling of a pretrained network; average is smoother."""
     style_layers: tuple[str, ...] = ()
     """Layers for the style; by default the network's usual ones."""
     content_layers: tuple[str, ...] = ()
@@ -75,17 +72,15 @@ class StyleWeights(Bounded):
     """Statistic and weights of style and content."""
 
     statistic: str = "gram"
-    """Statistic of the style's features: gram (Gram matrices), wasserstein (distance of their
-    Gaussians), transport (sliced optimal transport), moments (mean and covariance), or lesson20
-    (the lesson's own Gram loss)."""
+    """gram, wasserstein, transport, moments, or lesson20."""
     style_weight: Weight = 1.0
     """Weight of the style."""
     style_weights: tuple[float, ...] = ()
-    """Shares of several styles in their mixture; equal by default."""
+    """Shares of several styles; equal by default."""
     content_weight: Weight = 0.2
     """Weight of the content."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights by layer name, such as style/relu1_1, 1 by default; metrics.jsonl lists the names."""
+    """Weights by layer name, such as style/relu1_1; metrics.jsonl lists the names."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
     """Whether content differences are divided by the mean square of the layer."""
 
@@ -97,7 +92,7 @@ class PixelSettings(Bounded):
     smooth_weight: Weight = 2.0
     """Weight of the total variation, which suppresses noise."""
     image: Path | None = None
-    """Picture that the result should match pixel by pixel; the content by default."""
+    """Picture to match pixel by pixel; the content by default."""
     image_weight: Weight = 0.0
     """Weight of --image."""
     color: str = ""
@@ -123,20 +118,20 @@ class OptimizerSettings(Bounded):
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """Optimizer."""
     learning_rate: Annotated[float, Between(1e-8, 10)] = 0.02
-    """Learning rate of Adam: about how much a color changes in a step."""
+    """Learning rate of Adam: change of a color in a step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
     # A pixel's gradient gets smaller as there are more of them: the usual 1e-8 would be much.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """What keeps colors in [0, 1]: projection after every step, a sigmoid, or none."""
+    """What keeps colors in [0, 1]."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
-    """Decay of the averaged picture that is shown, saved and passed to the next scale; 0: none."""
+    """Decay of the average of the picture; 0: no average."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the layers; auto: bfloat16 where a short trial finds it faster."""
+    """Precision of the layers; auto: the faster one."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +139,13 @@ class MaskSettings(Bounded):
     """Colors and regions."""
 
     style_scale: Annotated[float, Between(0.05, 10)] = 1.0
-    """Size of the style pictures relative to the result; smaller makes finer strokes."""
+    """Size of the styles in the result; smaller: finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
-    """Colors of the result: the style's, the content's (only luminance is painted), or a linear map
-    of the style's colors to the content's."""
+    """Colors of the style, or of the content: by luminance or by a linear map."""
     content_masks: tuple[Path, ...] = ()
-    """For every style, a picture that is white where the result should have it."""
+    """A picture per style: white where the result has it."""
     style_masks: tuple[Path, ...] = ()
-    """For every style, a picture that is white where its style should be taken from."""
+    """A picture per style: white where it is taken from."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +159,11 @@ class StyleSettings(Bounded):
     content: Annotated[Path, tyro.conf.Positional]
     """Picture to paint."""
     styles: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Pictures whose style it is painted in; none, if other weights are given."""
+    """Pictures whose style it is painted in; none, with other weights."""
     out: Path
     """Output folder."""
     preset: Preset = "standard"
-    """Defaults of the other settings; lesson20 and lesson20-noise: the two runs of fast.ai's lesson
-    20."""
+    """Defaults of all others; lesson20, lesson20-noise: the two runs of fast.ai's lesson."""
     movie: Movie = "webp"
     """Format of the movie; mp4 needs imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)

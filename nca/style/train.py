@@ -9,6 +9,7 @@ from typing import Any, get_args
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import to_image, write_png16
@@ -20,7 +21,7 @@ from nca.style.losses import Losses, StyleInputs
 from nca.style.objective import Stylize
 from nca.style.photos import read_mask, read_photo, read_style
 from nca.style.scales import Scales, Size, resize, sizes
-from nca.style.settings import Movie, OptimizerSettings, StyleSettings
+from nca.style.settings import Movie, OptimizerSettings, ReconstructSettings, StyleSettings
 from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -86,6 +87,11 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
         return StyleTraining(settings, engine, callbacks=callbacks)
 
     return run(settings, prepare)
+
+
+def reconstruct(settings: ReconstructSettings) -> Styled:
+    """Find a picture by its features at a layer: a style transfer without a style."""
+    return stylize(settings.as_style())
 
 
 class StyleTraining(Job[Styled]):
@@ -168,8 +174,8 @@ class StyleTraining(Job[Styled]):
         # What is wrong with a layer or a mask is told before anything is written.
         self._prepare(0)
 
+    @override
     def begin(self) -> None:
-        """See :class:`Job`."""
         if self.settings.net.features == "builtin" and not self.settings.run.resume:
             print(DOWNLOADS, file=sys.stderr)
 

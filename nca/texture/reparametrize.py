@@ -5,13 +5,11 @@ columns of ``w1`` in those units one learning rate suits all of them, and it can
 higher. The rule itself is unchanged: the scale is folded back into ``w1``.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from nca.rule import Quantization, Rule
+from nca.rule import Rule
 
 
 class ColumnScale(nn.Module):
@@ -45,14 +43,3 @@ def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
         with torch.no_grad():
             rule.w1.mul_(columns)
     parametrize.register_parametrization(rule, "w1", ColumnScale(columns))
-
-
-@torch.no_grad()
-def folded(rule: Rule, quantization: Quantization | None = None) -> Rule:
-    """A plain copy of a rule, the scale folded into ``w1``; on request with other rounding."""
-    settings = replace(rule.settings, quantization=quantization or rule.settings.quantization)
-    copy = Rule(settings, rule.filters.clone(), update_bias=rule.b2 is not None)
-    copy.to(rule.filters.device)
-    for name, weight in copy.named_parameters():
-        weight.copy_(getattr(rule, name))
-    return copy

@@ -1,7 +1,6 @@
 """What a training leaves for people to look at: preview, time-lapse, plot of the loss."""
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nca.images import to_image, write_animation
+from nca.images import png_bytes, to_image, write_animation
 from nca.rule import Rule
 from nca.unroll.simulate import simulate
 
@@ -83,7 +82,5 @@ def growth_stops() -> list[int]:
 
 def thumbnail(picture: Image.Image, size: int = 64) -> str:
     """A picture as a small base64 PNG, for the rule file."""
-    data = io.BytesIO()
     small = picture.resize((size, size), Image.Resampling.LANCZOS)
-    small.save(data, format="PNG", optimize=True)
-    return base64.b64encode(data.getvalue()).decode()
+    return base64.b64encode(png_bytes(small)).decode()

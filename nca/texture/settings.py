@@ -13,12 +13,16 @@ import tyro
 
 from nca.errors import InputError
 from nca.losses.settings import LossSettings, PromptSettings
-from nca.options import Between, Bounded, of_preset, override, refuse_several
+from nca.options import WITHOUT_TITLE, Between, Bounded, of_preset, override, refuse_several
 from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
+PRESETS_HELP = (
+    "Defaults of all others: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96), noise "
+    "(12, 96; size and speed can be changed while it runs), or lesson20 (of fast.ai)."
+)
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,15 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the picture."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Start from the weights of this rule file. Sizes, padding, update rate and noise are then the
-    rule's own."""
+    """Start from this rule, with its sizes and padding."""
     grow: bool = False
-    """Grow the picture itself, transparency included, from one cell; regrow what is cut off."""
+    """Grow the picture itself, from one cell."""
     restore: bool = False
-    """Restore a noisy or damaged picture instead of making a texture."""
+    """Restore noisy or damaged pictures instead."""
     also: tuple[Path, ...] = ()
-    """One or two more pictures for the same rule; the noise of the initial state selects one."""
+    """More pictures for the rule; the initial noise selects one."""
     presets: tuple[Preset, ...] = ()
-    """For a folder of pictures: train one rule per picture and preset."""
+    """For a folder: one rule per picture and preset."""
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
@@ -56,12 +59,11 @@ class RuleOptions(Bounded):
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell fires in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What border cells see beyond the grid; with circular the texture tiles."""
+    """What cells see beyond the border; circular tiles."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Format in which players keep the state. With rgba8, training rounds state and weights as an
-    8-bit player does."""
+    """Format of the state in players; training rounds to it."""
     noise: Annotated[float, Between(0, 10)] = 0.0
-    """Width of the uniform noise in the initial state; 0: all zeros."""
+    """Width of the noise in the initial state; 0: all zeros."""
 
     @property
     def wraps(self) -> bool:
@@ -109,11 +111,9 @@ class PoolSettings(Bounded):
     reset_rate: Rate = 0.5
     """Probability that an iteration resets one of its states."""
     damage_rate: Rate = 0.25
-    """Probability that an iteration damages one of its states: erases a disc, or fills it with
-    noise. Teaches the texture to heal."""
+    """Probability that an iteration damages a state, to be healed."""
     aging_rate: Rate = 0.0
-    """Probability that a late iteration first runs one of its states for 1,000 steps. Prevents slow
-    drift."""
+    """Probability that one ages by 1,000 steps first, against drift."""
     unroll: UnrollSettings = field(default_factory=UnrollSettings)
 
     def __post_init__(self) -> None:
@@ -136,18 +136,17 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Units in which the columns of the first layer are trained, one per filter: identity, sobel x,
-    sobel y, laplacian."""
+    """Learning rate of each filter's weights, relative."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap the gradients of samples, nor ignore those of blown-up ones.",
+            help="Do not cap gradients, nor ignore blown-up samples.",
             help_behavior_hint="(default: capped)",
         ),
     ] = True
     """Cap every sample's gradient at the batch median; ignore blown-up samples."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the averaged weights that are shown and saved; 0: no average."""
+    """Decay of the average of the weights; 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -161,12 +160,11 @@ class ComputeSettings(Bounded):
     """Device, backend and precision."""
 
     device: DeviceName = "auto"
-    """Where to train; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
-    """Backend of the steps: triton (on a GPU), native (compiled C++, on the CPU), torch, or auto:
-    the fastest that this machine supports, see `nca info`."""
+    """What computes the steps; `nca info` lists what works here."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the layers; auto: bfloat16 where a short trial finds it faster."""
+    """Precision of the layers; auto: the faster one."""
 
 
 @dataclass(frozen=True)
@@ -178,19 +176,16 @@ class TrainSettings(Bounded):
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
-    """Picture of any size and kind; its centered square is used. For a folder of pictures: one rule
-    per picture, as many at a time as there are cores; a second call trains those still missing."""
+    """A picture, of which the centered square is used, or a folder: one rule per picture."""
     out: Path
     """Output folder."""
-    preset: Preset = "small"
-    """Defaults of the other settings: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96),
-    noise (12, 96, from noise, all cells fire: size and speed can be changed while it runs), or
-    lesson20 (fast.ai's lesson 20)."""
+    limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
+    preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
+    """Defaults of all other options, see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Side that the picture is scaled to, in pixels: one pixel is one cell."""
+    """Side of the scaled picture: one pixel is one cell."""
     view: bool = False
     """Open a window that shows the rule while it learns."""
-    limits: Limits = field(default_factory=Limits)
     run: RunSettings = field(default_factory=RunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
-from nca.texture.reparametrize import folded
 from nca.unroll import unroll
 
 LEVELS = 127  # on either side of zero
@@ -74,7 +73,7 @@ def loss_by_state(
     Returns:
         The loss by format, None where the state left all bounds.
     """
-    plain = folded(rule, Quantization())
+    plain = rule.with_settings(quantization=Quantization())
     start = rule.seed(FORMAT_SEEDS, side, side, seed=seed)
     states = {name: keep(start) for name, keep in KEPT.items()}
     for step in range(FORMAT_STEPS):  # masks of all of them would take gigabytes

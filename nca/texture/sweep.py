@@ -155,7 +155,7 @@ def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
 
 
 def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
-    """Work in this process, with its words in a file; the exit code tells how it went."""
+    """Work in this process, with its words in a file; the exit code says how it went."""
     prepare_console()
     raise_on_termination()
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 import nca
 from nca.errors import InputError
@@ -43,10 +44,9 @@ from nca.training.callbacks import (
 from nca.training.callbacks.plot import write_loss_plot
 from nca.training.engines import Engine
 from nca.training.engines.launch import build_engine
-from nca.training.folder import CHECKPOINT
+from nca.training.folder import CHECKPOINT, recorded
 from nca.training.job import LOSS_CURVES, Job, Trained, loggers, run
 from nca.training.learner import Learner
-from nca.training.recorded import recorded
 from nca.training.same_target import SameTarget
 
 RULE = "rule.safetensors"
@@ -68,6 +68,14 @@ class TrainedRule(Trained):
     kept: Candidate
     loss_by_state: dict[str, float | None]
     restores: int
+
+    def __str__(self) -> str:
+        losses = ", ".join(
+            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+            for state, loss in self.loss_by_state.items()
+        )
+        said = f"Texture loss by the state's format: {losses}" if losses else ""
+        return "\n".join(filter(None, (super().__str__(), said, self.kept.warning)))
 
 
 def train(
@@ -181,8 +189,8 @@ class TextureTraining(Job[TrainedRule]):
             callbacks=[*own, *callbacks],
         )
 
+    @override
     def begin(self) -> None:
-        """See :class:`Job`."""
         if self.show is not None:
             self.show(self.settings.out / RULE)
 

@@ -2,11 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from typing import Any, ClassVar
 
 PHASES = ("fit", "epoch", "batch")
 EVENTS = frozenset(
@@ -50,12 +46,14 @@ class Callback:
             that a search for the learning rate needs it too. Others only watch or record.
         main_process_only: of several processes only the first runs it.
         state_name: of its state in checkpoints; by default the name of its class.
+        kept: names of attributes that must survive a stop and resume: its state, where that is all.
     """
 
     order: ClassVar[int] = 0
     essential: ClassVar[bool] = False
     main_process_only: ClassVar[bool] = False
     state_name: ClassVar[str] = ""
+    kept: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,13 +63,11 @@ class Callback:
             if near:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
-    def handler(self, event: str) -> "Callable[[Learner], None] | None":
-        """The method of an event, where there is one."""
-        return getattr(self, event, None)
-
     def state_dict(self) -> dict[str, Any]:
         """What must survive a stop and resume: tensors, numbers, strings, lists and dicts."""
-        return {}
+        return {name.strip("_"): getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` gave."""
+        for name in self.kept:
+            setattr(self, name, state[name.strip("_")])

@@ -40,6 +40,10 @@ class Trained:
     seconds: float
     results: dict[str, str]
 
+    def __str__(self) -> str:
+        lines = [f"{self.iterations} iterations in {self.seconds:.0f} s: {self.folder}"]
+        return "\n".join(lines + [f"  {self.folder / k}  {v}" for k, v in self.results.items()])
+
 
 Result = TypeVar("Result", bound=Trained)
 

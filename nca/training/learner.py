@@ -1,8 +1,8 @@
 """The training loop: fast.ai's lesson, grown up.
 
-The loop reads like the algorithm, with one event after each of its lines. What is predicted and
-lost is the objective's business, how a gradient and a step are computed the engine's; everything
-else is a callback.
+The loop reads like the algorithm, with one event after each of its lines. The objective computes
+the prediction and its loss terms, the engine the gradient and the step; everything else is a
+callback.
 """
 
 import math
@@ -31,10 +31,10 @@ class Learner:
 
     Args:
         model: what is trained.
-        batches: what an epoch goes through, every epoch anew: a DataLoader, a list, ``range(n)``
+        batches: what every epoch goes through from the start: a DataLoader, a list, ``range(n)``
             where there are no data. May be endless if the fit has another limit.
-        objective: what is predicted and lost.
-        optimizer: changes the weights.
+        objective: computes the prediction and its loss terms.
+        optimizer: updates the weights.
         engine: how a gradient and a step are computed; float32 in one process by default.
         callbacks: whatever watches or adjusts.
         valid_batches: what is gone through after each epoch, and at the end of the fit, without
@@ -257,7 +257,7 @@ class Learner:
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         here = [c for c in self.callbacks if self.engine.rank == 0 or not c.main_process_only]
         self._handlers: dict[str, list[Callable[[Learner], None]]] = {
-            event: [method for c in here if (method := c.handler(event))] for event in EVENTS
+            event: [getattr(c, event) for c in here if hasattr(c, event)] for event in EVENTS
         }
 
     # ---- state ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The objective: what is predicted and what is lost. A learner has exactly one."""
+"""The objective: computes the prediction and its loss terms. A learner has exactly one."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from torch import Tensor
+from typing_extensions import override
 
 from nca.training.callback import Callback
 
@@ -34,7 +35,7 @@ class SameTarget(Callback):
         """The fingerprint."""
         return {"fingerprint": self.fingerprint}
 
+    @override
     def load_state_dict(self, state: dict[str, str]) -> None:
-        """See above."""
         if state["fingerprint"] != self.fingerprint:
             raise ValueError(f"{self.name} is another picture than before")

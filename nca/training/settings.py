@@ -21,8 +21,7 @@ class RunSettings(Bounded):
     quiet: bool = False
     """Print plain lines instead of a progress bar."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Also log the losses to TensorBoard (in the output folder) or Weights & Biases; both need the
-    extra `log`."""
+    """Also log the losses there; needs the extra `log`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,6 @@ class Limits(Bounded):
     """How long to train."""
 
     minutes: Annotated[float, Between(0.01, 10_000)] = 5.0
-    """Training time in minutes; ignored when --iterations is given."""
+    """Training time in minutes, unless --iterations is given."""
     iterations: Annotated[int | None, Between(1, 10**8)] = None
-    """Number of iterations. The same seed then gives the same bits."""
+    """Number of iterations; the same seed gives the same bits."""

@@ -161,18 +161,9 @@ class Actions extends EventTarget {
     this.say(done ? "Undone" : "Nothing to undo");
   }
 
-  setRotation(degrees) {
-    this.simulation.rotation = degrees * Math.PI / 180;
-    this.player.touch();
-  }
-
-  setCoarseness(coarseness) {
-    this.simulation.coarseness = coarseness;
-    this.player.touch();
-  }
-
-  setDt(dt) {
-    this.simulation.dt = dt;
+  /** Set rotation (in radians), coarseness or dt. */
+  steer(values) {
+    Object.assign(this.simulation, values);
     this.player.touch();
   }
 

@@ -35,9 +35,9 @@ class Panel {
     this.inputs = {
       speed: [() => SPEEDS.indexOf(player.speed.stepsPerFrame), (v) => actions.setSpeed(SPEEDS[v]), () => speedText(player.speed.stepsPerFrame)],
       radius: [() => onSlider(brush.radius), (v) => actions.setRadius(ofSlider(v)), () => `${brush.radius.toFixed(0)} cells`],
-      rotation: [degrees, (v) => actions.setRotation(v), () => `${degrees()}\u00b0`],
-      coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.setCoarseness(ofSlider(v)), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
-      dt: [() => onSlider(actions.simulation.dt), (v) => actions.setDt(ofSlider(v)), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
+      rotation: [degrees, (v) => actions.steer({ rotation: v * Math.PI / 180 }), () => `${degrees()}\u00b0`],
+      coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.steer({ coarseness: ofSlider(v) }), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
+      dt: [() => onSlider(actions.simulation.dt), (v) => actions.steer({ dt: ofSlider(v) }), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
       zoom: [() => onSlider(player.camera.zoom), (v) => actions.zoomBy(ofSlider(v) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
       seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
       view: [() => actions.view, (v) => actions.setView(v)],

@@ -25,6 +25,7 @@ from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
 from nca.rng import random_masks
 from nca.unroll.native import library_of
+from nca.viewer.player import Player
 
 ROWS = [Row(gate.row, gate.limit, gate.limit - 1, gate.limit + 1, "a peer") for gate in GATES]
 GROWTH = [Row(f"{k} {v}", 2.0, 1.9, 2.1, "usual") for k, values in VALUES.items() for v in values]
@@ -284,7 +285,7 @@ def test_a_simulation_that_computes_something_else_gets_no_time(
     gl: moderngl.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "SIZE", 32)
-    monkeypatch.setattr(view.Player, "run_steps", lambda self, n: self.simulation.step(n - 1))
+    monkeypatch.setattr(Player, "run_steps", lambda self, n: self.simulation.step(n - 1))
     report = view.measure(gl, 3, {"full": (4, 8)})
     assert not report.parity[0].met
     assert report.rows == []

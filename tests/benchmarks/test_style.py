@@ -3,8 +3,9 @@ import torch
 
 from nca.benchmarks import style
 from nca.benchmarks.peers.lesson import make_vgg16
+from nca.benchmarks.peers.ours import frozen
 from nca.benchmarks.settings import BenchStyleSettings
-from nca.benchmarks.style import LessonTransfer, OurTransfer, check, frozen
+from nca.benchmarks.style import LessonTransfer, OurTransfer, check
 from nca.errors import InputError
 from nca.training.engines import Engine
 

@@ -158,7 +158,7 @@ def test_a_report_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
     assert [row.name for row in report.rows] == ["samples", "reals"]
     assert "no, n is below 2048" in report.protocol["comparable"]
     assert report.protocol["n"] == 12
-    assert "FID: no" in report.table()
+    assert "FID: no" in str(report)
     written = json.loads((tmp_path / "fid.json").read_text())
     assert written["rows"][1]["kid"]["values"] == report.rows[1].kid.values
     # Hardly trained, the samples are farther from the pictures than pictures are.

@@ -14,7 +14,7 @@ from nca.ddpm.diffusion.guidance import (
     style_distance,
     to_unit,
 )
-from nca.ddpm.diffusion.samplers import Euler, build_sampler
+from nca.ddpm.diffusion.samplers import build_sampler
 from nca.ddpm.diffusion.schedules import Discrete, cosine
 from nca.ddpm.settings import SamplerName
 
@@ -85,7 +85,7 @@ def test_the_style_of_a_picture_is_taken_on() -> None:
     sigmas = noise_levels(SCHEDULE, 20, "euler")
 
     def drawn(denoise: Callable[[Tensor, float], Tensor]) -> Tensor:
-        return to_unit(draw(denoise, Euler(), sigmas, (1, 28, 28), range(2)))
+        return to_unit(draw(denoise, build_sampler("euler"), sigmas, (1, 28, 28), range(2)))
 
     def lost(distance: Callable[[Tensor], dict[str, Tensor]], images: Tensor) -> float:
         return float(torch.stack(list(distance(images).values())).sum())
@@ -104,7 +104,9 @@ def test_the_structure_of_a_picture_is_kept() -> None:
     distance = structure_distance(picture, "random")
     assert all(float(value) == 0 for value in distance(picture).values())
     sigmas = noise_levels(SCHEDULE, 20, "euler")
-    guided = to_unit(draw(Guided(unsure, distance, 2.0), Euler(), sigmas, (1, 28, 28), range(2)))
+    guided = to_unit(
+        draw(Guided(unsure, distance, 2.0), build_sampler("euler"), sigmas, (1, 28, 28), range(2))
+    )
     inside = guided[..., 6:22, 10:18].mean()
     outside = (guided.sum() - guided[..., 6:22, 10:18].sum()) / (guided.numel() - 2 * 3 * 128)
     assert inside > outside + 0.2

@@ -12,10 +12,9 @@ from playwright.sync_api import Page
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.evaluation.page import data_url
 from nca.evaluation.settings import EvalSettings
 from nca.evaluation.vote import Pair, found, shown, vote_page, write_vote
-from nca.images import read_square, to_image
+from nca.images import data_url, read_square, to_image
 from nca.rulefile import save_rule
 from tests.helpers.known_rules import decaying, exploding
 
@@ -94,7 +93,7 @@ def test_two_files_are_compared_whatever_they_are_called(tmp_path: Path) -> None
     shot = f"{tmp_path.name}/shot"
     pictures = {pair[at]["side"]: pair[at]["picture"] for at in ("left", "right")}
     assert pictures.keys() == {f"{tmp_path.name}/rule", shot}
-    assert pictures[shot] == data_url(read_square(other, 64))
+    assert pictures[shot] == data_url(to_image(read_square(other, 64)))
 
 
 def test_the_rules_of_a_folder_of_trainings_are_found(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_mu_rule_is_its_formula(read, text):
         ({"scale": 10**400}, "scale must be a number, not 1000"),
         ({"scale": 1e308}, "scale must be a number, not 1e"),
         ({"shape": [10**400, 8]}, "shape must be two whole numbers, not"),
-        ({"quant_scale_zero": [10**400, 0]}, "quant_scale_zero must be a number"),
+        ({"quant_scale_zero": [10**400, 0]}, "quant_scale_zero must be two numbers"),
         ({"quant_scale_zero": [0, 0]}, "range must be above 0"),
         ({"quant_scale_zero": 1}, "two numbers"),
         ({"data": 7}, "base64 PNG"),

@@ -26,8 +26,7 @@ from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callbacks import save_checkpoint
-from nca.training.folder import CHECKPOINT, SETTINGS, check_resumable
-from nca.training.recorded import recorded
+from nca.training.folder import CHECKPOINT, SETTINGS, check_resumable, recorded
 from nca.viewer.files.state_file import SavedState, load_state, save_state
 from tests.export.test_importers import ARRAYS, SNIPPET, article
 from tests.fuzz.formats import (

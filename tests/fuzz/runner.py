@@ -23,8 +23,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nca.cli import one_line
-from nca.errors import InputError
+from nca.errors import InputError, one_line
 
 ROOT = Path(__file__).parents[2]
 TABLE = "tests.fuzz.readers"

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.helpers.desktop import Screen, wait_for
+from tests.helpers.desktop import Screen
+from tests.helpers.waiting import wait_for
 
 WIDTH, HEIGHT = 800, 600  # of the window, in pixels
 

@@ -9,7 +9,7 @@ from nca.rule import RuleSettings
 from nca.rulefile import save_rule
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
-from nca.viewer.settings import ViewSettings
+from nca.viewer.settings import view_settings
 from tests.helpers.rules import bounded_rule
 
 
@@ -21,6 +21,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def clock_of(player: Player) -> Clock:
+    """The clock of a player that :func:`make_player` made."""
+    assert isinstance(player.clock, Clock)
+    return player.clock
 
 
 def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) -> Path:
@@ -41,7 +47,7 @@ def make_player(gl: moderngl.Context, folder: Path, *rules: Path, **settings: An
     """A player of a grid of 32 by 24 cells that is seen in 320 by 240 pixels, with a Clock."""
     paths = rules or (rule_file(folder),)
     values: dict[str, Any] = {"grid": "32x24", "folder": folder, **settings}
-    view = ViewSettings(paths, **values)
-    player = Player(gl, load_rules(paths, wait=view.wait), view, Clock())
+    view = view_settings(*paths, **values)
+    player = Player(gl, load_rules(paths, wait=view.window.wait), view, Clock())
     player.resize(320, 240)
     return player

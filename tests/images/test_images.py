@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from nca.errors import InputError
 from nca.images import (
@@ -215,7 +215,7 @@ def test_animations_keep_their_frames(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     write_animation(path, frames, 10)
     with Image.open(path) as image:
-        assert image.n_frames == 4
+        assert len(ImageSequence.all_frames(image)) == 4
         image.seek(2)
         color = np.array(image.convert("RGB").getpixel((16, 16)))
     assert np.abs(color - (120, 135, 90)).max() < 12
@@ -239,3 +239,12 @@ def test_contact_sheet_holds_every_picture() -> None:
     assert [sheet.getpixel((10 + 66 * (i % 3), 10 + 66 * (i // 3)))[0] for i in range(5)] == [
         *range(5)
     ]
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", Image.new("RGB", (16, 16), "red"))
+    assert torch.equal(
+        read_square(str(tmp_path / "a.png"), 16), read_square(tmp_path / "a.png", 16)
+    )
+    with pytest.raises(InputError, match=r"cannot read none\.png"):
+        read_square("none.png", 16)

@@ -201,7 +201,7 @@ def test_gradients_of_the_words_are_capped(
     assert norms[[0, 1, 3]].min() > 0
 
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "texture": {},
     "several": {"also": ("other.png",)},
     "restore": {"restore": True, "padding": "replicate"},

@@ -14,9 +14,9 @@ from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.browsing import READY, read, write
-from tests.helpers.desktop import wait_for
 from tests.helpers.firefox import Firefox
 from tests.helpers.rules import bounded_rule
+from tests.helpers.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -235,7 +235,7 @@ def test_the_preset_is_the_lesson(settings: StyleSettings, tmp_path: Path, run: 
     if run == "noise":
         start = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     lesson_s = lesson_loop(net, content, style, start, run).clamp(0, 1)
-    right = lesson_loop(net.double(), *(x.double() for x in (content, style, start)), run)
+    right = lesson_loop(net.double(), content.double(), style.double(), start.double(), run)
     assert float((right - start).abs().max()) > 0.02
     # Rounding grows from step to step, in the lesson's own loop as well.
     errors = [float((found - right.clamp(0, 1)).abs().mean()) for found in (painted, lesson_s)]

@@ -9,7 +9,7 @@ from nca.rulefile import load_rule
 from nca.texture.objective import Grow
 from nca.texture.pool import Draw
 from nca.texture.settings import TrainSettings, train_settings
-from nca.texture.tasks.several import Several, noise_levels, seeded
+from nca.texture.tasks.several import Several, noise_levels
 from nca.texture.train import FILES, train
 from nca.training.engines import Engine
 
@@ -119,8 +119,10 @@ def test_reset_erase_and_noise_of_a_player_are_the_seeds(task: Several) -> None:
     rule = task.rule
     assert rule.settings.seed_state == "noise"
     assert rule.settings.noise_level == 0.5  # reset grows the second
-    assert float(seeded(rule, 1.0).seed(1, 16, 16).abs().max()) == pytest.approx(0.5, abs=0.01)
-    assert not seeded(rule, 0.0).seed(1, 16, 16).any()
+    assert float(rule.with_settings(noise_level=1.0).seed(1, 16, 16).abs().max()) == pytest.approx(
+        0.5, abs=0.01
+    )
+    assert not rule.with_settings(noise_level=0.0).seed(1, 16, 16).any()
 
 
 def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
@@ -153,10 +155,8 @@ def test_several_leave_what_they_promise(settings: TrainSettings) -> None:
 def test_the_noise_decides(settings: TrainSettings) -> None:
     two = settings.override(also=settings.task.also[:1], iterations=150, channels=6, hidden=24)
     rule = train(two.override(late_from=1.0, steps=(8, 14))).kept.rule
-    first, second = (
-        seeded(rule, level).to_rgb(seeded(rule, level)(seeded(rule, level).seed(1, 32, 32), 30))
-        for level in (0.0, 1.0)
-    )
+    seeded = [rule.with_settings(noise_level=level) for level in (0.0, 1.0)]
+    first, second = (one.to_rgb(one(one.seed(1, 32, 32), 30)) for one in seeded)
     red, green = (image.mean((0, 2, 3)) for image in (first, second))
     # In so few iterations the second is not yet green, but far from the red of the first.
     assert red[0] - red[1] > green[0] - green[1] + 0.05

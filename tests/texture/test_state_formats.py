@@ -12,7 +12,7 @@ from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 from nca.rule import EIGHT_BIT_STATE, Quantization, Quantizer, Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.reparametrize import folded, scale_filters
+from nca.texture.reparametrize import scale_filters
 from nca.texture.settings import train_settings
 from nca.texture.state_formats import ByteLevels, loss_by_state, round_weights
 from nca.texture.train import train
@@ -45,10 +45,10 @@ def test_a_second_bias_is_rounded_too() -> None:
     levels = rule.b2 / (biases.abs().max() / 127)
     assert torch.allclose(levels, levels.round(), atol=1e-3)
     assert not torch.equal(rule.b2, biases)
-    assert torch.equal(folded(rule).b2, rule.b2)
+    assert torch.equal(rule.with_settings().b2, rule.b2)
     state = torch.rand(2, 6, 12, 12)
     masks = rule.fire_masks(2, 12, 12, 3, seed=0)
-    assert torch.allclose(unroll(state, rule, masks), folded(rule)(state, 3), atol=1e-5)
+    assert torch.allclose(unroll(state, rule, masks), rule.with_settings()(state, 3), atol=1e-5)
 
 
 def test_zeros_stay_zeros_and_gradients_pass() -> None:
@@ -134,7 +134,7 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
     loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", generator)
     scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
-    rounding = folded(rule, Quantization(state=EIGHT_BIT_STATE))
+    rounding = rule.with_settings(quantization=Quantization(state=EIGHT_BIT_STATE))
     for name, model in (("rgba32f", rule), ("rgba8", rounding)):
         state = model(rule.seed(2, 16, 16, seed=5), 300, seed=5)
         expected = torch.stack(list(loss(rule.to_rgb(state)).values())).sum(0).max()
@@ -179,7 +179,9 @@ def test_rounding_and_scaled_filters_fold_together() -> None:
     rule = Rule(RuleSettings(), generator=torch.Generator().manual_seed(1))
     scale_filters(rule, SCALE, fresh=True)
     round_weights(rule)
-    copy = folded(rule)
+    copy = rule.with_settings()
     assert torch.equal(copy.w1, rule.w1)
     assert {name for name, _ in copy.named_parameters()} == {"w1", "b1", "w2"}
-    assert folded(rule, Quantization(hidden=Quantizer(2, 0))).settings.quantization.hidden
+    assert rule.with_settings(
+        quantization=Quantization(hidden=Quantizer(2, 0))
+    ).settings.quantization.hidden

@@ -40,4 +40,20 @@ def test_other_methods_are_free() -> None:
         def step(self) -> None: ...
         def fit_line(self) -> None: ...
 
-    assert Mine().handler("after_step") is None
+    assert EVENTS.isdisjoint(dir(Mine()))
+
+
+def test_a_callback_keeps_the_attributes_that_it_names() -> None:
+    class Waiting(Callback):
+        kept = ("best", "_waited")
+
+        def __init__(self) -> None:
+            self.best, self._waited = 0.0, 0
+
+    before, after = Waiting(), Waiting()
+    before.best, before._waited = 0.5, 3
+    assert before.state_dict() == {"best": 0.5, "waited": 3}
+    after.load_state_dict(before.state_dict())
+    assert (after.best, after._waited) == (0.5, 3)
+    with pytest.raises(KeyError, match="waited"):
+        after.load_state_dict({"best": 0.5})

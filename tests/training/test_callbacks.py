@@ -3,7 +3,6 @@
 import contextlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,7 +18,6 @@ from nca.training.callbacks import (
     ActivationStatistics,
     ClipGradients,
     Device,
-    EarlyStop,
     Metrics,
     NaNGuard,
     NormalizeGradients,
@@ -32,7 +30,6 @@ from nca.training.callbacks.device import to_device
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
-from tests.helpers.training_jobs import unet_job
 
 
 def make(
@@ -198,36 +195,6 @@ def test_the_guard_gives_up_in_the_end() -> None:
         learner.model[0].weight.fill_(math.nan)
     with pytest.raises(RuntimeError, match="iteration 3: the gradients of 3 batches in a row"):
         learner.fit(9)
-
-
-class Values(Callback):
-    """Replaces the loss by numbers, as the rows will tell."""
-
-    def __init__(self, values: list[float]) -> None:
-        self.values = values
-
-    def after_loss(self, learner: Learner) -> None:
-        value = torch.tensor(self.values[learner.iteration - 1])
-        learner.losses, learner.loss = {"loss": value}, learner.loss * 0 + value
-
-
-def test_a_fit_that_gets_no_better_is_stopped() -> None:
-    metrics = Metrics(every=1)
-    stop = EarlyStop(metrics, "loss", patience=3, gain=0.1)
-    learner = make(Values([5, 4, 4.5, 3.95, 3, 2.95, 2.92, 2.91, 1, 0]), metrics, stop, count=10)
-    learner.fit(1)
-    assert learner.iteration == 8
-    assert stop.best == 3
-    again = EarlyStop(metrics, "loss", patience=3, gain=0.1)
-    again.load_state_dict(stop.state_dict())
-    assert again.best == 3
-
-
-def test_validation_can_be_what_is_watched(tmp_path: Path) -> None:
-    metrics = Metrics(every=1)
-    learner = unet_job(tmp_path, [metrics, EarlyStop(metrics, patience=2, gain=100.0)])
-    learner.fit(10)
-    assert learner.epoch == 3  # the first is the best, two more are waited for
 
 
 HOOKED = {"0", "2"}

@@ -64,7 +64,9 @@ def test_a_cancelled_batch_adds_nothing_to_an_accumulation() -> None:
 
     dropped, whole = make(Engine(accumulate=3), Drop()), make(Engine(accumulate=3))
     dropped.fit(1)
-    whole.batches.source.pop(1)
+    batches = whole.batches.source
+    assert isinstance(batches, list)
+    batches.pop(1)
     whole.fit(1)
     assert torch.equal(weights(dropped), weights(whole))
 

@@ -1,6 +1,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,7 +78,8 @@ def test_a_suggested_rate_trains_better_than_a_tenth_of_it(tmp_path: Path) -> No
         torch.manual_seed(0)
         learner.fit(iterations=60)
         with torch.no_grad():
-            return float((learner.model.pixels - learner.objective.target).square().mean())
+            objective: Any = learner.objective
+            return float((learner.model.pixels - objective.target).square().mean())
 
     suggestion = find_rate(JOBS["image"](tmp_path), start=1e-4).suggestion
     assert suggestion is not None

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from nca.errors import InputError
 from nca.rulefile import load_rule, rule_name
@@ -15,7 +15,7 @@ from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
 from nca.viewer.simulation.display import Look
 from nca.viewer.simulation.stroke import Stroke
-from tests.helpers.players import make_player, rule_file
+from tests.helpers.players import clock_of, make_player, rule_file
 from tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.gl
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.gl
 
 def look(player):
     """A frame in which it is time to look at the rule files again."""
-    player.clock.now += INTERVAL
+    clock_of(player).now += INTERVAL
     player.advance()
 
 
@@ -62,8 +62,8 @@ def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
         rule_file(tmp_path, "new", seed=seed).replace(path)
         look(player)
         assert (player.message == "New rule: a") == (seed == 1)
-        player.clock.now += MESSAGE_SECONDS
-    player.clock.now += OLD_NEWS_SECONDS
+        clock_of(player).now += MESSAGE_SECONDS
+    clock_of(player).now += OLD_NEWS_SECONDS
     rule_file(tmp_path, "new", seed=4).replace(path)
     look(player)
     assert player.message == "New rule: a"
@@ -87,12 +87,12 @@ def test_an_unreadable_rule_keeps_the_last_good_one_and_is_told_until_it_is_mend
     assert player.simulation.step_number == 4, "it goes on"
     player.say("other news")
     assert player.message == "other news"
-    player.clock.now += MESSAGE_SECONDS
+    clock_of(player).now += MESSAGE_SECONDS
     assert "kept the last good rule" in player.message
     path.write_bytes(good)
     look(player)
     assert player.message == "New rule: a"
-    player.clock.now += MESSAGE_SECONDS
+    clock_of(player).now += MESSAGE_SECONDS
     assert player.message == ""
     player.release()
 
@@ -208,7 +208,7 @@ def test_a_recording_is_finished_beside_the_drawing(gl, tmp_path):
     for _ in range(5):
         player.draw(target)
         player.draw(target)  # not due yet
-        player.clock.now += 1 / FPS
+        clock_of(player).now += 1 / FPS
         player.run_steps(5)
     player.recordings.stop()
     wait_for(lambda: recorder.finished, "the file")
@@ -216,7 +216,7 @@ def test_a_recording_is_finished_beside_the_drawing(gl, tmp_path):
     assert player.message == "Saved a.webp"
     with Image.open(tmp_path / "a.webp") as image:
         assert image.size == (320, 240)
-        assert image.n_frames == 5
+        assert len(ImageSequence.all_frames(image)) == 5
     player.release()
 
 
@@ -228,7 +228,7 @@ def test_a_failing_recording_is_told_and_the_drawing_goes_on(gl, tmp_path, monke
     recorder = player.recordings.running._recorder
 
     def ended():
-        player.clock.now += 1 / FPS
+        clock_of(player).now += 1 / FPS
         player.draw(target)
         return player.recordings.running is None
 

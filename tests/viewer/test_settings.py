@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import tyro
 
 from nca.cli import main
+from nca.commands.parsing import parse
 from nca.errors import InputError
 from nca.options import parse_size
-from nca.viewer.settings import ViewSettings
+from nca.viewer.settings import ViewSettings, view_settings
 
 RULE = (Path("a.safetensors"),)
 
@@ -33,7 +33,7 @@ RULE = (Path("a.safetensors"),)
 )
 def test_values_out_of_range_are_named(values, text):
     with pytest.raises(InputError) as caught:
-        ViewSettings(RULE, **values)
+        view_settings(*RULE, **values)
     assert str(caught.value).startswith(text)
     assert "\n" not in str(caught.value)
 
@@ -53,10 +53,10 @@ def test_flags_are_made_from_the_fields():
         "--view",
         "change",
     ]
-    settings = tyro.cli(ViewSettings, args=arguments)
+    settings = parse("view", ViewSettings, arguments)
     assert settings.rules == (Path("a.safetensors"), Path("b.safetensors"))
     assert parse_size("grid", settings.grid, 4, 8192) == (64, 32)
-    assert not settings.watch
+    assert not settings.window.watch
     assert settings.view == "change"
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
 import moderngl
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.export.glsl.fragments import Capabilities
 from nca.export.glsl.pieces import group_count
+from nca.export.glsl.text import template
 from nca.export.glsl.weights import StoreChoice
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
@@ -74,7 +74,7 @@ class Simulation:
         self._buffers: list[StateBuffer] = []
         self._field_changes = 0
         self.state: StateBuffer
-        self._stamp = Shader(gl, "#version 330\n" + _shader_text("stamp.glsl"))
+        self._stamp = Shader(gl, "#version 330\n" + template("stamp.glsl"))
         self.height, self.width = size
         self._build(rules)
         self.field = Field(*size, wraps=self.wraps)
@@ -315,7 +315,3 @@ class Simulation:
         for shaders in self._compiled:
             shaders.release()
         self.colors.release()
-
-
-def _shader_text(name: str) -> str:
-    return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")

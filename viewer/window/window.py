@@ -317,10 +317,10 @@ def run_window(settings: ViewSettings) -> None:
         InputError: a file cannot be used.
         GraphicsError: there is no display or no usable OpenGL.
     """
-    rules = load_rules(settings.rules, wait=settings.wait)
-    size = parse_size("size", settings.size, 64, 16384)
+    rules = load_rules(settings.rules, wait=settings.window.wait)
+    size = parse_size("size", settings.window.size, 64, 16384)
     title = ", ".join(rule.name for rule in rules)
-    window = Window(title, size, monitor=settings.monitor, vsync=settings.vsync)
+    window = Window(title, size, monitor=settings.window.monitor, vsync=settings.window.vsync)
     try:
         player = Player(window.gl, rules, settings)
         leave_with_display(player.recordings.rescue)

@@ -6,11 +6,12 @@ unless the times are drawn by their loss.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.denoiser import run_network
@@ -19,10 +20,8 @@ from nca.ddpm.diffusion.schedules import Schedule
 from nca.system.signals import ignore_termination
 from nca.training.callback import Callback
 from nca.training.callbacks.device import to_device
+from nca.training.learner import Learner
 from nca.training.objective import Objective
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
 
 LABEL_DROPOUT = 0.1  # part of the images that are learned without their class
 
@@ -55,12 +54,12 @@ class Batch:
 class Denoising(Objective):
     """Squared error of the prediction for a :class:`Batch`, weighted by image."""
 
+    @override
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """See :class:`Objective`."""
         return run_network(model, batch.input, batch.times, batch.classes)
 
+    @override
     def losses(self, prediction: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :class:`Objective`."""
         return {"noise": noise_loss(prediction, batch.target, batch.weights)}
 
 
@@ -103,6 +102,7 @@ class ByLoss(Callback):
     """
 
     essential = True
+    kept = ("squares",)
 
     def __init__(
         self, schedule: Schedule, bins: int = 50, floor: float = 0.05, decay: float = 0.95
@@ -123,7 +123,7 @@ class ByLoss(Callback):
         return quantiles, 1 / (probabilities[bins] * len(probabilities))
 
     @torch.no_grad()
-    def after_loss(self, learner: "Learner") -> None:
+    def after_loss(self, learner: Learner) -> None:
         """Update the means with the losses of the batch, of all processes."""
         if not learner.training:
             return
@@ -136,14 +136,6 @@ class ByLoss(Callback):
         mean = torch.bincount(bins, squares, minlength=len(self.squares)) / count.clamp(min=1)
         kept = self.decay ** count.double()
         self.squares = kept * self.squares + (1 - kept) * mean
-
-    def state_dict(self) -> dict[str, Any]:
-        """The means."""
-        return {"squares": self.squares}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.squares = state["squares"]
 
 
 class Noisify:

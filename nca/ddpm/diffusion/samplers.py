@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 from torch import Tensor
+from typing_extensions import override
 
 from nca.ddpm.diffusion.denoiser import Denoise
 from nca.ddpm.settings import SamplerName
@@ -112,8 +113,8 @@ class DDPM(Sampler):
 
     large: bool = False
 
+    @override
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
         del denoise
         sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
         # The posterior of the level below, given the image: eq. 7 in terms of sigma.
@@ -142,6 +143,7 @@ class DDPMSkip(DDPM):
     every: int = 3
     last: int = 50
 
+    @override
     def __call__(
         self,
         denoise: Denoise,
@@ -150,7 +152,6 @@ class DDPMSkip(DDPM):
         noise: Noise,
         watch: Watch | None = None,
     ) -> Tensor:
-        """See :class:`Sampler`."""
         levels = [float(sigma) for sigma in sigmas[:-1]]
         called = set(levels[:: -self.every]) | {*levels[:1], *levels[-self.last :]}
         found = x
@@ -176,23 +177,13 @@ class DDIM(Sampler):
 
     eta: float = 0.0
 
+    @override
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
         del denoise
         step = steps[0]
         fresh = self.eta * sigma_next / step.sigma * (step.sigma**2 - sigma_next**2) ** 0.5
         x = step.denoised + math.sqrt(sigma_next**2 - fresh**2) * step.slope
         return x + fresh * noise() if fresh > 0 else x
-
-
-@dataclass(frozen=True)
-class Euler(Sampler):
-    """Euler's method on the ordinary differential equation of Karras et al. 2022, eq. 4."""
-
-    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
-        del denoise, noise
-        return steps[0].x + (sigma_next - steps[0].sigma) * steps[0].slope
 
 
 @dataclass(frozen=True)
@@ -217,8 +208,8 @@ class Heun(Sampler):
             x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()
         return x, raised
 
+    @override
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
         del noise
         step = steps[0]
         ahead = step.x + (sigma_next - step.sigma) * step.slope
@@ -233,13 +224,14 @@ class LMS(Sampler):
     """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
 
     Args:
-        order: how many steps, 1 to 8.
+        order: how many steps, 1 to 8; of one it is Euler's method on the ordinary differential
+            equation of Karras et al. 2022, eq. 4.
     """
 
     order: int = 4
 
+    @override
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
         del denoise, noise
         used = list(steps)[: self.order]
         weights = multistep_weights([step.sigma for step in used], sigma_next)
@@ -264,8 +256,8 @@ def multistep_weights(nodes: Sequence[float], sigma_next: float) -> list[float]:
 class DPMPP(Sampler):
     """DPM-Solver++(2M): Lu et al. 2022, algorithm 2, with ``lambda = -ln sigma``."""
 
+    @override
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """See :class:`Sampler`."""
         del denoise, noise
         sigma, estimate = steps[0].sigma, steps[0].denoised
         # To 0 the step is infinitely long: the last estimate is the result.
@@ -281,7 +273,7 @@ def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) ->
         "ddpm": DDPM(large=True),
         "ddpm-skip": DDPMSkip(),
         "ddim": DDIM(eta),
-        "euler": Euler(),
+        "euler": LMS(order=1),
         "heun": Heun(churn),
         "lms": LMS(),
         "dpmpp": DPMPP(),

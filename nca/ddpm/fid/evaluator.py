@@ -57,8 +57,7 @@ class Report:
     protocol: dict[str, Any]
     rows: list[Figures]
 
-    def table(self) -> str:
-        """All figures as text."""
+    def __str__(self) -> str:
         lines = [f"{key}: {value}" for key, value in self.protocol.items()]
         return "\n".join([*lines, "", *figure_lines(self.rows)])
 
@@ -109,16 +108,14 @@ class FidEvaluator:
         trained = run.model.settings
         dataset = read_dataset(settings.data or trained.data, trained.images.size)
         self.learned, self.reference = split(dataset, trained.images.held_out, trained.run.seed)
-        if len(self.reference) < settings.n:
-            raise InputError(
-                f"`n` {settings.n}: must be at most {len(self.reference)}, the number of images "
-                f"held out of the training"
-            )
-        if len(self.learned) < settings.n:
-            raise InputError(
-                f"`n` {settings.n}: must be at most {len(self.learned)}, the number of images "
-                f"trained on"
-            )
+        for images, kind in (
+            (self.reference, "held out of the training"),
+            (self.learned, "trained on"),
+        ):
+            if len(images) < settings.n:
+                raise InputError(
+                    f"`n` {settings.n}: must be at most {len(images)}, the number of images {kind}"
+                )
         self.features = build_features(settings.features, self.learned)
         self.target = self._embed(from_bytes(self.reference.images))
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.rule import Rule
 from nca.texture.pool import blown_up
-from nca.texture.reparametrize import folded
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
+from nca.training.learner import Learner
 from nca.unroll.simulate import simulate
 
 if TYPE_CHECKING:
     from nca.texture.tasks.base import LongRun
-    from nca.training.learner import Learner
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
 LONG = 10_000  # steps that the one that is kept has survived
@@ -108,7 +108,7 @@ class KeepBest(Callback):
         self._looked = 0
 
     @torch.no_grad()
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Look, when it is time."""
         due = self._due(learner)
         if due > self._looked:
@@ -119,16 +119,16 @@ class KeepBest(Callback):
         """See :func:`long_run_score`."""
         return long_run_score(self.judge, rule, stops, seeds)
 
-    def _due(self, learner: "Learner") -> int:
+    def _due(self, learner: Learner) -> int:
         """Looks that should have been taken by now."""
         return max(0, math.floor((2 * learner.progress - 1) * self.looks))
 
-    def after_fit(self, learner: "Learner") -> None:
+    def after_fit(self, learner: Learner) -> None:
         """Look at the last one."""
         self.look(learner)
 
     @torch.no_grad()
-    def look(self, learner: "Learner") -> None:
+    def look(self, learner: Learner) -> None:
         """Score the rule as it is."""
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + LOOKED_AT)
@@ -155,26 +155,26 @@ class KeepBest(Callback):
             ],
         }
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self._restored = state["candidates"]
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """See how many looks are over; turn restored weights into rules again."""
         self._looked = self._due(learner)  # fewer, when a resume is to train for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
-            rule = folded(learner.model)
+            rule = learner.model.with_settings()
             rule.load_state_dict(kept["weights"])
             self.candidates.append(Candidate(rule, kept["iteration"], kept["score"]))
 
 
 @torch.no_grad()
-def averaged_rule(learner: "Learner", ema: EMA | None) -> Rule:
+def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
     """A plain copy of the rule in training, with averaged weights if there are some."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:
-        return folded(model)
+        return model.with_settings()
     with ema.averaged(model):
-        return folded(model)
+        return model.with_settings()

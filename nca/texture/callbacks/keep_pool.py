@@ -14,7 +14,7 @@ class KeepPool(Callback):
         self.pool = pool
 
     def after_batch(self, learner: Learner) -> None:
-        """See above."""
+        """Put back what the engine has gathered."""
         engine = learner.engine
         self.pool.put_back(
             engine.gather(learner.batch.index), engine.gather(learner.prediction.detach())

@@ -1,7 +1,6 @@
 """What keeps a training going when states blow up."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,9 +10,7 @@ from nca.texture.delayed import Delayed
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
 from nca.training.callbacks import Schedule
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 GRACE = 50  # iterations in which the first big steps may overshoot; the pool starts states anew
 CALM = 25  # iterations without any blow-up after which weights are worth going back to
@@ -36,6 +33,7 @@ class Stabilizer(Callback):
     """
 
     order = 5  # after the gradients are normalized
+    kept = ("restores", "_calm", "good")
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -44,12 +42,12 @@ class Stabilizer(Callback):
         self._calm = 0
         self._blown = Delayed()
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Keep the first weights."""
         if not self.good:
             self.good = [_copies(learner.model.parameters())]
 
-    def after_backward(self, learner: "Learner") -> None:
+    def after_backward(self, learner: Learner) -> None:
         """Take the gradients away if one of them is not finite."""
         gradients = [w.grad for w in learner.model.parameters() if w.grad is not None]
         if gradients and gradients[0].is_cuda:  # to ask whether one is not would wait
@@ -59,7 +57,7 @@ class Stabilizer(Callback):
         elif not all(torch.isfinite(gradient).all() for gradient in gradients):
             learner.optimizer.zero_grad(set_to_none=True)
 
-    def after_step(self, learner: "Learner") -> None:
+    def after_step(self, learner: Learner) -> None:
         """Go back, if it must be; else note that all is well."""
         known = self._blown.read(learner.engine.gather(blown_up(learner.prediction).int()))
         if known is None:
@@ -75,7 +73,7 @@ class Stabilizer(Callback):
             self.good = [*self.good[-KEPT:], _copies(learner.model.parameters())]
 
     @torch.no_grad()
-    def _go_back(self, learner: "Learner") -> None:
+    def _go_back(self, learner: Learner) -> None:
         weights = self.good.pop() if len(self.good) > 1 else self.good[0]
         for weight, kept in zip(learner.model.parameters(), weights, strict=True):
             weight.copy_(kept)
@@ -87,14 +85,6 @@ class Stabilizer(Callback):
             f"iteration {learner.iteration}: the states blew up; back to earlier weights, "
             f"learning rate x {SLOW_DOWN}"
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """How often it went back, and what it may go back to."""
-        return {"restores": self.restores, "calm": self._calm, "good": self.good}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.restores, self._calm, self.good = state["restores"], state["calm"], state["good"]
 
 
 def _copies(weights: Iterable[Tensor]) -> list[Tensor]:

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,9 +9,7 @@ from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import averaged_rule
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 INTERVAL = 0.5  # seconds; writing takes some milliseconds, most of them waiting for the disk
 
@@ -32,7 +29,7 @@ class WriteNewest(Callback):
         self.path, self.ema = path, ema
         self._next = 0.0
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Write, when it is time."""
         now = time.monotonic()
         if now < self._next:

@@ -24,7 +24,6 @@ from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.reparametrize import folded
 from nca.texture.results import Shown
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
@@ -119,7 +118,7 @@ class Task(ABC):
 
     def run_long(self, state: Tensor, steps: int, seed: int) -> Tensor:
         """States of the rule as it is now, some steps later, [B, C, H, W]."""
-        (old,) = simulate(folded(self.rule), state, [steps], seed=seed)
+        (old,) = simulate(self.rule.with_settings(), state, [steps], seed=seed)
         return old
 
     # ---- how far a state is from what it should be ---------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
@@ -97,19 +98,18 @@ class Growing(Task):
         del target
         return {"figure": squared_error(state, self.figure)}
 
+    @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         state = rule.seed(len(seeds), *self.target.shape[1:])
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
+    @override
     def targets(self) -> list[Image.Image]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(self.rule.to_rgb(self.target[None])[0])]
 
+    @override
     @torch.no_grad()
     def show(self, rule: Rule) -> Shown:
-        """See :class:`nca.texture.tasks.base.Task`."""
-
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
 
@@ -156,8 +156,8 @@ class GrowingPool(Pool):
         super().__init__(*others, **shared)
         self.target = target
 
+    @override
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """See above."""
         worst_first = squared_error(state, self.target).argsort(descending=True)
         reset, damage = torch.rand(2, generator=self.generator).tolist()
         if reset < self.settings.reset_rate:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import read_square, to_image
@@ -51,8 +52,8 @@ class Restoring(Task):
                 raise InputError(f"`{name}` {side}: must be at most `size` {settings.size}")
         return read_square(settings.picture, settings.size)
 
+    @override
     def make_pool(self, **shared: Any) -> Pool:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return RestoringPool(
             self.rule, self.settings.pool, self.generator, picture=self.target, **shared
         )
@@ -71,9 +72,9 @@ class Restoring(Task):
         targets = self.target.to(rule.filters.device).expand(len(seeds), -1, -1, -1)
         return [LongRun(rule, state_of(disturbed, rule), targets)]
 
+    @override
     @torch.no_grad()
     def show(self, rule: Rule) -> Shown:
-        """See :class:`nca.texture.tasks.base.Task`."""
         disturbed = disturb(self.target, _generator(self.settings.run.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
@@ -121,8 +122,8 @@ class RestoringPool(Pool):
         """What the crops were, too."""
         return super().state_dict() | {"targets": self.targets.clone()}
 
+    @override
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """See :meth:`state_dict`."""
         super().load_state_dict(state)
         targets = state["targets"]
         assert isinstance(targets, Tensor)

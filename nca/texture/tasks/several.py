@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.reparametrize import folded
 from nca.texture.results import PREVIEW_STEPS, Shown, growth_stops, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
@@ -66,8 +66,8 @@ class Several(Task):
         level = noise_levels(len(self.target))[1]
         return replace(super().rule_settings(), seed_state="noise", noise_level=level)
 
+    @override
     def make_pool(self, **shared: Any) -> Pool:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return SeveralPool(
             self.rule, self.settings.pool, self.generator, count=len(self.target), **shared
         )
@@ -91,21 +91,21 @@ class Several(Task):
         side = self.settings.pool.unroll.last_grid
         runs = []
         for i, level in enumerate(noise_levels(len(self.target))):
-            one = seeded(rule, level)
+            one = rule.with_settings(noise_level=level)
             state = one.seed(len(seeds), side, side, seed=seeds.start)
             runs.append(LongRun(one, state, torch.full((len(seeds),), i)))
         return runs
 
+    @override
     def targets(self) -> list[Image.Image]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return [to_image(target) for target in self.target]
 
+    @override
     def show(self, rule: Rule) -> Shown:
-        """See :class:`nca.texture.tasks.base.Task`."""
         size = self.settings.size
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
-            one = seeded(rule, level)
+            one = rule.with_settings(noise_level=level)
             pictures = pictures_at(one, size, PREVIEW_STEPS)
             sheet.append((f"target of noise {level:g}", to_image(target)))
             sheet += [(f"{n:,} steps", p) for n, p in zip(PREVIEW_STEPS, pictures, strict=True)]
@@ -164,10 +164,3 @@ class SeveralPool(Pool):
 def noise_levels(count: int) -> list[float]:
     """Width of the noise that each of some pictures grows from: from 0 to 1."""
     return [i / (count - 1) for i in range(count)]
-
-
-def seeded(rule: Rule, level: float) -> Rule:
-    """The same weights, with noise of another width as their seed."""
-    copy = folded(rule)
-    copy.settings = replace(rule.settings, noise_level=level)
-    return copy

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.images import read_texture
 from nca.rule import Rule
@@ -39,18 +40,18 @@ class Synthesis(Task):
         del target
         return self.loss(self.rule.to_rgb(state))
 
+    @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         side = self.settings.pool.unroll.last_grid
         state = rule.seed(len(seeds), side, side, seed=seeds.start)
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
+    @override
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return loss_by_state(rule, self.score, self.settings.pool.unroll.last_grid, seed)
 
+    @override
     def show(self, rule: Rule) -> Shown:
-        """See :class:`nca.texture.tasks.base.Task`."""
         return Shown(
             portrait=pictures_at(rule, 128, (400,))[0],
             preview=preview(rule, self.target),

@@ -4,7 +4,6 @@ from nca.training.callbacks.activations import ActivationStatistics
 from nca.training.callbacks.boards import TensorBoard, WandB
 from nca.training.callbacks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nca.training.callbacks.device import Device
-from nca.training.callbacks.early_stop import EarlyStop
 from nca.training.callbacks.ema import EMA
 from nca.training.callbacks.gradients import ClipGradients, NaNGuard, NormalizeGradients
 from nca.training.callbacks.live import LivePage
@@ -26,7 +25,6 @@ __all__ = [
     "Checkpoint",
     "ClipGradients",
     "Device",
-    "EarlyStop",
     "LivePage",
     "Metrics",
     "NaNGuard",

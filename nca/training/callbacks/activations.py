@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 DEAD = 1e-3  # an activation nearer to zero than this does nothing
 
@@ -35,7 +33,7 @@ class ActivationStatistics(Callback):
         self.layers = layers
         self._handles: list[RemovableHandle] = []
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Hook the layers."""
         modules = dict(learner.model.named_modules())
         names = weighted_leaves(learner.model) if self.layers is None else self.layers
@@ -45,15 +43,13 @@ class ActivationStatistics(Callback):
             hook = partial(self._measure, learner, name)
             self._handles.append(modules[name].register_forward_hook(hook))
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """Remove the hooks."""
         while self._handles:
             self._handles.pop().remove()
 
     @torch.no_grad()
-    def _measure(
-        self, learner: "Learner", name: str, _: nn.Module, __: Any, output: Tensor
-    ) -> None:
+    def _measure(self, learner: Learner, name: str, _: nn.Module, __: Any, output: Tensor) -> None:
         if not learner.training:
             return
         values = output.float()

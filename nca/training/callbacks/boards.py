@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from nca.errors import InputError
 from nca.training.callbacks.metrics import Metrics, RowReader
+from nca.training.learner import Learner
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
-
-    from nca.training.learner import Learner
 
 
 class TensorBoard(RowReader):
@@ -28,7 +27,7 @@ class TensorBoard(RowReader):
         self.folder = folder
         self._writer: SummaryWriter | None = None
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Open the event file."""
         super().before_fit(learner)
         try:
@@ -38,14 +37,14 @@ class TensorBoard(RowReader):
         # Values after a resume replace what a killed process wrote beyond its checkpoint.
         self._writer = SummaryWriter(str(self.folder), purge_step=learner.iteration + 1)
 
-    def show(self, row: dict[str, float], learner: "Learner") -> None:
+    def show(self, row: dict[str, float], learner: Learner) -> None:
         """Write a row."""
         assert self._writer is not None
         for name, value in row.items():
             if name != "iteration":
                 self._writer.add_scalar(name, value, learner.iteration)
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """Close the event file."""
         if self._writer is not None:
             self._writer.close()
@@ -63,13 +62,15 @@ class WandB(RowReader):
         InputError: (in the fit) wandb is not installed.
     """
 
+    kept = ("_id",)
+
     def __init__(self, metrics: Metrics, **options: Any) -> None:
         super().__init__(metrics)
         self.options = options
         self._run: Any = None
         self._id: str | None = None
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Begin a run, or go on with the one of the checkpoint."""
         super().before_fit(learner)
         try:
@@ -80,20 +81,12 @@ class WandB(RowReader):
         self._run = wandb.init(**self.options, **again)
         self._id = self._run.id
 
-    def show(self, row: dict[str, float], learner: "Learner") -> None:
+    def show(self, row: dict[str, float], learner: Learner) -> None:
         """Log a row."""
         self._run.log(row, step=learner.iteration)
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """End the run."""
         if self._run is not None:
             self._run.finish()
             self._run = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Which run it is."""
-        return {"id": self._id}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self._id = state["id"]

@@ -4,7 +4,7 @@ import io
 import re
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -12,9 +12,7 @@ from nca.errors import InputError
 from nca.system.files import remove_temporary, write_atomically
 from nca.system.signals import HeldSignals, interruption
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 VERSION = 2
 MAGIC = b"nca-checkpoint %d\n"
@@ -44,14 +42,14 @@ class Checkpoint(Callback):
         self._due = 0.0
         self._signals = HeldSignals()
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Catch Ctrl-C; sweep up what a process that was killed while writing has left."""
         self._due = 0.0
         self._signals.hold()
         if learner.engine.rank == 0:
             remove_temporary(self.path)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Write, if it is time."""
         signum = int(learner.engine.highest(self._signals.signum))
         if signum:
@@ -62,18 +60,18 @@ class Checkpoint(Callback):
             with learner.unwritten.going_on(self.path):
                 self._save(learner)
 
-    def after_fit(self, learner: "Learner") -> None:
+    def after_fit(self, learner: Learner) -> None:
         """Write the last state."""
         with learner.unwritten.going_on(self.path):
             self._save(learner)
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """Give Ctrl-C back; if it came too late for a batch, it takes effect now."""
         self._signals.release()
         if self._signals.signum:
             raise interruption(self._signals.signum)
 
-    def _save(self, learner: "Learner") -> None:
+    def _save(self, learner: Learner) -> None:
         state = learner.state_dict()  # of several processes, by all together
         if learner.engine.rank == 0:
             save_checkpoint(self.path, state)

@@ -1,16 +1,14 @@
 """Where the work is done."""
 
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nca.errors import InputError
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 
 class Device(Callback):
@@ -27,14 +25,14 @@ class Device(Callback):
     def __init__(self, device: torch.device | str | None = None) -> None:
         self.device = torch.device(device or best_device())
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Move what stays."""
         self.device = learner.engine.device or self.device
         learner.model.to(self.device)
         # Loading its own state, an optimizer moves it to where the weights are by now.
         learner.optimizer.load_state_dict(learner.optimizer.state_dict())
 
-    def before_batch(self, learner: "Learner") -> None:
+    def before_batch(self, learner: Learner) -> None:
         """Move what comes."""
         learner.batch = to_device(learner.batch, self.device)
 

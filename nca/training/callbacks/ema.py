@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 
 class EMA(Callback):
@@ -32,7 +31,7 @@ class EMA(Callback):
         # averaging: these share their memory, and have no gradient.
         self._followed: list[Tensor] = []
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Begin with the weights as they are."""
         self._followed = [weight.detach() for weight in learner.model.parameters()]
         if not self.weights:
@@ -48,7 +47,7 @@ class EMA(Callback):
         self.weights = [weight.clone() for weight in self._followed]
         self.steps = 0
 
-    def after_step(self, _: "Learner") -> None:
+    def after_step(self, _: Learner) -> None:
         """Move the average towards the weights."""
         decay = self.decay
         if self.warm_up:
@@ -78,6 +77,6 @@ class EMA(Callback):
         """The average and how many steps it has seen."""
         return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.weights, self.steps = [w.clone() for w in state["weights"]], state["steps"]

@@ -62,6 +62,7 @@ class NaNGuard(Callback):
 
     order = -5  # before anything uses the gradient
     essential = True
+    kept = ("skipped", "_in_a_row")
 
     def __init__(self, patience: int = 10) -> None:
         self.patience = patience
@@ -80,14 +81,6 @@ class NaNGuard(Callback):
                 f"are not finite; try a lower learning rate"
             )
         raise CancelBatch
-
-    def state_dict(self) -> dict[str, int]:
-        """The counts."""
-        return {"skipped": self.skipped, "in_a_row": self._in_a_row}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """See :meth:`state_dict`."""
-        self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
 
 def gradients_of(model: nn.Module) -> list[Tensor]:

@@ -1,7 +1,5 @@
 """A page that shows the training while it runs."""
 
-import base64
-import io
 import math
 import time
 from collections.abc import Mapping
@@ -9,19 +7,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from nca.charts import HEIGHT, WIDTH, groups, loss_chart
+from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.progress import Pace, clock
 from nca.training.callbacks.snapshots import Snapshot
+from nca.training.learner import Learner
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-    from nca.training.learner import Learner
 
 SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
 
@@ -56,12 +52,12 @@ class LivePage(Callback):
         self._due = 0.0
         self._pace = Pace()
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """The first page is written after the first batch."""
         self._due = 0.0
         self._pace.begin(learner)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Write, if it is time."""
         if not learner.training:
             return
@@ -70,12 +66,12 @@ class LivePage(Callback):
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write a page that does not reload itself any more."""
         if learner.losses:
             self._write(learner, running=False)
 
-    def _write(self, learner: "Learner", *, running: bool) -> None:
+    def _write(self, learner: Learner, *, running: bool) -> None:
         drawn = {caption: snapshot(learner) for caption, snapshot in self.pictures.items()}
         ended = "finished" if learner.progress >= 1 else "stopped"
         page = template().render(
@@ -85,7 +81,7 @@ class LivePage(Callback):
             every=max(1, round(self.every_seconds)),
             percent=f"{learner.progress:.0%}",
             facts=facts(learner, self._pace.left(learner) if running else None),
-            pictures={caption: as_png(picture) for caption, picture in drawn.items()},
+            pictures={caption: data_url(picture) for caption, picture in drawn.items()},
             small=all(picture.width < SMALL for picture in drawn.values()),
             chart=loss_chart(self.metrics.rows, self.metrics.terms),
             layers=newest_layers(self.metrics),
@@ -110,7 +106,7 @@ def template() -> "Template":
     ).get_template("live.html")
 
 
-def facts(learner: "Learner", left: float | None) -> dict[str, str]:
+def facts(learner: Learner, left: float | None) -> dict[str, str]:
     """Numbers of a fit, by name; the seconds that are left of it, where it is running."""
     done = {
         "progress": f"{learner.progress:.0%}",
@@ -125,13 +121,6 @@ def facts(learner: "Learner", left: float | None) -> dict[str, str]:
             "learning rate": f"{learner.optimizer.param_groups[0]['lr']:.2g}",
         }
     )
-
-
-def as_png(picture: Image.Image) -> str:
-    """A picture for a ``data:`` address."""
-    data = io.BytesIO()
-    picture.save(data, format="PNG")
-    return base64.b64encode(data.getvalue()).decode()
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:

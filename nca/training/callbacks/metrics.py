@@ -9,18 +9,16 @@ from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
+from typing_extensions import override
 
 from nca.system.files import write_text
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nca.training.engines import Engine
-    from nca.training.learner import Learner
+from nca.training.engines import Engine
+from nca.training.learner import Learner
 
 SUM = "loss"  # of all terms, in a row
 SECONDS = 0.5  # between writes of rows; opening a file takes longer than making a row
@@ -57,17 +55,17 @@ class Metrics(Callback):
         self._written = 0  # rows that are in the file; 0: it is to be written anew
         self._due = 0.0
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Begin the file with the rows from before a resume, of which there may be none."""
         self._writes = self.path is not None and learner.engine.rank == 0
         if self._writes:
             self._rewrite()
 
-    def before_epoch(self, _: "Learner") -> None:
+    def before_epoch(self, _: Learner) -> None:
         """Begin a validation with nothing."""
         self._validation = defaultdict(list)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Keep the values; make a row when the interval is full."""
         held = self._training if learner.training else self._validation
         held[SUM].append(learner.loss.detach())
@@ -79,19 +77,19 @@ class Metrics(Callback):
         if learner.training and len(held[SUM]) >= self.every:
             self._add_row(learner)
 
-    def after_epoch(self, learner: "Learner") -> None:
+    def after_epoch(self, learner: Learner) -> None:
         """Make a row of a validation."""
         if not learner.training and self._validation:
             row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
             means = averages(self._validation, learner.engine)
             self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
 
-    def after_fit(self, learner: "Learner") -> None:
+    def after_fit(self, learner: Learner) -> None:
         """Make a row of what is left."""
         if self._training:
             self._add_row(learner)
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write the table."""
         if self.path is None or not self._writes:
             return
@@ -106,7 +104,7 @@ class Metrics(Callback):
         with learner.unwritten.going_on(self.path):
             self._rewrite()
 
-    def _add_row(self, learner: "Learner") -> None:
+    def _add_row(self, learner: Learner) -> None:
         self.terms = list(learner.losses)
         row: dict[str, float] = {
             "iteration": learner.iteration,
@@ -116,7 +114,7 @@ class Metrics(Callback):
         held, self._training = self._training, defaultdict(list)
         self._keep(learner, row | averages(held, learner.engine))
 
-    def _keep(self, learner: "Learner", row: dict[str, float]) -> None:
+    def _keep(self, learner: Learner, row: dict[str, float]) -> None:
         self.rows.append(row)
         if self.path is not None and self._writes and time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS
@@ -139,8 +137,8 @@ class Metrics(Callback):
         """The rows so far, and the interval that is not full yet."""
         return {"rows": list(self.rows), "terms": self.terms, "interval": dict(self._training)}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.rows, self.terms = list(state["rows"]), list(state["terms"])
         interval = {name: list(values) for name, values in state["interval"].items()}
         self._training = defaultdict(list, interval)
@@ -160,31 +158,31 @@ class RowReader(Callback):
         self.metrics = metrics
         self._read = 0
 
-    def before_fit(self, _: "Learner") -> None:
+    def before_fit(self, _: Learner) -> None:
         """Rows from before a resume were shown then."""
         self._read = len(self.metrics.rows)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Look for new rows."""
         for row in self.metrics.rows[self._read :]:
             self._read += 1
             self.show(row, learner)
 
-    def after_epoch(self, learner: "Learner") -> None:
+    def after_epoch(self, learner: Learner) -> None:
         """See :meth:`after_batch`."""
         RowReader.after_batch(self, learner)
 
-    def after_fit(self, learner: "Learner") -> None:
+    def after_fit(self, learner: Learner) -> None:
         """See :meth:`after_batch`."""
         RowReader.after_batch(self, learner)
 
-    def show(self, row: dict[str, float], learner: "Learner") -> None:
+    def show(self, row: dict[str, float], learner: Learner) -> None:
         """Do with a row what it is for."""
         raise NotImplementedError
 
 
 @torch.no_grad()
-def averages(held: dict[str, list["Tensor"]], engine: "Engine") -> dict[str, float]:
+def averages(held: dict[str, list[Tensor]], engine: Engine) -> dict[str, float]:
     """Mean of every list, over all processes too, in one transfer from the device."""
     everything = torch.stack([value for values in held.values() for value in values])
     numbers = iter(engine.gather(everything[None]).float().mean(0).tolist())

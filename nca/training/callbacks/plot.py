@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from nca.system.files import write_atomically
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
+from nca.training.learner import Learner
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from nca.training.learner import Learner
 
 INK, QUIET, EDGE, PAPER, VALIDATION = "#28282c", "#6d675e", "#e4e1da", "#fafaf8", "#c1272d"
 HUES = ("#167c72", "#b9650a", "#2f6db3", "#a13a6f", "#6a5acd", "#5d7d1e")
@@ -37,7 +36,7 @@ class Plot(Callback):
     def __init__(self, metrics: Metrics, path: Path, title: str = "") -> None:
         self.metrics, self.path, self.title = metrics, path, title
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write the file, also of a training that was cut short."""
         if self.metrics.rows:
             with learner.unwritten.going_on(self.path):

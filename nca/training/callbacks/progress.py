@@ -5,17 +5,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Never
+from typing import Never
 
+from torch import Tensor
 from tqdm import tqdm
 
 from nca.system.console import say
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
 WINDOW = 30.0  # seconds by which the speed is measured
@@ -35,12 +32,12 @@ class Pace:
         self._now = now
         self._past: deque[tuple[float, int, float]] = deque()  # time, iteration, progress
 
-    def begin(self, learner: "Learner") -> None:
+    def begin(self, learner: Learner) -> None:
         """Forget what was before; call it at the start of a fit."""
         self._past.clear()
         self._past.append((self._now(), learner.iteration, learner.progress))
 
-    def note(self, learner: "Learner") -> None:
+    def note(self, learner: Learner) -> None:
         """Take the time of a batch."""
         now = self._now()
         if now - self._past[-1][0] < SECONDS:
@@ -49,12 +46,12 @@ class Pace:
         while len(self._past) > 2 and now - self._past[1][0] >= WINDOW:
             self._past.popleft()
 
-    def rate(self, learner: "Learner") -> float:
+    def rate(self, learner: Learner) -> float:
         """Iterations a second."""
         then, iteration, _ = self._past[0]
         return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
 
-    def left(self, learner: "Learner") -> float:
+    def left(self, learner: Learner) -> float:
         """Seconds until the fit is done; infinity until that is known."""
         then, _, progress = self._past[0]
         seconds, done = self._now() - then, learner.progress - progress
@@ -78,14 +75,14 @@ class Progress(Callback):
         self._tenths = 0
         self._pace = Pace()
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
         self._pace.begin(learner)
         if not self.plain:
             self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Update the bar now and then, or write a line when a tenth is done."""
         if not learner.training:
             return
@@ -97,23 +94,23 @@ class Progress(Callback):
         elif time.monotonic() - self._shown > SECONDS:
             self._draw(self._bar, learner)
 
-    def after_epoch(self, learner: "Learner") -> None:
+    def after_epoch(self, learner: Learner) -> None:
         """Draw the bar once more when it is full: before a validation, whose losses are others."""
         if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
-    def _draw(self, bar: "tqdm[Never]", learner: "Learner") -> None:
+    def _draw(self, bar: "tqdm[Never]", learner: Learner) -> None:
         self._shown = time.monotonic()
         bar.n = round(100 * learner.progress)
         bar.set_postfix_str(self._describe(learner))
 
-    def cleanup_fit(self, _: "Learner") -> None:
+    def cleanup_fit(self, _: Learner) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _describe(self, learner: "Learner") -> str:
+    def _describe(self, learner: Learner) -> str:
         return (
             f"{clock(self._pace.left(learner))} left, iteration {learner.iteration}, "
             f"{self._pace.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
@@ -127,7 +124,7 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
-def describe_losses(losses: "dict[str, Tensor]") -> str:
+def describe_losses(losses: dict[str, Tensor]) -> str:
     """The loss and its terms; those of the layers of one term (``term/layer``) are added up."""
     terms: dict[str, float] = {}
     for name, value in losses.items():

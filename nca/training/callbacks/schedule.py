@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nca.training.callback import Callback
-
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
+from nca.training.learner import Learner
 
 Curve = Callable[[float, int], float]
 """``curve(progress, steps)``: progress of the fit in [0, 1], and steps made so far."""
@@ -26,17 +24,19 @@ class Schedule(Callback):
         momentum: momentum, or the first beta of Adam.
     """
 
+    kept = ("base_rates", "_steps")
+
     def __init__(self, factor: Curve, momentum: Curve | None = None) -> None:
         self.factor, self.momentum = factor, momentum
         self.base_rates: list[float] = []
         self._steps = -1  # that were made when the rates were set last
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """Keep the optimizer's own rates."""
         if not self.base_rates:
             self.base_rates = [group["lr"] for group in learner.optimizer.param_groups]
 
-    def before_batch(self, learner: "Learner") -> None:
+    def before_batch(self, learner: Learner) -> None:
         """Set the rates, if there was a step since."""
         if learner.steps == self._steps:
             return
@@ -46,14 +46,6 @@ class Schedule(Callback):
             group["lr"] = rate * self.factor(*position)
             if self.momentum is not None:
                 set_momentum(group, self.momentum(*position))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The optimizer's own rates, which its state no longer tells once they were set."""
-        return {"base_rates": self.base_rates, "steps": self._steps}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.base_rates, self._steps = state["base_rates"], state["steps"]
 
 
 def set_momentum(group: dict[str, Any], value: float) -> None:

@@ -3,19 +3,18 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from nca.images import contact_sheet, write_image
 from nca.training.callback import Callback
+from nca.training.learner import Learner
 from nca.training.movie import evenly, import_ffmpeg, write_movie
 
-if TYPE_CHECKING:
-    from nca.training.learner import Learner
-
-Snapshot = Callable[["Learner"], Image.Image]
+Snapshot = Callable[[Learner], Image.Image]
 """Draws what is trained as it is: samples, an image, a grown texture. Always of one size."""
 
 
@@ -64,18 +63,18 @@ class Snapshots(Callback):
         self.frames, self.stages, self.fps = frames, stages, fps
         self.taken: list[bytes] = []
 
-    def before_fit(self, learner: "Learner") -> None:
+    def before_fit(self, learner: Learner) -> None:
         """If more is trained than was planned, the first part becomes a shorter part."""
         self.taken = evenly(self.taken, self._due(learner))
 
-    def after_batch(self, learner: "Learner") -> None:
+    def after_batch(self, learner: Learner) -> None:
         """Take a picture, if it is time."""
         if learner.training and len(self.taken) < self._due(learner):
             data = io.BytesIO()
             self.snapshot(learner).save(data, format="PNG")
             self.taken.append(data.getvalue())
 
-    def cleanup_fit(self, learner: "Learner") -> None:
+    def cleanup_fit(self, learner: Learner) -> None:
         """Write the files, also of a training that was cut short."""
         if not self.taken:
             return
@@ -86,7 +85,7 @@ class Snapshots(Callback):
             with learner.unwritten.going_on(self.movie):
                 write_movie(self.movie, _images(self.taken), self.fps)
 
-    def _due(self, learner: "Learner") -> int:
+    def _due(self, learner: Learner) -> int:
         return 1 + int(learner.progress * (self.frames - 1))
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,8 +93,8 @@ class Snapshots(Callback):
         pictures = [torch.frombuffer(bytearray(png), dtype=torch.uint8) for png in self.taken]
         return {"taken": pictures}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         self.taken = [picture.numpy().tobytes() for picture in state["taken"]]
 
 

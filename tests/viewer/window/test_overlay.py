@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from nca.viewer.actions import Actions
 from nca.viewer.controls import GESTURES, KEYS
@@ -110,13 +111,13 @@ def test_pictures_are_made_only_when_their_text_changes(scene, monkeypatch):
 
 def test_help_lists_every_key(monkeypatch):
     drawn = []
-    draw_text = lettering.ImageDraw.ImageDraw.text
+    draw_text = ImageDraw.ImageDraw.text
 
     def text(self, place, text, *rest, **options):
         drawn.append(text)
         return draw_text(self, place, text, *rest, **options)
 
-    monkeypatch.setattr(lettering.ImageDraw.ImageDraw, "text", text)
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
     lettering.help_sheet(GESTURES, [(key.show, key.help) for key in KEYS if key.help], 14.0)
     assert {key.help for key in KEYS if key.help} <= set(drawn)
     assert {does for _, does in GESTURES} <= set(drawn)

@@ -1,0 +1,97 @@
+"""From the words after a command to its settings; tyro's complaints in one line."""
+
+import contextlib
+import io
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tyro
+
+from nca.errors import InputError
+from nca.options import override
+from nca.texture.settings import PRESETS, TASKS, TrainSettings
+
+
+def asked(arguments: Sequence[str]) -> dict[str, str]:
+    """The word after each word: the value of a flag, wherever it stands."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    return dict(itertools.pairwise(words))
+
+
+def of_preset(
+    settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
+) -> Callable[[Sequence[str]], Any]:
+    """Defaults of the preset that the words ask for; the help text shows them."""
+
+    def defaults(words: Sequence[str]) -> Any:
+        preset = asked(words).get("--preset", settings.preset)
+        if preset not in presets:
+            preset = settings.preset  # tyro refuses the one that was asked for
+        values = {"preset": preset, **presets[preset]}
+        return override(settings(**dict.fromkeys(required, tyro.MISSING), **usual), values)
+
+    return defaults
+
+
+def train_defaults(words: Sequence[str]) -> TrainSettings:
+    """As :func:`of_preset`, with what the task sets."""
+    defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
+    for task, values in TASKS.items():
+        if f"--{task}" in words:
+            defaults = override(defaults, values)
+    return defaults
+
+
+def with_preset(words: Sequence[str], preset: str) -> list[str]:
+    """The same words with another preset."""
+    kept = [word for word in words if not word.startswith("--preset=")]
+    if "--preset" in kept:
+        place = kept.index("--preset")
+        del kept[place : place + 2]
+    return [*kept, "--preset", preset]
+
+
+def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = None) -> Any:
+    """Turn the words after a command's name into its settings.
+
+    Raises:
+        InputError: they are not right; the text is the first sentence of tyro's.
+        SystemExit: help was asked for and printed.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                settings,
+                prog=f"nca {name}",
+                args=words,
+                config=(
+                    tyro.conf.FlagCreatePairsOff,
+                    tyro.conf.OmitArgPrefixes,
+                    tyro.conf.SuppressFixed,
+                ),
+                **({} if default is None else {"default": default}),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
+
+
+def first_words(box: str) -> str:
+    """What stands in tyro's box of complaint up to the first rule or further explanation."""
+    words: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│ ")
+        if not text.startswith(("─", "╰", "---", "Argument helptext")):
+            words.append(text)
+        elif words:  # where there is no Unicode, a rule stands above them too
+            break
+    said = " ".join(words)
+    # For an optional value tyro lists every type that it tried, with classes and addresses.
+    said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
+                  r": \2 is not of the kind \1", said)  # fmt: skip
+    # Of a settings class that refuses a value tyro gives the name, which means nothing here.
+    return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"

@@ -1,0 +1,20 @@
+"""`nca train`: one rule, or a rule for every picture of a folder."""
+
+from pathlib import Path
+
+from nca.texture.settings import TrainSettings
+from nca.texture.sweep import sweep
+from nca.texture.train import TrainedRule, train
+from nca.viewer.files.watch import start_beside
+
+
+def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule | Path:
+    """Train; of a folder of pictures, give the table of all rules.
+
+    Args:
+        settings: as the flags say.
+        variants: the same with each of ``presets``.
+    """
+    if settings.picture.is_dir():
+        return sweep(variants or [settings])
+    return train(settings, show=start_beside if settings.view else None)
