@@ -1,4 +1,4 @@
-"""Small results of a GPU, read some iterations later: waiting for them would leave it idle."""
+"""Values on their way between CPU and GPU: waiting for them would leave the GPU idle."""
 
 from collections import deque
 
@@ -29,3 +29,10 @@ class Delayed:
         arrived, copies = self._waiting.popleft()
         arrived.synchronize()
         return copies
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device; the copy is not waited for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

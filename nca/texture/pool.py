@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nca.rng import random_masks
 from nca.rule import Rule
-from nca.texture.delayed import Delayed
+from nca.texture.delayed import Delayed, sent
 
 if TYPE_CHECKING:
     from nca.texture.settings import PoolSettings
@@ -93,7 +93,7 @@ class Pool:
         side = unroll.late_grid if late else unroll.grid
         if side != self.states.shape[-1]:
             self.states = self.initial_states(self._places(), side)
-        index = self.pick().to(self.device)
+        index = sent(self.pick(), self.device)
         state = self.states[index]
         self.disturb(index, state)
         if late and settings.aging_rate and self.simulate is not None:
@@ -146,7 +146,7 @@ class Pool:
         if kind < NOISY:
             filling[:, disc] = noise
         # Indexing by the disc would wait for a GPU.
-        state.copy_(torch.where(disc.to(state.device), filling.to(state.device), state))
+        state.copy_(torch.where(sent(disc, state.device), sent(filling, state.device), state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
         """Store the states of a batch, of all processes.

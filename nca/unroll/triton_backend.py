@@ -9,79 +9,47 @@ without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``), for tests.
 import math
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import triton
-from einops import rearrange
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.rule import ALPHA, Padding, Quantization, Rule
-from nca.unroll import triton_kernels as kernels
+from nca.rule import Quantization, Rule
+from nca.unroll.triton_tape import MOST_INPUTS, Problem, Tape
 
 KEPT_TAPES = 8
-# The fastest of some ten divisions of the work tried on an H100.
-CELLS, UNITS, WARPS = 64, 32, 4  # cells a program, hidden units a product, warps a program
-MOST_INPUTS = 256  # perceived values of a cell, both factors padded: shared memory holds no more
-PROGRAMS_PER_PROCESSOR = 2
+RECORDED = 64  # steps of a recording without gradients; even: the state is where it was
 INTERPRETED = triton.knobs.runtime.interpret
-INTERPRETED_PROGRAMS = 2
 MAX_CELLS = 2**24  # of a batch: offsets within a state are 32-bit
 
 
-def next_power_of_2(number: int) -> int:
-    """The smallest power of two that is not below a number."""
-    return 1 << (number - 1).bit_length()
+class Tapes:
+    """Tapes that are free, by problem: an unroll borrows one until its gradient graph is gone."""
+
+    def __init__(self) -> None:
+        self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
+
+    def borrow(self, problem: Problem, steps: int, *, keep: bool) -> Tape:
+        """A tape with room for so many steps; see :class:`Tape`."""
+        key = problem, keep
+        free = self._free.setdefault(key, [])
+        self._free.move_to_end(key)
+        while free:
+            tape = free.pop()
+            if tape.steps >= steps:
+                return tape
+        while len(self._free) > KEPT_TAPES:
+            self._free.popitem(last=False)
+        return Tape(problem, -(-steps // 32) * 32, keep=keep)
+
+    def give_back(self, tape: Tape) -> None:
+        """Keep for the next unroll."""
+        self._free.setdefault((tape.problem, tape.keep), []).append(tape)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What a tape is made for; equal problems share tapes."""
-
-    device: torch.device
-    batch: int
-    height: int
-    width: int
-    channels: int
-    hidden: int
-    filters: int
-    padding: Padding
-    clip: float
-    alive_threshold: float | None
-    products: str
-
-    @property
-    def cells(self) -> int:
-        """Cells of the whole batch."""
-        return self.batch * self.height * self.width
-
-    @property
-    def padded_channels(self) -> int:
-        """``CP`` of the kernels."""
-        return max(16, next_power_of_2(self.channels))
-
-    @property
-    def padded_filters(self) -> int:
-        """``KP`` of the kernels."""
-        return next_power_of_2(self.filters)
-
-    @property
-    def padded_hidden(self) -> int:
-        """``HP`` of the kernels."""
-        return -(-self.hidden // UNITS) * UNITS
-
-    @property
-    def padded_inputs(self) -> int:
-        """Perceived values of a cell, ``CP * KP`` of the kernels."""
-        return self.padded_channels * self.padded_filters
-
-    @property
-    def block(self) -> int:
-        """Cells a program."""
-        return CELLS // 2 if self.padded_inputs > MOST_INPUTS // 2 else CELLS
+_tapes = Tapes()
 
 
 def problem_of(state: Tensor, rule: Rule) -> Problem:
@@ -117,245 +85,6 @@ def products_of(device: torch.device) -> str:
     return "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
 
 
-class Tape:
-    """Memory of an unroll and of its way back, with the graphs that were recorded on it.
-
-    Args:
-        problem: sizes and settings.
-        steps: most steps that are kept.
-        keep: whether the states are kept for the way back; otherwise there is room for two.
-    """
-
-    def __init__(self, problem: Problem, steps: int, *, keep: bool) -> None:
-        self.problem, self.steps, self.keep = problem, steps, keep
-        cp, hp, cells = problem.padded_channels, problem.padded_hidden, problem.cells
-        zeros = torch.zeros
-
-        def floats(*shape: int) -> Tensor:
-            return zeros(shape, device=problem.device)
-
-        self.states = floats(steps + 1 if keep else 2, cells, cp)
-        row = triton.cdiv(cells, kernels.CHUNK.value) * kernels.CHUNK.value
-        self.masks = zeros((steps, row), dtype=torch.bool, device=problem.device)
-        self.order = zeros((steps, row), dtype=torch.int32, device=problem.device)
-        self.firing = zeros(steps, dtype=torch.int32, device=problem.device)
-        kp = problem.padded_filters
-        self.filters = floats(9, kp)
-        self.w1, self.b1 = floats(hp, cp * kp), floats(hp)
-        self.w2, self.b2 = floats(cp, hp), floats(cp)
-        self.living = problem.alive_threshold is not None
-        kept_lives = steps if keep else 1
-        self.lives = zeros(
-            (kept_lives, cells if self.living else 1), dtype=torch.int8, device=problem.device
-        )
-        self.after = floats(1, cells if self.living else 1, cp)
-        self.graphs: dict[int, tuple[Graph, Graph]] = {}
-        self._pool: Any = None
-        if keep:
-            programs = program_count(problem.device)
-            self.gradients = floats(steps + 1, cells, cp)
-            self.d_perception = floats(cells, cp * kp)
-            weights = (self.w1, self.b1, self.w2, self.b2)
-            self.partial = [floats(programs, *weight.shape) for weight in weights]
-            self.sums = [torch.zeros_like(weight) for weight in weights]
-
-    # ---- in and out ----------------------------------------------------------------------------
-
-    def fill(
-        self,
-        state: Tensor,
-        filters: Tensor,
-        masks: Tensor,
-        w1: Tensor,
-        b1: Tensor,
-        w2: Tensor,
-        b2: Tensor | None,
-    ) -> None:
-        """Write the inputs of an unroll."""
-        p = self.problem
-        self._image(self.states[0]).copy_(state)
-        self.masks[: len(masks), : p.cells].copy_(masks.flatten(1))
-        self.filters[:, : p.filters].copy_(filters.flatten(1).T)
-        self._used(self.w1).copy_(rearrange(w1, "h (c k) -> h c k", k=p.filters))
-        self.b1[: p.hidden].copy_(b1)
-        self.w2[: p.channels, : p.hidden].copy_(w2)
-        if b2 is None:
-            self.b2.zero_()
-        else:
-            self.b2[: p.channels].copy_(b2)
-
-    def _image(self, cells: Tensor) -> Tensor:
-        """View of ``[cells, CP]`` as [B, C, H, W]."""
-        p = self.problem
-        image = cells.view(p.batch, p.height, p.width, -1)[..., : p.channels]
-        return image.permute(0, 3, 1, 2)
-
-    def _used(self, w1: Tensor) -> Tensor:
-        """View of ``[HP, CP * KP]`` without the padding, [hidden, C, K]."""
-        p = self.problem
-        columns = w1.view(len(w1), p.padded_channels, p.padded_filters)
-        return columns[: p.hidden, : p.channels, : p.filters]
-
-    def last(self, steps: int) -> Tensor:
-        """State after the steps, [B, C, H, W], a copy."""
-        slot = steps if self.keep else steps % 2
-        return self._image(self.states[slot]).contiguous()
-
-    def take_gradient(self, steps: int, d_last: Tensor) -> None:
-        """Write the gradient of the last state, [B, C, H, W]."""
-        self._image(self.gradients[steps]).copy_(d_last)
-
-    def gradients_of_inputs(self) -> list[Tensor]:
-        """Gradients of state, w1, b1, w2 and b2, copies."""
-        p = self.problem
-        d_w1, d_b1, d_w2, d_b2 = self.sums
-        return [
-            self._image(self.gradients[0]).contiguous(),
-            self._used(d_w1).flatten(1),
-            d_b1[: p.hidden].clone(),
-            d_w2[: p.channels, : p.hidden].contiguous(),
-            d_b2[: p.channels].clone(),
-        ]
-
-    # ---- the steps -----------------------------------------------------------------------------
-
-    def run_forward(self, steps: int) -> None:
-        """All steps, from ``states[0]``."""
-        chunks = len(self.masks[0]) // kernels.CHUNK.value
-        counts = self.masks[:steps].view(steps, chunks, -1).sum(2, dtype=torch.int32)
-        until = counts.cumsum(1, dtype=torch.int32)
-        self.firing[:steps] = until[:, -1]
-        kernels.sort_cells[(chunks, steps)](self.masks, until - counts, self.firing, self.order)
-        for step in range(steps):
-            if self.keep:
-                self._step(step, step, step + 1, step)
-            else:
-                self._step(step, step % 2, (step + 1) % 2, 0)
-
-    def _step(self, step: int, source: int, destination: int, kept_lives: int) -> None:
-        p = self.problem
-        grid = (triton.cdiv(p.cells, p.block),)
-        kernels.step_forward[grid](
-            self.states, self.after if self.living else self.states, source,
-            0 if self.living else destination, self.order, self.firing, step, self.filters,
-            self.w1, self.b1, self.w2, self.b2, p.cells, p.height, p.width, p.clip,
-            KP=p.padded_filters, CP=p.padded_channels, HP=p.padded_hidden, UNITS=UNITS,
-            BLOCK=p.block, PADDING=p.padding, PRODUCTS=p.products, num_warps=WARPS,
-        )  # fmt: skip
-        if p.alive_threshold is not None:
-            kernels.keep_living[grid](
-                self.after, self.states, source, destination, self.lives, kept_lives,
-                p.alive_threshold, p.cells, p.height, p.width, ALPHA=ALPHA, CP=p.padded_channels,
-                BLOCK=p.block, PADDING=p.padding, num_warps=WARPS,
-            )  # fmt: skip
-
-    def run_backward(self, steps: int) -> None:
-        """All steps back, from the gradient of the last state; then the weights, all steps at once.
-
-        Only the steps have to wait for each other.
-        """
-        p = self.problem
-        sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
-                 "LIFE": self.living, "BLOCK": p.block, "num_warps": WARPS}  # fmt: skip
-        layers = {"HP": p.padded_hidden, "UNITS": UNITS, "PRODUCTS": p.products}
-        grid = (triton.cdiv(p.cells, p.block),)
-        for step in reversed(range(steps)):
-            kernels.layers_backward[grid](
-                self.states, self.gradients, self.lives, self.order, self.firing, step,
-                self.filters, self.w1, self.b1, self.w2, p.cells, p.height, p.width, p.clip,
-                self.d_perception, **sizes, **layers,
-            )  # fmt: skip
-            kernels.stencil_backward[grid](
-                self.d_perception, self.gradients, self.lives, step, self.filters, p.cells,
-                p.height, p.width, **sizes,
-            )  # fmt: skip
-        programs = (program_count(p.device), p.padded_hidden // UNITS)
-        kernels.weights_backward[programs](
-            self.states, self.gradients, self.lives, self.order, self.firing, steps, self.filters,
-            self.w1, self.b1, self.w2, p.cells, p.height, p.width, p.clip, *self.partial,
-            **sizes, **layers,
-        )  # fmt: skip
-        for total, partial in zip(self.sums, self.partial, strict=True):
-            torch.sum(partial, 0, out=total)
-
-    # ---- graphs --------------------------------------------------------------------------------
-
-    def recorded(self, steps: int) -> "tuple[Graph, Graph]":
-        """The way there and back for a number of steps, recorded if they are not yet."""
-        if steps not in self.graphs:
-            ways: list[Graph] = []
-            for run in (self.run_forward, self.run_backward):
-                graph = Graph(run, steps, self._pool, compiled=bool(self.graphs))
-                self._pool = graph.pool
-                ways.append(graph)
-            self.graphs[steps] = ways[0], ways[1]
-        return self.graphs[steps]
-
-
-class Graph:
-    """A function of tensors in fixed memory, recorded as a CUDA graph.
-
-    All graphs of a tape share the memory of their intermediate results: one runs at a time.
-    """
-
-    def __init__(
-        self, run: Callable[[int], None], steps: int, pool: Any, *, compiled: bool
-    ) -> None:
-        self._run: Callable[[], None]
-        self.pool = pool
-        if not torch.cuda.is_available():
-            self._run = lambda: run(steps)
-            return
-        if not compiled:  # a recording cannot compile the kernels
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                run(steps)
-            torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            run(steps)
-        self.pool, self._run = graph.pool(), graph.replay
-
-    def replay(self) -> None:
-        """Run it again, on what the memory holds now."""
-        self._run()
-
-
-def program_count(device: torch.device) -> int:
-    """Programs that share the sums of weight gradients among them."""
-    if device.type != "cuda":
-        return INTERPRETED_PROGRAMS
-    processors: int = torch.cuda.get_device_properties(device).multi_processor_count
-    return PROGRAMS_PER_PROCESSOR * processors
-
-
-class Tapes:
-    """Tapes that are free, by problem: an unroll borrows one until its gradient graph is gone."""
-
-    def __init__(self) -> None:
-        self._free: OrderedDict[Problem, list[Tape]] = OrderedDict()
-
-    def borrow(self, problem: Problem, steps: int) -> Tape:
-        """A tape with room for so many steps."""
-        free = self._free.setdefault(problem, [])
-        self._free.move_to_end(problem)
-        while free:
-            tape = free.pop()
-            if tape.steps >= steps:
-                return tape
-        while len(self._free) > KEPT_TAPES:
-            self._free.popitem(last=False)
-        return Tape(problem, -(-steps // 32) * 32, keep=True)
-
-    def give_back(self, tape: Tape) -> None:
-        """Keep for the next unroll."""
-        self._free.setdefault(tape.problem, []).append(tape)
-
-
-_tapes = Tapes()
-
-
 def obstacle(state: Tensor, rule: Rule) -> str | None:
     """Reason why the kernels cannot compute this; None if they can."""
     settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
@@ -384,27 +113,41 @@ def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs):
             last: Tensor = _Unroll.apply(problem, *inputs)  # type: ignore[no-untyped-call]
             return last
-        tape = Tape(problem, len(masks), keep=False)
-        tape.fill(*inputs)
-        tape.run_forward(len(masks))
-        return tape.last(len(masks))
+        return _simulated(problem, *inputs)
+
+
+def _simulated(
+    problem: Problem, state: Tensor, filters: Tensor, masks: Tensor, *weights: Any
+) -> Tensor:
+    tape = _tapes.borrow(problem, RECORDED, keep=False)
+    parts = torch.split(masks, RECORDED)
+    tape.fill(state, filters, parts[0], *weights)
+    for part in parts:
+        tape.write_masks(part)
+        if len(part) == RECORDED:
+            tape.way_there(RECORDED).replay()
+        else:
+            tape.run_forward(len(part))
+    last = tape.last(len(masks))
+    _tapes.give_back(tape)
+    return last
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, problem: Problem, *inputs: Any) -> Tensor:
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
-        ctx.tape = tape = _tapes.borrow(problem, ctx.steps)
+        ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        way_there, ctx.way_back = tape.recorded(ctx.steps)
+        tape.way_back(ctx.steps)  # recorded here: the backward pass is another thread's
         tape.fill(*inputs)
-        way_there.replay()
+        tape.way_there(ctx.steps).replay()
         return tape.last(ctx.steps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_last: Tensor) -> tuple[Tensor | None, ...]:
         ctx.tape.take_gradient(ctx.steps, d_last)
-        ctx.way_back.replay()
+        ctx.tape.way_back(ctx.steps).replay()
         d_state, *d_weights, d_b2 = ctx.tape.gradients_of_inputs()
         return None, d_state, None, None, *d_weights, d_b2 if ctx.has_b2 else None
