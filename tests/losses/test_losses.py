@@ -14,7 +14,16 @@ from nca.losses.features.base import Patches, halve, pyramid
 from nca.losses.features.patchnet import Builtin, PatchNet, RandomBank
 from nca.losses.pixels import TotalVariation
 from nca.losses.settings import LossSettings
-from nca.losses.statistics import STATISTICS, Gram, LessonGram, Moments, SlicedTransport, gram
+from nca.losses.statistics import (
+    STATISTICS,
+    Gram,
+    LessonGram,
+    Moments,
+    SlicedTransport,
+    _TraceOfRoot,
+    gram,
+    trace_of_root,
+)
 from nca.losses.term import Term
 from nca.losses.texture import TextureLoss, overflow
 
@@ -293,3 +302,13 @@ def test_texture_loss_keeps_the_target_s_description(tmp_path: Path) -> None:
     loss = TextureLoss(stripes(), extract, Gram(), torus=True)
     loss(torch.rand(2, 3, 32, 32))
     assert calls == [((1, 3, 64, 64), False), ((2, 3, 32, 32), True)]
+
+
+def test_the_trace_of_a_root_by_products_is_that_by_eigenvalues() -> None:
+    factors = torch.randn(3, 20, 60, generator=torch.Generator().manual_seed(0))
+    matrices = (factors @ factors.mT / 60).requires_grad_(True)
+    right = trace_of_root(matrices, torch.tensor(1e-6))
+    got = _TraceOfRoot.apply(matrices)
+    assert torch.allclose(got, right, rtol=1e-5)
+    gradients = [torch.autograd.grad(trace.sum(), matrices)[0] for trace in (right, got)]
+    assert torch.allclose(*gradients, atol=1e-4)

@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from nca.ddpm.train import train as train_ddpm
+from nca.errors import FailedError, InputError
 from nca.style.settings import style_settings
 from nca.style.train import stylize
 from nca.texture.settings import train_settings
 from nca.texture.train import train as train_rule
 from nca.training.callback import Callback
+from nca.training.callbacks.device import choose_device
 from nca.training.job import Trained
 from nca.training.learner import Learner
 from tests.helpers.ddpm_run import tiny
@@ -64,3 +67,32 @@ def test_every_training_takes_callbacks_and_logs(
     assert count.steps == trained.iterations == 2
     assert all((trained.folder / name).exists() for name in trained.results)
     assert list((trained.folder / "tensorboard").glob("events.out.tfevents.*"))
+
+
+class OutOfMemory(Callback):
+    def before_batch(self, _: Learner) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize(
+    ("train", "named"),
+    [
+        (rule, "`batch_size` or `late_grid` or `late_steps`"),
+        (image, "`size`"),
+        (diffusion, "`batch_size` or `size`"),
+    ],
+)
+def test_a_gpu_without_memory_ends_in_a_line_that_says_what_to_lower(
+    train: Callable[..., Trained], named: str, picture: Path
+) -> None:
+    with pytest.raises(FailedError, match=f"^the GPU has no memory left; lower {named}$"):
+        train(picture, [OutOfMemory()])
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_missing_is_named(device: str) -> None:
+    if torch.device(device).type == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match=f"`device` {device}: torch .* finds none"):
+        choose_device(device)
+    assert choose_device("auto").type in ("cpu", "cuda")
