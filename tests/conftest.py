@@ -19,6 +19,11 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import READY, until
 
+if not torch.cuda.is_available():
+    # Triton's kernels then run in its interpreter; its own functions, which it takes along, are
+    # made for that at its import, and other libraries import it too.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

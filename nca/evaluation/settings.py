@@ -30,8 +30,7 @@ class EvalSettings(Bounded):
     peer: Path | None = None
     """Another rule for the same image, measured too."""
     vote: Path | None = None
-    """Measure nothing; write a page that shows what both rules grow, left and right by chance, and
-    asks which is more like the image. Both may be images or folders, compared by file name."""
+    """Instead, write this page: people choose which of two rules, images or folders is better."""
     features: tuple[str, ...] = ()
     """More features to compare by: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
     noise: Annotated[float | None, Between(0, 100)] = None

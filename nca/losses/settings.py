@@ -37,6 +37,6 @@ class LossSettings(Bounded):
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads pictures that do not wrap. The lesson pads all with zeros."""
     terms: dict[str, float] = field(default_factory=dict)
-    """More terms and their weights: smooth (total variation), patches (nearest patches)."""
+    """More terms and their weights: smooth, patches."""
     overflow_weight: Weight = 30.0
     """Weight of state values outside [-1, 1]."""
