@@ -7,21 +7,28 @@ BIN := $(VENV)/bin
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
-.PHONY: demo test quick check fuzz lowest system-packages
+.PHONY: help demo test quick check format fuzz lowest system-packages
 
-demo: $(VENV)/base
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/base ## train on a bundled picture and make its page
 	$(BIN)/nca demo --out demo --overwrite
 
 # Two files at once, each on one thread: more threads than cores only wait for each other.
-test: $(VENV)/dev system-packages check
+test: $(VENV)/dev system-packages check ## everything, as the continuous integration runs it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The maths, the files and the command line, without graphics, browser and training: half a minute.
-quick: $(VENV)/dev
+quick: $(VENV)/dev ## tests without graphics, browser and training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
 	  tests/test_*.py tests/losses tests/images tests/export/glsl
 
-check: $(VENV)/dev
+format: $(VENV)/dev ## rewrite all code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(VENV)/dev ## linter, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca -p tools -p tests
@@ -29,7 +36,7 @@ check: $(VENV)/dev
 # Damaged files for every reader, thousands of them; another SEED makes others.
 CASES ?= 5000
 SEED ?= 1
-fuzz: $(VENV)/dev
+fuzz: $(VENV)/dev ## damaged files for every reader: CASES=5000 SEED=1
 	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 
 # A short suite on the lowest releases that pyproject.toml allows; TORCH=2.13.0 takes another torch.
@@ -40,7 +47,7 @@ SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py 
          viewer/test_headless.py viewer/window/test_panel.py viewer/files viewer/window/test_window.py page/test_hands.py \
          losses/test_prompt.py style ddpm evaluation \
          training/test_callbacks.py training/test_records.py)
-lowest:
+lowest: ## a short suite on the lowest releases that are allowed
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tools/lowest.py $(TORCH))
