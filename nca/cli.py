@@ -24,7 +24,13 @@ from nca.benchmarks.settings import (
     BenchViewSettings,
 )
 from nca.commands.parsing import of_preset, parse, train_defaults, with_preset
-from nca.commands.settings import DemoSettings, InfoSettings, PlaySettings, RenderSettings
+from nca.commands.settings import (
+    DemoSettings,
+    DoctorSettings,
+    InfoSettings,
+    PlaySettings,
+    RenderSettings,
+)
 from nca.ddpm.settings import PRESETS as DDPM_PRESETS
 from nca.ddpm.settings import FidSettings, SampleSettings
 from nca.ddpm.settings import TrainSettings as DDPMTrainSettings
@@ -122,6 +128,7 @@ COMMANDS = {
     "play": Command(PlaySettings, "nca.commands.play:play"),
     "eval": Command(EvalSettings, "nca.evaluation.vote:evaluate_or_vote", show_evaluations),
     "info": Command(InfoSettings, "nca.commands.info:info"),
+    "doctor": Command(DoctorSettings, "nca.commands.doctor:doctor"),
     "style": Command(
         StyleSettings,
         "nca.style.train:stylize",
@@ -186,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(words: Sequence[str]) -> None:
     """Run the command that the words name, or print the help that they ask for."""
     if not words or words[0] in ("-h", "--help", "--version"):
-        print(nca.__version__ if words[:1] == ["--version"] else usage())
+        print(version() if words[:1] == ["--version"] else usage())
         return
     name = command_name(words)
     command = COMMANDS[name]
@@ -233,6 +240,14 @@ def command_name(words: Sequence[str]) -> str:
     if parts:
         raise InputError(f"nca {words[0]} needs one of {', '.join(parts)} after it")
     raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
+
+
+def version() -> str:
+    """What ``nca --version`` prints."""
+    import torch  # noqa: PLC0415  (heavy)
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return f"nca {nca.__version__}, torch {torch.__version__}, {device}"
 
 
 def usage() -> str:

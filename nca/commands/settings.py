@@ -88,6 +88,11 @@ class InfoSettings:
 
 
 @dataclass(frozen=True)
+class DoctorSettings:
+    """Show what this machine has, what it costs to lack the rest, and what brings it."""
+
+
+@dataclass(frozen=True)
 class DemoSettings(Bounded):
     """Train a rule on a bundled picture, and make the page that runs it."""
 

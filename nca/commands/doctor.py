@@ -1,0 +1,103 @@
+"""`nca doctor`: what this machine has, what it costs to lack the rest, and what brings it."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from nca.commands.settings import DoctorSettings
+from nca.errors import GraphicsError
+from nca.unroll.compiler import CompileError, find_compiler
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox", "firefox-esr", "msedge")
+NAME = 10  # width of the first column
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a machine may have.
+
+    Attributes:
+        name: of it.
+        find: gives a description; empty where it is missing.
+        without: what does not work, or how much slower it is.
+        brings: a command that installs it.
+    """
+
+    name: str
+    find: Callable[[], str]
+    without: str
+    brings: str
+
+
+def doctor(settings: DoctorSettings) -> list[str]:
+    """One line for each part of the machine."""
+    del settings
+    lines = [f"{'torch':{NAME}} {torch.__version__}, {torch.get_num_threads()} threads"]
+    for part in PARTS:
+        found = part.find()
+        said = found or f"missing: {part.without}; {part.brings} brings it"
+        lines.append(f"{part.name:{NAME}} {said}")
+    return lines
+
+
+def compiler() -> str:
+    """The C++ compiler of the unroll."""
+    try:
+        return str(find_compiler())
+    except CompileError:
+        return ""
+
+
+def gpu() -> str:
+    """The GPU that torch can use."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
+def opengl() -> str:
+    """The renderer of a context without a window."""
+    from nca.gl.context import open_headless, renderer_name  # noqa: PLC0415  (opens libraries)
+
+    try:
+        context = open_headless()
+    except GraphicsError:
+        return ""
+    try:
+        return renderer_name(context)
+    finally:
+        context.release()
+
+
+def browser() -> str:
+    """The path of a browser."""
+    return next(filter(None, map(shutil.which, BROWSERS)), "")
+
+
+def package(name: str) -> Callable[[], str]:
+    """What finds a Python package."""
+    return lambda: "installed" if importlib.util.find_spec(name) else ""
+
+
+PARTS = (
+    Part(
+        "compiler",
+        compiler,
+        "training is several times slower",
+        "pip install 'nca-studio[compiler]'",
+    ),
+    Part("GPU", gpu, "training runs on the CPU", "torch with CUDA, beside an NVIDIA card,"),
+    Part(
+        "OpenGL",
+        opengl,
+        "no window, no `nca render` by shaders",
+        "apt install libegl1 libgl1-mesa-dri",
+    ),
+    Part("browser", browser, "exported pages cannot be shown here", "apt install chromium"),
+    Part("ffmpeg", package("imageio_ffmpeg"), "no .mp4 films", "pip install 'nca-studio[video]'"),
+    Part(
+        "panel", package("imgui_bundle"), "the window has keys only", "pip install 'nca-studio[ui]'"
+    ),
+    Part("diffusers", package("diffusers"), "no `nca ddpm`", "pip install 'nca-studio[ddpm]'"),
+)
