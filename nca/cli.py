@@ -23,6 +23,7 @@ from nca.benchmarks.settings import (
     BenchTrainSettings,
     BenchViewSettings,
 )
+from nca.commands.config import with_config
 from nca.commands.parsing import of_preset, parse, train_defaults, with_preset
 from nca.commands.settings import (
     DemoSettings,
@@ -198,6 +199,9 @@ def run_command(words: Sequence[str]) -> None:
     name = command_name(words)
     command = COMMANDS[name]
     words = words[name.count(" ") + 1 :]
+
+    if command.defaults is not None:
+        words = with_config(words, command.defaults)
 
     def settings_of(words: Sequence[str]) -> Any:
         defaults = None if command.defaults is None else command.defaults(words)

@@ -1,6 +1,7 @@
 """From the words after a command to its settings; tyro's complaints in one line."""
 
 import contextlib
+import inspect
 import io
 import itertools
 import re
@@ -9,6 +10,7 @@ from typing import Any
 
 import tyro
 
+from nca.commands.config import HELP
 from nca.errors import InputError
 from nca.options import override
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
@@ -67,6 +69,7 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
                 settings,
                 prog=f"nca {name}",
                 args=words,
+                description=description(settings, default),
                 config=(
                     tyro.conf.FlagCreatePairsOff,
                     tyro.conf.OmitArgPrefixes,
@@ -78,6 +81,12 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
         if not stop.code:
             raise
         raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
+
+
+def description(settings: type[Any], default: Any) -> str:
+    """What the help says of a command; those with presets take a file of settings."""
+    text = inspect.cleandoc(settings.__doc__ or "")
+    return text if default is None else f"{text}\n\n{HELP}"
 
 
 def first_words(box: str) -> str:
