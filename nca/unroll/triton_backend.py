@@ -121,11 +121,13 @@ def _simulated(
 ) -> Tensor:
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
+    # Recorded before the inputs are there: it runs the steps.
+    recording = tape.way_there(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
         tape.write_masks(part)
-        if len(part) == RECORDED:
-            tape.way_there(RECORDED).replay()
+        if recording is not None and len(part) == RECORDED:
+            recording.replay()
         else:
             tape.run_forward(len(part))
     last = tape.last(len(masks))
@@ -139,9 +141,11 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        tape.way_back(ctx.steps)  # recorded here: the backward pass is another thread's
+        # Recorded here, as the backward pass is another thread's, and first, as it runs the steps.
+        tape.way_back(ctx.steps)
+        way_there = tape.way_there(ctx.steps)
         tape.fill(*inputs)
-        tape.way_there(ctx.steps).replay()
+        way_there.replay()
         return tape.last(ctx.steps)
 
     @staticmethod

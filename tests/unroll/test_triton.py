@@ -2,6 +2,8 @@
 
 import copy
 import gc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -123,6 +125,28 @@ def test_without_gradients_it_gives_the_same_state(
     monkeypatch.setattr(triton_backend, "RECORDED", 2)  # two recordings and a rest
     with torch.no_grad():
         assert torch.equal(unroll_triton(case.state, case.rule, case.masks), last)
+
+
+@pytest.mark.parametrize("name", ["default", "life"])
+def test_recording_leaves_no_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class RunsFirst(triton_tape.Graph):
+        """Runs what it records once, as on a GPU to compile the kernels."""
+
+        def __init__(
+            self, run: Callable[[int], None], steps: int, *others: Any, **more: Any
+        ) -> None:
+            run(steps)
+            super().__init__(run, steps, *others, **more)
+
+    case = on_device(make_case(**CASES[name] | {"steps": 5}))
+    right = results(unroll_triton, case)
+    monkeypatch.setattr(triton_tape, "Graph", RunsFirst)
+    monkeypatch.setattr(triton_backend, "_tapes", triton_backend.Tapes())
+    monkeypatch.setattr(triton_backend, "RECORDED", 2)
+    got = results(unroll_triton, case)
+    assert all(torch.equal(got[key], value) for key, value in right.items())
+    with torch.no_grad():
+        assert torch.equal(unroll_triton(case.state, case.rule, case.masks), right["last"])
 
 
 def test_what_it_cannot_compute_is_named() -> None:
