@@ -129,7 +129,7 @@ def test_without_gradients_it_gives_the_same_state(
 
 @pytest.mark.parametrize("name", ["default", "life"])
 def test_recording_leaves_no_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    class RunsFirst(triton_tape.Graph):
+    class RunsFirst(triton_tape.Graph):  # type: ignore[name-defined]
         """Runs what it records once, as on a GPU to compile the kernels."""
 
         def __init__(
