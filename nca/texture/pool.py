@@ -170,7 +170,7 @@ class Pool:
     def state_dict(self) -> dict[str, Any]:
         """States, progress and the generator's state."""
         return {
-            "states": self.states.clone(),
+            "states": self.states,
             "progress": self.progress,
             "generator": self.generator.get_state(),
         }
