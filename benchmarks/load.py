@@ -1,23 +1,29 @@
-"""`nca bench load`: a texture training beside other programs, against one thread beside the same.
+"""`nca bench load`: trainings beside other programs, against one thread beside the same.
 
-Three trainings start on a quiet machine and take turns: one on one thread; one as `nca train`
-trains; one on all threads, waiting by spinning, as torch does by itself. Then programs come that
-need a core each. All of it has two CPUs.
+Of each kind of training some start on a quiet machine and take turns: one on one thread; one as
+the command trains; one on all threads, waiting by spinning, as torch does by itself. Then programs
+come that need a core each. All of it has two CPUs.
 """
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from nca.benchmarks.machine import describe_machine, load
 from nca.benchmarks.peers.apart import environment
 from nca.benchmarks.report import Gate, Report, Row
 from nca.benchmarks.settings import SMALL, BenchLoadSettings
-from nca.benchmarks.timing import ratios
+from nca.benchmarks.timing import ratios, spread
+from nca.ddpm.data.dataset import read_dataset
+from nca.ddpm.settings import ddpm_settings
+from nca.ddpm.train import DDPMTraining
 from nca.pictures import picture_path
+from nca.style.settings import style_settings
+from nca.style.train import StyleTraining
 from nca.system.console import say
 from nca.texture.settings import train_settings
 from nca.texture.tasks import task_of
@@ -27,8 +33,10 @@ from nca.training.callbacks import Threads
 from nca.training.learner import Learner
 
 CPUS = 2
-LOOPS = (0, 1, 2)
-SECONDS = 0.2 if SMALL else 6.0  # of a turn
+LOOPS = (0, 1) if SMALL else (0, 1, 2, 4)
+SECONDS = 0.1 if SMALL else 2.5  # of a turn
+ENDLESS = 10_000  # minutes
+NOWHERE = Path("none")  # nothing is written
 ONE, OURS, SPINNING = "one", "ours", "spinning"
 VARIANTS = {
     ONE: {"OMP_NUM_THREADS": "1"},
@@ -36,8 +44,37 @@ VARIANTS = {
     # What libgomp and LLVM's OpenMP do where nothing is set.
     SPINNING: {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"},
 }
-GATES = [*(Gate(f"load_{loops}", 0.8) for loops in LOOPS), Gate("load_0_over_spinning", 0.9)]
 BUSY = "while True: pass"
+
+
+def texture() -> Learner:
+    """A texture, with the defaults."""
+    settings = train_settings(picture_path("scales"), NOWHERE, minutes=ENDLESS)
+    return TextureTraining(settings, task_of(settings.task).read(settings)).learner
+
+
+def style() -> Learner:
+    """A style transfer at one size, with the builtin features."""
+    settings = style_settings(
+        picture_path("scales"), [picture_path("lava")], NOWHERE, size=256, smallest=256,
+        first_iterations=10**6,
+    )  # fmt: skip
+    return StyleTraining(settings).learner
+
+
+def ddpm() -> Learner:
+    """A diffusion model of the builtin pictures, without validation."""
+    settings = ddpm_settings("builtin", NOWHERE, minutes=ENDLESS)
+    learner = DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
+    learner.valid_batches = None
+    return learner
+
+
+TASKS: dict[str, Callable[[], Learner]] = {"texture": texture, "style": style, "ddpm": ddpm}
+GATES = [
+    *(Gate(f"{task}_{loops}", 0.8) for task in TASKS for loops in LOOPS),
+    *(Gate(f"{task}_over_spinning", 0.95) for task in TASKS),
+]
 
 
 class Turns(Callback):
@@ -67,25 +104,24 @@ class Turns(Callback):
         self._until = self._began + float(line)
 
 
-def train_in_turns(variant: str) -> None:
+def train_in_turns(task: str, variant: str) -> None:
     """Train in this process until standard input ends; nothing is written."""
-    settings = train_settings(picture_path("scales"), "none", minutes=10_000)
-    learner = TextureTraining(settings, task_of(settings.task).read(settings)).learner
+    learner = TASKS[task]()
     parts = [each for each in learner.callbacks if each.essential]
     if variant == SPINNING:
         parts = [each for each in parts if not isinstance(each, Threads)]
     learner.use_callbacks([*parts, Turns()])
-    learner.fit(minutes=settings.limits.minutes)
+    learner.fit(minutes=ENDLESS)
 
 
 class Training:
     """A training in a process of its own."""
 
-    def __init__(self, variant: str) -> None:
+    def __init__(self, task: str, variant: str) -> None:
         plain = environment(**VARIANTS[variant])
         if "OMP_NUM_THREADS" not in VARIANTS[variant]:
             plain.pop("OMP_NUM_THREADS", None)
-        command = [sys.executable, "-m", "nca.benchmarks.load", variant]
+        command = [sys.executable, "-m", "nca.benchmarks.load", task, variant]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=plain
         )
@@ -141,23 +177,9 @@ def few_cpus() -> Iterator[None]:
 def measure(rounds: int) -> Report:
     """Measure; standard error says what is being done."""
     before, rows = load(), []
-    with few_cpus(), ExitStack() as stack:
-        trainings = {name: stack.enter_context(Training(name)) for name in VARIANTS}
-        for loops in LOOPS:
-            say(f"nca bench: {loops} busy loops")
-            rates: dict[str, list[float]] = {name: [] for name in VARIANTS}
-            with busy(loops):
-                for _ in range(rounds):
-                    for name, training in trainings.items():
-                        rates[name].append(training.turn(SECONDS))
-            against = f"one thread beside {loops} busy loops"
-            rows += [
-                Row.of(f"load_{loops}", ratios(rates[OURS], rates[ONE]), against),
-                Row.of(f"spinning_{loops}", ratios(rates[SPINNING], rates[ONE]), against),
-            ]
-            if loops == 0:
-                ratio = ratios(rates[OURS], rates[SPINNING])
-                rows.append(Row.of("load_0_over_spinning", ratio, "all threads, spinning"))
+    with few_cpus():
+        for task in TASKS:
+            rows += rows_of(task, rounds)
     machine = describe_machine() | {
         "load": f"{before} before, {load()} after",
         "rounds": rounds,
@@ -167,10 +189,38 @@ def measure(rounds: int) -> Report:
     return Report(machine, [], rows, [], GATES)
 
 
+def rows_of(task: str, rounds: int) -> list[Row]:
+    """One kind of training beside every number of busy programs."""
+    rows = []
+    with ExitStack() as stack:
+        trainings = {name: stack.enter_context(Training(task, name)) for name in VARIANTS}
+        for loops in LOOPS:
+            say(f"nca bench: {task}, {loops} busy loops")
+            with busy(loops):
+                rates = take_turns(trainings, rounds)
+            pace = spread(rates[ONE]).median
+            against = f"one thread beside {loops} busy loops, {pace:.2f} iterations a second"
+            rows.append(Row.of(f"{task}_{loops}", ratios(rates[OURS], rates[ONE]), against))
+            if SPINNING in trainings:
+                ratio = ratios(rates[OURS], rates[SPINNING])
+                rows.append(Row.of(f"{task}_over_spinning", ratio, "all threads, spinning"))
+                trainings.pop(SPINNING)  # only of interest where nothing else runs
+    return rows
+
+
+def take_turns(trainings: dict[str, Training], rounds: int) -> dict[str, list[float]]:
+    """Iterations per second of every training in every round."""
+    rates: dict[str, list[float]] = {name: [] for name in trainings}
+    for _ in range(rounds):
+        for name, training in trainings.items():
+            rates[name].append(training.turn(SECONDS))
+    return rates
+
+
 def run(settings: BenchLoadSettings) -> Report:
     """Measure."""
     return measure(settings.rounds)
 
 
 if __name__ == "__main__":
-    train_in_turns(sys.argv[1])
+    train_in_turns(*sys.argv[1:])

@@ -1,10 +1,12 @@
-"""Peak memory of one unroll, forward and backward, in a process of its own."""
+"""Peak memory of an unroll, forward and backward, or of a training; in a process of its own."""
 
 import argparse
 import ctypes
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,16 @@ import torch
 
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
+from nca.pictures import picture_path
 from nca.rng import random_masks
+from nca.texture.settings import train_settings
+from nca.texture.tasks import task_of
+from nca.texture.train import TextureTraining
+from nca.training.engines.launch import build_engine
 from nca.unroll import unroll
 
 STATUS = Path("/proc/self/status")
+ITERATIONS = 5  # of a training
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:
@@ -27,8 +35,22 @@ def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps:
         size: side of the grid; the batch is 4.
         steps: of the unroll.
     """
-    sizes = map(str, (channels, hidden, size, steps))
-    command = [sys.executable, "-m", "nca.benchmarks.memory", variant, *sizes]
+    return _megabytes(variant, channels, hidden, size, steps)
+
+
+def training_megabytes(precision: str, size: int, steps: int) -> float:
+    """Peak resident memory of some iterations of the preset ``full`` over the imports, in MB.
+
+    Args:
+        precision: ``float32`` or ``bfloat16``.
+        size: side of the grid; the batch is 4.
+        steps: of an iteration.
+    """
+    return _megabytes(precision, size, steps)
+
+
+def _megabytes(variant: str, *sizes: int) -> float:
+    command = [sys.executable, "-m", "nca.benchmarks.memory", variant, *map(str, sizes)]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain)
     if done.returncode != 0:
@@ -82,18 +104,39 @@ def _run(variant: str, model: SimpleCA, size: int, steps: int) -> None:
     state.sum().backward()  # type: ignore[no-untyped-call]
 
 
+def _train(precision: str, size: int, steps: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = train_settings(
+            picture_path("scales"), Path(folder) / "run", "full", grid=size, late_grid=size,
+            steps=(steps, steps), late_steps=(steps, steps), batch_size=4, precision=precision,
+            device="cpu", iterations=ITERATIONS, quiet=True,
+        )  # fmt: skip
+        settings.out.mkdir()
+        engine = build_engine(settings.compute.precision, torch.device("cpu"), None)
+        training = TextureTraining(settings, task_of(settings.task).read(settings), engine)
+        learner = training.learner
+        # Without its long runs, which take minutes.
+        learner.use_callbacks([each for each in learner.callbacks if each is not training.best])
+        with redirect_stdout(sys.stderr):
+            learner.fit(iterations=ITERATIONS)
+
+
 def main() -> None:
     """Measure once and print MB."""
     parser = argparse.ArgumentParser()
     parser.add_argument("variant")
-    parser.add_argument("sizes", type=int, nargs=4)
+    parser.add_argument("sizes", type=int, nargs="+")
     arguments = parser.parse_args()
-    channels, hidden, size, steps = arguments.sizes
+    *rule, size, steps = arguments.sizes
     torch.set_num_threads(1)
-    model = SimpleCA(channels, hidden)
-    _run(arguments.variant, model, 16, 1)  # libraries loaded, kernels compiled
-    before = _peak()
-    _run(arguments.variant, model, size, steps)
+    if rule:
+        model = SimpleCA(*rule)
+        _run(arguments.variant, model, 16, 1)  # libraries loaded, kernels compiled
+        before = _peak()
+        _run(arguments.variant, model, size, steps)
+    else:
+        before = _peak()
+        _train(arguments.variant, size, steps)
     print(_peak() - before)
 
 

@@ -98,10 +98,10 @@ class BenchPageSettings(BenchSettings):
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure how fast a training is beside 0, 1 and 2 busy programs, against one thread there.
+    """Measure how fast trainings are beside 0, 1, 2 and 4 busy programs, against one thread there.
 
-    The trainings start before the programs and take turns on two CPUs; a ratio of iterations per
-    second is taken within a round.
+    A texture, a style transfer and a diffusion model. The trainings start before the programs and
+    take turns on two CPUs; a ratio of iterations per second is taken within a round.
     """
 
     rounds: Rounds = 5

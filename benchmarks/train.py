@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nca.benchmarks.growth import measure_growth
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed, load
-from nca.benchmarks.memory import unroll_megabytes
+from nca.benchmarks.memory import training_megabytes, unroll_megabytes
 from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
 from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
@@ -37,6 +37,7 @@ GATES = [
     Gate("unroll_fp32", 7),
     Gate("unroll_tiny", 13),
     Gate("unroll_memory_mb", 300, most=True),
+    Gate("train_memory_mb", 500, most=True),
     Gate("simulate_fp32", 7),
 ]
 BFLOAT16_GATES = [
@@ -198,11 +199,20 @@ class Bench:
         self._time(lesson, {"simulate_fp32": native})
 
     def measure_memory(self) -> None:
-        """Peak memory of one unroll of ours, and of the lesson's."""
+        """Peak memory of one unroll of ours, and of the lesson's; of trainings, by precision."""
         for variant, name in (("native", "unroll_memory_mb"), ("lesson", "lesson_memory_mb")):
             megabytes = unroll_megabytes(variant, *FULL, SIZE, STEPS)
-            spread = Spread(megabytes, megabytes, megabytes)
-            self.rows.append(Row.of(name, spread, "what the process held before", "MB"))
+            self._add_memory(name, megabytes, "what the process held before")
+        for kind, name in (
+            ("float32", "train_memory_mb"),
+            ("bfloat16", "train_memory_bf16_mb"),
+        ):
+            if kind in self.peak:
+                megabytes = training_megabytes(kind, SIZE, 2 * STEPS)
+                self._add_memory(name, megabytes, f"the imports: full, {2 * STEPS} steps")
+
+    def _add_memory(self, name: str, megabytes: float, against: str) -> None:
+        self.rows.append(Row(name, megabytes, megabytes, megabytes, against, "MB"))
 
     def _time(
         self, lesson: Callable[[], None], variants: Mapping[str, Callable[[], None]]

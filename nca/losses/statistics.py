@@ -74,8 +74,8 @@ class _Gram(torch.autograd.Function):
         (flat,) = ctx.saved_tensors
         # In this order it lies as the other gradients of channels_last features do: adding two that
         # lie differently takes longer than making one.
-        gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT) / flat.shape[2]
-        return gradient.mT
+        gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT)
+        return gradient.div_(flat.shape[2]).mT
 
 
 def knee(square: Tensor) -> Tensor:

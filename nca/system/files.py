@@ -7,6 +7,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,14 +22,16 @@ RANDOM_PART = "?" * 8  # of the names that mkstemp makes
 AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+def write_atomically(
+    path: Path, data: bytes | Callable[[BinaryIO], object], *, private: bool = False
+) -> None:
     """Write a file through a temporary one beside it, synced and renamed.
 
     A reader (or a crash at any moment) sees the old file or the new one, never a part.
 
     Args:
         path: the file.
-        data: all of it.
+        data: all of it, or what writes it.
         private: only this user can read and write it.
 
     Raises:
@@ -43,7 +46,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
         raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            data(file) if callable(data) else file.write(data)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a result is as readable as any other new file.

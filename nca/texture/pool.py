@@ -168,9 +168,9 @@ class Pool:
         return self.rule.seed(len(index), side, side, seed=seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """States, progress and the generator's state."""
+        """States (no copy), progress and the generator's state."""
         return {
-            "states": self.states.clone(),
+            "states": self.states,
             "progress": self.progress,
             "generator": self.generator.get_state(),
         }

@@ -13,7 +13,7 @@ import torch
 from nca.benchmarks import parity, view
 from nca.benchmarks.growth import VALUES
 from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
-from nca.benchmarks.memory import unroll_megabytes
+from nca.benchmarks.memory import training_megabytes, unroll_megabytes
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, to_rule
 from nca.benchmarks.peers.run import PEERS, peer_versions
@@ -226,6 +226,12 @@ def test_memory_is_that_of_the_states() -> None:
     assert (steps + 1) * state < measured < (steps + 1) * state + 60
 
 
+def test_memory_of_a_training_grows_with_its_steps() -> None:
+    few, many = (training_megabytes("float32", 32, steps) for steps in (2, 130))
+    states = 4 * 128 * 12 * 32**2 * 4 / 2**20
+    assert few + states < many < few + 4 * states
+
+
 @pytest.mark.slow
 def test_the_command_measures_everything(tmp_path: Path) -> None:
     """All that it does, with small work; the peers have a test of their own."""
@@ -240,6 +246,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     names = {row["name"] for row in data["rows"]}
     assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
     assert {"iteration_torch", "unroll_torch_fp32", "unroll_memory_mb", "lesson_memory_mb"} <= names
+    assert "train_memory_mb" in names
     assert all(name in done.stdout for name in names)
     assert [row["name"] for row in data["growth"]] == ["grid 48", "steps 8"]
     assert len(data["parity"]) >= 5
@@ -259,8 +266,9 @@ def test_trainings_take_turns_beside_busy_programs(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())["rows"]
-    names = {f"{kind}_{loops}" for kind in ("load", "spinning") for loops in (0, 1, 2)}
-    assert {row["name"] for row in rows} == names | {"load_0_over_spinning"}
+    kinds = [f"{task}_{kind}" for task in ("texture", "style", "ddpm") for kind in (0, 1)]
+    names = {*kinds, *(f"{task}_over_spinning" for task in ("texture", "style", "ddpm"))}
+    assert {row["name"] for row in rows} == names
     assert all(row["ratio"] > 0 for row in rows)
     assert all(name in done.stdout for name in names)
     assert "float64" not in done.stdout

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.losses.build import build_loss
 from nca.losses.features.base import Patches, halve, pyramid
-from nca.losses.features.patchnet import Builtin, PatchNet, RandomBank
+from nca.losses.features.patchnet import Builtin, PatchNet, RandomBank, _BothSigns
 from nca.losses.pixels import TotalVariation
 from nca.losses.settings import LossSettings
 from nca.losses.statistics import (
@@ -82,6 +83,24 @@ def test_patchnet_responses_are_normalized_on_the_target() -> None:
     assert response.mean((0, 2, 3)).abs().max() < 1e-3
     assert (response.std((0, 2, 3)) <= 1.01).all()
     assert response.std((0, 2, 3)).median() > 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_both_signs_of_a_response_have_the_bits_of_two_relus(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, more = torch.randn(2, 5, 6, 7, dtype=dtype), torch.randn(2, 4, 6, 7)
+    x[0, 0, 0, :3] = torch.tensor([0.0, -0.0, torch.nan])
+    upstream = torch.randn(2, 14, 6, 7, dtype=dtype)
+
+    def both(of: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+        inputs = [x.clone().requires_grad_(), more.clone().requires_grad_()]
+        result = of(*inputs)
+        return [result.detach(), *torch.autograd.grad(result, inputs, upstream)]
+
+    right = both(lambda x, more: torch.cat([F.relu(x), F.relu(-x), more.to(dtype)], 1))
+    for got, expected in zip(both(_BothSigns.apply), right, strict=True):
+        assert got.dtype == expected.dtype
+        assert torch.equal(got.nan_to_num(7), expected.nan_to_num(7))
 
 
 def test_patchnet_is_the_same_for_the_same_seed() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -318,6 +319,18 @@ def test_another_version_is_named(tmp_path: Path, good: bytes, version: int, adv
     said = rf"is of version {version}, this program reads version 2; {advice}"
     with pytest.raises(InputError, match=said):
         load_checkpoint(tmp_path / "bad")
+
+
+def test_a_checkpoint_is_written_without_a_copy_in_memory(tmp_path: Path) -> None:
+    state = {"states": torch.rand(2**20)}
+    tracemalloc.start()
+    try:
+        save_checkpoint(tmp_path / "checkpoint.pt", state)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    assert torch.equal(load_checkpoint(tmp_path / "checkpoint.pt")["states"], state["states"])
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

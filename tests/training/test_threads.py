@@ -189,6 +189,16 @@ def test_a_load_is_judged_by_windows() -> None:
     assert load.changed(0.3, 0.3)
 
 
+def test_iterations_that_take_much_longer_or_shorter_are_another_work() -> None:
+    load = Load()
+    assert not any(load.changed(0.25, 0.25) for _ in range(8))
+    assert not any(load.changed(0.3, 0.3) for _ in range(8))
+    assert load.changed(1.0, 1.0)
+    load = Load()
+    assert not any(load.changed(0.25, 0.25) for _ in range(8))
+    assert any(load.changed(0.1, 0.1) for _ in range(11))
+
+
 def picture(folder: Path) -> Path:
     path = folder / "noise.png"
     pixels = torch.randint(256, (64, 64, 3), dtype=torch.uint8).numpy()

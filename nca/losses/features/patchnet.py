@@ -8,6 +8,8 @@ Networks with Random Filters", 2016). ``Builtin`` joins the two: the net knows s
 colours and all scales.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -75,7 +77,7 @@ class PatchNet:
             if i:
                 features = F.avg_pool2d(features, 2)
             padded = circular_pad(features, weight.shape[-1] // 2) if torus else features
-            features = F.relu(F.conv2d(padded, weight, bias))
+            features = F.conv2d(padded, weight, bias).relu_()
             result[f"net{i + 1}"] = features
         return result
 
@@ -110,10 +112,27 @@ class RandomBank:
             padded = circular_pad(level, margin) if torus else level
             response = F.conv2d(padded, weight, bias)
             colors = F.pad(padded, (-margin,) * 4)  # what the responses are centered on
-            result[f"bank{i + 1}"] = torch.cat(
-                [F.relu(response), F.relu(-response), _with_ones(colors).to(response.dtype)], 1
-            )
+            result[f"bank{i + 1}"] = _BothSigns.apply(response, _with_ones(colors))  # type: ignore[no-untyped-call]
         return result
+
+
+class _BothSigns(torch.autograd.Function):
+    """``cat([relu(x), relu(-x), more])`` that keeps no more than bits for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, more: Tensor) -> Tensor:
+        ctx.save_for_backward(x <= 0, x >= 0)
+        ctx.sizes, ctx.dtype = [x.shape[1], x.shape[1], more.shape[1]], more.dtype
+        result = torch.cat([x, -x, more.to(x.dtype)], 1)
+        result[:, : 2 * x.shape[1]].relu_()
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        above, below, more = torch.split(gradients[0], ctx.sizes, 1)
+        not_above, not_below = ctx.saved_tensors
+        gradient = above.masked_fill(not_above, 0).sub_(below.masked_fill(not_below, 0))
+        return gradient, more.to(ctx.dtype)
 
 
 class Builtin:

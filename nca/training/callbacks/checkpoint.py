@@ -4,7 +4,7 @@ import io
 import re
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -83,10 +83,38 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         InputError: the file cannot be written; the one before is still there.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
-    write_atomically(path, MAGIC % VERSION + zlib.crc32(data).to_bytes(4, "big") + data)
+
+    def write(file: BinaryIO) -> None:
+        file.write(MAGIC % VERSION + bytes(4))
+        summed = _Summed(file)
+        torch.save(state, cast(IO[bytes], summed))
+        if summed.failure is not None:
+            raise summed.failure
+        file.seek(len(MAGIC % VERSION))
+        file.write(summed.checksum.to_bytes(4, "big"))
+
+    write_atomically(path, write)
+
+
+class _Summed(io.RawIOBase):
+    """Passes what is written on to a file, without a copy in memory, and sums it up.
+
+    Torch hides errors of a file behind its own: the first one is kept here, and the rest is lost.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.checksum = 0
+        self.failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        self.checksum = zlib.crc32(data, self.checksum)
+        if self.failure is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.failure = error
+        return len(data)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nca.training.learner import Learner, total
 
 WINDOW = 1.0  # seconds of iterations that are judged together
 APART = 0.15  # change of the CPU seconds per second that calls for a trial
+SLOWER = 1.5  # times the seconds of an iteration that call for one: a larger picture, another load
 SOONEST = 5.0  # seconds from one trial to the next
 SHARE, LARGEST_SHARE = 0.02, 0.05  # of the time for trials, usual and while the load changes
 
@@ -19,7 +20,8 @@ class Threads(Callback):
     """Let torch use as many threads as the gradient of a batch is computed fastest by.
 
     They are tried on the first batch, once a minute, and when the CPU time and the wall time of an
-    iteration come apart: then another program has come or gone, or the work is another one. A
+    iteration come apart, or an iteration takes much longer or shorter than before: then another
+    program has come or gone, or the work is another one. A
     trial changes nothing that is trained or drawn. But more threads add in another order, so that
     the bits of a training repeat on one thread only (``OMP_NUM_THREADS=1``, which tries nothing).
 
@@ -91,22 +93,28 @@ class Threads(Callback):
 
 
 class Load:
-    """CPU seconds per second of iterations, window by window, against the first window."""
+    """CPU seconds per second, and seconds per iteration, window by window, against the first."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
-        self._first: float | None = None
+        self._count = 0
+        self._first: tuple[float, float] | None = None
 
     def changed(self, wall: float, cpu: float) -> bool:
         """Add an iteration; return whether a window has ended that differs from the first."""
-        self._wall, self._cpu = self._wall + wall, self._cpu + cpu
+        self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
             return False
-        share = self._cpu / self._wall
+        share, pace = self._cpu / self._wall, self._wall / self._count
         self._wall = self._cpu = 0.0
+        self._count = 0
         if self._first is None:
-            self._first = share
-        return abs(share - self._first) > APART * self._first
+            self._first = share, pace
+        first_share, first_pace = self._first
+        return (
+            abs(share - first_share) > APART * first_share
+            or not first_pace / SLOWER <= pace <= first_pace * SLOWER
+        )
 
 
 def clocks() -> tuple[float, float]:
