@@ -22,7 +22,7 @@ from nca.system.files import read_regular, stands_in, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION = (1, 0)
+VERSION = (1, 1)
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 
 

@@ -56,7 +56,7 @@ def test_what_we_do_not_know_is_kept(path: Path, tmp_path: Path) -> None:
 
 def test_every_setting_comes_back(tmp_path: Path) -> None:
     every = RuleSettings(12, 5, "reflect", 0.25, 2.0, 0.1, 0.1, "noise", 0.3, 2.0,
-                         Quantization(state=Quantizer(4, 0.5, 16)))  # fmt: skip
+                         Quantization(state=Quantizer(4, 0.5, 16)), True)  # fmt: skip
     filters = torch.randn(2, 3, 3)
     save_rule(tmp_path / "r", Rule(every, filters))
     loaded = load_rule(tmp_path / "r").rule

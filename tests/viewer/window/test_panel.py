@@ -120,6 +120,8 @@ def test_texture(hand):
     assert simulation.coarseness == pytest.approx(2, abs=0.2)
     hand.click("##Cells that fire", 0.99)
     assert simulation.update_rate == 1.0
+    hand.click("Calm")
+    assert simulation.calm == "on"
     hand.click("New")
     assert simulation.seed != 0
 
@@ -143,6 +145,8 @@ def test_view(hand):
     look = hand.player.look
     hand.click("Smooth")
     assert not look.smooth
+    hand.click("##Average", 0.99)
+    assert look.average_steps == 16
     hand.click("Tile lines")
     assert look.borders
     assert "##Color map" not in hand.places, "colors have none"
