@@ -1,7 +1,7 @@
 """``python -m tools.grain [RULE ...]``: what a calm run and an average of steps do to the grain.
 
-Names of rules of the gallery; without them it is all. Prints a table: speckle and patch distance from
-the picture at step 4,000, as ``nca render`` draws it.
+RULE is a rule of the gallery; without one it is all of them. The table has speckle and patch
+distance at step 4,000, as ``nca render`` draws it.
 """
 
 import sys
