@@ -222,8 +222,6 @@ class Panel:
         chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
         if chosen != rate:
             simulation.update_rate = chosen
-        if imgui.checkbox("Calm", simulation.runs_calm)[0]:
-            self._actions.toggle_calm()
         if player.input is not None:
             strength = player.input_strength
             player.input_strength = _slider("Input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
@@ -260,17 +258,13 @@ class Panel:
         if look.view != "colors":
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
-        steps = look.average_steps
-        look.average_steps = round(
-            _slider(
-                "Average",
-                "off" if steps == 1 else f"{steps} steps",
-                steps,
-                *LIMITS["average_steps"],
-            )
-        )
+        averages = ["off", *(f"{n} steps" for n in range(2, LIMITS["average_steps"][1] + 1))]
+        look.average_steps = _menu("Average", averages, look.average_steps - 1) + 1
         _, look.smooth = imgui.checkbox("Smooth", look.smooth)
-        imgui.same_line(0.5 * imgui.get_window_width())
+        imgui.same_line(0.36 * imgui.get_window_width())
+        if imgui.checkbox("Calm", player.simulation.runs_calm)[0]:
+            actions.toggle_calm()
+        imgui.same_line(0.61 * imgui.get_window_width())
         _, look.borders = imgui.checkbox("Tile lines", look.borders)
         _buttons(
             (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))
