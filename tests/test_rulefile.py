@@ -64,6 +64,14 @@ def test_every_setting_comes_back(tmp_path: Path) -> None:
     assert torch.equal(loaded.filters, filters)
 
 
+@pytest.mark.parametrize(("calm", "version"), [(False, "1.0"), (True, "1.1")])
+def test_a_file_has_the_lowest_version_that_holds_its_settings(
+    tmp_path: Path, calm: bool, version: str
+) -> None:
+    save_rule(tmp_path / "r", Rule(RuleSettings(4, 4, calm=calm)))
+    assert header_of(tmp_path / "r")["version"] == version
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
