@@ -14,7 +14,17 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Annotated, Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import tyro
 
@@ -22,6 +32,8 @@ from nca.errors import InputError
 
 # A group whose flags stand among those of the settings that hold it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
+
+Calm = Literal["auto", "on", "off"]  # whether a run is calm; auto: as the rule says
 
 T = TypeVar("T")
 

@@ -29,6 +29,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 ALPHA = 3  # the channel that decides life, where a rule has an alive threshold
+CALM_AFTER = 300  # steps without a change from outside, after which a calm run is calm
 
 
 def is_float32(value: object) -> TypeGuard[float]:
@@ -121,6 +122,8 @@ class RuleSettings:
         noise_level: width of the noise of the seed.
         hidden_clip: upper bound of the hidden layer after ReLU. None: no bound.
         quantization: rounding that the rule was trained with.
+        calm: it looks better where, once it has grown, all cells fire at a shorter step; see
+            :func:`calmed`.
 
     Raises:
         ValueError: a value is out of its range; the text names it.
@@ -137,6 +140,7 @@ class RuleSettings:
     noise_level: float = 0.0
     hidden_clip: float | None = None
     quantization: Quantization = Quantization()
+    calm: bool = False
 
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
@@ -160,6 +164,7 @@ class RuleSettings:
         check(self.seed_state in get_args(SeedState), "seed_state", f"one of {get_args(SeedState)}")
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
+        check(isinstance(self.calm, bool), "calm", "true or false")
 
     @property
     def wraps(self) -> bool:
@@ -167,8 +172,18 @@ class RuleSettings:
         return self.padding == "circular"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and nulls, for JSON."""
-        return asdict(self)
+        """Plain numbers, strings and nulls, for JSON.
+
+        Programs that read version 1.0 refuse ``calm``, so it is left out where it is not set.
+        """
+        data = asdict(self)
+        if not self.calm:
+            del data["calm"]
+        return data
+
+    def runs_calm(self, calm: Literal["auto", "on", "off"]) -> bool:
+        """Whether a run is to be calm; ``auto``: as the rule says."""
+        return self.calm if calm == "auto" else calm == "on"
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "RuleSettings":
@@ -380,6 +395,16 @@ def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
     if copy.b2 is not None:
         copy.b2.mul_(pace)
     return copy
+
+
+def calmed(rule: Rule) -> Rule:
+    """The rule whose cells all fire, at a step that is as much shorter, as a plain rule.
+
+    Cells that fire by chance differ by a step from their neighbors, which is seen as grain. A
+    texture grows by chance: without it cells that start alike would stay alike.
+    """
+    rate = rule.settings.update_rate
+    return rescaled(rule.with_settings(update_rate=1.0), 1.0, rate)
 
 
 def derivative_order(coefficients: Tensor) -> int:

@@ -22,7 +22,7 @@ from nca.system.files import read_regular, stands_in, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION = (1, 0)
+VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file has the lowest that holds its settings
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 
 
@@ -81,7 +81,7 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
     header = {
         **shareable(info or {}),
         "format": FORMAT,
-        "version": ".".join(map(str, VERSION)),
+        "version": ".".join(map(str, VERSION if rule.settings.calm else WITHOUT_CALM)),
         "settings": rule.settings.to_dict(),
     }
     return save(plain, {"nca": json.dumps(header, allow_nan=False)})

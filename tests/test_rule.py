@@ -11,6 +11,7 @@ from nca.rule import (
     Quantizer,
     Rule,
     RuleSettings,
+    calmed,
     dense_kernel,
 )
 from tests.helpers.rules import bounded_rule
@@ -181,6 +182,26 @@ def test_settings_survive_a_trip_through_a_dictionary() -> None:
     assert RuleSettings.from_dict(settings.to_dict()) == settings
 
 
+def test_programs_that_know_no_calm_rules_read_all_others() -> None:
+    assert "calm" not in RuleSettings().to_dict()
+    assert RuleSettings(calm=True).to_dict()["calm"] is True
+
+
+@pytest.mark.parametrize("rate", [0.25, 1.0])
+def test_a_calm_step_is_part_of_a_step_of_all_cells(rate: float) -> None:
+    rule = bounded_rule(RuleSettings(4, 8, update_rate=rate))
+    state = torch.rand(1, 4, 6, 7)
+    calm = calmed(rule)
+    expected = state + rate * rule.update(state)
+    assert torch.allclose(calm(state, 1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_run_is_calm_as_asked_for_or_as_the_rule_says(own: bool) -> None:
+    settings = RuleSettings(calm=own)
+    assert [settings.runs_calm(calm) for calm in ("auto", "on", "off")] == [own, True, False]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -189,9 +210,10 @@ def test_settings_survive_a_trip_through_a_dictionary() -> None:
         {"rgb_scale": "1"},
         {"quantization": {"state": {"rnge": 1}}},
         {"quantization": 5},
+        {"calm": 1},
         {"padding": ["circular"]},
     ],
 )
 def test_settings_from_a_bad_dictionary_are_refused(data: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"chanels|type|number|padding"):
+    with pytest.raises(ValueError, match=r"chanels|type|number|padding|calm"):
         RuleSettings.from_dict(data)

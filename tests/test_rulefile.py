@@ -56,12 +56,20 @@ def test_what_we_do_not_know_is_kept(path: Path, tmp_path: Path) -> None:
 
 def test_every_setting_comes_back(tmp_path: Path) -> None:
     every = RuleSettings(12, 5, "reflect", 0.25, 2.0, 0.1, 0.1, "noise", 0.3, 2.0,
-                         Quantization(state=Quantizer(4, 0.5, 16)))  # fmt: skip
+                         Quantization(state=Quantizer(4, 0.5, 16)), True)  # fmt: skip
     filters = torch.randn(2, 3, 3)
     save_rule(tmp_path / "r", Rule(every, filters))
     loaded = load_rule(tmp_path / "r").rule
     assert loaded.settings == every
     assert torch.equal(loaded.filters, filters)
+
+
+@pytest.mark.parametrize(("calm", "version"), [(False, "1.0"), (True, "1.1")])
+def test_a_file_has_the_lowest_version_that_holds_its_settings(
+    tmp_path: Path, calm: bool, version: str
+) -> None:
+    save_rule(tmp_path / "r", Rule(RuleSettings(4, 4, calm=calm)))
+    assert header_of(tmp_path / "r")["version"] == version
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL import Image
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.images.picture_files import is_picture
-from nca.viewer.controls import BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
+from nca.viewer.controls import AVERAGE_STEPS, BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
 from nca.viewer.simulation.display import NO_RING, view_names
@@ -144,6 +144,7 @@ class Actions:
         """Give all cells to the rule of the brush."""
         self.player.history.remember(self.player.simulation)
         self.player.simulation.paint_rule(self.brush.rule)
+        self.player.display.begin_average()
         self.player.say(f"{self.player.names[self.brush.rule]} everywhere")
 
     def set_radius(self, radius: float) -> None:
@@ -215,6 +216,19 @@ class Actions:
         """Blend between cells, or show squares."""
         self.player.look.smooth = not self.player.look.smooth
         self.player.say("Smooth" if self.player.look.smooth else "Square cells")
+
+    def toggle_average(self) -> None:
+        """Show the average of the last steps, or only the last."""
+        look = self.player.look
+        look.average_steps = AVERAGE_STEPS if look.average_steps == 1 else 1
+        on = look.average_steps > 1
+        self.player.say(f"Average of {AVERAGE_STEPS} steps" if on else "No average")
+
+    def toggle_calm(self) -> None:
+        """Let all cells fire at a shorter step where nothing is painted, or as trained."""
+        simulation = self.player.simulation
+        simulation.calm = "off" if simulation.runs_calm else "on"
+        self.player.say("Calm" if simulation.runs_calm else "Not calm")
 
     def toggle_borders(self) -> None:
         """Draw lines between tiles, or do not."""

@@ -13,6 +13,7 @@ COLOR_MAPS: tuple[str, ...] = tuple(_DATA["color_maps"])  # the index is nca_col
 BLEND_BORDER: int = _DATA["blend_border"]  # cells over which one rule fades into the next
 TILE_LINES: float = _DATA["tile_lines"]  # strength of the lines between tiles
 LIMITS: dict[str, Any] = _DATA["limits"]
+AVERAGE_STEPS: int = _DATA["average_steps"]  # of the key that turns the average on
 RADIUS_STEP: float = _DATA["radius_step"]
 
 

@@ -58,7 +58,7 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
 
 
 def simulate_gl(
-    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0
+    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0, calm: bool = False
 ) -> Iterator[Tensor]:
     """Run a rule on the graphics card and stop now and then, without a window.
 
@@ -67,6 +67,7 @@ def simulate_gl(
         state: [B, C, H, W], the state at step 0.
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
+        calm: as in :func:`nca.unroll.simulate.simulate`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
@@ -80,6 +81,7 @@ def simulate_gl(
         samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
         for simulation, start in zip(samples, state, strict=True):
             simulation.write(start)
+            simulation.calm = "on" if calm else "off"
         for stop in stops:
             for simulation in samples:
                 simulation.step(stop - simulation.step_number)
@@ -127,7 +129,7 @@ def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
         if frame is not None:
             simulation.stamp(frame, place, settings.source.input_strength)
         count = settings.run.every if left is None else min(settings.run.every, left)
-        simulation.step(count)
+        player.run_steps(count)
         left = None if left is None else left - count
         yield
 

@@ -71,10 +71,10 @@ class Player:
         motion = settings.motion
         self.simulation.rotation = math.radians(motion.rotation)
         self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.pace
-        self.simulation.update_rate = motion.update_rate
+        self.simulation.update_rate, self.simulation.calm = motion.update_rate, motion.calm
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
-        self.look = Look(view, settings.color_map)
+        self.look = Look(view, settings.color_map, average_steps=settings.average_steps)
         self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True
         self.size = (0, 0)
@@ -147,7 +147,9 @@ class Player:
 
     def run_steps(self, count: int) -> None:
         """Run steps now, also while paused."""
-        self.simulation.step(count)
+        for _ in range(count):
+            self.simulation.step()
+            self.display.average(self.simulation, self.look)
         self.rates.count_steps(count)
 
     def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
@@ -198,7 +200,7 @@ class Player:
             self.history.clear()
             new = self.simulation
             new.rotation, new.coarseness, new.dt = old.rotation, old.coarseness, old.dt
-            new.update_rate = old.update_rate
+            new.update_rate, new.calm = old.update_rate, old.calm
             old.release()
             self.fit()
         self.simulation.field.restore(saved.owner)
@@ -234,6 +236,7 @@ class Player:
         self.running = self.running or self._alarmed
         self._alarmed = False
         self.trouble = ""
+        self.display.begin_average()
         self.meter.forget()
         self.state_range = None
 

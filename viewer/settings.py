@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, override, parse_size
+from nca.options import Between, Bounded, Calm, override, parse_size
 
 MAX_STEPS = 10**9
 
@@ -29,6 +29,8 @@ class MotionSettings(Bounded):
     """Length of a step: 1 as trained, less for smoother motion."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
     """Probability that a cell fires; None: the rule's own."""
+    calm: Calm = "auto"
+    """Let all cells fire in short steps; auto: as the rule says."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Where the shader has the weights."""
 
@@ -122,6 +124,8 @@ class ViewSettings(Bounded):
     """colors, alpha, 'channel 1' and so on, channels (all), or change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
     """Colors of the views that show numbers."""
+    average_steps: Annotated[int, Between(1, 16)] = 1
+    """Steps whose average is shown; 4 to 8 take the grain away."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
     """Decides which cells fire, and the noise of the initial state."""
     motion: MotionSettings = field(default_factory=MotionSettings)

@@ -171,18 +171,21 @@ def colors_fragment(
         channels: of the state.
         settings: of the rule whose colors it shows. None, for devices that blend: the color map of
             every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order, and
-            ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0).
+            ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0). There
+            ``nca_weight`` (float) is the alpha, for colors that are blended into an average.
         view: what is shown.
     """
     groups = range(group_count(channels))
     if settings is None:
         colors = _FIELD_COLORS
+        drawn = "vec4(clamp(nca_color(gl_FragCoord.xy), 0.0, 1.0), nca_weight)"
     else:
         scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
         colors = (
             "\nvec3 nca_rgb(ivec2 nca_at) {\n"
             f"  return nca_fetch(0, nca_at).rgb * {scale} + {offset};\n}}\n"
         )
+        drawn = "vec4(nca_color(gl_FragCoord.xy), 1.0)"
     return (
         _head(capabilities)
         + f"#define NCA_VIEW {VIEWS.index(view)}\n"
@@ -192,7 +195,7 @@ def colors_fragment(
         + "\n"
         + template("colors.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        "void main() { nca_out0 = vec4(nca_color(gl_FragCoord.xy), 1.0); }\n"
+        f"void main() {{ nca_out0 = {drawn}; }}\n"
     )
 
 
@@ -276,6 +279,7 @@ _FIELD_COLORS = """
 uniform sampler2D nca_field;
 uniform sampler2D nca_colors;
 uniform vec2 nca_alone;
+uniform float nca_weight;
 
 vec3 nca_rgb(ivec2 nca_at) {
   vec2 nca_map = nca_alone;

@@ -80,6 +80,7 @@ def _run(
             "nca_rotation": (1.0, 0.0),
             "nca_coarseness": 1.0,
             "nca_dt": 1.0,
+            "nca_limit": written["limit"],
             "nca_rule": -1,
             "nca_first": True,
         }

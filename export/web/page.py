@@ -31,7 +31,8 @@ from nca.export.settings import ExportOptions, Seed, StateFormat
 from nca.export.target import Rules, check_rules
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
-from nca.rule import Rule
+from nca.rng import fire_threshold
+from nca.rule import CALM_AFTER, Rule
 from nca.rulefile import RuleFile
 
 # The player is for a canvas anywhere, the page adds its controls; each file is one concept.
@@ -115,6 +116,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
         "screen": screen_fragment(device),
         "channels": channels,
         "groups": group_count(channels),
+        "calmAfter": CALM_AFTER,
         "start": {
             "seed": settings.seed,
             "speed": settings.steps_per_frame,
@@ -151,6 +153,9 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "hidden": own.hidden,
         "weightCount": rule.weight_count(),
         "wraps": own.wraps,
+        "rate": own.update_rate,
+        "limit": max(fire_threshold(own.update_rate) - 1, 0),  # nca_limit
+        "calm": own.calm,
         # One cell in the middle of the grid is no use to an area painted elsewhere.
         "reseeds": own.seed_state != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
@@ -171,7 +176,7 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
 def _passes(
     rule: Rule, draw_buffers: int, stores: tuple[Store, ...], groups: int, digits: int
 ) -> dict[str, Any]:
-    device = Capabilities("300 es", draw_buffers, layers=True, blend=True, steering=True)
+    device = Capabilities("300 es", draw_buffers, layers=True, blend=True, steering=True, rate=True)
 
     def plain(passes: list[Pass]) -> list[dict[str, Any]]:
         return [{"fragment": p.fragment, "groups": p.groups} for p in passes]

@@ -1,9 +1,10 @@
 """Images and animations of a rule, without a display."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
+from torch import Tensor
 
 from nca.commands.settings import RenderSettings
 from nca.errors import InputError
@@ -17,6 +18,7 @@ from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 
 MAX_FRAMES = 5000
+REACH = 8  # times the steps of an average: what is earlier has a weight of 1e-7
 
 
 def render(settings: RenderSettings) -> Path:
@@ -40,18 +42,42 @@ def render(settings: RenderSettings) -> Path:
         if len(stops) > MAX_FRAMES:
             raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
     seeds = rule.seed(1, height, width, seed=settings.seed)
+    calm = rule.settings.runs_calm(settings.calm)
+    seen = _with_earlier(stops, settings.average_steps)
     if settings.engine == "gl":
-        states = simulate_gl(rule, seeds, stops, seed=settings.seed)
+        states = simulate_gl(rule, seeds, seen, seed=settings.seed, calm=calm)
     else:
-        states = simulate(rule, seeds, stops, seed=settings.seed, backend=settings.engine)
+        states = simulate(rule, seeds, seen, seed=settings.seed, backend=settings.engine, calm=calm)
+    colors = averages((rule.to_rgb(state)[0] for state in states), settings.average_steps)
     frames: list[Image.Image] = []
+    wanted = set(stops)
     try:
-        for state in states:
-            frames.append(_enlarged(to_image(rule.to_rgb(state)[0]), settings.scale))
+        for step, color in zip(seen, colors, strict=True):
+            if step in wanted:
+                frames.append(_enlarged(to_image(color), settings.scale))
     finally:  # Ctrl-C and the like leave an animation of the frames so far
         if frames:
             _write(frames, settings)
     return settings.out
+
+
+def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
+    """Averages of what is shown of every step, as window and page draw them.
+
+    The weights of earlier steps fall by a constant factor; an average is as smooth as the plain
+    mean of ``steps``. Colors are clipped to [0, 1].
+    """
+    average: Tensor | None = None
+    for color in colors:
+        shown = color.clamp(0, 1)
+        average = shown if average is None else average.lerp(shown, 2 / (steps + 1))
+        yield average
+
+
+def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
+    """All steps that the pictures at ``stops`` show."""
+    reach = REACH * average_steps if average_steps > 1 else 0
+    return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
 
 
 def _write(frames: Sequence[Image.Image], settings: RenderSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, parse_size
+from nca.options import Between, Bounded, Calm, parse_size
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class RenderSettings(Bounded):
     """Size of the pattern: 1 as trained, 2 twice as large; see --preset noise of nca train."""
     pace: Annotated[float, Between(0.01, 2)] = 1.0
     """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
+    calm: Calm = "auto"
+    """From step 300 on, let all cells fire in short steps; auto: as the rule says."""
+    average_steps: Annotated[int, Between(1, 16)] = 1
+    """Steps whose average is drawn; 4 to 8 take the grain away."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
     """Frames per second of an animation; a .gif has at most 50."""
     seed: int = 0

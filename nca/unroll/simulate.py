@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nca.rng import fire_threshold, step_base
-from nca.rule import Rule
+from nca.rule import CALM_AFTER, Rule, calmed
 from nca.unroll import Backend, unroll
 from nca.unroll.choice import choose_backend
 from nca.unroll.native import library_of
@@ -17,7 +17,13 @@ CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
 @torch.no_grad()
 def simulate(
-    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0, backend: Backend = "auto"
+    rule: Rule,
+    state: Tensor,
+    stops: Sequence[int],
+    *,
+    seed: int = 0,
+    backend: Backend = "auto",
+    calm: bool = False,
 ) -> Iterator[Tensor]:
     """Run a rule and stop now and then.
 
@@ -27,6 +33,7 @@ def simulate(
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
         backend: as for :func:`nca.unroll.unroll`.
+        calm: from step 300 on all cells fire, see :func:`nca.rule.calmed`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
@@ -43,6 +50,10 @@ def simulate(
     for stop in stops:
         while step < stop:
             count = min(chunk, stop - step)
+            if calm and step < CALM_AFTER:
+                count = min(count, CALM_AFTER - step)
+            elif calm and step == CALM_AFTER:
+                rule = calmed(rule)
             masks = make_masks(rule, (batch, height, width), range(step, step + count), seed)
             state = unroll(state, rule, masks.to(state.device), backend)
             step += count

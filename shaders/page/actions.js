@@ -60,7 +60,7 @@ class Actions extends EventTarget {
     simulation.remember();
     simulation.paint("erase");
     simulation.paint("plant", { x0: x, y0: y, x1: x, y1: y, radius: 0.6 });
-    this.player.changed();
+    this.player.replaced();
     this.say("One cell in the middle");
   }
 
@@ -68,7 +68,7 @@ class Actions extends EventTarget {
     const { simulation } = this;
     simulation.remember();
     simulation.paint("noise", EVERYWHERE, simulation.seed + simulation.stepNumber);
-    this.player.changed();
+    this.player.replaced();
     this.say("Noise");
   }
 
@@ -115,7 +115,7 @@ class Actions extends EventTarget {
   fillRule() {
     this.simulation.remember();
     this.simulation.paintRule(this.brush.rule);
-    this.player.changed();
+    this.player.replaced();
     this.say(`${this.rules[this.brush.rule].name} everywhere`);
   }
 
@@ -157,7 +157,7 @@ class Actions extends EventTarget {
 
   undo() {
     const done = this.simulation.undo();
-    if (done) this.player.changed();
+    if (done) this.player.replaced();
     this.say(done ? "Undone" : "Nothing to undo");
   }
 
@@ -225,6 +225,23 @@ class Actions extends EventTarget {
   }
 
   toggleSmooth() { this.flip("smooth", "Smooth", "Square cells"); }
+
+  setAverage(steps) {
+    this.player.setAverage(steps);
+    this.say(steps === 1 ? "No average" : `Average of ${steps} steps`);
+  }
+
+  toggleAverage() {
+    this.setAverage(this.player.look.averageSteps === 1 ? CONTROLS.average_steps : 1);
+  }
+
+  toggleCalm() {
+    const { simulation } = this;
+    simulation.calm = simulation.runsCalm() ? "off" : "on";
+    this.player.touch();
+    this.say(simulation.runsCalm() ? "Calm" : "Not calm");
+  }
+
   toggleBorders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
 
   flip(name, on, off) {
@@ -297,7 +314,7 @@ class Actions extends EventTarget {
       if (file.name.endsWith(".safetensors")) throw new Error("a page runs the rules it was made with; nca view opens others");
       if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
-      this.player.changed();
+      this.player.replaced();
       this.say(`Opened ${file.name}`);
     } catch (error) {
       this.say(`${file.name}: ${error.message}`);

@@ -1,4 +1,4 @@
-// The part of the address after "#": which rule, seed, view, speed and grid.
+// The part of the address after "#": which rule, seed, view, speed, grid, calm and average.
 
 const LINK_CELLS = 2 ** 20; // the most that a link makes a stranger's device run; the menu has as many
 
@@ -17,6 +17,9 @@ function readAddress(hash, { rules, start }) {
     const smaller = Math.min(1, Math.sqrt(cells / (grid.width * grid.height)));
     settings.grid = { width: Math.floor(grid.width * smaller), height: Math.floor(grid.height * smaller) };
   }
+  if (["on", "off"].includes(query.get("c"))) settings.calm = query.get("c");
+  const average = Number(query.get("a")), [least, most] = LIMITS.average_steps;
+  if (Number.isInteger(average) && average >= least && average <= most) settings.averageSteps = average;
   if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
   return settings;
 }
@@ -31,6 +34,8 @@ function writeAddress(actions) {
   const { stepsPerFrame } = player.speed;
   if (stepsPerFrame !== 1) query.set("k", stepsPerFrame);
   if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);
+  if (simulation.calm !== "auto") query.set("c", simulation.calm);
+  if (player.look.averageSteps !== 1) query.set("a", player.look.averageSteps);
   if (options.format) query.set("f", options.format);
   const hash = `#${query}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);

@@ -4,6 +4,7 @@
 //
 // Attributes: rule (name; default the first), seed, grid ("256x256"; default by the size of the
 // element), cell (CSS pixels a cell), speed (steps a frame), paused, inert (no painting), label,
+// calm ("on", "off"; default as the rule says), average-steps (1: only the last step is shown),
 // touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger was
 // held still before). Methods: play(), pause(), reset(seed), dispose(). The element's player is
 // `element.player`; where a page has more elements than a browser has graphics contexts, those that
@@ -11,7 +12,8 @@
 
 const GROWN = 200; // steps; then an element may rest, where another has no picture yet
 // Attributes that are numbers: least, largest, and whether they are whole.
-const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false] };
+const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false], "average-steps": [...LIMITS.average_steps, true] };
+const CALM = ["auto", "on", "off"];
 const STYLE = `
 :host { display: block; min-height: 1px; }
 div { position: relative; width: 100%; height: 100%; }
@@ -22,7 +24,7 @@ canvas { display: block; width: 100%; height: 100%; }
 .resting > .still { visibility: visible; }`;
 
 class NcaTexture extends HTMLElement {
-  static observedAttributes = ["rule", "seed", "speed", "paused"];
+  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps"];
   static sources = [];
   static stage = new Stage();
 
@@ -105,7 +107,7 @@ class NcaTexture extends HTMLElement {
   start() {
     const { data, rule } = this.find(this.getAttribute("rule"));
     const { start } = data;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const canvas = document.createElement("canvas");
     canvas.className = "live";
     canvas.setAttribute("role", "img");
@@ -114,7 +116,8 @@ class NcaTexture extends HTMLElement {
     const player = this.player = new Player(canvas, data, {
       ...start, rule, seed: this.number("seed", start.seed), speed: this.number("speed", start.speed),
       cellSize: this.number("cell", CELL_SIZE), grid: this.grid(start.grid),
-      running: !calm && !this.hasAttribute("paused"), warmup: calm ? REDUCED_WARMUP : 0,
+      running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
+      calm: this.calm, averageSteps: this.number("average-steps", 1),
     });
     const { signal } = this.lifetime;
     if (!this.hasAttribute("inert")) {
@@ -155,6 +158,12 @@ class NcaTexture extends HTMLElement {
     return used;
   }
 
+  get calm() {
+    const text = this.getAttribute("calm") ?? "auto", known = CALM.includes(text);
+    if (!known) this.warn("calm", `must be ${CALM.join(", ")}; it is auto`);
+    return known ? text : "auto";
+  }
+
   grid(otherwise) {
     const text = this.getAttribute("grid"), grid = readGrid(text);
     if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells a side`);
@@ -171,6 +180,8 @@ class NcaTexture extends HTMLElement {
     if (name === "rule") this.changeRule(value);
     else if (!player) return;
     else if (name === "paused") player.setRunning(value === null);
+    else if (name === "calm") player.simulation.calm = this.calm;
+    else if (name === "average-steps") player.setAverage(this.number(name, 1));
     else if (name === "speed") player.speed.set(this.number("speed", player.data.start.speed));
     else this.reset(this.number("seed", player.data.start.seed));
   }

@@ -19,11 +19,13 @@ function start() {
     later = setTimeout(() => writeAddress(actions), 300);
   });
   addEventListener("hashchange", () => {
-    const { rule, seed, view, speed } = readAddress(location.hash, data);
+    const { rule, seed, view, speed, calm, averageSteps } = readAddress(location.hash, data);
     if (rule !== undefined && !actions.simulation.field.present.includes(rule)) actions.simulation.paintRule(rule);
     if (seed !== undefined && seed !== actions.simulation.seed) actions.reset(seed);
     if (view) actions.setView(view);
     if (speed) actions.setSpeed(speed);
+    if (calm) actions.simulation.calm = calm;
+    if (averageSteps) actions.setAverage(averageSteps);
   }, { signal: lifetime.signal });
   actions.sayTrust();
   canvas.focus({ preventScroll: true });

@@ -11,7 +11,9 @@ import torch
 from PIL import Image, ImageSequence
 
 from nca.cli import main
-from nca.images import write_animation
+from nca.commands.render import averages
+from nca.images import to_tensor, write_animation
+from nca.rulefile import load_rule
 from nca.system.signals import Terminated, uninterrupted
 from nca.unroll.simulate import simulate
 from tests.helpers.players import rule_file
@@ -120,3 +122,35 @@ def test_a_gif_has_frames_that_browsers_show_as_long_as_they_last(
     write_animation(tmp_path / "a.gif", frames, fps)
     with Image.open(tmp_path / "a.gif") as image:
         assert image.info["duration"] == milliseconds
+
+
+def test_an_average_is_that_of_the_steps_before(tmp_path: Path) -> None:
+    path, out = rule_file(tmp_path), tmp_path / "a.png"
+    words = ["render", str(path), "--size", "16", "--out", str(out), "--overwrite"]
+    assert main([*words, "--steps", "12", "--average-steps", "4"]) == 0
+    rule = load_rule(path).rule
+    states = simulate(rule, rule.seed(1, 16, 16), range(13))
+    *_, expected = averages((rule.to_rgb(state)[0] for state in states), 4)
+    picture = to_tensor(Image.open(out))
+    assert (picture - expected).abs().max() <= 0.51 / 255
+    assert main([*words, "--steps", "12"]) == 0
+    assert (to_tensor(Image.open(out)) - picture).abs().max() > 2 / 255
+
+
+def test_averages_are_as_smooth_as_the_mean_of_so_many_steps() -> None:
+    noise = 0.5 + 0.1 * torch.randn(400, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    late = torch.stack(list(averages(noise, 8))[50:])
+    assert float(late.var() / noise.var()) == pytest.approx(1 / 8, rel=0.1)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_calm_picture_is_that_of_a_calm_run(tmp_path: Path, own: bool) -> None:
+    path = rule_file(tmp_path, calm=own)
+    rule = load_rule(path).rule
+    for calm, runs_calm in (("auto", own), ("on", True), ("off", False)):
+        out = tmp_path / f"{calm}.png"
+        words = ["render", str(path), "--size", "16", "--steps", "310", "--out", str(out)]
+        assert main([*words, "--calm", calm]) == 0
+        (state,) = simulate(rule, rule.seed(1, 16, 16), [310], calm=runs_calm)
+        expected = rule.to_rgb(state)[0].clamp(0, 1)
+        assert (to_tensor(Image.open(out)) - expected).abs().max() <= 0.51 / 255

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from nca.export.hosts.html import page_html
-from nca.rule import RuleSettings
+from nca.rule import CALM_AFTER, RuleSettings
 from nca.rulefile import RuleFile
+from nca.unroll.simulate import simulate
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule, published_rules
 
@@ -39,6 +40,32 @@ def test_a_hundred_steps_are_those_of_torch(still_page, settings, weights):
         assert float(difference) < 1e-5
         done = count
     assert float(expected.std()) > 0.01
+
+
+@pytest.mark.parametrize(("own", "address"), [(True, ""), (False, "#c=on")])
+def test_a_calm_run_is_that_of_torch_until_something_is_painted(
+    still_page, monkeypatch, own, address
+):
+    rule = bounded_rule(RuleSettings(channels=8, hidden=16, update_rate=0.25, calm=own))
+    page = still_page({"rule": rule}, address, seed=4711, grid=(28, 20))
+    shape = (8, 20, 28)
+    state = torch.rand(1, *shape, generator=torch.Generator().manual_seed(1)) - 0.3
+    write(page, state[0])
+    assert page.evaluate("nca.player.data.calmAfter") == CALM_AFTER
+    page.evaluate("nca.player.data.calmAfter = 5")
+    monkeypatch.setattr("nca.unroll.simulate.CALM_AFTER", 5)
+    done, stops = 0, (5, 6, 15)
+    for stop, expected in zip(
+        stops, simulate(rule, state, stops, seed=4711, calm=True), strict=True
+    ):
+        page.evaluate("n => nca.player.runSteps(n)", stop - done)
+        assert float((read(page, shape) - expected[0]).abs().max()) < 1e-5
+        done = stop
+    page.evaluate("nca.player.simulation.paint('noise')")
+    before = read(page, shape)
+    page.evaluate("nca.player.runSteps(1)")
+    fired = (read(page, shape) != before).any(0).float().mean()
+    assert 0.1 < float(fired) < 0.4
 
 
 @pytest.mark.parametrize(("state", "allowed"), [("rgba16f", 5e-3), ("rgba8", 0.1)])

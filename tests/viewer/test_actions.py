@@ -164,3 +164,11 @@ def test_a_driver_that_fails_on_a_watched_rule_is_told_and_the_rule_before_goes_
     player.advance()
     assert player.message == "a: ZeroDivisionError: division by zero"
     assert player.simulation.rules[0] is rule
+
+
+def test_average_and_calm_go_on_and_off(actions):
+    look, simulation = actions.player.look, actions.player.simulation
+    for steps, calm in ((8, "on"), (1, "off"), (8, "on")):
+        actions.toggle_average()
+        actions.toggle_calm()
+        assert (look.average_steps, simulation.calm) == (steps, calm)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from nca.commands.render import averages
 from nca.errors import InputError
+from nca.images import to_tensor
 from nca.rulefile import load_rule, rule_name
 from nca.viewer import player as player_module
 from nca.viewer.files.screen_recording import FPS
@@ -297,3 +299,25 @@ def test_pictures_show_no_brush(gl, tmp_path):
     picture = player.display.picture(player.simulation, player.camera, Look(), (320, 240))
     assert len(picture.getcolors()) == 1
     player.release()
+
+
+def test_steps_are_averaged_and_a_reset_is_not(gl, tmp_path):
+    player = make_player(gl, tmp_path, average_steps=8, calm="on")
+    assert player.simulation.calm == "on"
+    colors = []
+    for _ in range(6):
+        player.run_steps(1)
+        colors.append(shown_colors(player))
+    *_, expected = averages(colors, 8)
+    picture = to_tensor(player.display.whole(player.simulation, player.look))
+    assert (picture - expected).abs().max() <= 1.01 / 255
+    player.reset(seed=5)
+    player.run_steps(1)
+    picture = to_tensor(player.display.whole(player.simulation, player.look))
+    assert (picture - shown_colors(player)).abs().max() <= 1.01 / 255
+    player.release()
+
+
+def shown_colors(player):
+    simulation = player.simulation
+    return simulation.rules[0].to_rgb(simulation.read()[None])[0].clamp(0, 1)

@@ -33,12 +33,14 @@ class Look:
         color_map: of the views that show numbers, one of ``COLOR_MAPS``.
         smooth: blend between cells; else cells are squares.
         borders: draw lines between the tiles of a torus.
+        average_steps: how many steps are averaged; 1: only the last is shown.
     """
 
     view: str = "colors"
     color_map: str = "inferno"
     smooth: bool = True
     borders: bool = False
+    average_steps: int = 1
 
 
 def view_names(channels: int) -> list[str]:
@@ -87,6 +89,8 @@ class Display:
         self._colors: dict[tuple[str, int], Shader] = {}
         self._texture = gl.texture((1, 1), 4)
         self._colored = gl.framebuffer([self._texture])
+        self._averaged: tuple[object, ...] = ()
+        self._average_seen: tuple[object, ...] = ()
         self._seen: tuple[object, ...] = ()
         self._kept: moderngl.Framebuffer | None = None
 
@@ -114,6 +118,20 @@ class Display:
             self._draw(simulation, camera, look, self._kept, ring)
         self._gl.copy_framebuffer(target, self._kept)
 
+    def average(self, simulation: Simulation, look: Look) -> None:
+        """Take a step into the average of those that are shown.
+
+        The weights of earlier steps fall by a constant factor, and are as smooth as the plain mean
+        of ``look.average_steps``. Another rule, grid or view begins it again.
+        """
+        if look.average_steps > 1:
+            follows = self._averaged == _averaged(simulation, look)
+            self._color(simulation, look, 2 / (look.average_steps + 1) if follows else 1.0)
+
+    def begin_average(self) -> None:
+        """Leave what was shown out of the average."""
+        self._averaged = ()
+
     def _draw(
         self,
         simulation: Simulation,
@@ -122,7 +140,10 @@ class Display:
         target: moderngl.Framebuffer,
         ring: tuple[float, float, float, float],
     ) -> None:
-        colored = self._color(simulation, look)
+        # What changes without a step, as a stroke in a pause, is to be seen at once.
+        if (self._averaged, self._average_seen) != (_averaged(simulation, look), simulation.seen):
+            self._color(simulation, look)
+        colored = self._texture
         far = camera.zoom < 1
         if far:
             colored.build_mipmaps()
@@ -155,17 +176,21 @@ class Display:
             self._screens[sampling, marks] = shader
         return self._screens[sampling, marks]
 
-    def _color(self, simulation: Simulation, look: Look) -> moderngl.Texture:
-        """Draw the colors of the cells."""
+    def _color(self, simulation: Simulation, look: Look, weight: float = 1.0) -> None:
+        """Draw the colors of the cells, with a weight above those that are there."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
         sides = extent(simulation, look)
         smaller = min(1.0, max(LARGEST_MOSAIC, *cells) / max(sides))
-        self._prepare((round(sides[0] * smaller), round(sides[1] * smaller)))
+        size = round(sides[0] * smaller), round(sides[1] * smaller)
+        self._prepare(size, "f1" if look.average_steps == 1 else "f4")
         if (kind, channels) not in self._colors:
             view = next(view for view in VIEWS if view == kind)
             shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
             self._colors[kind, channels] = shader
+        if weight < 1:
+            self._gl.enable(moderngl.BLEND)
+            self._gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         self._colors[kind, channels].draw(
             self._colored,
             {
@@ -182,15 +207,17 @@ class Display:
                 "nca_channels": channels,
                 "nca_color_map": COLOR_MAPS.index(look.color_map),
                 "nca_alone": simulation.color_map_of_all or (0.0, 0.0),
+                "nca_weight": weight,
             },
         )
-        return self._texture
+        self._gl.disable(moderngl.BLEND)
+        self._averaged, self._average_seen = _averaged(simulation, look), simulation.seen
 
-    def _prepare(self, size: tuple[int, int]) -> None:
-        if self._colored.size != size:
+    def _prepare(self, size: tuple[int, int], dtype: str) -> None:
+        if (self._colored.size, self._texture.dtype) != (size, dtype):
             self._colored.release()
             self._texture.release()
-            self._texture = self._gl.texture(size, 4)
+            self._texture = self._gl.texture(size, 4, dtype=dtype)
             self._texture.build_mipmaps()  # reserves the levels
             self._colored = self._gl.framebuffer([self._texture])
 
@@ -226,6 +253,12 @@ class Display:
         self._forget()
         self._colored.release()
         self._texture.release()
+
+
+def _averaged(simulation: Simulation, look: Look) -> tuple[object, ...]:
+    """What has to stay the same so that an average goes on."""
+    size = simulation.width, simulation.height
+    return simulation.colors, size, look.view, look.color_map, look.average_steps
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:

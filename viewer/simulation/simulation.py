@@ -17,8 +17,9 @@ from nca.export.glsl.weights import StoreChoice
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
+from nca.options import Calm
 from nca.rng import UINT32_MAX, fire_threshold, step_base
-from nca.rule import Rule
+from nca.rule import CALM_AFTER, Rule
 from nca.viewer.controls import TOOL_NUMBERS
 from nca.viewer.simulation.field import Field
 from nca.viewer.simulation.rule_shaders import RuleShaders
@@ -49,6 +50,8 @@ class Simulation:
         dt: length of a step, 1 as trained; where the pattern is larger it is shortened by itself,
             as else nothing would be stable.
         update_rate: probability that a cell fires, or None: that of every rule itself.
+        calm: whether all cells fire at a shorter step while nothing changes the state from outside.
+        quiet: steps since something did.
         field: which rule has which cell; :meth:`show_field` after a change.
 
     Raises:
@@ -68,6 +71,8 @@ class Simulation:
         self.gl, self.seed, self.step_number = gl, seed, 0
         self.rotation, self.coarseness, self.dt = 0.0, 1.0, 1.0
         self.update_rate: float | None = None
+        self.calm: Calm = "auto"
+        self.quiet = 0
         self._store = store
         self._targets = min(targets or 8, target_limit(gl))
         self._compiled: list[RuleShaders] = []
@@ -98,6 +103,11 @@ class Simulation:
             return None
         settings = self._present[0].rule.settings
         return settings.rgb_scale, settings.rgb_offset
+
+    @property
+    def runs_calm(self) -> bool:
+        """Whether the first of the rules that have cells is to be calm."""
+        return self._present[0].rule.settings.runs_calm(self.calm)
 
     @property
     def seen(self) -> tuple[object, ...]:
@@ -141,6 +151,7 @@ class Simulation:
         Raises:
             GraphicsError: the driver cannot run it; everything stays as it was.
         """
+        self.quiet = 0
         if number < len(self._compiled) and self._compiled[number].takes(rule):
             self._compiled[number].take(rule)
             return
@@ -151,18 +162,23 @@ class Simulation:
 
     def step(self, count: int = 1) -> None:
         """Run steps."""
-        self._set_steering()
         for _ in range(count):
+            self._set_steering()
             self._step_once(step_base(self.step_number, self.seed))
             self.step_number += 1
+            self.quiet += 1
 
     def _set_steering(self) -> None:
         for shaders in self._compiled:
-            rate = self.update_rate or shaders.rule.settings.update_rate
+            settings = shaders.rule.settings
+            rate = self.update_rate or settings.update_rate
+            dt = self.dt / max(1.0, self.coarseness**2)
+            if self.quiet >= CALM_AFTER and settings.runs_calm(self.calm):
+                rate, dt = 1.0, rate * dt  # as nca.rule.calmed
             values: dict[str, Value] = {
                 "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
                 "nca_coarseness": self.coarseness,
-                "nca_dt": self.dt / max(1.0, self.coarseness**2),
+                "nca_dt": dt,
                 "nca_limit": max(fire_threshold(rate) - 1, 0),
             }
             for shader, _ in shaders.step:
@@ -193,6 +209,7 @@ class Simulation:
 
     def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
         """Erase, plant, make noise or start under a brush, each cell as its rule has it."""
+        self.quiet = 0
         values: dict[str, Value] = {
             "nca_tool": TOOL_NUMBERS[tool],
             "nca_stroke": (*stroke.start, *stroke.end),
@@ -245,6 +262,7 @@ class Simulation:
             place: left, top, width and height in cells; beyond the border a torus goes on.
             strength: part of the way, 0 to 1.
         """
+        self.quiet = 0
         size = (max(round(place[2]), 1), max(round(place[3]), 1))
         rgba = picture.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
         texture = self.gl.texture(size, 4, rgba.tobytes())
@@ -285,11 +303,13 @@ class Simulation:
         shape = (self.channels, self.height, self.width)
         if tuple(state.shape) != shape:
             raise InputError(f"the state must be {list(shape)}, not {list(state.shape)}")
+        self.quiet = 0
         self.state.write(state.numpy())
         self.previous.copy_from(self.state)
 
     def show_field(self) -> None:
         """Let the next step go by the field as it is now."""
+        self.quiet = 0
         self.field_texture.write(self.field.shares.tobytes())
         self._field_changes += 1
         self._set_present()

@@ -258,8 +258,13 @@ class Panel:
         if look.view != "colors":
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
+        averages = ["off", *(f"{n} steps" for n in range(2, LIMITS["average_steps"][1] + 1))]
+        look.average_steps = _menu("Average", averages, look.average_steps - 1) + 1
         _, look.smooth = imgui.checkbox("Smooth", look.smooth)
-        imgui.same_line(0.5 * imgui.get_window_width())
+        imgui.same_line(0.36 * imgui.get_window_width())
+        if imgui.checkbox("Calm", player.simulation.runs_calm)[0]:
+            actions.toggle_calm()
+        imgui.same_line(0.61 * imgui.get_window_width())
         _, look.borders = imgui.checkbox("Tile lines", look.borders)
         _buttons(
             (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))

@@ -7,6 +7,11 @@ function extent({ width, height, wraps, data }, look) {
   return { width: width * across, height: height * down, wraps: false };
 }
 
+/** What has to stay the same so that an average goes on. */
+function averaged({ width, height, colors }, { view, colorMap, averageSteps }) {
+  return { colors, of: `${width}x${height} ${view} ${colorMap} ${averageSteps}` };
+}
+
 /** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
 class Display {
   constructor(gl, data, look) {
@@ -14,42 +19,80 @@ class Display {
     this.screen = new Program(gl, data.vertex, data.screen);
     this.programs = {};
     this.colored = null;
+    this.averaged = {};
+    this.current = false; // the average has the last step, and nothing else has changed the state
   }
 
-  /** Colors of the cells; with the view of all channels the texture is larger than the state. */
-  color(simulation) {
+  /**
+   * Take a step into the average of those that are shown. The weights of earlier steps fall by a
+   * constant factor, and are as smooth as the plain mean of look.averageSteps. Another rule, grid or
+   * view begins it again.
+   */
+  average(simulation) {
+    const { averageSteps } = this.look;
+    if (averageSteps === 1) return;
+    this.color(simulation, this.follows(simulation) ? 2 / (averageSteps + 1) : 1);
+    this.current = true;
+  }
+
+  /** Leave what was shown out of the average. */
+  beginAverage() {
+    this.averaged = {};
+  }
+
+  follows(simulation) {
+    const { colors, of } = averaged(simulation, this.look);
+    return this.averaged.colors === colors && this.averaged.of === of;
+  }
+
+  /** Have the colors ready. What changes without a step, as a stroke in a pause, is seen at once. */
+  show(simulation) {
+    if (!(this.current && this.follows(simulation))) this.color(simulation);
+  }
+
+  /**
+   * Colors of the cells, with a weight above those that are there; with the view of all channels the
+   * texture is larger than the state.
+   */
+  color(simulation, weight = 1) {
     const { gl, data, look } = this;
     const { width, height } = simulation, [kind, number] = look.view.split(" ");
     const seen = extent(simulation, look);
     const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
-    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller));
+    // Bytes would round small parts of an average away; a device without floats has nothing better.
+    const internal = look.averageSteps > 1 && simulation.format !== "rgba8" ? gl.RGBA16F : gl.RGBA8;
+    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), internal);
     this.programs[kind] ??= new Program(gl, data.vertex, data.colors[kind]);
     const { present } = simulation.field;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
     gl.viewport(0, 0, this.colored.width, this.colored.height);
+    if (weight < 1) gl.enable(gl.BLEND);
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     this.programs[kind].draw({
       nca_size: [width, height], nca_code: simulation.code,
       nca_picture: [this.colored.width, this.colored.height], nca_channel: number ? number - 1 : 0,
       nca_channels: data.channels, nca_color_map: COLOR_MAPS.indexOf(look.colorMap),
-      nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors,
+      nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors, nca_weight: weight,
     }, {
       nca_state: simulation.state, nca_before: simulation.previous,
       nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
     });
+    gl.disable(gl.BLEND);
+    this.averaged = averaged(simulation, look);
   }
 
-  prepare(width, height) {
-    const { gl } = this;
-    if (this.colored?.width === width && this.colored.height === height) return;
+  prepare(width, height, internal) {
+    const { gl, colored } = this;
+    if (colored?.width === width && colored.height === height && colored.internal === internal) return;
     this.release();
     const target = gl.TEXTURE_2D, handle = gl.createTexture(), framebuffer = gl.createFramebuffer();
     gl.bindTexture(target, handle);
     const levels = Math.floor(Math.log2(Math.max(width, height))) + 1;
-    gl.texStorage2D(target, levels, gl.RGBA8, width, height);
+    gl.texStorage2D(target, levels, internal, width, height);
     gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, handle, 0);
-    this.colored = { target, handle, framebuffer, width, height };
+    this.colored = { target, handle, framebuffer, width, height, internal };
   }
 
   release() {
@@ -86,7 +129,7 @@ class Display {
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, rows);
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    this.color(simulation);
+    this.show(simulation);
     const pixels = new Uint8ClampedArray(width * rows * 4);
     for (let row = 0; row < height; row += rows) {
       const count = Math.min(rows, height - row);

@@ -15,7 +15,8 @@ class Player extends EventTarget {
    * @param canvas  its size on the page decides the resolution
    * @param data    what the exporter wrote
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
-   *                best), speed, running, warmup (steps that are taken before anything is shown)
+   *                best), speed, running, warmup (steps that are taken before anything is shown),
+   *                calm ("auto", "on" or "off"), averageSteps
    */
   constructor(canvas, data, options) {
     super();
@@ -24,7 +25,7 @@ class Player extends EventTarget {
     this.running = options.running ?? true;
     this.warmup = options.warmup ?? 0;
     this.camera = new Camera();
-    this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false };
+    this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false, averageSteps: options.averageSteps ?? 1 };
     this.ring = [0, 0, 0, 0];
     this.resting = false; // nobody uses it just now: the ring is hidden
     this.asleep = false; // nobody can see it
@@ -77,6 +78,7 @@ class Player extends EventTarget {
       ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
+    this.simulation.calm = options.calm ?? "auto";
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;
@@ -101,12 +103,12 @@ class Player extends EventTarget {
     this.options.grid = grid;
     this.options.rule = this.simulation.field.present[0];
     this.options.seed = this.simulation.seed;
-    const { rotation, coarseness, dt } = this.simulation;
+    const { rotation, coarseness, dt, calm } = this.simulation;
     this.captured = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
-    Object.assign(this.simulation, { rotation, coarseness, dt });
+    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
     this.fit();
   }
 
@@ -158,6 +160,18 @@ class Player extends EventTarget {
   /** Say that the state has changed by other means than a step. */
   changed() {
     this.dirty = true;
+    this.display.current = false;
+    this.touch();
+  }
+
+  /** Say that the whole state is another one. */
+  replaced() {
+    this.display.beginAverage();
+    this.changed();
+  }
+
+  setAverage(steps) {
+    this.look.averageSteps = steps;
     this.touch();
   }
 
@@ -176,7 +190,7 @@ class Player extends EventTarget {
       this.captured = null;
       this.simulation.seed = seed >>> 0;
     } else this.simulation.reset(seed);
-    this.changed();
+    this.replaced();
   }
 
   /** Give every cell to one rule. */
@@ -185,15 +199,18 @@ class Player extends EventTarget {
       this.captured = null;
       this.simulation.field.fill(rule);
     } else this.simulation.paintRule(rule);
-    this.changed();
+    this.replaced();
   }
 
   /** Take steps at once, also while paused. */
   runSteps(steps) {
     if (!this.simulation.ready) return;
-    for (let i = 0; i < steps; i++) this.simulation.step();
-    this.counts.steps += steps;
     this.changed();
+    for (let i = 0; i < steps; i++) {
+      this.simulation.step();
+      this.display.average(this.simulation);
+    }
+    this.counts.steps += steps;
   }
 
   /** One frame of time: take steps, draw, now and then look at the state. */
@@ -242,7 +259,7 @@ class Player extends EventTarget {
 
   draw() {
     const { width, height } = this.canvas;
-    this.display.color(this.simulation);
+    this.display.show(this.simulation);
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
     this.display.draw(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;
@@ -367,10 +384,10 @@ class Player extends EventTarget {
   }
 
   restore() {
-    const { rotation, coarseness, dt, seed, field } = this.simulation;
+    const { rotation, coarseness, dt, calm, seed, field } = this.simulation;
     Object.assign(this.options, { seed, rule: field.present[0] });
     this.build();
-    Object.assign(this.simulation, { rotation, coarseness, dt });
+    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
     this.speed.limit /= 2;
     this.emit("restored", { resumed: this.simulation.seeded });
   }

@@ -3,6 +3,7 @@
 /** A brush moved along a line, in cells; everywhere: radius below 0. */
 const EVERYWHERE = { x0: 0, y0: 0, x1: 0, y1: 0, radius: -1 };
 
+const LARGEST_HASH = 2 ** 32 - 1;
 const PATIENCE = 1000; // milliseconds that the fast programs have before the others stand in
 
 /**
@@ -88,6 +89,8 @@ class Simulation {
     this.rotation = 0;
     this.coarseness = 1;
     this.dt = 1;
+    this.calm = "auto"; // "on", "off", or as the rules say
+    this.quiet = 0; // steps since something else changed the state
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
     this.field = new Field(width, height, this.wraps);
@@ -129,14 +132,26 @@ class Simulation {
     return texture;
   }
 
+  /** Whether a rule lets all cells fire at a shorter step while nothing is painted. */
+  runsCalm(rule = this.field.present[0]) {
+    return this.calm === "auto" ? this.data.rules[rule].calm : this.calm === "on";
+  }
+
+  /** How many cells of a rule fire, and how far a step goes. */
+  pace(rule) {
+    const { rate, limit } = this.data.rules[rule];
+    const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is stable in shorter steps only
+    const calm = this.quiet >= this.data.calmAfter && this.runsCalm(rule);
+    return calm ? { nca_limit: LARGEST_HASH, nca_dt: dt * rate } : { nca_limit: limit, nca_dt: dt };
+  }
+
   draw(passes, target, textures, values) {
     const { gl } = this;
     gl.viewport(0, 0, this.width, this.height);
     const all = {
       nca_size: [this.width, this.height], nca_code: this.code, nca_rule: -1,
       nca_rotation: [Math.cos(this.rotation), Math.sin(this.rotation)], nca_coarseness: this.coarseness,
-      // A larger pattern is stable in shorter steps only.
-      nca_dt: this.dt / Math.max(1, this.coarseness ** 2), ...values,
+      ...values,
     };
     for (const { program, groups } of passes) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer(groups));
@@ -155,7 +170,7 @@ class Simulation {
       const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
       const values = {
         nca_base: stepBase(this.stepNumber, this.seed), nca_first: result === null,
-        nca_rule: present.length > 1 ? rule : -1,
+        nca_rule: present.length > 1 ? rule : -1, ...this.pace(rule),
       };
       let target = this.spare(state, sum);
       this.draw(steps, target, textures, values);
@@ -169,6 +184,7 @@ class Simulation {
     this.previous = state;
     this.state = result;
     this.stepNumber++;
+    this.quiet++;
   }
 
   /** Start again from the seed state of the rules on the grid. */
@@ -186,6 +202,7 @@ class Simulation {
   }
 
   apply(tool, owner, share, { x0, y0, x1, y1, radius }, number) {
+    this.quiet = 0;
     this.draw(this.load(owner).paint, this.state, {}, {
       nca_tool: CONTROLS.tools[tool]?.number ?? CONTROLS.start, nca_stroke: [x0, y0, x1, y1],
       nca_radius: radius, nca_number: number >>> 0, nca_wraps: this.wraps, nca_rule: share,
@@ -200,6 +217,7 @@ class Simulation {
     const { field, fieldTexture } = this;
     const before = field.owner.slice();
     field.paint(rule, stroke);
+    this.quiet = 0;
     if (this.data.rules[rule].reseeds) {
       const taken = new Uint8Array(field.shares.length);
       before.forEach((owner, cell) => {
@@ -226,6 +244,7 @@ class Simulation {
   undo() {
     const kept = this.history.pop();
     if (!kept) return false;
+    this.quiet = 0;
     this.state.copyFrom(kept.state);
     kept.state.dispose();
     this.stepNumber = kept.stepNumber;
@@ -278,6 +297,7 @@ class Simulation {
         texels[layer + 4 * i] = format === "rgba8" ? Math.round(Math.min(255, Math.max(0, texel))) : texel;
       }
     }
+    this.quiet = 0;
     this.state.write(texels);
     this.seeded = true;
   }

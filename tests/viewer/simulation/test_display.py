@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nca.commands.render import averages
 from nca.errors import InputError
 from nca.gl.shader import Shader
 from nca.images import to_tensor
@@ -181,7 +182,7 @@ def test_what_has_not_changed_is_copied_and_what_has_is_drawn(
     camera, look = Camera(zoom=3.0), Look()
     seen = [pixels(display, simulation, camera, look, gl) for _ in range(4)]
     assert len(set(seen)) == 1
-    assert len(draws) == 2 * 2, "colors and screen, once to be shown and once to be kept"
+    assert len(draws) == 1 + 2, "colors, and the screen once to be shown and once to be kept"
     CHANGES[change](simulation, camera, look)
     fresh = Display(gl)
     expected = pixels(fresh, simulation, camera, look, gl)
@@ -201,3 +202,61 @@ def test_another_size_and_another_brush_are_drawn(gl, simulation, display):
     display.draw(simulation, camera, look, target, (20.0, 12.0, 5.0, 1.0))
     assert target.read() != small
     target.release()
+
+
+def averaged_steps(simulation, display, look, count) -> torch.Tensor:
+    """Run and show steps; what Python makes of them."""
+    colors = []
+    for _ in range(count):
+        simulation.step()
+        display.average(simulation, look)
+        colors.append(expected_colors(simulation))
+    *_, last = averages(colors, look.average_steps)
+    return last
+
+
+@pytest.mark.parametrize("steps", [4, 16])
+def test_the_average_is_that_of_python(simulation, display, steps):
+    look = Look(average_steps=steps)
+    expected = averaged_steps(simulation, display, look, 40)
+    picture = to_tensor(display.whole(simulation, look))
+    assert (picture - expected).abs().max() <= 1.01 / 255
+    assert (picture - expected_colors(simulation)).abs().max() > 3 / 255
+    plain = to_tensor(display.whole(simulation, Look()))
+    assert (plain - expected_colors(simulation)).abs().max() <= 0.51 / 255
+
+
+def test_a_stroke_in_a_pause_is_seen_at_once_and_one_in_a_run_soon(simulation, display):
+    look = Look(average_steps=8)
+    averaged_steps(simulation, display, look, 3)
+    simulation.paint("erase")
+    assert (to_tensor(display.whole(simulation, look)) - 0.4).abs().max() < 0.01
+    averaged_steps(simulation, display, look, 20)
+    before = to_tensor(display.whole(simulation, look))
+    simulation.stamp(Image.new("RGB", (WIDTH, HEIGHT), "red"), (0.0, 0.0, WIDTH, HEIGHT))
+    for _ in range(6):
+        simulation.step(0)
+        display.average(simulation, look)
+    after = to_tensor(display.whole(simulation, look))
+    assert ((after - before)[0] > 0.7 * (1 - before[0])).all()
+
+
+BEGINNINGS = {
+    "another rule": lambda s, d, look: s.set_rule(0, bounded_rule(RuleSettings(6, 8, rgb_scale=2))),
+    "the view": lambda s, d, look: setattr(look, "view", "channel 1"),
+    "other steps": lambda s, d, look: setattr(look, "average_steps", 4),
+    "as asked for": lambda s, d, look: d.begin_average(),
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_an_average_begins_again_with(beginning, gl, simulation, display):
+    look, camera = Look(average_steps=8), Camera(zoom=3.0)
+    averaged_steps(simulation, display, look, 5)
+    BEGINNINGS[beginning](simulation, display, look)
+    simulation.step()
+    display.average(simulation, look)
+    fresh = Display(gl)
+    expected = pixels(fresh, simulation, camera, look, gl)
+    fresh.release()
+    assert pixels(display, simulation, camera, look, gl) == expected

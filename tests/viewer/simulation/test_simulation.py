@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
-from nca.rule import Rule, RuleSettings
+from nca.rule import CALM_AFTER, Rule, RuleSettings
+from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
@@ -273,3 +274,45 @@ def test_a_rule_without_cells_costs_nothing_and_one_alone_is_itself(gl):
     simulation.write(state[0])
     simulation.step(5)
     assert (simulation.read() - rules[1](state, 5, seed=4)[0]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+def test_a_calm_run_is_that_of_torch(gl, monkeypatch, backend):
+    monkeypatch.setattr("nca.unroll.simulate.CALM_AFTER", 5)
+    monkeypatch.setattr("nca.viewer.simulation.simulation.CALM_AFTER", 5)
+    rule = bounded_rule(RuleSettings(6, 12, update_rate=0.25))
+    state, stops = noise(rule), (4, 5, 6, 15)
+    calm = list(simulate(rule, state, stops, seed=4, backend=backend, calm=True))
+    usual = list(simulate(rule, state, stops, seed=4, backend=backend))
+    for expected, got in zip(calm, simulate_gl(rule, state, stops, seed=4, calm=True), strict=True):
+        assert (got - expected).abs().max() < 1e-5
+    same = [torch.equal(one, other) for one, other in zip(calm, usual, strict=True)]
+    assert same == [True, True, False, False]
+
+
+DISTURBANCES = {
+    "a stroke": lambda s: s.paint("erase", Stroke((5.0, 5.0), (9.0, 9.0), 4.0)),
+    "another state": lambda s: s.write(s.read()),
+    "a stamp": lambda s: s.stamp(Image.new("RGB", (8, 8), "red"), (2.0, 2.0, 8.0, 8.0)),
+    "a reset": lambda s: s.reset("noise"),
+    "another rule": lambda s: s.set_rule(0, bounded_rule(RuleSettings(4, 8), seed=1)),
+    "its cells": lambda s: s.paint_rule(0, Stroke((5.0, 5.0), (9.0, 9.0), 4.0)),
+}
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_what_changes_a_calm_state_brings_the_usual_firing_back(gl, disturbance):
+    simulation = Simulation(gl, [bounded_rule(RuleSettings(4, 8))], (HEIGHT, WIDTH))
+
+    def part_that_fires() -> float:
+        before = simulation.read()
+        simulation.step()
+        return float((simulation.read() != before).any(0).float().mean())
+
+    simulation.write(noise(simulation.rules[0])[0])
+    simulation.calm = "on"
+    simulation.quiet = CALM_AFTER
+    assert part_that_fires() > 0.95
+    DISTURBANCES[disturbance](simulation)
+    assert part_that_fires() < 0.7
+    simulation.release()

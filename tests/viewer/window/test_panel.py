@@ -143,6 +143,13 @@ def test_view(hand):
     look = hand.player.look
     hand.click("Smooth")
     assert not look.smooth
+    hand.click("Calm")
+    assert hand.player.simulation.calm == "on"
+    hand.click("##Average")
+    left, _, _, low = hand.places["##Average"]
+    hand.places["4 steps"] = (left, low + 3.2 * 21, left + 40, low + 3.6 * 21)
+    hand.click("4 steps")
+    assert look.average_steps == 4
     hand.click("Tile lines")
     assert look.borders
     assert "##Color map" not in hand.places, "colors have none"

@@ -1,0 +1,72 @@
+"""What the page shows of a state, in a real browser, against torch."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page
+
+from nca.commands.render import averages
+from nca.rule import Rule, RuleSettings
+from tests.helpers.browsing import write
+from tests.helpers.rules import bounded_rule
+
+pytestmark = pytest.mark.browser
+
+HEIGHT, WIDTH = 20, 28
+RULE = bounded_rule(RuleSettings(8, 16, rgb_scale=0.5, rgb_offset=0.4))
+
+PICTURE = """() => {
+  const { player } = nca, { width, height } = player.simulation;
+  const canvas = player.display.picture(player.simulation, new Camera(), width, height);
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  return btoa(String.fromCharCode(...pixels));
+}"""
+# The page keeps its names to itself; a camera of one pixel a cell is all that is needed.
+CAMERA = "{ x: 0, y: 0, zoom: 1 }"
+
+
+def picture(page: Page) -> torch.Tensor:
+    data = base64.b64decode(page.evaluate(PICTURE.replace("new Camera()", CAMERA)))
+    pixels = np.frombuffer(data, np.uint8).reshape(HEIGHT, WIDTH, 4)[..., :3]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
+
+
+def colors(rule: Rule, start: torch.Tensor, count: int) -> list[torch.Tensor]:
+    shown, state = [], start[None]
+    for step in range(count):
+        state = rule(state, 1, seed=3, first_step=step)
+        shown.append(rule.to_rgb(state)[0].clamp(0, 1))
+    return shown
+
+
+@pytest.fixture
+def start() -> torch.Tensor:
+    return torch.rand(8, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
+
+
+@pytest.mark.parametrize(("state", "allowed"), [("rgba32f", 1.5), ("rgba16f", 3), ("rgba8", 8)])
+def test_the_average_is_that_of_python(still_page, start, state, allowed):
+    page = still_page({"a": RULE}, "#a=8", seed=3, grid=(WIDTH, HEIGHT), state=state)
+    page.evaluate("nca.player.look.smooth = false")
+    write(page, start)
+    page.evaluate("nca.player.replaced(); nca.player.runSteps(12)")
+    *_, expected = averages(shown := colors(RULE, start, 12), 8)
+    assert (picture(page) - expected).abs().max() <= allowed / 255
+    assert (shown[-1] - expected).abs().max() > 10 / 255
+    page.evaluate("nca.actions.toggleAverage()")
+    assert (picture(page) - shown[-1]).abs().max() <= allowed / 255
+
+
+def test_a_stroke_in_a_pause_is_seen_at_once_and_a_reset_begins_again(still_page, start):
+    page = still_page({"a": RULE}, "#a=8", seed=3, grid=(WIDTH, HEIGHT))
+    page.evaluate("nca.player.look.smooth = false")
+    write(page, start)
+    page.evaluate("nca.player.runSteps(3); nca.player.simulation.paint('erase')")
+    page.evaluate("nca.player.changed()")
+    assert (picture(page) - 0.4).abs().max() < 0.01
+    write(page, start)
+    page.evaluate("nca.player.runSteps(10); nca.actions.reset(3); nca.player.runSteps(1)")
+    (expected,) = colors(RULE, RULE.seed(1, HEIGHT, WIDTH, seed=3)[0], 1)
+    assert (picture(page) - expected).abs().max() <= 1.01 / 255

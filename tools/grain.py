@@ -1,0 +1,67 @@
+"""``python -m tools.grain [RULE ...]``: what a calm run and an average of steps do to the grain.
+
+RULE is a rule of the gallery; without one it is all of them. The table has speckle and patch
+distance at step 4,000, as ``nca render`` draws it.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from nca.commands.render import averages
+from nca.errors import InputError
+from nca.evaluation.appearance import Looks
+from nca.evaluation.measures import PatchDistance
+from nca.evaluation.report import training_size
+from nca.gallery import gallery, gallery_path
+from nca.images import read_texture
+from nca.pictures import FOLDER
+from nca.rulefile import load_rule
+from nca.unroll.simulate import simulate
+
+STEPS, EARLIER = 4000, 64
+SEED = 1000
+WAYS = {
+    "usual": (False, 1),
+    "average of 4": (False, 4),
+    "average of 8": (False, 8),
+    "calm": (True, 1),
+    "calm, average of 8": (True, 8),
+}
+
+
+def row(name: str) -> str:
+    """The line of a rule."""
+    file = load_rule(gallery_path(name))
+    rule, size = file.rule, training_size(file)
+    target = read_texture(FOLDER / f"{name}.png", size)[None]
+    distance, looks = PatchDistance(target), Looks(target)
+    seed, stops = rule.seed(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
+    seen = {
+        calm: [rule.to_rgb(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
+        for calm in (False, True)
+    }
+    cells = []
+    for calm, steps in WAYS.values():
+        *_, picture = averages(seen[calm], steps)
+        cells.append(f"{looks(picture).speckle:.2f} / {float(distance(picture[None])):.2f}")
+    return f"| {' | '.join([name, *cells])} |"
+
+
+def main(names: Sequence[str]) -> None:
+    """Print the table, line by line.
+
+    Raises:
+        InputError: there is no rule of a name.
+    """
+    print(f"| speckle / patch distance | {' | '.join(WAYS)} |")
+    print("|---" * (1 + len(WAYS)) + "|")
+    for name in names or sorted(gallery()):
+        print(row(name), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        print(f"python -m tools.grain: {error}", file=sys.stderr)
+        sys.exit(2)
