@@ -46,7 +46,7 @@ SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py 
          export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
          viewer/test_headless.py viewer/window/test_panel.py viewer/files viewer/window/test_window.py page/test_hands.py \
          losses/test_prompt.py style ddpm evaluation \
-         training/test_callbacks.py training/test_records.py)
+         training/callbacks/test_callbacks.py training/test_records.py)
 lowest: ## a short suite on the lowest releases that are allowed
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)

@@ -7,24 +7,25 @@ import pytest
 import torch
 
 from nca.benchmarks import gpu
-from nca.benchmarks.report import Parity, Report
+from nca.benchmarks.report import Parity, Report, Row
 from nca.benchmarks.settings import BenchGpuSettings
 from nca.errors import InputError
 from nca.texture.callbacks import keep_best
+from nca.texture.settings import train_settings
+from nca.unroll import unroll
 
 
 @pytest.fixture
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU takes the place of the card, `auto` that of its backend; the work is small."""
-    real_settings, real_unroll = gpu.train_settings, gpu.unroll
     small = {"device": "cpu", "backend": "auto", "grid": 32, "late_grid": 32, "size": 64,
              "steps": (2, 3), "late_steps": (2, 3), "quiet": True}  # fmt: skip
     monkeypatch.setattr(gpu, "GPU", torch.device("cpu"))
     monkeypatch.setattr(gpu, "clock", time.perf_counter)
     monkeypatch.setattr(
-        gpu, "train_settings", lambda *a, **given: real_settings(*a, **{**given, **small})
+        gpu, "train_settings", lambda *a, **given: train_settings(*a, **{**given, **small})
     )
-    monkeypatch.setattr(gpu, "unroll", lambda *tensors: real_unroll(*tensors[:3], "auto"))
+    monkeypatch.setattr(gpu, "unroll", lambda state, rule, masks, _: unroll(state, rule, masks))
     monkeypatch.setattr(gpu, "SIZES", {"full": (2, 16)})
     monkeypatch.setattr(gpu, "STEPS", 4)
     monkeypatch.setattr(gpu, "TRIED", 1)
@@ -70,11 +71,11 @@ def test_trainings_are_timed_and_one_is_finished() -> None:
 def test_a_part_that_fails_is_named_and_the_others_are_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fails(_: int) -> list[gpu.Row]:
+    def fails(_: int) -> list[Row]:
         raise RuntimeError("no kernel\nfor this card")
 
     right = Parity("unroll", "largest relative error", 1e-7, 1e-5, True)
-    row = gpu.Row("iterations_triton", 2.0, 1.0, 3.0, "iterations of full per second", "/s")
+    row = Row("iterations_triton", 2.0, 1.0, 3.0, "iterations of full per second", "/s")
     card = type("Card", (), {"name": "abacus", "total_memory": 2**30})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
