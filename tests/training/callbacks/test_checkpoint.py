@@ -23,7 +23,7 @@ from nca.training.learner import Learner
 from tests.helpers.killed_training import make as make_large
 from tests.helpers.training_jobs import JOBS, StopAt, differences, image_job
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLS = 50
 
 

@@ -22,7 +22,7 @@ from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.helpers.training_jobs import JOBS, StopAt, TinyUNet, differences, unet_job, wavy_images
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIMIT = 2e-4  # of what two processes and one may differ by: sums are in another order
 
 

@@ -225,6 +225,6 @@ def test_what_needs_no_accelerate_does_not_import_it() -> None:
     code = "import nca.texture.train, sys; print('accelerate' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert done.stdout.strip() == "False"
