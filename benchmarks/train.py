@@ -19,9 +19,9 @@ from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
+from nca.benchmarks.peers.small import SMALL_ITERATIONS, check_small, small_iteration
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
-from nca.benchmarks.small import SMALL_ITERATIONS, check_small, small_iteration
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
 from nca.rng import random_masks
 from nca.system.console import say

@@ -17,7 +17,7 @@ constexpr int64_t OUT_OF_MEMORY = 1;
 class Sample {
    public:
     explicit Sample(const Problem& p) : p(p), shapes(shapes_of(p)) {
-        int64_t levels = 0, padded = 0, gradients = 0, products = 0, colors = 0, widest = 0, terms = 0, cells = 0;
+        int64_t levels = 0, padded = 0, gradients = 0, colors = 0, widest = 0, terms = 0, cells = 0;
         for (int64_t i = 0; i < p.layer_count; ++i) {
             const Layer& layer = p.layers[i];
             const Shape& shape = shapes[i];
