@@ -1,7 +1,8 @@
 """`nca bench train`: the iteration of texture training and its parts, against the lesson's.
 
 The work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128
-cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden).
+cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden),
+and the default training's iteration, against itself with the texture loss in torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
+from nca.benchmarks.peers.small import SMALL_ITERATIONS, check_small, small_iteration
 from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.benchmarks.timing import Spread, Times, interleave, ratios
@@ -39,6 +41,7 @@ GATES = [
     Gate("unroll_memory_mb", 300, most=True),
     Gate("train_memory_mb", 500, most=True),
     Gate("simulate_fp32", 7),
+    *(Gate(name, 1.5) for name in SMALL_ITERATIONS),
 ]
 BFLOAT16_GATES = [
     Gate("iteration_bf16", 6.5),
@@ -69,6 +72,8 @@ def measure(rounds: int) -> Report:
     bench.time_peers()
     say("nca bench: whole iterations")
     bench.time_iterations()
+    say("nca bench: whole iterations of the preset small")
+    bench.time_small_iterations()
     say("nca bench: simulation")
     bench.time_simulation()
     say("nca bench: peak memory")
@@ -111,6 +116,7 @@ class Bench:
             "iteration_torch": check_iteration(*FULL, "torch", bfloat16=self.fast_bfloat16),
             "simulate_fp32": check_simulation(*FULL, "native"),
         }
+        checks |= {name: check_small(statistic) for name, statistic in SMALL_ITERATIONS.items()}
         if self.bfloat16:
             checks["unroll_bf16"] = check_unroll(*FULL, "native", bfloat16=True)
             checks["iteration_bf16"] = check_iteration(*FULL, "native", bfloat16=True)
@@ -181,6 +187,19 @@ class Bench:
             "iteration_torch": ours("torch", self.fast_bfloat16),
         }
         self._time(lesson, variants)
+
+    def time_small_iterations(self) -> None:
+        """Whole iterations of the default training, by the kernel of its loss and without."""
+        for name, statistic in SMALL_ITERATIONS.items():
+            if name not in self._right:
+                continue
+            torch_loss, ours = (
+                small_iteration(statistic, kernel=kernel, bfloat16=self.fast_bfloat16)
+                for kernel in (False, True)
+            )
+            times = interleave({"torch": torch_loss, name: ours}, self.rounds)
+            row = Row.of(name, ratios(times["torch"], times[name]), "the same, its loss in torch")
+            self.rows.append(row)
 
     @torch.no_grad()
     def time_simulation(self) -> None:

@@ -24,13 +24,18 @@ class Statistic(ABC):
         mergeable: whether :meth:`merge` of the parts of a picture gives what :meth:`describe` gives
             of the whole, and the description is small.
         random: whether it draws random numbers in every call.
+        from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
     """
 
-    mergeable, random = True, False
+    mergeable, random, from_moments = True, False, False
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
         """What is kept of every picture, [B, ...]; blind to where in the picture it was."""
+
+    def of_moments(self, moments: Tensor) -> Tensor:
+        """Describe features by their second moments and, as last column, means: [B, N, N + 1]."""
+        raise NotImplementedError
 
     @abstractmethod
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
@@ -93,9 +98,15 @@ KNEE = 0.1
 class Gram(Statistic):
     """Relative distance of Gram matrices, ``knee(|G - T|**2 / |T|**2)``."""
 
+    from_moments = True
+
     def describe(self, features: Tensor) -> Tensor:
         """See :class:`Statistic`. [B, N, N]."""
         return gram(features)
+
+    def of_moments(self, moments: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        return moments[:, :, :-1]
 
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
@@ -109,9 +120,15 @@ class LessonGram(Statistic):
     perfect pictures. Kept for the presets that repeat the lesson, and for nothing else.
     """
 
+    from_moments = True
+
     def describe(self, features: Tensor) -> Tensor:
         """See :class:`Statistic`. [B, N, N]."""
         return gram(features)
+
+    def of_moments(self, moments: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        return moments[:, :, :-1]
 
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`; the same number for every picture."""
@@ -125,11 +142,18 @@ class Moments(Statistic):
     Unlike the Gram matrix, which mixes the two, it weighs them alike.
     """
 
+    from_moments = True
+
     def describe(self, features: Tensor) -> Tensor:
         """See :class:`Statistic`. [B, N, N + 1]: the covariance, and the mean as last column."""
         mean = precise(features).mean((2, 3))
         centered = precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
+
+    def of_moments(self, moments: Tensor) -> Tensor:
+        """See :class:`Statistic`."""
+        second, mean = moments[:, :, :-1], moments[:, :, -1:]
+        return torch.cat([second - mean * mean.mT, mean], 2)
 
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from nca.losses.features.base import FeatureExtractor
+from nca.losses.features.patchnet import Builtin
+from nca.losses.native import TextureKernel
 from nca.losses.perceptual import StyleTerm, describe
 from nca.losses.statistics import Statistic
 from nca.losses.term import Term
@@ -41,10 +43,18 @@ class TextureLoss(Term):
             targets = describe(features(target, torus=False), statistic)
         self.random = statistic.random
         self.style = StyleTerm(targets, statistic, weights=weights, name=name)
+        self.kernel: TextureKernel | None = None
+        if isinstance(features, Builtin) and statistic.from_moments:
+            self.kernel = TextureKernel(features)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Distance of every image by layer, ``NAME/LAYER`` -> [B]."""
-        return self.style(self.features(images.to(self.device), torus=self.torus))
+        images = images.to(self.device)
+        moments = self.kernel and self.kernel(images, torus=self.torus)
+        if moments:
+            statistic = self.style.statistic
+            return self.style.compare({k: statistic.of_moments(m) for k, m in moments.items()})
+        return self.style(self.features(images, torus=self.torus))
 
     def __repr__(self) -> str:
         features, statistic = type(self.features).__name__, type(self.style.statistic).__name__

@@ -74,6 +74,7 @@ def load_library(
     defines: dict[str, str],
     extra_flags: Sequence[str] = (),
     symbols: Sequence[str] = (),
+    headers: Path | None = None,
 ) -> ctypes.CDLL:
     """Load the library of a source, compiled now unless the cache holds it.
 
@@ -82,6 +83,7 @@ def load_library(
         defines: macros, name to value.
         extra_flags: for the compiler, after our own.
         symbols: that the library must have.
+        headers: one more folder whose ``*.h`` files belong to it.
 
     Raises:
         CompileError: no compiler, or it failed.
@@ -89,7 +91,8 @@ def load_library(
     """
     compiler = find_compiler()
     flags = [*compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
-    parts = [source, *sorted(source.parent.glob("*.h"))]
+    folders = [source.parent, *([headers] if headers else [])]
+    parts = [source, *(part for folder in folders for part in sorted(folder.glob("*.h")))]
     key = hashlib.sha256("\0".join([*compiler.command, compiler.macros, *flags]).encode())
     for part in parts:
         key.update(part.read_bytes())
@@ -103,7 +106,8 @@ def load_library(
         # Windows does not remove a library that is loaded.
         with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:
             made = Path(folder) / f"{stem}{suffix()}"
-            _run([*compiler.command, *flags, str(source), "-o", str(made)])
+            include = [f"-I{folder}" for folder in folders]
+            _run([*compiler.command, *flags, *include, str(source), "-o", str(made)])
             if not made.exists() or not made.stat().st_size:
                 raise CompileError(f"{compiler} ended well and wrote no library")
             return load_and_keep(made, stem, symbols)

@@ -185,7 +185,7 @@ def test_without_bfloat16_its_rows_are_named_and_float32_is_measured(
         asked.append(bfloat16)
         return good
 
-    for name in ("check_unroll", "check_iteration", "check_simulation"):
+    for name in ("check_unroll", "check_iteration", "check_simulation", "check_small"):
         monkeypatch.setattr(f"nca.benchmarks.train.{name}", check)
     bench = Bench(3, {"float32": 1.0})
     bench.check()
@@ -198,13 +198,14 @@ def test_without_bfloat16_its_rows_are_named_and_float32_is_measured(
 
 def test_what_computes_something_else_gets_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = Parity("unroll", "largest relative error", 1.0, 1e-5, False)
-    for check in ("check_unroll", "check_iteration", "check_simulation"):
+    for check in ("check_unroll", "check_iteration", "check_simulation", "check_small"):
         monkeypatch.setattr(f"nca.benchmarks.train.{check}", lambda *_, **__: bad)
     bench = Bench(3, {"float32": 1.0, "bfloat16": 1.0})
     bench.check()
     bench.time_tiny()
+    bench.time_small_iterations()
     assert bench.rows == []
-    assert len(bench.parity) == 7
+    assert len(bench.parity) == 9
 
 
 def test_the_machine_is_described() -> None:
@@ -245,6 +246,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     data = json.loads(out.read_text())
     names = {row["name"] for row in data["rows"]}
     assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
+    assert {"iteration_small", "iteration_small_wasserstein"} <= names
     assert {"iteration_torch", "unroll_torch_fp32", "unroll_memory_mb", "lesson_memory_mb"} <= names
     assert "train_memory_mb" in names
     assert all(name in done.stdout for name in names)

@@ -1,0 +1,73 @@
+// The layers of the features, and the sizes of what goes in and comes out.
+#pragma once
+
+#include <vector>
+
+#include "planes.h"
+
+constexpr int64_t NET = -1;
+
+// A convolution with ReLU. In the chain of the net, 2x2 means in between; or on a level of the
+// pyramid, then both signs are kept, the colors, and ones. Weights as `combine` takes them.
+struct Layer {
+    int64_t size, inputs, count, level;
+    const float *weights, *back, *bias;
+};
+
+struct Problem {
+    int64_t batch, height, width, torus, threads, layer_count;
+    const Layer* layers;
+    const float *matrix, *mean;  // of the normalization of the colors
+    float* features;             // batch * texture_floats
+};
+
+struct Shape {
+    int64_t height, width, pad, rows, pitch;   // of what comes in, without and with padding
+    int64_t out_height, out_width, positions;  // positions: to the end of the last row, junk included
+    int64_t features, middle, margin;
+    int64_t in_stride, feature_stride, gradient_stride;
+
+    Shape(const Layer& layer, int64_t height, int64_t width, bool torus) : height(height), width(width) {
+        middle = layer.size / 2;
+        pad = torus ? middle : 0;
+        rows = height + 2 * pad;
+        pitch = width + 2 * pad;
+        out_height = rows - layer.size + 1;
+        out_width = pitch - layer.size + 1;
+        positions = out_height * pitch;
+        features = layer.level == NET ? layer.count : 2 * layer.count + COLORS + 1;
+        margin = (layer.size - 1) * (pitch + 1);
+        in_stride = stride_of(rows * pitch + layer.size + SLACK);
+        feature_stride = stride_of(positions + SLACK);
+        gradient_stride = stride_of(margin + rows * pitch + 2 * SLACK);
+    }
+    bool possible() const { return std::min(height, width) >= std::max<int64_t>(pad, 1) && std::min(out_height, out_width) > 0; }
+    int64_t planes() const { return (features + PLANES - 1) / PLANES * PLANES; }
+    int64_t floats() const { return planes() * feature_stride; }
+    int64_t cells() const { return out_height * out_width; }
+};
+
+inline std::vector<Shape> shapes_of(const Problem& p) {
+    std::vector<Shape> shapes;
+    int64_t height = p.height, width = p.width;
+    bool first = true;
+    for (int64_t i = 0; i < p.layer_count; ++i) {
+        const Layer& layer = p.layers[i];
+        if (layer.level == NET) {
+            if (!first) height /= 2, width /= 2;
+            first = false;
+            shapes.emplace_back(layer, height, width, p.torus);
+            height = shapes.back().out_height;
+            width = shapes.back().out_width;
+        } else {
+            shapes.emplace_back(layer, p.height >> layer.level, p.width >> layer.level, p.torus);
+        }
+    }
+    return shapes;
+}
+
+inline int64_t floats_per_sample(const Problem& p) {
+    int64_t sum = 0;
+    for (const Shape& shape : shapes_of(p)) sum += shape.floats();
+    return sum;
+}

@@ -1,0 +1,241 @@
+"""The features ``builtin`` on CPUs: C++ that gives their second moments, without what lies between.
+
+Convolution, ReLU and inner products take most of the time of a small rule's training. ``kernels/``
+holds the source, compiled at first use. It computes in float32, under autocast too.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nca.losses.features.base import Features
+from nca.losses.features.patchnet import Builtin
+from nca.system.threads import ThreadCount
+from nca.unroll.compiler import CompileError, load_library, remembered
+from nca.unroll.library import warn_once
+from nca.unroll.native import KERNELS, Workspace
+
+SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
+SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")
+NET = -1  # where others have a level of the pyramid
+COLORS = 3
+
+
+class _Layer(ctypes.Structure):
+    """``struct Layer`` of ``kernels/texture.cpp``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("size", "inputs", "count", "level")),
+        *((name, ctypes.c_void_p) for name in ("weights", "back", "bias")),
+    )
+
+
+class _Problem(ctypes.Structure):
+    """``struct Problem`` of ``kernels/texture.cpp``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("batch", "height", "width", "torus", "threads")),
+        ("layer_count", ctypes.c_int64),
+        ("layers", ctypes.POINTER(_Layer)),
+        *((name, ctypes.c_void_p) for name in ("matrix", "mean", "features")),
+    )
+
+
+@remembered
+def texture_library() -> ctypes.CDLL:
+    """The library, compiled now unless it is in the cache.
+
+    Raises:
+        CompileError: there is no compiler, or it failed.
+    """
+    library = load_library(SOURCE, {}, symbols=SYMBOLS, headers=KERNELS)
+    pointer = ctypes.c_void_p
+    library.texture_floats.argtypes = [ctypes.POINTER(_Problem)]
+    for name in ("texture_forward", "texture_backward"):
+        getattr(library, name).argtypes = [ctypes.POINTER(_Problem), pointer, pointer]
+    for symbol in SYMBOLS:
+        getattr(library, symbol).restype = ctypes.c_int64
+    return library
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution with ReLU, weights in the order in which the kernel reads them."""
+
+    name: str
+    size: int
+    inputs: int
+    count: int
+    level: int
+    weights: Tensor
+    back: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, name: str, weight: Tensor, bias: Tensor, rows: int, level: int = NET) -> "Layer":
+        """Pack the weights, [count, inputs, size, size], in blocks of ``rows``."""
+        count, inputs, size, _ = weight.shape
+        back = _blocks(weight.transpose(0, 1), COLORS if inputs == COLORS else rows)
+        return cls(name, size, inputs, count, level, _blocks(weight, rows), back, bias.contiguous())
+
+    @property
+    def features(self) -> int:
+        """How many channels are compared."""
+        return self.count if self.level == NET else 2 * self.count + COLORS + 1
+
+    def structure(self) -> _Layer:
+        """What the kernel takes; good for as long as this lives."""
+        pointers = (t.data_ptr() for t in (self.weights, self.back, self.bias))
+        return _Layer(self.size, self.inputs, self.count, self.level, *pointers)
+
+
+def _blocks(weight: Tensor, rows: int) -> Tensor:
+    flat = weight.flatten(1)
+    flat = F.pad(flat, (0, 0, 0, -len(flat) % rows))
+    return flat.view(len(flat) // rows, rows, flat.shape[1]).transpose(1, 2).contiguous()
+
+
+class TextureKernel:
+    """Moments of the features of pictures, where the kernel can compute them.
+
+    Args:
+        features: what it computes.
+    """
+
+    def __init__(self, features: Builtin) -> None:
+        self.features = features
+        self._layers: list[Layer] | None = None
+
+    def __call__(self, images: Tensor, *, torus: bool) -> Features | None:
+        """Second moments and, in the last column, means of each layer, [B, N, N + 1].
+
+        None where pictures are not on the CPU, not in float32 or too small; or without a compiler.
+        """
+        if images.device.type != "cpu" or images.dtype != torch.float32:
+            return None
+        try:
+            library = texture_library()
+        except CompileError as error:
+            warn_once(f"{error}; the texture loss runs in torch, half as fast")
+            return None
+        call = Call(library, self._packed(library), self.features, torus)
+        if not images.numel() or not call.floats(images):
+            return None
+        moments = _Moments.apply(images, call)  # type: ignore[no-untyped-call]
+        return dict(zip((layer.name for layer in call.layers), moments, strict=True))
+
+    def _packed(self, library: ctypes.CDLL) -> list[Layer]:
+        if self._layers is None:
+            net, bank, rows = self.features.net, self.features.bank, int(library.texture_rows())
+            colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
+            self._layers = [
+                Layer.of("color", *colors, rows, 0),
+                *(Layer.of(f"net{i + 1}", *layer, rows) for i, layer in enumerate(net.layers)),
+                *(Layer.of(f"bank{i + 1}", *layer, rows, i) for i, layer in enumerate(bank.levels)),
+            ]
+        return self._layers
+
+
+class Call:
+    """The kernel with its weights.
+
+    Args:
+        library: the kernel.
+        layers: packed.
+        features: whose normalization is used.
+        torus: whether pictures wrap.
+    """
+
+    def __init__(
+        self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, torus: bool
+    ) -> None:
+        self.library, self.layers, self.torus = library, layers, torus
+        normalize = features.net.normalize  # the bank's is the same: both are of the target
+        self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
+        self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
+
+    def floats(self, images: Tensor) -> int:
+        """What the features of one picture take; 0 where it is too small."""
+        return int(self.library.texture_floats(self._problem(images, None, 1)))
+
+    def forward(self, images: Tensor, threads: int | None = None) -> tuple[list[Tensor], Tensor]:
+        """Moments of each layer, and the features, for the way back."""
+        if threads is None:
+            threads = self._threads(images)
+        kept = _workspace.take(len(images) * self.floats(images))
+        moments = [
+            torch.empty(len(images), layer.features, layer.features + 1) for layer in self.layers
+        ]
+        problem = self._problem(images, kept, threads)
+        _check(self.library.texture_forward(problem, images.data_ptr(), _pointers(moments)))
+        return moments, kept
+
+    def backward(self, images: Tensor, kept: Tensor, d_moments: list[Tensor]) -> Tensor:
+        """Gradient of the pictures."""
+        d_images = torch.empty_like(images)
+        problem = self._problem(images, kept, self._threads(images))
+        _check(self.library.texture_backward(problem, d_images.data_ptr(), _pointers(d_moments)))
+        return d_images
+
+    def _threads(self, images: Tensor) -> int:
+        def trial(threads: int) -> None:
+            samples = torch.zeros(2 * torch.get_num_threads(), COLORS, 64, 64)
+            _workspace.give_back(self.forward(samples, threads)[1])
+
+        return _thread_count(len(images), trial)
+
+    def _problem(self, images: Tensor, kept: Tensor | None, threads: int) -> _Problem:
+        return _Problem(
+            len(images),
+            *images.shape[2:],
+            self.torus,
+            threads,
+            len(self.layers),
+            self._structures,
+            self.matrix.data_ptr(),
+            self.mean.data_ptr(),
+            None if kept is None else kept.data_ptr(),
+        )
+
+
+_workspace = Workspace()
+_thread_count = ThreadCount()
+
+
+def _pointers(tensors: list[Tensor]) -> Any:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        raise MemoryError("the texture loss ran out of memory")
+
+
+class _Moments(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, call: Call) -> tuple[Tensor, ...]:
+        images = images.detach().contiguous()
+        moments, ctx.kept = call.forward(images)
+        ctx.call = call
+        ctx.save_for_backward(images)
+        if not ctx.needs_input_grad[0]:
+            _workspace.give_back(ctx.kept)
+        return tuple(moments)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *d_moments: Tensor) -> tuple[Tensor, None]:
+        (images,) = ctx.saved_tensors
+        call: Call = ctx.call
+        kept, ctx.kept = ctx.kept, None
+        if kept is None:  # a second time through a retained graph
+            _, kept = call.forward(images)
+        d_images = call.backward(images, kept, [d.float().contiguous() for d in d_moments])
+        _workspace.give_back(kept)
+        return d_images, None
