@@ -196,8 +196,9 @@ class KeepBest(Callback):
         for kept in self.__dict__.pop("_restored", []):
             rule = learner.model.with_settings()
             rule.load_state_dict(kept["weights"])
+            speckle = kept.get("speckle", 0.0)  # earlier versions did not measure it
             self.candidates.append(
-                Candidate(rule, kept["iteration"], kept["score"], speckle=kept["speckle"])
+                Candidate(rule, kept["iteration"], kept["score"], speckle=speckle)
             )
 
 
