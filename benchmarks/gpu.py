@@ -212,7 +212,7 @@ def training_rows(rounds: int) -> list[Row]:
         seconds = clock() - start
         kept = training.best.choose()
         theirs = load_rule(gallery_path(PICTURE)).rule.to(GPU)
-        score = long_run_score(training.task, theirs, STOPS, range(2))
+        score = long_run_score(training.task, theirs, STOPS, range(2)).loss
     one = "training of full, 2,000 iterations"
     rows.append(Row("train_seconds", seconds, seconds, seconds, one, "s"))
     ratio = kept.score / score

@@ -43,7 +43,7 @@ class Looks:
     """
 
     def __init__(self, target: Tensor) -> None:
-        self.speckle = max(speckle(target[0], torus=False), LEAST_SPECKLE)
+        self.target = target[0]
         self.peaks = peaks(autocorrelation(target[0], torus=False))
         self.directions = directions(target[0], torus=False)
 
@@ -52,7 +52,7 @@ class Looks:
         image = image.clamp(0, 1)
         order, misplaced = self._order(image, torus=torus)
         return Appearance(
-            speckle(image, torus=torus) / self.speckle,
+            relative_speckle(image, self.target, torus=torus),
             order,
             misplaced,
             turn(directions(image, torus=torus), self.directions),
@@ -71,6 +71,17 @@ class Looks:
         expected = sum(peak.height for peak, _ in found)
         apart = [math.dist((p.down, p.right), (q.down, q.right)) for p, q in found]
         return height / expected, sum(apart) / len(apart)
+
+
+def mean_speckle(images: Tensor, target: Tensor, *, torus: bool) -> float:
+    """Mean speckle of images, [B, 3, h, w], that of their target = 1. Values are clipped."""
+    each = [relative_speckle(one, target, torus=torus) for one in images.clamp(0, 1).cpu()]
+    return sum(each) / len(each)
+
+
+def relative_speckle(image: Tensor, target: Tensor, *, torus: bool) -> float:
+    """Speckle of an image, [3, h, w] in [0, 1], that of its target, [3, H, W], = 1."""
+    return speckle(image, torus=torus) / max(speckle(target, torus=False), LEAST_SPECKLE)
 
 
 def speckle(image: Tensor, *, torus: bool) -> float:

@@ -247,6 +247,7 @@ class TextureTraining(Job[TrainedRule]):
             "precision": str(learner.engine.dtype).removeprefix("torch."),
             "long_run_loss": _number(kept.score),
             "loss_at_10000_steps": _number(kept.late),
+            "speckle": _number(kept.speckle),
             "losses": {name: _number(value) for name, value in self.metrics.rows[-1].items()},
             "versions": {
                 "nca": nca.__version__,

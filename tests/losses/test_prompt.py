@@ -248,7 +248,7 @@ def test_without_texture_the_words_choose(
     for name, weight in (("words", 0.0), ("texture", 1.0)):
         words = settings.override(texture_weight=weight, prompt_weight=1.0 - weight)
         task = make_task(words, monkeypatch)
-        scores[name] = [long_run_score(task, rule, (5,), range(2)) for rule in rules]
+        scores[name] = [long_run_score(task, rule, (5,), range(2)).loss for rule in rules]
     assert scores["words"][1] < scores["words"][0]
     assert scores["texture"][0] < scores["texture"][1]
 

@@ -1,15 +1,17 @@
 """Which rule is kept: scores after long runs, and a warning of those that do not last."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from nca.rule import Rule, RuleSettings
 from nca.texture.callbacks import keep_best as selection
-from nca.texture.callbacks.keep_best import Candidate, KeepBest, long_run_score
+from nca.texture.callbacks.keep_best import Candidate, KeepBest, Score, long_run_score
 from nca.texture.settings import train_settings
-from nca.texture.tasks.base import LongRun
+from nca.texture.tasks.base import LongRun, Task
+from nca.texture.tasks.several import Several
 from nca.texture.tasks.synthesis import Synthesis
 from nca.training.engines import Engine
 from tests.helpers.rules import bounded_rule
@@ -30,10 +32,10 @@ def synthesis(statistic: str) -> Synthesis:
 def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     rule = Rule(RuleSettings(4, 8), generator=generator())
     task = synthesis("gram")
-    assert math.isfinite(long_run_score(task, rule, (5,), range(2)))
+    assert math.isfinite(long_run_score(task, rule, (5,), range(2)).loss)
     with torch.no_grad():
         rule.w2 += 1
-    assert long_run_score(task, rule, (50,), range(2)) == math.inf
+    assert long_run_score(task, rule, (50,), range(2)) == (math.inf, math.inf)
 
 
 class Fixed:
@@ -51,6 +53,10 @@ class Fixed:
         del state
         return target
 
+    def speckle(self, state: torch.Tensor, target: torch.Tensor) -> float:
+        del state, target
+        return 1.0
+
 
 def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "LONG", 3)
@@ -63,6 +69,32 @@ def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     late[id(rules[1])] = math.nan
     assert keep.choose() is keep.candidates[0]
     assert keep.candidates[0].late == math.inf
+
+
+def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = (3, 1.14), (1, 1.16), (math.inf, math.inf), (2, 1.2), (4, 0.5)
+    scores = [Score(*each) for each in figures]
+    keep = KeepBest(None, Fixed({}), 0)
+    monkeypatch.setattr(keep, "score", lambda *_: scores.pop(0))
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=7)
+    while scores:
+        keep.look(learner)  # type: ignore[arg-type]
+    assert [candidate.score for candidate in keep.candidates] == [3, 4, 1]
+
+
+@pytest.mark.parametrize("also", [(), ("b.png",)])
+def test_speckle_is_that_of_the_picture_of_a_run(also: tuple[str, ...]) -> None:
+    settings = train_settings("a.png", "out", "tiny", size=32, features="random", also=also)
+    smooth = torch.linspace(0, 1, 32).expand(3, 32, 32)
+    noise = torch.rand(3, 32, 32, generator=generator())
+    if also:
+        task: Task = Several(settings, torch.stack([smooth, noise]), generator(), Engine())
+    else:
+        task = Synthesis(settings, noise, generator(), Engine())
+    state = torch.cat([noise, noise[:1]])[None] - 0.5
+    found = [task.speckle(state, torch.tensor([i])) for i in range(len(also) + 1)]
+    assert found[-1] == pytest.approx(1, rel=0.1)
+    assert found[0] > 10 or not also
 
 
 @pytest.mark.parametrize(
@@ -86,8 +118,8 @@ def test_what_has_always_been_blown_up_does_not_last() -> None:
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
     rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
     task = synthesis("lesson20")
-    one, other = (long_run_score(task, rule, (5,), range(seed, seed + 1)) for seed in (0, 1))
-    both = long_run_score(task, rule, (5,), range(2))
+    one, other = (long_run_score(task, rule, (5,), range(seed, seed + 1)).loss for seed in (0, 1))
+    both = long_run_score(task, rule, (5,), range(2)).loss
     assert both < 3 * max(one, other)
 
 

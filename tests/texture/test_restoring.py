@@ -90,7 +90,7 @@ def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
         torch.stack([disturb(task.target, torch.Generator().manual_seed(s)) for s in seeds]), rule
     )
     still = float((rule.to_rgb(nothing) - task.target).abs().mean((1, 2, 3)).max())
-    assert long_run_score(task, rule, stops, seeds) < 0.7 * still
+    assert long_run_score(task, rule, stops, seeds).loss < 0.7 * still
 
 
 def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> None:

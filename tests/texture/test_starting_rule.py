@@ -9,6 +9,7 @@ from nca.errors import InputError
 from nca.images import read_square
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings, filter_tensor, rescaled
 from nca.rulefile import save_rule
+from nca.texture.callbacks.keep_best import Score
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.starting_rule import filter_units, starting_rule, with_sizes_of_parent
 from nca.texture.train import TextureTraining
@@ -60,7 +61,7 @@ def test_a_published_rule_learns_through_its_rounding(
     adopted = with_sizes_of_parent(settings.override(iterations=2))
     training = TextureTraining(adopted, read_square(settings.picture, 32))
     settings.out.mkdir()
-    training.best.score = lambda *_: 0.0
+    training.best.score = lambda *_: Score(0, 0)
     before = [weight.detach().clone() for weight in training.task.rule.parameters()]
     training.fit()
     after = list(training.task.rule.parameters())

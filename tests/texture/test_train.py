@@ -18,6 +18,7 @@ from nca.losses.settings import LossSettings
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.callbacks import write_newest as newest
+from nca.texture.callbacks.keep_best import Score
 from nca.texture.objective import Grow, cap_gradients
 from nca.texture.pool import Draw, Pool, blown_up
 from nca.texture.reparametrize import scale_filters
@@ -334,7 +335,7 @@ def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_pat
 def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> None:
     def looks(training: TextureTraining) -> list[int]:
         seen: list[int] = []
-        training.best.score = lambda *_: seen.append(training.learner.iteration) or 1.0
+        training.best.score = lambda *_: seen.append(training.learner.iteration) or Score(1, 1)
         training.fit()
         return seen
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,8 +21,21 @@ if TYPE_CHECKING:
 STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
 LONG = 10_000  # steps that the one that is kept has survived
 DRIFT = 1.5  # how many times worse it may look by then
+GRAINY = 1.15  # speckle, the target's = 1, above which a candidate is kept only if all are
 LOOKED_AT, CERTIFIED = 2, 4  # seeds of a look, and of the long run at the end
 KEPT = 3
+
+
+class Score(NamedTuple):
+    """How a rule looks after long runs.
+
+    Attributes:
+        loss: mean over runs and stops of the texture loss of the worst seed.
+        speckle: the highest, the target's = 1.
+    """
+
+    loss: float
+    speckle: float
 
 
 @dataclass
@@ -34,17 +47,24 @@ class Candidate:
         iteration: that it is from.
         score: texture loss after long runs, worst seed.
         late: the same after 10,000 steps, once it has been measured.
+        speckle: after long runs, the target's = 1.
     """
 
     rule: Rule
     iteration: int
     score: float
     late: float = math.nan
+    speckle: float = 0.0
 
     @property
     def lasts(self) -> bool:
         """Whether it looks about as good after 10,000 steps as before."""
         return math.isfinite(self.late) and self.late <= DRIFT * self.score
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """The lower, the better: a grainy one comes after all that are not."""
+        return self.speckle > GRAINY, self.score
 
     @property
     def warning(self) -> str:
@@ -70,10 +90,14 @@ class Judge(Protocol):
         """Total distance of every state, [B]."""
         ...
 
+    def speckle(self, state: Tensor, target: Tensor) -> float:
+        """Mean speckle of the states, their target's = 1."""
+        ...
+
 
 @torch.no_grad()
-def long_run_score(judge: Judge, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
-    """Mean over runs and ``stops`` of the worst state's distance; infinite if one blows up.
+def long_run_score(judge: Judge, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
+    """Look at a rule after long runs; both figures are infinite if one blows up.
 
     Args:
         judge: starts the runs and measures them.
@@ -81,13 +105,14 @@ def long_run_score(judge: Judge, rule: Rule, stops: tuple[int, ...], seeds: rang
         stops: steps after which the states are looked at.
         seeds: one run of each.
     """
-    worst, seed = [], seeds.start
+    worst, speckles, seed = [], [], seeds.start
     for run in judge.long_runs(rule, seeds):
         for after in simulate(run.rule, run.state, stops, seed=seed):
             if blown_up(after).any():
-                return math.inf
+                return Score(math.inf, math.inf)
             worst.append(float(judge.score(after, run.target).max()))
-    return sum(worst) / len(worst)
+            speckles.append(judge.speckle(after, run.target))
+    return Score(sum(worst) / len(worst), max(speckles))
 
 
 class KeepBest(Callback):
@@ -115,7 +140,7 @@ class KeepBest(Callback):
             self._looked = due
             self.look(learner)
 
-    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> float:
+    def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
         """See :func:`long_run_score`."""
         return long_run_score(self.judge, rule, stops, seeds)
 
@@ -133,15 +158,15 @@ class KeepBest(Callback):
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + LOOKED_AT)
         score = self.score(rule, STOPS, seeds)
-        self.candidates.append(Candidate(rule, learner.iteration, score))
-        self.candidates = sorted(self.candidates, key=lambda c: c.score)[:KEPT]
+        candidate = Candidate(rule, learner.iteration, score.loss, speckle=score.speckle)
+        self.candidates = sorted([*self.candidates, candidate], key=lambda c: c.rank)[:KEPT]
 
     @torch.no_grad()
     def choose(self) -> Candidate:
         """Take the best that looks alike after 10,000 steps with other seeds, else the best."""
         seeds = range(self.seed + LOOKED_AT, self.seed + LOOKED_AT + CERTIFIED)
         for candidate in self.candidates:
-            candidate.late = self.score(candidate.rule, (LONG,), seeds)
+            candidate.late = self.score(candidate.rule, (LONG,), seeds).loss
             if candidate.lasts:
                 return candidate
         return self.candidates[0]
@@ -150,7 +175,12 @@ class KeepBest(Callback):
         """Weights and scores of the candidates."""
         return {
             "candidates": [
-                {"weights": c.rule.state_dict(), "iteration": c.iteration, "score": c.score}
+                {
+                    "weights": c.rule.state_dict(),
+                    "iteration": c.iteration,
+                    "score": c.score,
+                    "speckle": c.speckle,
+                }
                 for c in self.candidates
             ],
         }
@@ -166,7 +196,10 @@ class KeepBest(Callback):
         for kept in self.__dict__.pop("_restored", []):
             rule = learner.model.with_settings()
             rule.load_state_dict(kept["weights"])
-            self.candidates.append(Candidate(rule, kept["iteration"], kept["score"]))
+            speckle = kept.get("speckle", 0.0)  # earlier versions did not measure it
+            self.candidates.append(
+                Candidate(rule, kept["iteration"], kept["score"], speckle=speckle)
+            )
 
 
 @torch.no_grad()

@@ -157,6 +157,11 @@ class Task(ABC):
             totals.append(torch.stack([value.cpu() for value in terms.values()]).sum(0))
         return torch.cat(totals)
 
+    def speckle(self, state: Tensor, target: Tensor) -> float:
+        """Mean speckle of states, their target's = 1; 0 where grain does not matter."""
+        del state, target
+        return 0.0
+
     @abstractmethod
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """What a plain rule is judged by: one state per seed in each run."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
+from nca.evaluation.appearance import mean_speckle
 from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
@@ -85,6 +86,12 @@ class Several(Task):
                 zeros = value.new_zeros(len(images))
                 terms[name] = zeros.index_add(0, own, value) if len(own) else zeros
         return terms
+
+    @override
+    def speckle(self, state: Tensor, target: Tensor) -> float:
+        # A long run has states of one picture.
+        own = self.target[int(target[0]) % len(self.target)]
+        return mean_speckle(self.rule.to_rgb(state), own, torus=self.settings.rule.wraps)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """A run for every picture, from its own initial state."""

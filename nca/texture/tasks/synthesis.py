@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from nca.evaluation.appearance import mean_speckle
 from nca.images import read_texture
 from nca.rule import Rule
 from nca.texture.results import Shown, growth_stops, pictures_at, preview
@@ -39,6 +40,11 @@ class Synthesis(Task):
         """The texture loss by layer."""
         del target
         return self.loss(self.rule.to_rgb(state))
+
+    @override
+    def speckle(self, state: Tensor, target: Tensor) -> float:
+        del target
+        return mean_speckle(self.rule.to_rgb(state), self.target, torus=self.settings.rule.wraps)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
