@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from nca.benchmarks.machine import describe_machine, load
-from nca.benchmarks.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.machine import describe_machine, load
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import interleave, ratios, spread
 from nca.benchmarks.settings import BenchCoreSettings
-from nca.benchmarks.timing import interleave, ratios, spread
 from nca.system.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA, Metrics, Progress

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nca.benchmarks.machine import describe_machine, load
-from nca.benchmarks.report import Row
+from nca.benchmarks.measuring.machine import describe_machine, load
+from nca.benchmarks.measuring.report import Row
+from nca.benchmarks.measuring.timing import ratios
 from nca.benchmarks.settings import BenchDDPMSettings
-from nca.benchmarks.timing import ratios
 from nca.ddpm.checkpoint import load_run
 from nca.ddpm.fid.evaluator import FidEvaluator, Figures, figure_lines
 from nca.ddpm.settings import FidSettings, SamplerName

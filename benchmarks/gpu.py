@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nca.benchmarks.machine import describe_machine
-from nca.benchmarks.parity import check_unroll
+from nca.benchmarks.measuring.machine import describe_machine
+from nca.benchmarks.measuring.parity import check_unroll
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import interleave, ratios, spread
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import precision, to_rule
 from nca.benchmarks.peers.run import PeerError, PeerWork, peer_versions
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchGpuSettings
-from nca.benchmarks.timing import interleave, ratios, spread
 from nca.errors import InputError
 from nca.gallery import gallery_path
 from nca.pictures import picture_path

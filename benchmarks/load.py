@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from nca.benchmarks.machine import describe_machine, load
+from nca.benchmarks.measuring.machine import describe_machine, load
+from nca.benchmarks.measuring.report import Gate, Report, Row
+from nca.benchmarks.measuring.timing import ratios, spread
 from nca.benchmarks.peers.apart import environment
-from nca.benchmarks.report import Gate, Report, Row
 from nca.benchmarks.settings import SMALL, BenchLoadSettings
-from nca.benchmarks.timing import ratios, spread
 from nca.ddpm.data.dataset import read_dataset
 from nca.ddpm.settings import ddpm_settings
 from nca.ddpm.train import DDPMTraining

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.benchmarks.machine import describe_machine, load
+from nca.benchmarks.measuring.machine import describe_machine, load
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import Times, ratios, spread
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchPageSettings
-from nca.benchmarks.timing import Times, ratios, spread
 from nca.errors import InputError
 from nca.export.hosts.html import page_html
 from nca.export.web.page import PageSettings

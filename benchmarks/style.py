@@ -12,13 +12,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.measuring.machine import describe_machine
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import interleave, ratios
 from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import TAPS, lesson_features, lesson_gram, make_vgg16
 from nca.benchmarks.peers.ours import frozen
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchStyleSettings
-from nca.benchmarks.timing import interleave, ratios
 from nca.losses.features.pretrained import Pretrained
 from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe
 from nca.losses.statistics import LessonGram

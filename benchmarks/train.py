@@ -12,17 +12,22 @@ import torch
 from torch import Tensor
 
 from nca.benchmarks.growth import measure_growth
-from nca.benchmarks.machine import Peak, describe_machine, is_disturbed, load
-from nca.benchmarks.memory import training_megabytes, unroll_megabytes
-from nca.benchmarks.parity import check_iteration, check_peer, check_simulation, check_unroll
+from nca.benchmarks.measuring.machine import Peak, describe_machine, is_disturbed, load
+from nca.benchmarks.measuring.memory import training_megabytes, unroll_megabytes
+from nca.benchmarks.measuring.parity import (
+    check_iteration,
+    check_peer,
+    check_simulation,
+    check_unroll,
+)
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import Spread, Times, interleave, ratios
 from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
 from nca.benchmarks.peers.small import SMALL_ITERATIONS, check_small, small_iteration
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
-from nca.benchmarks.timing import Spread, Times, interleave, ratios
 from nca.rng import random_masks
 from nca.system.console import say
 from nca.training.engines.precision import bfloat16_is_fast

@@ -14,12 +14,12 @@ import moderngl
 import torch
 from torch import Tensor
 
-from nca.benchmarks.machine import describe_machine
+from nca.benchmarks.measuring.machine import describe_machine
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import Times, interleave, ratios, spread
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchViewSettings
-from nca.benchmarks.timing import Times, interleave, ratios, spread
 from nca.gl.context import open_headless, renderer_name
 from nca.options import parse_size
 from nca.rule import Rule

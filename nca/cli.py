@@ -86,7 +86,7 @@ def show_figures(settings: Any, report: Any) -> str:
     if settings.json is not None:
         report.write(settings.json)
     if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
-        import_module("nca.benchmarks.plot").draw(report, settings.plot)
+        import_module("nca.benchmarks.measuring.plot").draw(report, settings.plot)
     return str(report.table())
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import nca
-from nca.benchmarks.report import Report
+from nca.benchmarks.measuring.report import Report
 
 # By default, glibc gives large blocks back at once, and the kernel has to zero them again. That
 # costs the lesson's step up to half its time, and a peer should be measured at its best.

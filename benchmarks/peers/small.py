@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.benchmarks.measuring.report import Parity
 from nca.benchmarks.peers.lesson import SimpleCA, lesson_overflow
 from nca.benchmarks.peers.ours import OurIteration, to_rule
-from nca.benchmarks.report import Parity
 from nca.benchmarks.settings import SMALL
 from nca.losses.features.patchnet import Builtin
 from nca.losses.statistics import build_statistic

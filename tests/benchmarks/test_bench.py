@@ -10,17 +10,18 @@ import moderngl
 import pytest
 import torch
 
-from nca.benchmarks import parity, view
+from nca.benchmarks import view
 from nca.benchmarks.growth import VALUES
-from nca.benchmarks.machine import Peak, describe_machine, is_disturbed
-from nca.benchmarks.memory import training_megabytes, unroll_megabytes
+from nca.benchmarks.measuring import parity
+from nca.benchmarks.measuring.machine import Peak, describe_machine, is_disturbed
+from nca.benchmarks.measuring.memory import training_megabytes, unroll_megabytes
+from nca.benchmarks.measuring.plot import draw
+from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
+from nca.benchmarks.measuring.timing import Spread, interleave, ratios, spread
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, to_rule
 from nca.benchmarks.peers.run import PEERS, peer_versions
-from nca.benchmarks.plot import draw
-from nca.benchmarks.report import Gate, Parity, Report, Row
 from nca.benchmarks.settings import BenchLoadSettings, BenchTrainSettings, BenchViewSettings
-from nca.benchmarks.timing import Spread, interleave, ratios, spread
 from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
 from nca.rng import random_masks
@@ -228,9 +229,10 @@ def test_memory_is_that_of_the_states() -> None:
 
 
 def test_memory_of_a_training_grows_with_its_steps() -> None:
-    few, many = (training_megabytes("float32", 32, steps) for steps in (2, 130))
-    states = 4 * 128 * 12 * 32**2 * 4 / 2**20
-    assert few + states < many < few + 4 * states
+    few, many = (training_megabytes("float32", 64, steps) for steps in (2, 130))
+    states = 4 * 128 * 12 * 64**2 * 4 / 2**20
+    # The peak of few steps may lie elsewhere, as in the compiler's.
+    assert few + states / 2 < many < few + 4 * states
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nca.benchmarks import gpu
-from nca.benchmarks.report import Parity, Report, Row
+from nca.benchmarks.measuring.report import Parity, Report, Row
 from nca.benchmarks.settings import BenchGpuSettings
 from nca.errors import InputError
 from nca.texture.callbacks import keep_best

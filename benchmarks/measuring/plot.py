@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nca.benchmarks.growth import VALUES, Size
-from nca.benchmarks.report import Report, Row
+from nca.benchmarks.measuring.report import Report, Row
 from nca.system.files import write_atomically
 
 INK, FAINT, ACCENT = "#22303c", "#c9d2d8", "#0b7285"

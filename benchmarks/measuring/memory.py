@@ -50,7 +50,7 @@ def training_megabytes(precision: str, size: int, steps: int) -> float:
 
 
 def _megabytes(variant: str, *sizes: int) -> float:
-    command = [sys.executable, "-m", "nca.benchmarks.memory", variant, *map(str, sizes)]
+    command = [sys.executable, "-m", "nca.benchmarks.measuring.memory", variant, *map(str, sizes)]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain)
     if done.returncode != 0:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nca.benchmarks.timing import Spread
+from nca.benchmarks.measuring.timing import Spread
 from nca.system.files import write_text
 
 

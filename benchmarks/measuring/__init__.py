@@ -1,0 +1,1 @@
+"""What all benchmarks share: times, comparisons with float64, the machine, tables and plots."""
