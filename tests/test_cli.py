@@ -249,7 +249,7 @@ def test_eval_says_how_far_it_ran(
         SimpleNamespace(name="ours", figures={"verdict": "stable", "run": run}),
         SimpleNamespace(name="dead", figures={"verdict": "blew up before 100 steps", "run": []}),
     ]
-    monkeypatch.setattr("nca.evaluation.report.evaluate", lambda _: found)
+    monkeypatch.setattr("nca.evaluation.vote.evaluate", lambda _: found)
     out = tmp_path / "report.html"
     assert main(["eval", "rule.safetensors", "--target", "a.png", "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines() == [
