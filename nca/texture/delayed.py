@@ -1,4 +1,4 @@
-"""Values on their way between CPU and GPU: waiting for them would leave the GPU idle."""
+"""Small results of a GPU, read some iterations later: waiting for them would leave it idle."""
 
 from collections import deque
 
@@ -8,11 +8,8 @@ from torch import Tensor
 DELAY = 8  # iterations; a GPU is fewer behind than this
 
 
-class Delayed:
+class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
     """Gives back tensors on the CPU: at once from a CPU, a few calls later from a GPU."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]] = deque()
 
     def read(self, *values: Tensor) -> tuple[Tensor, ...] | None:
         """Take in values; return those of :data:`DELAY` calls ago, or None if there are none."""
@@ -23,16 +20,9 @@ class Delayed:
             copy.copy_(value, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
-        self._waiting.append((arrived, copies))
-        if len(self._waiting) <= DELAY:
+        self.append((arrived, copies))
+        if len(self) <= DELAY:
             return None
-        arrived, copies = self._waiting.popleft()
+        arrived, copies = self.popleft()
         arrived.synchronize()
         return copies
-
-
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on a device; the copy is not waited for."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)

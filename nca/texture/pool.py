@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nca.rng import random_masks
 from nca.rule import Rule
-from nca.texture.delayed import Delayed, sent
+from nca.texture.delayed import Delayed
 
 if TYPE_CHECKING:
     from nca.texture.settings import PoolSettings
@@ -93,7 +93,7 @@ class Pool:
         side = unroll.late_grid if late else unroll.grid
         if side != self.states.shape[-1]:
             self.states = self.initial_states(self._places(), side)
-        index = sent(self.pick(), self.device)
+        index = self.pick().to(self.device, non_blocking=True)
         state = self.states[index]
         self.disturb(index, state)
         if late and settings.aging_rate and self.simulate is not None:
@@ -142,11 +142,12 @@ class Pool:
         dx, dy = ((along - place + 0.5) % 1 - 0.5 for place in (x, y))
         disc = dx.square() + dy[:, None].square() < (0.03 + 0.095 * size) ** 2
         noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
-        filling = torch.zeros(state.shape)
+        filling = torch.zeros(state.shape, pin_memory=state.is_cuda)
         if kind < NOISY:
             filling[:, disc] = noise
         # Indexing by the disc would wait for a GPU.
-        state.copy_(torch.where(sent(disc, state.device), sent(filling, state.device), state))
+        disc, filling = (part.to(state.device, non_blocking=True) for part in (disc, filling))
+        state.copy_(torch.where(disc, filling, state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
         """Store the states of a batch, of all processes.

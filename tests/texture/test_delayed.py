@@ -1,9 +1,9 @@
-"""Values on their way between CPU and GPU."""
+"""Small results of a GPU, read later."""
 
 import pytest
 import torch
 
-from nca.texture.delayed import DELAY, Delayed, sent
+from nca.texture.delayed import DELAY, Delayed
 
 on_gpu_only = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -20,9 +20,3 @@ def test_from_a_gpu_they_come_in_order() -> None:
     read = [delayed.read(torch.tensor(i, device="cuda")) for i in range(DELAY + 3)]
     assert read[:DELAY] == [None] * DELAY
     assert [int(values[0]) for values in read[DELAY:]] == [0, 1, 2]
-
-
-def test_a_tensor_that_is_sent_is_the_same() -> None:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tensor = torch.arange(5)
-    assert torch.equal(sent(tensor, device).cpu(), tensor)

@@ -1,5 +1,6 @@
 """How many files a reader has to open to follow a picture into the first unrolled step."""
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def entered(run: Callable[[], object]) -> set[str]:
             return
         name = frame.f_code.co_name
         reading = reading or name == "read_texture"
-        if reading and name != "<module>":
+        if reading and frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # no module, no class body
             files.add(str(path.relative_to(ROOT)))
         if reading and name == "unroll":
             sys.setprofile(None)
@@ -78,5 +79,6 @@ def test_the_loop_of_the_guide_enters_twelve_files() -> None:
 
 def test_nca_train_enters_few_more(leaf: Path) -> None:
     settings = train_settings(leaf, "out", minutes=1, quiet=True)
-    assert len(found := entered(lambda: train(settings))) <= 30, sorted(found)
+    # Three of them load the compiled kernels of the loss.
+    assert len(found := entered(lambda: train(settings))) <= 32, " ".join(sorted(found))
     assert "nca/texture/pool.py" in found
