@@ -71,7 +71,9 @@ def test_rounded_values_have_the_gradient_of_the_identity_also_beyond_the_ends()
 
 def test_a_rounded_state_unrolls_as_step_by_step() -> None:
     rule = bounded_rule(RuleSettings(6, 16, quantization=Quantization(state=EIGHT_BIT_STATE)))
-    state = EIGHT_BIT_STATE(torch.rand(2, 6, 12, 10) - 0.3).requires_grad_()
+    # Another state may have a value so near to the middle of two levels that it goes to either.
+    values = torch.rand(2, 6, 12, 10, generator=torch.Generator().manual_seed(0))
+    state = EIGHT_BIT_STATE(values - 0.3).requires_grad_()
     masks = rule.fire_masks(2, 12, 10, 6, seed=3)
     after = unroll(state, rule, masks)
     expected = state
