@@ -1,6 +1,5 @@
 """Noise in the collate function: what a batch holds, how its times are drawn, and who draws."""
 
-import gc
 import math
 import pickle
 from typing import Any
@@ -194,8 +193,6 @@ def test_order_and_noise_are_new_in_every_epoch() -> None:
 
 
 def test_every_worker_of_every_process_draws_noise_of_its_own() -> None:
-    # A forked process that collects what other tests left of graphics waits for a lock for ever.
-    gc.collect()
     noises = []
     for rank in range(2):
         torch.manual_seed(0)
