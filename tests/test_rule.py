@@ -11,7 +11,6 @@ from nca.rule import (
     Quantizer,
     Rule,
     RuleSettings,
-    calmed,
     dense_kernel,
 )
 from tests.helpers.rules import bounded_rule
@@ -185,15 +184,6 @@ def test_settings_survive_a_trip_through_a_dictionary() -> None:
 def test_programs_that_know_no_calm_rules_read_all_others() -> None:
     assert "calm" not in RuleSettings().to_dict()
     assert RuleSettings(calm=True).to_dict()["calm"] is True
-
-
-@pytest.mark.parametrize("rate", [0.25, 1.0])
-def test_a_calm_step_is_part_of_a_step_of_all_cells(rate: float) -> None:
-    rule = bounded_rule(RuleSettings(4, 8, update_rate=rate))
-    state = torch.rand(1, 4, 6, 7)
-    calm = calmed(rule)
-    expected = state + rate * rule.update(state)
-    assert torch.allclose(calm(state, 1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -37,8 +37,9 @@ from nca.export.glsl.pieces import (
     vector,
 )
 from nca.export.glsl.weights import Store, WeightBlocks
+from nca.rescaling import derivative_order
 from nca.rng import fire_threshold
-from nca.rule import Rule, RuleSettings, derivative_order
+from nca.rule import Rule, RuleSettings
 
 TAPS = [(row, column) for row in range(3) for column in range(3)]
 CENTER = (1, 1)

@@ -10,7 +10,7 @@ from nca.commands.settings import RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
 from nca.options import parse_size
-from nca.rule import rescaled
+from nca.rescaling import rescaled
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 from nca.system.signals import uninterrupted

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.losses.term import Sum, Term, Weighted
+from nca.system.recording import warm_up
 
-WARM_UPS = 2  # libraries choose and load their kernels at first use, which no recording may
+WARM_UPS = 2  # libraries choose kernels after they have tried some
 
 
 def graphed(term: Term) -> Term:
@@ -68,20 +69,18 @@ class Recording:
         self.term = term
         self.names: list[str] = []
         self.images = images.detach().clone().requires_grad_(True)
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UPS):
-                values, seen = self._run()
-                self.d_values = torch.ones_like(values)
-                torch.autograd.grad(values, seen, self.d_values)
-        torch.cuda.current_stream().wait_stream(side)
+        warm_up(self._there_and_back, WARM_UPS)
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.forward):
             values, seen = self._run()
         with torch.cuda.graph(self.backward, pool=self.forward.pool()):
             (self.d_images,) = torch.autograd.grad(values, seen, self.d_values)
         self.values = values.detach()
+
+    def _there_and_back(self) -> None:
+        values, seen = self._run()
+        self.d_values = torch.ones_like(values)
+        torch.autograd.grad(values, seen, self.d_values)
 
     def _run(self) -> tuple[Tensor, Tensor]:
         """Values, and the images that they are differentiated by: not a leaf, with its stream."""

@@ -110,7 +110,7 @@ class TextureKernel:
 
     def __init__(self, features: Builtin) -> None:
         self.features = features
-        self._layers: list[Layer] | None = None
+        self._calls: dict[bool, Call] = {}
 
     def __call__(self, images: Tensor, *, torus: bool) -> Features | None:
         """Second moments and, in the last column, means of each layer, [B, N, N + 1].
@@ -124,22 +124,22 @@ class TextureKernel:
         except CompileError as error:
             warn_once(f"{error}; the texture loss runs in torch, half as fast")
             return None
-        call = Call(library, self._packed(library), self.features, torus)
+        if torus not in self._calls:
+            self._calls[torus] = Call(library, self._packed(library), self.features, torus)
+        call = self._calls[torus]
         if not images.numel() or not call.floats(images):
             return None
         moments = _Moments.apply(images, call)  # type: ignore[no-untyped-call]
         return dict(zip((layer.name for layer in call.layers), moments, strict=True))
 
     def _packed(self, library: ctypes.CDLL) -> list[Layer]:
-        if self._layers is None:
-            net, bank, rows = self.features.net, self.features.bank, int(library.texture_rows())
-            colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
-            self._layers = [
-                Layer.of("color", *colors, rows, 0),
-                *(Layer.of(f"net{i + 1}", *layer, rows) for i, layer in enumerate(net.layers)),
-                *(Layer.of(f"bank{i + 1}", *layer, rows, i) for i, layer in enumerate(bank.levels)),
-            ]
-        return self._layers
+        net, bank, rows = self.features.net, self.features.bank, int(library.texture_rows())
+        colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
+        return [
+            Layer.of("color", *colors, rows, 0),
+            *(Layer.of(f"net{i + 1}", *layer, rows) for i, layer in enumerate(net.layers)),
+            *(Layer.of(f"bank{i + 1}", *layer, rows, i) for i, layer in enumerate(bank.levels)),
+        ]
 
 
 class Call:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from nca.rescaling import calmed
 from nca.rng import fire_threshold, step_base
-from nca.rule import CALM_AFTER, Rule, calmed
+from nca.rule import CALM_AFTER, Rule
 from nca.unroll import Backend, unroll
 from nca.unroll.choice import choose_backend
 from nca.unroll.native import library_of
@@ -33,7 +34,7 @@ def simulate(
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
         backend: as for :func:`nca.unroll.unroll`.
-        calm: from step 300 on all cells fire, see :func:`nca.rule.calmed`.
+        calm: from step 300 on all cells fire, see :func:`nca.rescaling.calmed`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].

@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor
 
 from nca.rule import ALPHA, Padding
+from nca.system.recording import warm_up
 from nca.unroll import triton_kernels as kernels
 
 # The fastest of some ten divisions of the work tried on an H200.
@@ -270,12 +271,8 @@ class Graph:
         if not torch.cuda.is_available():
             self._run = lambda: run(steps)
             return
-        if not compiled:  # a recording cannot compile the kernels
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                run(steps)
-            torch.cuda.current_stream().wait_stream(side)
+        if not compiled:
+            warm_up(lambda: run(steps))
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
             run(steps)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings, filter_tensor, rescaled
+from nca.rule import Quantization, Quantizer, RuleSettings, filter_tensor
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Score
 from nca.texture.settings import TrainSettings, train_settings
@@ -79,17 +79,3 @@ def test_filters_that_are_weaker_are_trained_in_larger_units() -> None:
 def test_a_parent_that_is_not_there_is_named(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match=r"cannot read .*parent\.safetensors"):
         with_sizes_of_parent(settings)
-
-
-def test_a_rescaled_rule_sees_a_stretched_picture_as_before() -> None:
-    """On a smooth state, twice as large cells see what the rule saw before, at dt = 1 / 4."""
-    rule = Rule(RuleSettings(4, 8, update_rate=1.0), generator=generator())
-    with torch.no_grad():
-        rule.w2.normal_(0, 0.1, generator=generator())
-    along = torch.arange(64) * (2 * torch.pi / 64)
-    smooth = 0.4 * torch.sin(along + torch.arange(4)[:, None])
-    large = (smooth[:, None, :] + smooth[:, :, None]).mul(0.5)[None]
-    small = large[..., ::2, ::2]
-    change = rule.update(small)
-    again = rescaled(rule, 2.0, 0.25).update(large)[..., ::2, ::2]
-    assert (again - 0.25 * change).abs().max() < 0.02 * change.abs().max()

@@ -174,7 +174,7 @@ class Simulation:
             rate = self.update_rate or settings.update_rate
             dt = self.dt / max(1.0, self.coarseness**2)
             if self.quiet >= CALM_AFTER and settings.runs_calm(self.calm):
-                rate, dt = 1.0, rate * dt  # as nca.rule.calmed
+                rate, dt = 1.0, rate * dt  # as nca.rescaling.calmed
             values: dict[str, Value] = {
                 "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
                 "nca_coarseness": self.coarseness,

@@ -10,6 +10,7 @@ from nca.texture.delayed import Delayed
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
 from nca.training.callbacks import Schedule
+from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
 GRACE = 50  # iterations in which the first big steps may overshoot; the pool starts states anew
@@ -49,12 +50,12 @@ class Stabilizer(Callback):
 
     def after_backward(self, learner: Learner) -> None:
         """Take the gradients away if one of them is not finite."""
-        gradients = [w.grad for w in learner.model.parameters() if w.grad is not None]
-        if gradients and gradients[0].is_cuda:  # to ask whether one is not would wait
-            finite = torch.stack([gradient.isfinite().all() for gradient in gradients]).all()
+        gradients = gradients_of(learner.model)
+        finite = all_finite(gradients)
+        if finite.is_cuda:  # to ask would wait for it
             for gradient in gradients:
                 gradient.masked_fill_(~finite, 0)
-        elif not all(torch.isfinite(gradient).all() for gradient in gradients):
+        elif not finite:
             learner.optimizer.zero_grad(set_to_none=True)
 
     def after_step(self, learner: Learner) -> None:

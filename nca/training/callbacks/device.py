@@ -23,7 +23,7 @@ class Device(Callback):
     essential = True
 
     def __init__(self, device: torch.device | str | None = None) -> None:
-        self.device = torch.device(device or best_device())
+        self.device = torch.device(device or choose_device("auto"))
 
     def before_fit(self, learner: Learner) -> None:
         """Move what stays."""
@@ -35,11 +35,6 @@ class Device(Callback):
     def before_batch(self, learner: Learner) -> None:
         """Move what comes."""
         learner.batch = to_device(learner.batch, self.device)
-
-
-def best_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return choose_device("auto")
 
 
 def choose_device(name: str) -> torch.device:

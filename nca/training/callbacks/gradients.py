@@ -89,6 +89,8 @@ def gradients_of(model: nn.Module) -> list[Tensor]:
 
 
 @torch.no_grad()
-def all_finite(tensors: list[Tensor]) -> bool:
-    """Whether no number in them is infinite or NaN; one answer from the device for all."""
-    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+def all_finite(tensors: list[Tensor]) -> Tensor:
+    """Whether no number in them is infinite or NaN: one answer for all, on their device."""
+    if not tensors:
+        return torch.tensor(True)
+    return torch.stack([tensor.isfinite().all() for tensor in tensors]).all()

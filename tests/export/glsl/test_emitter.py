@@ -11,7 +11,8 @@ from nca.export.glsl.emitter import life_source, seed_source, step_source
 from nca.export.glsl.fragments import Capabilities
 from nca.export.glsl.pieces import number
 from nca.export.glsl.weights import Store, choose_store, pack_weights
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings, rescaled
+from nca.rescaling import rescaled
+from nca.rule import Quantization, Quantizer, Rule, RuleSettings
 from tests.helpers.gl_host import Simulation
 from tests.helpers.rules import bounded_rule, published_rules
 
