@@ -99,7 +99,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 class _Summed(io.RawIOBase):
     """Passes what is written on to a file, without a copy in memory, and sums it up.
 
-    Torch hides errors of a file behind its own: the first one is kept here, and the rest is lost.
+    Torch hides errors of a file behind its own: the first is kept, and nothing more is written.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -11,7 +11,7 @@ SIDE, TRIES = 512, 10  # of the matrices that are multiplied to find out: some 3
 
 @cache
 def bfloat16_is_fast() -> bool:
-    """Tell whether this CPU multiplies matrices faster in bfloat16 than in float32, by trying.
+    """Return whether this CPU multiplies matrices faster in bfloat16 than in float32, by trying.
 
     To have the instructions is not enough: AMD's Zen 5 carries them out at twice the rate of
     float32, Intel's Xeons outside their matrix unit at half of it.

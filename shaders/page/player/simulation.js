@@ -210,7 +210,7 @@ class Simulation {
   }
 
   /**
-   * Give the cells under a stroke to a rule. Those that were another's start anew: many rules do not
+   * Give the cells under a stroke to a rule. Those that were another's start again: many rules do not
    * recover from the hidden channels of another.
    */
   paintRule(rule, stroke = EVERYWHERE) {
