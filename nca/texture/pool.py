@@ -114,8 +114,8 @@ class Pool:
         if chance < self.settings.aging_rate:
             middle = len(state) // 2  # neither reset nor damaged
             old = simulate(state[middle : middle + 1], AGE, seed)
-            if not blown_up(old).any():
-                state[middle] = old[0]
+            # To ask whether it has blown up would wait for a GPU.
+            state[middle] = torch.where(blown_up(old)[:, None, None], state[middle], old[0])
 
     def pick(self) -> Tensor:
         """Places of the states of a batch, of all processes, [processes * batch_size]."""
