@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nca.backends import Backend, unroll
 from nca.benchmarks.measuring.machine import describe_machine
 from nca.benchmarks.measuring.parity import check_unroll
 from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
@@ -33,7 +34,6 @@ from nca.texture.callbacks.keep_best import STOPS, long_run_score
 from nca.texture.settings import train_settings
 from nca.texture.tasks import task_of
 from nca.texture.train import TextureTraining
-from nca.unroll import Backend, unroll
 
 GPU = torch.device("cuda")
 CHANNELS, HIDDEN, STEPS = 12, 96, 32

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nca.backends import unroll
 from nca.benchmarks.measuring.report import Row
 from nca.benchmarks.measuring.timing import interleave, ratios
 from nca.benchmarks.peers.ours import precision
 from nca.benchmarks.settings import SMALL
 from nca.rng import random_masks
 from nca.rule import Rule, RuleSettings
-from nca.unroll import unroll
 
 
 @dataclass(frozen=True)

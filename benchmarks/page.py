@@ -27,8 +27,8 @@ from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL, BenchPageSettings
 from nca.errors import InputError
-from nca.export.hosts.html import page_html
-from nca.export.web.page import PageSettings
+from nca.exporters.hosts.html import page_html
+from nca.exporters.web.page import PageSettings
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from nca.backends import Backend, unroll
+from nca.backends.simulate import simulate
 from nca.benchmarks.growth import measure_growth
 from nca.benchmarks.measuring.machine import Peak, describe_machine, is_disturbed, load
 from nca.benchmarks.measuring.memory import training_megabytes, unroll_megabytes
@@ -31,8 +33,6 @@ from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.rng import random_masks
 from nca.system.console import say
 from nca.training.engines.precision import bfloat16_is_fast
-from nca.unroll import Backend, unroll
-from nca.unroll.simulate import simulate
 
 FULL, TINY = (12, 96), (4, 8)  # channels and hidden units
 BATCH, SIZE, STEPS = (4, 32, 4) if SMALL else (4, 128, 32)

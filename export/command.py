@@ -7,13 +7,13 @@ from pathlib import Path
 import moderngl
 
 from nca.errors import InputError
-from nca.export.folder import ExportedFile, write_files
-from nca.export.glsl.text import one_line
-from nca.export.manifest import MANIFEST, with_measurement
-from nca.export.parity.compare import Difference
-from nca.export.registry import find_target
-from nca.export.settings import ExportOptions, ExportSettings
-from nca.export.target import Rules
+from nca.exporters.folder import ExportedFile, write_files
+from nca.exporters.glsl.text import one_line
+from nca.exporters.manifest import MANIFEST, with_measurement
+from nca.exporters.parity.compare import Difference
+from nca.exporters.registry import find_target
+from nca.exporters.settings import ExportOptions, ExportSettings
+from nca.exporters.target import Rules
 from nca.gallery import gallery, gallery_path
 from nca.options import as_flags
 from nca.rulefile import load_rule, rule_name
@@ -101,7 +101,7 @@ def export(
 
     Args:
         rules: at least one, by name.
-        to: a name of :func:`nca.export.registry.target_names`.
+        to: a name of :func:`nca.exporters.registry.target_names`.
         out: file or folder.
         options: what may be chosen.
         context: OpenGL context to measure with; default: one is made.

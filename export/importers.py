@@ -21,12 +21,12 @@ from einops import rearrange
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.folder import ExportedFile, write_folder
-from nca.export.glsl.pieces import Matrix
-from nca.export.glsl.text import file_names, one_line
-from nca.export.png import read_png
-from nca.export.settings import ImportSettings
-from nca.export.target import check_rules
+from nca.exporters.folder import ExportedFile, write_folder
+from nca.exporters.glsl.pieces import Matrix
+from nca.exporters.glsl.text import file_names, one_line
+from nca.exporters.png import read_png
+from nca.exporters.settings import ImportSettings
+from nca.exporters.target import check_rules
 from nca.rule import (
     IDENTITY,
     LAPLACIAN,

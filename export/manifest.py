@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import nca
-from nca.export.glsl.pieces import group_count, state_code
-from nca.export.glsl.weights import Store, pack_weights
-from nca.export.parity.compare import Difference
-from nca.export.settings import ExportOptions
+from nca.exporters.glsl.pieces import group_count, state_code
+from nca.exporters.glsl.weights import Store, pack_weights
+from nca.exporters.parity.compare import Difference
+from nca.exporters.settings import ExportOptions
 from nca.rng import fire_threshold
 from nca.rule import Rule
 from nca.rulefile import RuleFile

@@ -1,4 +1,4 @@
-"""Export targets by name: each module of :mod:`nca.export.hosts` is one.
+"""Export targets by name: each module of :mod:`nca.exporters.hosts` is one.
 
 ``web_component.py`` is the target ``web-component``. Names are those of the files, so that the
 command line lists them without importing any.
@@ -9,10 +9,10 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
 
 from nca.errors import InputError
-from nca.export import hosts
+from nca.exporters import hosts
 
 if TYPE_CHECKING:
-    from nca.export.target import Target
+    from nca.exporters.target import Target
 
 
 def target_names() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from nca.export.registry import target_names
+from nca.exporters.registry import target_names
 from nca.options import Between, Bounded
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
-from nca.export.glsl.text import file_names, one_line
-from nca.export.glsl.weights import MAX_INLINE_MATRICES, matrix_count
-from nca.export.parity.compare import MEASURED_GRID, Difference, compare
-from nca.export.settings import ExportOptions, StateFormat
+from nca.exporters.glsl.text import file_names, one_line
+from nca.exporters.glsl.weights import MAX_INLINE_MATRICES, matrix_count
+from nca.exporters.parity.compare import MEASURED_GRID, Difference, compare
+from nca.exporters.settings import ExportOptions, StateFormat
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

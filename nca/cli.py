@@ -46,7 +46,7 @@ from nca.errors import (
     one_line,
 )
 from nca.evaluation.settings import EvalSettings
-from nca.export.settings import ExportSettings, ImportSettings
+from nca.exporters.settings import ExportSettings, ImportSettings
 from nca.options import as_flags
 from nca.style.settings import PRESETS as STYLE_PRESETS
 from nca.style.settings import ReconstructSettings, StyleSettings, VisualizeSettings
@@ -122,8 +122,8 @@ COMMANDS = {
         defaults=train_defaults,
         presets=lambda settings: settings.task.presets,
     ),
-    "export": Command(ExportSettings, "nca.export.command:export_rules"),
-    "import": Command(ImportSettings, "nca.export.importers:import_rules"),
+    "export": Command(ExportSettings, "nca.exporters.command:export_rules"),
+    "import": Command(ImportSettings, "nca.exporters.importers:import_rules"),
     "view": Command(ViewSettings, "nca.viewer.app:run", nothing),
     "render": Command(RenderSettings, "nca.commands.render:render"),
     "play": Command(PlaySettings, "nca.commands.play:play"),

@@ -12,8 +12,8 @@ import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from nca.errors import GraphicsError
-from nca.export.hosts.html import page_html
-from nca.export.web.page import PageSettings
+from nca.exporters.hosts.html import page_html
+from nca.exporters.web.page import PageSettings
 from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
@@ -113,8 +113,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 @pytest.fixture
 def quick_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not grow the small pictures for long."""
-    monkeypatch.setattr("nca.export.web.page.THUMBNAIL_STEPS", 2)
-    monkeypatch.setattr("nca.export.hosts.gallery.THUMBNAIL_STEPS", 10)
+    monkeypatch.setattr("nca.exporters.web.page.THUMBNAIL_STEPS", 2)
+    monkeypatch.setattr("nca.exporters.hosts.gallery.THUMBNAIL_STEPS", 10)
 
 
 @pytest.fixture

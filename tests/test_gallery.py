@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from nca.backends.simulate import simulate
 from nca.cli import main
 from nca.errors import InputError
-from nca.export.command import export_rules
-from nca.export.settings import ExportSettings
-from nca.export.web.target import WebTarget
+from nca.exporters.command import export_rules
+from nca.exporters.settings import ExportSettings
+from nca.exporters.web.target import WebTarget
 from nca.gallery import gallery, gallery_path
 from nca.pictures import PICTURES
 from nca.rulefile import load_rule, save_rule
-from nca.unroll.simulate import simulate
 
 
 @pytest.mark.parametrize("name", gallery())

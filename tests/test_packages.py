@@ -26,7 +26,7 @@ def modules() -> dict[str, Path]:
     """Every module of the package by its name."""
     return {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for folder in ("nca", "nca/export", "nca/viewer", "nca/benchmarks")
+        for folder in ("nca", "nca/exporters", "nca/viewer", "nca/benchmarks")
         for path in (ROOT / folder).rglob("*.py")
     }
 

@@ -7,6 +7,7 @@ distance at step 4,000, as ``nca render`` draws it.
 import sys
 from collections.abc import Sequence
 
+from nca.backends.simulate import simulate
 from nca.commands.render import averages
 from nca.errors import InputError
 from nca.evaluation.appearance import Looks
@@ -16,7 +17,6 @@ from nca.gallery import gallery, gallery_path
 from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
-from nca.unroll.simulate import simulate
 
 STEPS, EARLIER = 4000, 64
 SEED = 1000

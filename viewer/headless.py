@@ -67,7 +67,7 @@ def simulate_gl(
         state: [B, C, H, W], the state at step 0.
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
-        calm: as in :func:`nca.unroll.simulate.simulate`.
+        calm: as in :func:`nca.backends.simulate.simulate`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].

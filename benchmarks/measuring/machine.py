@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nca.unroll.compiler import CompileError, find_compiler, load_library
-from nca.unroll.native import KERNELS
+from nca.backends.compiler import CompileError, find_compiler, load_library
+from nca.backends.native import KERNELS
 
 PEAK_SECONDS = 0.15
 DISTURBED = 0.1

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from nca.backends import unroll
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
 from nca.pictures import picture_path
@@ -20,7 +21,6 @@ from nca.texture.settings import train_settings
 from nca.texture.tasks import task_of
 from nca.texture.train import TextureTraining
 from nca.training.engines.launch import build_engine
-from nca.unroll import unroll
 
 STATUS = Path("/proc/self/status")
 ITERATIONS = 5  # of a training

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nca.backends import Backend, unroll
+from nca.backends.simulate import simulate
 from nca.benchmarks.measuring.report import Parity
 from nca.benchmarks.peers.lesson import LessonLoss, SimpleCA, lesson_overflow, make_vgg16
 from nca.benchmarks.peers.ours import frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import PeerWork
 from nca.benchmarks.settings import SMALL
 from nca.rng import CPU, random_masks
-from nca.unroll import Backend, unroll
-from nca.unroll.simulate import simulate
 
 SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"

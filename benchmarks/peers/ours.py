@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nca.backends import Backend, unroll
 from nca.benchmarks.peers.lesson import POOL, SimpleCA, lesson_overflow, normalize_gradients
 from nca.losses.features.pretrained import Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.texture import TextureLoss
 from nca.rng import CPU, random_masks
 from nca.rule import Rule, RuleSettings
-from nca.unroll import Backend, unroll
 
 
 def precision(bfloat16: bool, device: torch.device = CPU) -> AbstractContextManager[object]:

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nca.backends import unroll
 from nca.benchmarks.peers.lesson import SimpleCA
 from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL
 from nca.rng import CPU, random_masks
-from nca.unroll import unroll
 
 # Importing and compiling is most of what they do, whatever the size.
 PEERS = {} if SMALL else {"jax": ("jax",), "cax": ("cax", "jax")}

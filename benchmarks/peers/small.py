@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.backends import unroll
 from nca.benchmarks.measuring.report import Parity
 from nca.benchmarks.peers.lesson import SimpleCA, lesson_overflow
 from nca.benchmarks.peers.ours import OurIteration, to_rule
@@ -14,7 +15,6 @@ from nca.losses.features.patchnet import Builtin
 from nca.losses.statistics import build_statistic
 from nca.losses.texture import TextureLoss
 from nca.rng import random_masks
-from nca.unroll import unroll
 
 # By row: the statistic that is compared.
 SMALL_ITERATIONS = {"iteration_small": "gram", "iteration_small_wasserstein": "wasserstein"}

@@ -6,7 +6,7 @@ groups of four channels; row 0 of the state is texel row 0. A host gives, before
     uniform ivec2 nca_size;                 // cells across and down
     uniform uint nca_base;                  // nca.rng.step_base(step, seed)
     vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
-    vec4 nca_weight(int texel);             // store "texture" only: see nca.export.glsl.weights
+    vec4 nca_weight(int texel);             // store "texture" only: see nca.exporters.glsl.weights
     uniform vec2 nca_rotation;                  // steering only: cos and sin of the turn
     uniform float nca_coarseness;                // steering only: 1 as trained, 2 twice as large
     uniform float nca_dt;                 // steering only: length of a step, 1 as trained
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from nca.export.glsl.pieces import (
+from nca.exporters.glsl.pieces import (
     GRID,
     HASH,
     LITERAL_DIGITS,
@@ -36,7 +36,7 @@ from nca.export.glsl.pieces import (
     reader,
     vector,
 )
-from nca.export.glsl.weights import Store, WeightBlocks
+from nca.exporters.glsl.weights import Store, WeightBlocks
 from nca.rescaling import derivative_order
 from nca.rng import fire_threshold
 from nca.rule import Rule, RuleSettings

@@ -3,13 +3,13 @@
 Each shader is drawn over a viewport of the size of the state with the one triangle of
 :func:`vertex_shader`; output i of a :class:`Pass` is group ``groups[i]`` of the state.
 
-Textures and uniforms beside those that :mod:`nca.export.glsl.emitter` names:
+Textures and uniforms beside those that :mod:`nca.exporters.glsl.emitter` names:
 
 - ``nca_state``: the state before the step; ``nca_after``: what the step pass gave (life pass);
   ``nca_before``: the state one step ago (colors). Each is one texture array with a layer a group,
   or, without ``layers``, one texture a group: ``nca_state0``, ``nca_state1`` ...
 - ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
-- ``nca_weights``: :func:`nca.export.glsl.weights.pack_weights`, where the store is ``texture``.
+- ``nca_weights``: :func:`nca.exporters.glsl.weights.pack_weights`, where the store is ``texture``.
 - with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell
   (number, share, number, share); ``nca_rule`` (int), the number of this rule, below 0: this rule
   is alone; ``nca_sum``: what the rules before it gave; ``nca_first`` (bool): there is none yet.
@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import LITERAL_DIGITS, group_count, number
-from nca.export.glsl.text import template
-from nca.export.glsl.weights import TEXTURE_WIDTH, Store
+from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, number
+from nca.exporters.glsl.text import template
+from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store
 from nca.rule import Rule, RuleSettings
 
 Dialect = Literal["330", "300 es"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from nca.export.settings import StateFormat
+from nca.exporters.settings import StateFormat
 from nca.rule import EIGHT_BIT_STATE, Padding, Quantizer, RuleSettings
 
 Matrix = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 import nca
-from nca.export.glsl.pieces import GRID, HASH, PADDING, reader
+from nca.exporters.glsl.pieces import GRID, HASH, PADDING, reader
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

@@ -7,10 +7,10 @@ are all of the same time. Several such textures make a chain of passes, each a w
 
 from dataclasses import dataclass
 
-from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import coding, group_count, number
-from nca.export.glsl.text import once, template
-from nca.export.settings import ExportOptions
+from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.pieces import coding, group_count, number
+from nca.exporters.glsl.text import once, template
+from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
 # Shadertoy's smallest usual picture; tiles that fit in it fit everywhere.

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from nca.export.glsl.pieces import Matrix, group_count
+from nca.exporters.glsl.pieces import Matrix, group_count
 from nca.rule import Rule
 
 Store = Literal["inline", "texture"]

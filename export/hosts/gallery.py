@@ -14,15 +14,15 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from nca.errors import GraphicsError
-from nca.export.glsl.text import file_names, size_line, template
-from nca.export.hosts import glsl, shadertoy
-from nca.export.hosts.html import page_html
-from nca.export.hosts.web_component import component_js
-from nca.export.parity.compare import Difference
-from nca.export.parity.page import measure_page
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, Rules, Target, check_rules
-from nca.export.web.page import PageSettings, page_data, rendered
+from nca.exporters.glsl.text import file_names, size_line, template
+from nca.exporters.hosts import glsl, shadertoy
+from nca.exporters.hosts.html import page_html
+from nca.exporters.hosts.web_component import component_js
+from nca.exporters.parity.compare import Difference
+from nca.exporters.parity.page import measure_page
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, Rules, Target, check_rules
+from nca.exporters.web.page import PageSettings, page_data, rendered
 from nca.gl.context import open_headless
 from nca.images import png_bytes, to_image
 from nca.rule import Rule

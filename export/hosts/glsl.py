@@ -7,7 +7,7 @@ import numpy as np
 from moderngl import Context
 from torch import Tensor
 
-from nca.export.glsl.fragments import (
+from nca.exporters.glsl.fragments import (
     Capabilities,
     Dialect,
     Pass,
@@ -18,13 +18,13 @@ from nca.export.glsl.fragments import (
     step_passes,
     vertex_shader,
 )
-from nca.export.glsl.pieces import state_code
-from nca.export.glsl.text import comment, credit_lines
-from nca.export.glsl.weights import TEXTURE_WIDTH, Store, choose_store
-from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
-from nca.export.parity.emulation import LayerMachine
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget
+from nca.exporters.glsl.pieces import state_code
+from nca.exporters.glsl.text import comment, credit_lines
+from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store, choose_store
+from nca.exporters.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
+from nca.exporters.parity.emulation import LayerMachine
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget
 from nca.gl.shader import Value
 from nca.rng import step_base
 from nca.rule import Rule

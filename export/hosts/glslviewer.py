@@ -1,17 +1,17 @@
 """A rule for glslViewer: one fragment shader whose double buffers are a chain of whole steps.
 
 glslViewer draws the double buffers of a shader in order and swaps each right away, as Shadertoy
-does, so the same chain of passes serves (see :mod:`nca.export.glsl.tiles`).
+does, so the same chain of passes serves (see :mod:`nca.exporters.glsl.tiles`).
 """
 
 from moderngl import Context
 from torch import Tensor
 
-from nca.export.glsl.text import comment, credit_lines, file_name
-from nca.export.glsl.tiles import TilePass, arrange, chain, small_grid, tile_source
-from nca.export.parity.emulation import Draw, TileMachine
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget, free_steps
+from nca.exporters.glsl.text import comment, credit_lines, file_name
+from nca.exporters.glsl.tiles import TilePass, arrange, chain, small_grid, tile_source
+from nca.exporters.parity.emulation import Draw, TileMachine
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

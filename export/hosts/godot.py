@@ -8,15 +8,15 @@ import torch
 from moderngl import Context
 from torch import Tensor
 
-from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import coding, group_count, number, state_code
-from nca.export.glsl.text import comment, credit_lines, once, template
-from nca.export.glsl.weights import choose_store
-from nca.export.manifest import WEIGHT_FILE, weight_bytes
-from nca.export.parity.compare import NotMeasuredError
-from nca.export.parity.emulation import DTYPES, loaded, stored
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget, free_steps
+from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.pieces import coding, group_count, number, state_code
+from nca.exporters.glsl.text import comment, credit_lines, once, template
+from nca.exporters.glsl.weights import choose_store
+from nca.exporters.manifest import WEIGHT_FILE, weight_bytes
+from nca.exporters.parity.compare import NotMeasuredError
+from nca.exporters.parity.emulation import DTYPES, loaded, stored
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.gl.buffers import from_texels, to_texels
 from nca.rule import Rule
 from nca.rulefile import RuleFile

@@ -6,8 +6,8 @@ that allows its own script and style by their hashes.
 
 from markupsafe import Markup
 
-from nca.export.target import Rules
-from nca.export.web.page import (
+from nca.exporters.target import Rules
+from nca.exporters.web.page import (
     CONTROLS,
     PAGE_SCRIPTS,
     PageSettings,
@@ -17,14 +17,14 @@ from nca.export.web.page import (
     rendered,
     script_json,
 )
-from nca.export.web.target import WebTarget
+from nca.exporters.web.target import WebTarget
 
 
 def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
     """The page.
 
     Raises:
-        InputError: as :func:`nca.export.web.page.page_data`.
+        InputError: as :func:`nca.exporters.web.page.page_data`.
     """
     settings = settings or PageSettings()
     script, style = joined(PAGE_SCRIPTS), page_source("page.css")

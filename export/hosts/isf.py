@@ -10,12 +10,12 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.glsl.pieces import state_code
-from nca.export.glsl.text import credit_lines, file_name, one_line
-from nca.export.glsl.tiles import Tiles, arrange, tile_source
-from nca.export.parity.emulation import Draw, TileMachine
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget
+from nca.exporters.glsl.pieces import state_code
+from nca.exporters.glsl.text import credit_lines, file_name, one_line
+from nca.exporters.glsl.tiles import Tiles, arrange, tile_source
+from nca.exporters.parity.emulation import Draw, TileMachine
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

@@ -1,7 +1,7 @@
 """A rule for shadertoy.com: Common, Buffers A to D and Image, and the site's own JSON.
 
-The buffers are a chain of whole steps (see :mod:`nca.export.glsl.tiles`): A goes on from D of the
-frame before, B from A, C from B, D from C, so that a frame makes four steps.
+The buffers are a chain of whole steps (see :mod:`nca.exporters.glsl.tiles`): A goes on from D of
+the frame before, B from A, C from B, D from C, so that a frame makes four steps.
 """
 
 import json
@@ -11,11 +11,11 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.glsl.text import comment, credit_lines, one_line
-from nca.export.glsl.tiles import TilePass, Tiles, arrange, chain, small_grid, tile_source
-from nca.export.parity.emulation import Draw, TileMachine
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget
+from nca.exporters.glsl.text import comment, credit_lines, one_line
+from nca.exporters.glsl.tiles import TilePass, Tiles, arrange, chain, small_grid, tile_source
+from nca.exporters.parity.emulation import Draw, TileMachine
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 

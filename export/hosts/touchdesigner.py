@@ -9,12 +9,12 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.pieces import coding, group_count, number, state_code
-from nca.export.glsl.text import comment, credit_lines, once
-from nca.export.parity.emulation import LayerMachine
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget
+from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.pieces import coding, group_count, number, state_code
+from nca.exporters.glsl.text import comment, credit_lines, once
+from nca.exporters.parity.emulation import LayerMachine
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget
 from nca.gl.shader import Value
 from nca.rule import Rule
 from nca.rulefile import RuleFile

@@ -5,9 +5,9 @@ rule. The other attributes are described in ``shaders/page/component.js``. The s
 network for nothing and adds no style to the page around it.
 """
 
-from nca.export.target import Rules
-from nca.export.web.page import PLAYER_SCRIPTS, PageSettings, joined, page_data, script_json
-from nca.export.web.target import WebTarget
+from nca.exporters.target import Rules
+from nca.exporters.web.page import PLAYER_SCRIPTS, PageSettings, joined, page_data, script_json
+from nca.exporters.web.target import WebTarget
 
 
 def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
@@ -18,7 +18,7 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
         settings: how the element starts, where its attributes do not say. The title is not used.
 
     Raises:
-        InputError: as :func:`nca.export.web.page.page_data`.
+        InputError: as :func:`nca.exporters.web.page.page_data`.
     """
     data = script_json(page_data(rules, settings or PageSettings()))
     return joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()

@@ -15,15 +15,15 @@ import torch
 from moderngl import Context
 from torch import Tensor
 
-from nca.export.glsl.emitter import step_source
-from nca.export.glsl.pieces import group_count, number, on_grid, only_used_channels, state_code
-from nca.export.glsl.text import comment, credit_lines, template
-from nca.export.glsl.weights import Store, choose_store
-from nca.export.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
-from nca.export.parity.compare import NotMeasuredError
-from nca.export.parity.emulation import DTYPES, loaded, stored
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget, free_steps
+from nca.exporters.glsl.emitter import step_source
+from nca.exporters.glsl.pieces import group_count, number, on_grid, only_used_channels, state_code
+from nca.exporters.glsl.text import comment, credit_lines, template
+from nca.exporters.glsl.weights import Store, choose_store
+from nca.exporters.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
+from nca.exporters.parity.compare import NotMeasuredError
+from nca.exporters.parity.emulation import DTYPES, loaded, stored
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.gl.buffers import from_texels, to_texels
 from nca.rng import fire_threshold, step_base
 from nca.rule import Padding, Rule

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nca.export.glsl.pieces import Matrix, group_count
-from nca.export.glsl.tiles import Tiles
-from nca.export.settings import StateFormat
+from nca.exporters.glsl.pieces import Matrix, group_count
+from nca.exporters.glsl.tiles import Tiles
+from nca.exporters.settings import StateFormat
 from nca.gl.buffers import StateBuffer, from_texels, to_texels
 from nca.gl.shader import Shader, Textures, Value
 

@@ -15,11 +15,11 @@ import numpy as np
 from torch import Tensor
 
 from nca.errors import GraphicsError
-from nca.export.glsl.pieces import state_code
-from nca.export.glsl.weights import TEXTURE_WIDTH
-from nca.export.parity.compare import MEASURED_GRID, Difference, NotMeasuredError, compare
-from nca.export.parity.emulation import LayerMachine
-from nca.export.settings import StateFormat
+from nca.exporters.glsl.pieces import state_code
+from nca.exporters.glsl.weights import TEXTURE_WIDTH
+from nca.exporters.parity.compare import MEASURED_GRID, Difference, NotMeasuredError, compare
+from nca.exporters.parity.emulation import LayerMachine
+from nca.exporters.settings import StateFormat
 from nca.gl.shader import Value
 from nca.rng import step_base
 from nca.rule import Rule
@@ -33,7 +33,7 @@ def measure_page(
     rules: Mapping[str, RuleFile],
     context: moderngl.Context | None = None,
 ) -> dict[str, Difference]:
-    """Run every rule of :func:`nca.export.web.page.page_data`, by literals and by texture.
+    """Run every rule of :func:`nca.exporters.web.page.page_data`, by literals and by texture.
 
     Returns:
         The larger difference, by name of the rule.

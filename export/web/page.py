@@ -12,7 +12,7 @@ from PIL import Image
 
 from nca import __version__
 from nca.errors import InputError
-from nca.export.glsl.fragments import (
+from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
     Pass,
@@ -23,12 +23,12 @@ from nca.export.glsl.fragments import (
     step_passes,
     vertex_shader,
 )
-from nca.export.glsl.pieces import LITERAL_DIGITS, group_count, state_code
-from nca.export.glsl.text import template
-from nca.export.glsl.weights import Store, StoreChoice, choose_store, pack_weights
-from nca.export.png import read_png
-from nca.export.settings import ExportOptions, Seed, StateFormat
-from nca.export.target import Rules, check_rules
+from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, state_code
+from nca.exporters.glsl.text import template
+from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.exporters.png import read_png
+from nca.exporters.settings import ExportOptions, Seed, StateFormat
+from nca.exporters.target import Rules, check_rules
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
 from nca.rng import fire_threshold

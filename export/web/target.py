@@ -7,11 +7,11 @@ from pathlib import Path
 from moderngl import Context
 from typing_extensions import override
 
-from nca.export.parity.compare import Difference
-from nca.export.parity.page import measure_page
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, Rules, Target
-from nca.export.web.page import PageSettings, page_data
+from nca.exporters.parity.compare import Difference
+from nca.exporters.parity.page import measure_page
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, Rules, Target
+from nca.exporters.web.page import PageSettings, page_data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nca.commands.settings import DemoSettings
-from nca.export.hosts.html import page_html
+from nca.exporters.hosts.html import page_html
 from nca.pictures import picture_path
 from nca.rulefile import load_rule
 from nca.system.files import write_atomically

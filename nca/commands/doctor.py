@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from nca.backends.compiler import CompileError, find_compiler
 from nca.commands.settings import DoctorSettings
 from nca.errors import GraphicsError
-from nca.unroll.compiler import CompileError, find_compiler
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox", "firefox-esr", "msedge")
 NAME = 10  # width of the first column

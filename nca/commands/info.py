@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nca.backends import describe_backends
 from nca.commands.settings import InfoSettings
 from nca.rulefile import MAX_BYTES, parse_rule
 from nca.system.files import read_regular
 from nca.text import printable
-from nca.unroll import describe_backends
 
 CREDITS = ("author", "source", "license")
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.backends import unroll
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
-from nca.unroll import unroll
 
 
 def play(settings: PlaySettings) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
+from nca.backends.simulate import simulate
 from nca.commands.settings import RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
@@ -14,7 +15,6 @@ from nca.rescaling import rescaled
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 from nca.system.signals import uninterrupted
-from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 
 MAX_FRAMES = 5000

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.registry import find_target, target_names
-from nca.export.settings import ExportOptions
+from nca.exporters.registry import find_target, target_names
+from nca.exporters.settings import ExportOptions
 from nca.losses.build import build_loss
 from nca.losses.features.pretrained import fetched
 from nca.losses.settings import LossSettings

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.backends.simulate import simulate
 from nca.evaluation.measures import GROWN
 from nca.rule import Rule
-from nca.unroll.simulate import simulate
 
 DISC = 0.25  # of the width: the diameter of what is erased
 ALIKE, DEVIATIONS, CLEAR = 0.1, 2, 1.3

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nca.backends.simulate import simulate
 from nca.evaluation.appearance import Looks
 from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
-from nca.unroll.simulate import simulate
 
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
 DIRECTIONS_SEED = 20_260_131  # training draws its directions from other seeds

@@ -12,18 +12,18 @@ from markupsafe import Markup
 from torch import Tensor
 
 import nca
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.evaluation.report import USUAL_SIZE, check_free, evaluate, names, training_size
 from nca.evaluation.settings import EvalSettings
-from nca.export.web.page import rendered, script_json
+from nca.exporters.web.page import rendered, script_json
 from nca.images import data_url, read_square, read_texture, to_image
 from nca.images.picture_files import is_picture
 from nca.rulefile import load_rule
 from nca.system.console import say
 from nca.system.files import write_text
-from nca.unroll.simulate import simulate
 
 RULE_ENDING, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from einops import rearrange
 
 Floats = npt.NDArray[np.float32]
-Code = tuple[float, float]  # scale and offset of a texel, see nca.export.glsl.pieces.state_code
+Code = tuple[float, float]  # scale and offset of a texel, see nca.exporters.glsl.pieces.state_code
 
 
 def to_texels(state: npt.ArrayLike, groups: int, code: Code = (1.0, 0.0)) -> Floats:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import moderngl
 
 from nca.errors import GraphicsError
-from nca.export.glsl.fragments import Dialect, vertex_shader
+from nca.exporters.glsl.fragments import Dialect, vertex_shader
 
 Value = bool | int | float | tuple[int | float, ...]
 Textures = moderngl.Texture | moderngl.TextureArray | Sequence[moderngl.Texture]

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nca.backends.compiler import CompileError, load_library, remembered
+from nca.backends.library import warn_once
+from nca.backends.native import KERNELS, Workspace
 from nca.losses.features.base import Features
 from nca.losses.features.patchnet import Builtin
 from nca.system.threads import ThreadCount
-from nca.unroll.compiler import CompileError, load_library, remembered
-from nca.unroll.library import warn_once
-from nca.unroll.native import KERNELS, Workspace
 
 SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
 SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")

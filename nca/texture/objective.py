@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from nca.backends import Backend, unroll
 from nca.losses.texture import overflow
 from nca.rule import Rule
 from nca.texture.pool import Draw, blown_up
 from nca.training.objective import Objective
-from nca.unroll import Backend, unroll
 
 if TYPE_CHECKING:
     from nca.texture.tasks.base import Task

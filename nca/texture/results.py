@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from nca.backends.simulate import simulate
 from nca.images import png_bytes, to_image, write_animation
 from nca.rule import Rule
-from nca.unroll.simulate import simulate
 
 PREVIEW_STEPS = (30, 200, 2000)
 GROWTH_FRAMES, GROWTH_STEPS = 90, 600

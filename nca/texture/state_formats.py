@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from nca.backends import unroll
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
-from nca.unroll import unroll
 
 LEVELS = 127  # on either side of zero
 FORMAT_STEPS, FORMAT_SEEDS = 300, 2

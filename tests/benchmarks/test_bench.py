@@ -10,6 +10,7 @@ import moderngl
 import pytest
 import torch
 
+from nca.backends.native import library_of
 from nca.benchmarks import view
 from nca.benchmarks.growth import VALUES
 from nca.benchmarks.measuring import parity
@@ -25,7 +26,6 @@ from nca.benchmarks.settings import BenchLoadSettings, BenchTrainSettings, Bench
 from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
 from nca.rng import random_masks
-from nca.unroll.native import library_of
 from nca.viewer.player import Player
 
 ROWS = [Row(gate.row, gate.limit, gate.limit - 1, gate.limit + 1, "a peer") for gate in GATES]

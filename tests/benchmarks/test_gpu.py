@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
+from nca.backends import unroll
 from nca.benchmarks import gpu
 from nca.benchmarks.measuring.report import Parity, Report, Row
 from nca.benchmarks.settings import BenchGpuSettings
 from nca.errors import InputError
 from nca.texture.callbacks import keep_best
 from nca.texture.settings import train_settings
-from nca.unroll import unroll
 
 
 @pytest.fixture

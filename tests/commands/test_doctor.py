@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import nca
+from nca.backends.compiler import CompileError
 from nca.cli import main
 from nca.commands.doctor import PARTS, doctor
 from nca.commands.settings import DoctorSettings
-from nca.unroll.compiler import CompileError
 
 
 def test_every_part_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:

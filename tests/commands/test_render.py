@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from nca.backends.simulate import simulate
 from nca.cli import main
 from nca.commands.render import averages
 from nca.images import to_tensor, write_animation
 from nca.rulefile import load_rule
 from nca.system.signals import Terminated, uninterrupted
-from nca.unroll.simulate import simulate
 from tests.helpers.players import rule_file
 from tests.helpers.waiting import ENDING_SIGNALS
 

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from nca.errors import InputError
-from nca.export.hosts import glsl
-from nca.export.importers import import_rules, read_published, read_snippet
-from nca.export.settings import ExportOptions, ImportSettings
-from nca.export.web.page import _kept_thumbnail
+from nca.exporters.hosts import glsl
+from nca.exporters.importers import import_rules, read_published, read_snippet
+from nca.exporters.settings import ExportOptions, ImportSettings
+from nca.exporters.web.page import _kept_thumbnail
 from nca.rule import LAPLACIAN, SOBEL_X, SOBEL_Y, Quantization
 from nca.rulefile import RuleFile, load_rule
 from tests.helpers.hosts import TARGETS, compile_glsl

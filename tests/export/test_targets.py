@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from nca.errors import FailedError, GraphicsError, InputError
-from nca.export.command import export
-from nca.export.folder import write_folder
-from nca.export.parity import compare
-from nca.export.registry import find_target, target_names
-from nca.export.settings import ExportOptions
-from nca.export.target import Target
+from nca.exporters.command import export
+from nca.exporters.folder import write_folder
+from nca.exporters.parity import compare
+from nca.exporters.registry import find_target, target_names
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Target
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import TARGETS, golden_rule

@@ -18,7 +18,7 @@ from nca.ddpm.checkpoint import SaveMetadata, load_run
 from nca.ddpm.data.dataset import DataInfo, read_dataset
 from nca.ddpm.diffusion.model import Model
 from nca.ddpm.settings import ddpm_settings
-from nca.export.importers import read_published
+from nca.exporters.importers import read_published
 from nca.images import read_cutout, read_image, read_square
 from nca.images.picture_files import readable_formats
 from nca.rule import Quantization, Quantizer, RuleSettings

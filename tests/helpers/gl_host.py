@@ -4,9 +4,9 @@ import moderngl
 import torch
 from torch import Tensor
 
-from nca.export.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
-from nca.export.glsl.pieces import group_count
-from nca.export.glsl.weights import Store, pack_weights
+from nca.exporters.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
+from nca.exporters.glsl.pieces import group_count
+from nca.exporters.glsl.weights import Store, pack_weights
 from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader, Value
 from nca.rng import step_base

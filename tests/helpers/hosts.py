@@ -13,10 +13,10 @@ import torch
 from playwright.sync_api import Browser
 
 import nca
-from nca.export.glsl.fragments import vertex_shader
-from nca.export.registry import find_target, target_names
-from nca.export.settings import ExportOptions
-from nca.export.target import Files, RuleTarget
+from nca.exporters.glsl.fragments import vertex_shader
+from nca.exporters.registry import find_target, target_names
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent

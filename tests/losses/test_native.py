@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nca.backends.compiler import CompileError
 from nca.losses import native
 from nca.losses.features.patchnet import Builtin
 from nca.losses.statistics import STATISTICS
 from nca.losses.texture import TextureLoss
-from nca.unroll.compiler import CompileError
 
 # A response within rounding of the ReLU's kink has its gradient or not, by the order of the sums.
 VALUES, GRADIENTS = 1e-5, 3e-3
@@ -169,7 +169,7 @@ def test_torch_takes_what_the_kernel_does_not(monkeypatch: pytest.MonkeyPatch) -
 
 SANITIZED = """
 import torch
-from nca.unroll import compiler
+from nca.backends import compiler
 compiler.FLAGS = (*compiler.FLAGS, "-O1", "-fsanitize=address")
 from tests.losses.test_native import make_loss, picture, results
 for torus, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91))):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
-from nca.export.hosts.web_component import component_js
+from nca.exporters.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import until

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nca.export.hosts.html import page_html
-from nca.export.hosts.web_component import component_js
-from nca.export.web.page import PageSettings
+from nca.exporters.hosts.html import page_html
+from nca.exporters.hosts.web_component import component_js
+from nca.exporters.web.page import PageSettings
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from nca.errors import InputError
-from nca.export.command import export
-from nca.export.hosts.html import page_html
-from nca.export.settings import ExportOptions
-from nca.export.web.page import PageSettings, script_json
+from nca.exporters.command import export
+from nca.exporters.hosts.html import page_html
+from nca.exporters.settings import ExportOptions
+from nca.exporters.web.page import PageSettings, script_json
 from nca.rng import fire_mask
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile

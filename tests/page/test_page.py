@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from nca.export.hosts.html import page_html
+from nca.backends.simulate import simulate
+from nca.exporters.hosts.html import page_html
 from nca.rule import CALM_AFTER, RuleSettings
 from nca.rulefile import RuleFile
-from nca.unroll.simulate import simulate
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule, published_rules
 
@@ -53,7 +53,7 @@ def test_a_calm_run_is_that_of_torch_until_something_is_painted(
     write(page, state[0])
     assert page.evaluate("nca.player.data.calmAfter") == CALM_AFTER
     page.evaluate("nca.player.data.calmAfter = 5")
-    monkeypatch.setattr("nca.unroll.simulate.CALM_AFTER", 5)
+    monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 5)
     done, stops = 0, (5, 6, 15)
     for stop, expected in zip(
         stops, simulate(rule, state, stops, seed=4711, calm=True), strict=True

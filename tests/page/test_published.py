@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nca.export.importers import read_published
+from nca.exporters.importers import read_published
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import unrounded
 

@@ -6,7 +6,7 @@ Nothing that needs read-back may act on the noise, and the page says so once.
 import pytest
 import torch
 
-from nca.export.hosts.web_component import component_js
+from nca.exporters.hosts.web_component import component_js
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import read, until, write

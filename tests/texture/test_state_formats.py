@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nca.backends import unroll
 from nca.losses.build import build_loss
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
@@ -16,7 +17,6 @@ from nca.texture.reparametrize import scale_filters
 from nca.texture.settings import train_settings
 from nca.texture.state_formats import ByteLevels, loss_by_state, round_weights
 from nca.texture.train import train
-from nca.unroll import unroll
 from tests.helpers.rules import bounded_rule
 
 SCALE = (1.0, 0.25, 0.25, 0.1)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_square
 from nca.losses.build import build_loss
@@ -29,7 +30,6 @@ from nca.texture.train import FILES, TextureTraining, train
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.unwritten import Unwritten
-from nca.unroll.simulate import simulate
 from tests.helpers.rules import bounded_rule
 
 

@@ -9,7 +9,7 @@ def test_the_table_has_a_cell_for_every_way_of_showing(
 ) -> None:
     monkeypatch.setattr(grain, "STEPS", 6)
     monkeypatch.setattr(grain, "EARLIER", 4)
-    monkeypatch.setattr("nca.unroll.simulate.CALM_AFTER", 3)
+    monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 3)
     grain.main(["coral"])
     head, line, coral = capsys.readouterr().out.splitlines()
     assert head.count("|") == line.count("|") == coral.count("|") == 7

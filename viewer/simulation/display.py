@@ -10,7 +10,7 @@ import moderngl
 from PIL import Image
 
 from nca.errors import InputError
-from nca.export.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
+from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
 from nca.gl.shader import Shader
 from nca.rule import ALPHA
 from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import moderngl
 import torch
 
-from nca.export.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
-from nca.export.glsl.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.exporters.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
+from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.gl.shader import Shader
 from nca.rule import Rule
 

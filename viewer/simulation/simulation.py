@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.export.glsl.fragments import Capabilities
-from nca.export.glsl.pieces import group_count
-from nca.export.glsl.text import template
-from nca.export.glsl.weights import StoreChoice
+from nca.exporters.glsl.fragments import Capabilities
+from nca.exporters.glsl.pieces import group_count
+from nca.exporters.glsl.text import template
+from nca.exporters.glsl.weights import StoreChoice
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from nca.backends.simulate import simulate
 from nca.rule import Rule
 from nca.texture.pool import blown_up
 from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 from nca.training.learner import Learner
-from nca.unroll.simulate import simulate
 
 if TYPE_CHECKING:
     from nca.texture.tasks.base import LongRun

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import to_image
 from nca.losses.build import build_loss
@@ -29,7 +30,6 @@ from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
 from nca.training.callbacks.device import choose_device
 from nca.training.engines import Engine
-from nca.unroll.simulate import simulate
 
 PREVIEW, FILM = "preview.png", "growth.webp"
 SCORE_SEED = 0

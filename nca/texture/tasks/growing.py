@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
@@ -27,7 +28,6 @@ from nca.texture.pool import Pool
 from nca.texture.results import Shown, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
-from nca.unroll.simulate import simulate
 
 ALIVE = 0.1
 WHITE = 1.0

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_square, to_image
 from nca.rule import Rule
@@ -19,7 +20,6 @@ from nca.texture.pool import Pool
 from nca.texture.results import Shown, labeled_sheet
 from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
-from nca.unroll.simulate import simulate
 
 NOISE = 0.4  # strongest standard deviation of the noise, of the range of colors
 HOLES = 4

@@ -7,10 +7,10 @@ import moderngl
 import pytest
 import torch
 
-from nca.export.glsl.emitter import life_source, seed_source, step_source
-from nca.export.glsl.fragments import Capabilities
-from nca.export.glsl.pieces import number
-from nca.export.glsl.weights import Store, choose_store, pack_weights
+from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.fragments import Capabilities
+from nca.exporters.glsl.pieces import number
+from nca.exporters.glsl.weights import Store, choose_store, pack_weights
 from nca.rescaling import rescaled
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings
 from tests.helpers.gl_host import Simulation

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from nca.export.glsl.fragments import (
+from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
     colors_fragment,

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca.export.glsl.pieces import HASH
-from nca.export.glsl.text import MAX_LINE, comment, file_name, file_names, once, one_line
+from nca.exporters.glsl.pieces import HASH
+from nca.exporters.glsl.text import MAX_LINE, comment, file_name, file_names, once, one_line
 
 
 @given(st.text())

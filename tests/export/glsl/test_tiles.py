@@ -1,6 +1,6 @@
 import pytest
 
-from nca.export.glsl.tiles import SMALLEST_SCREEN, TilePass, arrange, chain
+from nca.exporters.glsl.tiles import SMALLEST_SCREEN, TilePass, arrange, chain
 from nca.rule import Rule, RuleSettings
 
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
-from nca.export.command import export
-from nca.export.hosts import gallery
-from nca.export.hosts.gallery import thumbnail, zipped
-from nca.export.settings import ExportOptions
+from nca.exporters.command import export
+from nca.exporters.hosts import gallery
+from nca.exporters.hosts.gallery import thumbnail, zipped
+from nca.exporters.settings import ExportOptions
 from nca.images import read_image, to_image
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile, load_rule

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nca.export.glsl.weights import pack_weights
-from nca.export.manifest import WEIGHT_FILE
-from nca.export.settings import ExportOptions
+from nca.exporters.glsl.weights import pack_weights
+from nca.exporters.manifest import WEIGHT_FILE
+from nca.exporters.settings import ExportOptions
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import (

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from nca.errors import InputError
-from nca.export.glsl.tiles import arrange
-from nca.export.hosts import glslviewer
-from nca.export.parity.emulation import Draw, TileMachine
-from nca.export.settings import ExportOptions
+from nca.exporters.glsl.tiles import arrange
+from nca.exporters.hosts import glslviewer
+from nca.exporters.parity.emulation import Draw, TileMachine
+from nca.exporters.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference

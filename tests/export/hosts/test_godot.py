@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nca.export.settings import ExportOptions
+from nca.exporters.settings import ExportOptions
 from tests.conftest import absent
 from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 

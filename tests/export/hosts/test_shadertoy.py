@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from nca.errors import InputError
-from nca.export.glsl.tiles import arrange, chain
-from nca.export.hosts import shadertoy
-from nca.export.hosts.wgsl import load_wgpu
-from nca.export.parity.emulation import Draw, TileMachine
-from nca.export.settings import ExportOptions
+from nca.exporters.glsl.tiles import arrange, chain
+from nca.exporters.hosts import shadertoy
+from nca.exporters.hosts.wgsl import load_wgpu
+from nca.exporters.parity.emulation import Draw, TileMachine
+from nca.exporters.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent

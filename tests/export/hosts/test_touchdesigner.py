@@ -3,8 +3,8 @@
 import pytest
 
 from nca.errors import InputError
-from nca.export.hosts import touchdesigner
-from nca.export.settings import ExportOptions
+from nca.exporters.hosts import touchdesigner
+from nca.exporters.settings import ExportOptions
 from nca.rule import RuleSettings
 from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 

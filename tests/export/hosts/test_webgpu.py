@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from nca.export.hosts import wgsl
-from nca.export.settings import ExportOptions
+from nca.exporters.hosts import wgsl
+from nca.exporters.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent

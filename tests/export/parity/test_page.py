@@ -7,14 +7,14 @@ import pytest
 
 from nca.cli import main
 from nca.errors import GraphicsError
-from nca.export.command import LISTED, ExportReport
-from nca.export.hosts.html import page_html
-from nca.export.parity import compare
-from nca.export.parity.compare import Difference, grown_state, rounding_notes
-from nca.export.parity.page import measure_page
-from nca.export.registry import find_target
-from nca.export.settings import ExportOptions
-from nca.export.web.page import PageSettings, page_data, script_json
+from nca.exporters.command import LISTED, ExportReport
+from nca.exporters.hosts.html import page_html
+from nca.exporters.parity import compare
+from nca.exporters.parity.compare import Difference, grown_state, rounding_notes
+from nca.exporters.parity.page import measure_page
+from nca.exporters.registry import find_target
+from nca.exporters.settings import ExportOptions
+from nca.exporters.web.page import PageSettings, page_data, script_json
 from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.rules import bounded_rule

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.rule import CALM_AFTER, Rule, RuleSettings
-from nca.unroll.simulate import simulate
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
@@ -278,7 +278,7 @@ def test_a_rule_without_cells_costs_nothing_and_one_alone_is_itself(gl):
 
 @pytest.mark.parametrize("backend", ["torch", "native"])
 def test_a_calm_run_is_that_of_torch(gl, monkeypatch, backend):
-    monkeypatch.setattr("nca.unroll.simulate.CALM_AFTER", 5)
+    monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 5)
     monkeypatch.setattr("nca.viewer.simulation.simulation.CALM_AFTER", 5)
     rule = bounded_rule(RuleSettings(6, 12, update_rate=0.25))
     state, stops = noise(rule), (4, 5, 6, 15)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from nca.backends import compiler, library
+from nca.backends.compiler import CompileError, find_compiler, load_library
 from nca.system.cache import cache_folder, user_cache
-from nca.unroll import compiler, library
-from nca.unroll.compiler import CompileError, find_compiler, load_library
 
 ROOT = Path(__file__).parents[2]
 ANSWER = 'extern "C" int answer() { return 42; }'

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from nca.unroll import compiler, library
-from nca.unroll.compiler import CompileError, common_flags, find_compiler, load_library
-from nca.unroll.native import KERNELS
+from nca.backends import compiler, library
+from nca.backends.compiler import CompileError, common_flags, find_compiler, load_library
+from nca.backends.native import KERNELS
 
 ROOT = Path(__file__).parents[2]
 needs_zig = pytest.mark.skipif(
@@ -32,7 +32,7 @@ UNROLL = """
 import sys, torch
 sys.modules.update(dict.fromkeys(sys.argv[1:]))
 from nca.rule import Rule, RuleSettings
-from nca.unroll import unroll
+from nca.backends import unroll
 rule = Rule(RuleSettings(channels=4, hidden=8))
 state, masks = rule.seed(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
 for _ in range(3):
@@ -205,10 +205,10 @@ def test_where_users_have_no_numbers_modes_mean_nothing(
 
 COMPARE = """
 import torch
-from nca.unroll import compiler, unroll
-from tests.unroll.unroll_oracle import largest_error, make_case, results
-from nca.unroll.native import unroll_native
-from nca.unroll.torch_backend import unroll_torch
+from nca.backends import compiler, unroll
+from tests.backends.unroll_oracle import largest_error, make_case, results
+from nca.backends.native import unroll_native
+from nca.backends.torch_backend import unroll_torch
 case = make_case(channels=12, hidden=96, size=(16, 20), steps=4)
 native, plain = results(unroll_native, case), results(unroll_torch, case)
 print(compiler.find_compiler())

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from nca.backends import native
+from nca.backends.compiler import CompileError, find_compiler
+from nca.backends.library import warn_once
 from nca.errors import InputError
 from nca.rule import Rule
-from nca.unroll import native
-from nca.unroll.compiler import CompileError, find_compiler
-from nca.unroll.library import warn_once
 
 Chosen = Literal["torch", "native", "triton"]
 Backend = Literal["auto", Chosen]
@@ -73,7 +73,7 @@ def describe_backends(rule: Rule) -> list[BackendReport]:
 
 def _triton_obstacle(state: Tensor, rule: Rule) -> str | None:
     try:
-        from nca.unroll import triton_backend  # noqa: PLC0415  (optional)
+        from nca.backends import triton_backend  # noqa: PLC0415  (optional)
     except ImportError:
         return "triton is not installed"
     return triton_backend.obstacle(state, rule)

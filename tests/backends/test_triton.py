@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from nca.backends import unroll
+from nca.backends.choice import choose_backend
 from nca.errors import InputError
 from nca.rule import Quantization, Quantizer
-from nca.unroll import unroll
-from nca.unroll.choice import choose_backend
-from tests.unroll.test_unroll import CASES
-from tests.unroll.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
+from tests.backends.test_backends import CASES
+from tests.backends.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
 
-triton_backend = pytest.importorskip("nca.unroll.triton_backend")
-triton_tape = pytest.importorskip("nca.unroll.triton_tape")
+triton_backend = pytest.importorskip("nca.backends.triton_backend")
+triton_tape = pytest.importorskip("nca.backends.triton_tape")
 unroll_triton = triton_backend.unroll_triton
 on_gpu_only = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 

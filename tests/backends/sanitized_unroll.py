@@ -4,8 +4,8 @@ import sys
 
 import torch
 
-from nca.unroll import compiler, native
-from tests.unroll.unroll_oracle import make_case, results
+from nca.backends import compiler, native
+from tests.backends.unroll_oracle import make_case, results
 
 # Each pair of channels and hidden units, and each number of filters, is compiled by itself.
 CASES = {

@@ -1,4 +1,4 @@
-// Many steps of a rule, forward and backward, for whole batches: what nca/unroll/native.py loads.
+// Many steps of a rule, forward and backward, for whole batches: what nca/backends/native.py loads.
 //
 // The backward pass recomputes a step from the saved state before it, so that only states are kept.
 // A sample belongs to one thread and has its own gradient sums, added at the end in the order of

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from nca.backends import native, unroll
+from nca.backends.native import Workspace, unroll_native
 from nca.rule import Rule
-from nca.unroll import native, unroll
-from nca.unroll.native import Workspace, unroll_native
-from tests.unroll.unroll_oracle import Case, cosine, make_case, oracle, results
+from tests.backends.unroll_oracle import Case, cosine, make_case, oracle, results
 
 
 def bfloat16(case: Case) -> dict[str, torch.Tensor]:

@@ -16,8 +16,8 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nca.backends.triton_tape import MOST_INPUTS, Problem, Tape
 from nca.rule import Quantization, Rule
-from nca.unroll.triton_tape import MOST_INPUTS, Problem, Tape
 
 KEPT_TAPES = 8
 RECORDED = 64  # steps of a recording without gradients; even: the state is where it was
@@ -104,7 +104,7 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.unroll.unroll`; :func:`obstacle` must have found none."""
+    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nca.backends.compiler import load_library, remembered
 from nca.rule import Padding, Quantization, Rule
 from nca.system.threads import ThreadCount
-from nca.unroll.compiler import load_library, remembered
 
 KERNELS = Path(__file__).parent / "kernels"
 PADDINGS = ("circular", "zeros", "reflect", "replicate")  # in the order of the C++ enum
@@ -88,7 +88,7 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.unroll.unroll`; :func:`obstacle` must have found none.
+    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none.
 
     Bfloat16 (under autocast) is used where the CPU multiplies in it, and float32 elsewhere.
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
+from nca.backends.choice import Backend, BackendReport, choose_backend, describe_backends
+from nca.backends.native import unroll_native
+from nca.backends.rounding import rounds_state_only, without_rounding
+from nca.backends.torch_backend import unroll_torch
 from nca.rule import Rule
-from nca.unroll.choice import Backend, BackendReport, choose_backend, describe_backends
-from nca.unroll.native import unroll_native
-from nca.unroll.rounding import rounds_state_only, without_rounding
-from nca.unroll.torch_backend import unroll_torch
 
 
 def _unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    from nca.unroll.triton_backend import unroll_triton  # noqa: PLC0415  (optional)
+    from nca.backends.triton_backend import unroll_triton  # noqa: PLC0415  (optional)
 
     return unroll_triton(state, rule, masks)
 

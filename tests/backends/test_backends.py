@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nca.backends import Backend, describe_backends, unroll
+from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.rule import Quantization, Quantizer, Rule
-from nca.unroll import Backend, describe_backends, unroll
-from nca.unroll.simulate import simulate
-from tests.unroll.unroll_oracle import largest_error, make_case, oracle, results
+from tests.backends.unroll_oracle import largest_error, make_case, oracle, results
 
 CASES = {
     "default": {},
@@ -149,7 +149,7 @@ def test_simulate_fires_the_cells_that_the_rule_fires(
     with torch.no_grad():
         right = [case.rule(case.state, steps, seed=seed) for steps in (3, 20)]
     for cells in (2**21, 1):  # all masks at once; one by one
-        monkeypatch.setattr("nca.unroll.simulate.CELLS_AT_ONCE", cells)
+        monkeypatch.setattr("nca.backends.simulate.CELLS_AT_ONCE", cells)
         got = simulate(case.rule, case.state, [3, 20], seed=seed, backend=backend)
         for state, expected in zip(got, right, strict=True):
             assert largest_error(state, expected.double()) < 1e-5

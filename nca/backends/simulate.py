@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from nca.backends import Backend, unroll
+from nca.backends.choice import choose_backend
+from nca.backends.native import library_of
+from nca.backends.rounding import rounds_state_only, without_rounding
 from nca.rescaling import calmed
 from nca.rng import fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
-from nca.unroll import Backend, unroll
-from nca.unroll.choice import choose_backend
-from nca.unroll.native import library_of
-from nca.unroll.rounding import rounds_state_only, without_rounding
 
 CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
 
@@ -33,7 +33,7 @@ def simulate(
         state: [B, C, H, W], the state at step 0.
         stops: rising numbers of steps.
         seed: of the masks; sample i uses ``seed + i``.
-        backend: as for :func:`nca.unroll.unroll`.
+        backend: as for :func:`nca.backends.unroll`.
         calm: from step 300 on all cells fire, see :func:`nca.rescaling.calmed`.
 
     Yields:

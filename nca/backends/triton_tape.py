@@ -10,9 +10,9 @@ import triton
 from einops import rearrange
 from torch import Tensor
 
+from nca.backends import triton_kernels as kernels
 from nca.rule import ALPHA, Padding
 from nca.system.recording import warm_up
-from nca.unroll import triton_kernels as kernels
 
 # The fastest of some ten divisions of the work tried on an H200.
 CELLS, UNITS, WARPS = 64, 32, 4  # cells a program, hidden units a product, warps a program

@@ -17,7 +17,7 @@ from nca.rule import Quantization, Rule, dense_kernel
 
 
 def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.unroll.unroll`."""
+    """See :func:`nca.backends.unroll`."""
     if rule.settings.quantization != Quantization():
         for mask in masks:  # the ways below do not round on the way
             state = rule.step(state, mask)

@@ -20,7 +20,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from nca.unroll.library import EXECUTABLE, kept_library, load_and_keep, suffix, warn_once
+from nca.backends.library import EXECUTABLE, kept_library, load_and_keep, suffix, warn_once
 
 FLAGS = (
     "-std=c++17",

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.unroll.compiler import common_flags, find_compiler
-from nca.unroll.native import KERNELS, PADDINGS
-from tests.unroll.unroll_oracle import Case, largest_error, make_case, oracle
+from nca.backends.compiler import common_flags, find_compiler
+from nca.backends.native import KERNELS, PADDINGS
+from tests.backends.unroll_oracle import Case, largest_error, make_case, oracle
 
 X86 = platform.machine() == "x86_64"
 
