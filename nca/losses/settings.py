@@ -28,8 +28,8 @@ class LossSettings(Bounded):
 
     features: str = "builtin"
     """builtin, random, patches, vgg16 and others, or a file."""
-    statistic: str = "gram"
-    """gram, wasserstein, transport, moments, or lesson20."""
+    statistic: str = "wasserstein"
+    """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: dict[str, float] = field(default_factory=dict)
     """Weights by layer name; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0

@@ -300,10 +300,10 @@ def test_terms_add_have_weights_and_print_themselves() -> None:
     settings = LossSettings(features="random", texture_weight=0.5, terms={"smooth": 3.0})
     loss = build_loss(stripes(), settings, generator())
     images = torch.rand(2, 3, 32, 32, generator=generator())
-    plain = texture_loss(stripes(), "random", "gram")(images)
+    plain = texture_loss(stripes(), "random", "wasserstein")(images)
     assert torch.equal(loss(images)["texture/bank1"], 0.5 * plain["texture/bank1"])
     assert torch.equal(loss(images)["smooth"], 3 * TotalVariation()(images)["smooth"])
-    assert repr(loss) == "0.5 * TextureLoss(RandomBank, Gram) + 3 * TotalVariation()"
+    assert repr(loss) == "0.5 * TextureLoss(RandomBank, Wasserstein) + 3 * TotalVariation()"
     with pytest.raises(ValueError, match="two loss terms are named 'smooth'"):
         (TotalVariation() + TotalVariation())(images)
 
