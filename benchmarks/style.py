@@ -83,8 +83,8 @@ class OurTransfer:
     ) -> None:
         gram = LessonGram()
         with torch.no_grad():
-            targets = describe(features(style, torus=False), gram)
-            layers = features(content, torus=False)
+            targets = describe(features(style, wraps=False), gram)
+            layers = features(content, wraps=False)
         kept = {name: layers[name] for name in CONTENT_LAYERS}
         objective = Stylize(torch.Generator())
         objective.loss = StyleLoss(

@@ -281,9 +281,7 @@ def _mu_rule(plain: Tensor, absolute: Tensor, bias: Tensor) -> Rule:
     filters = torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN])
     perceived = (3, 3, 1, 2)  # filter of each channel: laplacian, laplacian, sobel x, sobel y
     # The published shaders show twice the distance from grey.
-    settings = RuleSettings(
-        4, 16, update_rate=1.0, rgb_scale=2.0, seed_state="noise", noise_level=1.0
-    )
+    settings = RuleSettings(4, 16, update_rate=1.0, rgb_scale=2.0, start="noise", noise_level=1.0)
     rule = Rule(settings, filters, update_bias=True)
     columns = [4 * c for c in range(4)] + [4 * c + perceived[c] for c in range(4)]
     w1 = torch.zeros(16, 16)

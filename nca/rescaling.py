@@ -7,25 +7,26 @@ from nca.rule import Rule
 
 
 @torch.no_grad()
-def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
+def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
     """The rule whose pattern is larger and whose steps are shorter, as a plain rule.
 
-    Pajouheshgar et al., "NoiseNCA", 2024, take a rule for a differential equation: cells that are
-    ``dx = 1 / scale`` apart see derivatives of order n that are ``scale**n`` times as large, and a
-    step of the length ``dt = pace`` changes them by ``pace`` times as much. Stable is about
-    ``pace <= 1 / scale**2``.
+    Pajouheshgar et al., "NoiseNCA", 2024, treat a rule as a differential equation: cells that are
+    ``dx = 1 / coarseness`` apart see derivatives of order n that are ``coarseness**n`` times as
+    large, and a step of length ``dt`` changes them by ``dt`` times as much. It is stable up to
+    about ``dt <= 1 / coarseness**2``.
 
     Args:
-        rule: trained at a scale and a pace of 1; one that grows from noise bears most.
-        scale: size of the pattern.
-        pace: length of a step.
+        rule: trained with a coarseness and a step length of 1. Rules that grow from noise stay
+            stable over the widest range.
+        coarseness: size of the pattern.
+        dt: length of a step.
     """
     copy = rule.with_settings()
-    factors = [scale ** derivative_order(coefficients) for coefficients in copy.filters]
+    factors = [coarseness ** derivative_order(coefficients) for coefficients in copy.filters]
     copy.filters.mul_(copy.filters.new_tensor(factors)[:, None, None])
-    copy.w2.mul_(pace)
+    copy.w2.mul_(dt)
     if copy.b2 is not None:
-        copy.b2.mul_(pace)
+        copy.b2.mul_(dt)
     return copy
 
 

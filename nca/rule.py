@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from nca.rng import fire_mask, uniform_noise
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
-SeedState = Literal["zeros", "noise", "center"]
+Start = Literal["zeros", "noise", "center"]
+KEYS = {"start": "seed_state"}  # names in rule files that differ from those of the settings
 
 IDENTITY = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0))
 SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -116,7 +117,7 @@ class RuleSettings:
         rgb_scale, rgb_offset: colour = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
         alive_threshold: cells live while channel 3 is above this somewhere in their 3x3
             neighborhood, before and after the step, else they are zero. None: all cells live.
-        seed_state: what a rule grows from: ``zeros``, uniform ``noise`` in
+        start: what a rule grows from: ``zeros``, uniform ``noise`` in
             (-noise_level / 2, noise_level / 2), or one cell in the ``center`` whose channels from
             the fourth on are 1.
         noise_level: width of the noise of the seed.
@@ -136,7 +137,7 @@ class RuleSettings:
     rgb_scale: float = 1.0
     rgb_offset: float = 0.5
     alive_threshold: float | None = None
-    seed_state: SeedState = "zeros"
+    start: Start = "zeros"
     noise_level: float = 0.0
     hidden_clip: float | None = None
     quantization: Quantization = Quantization()
@@ -161,7 +162,7 @@ class RuleSettings:
         check(1 <= self.hidden <= MAX_HIDDEN, "hidden", f"1 to {MAX_HIDDEN}")
         check(self.padding in get_args(Padding), "padding", f"one of {get_args(Padding)}")
         check(0 < self.update_rate <= 1, "update_rate", "above 0 and at most 1")
-        check(self.seed_state in get_args(SeedState), "seed_state", f"one of {get_args(SeedState)}")
+        check(self.start in get_args(Start), "start", f"one of {get_args(Start)}")
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
         check(isinstance(self.calm, bool), "calm", "true or false")
@@ -176,7 +177,7 @@ class RuleSettings:
 
         Programs that read version 1.0 refuse ``calm``, so it is left out where it is not set.
         """
-        data = asdict(self)
+        data = {KEYS.get(name, name): value for name, value in asdict(self).items()}
         if not self.calm:
             del data["calm"]
         return data
@@ -192,11 +193,11 @@ class RuleSettings:
         Raises:
             ValueError: a field is unknown, has the wrong type or is out of range.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(data) - known)
+        known = {KEYS.get(field.name, field.name): field.name for field in fields(cls)}
+        unknown = sorted(set(data) - set(known))
         if unknown:
-            raise ValueError(f"unknown setting {unknown[0]!r}; this version knows {sorted(known)}")
-        values = dict(data)
+            raise ValueError(f"unknown setting {unknown[0]!r}; this version has {sorted(known)}")
+        values = {known[key]: value for key, value in data.items()}
         parts = values.pop("quantization", None) or {}
         try:
             quantization = Quantization(
@@ -315,13 +316,13 @@ class Rule(nn.Module):
         return fire_mask(height, width, step, seeds, self.settings.update_rate)
 
     @torch.no_grad()
-    def seed(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
+    def initial_state(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
         """State a rule grows from, [B, C, H, W]; noise of sample i is that of ``seed + i``."""
         settings, device = self.settings, self.filters.device
         state = torch.zeros(batch, settings.channels, height, width, device=device)
-        if settings.seed_state == "center":
+        if settings.start == "center":
             state[:, ALPHA:, height // 2, width // 2] = 1
-        elif settings.seed_state == "noise":
+        elif settings.start == "noise":
             for i in range(batch):
                 noise = uniform_noise(settings.channels, height, width, seed + i, device)
                 state[i] = (noise - 0.5) * settings.noise_level

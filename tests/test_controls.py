@@ -81,7 +81,7 @@ def test_a_tool_of_the_page_has_an_icon():
 
 @pytest.mark.gl
 def test_every_number_is_another_brush(gl):
-    rule = bounded_rule(RuleSettings(channels=5, seed_state="center"))
+    rule = bounded_rule(RuleSettings(channels=5, start="center"))
     simulation = Simulation(gl, [rule], (6, 7))
     painted = []
     for tool in controls.TOOL_NUMBERS:

@@ -35,7 +35,7 @@ def row(name: str) -> str:
     rule, size = file.rule, training_size(file)
     target = read_texture(FOLDER / f"{name}.png", size)[None]
     distance, looks = PatchDistance(target), Looks(target)
-    seed, stops = rule.seed(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
+    seed, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
     seen = {
         calm: [rule.to_rgb(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
         for calm in (False, True)

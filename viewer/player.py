@@ -70,7 +70,7 @@ class Player:
         )
         motion = settings.motion
         self.simulation.rotation = math.radians(motion.rotation)
-        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.pace
+        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
         self.simulation.update_rate, self.simulation.calm = motion.update_rate, motion.calm
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)

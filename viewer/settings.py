@@ -25,7 +25,7 @@ class MotionSettings(Bounded):
     """Turn of the directions that cells perceive, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as trained, 2 twice as large."""
-    pace: Annotated[float, Between(0.01, 2)] = 1.0
+    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
     """Length of a step: 1 as trained, less for smoother motion."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
     """Probability that a cell fires; None: the rule's own."""

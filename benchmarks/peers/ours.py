@@ -45,7 +45,7 @@ def frozen(vgg: nn.Sequential) -> Pretrained:
 
 def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
     """The lesson's loss by frozen channels_last features; bfloat16 under autocast."""
-    loss = TextureLoss(target, frozen(vgg), LessonGram(), torus=False)
+    loss = TextureLoss(target, frozen(vgg), LessonGram(), wraps=False)
     return lambda images: torch.stack(list(loss(images).values())).sum(0).mean()
 
 

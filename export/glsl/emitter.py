@@ -130,7 +130,7 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
     return "".join(text) + "}\n"
 
 
-def seed_source(rule: Rule) -> str:
+def start_source(rule: Rule) -> str:
     """Emit what a state starts from and is painted with.
 
     ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.seed`; ``nca_noise(group, cell, seed)``
@@ -141,7 +141,7 @@ def seed_source(rule: Rule) -> str:
         "zeros": "vec4(0.0)",
         "noise": f"nca_noise(nca_group, nca_at, nca_number) * {number(settings.noise_level)}",
         "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
-    }[settings.seed_state]
+    }[settings.start]
     return f"""{HASH}
 vec4 nca_used(int nca_group) {{
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({settings.channels})));

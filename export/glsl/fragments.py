@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, number
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store
@@ -141,7 +141,7 @@ def paint_passes(
 ) -> list[Pass]:
     """Shaders that draw into a state in place: the brush, and the seed that a rule grows from."""
     own = group_count(rule.settings.channels)
-    head = _head(capabilities) + seed_source(rule) + "\n" + template("paint.glsl")
+    head = _head(capabilities) + start_source(rule) + "\n" + template("paint.glsl")
     mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
     passes = []
     for part in _parts(groups or own, capabilities.draw_buffers):

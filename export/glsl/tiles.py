@@ -7,7 +7,7 @@ are all of the same time. Several such textures make a chain of passes, each a w
 
 from dataclasses import dataclass
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number
 from nca.exporters.glsl.text import once, template
 from nca.exporters.settings import ExportOptions
@@ -114,7 +114,7 @@ const int nca_groups = {group_count(settings.channels)};
 const int nca_side = {tiles.side};  // cells along a side, where the screen has room for them
 const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
 const bool nca_is_exact = {"true" if exact else "false"};  // texels keep any number
-const bool nca_is_torus = {"true" if settings.wraps else "false"};
+const bool nca_wraps = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};
 const float nca_rgb_offset = {number(settings.rgb_offset)};
 
@@ -125,7 +125,7 @@ vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
 vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
 {coding(rule.settings, options.state)}
-{template("tiles.glsl")}{seed_source(rule)}{step_source(rule, digits=options.digits)}"""
+{template("tiles.glsl")}{start_source(rule)}{step_source(rule, digits=options.digits)}"""
     if dies:
         text += (
             "\nvec4 nca_fetch_after(int nca_group, ivec2 nca_at) {\n"

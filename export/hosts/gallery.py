@@ -75,7 +75,7 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
 
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
     """A PNG of what a rule grows."""
-    state = rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
+    state = rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
     options = ExportOptions(seed=seed, steps_per_frame=1)
     try:
         used = context or open_headless()

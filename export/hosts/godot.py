@@ -8,7 +8,7 @@ import torch
 from moderngl import Context
 from torch import Tensor
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, once, template
 from nca.exporters.glsl.weights import choose_store
@@ -122,7 +122,7 @@ def _compute(
         for g in range(group_count(rule.settings.channels))
     )
     # The base needs the hash, which a rule whose cells all fire does not bring along.
-    source = once(seed_source(rule) + body)
+    source = once(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
   ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
@@ -142,7 +142,7 @@ def _paint(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
     if rule.settings.wraps:
         wrap = "  nca_away -= vec2(nca_size) * round(nca_away / vec2(nca_size));\n"
     return f"""{_head(rule, options, credit)}{_image(options, 0, "writeonly", "nca_state")}
-{seed_source(rule)}
+{start_source(rule)}
 void main() {{
   ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
   nca_size = nca_constants.size;

@@ -9,7 +9,7 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, once
 from nca.exporters.parity.emulation import LayerMachine
@@ -123,7 +123,7 @@ def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
     text = (
         "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
         + _shared(rule, options, group_count(rule.settings.channels))
-        + seed_source(rule)
+        + start_source(rule)
         + step_source(rule, groups=part, digits=options.digits)
     )
     paints = rule.settings.alive_threshold is None
@@ -135,7 +135,7 @@ def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) 
         "const float nca_step_number = 0.0;\n"
         + _shared(rule, options, groups)
         + _fetch("nca_fetch_after", groups, groups)
-        + seed_source(rule)
+        + start_source(rule)
         + life_source(rule, groups=part)
     )
     return once(text) + _main(rule, part, "nca_live", paints=True)

@@ -115,12 +115,12 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         if settings.padding == "zeros"
         else "true",
         "FIRES": _fires(settings.update_rate),
-        "TORUS": "true" if settings.wraps else "false",
-        "SEED": {
+        "WRAPS": "true" if settings.wraps else "false",
+        "START": {
             "zeros": "vec4f(0.0)",
             "noise": f"nca_noise(group, at) * {number(settings.noise_level)}",
             "center": "select(vec4f(0.0), nca_plant(group), all(at == nca_frame.size / 2))",
-        }[settings.seed_state],
+        }[settings.start],
         "RGB_SCALE": number(settings.rgb_scale),
         "RGB_OFFSET": number(settings.rgb_offset),
         "STEP": _step_body(rule, options, store),

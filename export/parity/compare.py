@@ -76,7 +76,7 @@ def rounding_notes(rule: Rule) -> tuple[str, ...]:
 
 def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
     """A state [1, C, H, W] in which a rule is at work: 32 steps from its seed and some noise."""
-    state = rule.seed(1, height, width, seed=seed)
+    state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     # Wide enough that cells live where a rule knows death: dead ones compare nothing.
     width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)

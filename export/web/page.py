@@ -157,7 +157,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "limit": max(fire_threshold(own.update_rate) - 1, 0),  # nca_limit
         "calm": own.calm,
         # One cell in the middle of the grid is no use to an area painted elsewhere.
-        "reseeds": own.seed_state != "center",
+        "reseeds": own.start != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": state_code(own, "rgba8"),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
@@ -194,7 +194,7 @@ def _thumbnail(file: RuleFile) -> str:
     """A small picture of the texture as a data URL: the one of the file, or a freshly grown one."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
-        state = file.rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
         picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
     return data_url(picture)

@@ -72,11 +72,11 @@ def library_of(rule: Rule) -> ctypes.CDLL:
     return kernel_library(rule.settings.channels, rule.settings.hidden, filters)
 
 
-def obstacle(state: Tensor, rule: Rule) -> str | None:
+def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     """Tell why the kernels cannot compute this; None if they can."""
     settings = rule.settings
     tensors = [state, *rule.parameters(), rule.filters]
-    obstacles = {
+    reasons = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
         "it does not round": settings.quantization != Quantization(),
@@ -84,11 +84,11 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         "its filters are finite": not bool(rule.filters.isfinite().all()),
         f"it takes at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
     }
-    return next((text for text, met in obstacles.items() if met), None)
+    return next((text for text, met in reasons.items() if met), None)
 
 
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none.
+    """See :func:`nca.backends.unroll`; :func:`unsupported_reason` must have found none.
 
     Bfloat16 (under autocast) is used where the CPU multiplies in it, and float32 elsewhere.
 

@@ -85,11 +85,11 @@ def products_of(device: torch.device) -> str:
     return "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
 
 
-def obstacle(state: Tensor, rule: Rule) -> str | None:
+def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     """Reason why the kernels cannot compute this; None if they can."""
     settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
     usable = state.is_cuda or INTERPRETED
-    obstacles = {
+    reasons = {
         "its tensors are not on a GPU": not usable
         or any(t.device != state.device for t in tensors),
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
@@ -100,11 +100,11 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         ),
         f"it takes at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }
-    return next((text for text, met in obstacles.items() if met), None)
+    return next((text for text, met in reasons.items() if met), None)
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none."""
+    """See :func:`nca.backends.unroll`; :func:`unsupported_reason` must have found none."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)

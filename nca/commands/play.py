@@ -75,7 +75,7 @@ def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> T
     bordered = rule.with_settings(padding="replicate")
     height, width = photo.shape[2:]
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
-    state = bordered.seed(1, height, width, seed=seed)
+    state = bordered.initial_state(1, height, width, seed=seed)
     state[:, :3] = colors
     if settings.alive_threshold is not None:
         state[:, ALPHA] = 1.0

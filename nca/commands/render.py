@@ -30,9 +30,9 @@ def render(settings: RenderSettings) -> Path:
     """
     check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
-    if (settings.coarseness, settings.pace) != (1.0, 1.0):
-        pace = settings.pace / max(1.0, settings.coarseness**2)
-        rule = rescaled(rule, settings.coarseness, pace)
+    if (settings.coarseness, settings.dt) != (1.0, 1.0):
+        dt = settings.dt / max(1.0, settings.coarseness**2)
+        rule = rescaled(rule, settings.coarseness, dt)
     width, height = parse_size("size", settings.size, 4, 8192)
     stops = [settings.steps]
     if settings.every is not None:
@@ -41,7 +41,7 @@ def render(settings: RenderSettings) -> Path:
             raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
         if len(stops) > MAX_FRAMES:
             raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
-    seeds = rule.seed(1, height, width, seed=settings.seed)
+    seeds = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)
     seen = _with_earlier(stops, settings.average_steps)
     if settings.engine == "gl":

@@ -28,7 +28,7 @@ class RenderSettings(Bounded):
     """Pixels per cell."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as trained, 2 twice as large; see --preset noise of nca train."""
-    pace: Annotated[float, Between(0.01, 2)] = 1.0
+    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
     """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
     calm: Calm = "auto"
     """From step 300 on, let all cells fire in short steps; auto: as the rule says."""

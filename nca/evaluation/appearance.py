@@ -44,22 +44,22 @@ class Looks:
 
     def __init__(self, target: Tensor) -> None:
         self.target = target[0]
-        self.peaks = peaks(autocorrelation(target[0], torus=False))
-        self.directions = directions(target[0], torus=False)
+        self.peaks = peaks(autocorrelation(target[0], wraps=False))
+        self.directions = directions(target[0], wraps=False)
 
-    def __call__(self, image: Tensor, *, torus: bool = True) -> Appearance:
+    def __call__(self, image: Tensor, *, wraps: bool = True) -> Appearance:
         """Compare an image, [3, h, w]. Values are clipped to [0, 1]."""
         image = image.clamp(0, 1)
-        order, misplaced = self._order(image, torus=torus)
+        order, misplaced = self._order(image, wraps=wraps)
         return Appearance(
-            relative_speckle(image, self.target, torus=torus),
+            relative_speckle(image, self.target, wraps=wraps),
             order,
             misplaced,
-            turn(directions(image, torus=torus), self.directions),
+            turn(directions(image, wraps=wraps), self.directions),
         )
 
-    def _order(self, image: Tensor, *, torus: bool) -> tuple[float | None, float | None]:
-        correlation = autocorrelation(image, torus=torus)
+    def _order(self, image: Tensor, *, wraps: bool) -> tuple[float | None, float | None]:
+        correlation = autocorrelation(image, wraps=wraps)
         found = [
             (peak, place)
             for peak in self.peaks
@@ -73,20 +73,20 @@ class Looks:
         return height / expected, sum(apart) / len(apart)
 
 
-def mean_speckle(images: Tensor, target: Tensor, *, torus: bool) -> float:
+def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
     """Mean speckle of images, [B, 3, h, w], that of their target = 1. Values are clipped."""
-    each = [relative_speckle(one, target, torus=torus) for one in images.clamp(0, 1).cpu()]
+    each = [relative_speckle(one, target, wraps=wraps) for one in images.clamp(0, 1).cpu()]
     return sum(each) / len(each)
 
 
-def relative_speckle(image: Tensor, target: Tensor, *, torus: bool) -> float:
+def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
     """Speckle of an image, [3, h, w] in [0, 1], that of its target, [3, H, W], = 1."""
-    return speckle(image, torus=torus) / max(speckle(target, torus=False), LEAST_SPECKLE)
+    return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), LEAST_SPECKLE)
 
 
-def speckle(image: Tensor, *, torus: bool) -> float:
+def speckle(image: Tensor, *, wraps: bool) -> float:
     """Mean distance of a pixel from the median of its 3x3, per color: [3, h, w] -> 0 to 1."""
-    padded = circular_pad(image[None], 1) if torus else image[None]
+    padded = circular_pad(image[None], 1) if wraps else image[None]
     around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
     return float((around[:, :, 4] - around.median(2).values).abs().mean())
 
@@ -100,12 +100,12 @@ class Peak:
     height: float
 
 
-def autocorrelation(image: Tensor, *, torus: bool) -> Tensor:
+def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
     """Correlation of the colors of an image with those of the same image, shifted.
 
     Args:
         image: [3, h, w].
-        torus: whether it wraps; otherwise only pixels count that both have.
+        wraps: whether it wraps; otherwise only pixels count that both have.
 
     Returns:
         [2 (h // 2) + 1, 2 (w // 2) + 1] in [-1, 1], nearly; no shift is in the middle. All 0 but
@@ -113,7 +113,7 @@ def autocorrelation(image: Tensor, *, torus: bool) -> Tensor:
     """
     height, width = image.shape[1:]
     centered = (image - image.mean((1, 2), keepdim=True)).double()
-    size = (height, width) if torus else (2 * height, 2 * width)
+    size = (height, width) if wraps else (2 * height, 2 * width)
 
     def products(of: Tensor) -> Tensor:
         found: Tensor = torch.fft.irfft2(torch.fft.rfft2(of, s=size).abs().square(), s=size).sum(0)
@@ -157,7 +157,7 @@ def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
     return Peak(row - half_height, column - half_width, float(correlation[row, column]))
 
 
-def directions(image: Tensor, *, torus: bool) -> np.ndarray:
+def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
     """Part of the strength of all gradients by their direction: [3, h, w] -> [36], sum 1.
 
     A bin is 5 degrees of 180: a gradient and its opposite are of the same stroke. Where nothing
@@ -168,7 +168,7 @@ def directions(image: Tensor, *, torus: bool) -> np.ndarray:
         np.roll(gray, -1, 1) - np.roll(gray, 1, 1),
         np.roll(gray, -1, 0) - np.roll(gray, 1, 0),
     )
-    if not torus:
+    if not wraps:
         across, down = across[1:-1, 1:-1], down[1:-1, 1:-1]
     strength = np.hypot(across, down)
     bins = np.arctan2(down, across) / np.pi % 1 * BINS

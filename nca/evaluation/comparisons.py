@@ -22,7 +22,7 @@ Size = dict[str, int]
 
 
 def build_losses(
-    target: Tensor, more: Sequence[str] = (), *, torus: bool = True
+    target: Tensor, more: Sequence[str] = (), *, wraps: bool = True
 ) -> dict[str, Term]:
     """Losses by feature set and statistic, for every feature set that is available.
 
@@ -31,7 +31,7 @@ def build_losses(
     Args:
         target: [1, 3, H, W] in [0, 1].
         more: feature sets, such as ``vgg16``, or the path of a ``.safetensors`` file.
-        torus: whether the compared images wrap.
+        wraps: whether the compared images wrap.
 
     Raises:
         InputError: a feature set of ``more`` is not available.
@@ -43,7 +43,7 @@ def build_losses(
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)
         try:
-            loss = build_loss(target, settings, generator, torus=torus)
+            loss = build_loss(target, settings, generator, wraps=wraps)
         except InputError as error:
             if features in more:
                 raise

@@ -110,7 +110,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
         size: side of the grid.
         seed: of the run.
     """
-    (grown,) = simulate(rule, rule.seed(2, size, size, seed=seed), [GROWN], seed=seed)
+    (grown,) = simulate(rule, rule.initial_state(2, size, size, seed=seed), [GROWN], seed=seed)
     if not torch.isfinite(grown).all():
         return Healing(None, BLEW_UP, False, None, [], {})
     state, other = torch.split(grown, 1)

@@ -48,20 +48,20 @@ class PatchDistance:
     def __init__(self, target: Tensor) -> None:
         self.directions = _directions(3 * PATCH * PATCH).view(DIRECTIONS, 3, PATCH, PATCH)
         self.levels = _level_count(target.shape[2:])
-        self.pyramid = pyramid(target, self.levels, torus=False)
+        self.pyramid = pyramid(target, self.levels, wraps=False)
         self.target = [self._describe(level) for level in self.pyramid]
 
-    def __call__(self, images: Tensor, *, torus: bool = True) -> Tensor:
+    def __call__(self, images: Tensor, *, wraps: bool = True) -> Tensor:
         """Distance of every image, [B, 3, h, w] -> [B]. Values are clipped to [0, 1]."""
         level, distances = images.clamp(0, 1), []
         for i in range(min(self.levels, _level_count(images.shape[2:]))):
             if i:
-                level = halve(_even(level), torus=True) if torus else halve(level, torus=False)
-            padded = circular_pad(level, PATCH // 2) if torus else level
+                level = halve(_even(level), wraps=True) if wraps else halve(level, wraps=False)
+            padded = circular_pad(level, PATCH // 2) if wraps else level
             distances.append((self._describe(padded) - self.target[i]).abs().mean((1, 2)))
         return 100 * torch.stack(distances).mean(0)
 
-    def floor(self, size: tuple[int, int], *, torus: bool = True) -> float | None:
+    def floor(self, size: tuple[int, int], *, wraps: bool = True) -> float | None:
         """Distance of pieces of the target that are as large as an image.
 
         Mean over 16 random pieces, on each scale with as many patches as the image has there. None
@@ -69,12 +69,12 @@ class PatchDistance:
 
         Args:
             size: height and width of the image.
-            torus: whether the image wraps.
+            wraps: whether the image wraps.
         """
         generator = torch.Generator().manual_seed(DIRECTIONS_SEED)
         distances = []
         for i in range(min(self.levels, _level_count(size))):
-            height, width = (side // 2**i + 2 * (PATCH // 2) * torus for side in size)
+            height, width = (side // 2**i + 2 * (PATCH // 2) * wraps for side in size)
             level = self.pyramid[i]
             tops, lefts = level.shape[2] - height + 1, level.shape[3] - width + 1
             if min(tops, lefts) < 1:
@@ -97,9 +97,9 @@ def _level_count(size: Sequence[int]) -> int:
     return min(LEVELS, int(math.log2(min(size) / PATCH)) + 1)
 
 
-def _even(torus: Tensor) -> Tensor:
+def _even(image: Tensor) -> Tensor:
     """Repeat what has an odd side: every second pixel of it would leave a seam."""
-    return torus.repeat(1, 1, 1 + torus.shape[2] % 2, 1 + torus.shape[3] % 2)
+    return image.repeat(1, 1, 1 + image.shape[2] % 2, 1 + image.shape[3] % 2)
 
 
 def color_distance(images: Tensor, target: Tensor) -> Tensor:
@@ -157,9 +157,9 @@ def follow(
         size: height and width of the grid.
         seed: of the run.
     """
-    torus, looks = rule.settings.wraps, Looks(target)
+    wraps, looks = rule.settings.wraps, Looks(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
-    states = simulate(rule, rule.seed(1, *size, seed=seed), both, seed=seed)
+    states = simulate(rule, rule.initial_state(1, *size, seed=seed), both, seed=seed)
     moments = []
     for stop in stops:
         state, after = next(states), next(states)
@@ -171,12 +171,12 @@ def follow(
         moments.append(
             Moment(
                 stop,
-                float(distance(shown, torus=torus)),
+                float(distance(shown, wraps=wraps)),
                 float(color_distance(shown, target)),
                 255 * float(change),
                 float(clipped.float().mean()),
                 float(state.abs().max()),
-                **vars(looks(shown[0], torus=torus)),
+                **vars(looks(shown[0], wraps=wraps)),
                 picture=shown[0].clamp(0, 1),
             )
         )

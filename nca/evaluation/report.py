@@ -62,8 +62,8 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
     # Before the first run, as a feature set may not be available.
     losses = {
-        torus: build_losses(target, settings.features, torus=torus)
-        for torus in dict.fromkeys(is_torus(file) for file in files)
+        wraps: build_losses(target, settings.features, wraps=wraps)
+        for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)
     }
     measured = Measured(target, PatchDistance(target), losses)
     evaluations = [
@@ -121,7 +121,7 @@ def _load(path: Path, noise: float | None) -> RuleFile:
     if noise is None:
         return file
     rule = copy.deepcopy(file.rule)
-    rule.settings = replace(rule.settings, seed_state="noise", noise_level=noise)
+    rule.settings = replace(rule.settings, start="noise", noise_level=noise)
     return RuleFile(rule, file.info)
 
 
@@ -137,11 +137,6 @@ def training_size(file: RuleFile) -> int:
     return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
 
 
-def is_torus(file: RuleFile) -> bool:
-    """Whether a rule's grid wraps at its sides."""
-    return file.rule.settings.wraps
-
-
 def names(paths: list[Path]) -> list[str]:
     """Short names that differ: a rule is often called ``rule``, and its folder says more."""
     stems = [encodable(path.stem) for path in paths]
@@ -154,7 +149,7 @@ def names(paths: list[Path]) -> list[str]:
 def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:
     """Measure one rule against a target."""
     rule, target, distance = file.rule, measured.target, measured.distance
-    side, seed, torus = target.shape[-1], settings.seed, is_torus(file)
+    side, seed, wraps = target.shape[-1], settings.seed, file.rule.settings.wraps
     square = (side, side)
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
     with _counting(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as done:
@@ -173,15 +168,15 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "weights": rule.weight_count(),
             "channels": rule.settings.channels,
             "hidden": rule.settings.hidden,
-            "noise": rule.settings.noise_level if rule.settings.seed_state == "noise" else 0.0,
+            "noise": rule.settings.noise_level if rule.settings.start == "noise" else 0.0,
             "verdict": verdict(run, stops),
             "run": certificate(run),
             "seeds": [m and m.patch for m in seeds],
             "sizes": {f"{w}x{h}": m[0].patch if m else None for (h, w), m in sizes.items()},
-            "size_floors": {f"{w}x{h}": distance.floor((h, w), torus=torus) for h, w in SIZES},
+            "size_floors": {f"{w}x{h}": distance.floor((h, w), wraps=wraps) for h, w in SIZES},
             "seam": seam(run[-1].picture) if run else None,
             "healing": healing_figures(healing),
-            "losses": _losses(measured.losses[torus], after) if after else {},
+            "losses": _losses(measured.losses[wraps], after) if after else {},
             "exports": done(export_sizes(name, file)),
         }
     pictures = {

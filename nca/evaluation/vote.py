@@ -98,7 +98,7 @@ def shown(path: Path, size: int, seed: int) -> Tensor:
     if path.suffix != RULE_ENDING:
         return read_square(path, size)
     rule = load_rule(path).rule
-    (state,) = simulate(rule, rule.seed(1, size, size, seed=seed), [GROWN], seed=seed)
+    (state,) = simulate(rule, rule.initial_state(1, size, size, seed=seed), [GROWN], seed=seed)
     picture: Tensor = torch.nan_to_num(rule.to_rgb(state)[0]).clamp(0, 1)
     return picture
 

@@ -17,8 +17,8 @@ from nca.losses.texture import TextureLoss
 # Terms beside the texture loss, of a target, [1, 3, H, W] in [0, 1]; --terms NAME WEIGHT.
 # The generator is the source of random numbers; the last is whether the compared images wrap.
 TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
-    "smooth": lambda target, generator, torus: TotalVariation(),
-    "patches": lambda target, generator, torus: NearestPatches(target, generator, torus=torus),
+    "smooth": lambda target, generator, wraps: TotalVariation(),
+    "patches": lambda target, generator, wraps: NearestPatches(target, generator, wraps=wraps),
 }
 
 
@@ -27,7 +27,7 @@ def build_loss(
     settings: LossSettings,
     generator: torch.Generator,
     *,
-    torus: bool = True,
+    wraps: bool = True,
     name: str = "texture",
 ) -> Term:
     """Make the loss of a texture.
@@ -40,7 +40,7 @@ def build_loss(
         target: [1, 3, H, W] in [0, 1].
         settings: features, statistic, weights, additional terms.
         generator: source of random numbers of terms that need some.
-        torus: whether the images that are compared wrap.
+        wraps: whether the images that are compared wrap.
         name: prefix of the names of the texture's layers.
 
     Raises:
@@ -53,12 +53,12 @@ def build_loss(
         build_features(settings.features, target, border=settings.border),
         build_statistic(settings.statistic, generator),
         weights=settings.layer_weights,
-        torus=torus and not zeros,
+        wraps=wraps and not zeros,
         name=name,
     )
     loss = settings.texture_weight * texture
     for extra, weight in settings.terms.items():
         if extra not in TERMS:
             raise InputError(f"`terms` {extra}: must be one of {', '.join(TERMS)}")
-        loss += weight * TERMS[extra](target, generator, torus)
+        loss += weight * TERMS[extra](target, generator, wraps)
     return loss

@@ -40,7 +40,7 @@ class _Problem(ctypes.Structure):
     """``struct Problem`` of ``kernels/texture.cpp``."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("batch", "height", "width", "torus", "threads")),
+        *((name, ctypes.c_int64) for name in ("batch", "height", "width", "wraps", "threads")),
         ("layer_count", ctypes.c_int64),
         ("layers", ctypes.POINTER(_Layer)),
         *((name, ctypes.c_void_p) for name in ("matrix", "mean", "features")),
@@ -112,7 +112,7 @@ class TextureKernel:
         self.features = features
         self._calls: dict[bool, Call] = {}
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features | None:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features | None:
         """Second moments and, in the last column, means of each layer, [B, N, N + 1].
 
         None where pictures are not on the CPU, not in float32 or too small; or without a compiler.
@@ -124,9 +124,9 @@ class TextureKernel:
         except CompileError as error:
             warn_once(f"{error}; the texture loss runs in torch, half as fast")
             return None
-        if torus not in self._calls:
-            self._calls[torus] = Call(library, self._packed(library), self.features, torus)
-        call = self._calls[torus]
+        if wraps not in self._calls:
+            self._calls[wraps] = Call(library, self._packed(library), self.features, wraps)
+        call = self._calls[wraps]
         if not images.numel() or not call.floats(images):
             return None
         moments = _Moments.apply(images, call)  # type: ignore[no-untyped-call]
@@ -149,13 +149,13 @@ class Call:
         library: the kernel.
         layers: packed.
         features: whose normalization is used.
-        torus: whether pictures wrap.
+        wraps: whether pictures wrap.
     """
 
     def __init__(
-        self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, torus: bool
+        self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, wraps: bool
     ) -> None:
-        self.library, self.layers, self.torus = library, layers, torus
+        self.library, self.layers, self.wraps = library, layers, wraps
         normalize = features.net.normalize  # the bank's is the same: both are of the target
         self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
@@ -194,7 +194,7 @@ class Call:
         return _Problem(
             len(images),
             *images.shape[2:],
-            self.torus,
+            self.wraps,
             threads,
             len(self.layers),
             self._structures,

@@ -38,7 +38,7 @@ class NearestPatches(Term):
         coverage: weight of the distance of as many random patches of the target from their nearest
             in the image.
         weights: of the levels, fine ones first; 1 beyond their end.
-        torus: whether the images, not the target, wrap.
+        wraps: whether the images, not the target, wrap.
         name: prefix of the names of the levels.
     """
 
@@ -54,14 +54,14 @@ class NearestPatches(Term):
         alpha: float = 0.01,
         coverage: float = 0.0,
         weights: Sequence[float] = (),
-        torus: bool = True,
+        wraps: bool = True,
         name: str = "patches",
     ) -> None:
         self.generator, self.size, self.queries = generator, size, queries
-        self.alpha, self.coverage, self.torus, self.name = alpha, coverage, torus, name
+        self.alpha, self.coverage, self.wraps, self.name = alpha, coverage, wraps, name
         parts = [
             F.unfold(level, size)[0].T
-            for level in pyramid(target, levels, torus=False)
+            for level in pyramid(target, levels, wraps=False)
             if min(level.shape[2:]) > size
         ]
         chosen = [some(len(part), candidates, generator).to(part.device) for part in parts]
@@ -71,7 +71,7 @@ class NearestPatches(Term):
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another picture."""
         known = self.targets[0].patches
-        levels = pyramid(precise(images).to(known.device), len(self.targets), torus=self.torus)
+        levels = pyramid(precise(images).to(known.device), len(self.targets), wraps=self.wraps)
         result = {}
         with torch.autocast(known.device.type, enabled=False):
             for i, (level, target) in enumerate(zip(levels, self.targets, strict=True)):
@@ -85,7 +85,7 @@ class NearestPatches(Term):
     def _take(self, level: Tensor) -> Tensor:
         """Random patches of a level, at the same places of every image: [B, queries, D]."""
         height, width = level.shape[2:]
-        rows, columns = (side if self.torus else side - self.size + 1 for side in (height, width))
+        rows, columns = (side if self.wraps else side - self.size + 1 for side in (height, width))
         places = some(rows * columns, self.queries, self.generator).to(level.device)
         along = torch.arange(self.size, device=level.device)
         y = (places // columns)[:, None, None] + along[:, None]

@@ -4,7 +4,7 @@ Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networ
 terms look at the same features, which are computed once::
 
     features, statistic = build_features("vgg19", style), Gram()
-    targets = describe(features(style, torus=False), statistic)
+    targets = describe(features(style, wraps=False), statistic)
     loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, name="style")])
     loss(images)  # [B, 3, H, W] in [0, 1] -> {"style/relu1_1": [B], ...}, differentiable
 """
@@ -146,7 +146,7 @@ class StyleLoss(Term):
         styles: one term for every region that has a style of its own.
         content: what is kept of the content.
         pixels: terms that need no features.
-        torus: whether the pictures live on a torus.
+        wraps: whether the pictures live on a torus.
     """
 
     def __init__(
@@ -156,10 +156,10 @@ class StyleLoss(Term):
         styles: Sequence[StyleTerm] = (),
         content: ContentTerm | None = None,
         pixels: Sequence[Term] = (),
-        torus: bool = False,
+        wraps: bool = False,
     ) -> None:
         self.features, self.styles, self.content = features, styles, content
-        self.pixels, self.torus = pixels, torus
+        self.pixels, self.wraps = pixels, wraps
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted distances by term and layer.
@@ -172,7 +172,7 @@ class StyleLoss(Term):
         """
         losses: dict[str, Tensor] = {}
         if self.features is not None:
-            layers = self.features(images, torus=self.torus)
+            layers = self.features(images, wraps=self.wraps)
             for style in self.styles:
                 losses |= style(layers)
             if self.content is not None:

@@ -101,15 +101,15 @@ class PromptLoss(Term):
         clip: the model; images are moved to its device.
         text: the text.
         generator: source of the crops.
-        torus: whether images wrap.
+        wraps: whether images wrap.
     """
 
     random = True
 
     def __init__(
-        self, clip: Clip, text: str, generator: torch.Generator, *, torus: bool = True
+        self, clip: Clip, text: str, generator: torch.Generator, *, wraps: bool = True
     ) -> None:
-        self.clip, self.generator, self.torus = clip, generator, torus
+        self.clip, self.generator, self.wraps = clip, generator, wraps
         self.words = text
         with torch.no_grad():
             features = clip.model.encode_text(clip.tokenize([text]).to(clip.mean.device))
@@ -134,7 +134,7 @@ class PromptLoss(Term):
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))
-        if self.torus:
+        if self.wraps:
             shift = (-int(y * height), -int(x * width))
             images, x, y = images.roll(shift, (2, 3)), 0.0, 0.0
         top, left = int(y * (height - side + 1)), int(x * (width - side + 1))

@@ -141,7 +141,7 @@ def describe_tiled(
         inside = tile.inside(region)
         if not counts(inside):
             continue
-        found = tile.crop(features(tile.cut(image), torus=False))
+        found = tile.crop(features(tile.cut(image), wraps=False))
         kept = {name: found[name] for name in layers or found}
         parts.append(describe(kept, statistic, inside))
         shares.append(tile.area(inside))
@@ -205,7 +205,7 @@ class TiledLoss(Term):
 
     def _features(self, part: Tensor) -> Features:
         assert self.loss.features is not None
-        return self.loss.features(part, torus=False)
+        return self.loss.features(part, wraps=False)
 
     def _compare_styles(
         self, image: Tensor, tiles: list[Tile]

@@ -116,7 +116,7 @@ class Losses:
             self._check_sides(None, pictures)
             fitted = sample([pictures.content, *pictures.styles])
             features = Mirrored(build_features(name, fitted, pooling=self.settings.net.pooling))
-            self._taps(list(features(fitted, torus=False)))
+            self._taps(list(features(fitted, wraps=False)))
             return features
         if self._net is None:
             self._net = build_features(
@@ -195,7 +195,7 @@ class Losses:
             # large they are.
             middle = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
             content = middle[len(middle) // 2].cut(content)
-        layers = features(content, torus=False)
+        layers = features(content, wraps=False)
         kept = {name: layers[name] for name in wanted}
         weight = settings.loss.content_weight
         if settings.loss.relative_content:

@@ -91,7 +91,7 @@ class Excite(Objective):
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
         """What the channel says, less being better."""
         del batch
-        answer = self.features(prediction, torus=False)[self.settings.layer]
+        answer = self.features(prediction, wraps=False)[self.settings.layer]
         return {"excitement": -answer[:, self.settings.channel].float().mean()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
         )
     gray = torch.full((1, 3, settings.size, settings.size), 0.5)
     features = build_features(settings.features, gray, taps=(settings.layer,))
-    count = features(gray[..., :32, :32], torus=False)[settings.layer].shape[1]
+    count = features(gray[..., :32, :32], wraps=False)[settings.layer].shape[1]
     if settings.channel >= count:
         raise InputError(
             f"`channel` {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"

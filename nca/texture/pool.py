@@ -166,7 +166,7 @@ class Pool:
     def initial_states(self, index: Tensor, side: int) -> Tensor:
         """Initial states of places in the pool, [B] -> [B, C, side, side]."""
         seed = int(torch.randint(2**31, (), generator=self.generator))
-        return self.rule.seed(len(index), side, side, seed=seed)
+        return self.rule.initial_state(len(index), side, side, seed=seed)
 
     def state_dict(self) -> dict[str, Any]:
         """States (no copy), progress and the generator's state."""

@@ -37,7 +37,7 @@ class Shown:
 
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
     """Grow a texture of size x size and take its picture after some steps."""
-    states = simulate(rule, rule.seed(1, size, size, seed=seed), stops, seed=seed)
+    states = simulate(rule, rule.initial_state(1, size, size, seed=seed), stops, seed=seed)
     return [to_image(rule.to_rgb(state)[0]) for state in states]
 
 

@@ -30,7 +30,7 @@ def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
         hidden=parent.hidden,
         padding=parent.padding,
         update_rate=parent.update_rate,
-        noise=parent.noise_level if parent.seed_state == "noise" else 0.0,
+        noise=parent.noise_level if parent.start == "noise" else 0.0,
     )
 
 

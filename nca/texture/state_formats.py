@@ -74,7 +74,7 @@ def loss_by_state(
         The loss by format, None where the state left all bounds.
     """
     plain = rule.with_settings(quantization=Quantization())
-    start = rule.seed(FORMAT_SEEDS, side, side, seed=seed)
+    start = rule.initial_state(FORMAT_SEEDS, side, side, seed=seed)
     states = {name: keep(start) for name, keep in KEPT.items()}
     for step in range(FORMAT_STEPS):  # masks of all of them would take gigabytes
         mask = rule.fire_masks(FORMAT_SEEDS, side, side, 1, seed=seed, first_step=step)

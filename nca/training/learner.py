@@ -296,10 +296,10 @@ class Learner:
 
     def _load(self, state: dict[str, Any]) -> None:
         named = dict(self._named())
-        strangers = sorted(set(state["callbacks"]) - set(named))
-        if strangers:
+        unexpected = sorted(set(state["callbacks"]) - set(named))
+        if unexpected:
             raise ValueError(
-                f"it has the state of {strangers[0]}, which is not among the callbacks"
+                f"it has the state of {unexpected[0]}, which is not among the callbacks"
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

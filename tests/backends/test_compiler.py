@@ -34,7 +34,7 @@ sys.modules.update(dict.fromkeys(sys.argv[1:]))
 from nca.rule import Rule, RuleSettings
 from nca.backends import unroll
 rule = Rule(RuleSettings(channels=4, hidden=8))
-state, masks = rule.seed(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
+state, masks = rule.initial_state(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
 for _ in range(3):
     unroll(state, rule, masks)
 try:

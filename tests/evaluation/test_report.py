@@ -180,7 +180,7 @@ class ReachedError(Exception):
 def only_start(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(_name: str, file: RuleFile, measured: Measured, _settings: EvalSettings) -> None:
         own = file.rule.settings
-        raise ReachedError(measured.target.shape[-1], own.seed_state, own.noise_level)
+        raise ReachedError(measured.target.shape[-1], own.start, own.noise_level)
 
     monkeypatch.setattr(report_module, "measure", measure)
 
@@ -225,7 +225,7 @@ def test_the_same_rule_can_be_its_own_peer(
 ) -> None:
     """With other noise it grows another picture."""
     rule, target = files
-    save_rule(rule, Rule(RuleSettings(4, 8, seed_state="noise", noise_level=1.0)))
+    save_rule(rule, Rule(RuleSettings(4, 8, start="noise", noise_level=1.0)))
     out = tmp_path / "r.html"
     evaluate(EvalSettings(rule, target, out, peer=rule, peer_noise=0.5, size=64, steps=1000))
     rules = read_report(tmp_path / "r.json")["rules"]

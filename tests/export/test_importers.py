@@ -122,7 +122,7 @@ def test_every_published_rule_runs_as_in_torch(gl, published):
     options = ExportOptions(weights="texture", steps_per_frame=1)
     for name, file in read_published(published).items():
         rule = file.rule
-        state = rule(rule.seed(1, 24, 32), 50)
+        state = rule(rule.initial_state(1, 24, 32), 50)
         got = glsl.run(glsl.build(name, file, options), rule, options, state[0], 1, gl)
         far = (got - rule(state, 1)[0]).abs()
         # A sum that is added up in another order may be rounded to the neighboring level; where

@@ -52,7 +52,7 @@ def written(name: str, write: Callable[[Path], None]) -> bytes:
 def rules() -> Files:
     """A plain rule, and one with every setting and all that a training says of itself."""
     full = RuleSettings(
-        6, 10, alive_threshold=0.1, seed_state="center", hidden_clip=2.0,
+        6, 10, alive_threshold=0.1, start="center", hidden_clip=2.0,
         quantization=Quantization(Quantizer(4.0, 0.5), hidden=Quantizer(2.0, 0.0)),
     )  # fmt: skip
     training = {

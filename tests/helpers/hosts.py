@@ -42,7 +42,7 @@ CASES = {
 
 def golden_rule() -> RuleFile:
     """A rule whose numbers are told by a formula, the same on every machine."""
-    rule = Rule(RuleSettings(5, 3, alive_threshold=0.1, seed_state="center"), update_bias=True)
+    rule = Rule(RuleSettings(5, 3, alive_threshold=0.1, start="center"), update_bias=True)
     with torch.no_grad():
         for parameter in rule.parameters():
             numbers = torch.arange(parameter.numel()) * 37 % 101 - 50

@@ -32,7 +32,7 @@ def decaying(level: float) -> Rule:
 
 def exploding(rate: float) -> Rule:
     """A rule whose cells grow by a factor of 1 + ``rate`` when they fire."""
-    settings = RuleSettings(4, 8, seed_state="noise", noise_level=1.0)
+    settings = RuleSettings(4, 8, start="noise", noise_level=1.0)
     return linear(settings, rate * torch.eye(4), torch.zeros(4))
 
 

@@ -35,7 +35,7 @@ def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) 
     values: dict[str, Any] = {
         "channels": 8,
         "hidden": 16,
-        "seed_state": "noise",
+        "start": "noise",
         "noise_level": 0.5,
         **settings,
     }

@@ -23,15 +23,15 @@ def total(term: NearestPatches, images: Tensor) -> Tensor:
     return torch.stack(list(term(images).values())).sum(0)
 
 
-@pytest.mark.parametrize("torus", [True, False])
-def test_every_patch_is_compared_with_its_nearest(*, torus: bool) -> None:
+@pytest.mark.parametrize("wraps", [True, False])
+def test_every_patch_is_compared_with_its_nearest(*, wraps: bool) -> None:
     """With all queries, all candidates and no penalty: the plain definition."""
     target, image = noise(14, 15), noise(2 * 8, 12, seed=1).view(2, 3, 8, 12)
     term = NearestPatches(
-        target, seeded(), size=3, levels=1, queries=999, candidates=999, alpha=1e9, torus=torus
+        target, seeded(), size=3, levels=1, queries=999, candidates=999, alpha=1e9, wraps=wraps
     )
     theirs = F.unfold(target, 3)[0].T
-    padded = circular_pad(image, 1) if torus else image
+    padded = circular_pad(image, 1) if wraps else image
     for found, patches in zip(term(image)["patches/1"], F.unfold(padded, 3).mT, strict=True):
         nearest = theirs[torch.cdist(patches, theirs).argmin(1)]
         expected = (patches - nearest).square().mean().sqrt() / theirs.std()
@@ -40,7 +40,7 @@ def test_every_patch_is_compared_with_its_nearest(*, torus: bool) -> None:
 
 def test_only_its_own_patches_cost_nothing() -> None:
     target = noise(40, 40)
-    inside = partial(NearestPatches, target, size=5, candidates=9999, levels=1, torus=False)
+    inside = partial(NearestPatches, target, size=5, candidates=9999, levels=1, wraps=False)
     assert float(total(inside(seeded()), target)) < 1e-2
     assert float(total(inside(seeded()), noise(40, 40, seed=1))) > 0.5
     wrapped = NearestPatches(target.repeat(1, 1, 2, 2), seeded(), size=5, candidates=9999, levels=2)
@@ -112,7 +112,7 @@ def test_levels_and_their_weights() -> None:
 def test_a_perfect_and_a_flat_image_have_finite_gradients() -> None:
     for target in (noise(20, 20), torch.full((1, 3, 20, 20), 0.3)):
         image = target.clone().requires_grad_()
-        term = NearestPatches(target, seeded(), size=3, levels=2, torus=False)
+        term = NearestPatches(target, seeded(), size=3, levels=2, wraps=False)
         total(term, image).sum().backward()
         assert image.grad is not None
         assert torch.isfinite(image.grad).all()
@@ -131,7 +131,7 @@ def test_the_search_needs_no_more_than_the_components() -> None:
 def test_it_is_a_term_by_name() -> None:
     settings = LossSettings(terms={"patches": 0.5}, texture_weight=0.0)
     target, image = noise(48, 48), noise(48, 48, seed=1)
-    for torus in (True, False):
-        loss = build_loss(target, settings, seeded(), torus=torus)(image)
-        own = NearestPatches(target, seeded(), torus=torus)(image)
+    for wraps in (True, False):
+        loss = build_loss(target, settings, seeded(), wraps=wraps)(image)
+        own = NearestPatches(target, seeded(), wraps=wraps)(image)
         assert float(loss["patches/1"]) == pytest.approx(0.5 * float(own["patches/1"]))

@@ -47,7 +47,7 @@ def test_genuine_channels_prefer_their_own_pictures(tmp_path: Path) -> None:
             size=48, iterations=40, quiet=True,
         )  # fmt: skip
         image = visualize(settings).image
-        answers = layer_of(settings)(image, torus=False)["relu2_1"].mean((0, 2, 3))
+        answers = layer_of(settings)(image, wraps=False)["relu2_1"].mean((0, 2, 3))
         excited.append(answers[[3, 17]])
     assert excited[0][0] > 2 * excited[1][0]
     assert excited[1][1] > 2 * excited[0][1]

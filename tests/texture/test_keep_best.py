@@ -116,7 +116,7 @@ def test_what_has_always_been_blown_up_does_not_last() -> None:
 
 
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise"))
     task = synthesis("lesson20")
     one, other = (long_run_score(task, rule, (5,), range(seed, seed + 1)).loss for seed in (0, 1))
     both = long_run_score(task, rule, (5,), range(2)).loss

@@ -25,7 +25,7 @@ from nca.training.callbacks import (
     TensorBoard,
     WandB,
 )
-from nca.training.callbacks.progress import Pace, clock
+from nca.training.callbacks.progress import RateMeter, clock
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
@@ -289,8 +289,8 @@ class Steady:
 
     def __init__(self) -> None:
         self.iteration, self.time = 0, 0.0
-        self.pace = Pace(lambda: self.time)
-        self.pace.begin(self)  # type: ignore[arg-type]
+        self.meter = RateMeter(lambda: self.time)
+        self.meter.begin(self)  # type: ignore[arg-type]
 
     @property
     def progress(self) -> float:
@@ -300,8 +300,8 @@ class Steady:
         """Go on; give the time left and the rate."""
         for _ in range(iterations):
             self.iteration, self.time = self.iteration + 1, self.time + seconds
-            self.pace.note(self)  # type: ignore[arg-type]
-        return self.pace.left(self), self.pace.rate(self)  # type: ignore[arg-type]
+            self.meter.record(self)  # type: ignore[arg-type]
+        return self.meter.seconds_left(self), self.meter.rate(self)  # type: ignore[arg-type]
 
 
 def test_the_time_left_is_that_of_the_last_half_minute() -> None:
@@ -319,8 +319,8 @@ def test_the_time_left_is_that_of_the_last_half_minute() -> None:
 def test_the_time_left_of_a_fit_that_goes_on_counts_from_there() -> None:
     fit = Steady()
     fit.iteration = 900
-    fit.pace.begin(fit)  # type: ignore[arg-type]
-    assert clock(fit.pace.left(fit)) == "--:--"  # type: ignore[arg-type]
+    fit.meter.begin(fit)  # type: ignore[arg-type]
+    assert clock(fit.meter.seconds_left(fit)) == "--:--"  # type: ignore[arg-type]
     assert fit.run(10, 2.0)[0] == pytest.approx(180)
 
 

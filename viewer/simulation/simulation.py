@@ -233,7 +233,7 @@ class Simulation:
         before = self.field.owner.copy()
         self.field.paint(number, stroke)
         taker = self._compiled[number]
-        if taker.rule.settings.seed_state != "center":
+        if taker.rule.settings.start != "center":
             taken = np.zeros_like(self.field.shares)
             taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
             self.field_texture.write(taken.tobytes())

@@ -84,7 +84,7 @@ def style_distance(style: Tensor, features: str) -> StyleLoss:
         InputError: the features are not available.
     """
     extractor, statistic = build_features(features, style), Gram()
-    targets = describe(extractor(style, torus=False), statistic)
+    targets = describe(extractor(style, wraps=False), statistic)
     return StyleLoss(extractor, styles=[StyleTerm(targets, statistic, name="style")])
 
 
@@ -99,5 +99,5 @@ def structure_distance(image: Tensor, features: str) -> StyleLoss:
         InputError: the features are not available.
     """
     extractor = build_features(features, image)
-    layers = extractor(image, torus=False)
+    layers = extractor(image, wraps=False)
     return StyleLoss(extractor, content=ContentTerm(layers, relative(layers, 1.0, {})))

@@ -212,7 +212,7 @@ def build_features(name: str, learned: ImageDataset) -> Features:
     extractor = Pretrained(name)
 
     def describe(images: Tensor) -> Tensor:
-        layers = extractor(to_unit(images), torus=False)
+        layers = extractor(to_unit(images), wraps=False)
         return torch.cat([layer.mean((2, 3)) for layer in layers.values()], 1)
 
     return describe

@@ -19,12 +19,12 @@ Features = dict[str, Tensor]
 class FeatureExtractor(Protocol):
     """Maps pictures to features."""
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """Compute the features of every layer.
 
         Args:
             images: [B, 3, H, W] in about [0, 1].
-            torus: whether the left side goes on at the right, the top at the bottom.
+            wraps: whether the left side goes on at the right, the top at the bottom.
 
         Returns:
             Name of the layer -> [B, N, h, w], shallow layers first.
@@ -44,19 +44,19 @@ def binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.outer(taps, taps)
 
 
-def halve(images: Tensor, *, torus: bool) -> Tensor:
+def halve(images: Tensor, *, wraps: bool) -> Tensor:
     """Blur by the binomial filter [1, 3, 3, 1] / 8 and take every second pixel."""
     channels = images.shape[1]
     kernel = binomial(images.device, images.dtype).expand(channels, 1, 4, 4)
-    padded = F.pad(images, (1, 1, 1, 1), mode="circular" if torus else "reflect")
+    padded = F.pad(images, (1, 1, 1, 1), mode="circular" if wraps else "reflect")
     return F.conv2d(padded, kernel, stride=2, groups=channels)
 
 
-def pyramid(images: Tensor, levels: int, *, torus: bool) -> list[Tensor]:
+def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
     """Pictures at full, half, quarter ... size, ``levels`` of them."""
     result = [images]
     for _ in range(levels - 1):
-        result.append(halve(result[-1], torus=torus))
+        result.append(halve(result[-1], wraps=wraps))
     return result
 
 
@@ -70,11 +70,11 @@ class Patches:
     def __init__(self, size: int = 7, levels: int = 4) -> None:
         self.size, self.levels = size, levels
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`FeatureExtractor`."""
         result = {}
-        for level, picture in enumerate(pyramid(images, self.levels, torus=torus)):
-            padded = circular_pad(picture, self.size // 2) if torus else picture
+        for level, picture in enumerate(pyramid(images, self.levels, wraps=wraps)):
+            padded = circular_pad(picture, self.size // 2) if wraps else picture
             patches = F.unfold(padded, self.size)  # [B, 3 * size**2, positions]
             side = padded.shape[-1] - self.size + 1
             result[f"patch{level}"] = patches.view(*patches.shape[:2], -1, side)
@@ -92,13 +92,13 @@ class Mirrored:
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
         self.features, self.margin = features, margin
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`FeatureExtractor`."""
-        if torus:
-            return self.features(images, torus=True)
+        if wraps:
+            return self.features(images, wraps=True)
         height, width = images.shape[-2:]
         margin = min(self.margin, height, width)
-        layers = self.features(mirror(images, margin), torus=False)
+        layers = self.features(mirror(images, margin), wraps=False)
         return {name: _middle(layer, height, width, margin) for name, layer in layers.items()}
 
 

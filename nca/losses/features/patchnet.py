@@ -69,14 +69,14 @@ class PatchNet:
             self.layers.append((weight, bias))
             features = F.relu(F.conv2d(features, weight, bias))
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`nca.losses.features.base.FeatureExtractor`."""
         features = self.normalize(images)
         result = {"color": _with_ones(features)}
         for i, (weight, bias) in enumerate(self.layers):
             if i:
                 features = F.avg_pool2d(features, 2)
-            padded = circular_pad(features, weight.shape[-1] // 2) if torus else features
+            padded = circular_pad(features, weight.shape[-1] // 2) if wraps else features
             features = F.conv2d(padded, weight, bias).relu_()
             result[f"net{i + 1}"] = features
         return result
@@ -101,15 +101,15 @@ class RandomBank:
             filters = torch.randn(count, 3, size, size, generator=generator)
             filters -= filters.mean((2, 3), keepdim=True)
             self.levels.append(_equalize(filters.to(target), level))
-            level = halve(level, torus=False)
+            level = halve(level, wraps=False)
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`nca.losses.features.base.FeatureExtractor`."""
         result = {}
-        levels = pyramid(self.normalize(images), len(self.levels), torus=torus)
+        levels = pyramid(self.normalize(images), len(self.levels), wraps=wraps)
         for i, ((weight, bias), level) in enumerate(zip(self.levels, levels, strict=True)):
             margin = weight.shape[-1] // 2
-            padded = circular_pad(level, margin) if torus else level
+            padded = circular_pad(level, margin) if wraps else level
             response = F.conv2d(padded, weight, bias)
             colors = F.pad(padded, (-margin,) * 4)  # what the responses are centered on
             result[f"bank{i + 1}"] = _BothSigns.apply(response, _with_ones(colors))  # type: ignore[no-untyped-call]
@@ -141,9 +141,9 @@ class Builtin:
     def __init__(self, target: Tensor, seed: int = 0) -> None:
         self.net, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`nca.losses.features.base.FeatureExtractor`."""
-        return self.net(images, torus=torus) | self.bank(images, torus=torus)
+        return self.net(images, wraps=wraps) | self.bank(images, wraps=wraps)
 
 
 def _with_ones(features: Tensor) -> Tensor:

@@ -190,9 +190,9 @@ class Pretrained:
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
         self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`nca.losses.features.base.FeatureExtractor`."""
-        border = "circular" if torus else self.border
+        border = "circular" if wraps else self.border
         features = (images - self.mean.to(images)) / self.deviation.to(images)
         features = features.contiguous(memory_format=torch.channels_last)
         result = {}

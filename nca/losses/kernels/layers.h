@@ -15,7 +15,7 @@ struct Layer {
 };
 
 struct Problem {
-    int64_t batch, height, width, torus, threads, layer_count;
+    int64_t batch, height, width, wraps, threads, layer_count;
     const Layer* layers;
     const float *matrix, *mean;  // of the normalization of the colors
     float* features;             // batch * texture_floats
@@ -27,9 +27,9 @@ struct Shape {
     int64_t features, middle, margin;
     int64_t in_stride, feature_stride, gradient_stride;
 
-    Shape(const Layer& layer, int64_t height, int64_t width, bool torus) : height(height), width(width) {
+    Shape(const Layer& layer, int64_t height, int64_t width, bool wraps) : height(height), width(width) {
         middle = layer.size / 2;
-        pad = torus ? middle : 0;
+        pad = wraps ? middle : 0;
         rows = height + 2 * pad;
         pitch = width + 2 * pad;
         out_height = rows - layer.size + 1;
@@ -56,11 +56,11 @@ inline std::vector<Shape> shapes_of(const Problem& p) {
         if (layer.level == NET) {
             if (!first) height /= 2, width /= 2;
             first = false;
-            shapes.emplace_back(layer, height, width, p.torus);
+            shapes.emplace_back(layer, height, width, p.wraps);
             height = shapes.back().out_height;
             width = shapes.back().out_width;
         } else {
-            shapes.emplace_back(layer, p.height >> layer.level, p.width >> layer.level, p.torus);
+            shapes.emplace_back(layer, p.height >> layer.level, p.width >> layer.level, p.wraps);
         }
     }
     return shapes;

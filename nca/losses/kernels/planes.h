@@ -147,8 +147,8 @@ inline void unwrap(float* plane, int64_t height, int64_t width, int64_t pad) {
 // on at the other side, or is mirrored.
 class Halving {
    public:
-    Halving(int64_t height, int64_t width, bool torus)
-        : width(width), rows(height / 2), columns(width / 2), height(height), torus(torus), row(floats(width)) {}
+    Halving(int64_t height, int64_t width, bool wraps)
+        : width(width), rows(height / 2), columns(width / 2), height(height), wraps(wraps), row(floats(width)) {}
 
     void forward(const float* from, float* to) {
         for (int64_t y = 0; y < rows; ++y) {
@@ -182,12 +182,12 @@ class Halving {
    private:
     static constexpr float OUTER = 0.125f, INNER = 0.375f;
     int64_t width, rows, columns, height;
-    bool torus;
+    bool wraps;
     Buffer row;
 
     float& at(int64_t x) { return row[x > 0 && x < width ? x : place(x, width)]; }
     int64_t place(int64_t i, int64_t n) const {
-        if (torus) return modulo(i, n);
+        if (wraps) return modulo(i, n);
         return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
     }
 };

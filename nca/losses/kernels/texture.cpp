@@ -31,7 +31,7 @@ class Sample {
         }
         for (int64_t level = 0; level < levels; ++level) {
             this->levels.push_back(floats(COLORS * plane(level)));
-            if (level) halvings.emplace_back(p.height >> (level - 1), p.width >> (level - 1), p.torus);
+            if (level) halvings.emplace_back(p.height >> (level - 1), p.width >> (level - 1), p.wraps);
         }
         input = floats(padded);
         chain = floats(padded);

@@ -100,7 +100,7 @@ class Task(ABC):
             hidden=options.hidden,
             padding=options.padding,
             update_rate=options.update_rate,
-            seed_state="noise" if options.noise else "zeros",
+            start="noise" if options.noise else "zeros",
             noise_level=options.noise,
         )
 
@@ -221,7 +221,7 @@ def texture_loss(
         target[None].to(device_of(settings)),
         settings.loss,
         generator,
-        torus=settings.rule.wraps,
+        wraps=settings.rule.wraps,
         name=name,
     )
     unroll = settings.pool.unroll
@@ -246,5 +246,5 @@ def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | N
     if words.prompt is None:
         return None
     model = load_clip(words.clip, device_of(settings))
-    distance = PromptLoss(model, words.prompt, generator, torus=settings.rule.wraps)
+    distance = PromptLoss(model, words.prompt, generator, wraps=settings.rule.wraps)
     return words.prompt_weight * distance

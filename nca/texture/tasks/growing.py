@@ -76,7 +76,7 @@ class Growing(Task):
             super().rule_settings(),
             rgb_offset=WHITE,
             alive_threshold=ALIVE,
-            seed_state="center",
+            start="center",
             noise_level=0.0,
         )
 
@@ -100,7 +100,7 @@ class Growing(Task):
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        state = rule.seed(len(seeds), *self.target.shape[1:])
+        state = rule.initial_state(len(seeds), *self.target.shape[1:])
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
     @override
@@ -113,7 +113,7 @@ class Growing(Task):
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
 
-        seed = rule.seed(1, *self.target.shape[1:])
+        seed = rule.initial_state(1, *self.target.shape[1:])
         growth = list(simulate(rule, seed, [*range(0, 160, 4), 200, 2000]))
         cut = growth[-1].clone()
         cut[..., cut.shape[-1] // 2 :] = 0

@@ -65,7 +65,7 @@ class Several(Task):
     def rule_settings(self) -> RuleSettings:
         """A rule that grows from noise."""
         level = noise_levels(len(self.target))[1]
-        return replace(super().rule_settings(), seed_state="noise", noise_level=level)
+        return replace(super().rule_settings(), start="noise", noise_level=level)
 
     @override
     def make_pool(self, **shared: Any) -> Pool:
@@ -91,7 +91,7 @@ class Several(Task):
     def speckle(self, state: Tensor, target: Tensor) -> float:
         # A long run has states of one picture.
         own = self.target[int(target[0]) % len(self.target)]
-        return mean_speckle(self.rule.to_rgb(state), own, torus=self.settings.rule.wraps)
+        return mean_speckle(self.rule.to_rgb(state), own, wraps=self.settings.rule.wraps)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """A run for every picture, from its own initial state."""
@@ -99,7 +99,7 @@ class Several(Task):
         runs = []
         for i, level in enumerate(noise_levels(len(self.target))):
             one = rule.with_settings(noise_level=level)
-            state = one.seed(len(seeds), side, side, seed=seeds.start)
+            state = one.initial_state(len(seeds), side, side, seed=seeds.start)
             runs.append(LongRun(one, state, torch.full((len(seeds),), i)))
         return runs
 

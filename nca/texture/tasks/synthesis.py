@@ -44,12 +44,12 @@ class Synthesis(Task):
     @override
     def speckle(self, state: Tensor, target: Tensor) -> float:
         del target
-        return mean_speckle(self.rule.to_rgb(state), self.target, torus=self.settings.rule.wraps)
+        return mean_speckle(self.rule.to_rgb(state), self.target, wraps=self.settings.rule.wraps)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         side = self.settings.pool.unroll.last_grid
-        state = rule.seed(len(seeds), side, side, seed=seeds.start)
+        state = rule.initial_state(len(seeds), side, side, seed=seeds.start)
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
     @override

@@ -12,7 +12,7 @@ from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.progress import Pace, clock
+from nca.training.callbacks.progress import RateMeter, clock
 from nca.training.callbacks.snapshots import Snapshot
 from nca.training.learner import Learner
 
@@ -50,18 +50,18 @@ class LivePage(Callback):
         self.path, self.pictures, self.metrics = path, pictures, metrics
         self.title, self.every_seconds = title, every_seconds
         self._due = 0.0
-        self._pace = Pace()
+        self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
         """The first page is written after the first batch."""
         self._due = 0.0
-        self._pace.begin(learner)
+        self._meter.begin(learner)
 
     def after_batch(self, learner: Learner) -> None:
         """Write, if it is time."""
         if not learner.training:
             return
-        self._pace.note(learner)
+        self._meter.record(learner)
         if time.monotonic() >= self._due:
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
@@ -80,7 +80,7 @@ class LivePage(Callback):
             state="training" if running else ended,
             every=max(1, round(self.every_seconds)),
             percent=f"{learner.progress:.0%}",
-            facts=facts(learner, self._pace.left(learner) if running else None),
+            facts=facts(learner, self._meter.seconds_left(learner) if running else None),
             pictures={caption: data_url(picture) for caption, picture in drawn.items()},
             small=all(picture.width < SMALL for picture in drawn.values()),
             chart=loss_chart(self.metrics.rows, self.metrics.terms),

@@ -19,7 +19,7 @@ WINDOW = 30.0  # seconds by which the speed is measured
 SECONDS = 0.2  # between looks at the loss, each of which waits for the device
 
 
-class Pace:
+class RateMeter:
     """How fast a fit has been in the last half minute, and how long it takes at that speed.
 
     The whole past would count what is over: a compilation, a pause, another program.
@@ -37,7 +37,7 @@ class Pace:
         self._past.clear()
         self._past.append((self._now(), learner.iteration, learner.progress))
 
-    def note(self, learner: Learner) -> None:
+    def record(self, learner: Learner) -> None:
         """Take the time of a batch."""
         now = self._now()
         if now - self._past[-1][0] < SECONDS:
@@ -51,7 +51,7 @@ class Pace:
         then, iteration, _ = self._past[0]
         return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
 
-    def left(self, learner: Learner) -> float:
+    def seconds_left(self, learner: Learner) -> float:
         """Seconds until the fit is done; infinity until that is known."""
         then, _, progress = self._past[0]
         seconds, done = self._now() - then, learner.progress - progress
@@ -73,12 +73,12 @@ class Progress(Callback):
         self._bar: tqdm[Never] | None = None
         self._shown = 0.0
         self._tenths = 0
-        self._pace = Pace()
+        self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
-        self._pace.begin(learner)
+        self._meter.begin(learner)
         if not self.plain:
             self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
@@ -86,7 +86,7 @@ class Progress(Callback):
         """Update the bar now and then, or write a line when a tenth is done."""
         if not learner.training:
             return
-        self._pace.note(learner)
+        self._meter.record(learner)
         if self._bar is None:
             if int(10 * learner.progress) > self._tenths:
                 self._tenths = int(10 * learner.progress)
@@ -112,8 +112,8 @@ class Progress(Callback):
 
     def _describe(self, learner: Learner) -> str:
         return (
-            f"{clock(self._pace.left(learner))} left, iteration {learner.iteration}, "
-            f"{self._pace.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
+            f"{clock(self._meter.seconds_left(learner))} left, iteration {learner.iteration}, "
+            f"{self._meter.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
         )
 
 

@@ -138,7 +138,7 @@ class Simulation {
   }
 
   /** How many cells of a rule fire, and how far a step goes. */
-  pace(rule) {
+  firing(rule) {
     const { rate, limit } = this.data.rules[rule];
     const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is stable in shorter steps only
     const calm = this.quiet >= this.data.calmAfter && this.runsCalm(rule);
@@ -170,7 +170,7 @@ class Simulation {
       const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
       const values = {
         nca_base: stepBase(this.stepNumber, this.seed), nca_first: result === null,
-        nca_rule: present.length > 1 ? rule : -1, ...this.pace(rule),
+        nca_rule: present.length > 1 ? rule : -1, ...this.firing(rule),
       };
       let target = this.spare(state, sum);
       this.draw(steps, target, textures, values);

@@ -7,7 +7,7 @@ import moderngl
 import pytest
 import torch
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.pieces import number
 from nca.exporters.glsl.weights import Store, choose_store, pack_weights
@@ -133,14 +133,14 @@ def test_rounding_does_not_move_unused_channels(gl):
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("seed_state", ["zeros", "noise", "center"])
-def test_seeds_are_the_same_bits(gl, seed_state):
-    settings = RuleSettings(6, 8, seed_state=seed_state, noise_level=0.3)
+@pytest.mark.parametrize("start", ["zeros", "noise", "center"])
+def test_seeds_are_the_same_bits(gl, start):
+    settings = RuleSettings(6, 8, start=start, noise_level=0.3)
     rule = bounded_rule(settings)
     simulation = Simulation(gl, rule, (18, 31), Capabilities(), "inline")
     simulation.write(torch.ones(6, 18, 31))
     simulation.paint(nca_tool=3, nca_number=77)
-    assert torch.equal(simulation.read(), rule.seed(1, 18, 31, seed=77)[0])
+    assert torch.equal(simulation.read(), rule.initial_state(1, 18, 31, seed=77)[0])
 
 
 @pytest.mark.gl
@@ -202,7 +202,7 @@ def test_every_name_is_ours():
         quantization=Quantization(state=Quantizer(4, 0.5)),
     )
     rule = Rule(settings)
-    text = step_source(rule, "texture", steering=True) + life_source(rule) + seed_source(rule)
+    text = step_source(rule, "texture", steering=True) + life_source(rule) + start_source(rule)
     known = re.findall(r"\w+", GLSL_WORDS)
     code = re.sub(r"//.*", "", text)
     names = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", code)) - set(known)

@@ -15,7 +15,7 @@ const int nca_groups = 2;
 const int nca_side = 256;  // cells along a side, where the screen has room for them
 const uint nca_seed_number = 0u;  // another number: other cells fire
 const bool nca_is_exact = true;  // texels keep any number
-const bool nca_is_torus = true;
+const bool nca_wraps = true;
 const float nca_rgb_scale = 1.0;
 const float nca_rgb_offset = 0.5;
 
@@ -58,7 +58,7 @@ bool nca_is_marked() {
 // Cells per pixel: a torus is repeated, any other state is shown once and whole.
 float nca_zoom(vec2 nca_screen) {
   vec2 nca_cells = vec2(nca_size);
-  if (nca_is_torus) return min(1.0, 225.0 / nca_screen.y);
+  if (nca_wraps) return min(1.0, 225.0 / nca_screen.y);
   return max(nca_cells.x / nca_screen.x, nca_cells.y / nca_screen.y);
 }
 
@@ -66,7 +66,7 @@ float nca_zoom(vec2 nca_screen) {
 vec2 nca_place(vec2 nca_pixel, vec2 nca_screen) {
   vec2 nca_turned = vec2(nca_pixel.x, nca_screen.y - nca_pixel.y);
   float nca_scale_down = nca_zoom(nca_screen);
-  if (nca_is_torus) return nca_turned * nca_scale_down;
+  if (nca_wraps) return nca_turned * nca_scale_down;
   return (nca_turned - 0.5 * nca_screen) * nca_scale_down + 0.5 * vec2(nca_size);
 }
 
@@ -76,7 +76,7 @@ ivec2 nca_pointer_place() { return nca_mark_place() + ivec2(0, 1); }
 bool nca_brushed(ivec2 nca_at, vec2 nca_from, vec2 nca_to, float nca_radius) {
   vec2 nca_line = nca_to - nca_from, nca_cells = vec2(nca_size);
   vec2 nca_away = vec2(nca_at) + 0.5 - nca_from - 0.5 * nca_line;
-  if (nca_is_torus) nca_away -= nca_cells * floor(nca_away / nca_cells + 0.5);
+  if (nca_wraps) nca_away -= nca_cells * floor(nca_away / nca_cells + 0.5);
   float nca_along = dot(nca_away, nca_line) / max(dot(nca_line, nca_line), 0.000001);
   return length(nca_away - clamp(nca_along, -0.5, 0.5) * nca_line) < nca_radius;
 }
@@ -84,7 +84,7 @@ bool nca_brushed(ivec2 nca_at, vec2 nca_from, vec2 nca_to, float nca_radius) {
 vec3 nca_color(ivec2 nca_at) {
   ivec2 nca_last = nca_size - 1;
   ivec2 nca_cell = clamp(nca_at, ivec2(0), nca_last);
-  if (nca_is_torus) {
+  if (nca_wraps) {
     nca_cell = nca_at - nca_size * ivec2(floor(vec2(nca_at) / vec2(nca_size)));
     nca_cell = clamp(nca_cell, ivec2(0), nca_last);
   }
@@ -95,7 +95,7 @@ vec3 nca_color(ivec2 nca_at) {
 vec3 nca_view(vec2 nca_pixel, vec2 nca_screen) {
   vec2 nca_point = nca_place(nca_pixel, nca_screen);
   vec2 nca_outside = abs(nca_point - 0.5 * vec2(nca_size)) - 0.5 * vec2(nca_size);
-  if (!nca_is_torus && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
+  if (!nca_wraps && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;
   vec3 nca_above = mix(nca_color(nca_a), nca_color(ivec2(nca_b.x, nca_a.y)), nca_part.x);

@@ -132,8 +132,8 @@ def test_two_rules_with_a_share_each(gl):
 def test_cells_given_to_another_rule_start_from_its_seed(gl):
     settings = (
         RuleSettings(8, 16),
-        RuleSettings(12, 16, seed_state="noise", noise_level=0.4),
-        RuleSettings(4, 16, seed_state="center"),
+        RuleSettings(12, 16, start="noise", noise_level=0.4),
+        RuleSettings(4, 16, start="center"),
     )
     rules = [bounded_rule(own, seed=seed) for seed, own in enumerate(settings)]
     simulation = Simulation(gl, rules, (HEIGHT, WIDTH), seed=7)
@@ -143,7 +143,9 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
     mine = torch.from_numpy(simulation.field.owner == 1)
     painted = simulation.read()
     assert torch.equal(painted[:, ~mine], start[:, ~mine])
-    assert torch.equal(painted[:, mine], rules[1].seed(1, HEIGHT, WIDTH, seed=7)[0][:, mine])
+    assert torch.equal(
+        painted[:, mine], rules[1].initial_state(1, HEIGHT, WIDTH, seed=7)[0][:, mine]
+    )
     assert painted[:, mine].std() > 0.1
 
     # What this rule has already is left alone, and another that takes it begins with its zeros.
@@ -166,17 +168,17 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
 
 
 def test_seeds_are_those_of_the_rule(gl):
-    for seed_state, tool in (
+    for start, tool in (
         ("zeros", "start"),
         ("noise", "start"),
         ("center", "start"),
         ("center", "plant"),
     ):
-        rule = bounded_rule(RuleSettings(6, 8, seed_state=seed_state, noise_level=0.3))
+        rule = bounded_rule(RuleSettings(6, 8, start=start, noise_level=0.3))
         simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=7)
         simulation.step(3)
         simulation.reset(tool)
-        assert torch.equal(simulation.read(), rule.seed(1, HEIGHT, WIDTH, seed=7)[0])
+        assert torch.equal(simulation.read(), rule.initial_state(1, HEIGHT, WIDTH, seed=7)[0])
         assert simulation.step_number == 0
 
 
