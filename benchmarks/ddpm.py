@@ -62,7 +62,7 @@ def run(settings: BenchDDPMSettings) -> Report:
     times: dict[str, list[float]] = {}
     with torch_threads(None):
         evaluator = FidEvaluator(run, chosen)
-        distances = [*evaluator.samples(SAMPLERS, times), evaluator.reals()]
+        distances = [*evaluator.samples(SAMPLERS, times), evaluator.real_images()]
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
     protocol = evaluator.protocol() | {"cpu seconds": times, "load": load()}
     return Report(describe_machine(), protocol, [ratio], distances)

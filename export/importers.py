@@ -42,7 +42,7 @@ from nca.rule import (
     is_float32,
 )
 from nca.rulefile import RuleFile, rule_bytes
-from nca.system.files import read_regular, stands_in
+from nca.system.files import describe_placeholder, read_regular
 from nca.system.outputs import check_free
 
 MAX_BYTES = 64 * 2**20
@@ -89,7 +89,7 @@ def read_published(path: Path) -> dict[str, RuleFile]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is neither JSON nor the text of a shader") from error
     except ValueError as error:
-        raise InputError(f"{path}: {stands_in(data) or one_line(error)}") from error
+        raise InputError(f"{path}: {describe_placeholder(data) or one_line(error)}") from error
     return rules
 
 

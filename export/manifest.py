@@ -25,7 +25,7 @@ def weight_bytes(rule: Rule) -> bytes:
 
 
 def describe(
-    name: str, file: RuleFile, options: ExportOptions, store: Store, host: Mapping[str, Any]
+    name: str, file: RuleFile, options: ExportOptions, store: Store, target: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What every host needs to know, followed by what is special to one.
 
@@ -34,7 +34,7 @@ def describe(
         file: the rule and what is known of it.
         options: as exported.
         store: where the weights are.
-        host: entries of the host: its shaders, uniforms and the order of calls.
+        target: entries of the target: its shaders, uniforms and the order of calls.
     """
     rule = file.rule
     settings = rule.settings
@@ -46,7 +46,7 @@ def describe(
     if store == "texture":
         rows, width, _ = pack_weights(rule).shape
         weights |= {"file": WEIGHT_FILE, "format": "rgba32f", "width": width, "height": rows}
-    credit = {key: file.words(key) for key in ("author", "license", "source") if file.words(key)}
+    credit = {key: file.text(key) for key in ("author", "license", "source") if file.text(key)}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,7 +71,7 @@ def describe(
         },
         "seed": options.seed,
         "parity": {"tolerance": TOLERANCE[options.state], "measured": None},
-        **host,
+        **target,
     }
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.rule import MAX_FILTERS, Rule, RuleSettings
-from nca.system.files import read_regular, stands_in, write_atomically
+from nca.system.files import describe_placeholder, read_regular, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
@@ -46,7 +46,7 @@ class RuleFile:
         training = self.info.get("training")
         return training if isinstance(training, dict) else {}
 
-    def words(self, key: str) -> str:
+    def text(self, key: str) -> str:
         """A field of text; "" where there is none."""
         words = self.info.get(key)
         return words if isinstance(words, str) else ""
@@ -110,7 +110,7 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
         rule = _build(settings, tensors)
         info = shareable({k: v for k, v in header.items() if k not in ("format", "version")})
     except (ValueError, RecursionError, SafetensorError) as error:
-        reason = stands_in(data) or printable(error, 400)
+        reason = describe_placeholder(data) or printable(error, 400)
         raise InputError(f"{path}: not a usable rule file: {reason}") from error
     return RuleFile(rule, info)
 

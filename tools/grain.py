@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from nca.backends.simulate import simulate
 from nca.commands.render import averages
 from nca.errors import InputError
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.evaluation.measures import PatchDistance
 from nca.evaluation.report import training_size
 from nca.gallery import gallery, gallery_path
@@ -34,7 +34,7 @@ def row(name: str) -> str:
     file = load_rule(gallery_path(name))
     rule, size = file.rule, training_size(file)
     target = read_texture(FOLDER / f"{name}.png", size)[None]
-    distance, looks = PatchDistance(target), Looks(target)
+    distance, looks = PatchDistance(target), AppearanceMeter(target)
     seed, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
     seen = {
         calm: [rule.to_rgb(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]

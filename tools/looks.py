@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from nca.errors import InputError
-from nca.evaluation.measures import Moment, PatchDistance, follow
+from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import training_size
 from nca.evaluation.vote import found
@@ -28,7 +28,7 @@ COLUMNS = {
 }
 
 
-def measured(rule_path: Path, picture: Path) -> list[Moment]:
+def measured(rule_path: Path, picture: Path) -> list[Measurement]:
     """A run of a rule after 1,000 and 10,000 steps."""
     file = load_rule(rule_path)
     size = training_size(file)
@@ -36,7 +36,7 @@ def measured(rule_path: Path, picture: Path) -> list[Moment]:
     return follow(file.rule, target, PatchDistance(target), STOPS, (size, size), SEED)
 
 
-def row(name: str, run: list[Moment]) -> str:
+def row(name: str, run: list[Measurement]) -> str:
     """A line of the table; a run that blew up has fewer figures."""
     cells = [
         " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"

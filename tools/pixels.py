@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.evaluation.measures import PatchDistance
 from nca.evaluation.page import number
 from nca.images import read_texture, to_image
@@ -79,7 +79,7 @@ def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: 
         for picture in pictures:
             target = read_texture(picture, SIZE)[None]
             pixels, seconds = optimize(target, loss, steps)
-            looks, by_judge = Looks(target)(pixels[0]), None
+            looks, by_judge = AppearanceMeter(target)(pixels[0]), None
             if judge is not None:
                 features = build_loss(target, LossSettings(features=judge), torch.Generator())
                 by_judge = float(sum(value.sum() for value in features(pixels).values()))

@@ -63,8 +63,8 @@ def credit_lines(name: str, file: RuleFile) -> list[str]:
     """Say what a rule is, who made it, and under which license."""
     lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
     for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
-        if file.words(key):
-            lines.append(f"{label}: {one_line(file.words(key))}")
+        if file.text(key):
+            lines.append(f"{label}: {one_line(file.text(key))}")
     return [*lines, f"Shader made by nca-studio {nca.__version__}."]
 
 
@@ -78,7 +78,7 @@ def template(name: str) -> str:
     return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
 
 
-def once(source: str) -> str:
+def without_repeats(source: str) -> str:
     """Keep the first of the helper functions that several emitted texts bring along."""
     for helper in (HASH, GRID, *PADDING.values(), reader("zeros", "nca_fetch")[1]):
         head, found, rest = source.partition(helper)

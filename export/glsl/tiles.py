@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number
-from nca.exporters.glsl.text import once, template
+from nca.exporters.glsl.text import template, without_repeats
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
@@ -134,7 +134,7 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
     text += _writer("nca_tile_step", "nca_step", rule)
     if dies:
         text += _writer("nca_tile_life", "nca_live", rule)
-    return once(text) + _FRAME.format(steps=steps)
+    return without_repeats(text) + _FRAME.format(steps=steps)
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:

@@ -126,8 +126,8 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
 
 def _credit(file: RuleFile) -> str:
     """Author, source and license as sentences."""
-    words = [file.words(key) for key in ("author", "source")]
-    words.append(file.words("license") or "No license given")
+    words = [file.text(key) for key in ("author", "source")]
+    words.append(file.text("license") or "No license given")
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 

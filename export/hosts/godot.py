@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
-from nca.exporters.glsl.text import comment, credit_lines, once, template
+from nca.exporters.glsl.text import comment, credit_lines, template, without_repeats
 from nca.exporters.glsl.weights import choose_store
 from nca.exporters.manifest import WEIGHT_FILE, weight_bytes
 from nca.exporters.parity.compare import NotMeasuredError
@@ -122,7 +122,7 @@ def _compute(
         for g in range(group_count(rule.settings.channels))
     )
     # The base needs the hash, which a rule whose cells all fire does not bring along.
-    source = once(start_source(rule) + body)
+    source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
   ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);

@@ -82,7 +82,7 @@ def _header(
     return {
         "ISFVSN": "2",
         "DESCRIPTION": " ".join([*credit_lines(name, file), untested]),
-        "CREDIT": one_line(file.words("author")) or "nca-studio",
+        "CREDIT": one_line(file.text("author")) or "nca-studio",
         "CATEGORIES": ["Generator"],
         "INPUTS": [
             {"NAME": "nca_restart", "LABEL": "Start anew", "TYPE": "event"},

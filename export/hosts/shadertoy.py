@@ -141,7 +141,7 @@ def _site_json(
         "date": "0",
         "viewed": 0,
         "name": one_line(name) or "Neural cellular automaton",
-        "username": one_line(file.words("author")) or "nca-studio",
+        "username": one_line(file.text("author")) or "nca-studio",
         "description": " ".join(credit_lines(name, file)),
         "likes": 0,
         "published": 0,

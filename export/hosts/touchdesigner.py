@@ -11,7 +11,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
-from nca.exporters.glsl.text import comment, credit_lines, once
+from nca.exporters.glsl.text import comment, credit_lines, without_repeats
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -127,7 +127,7 @@ def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
         + step_source(rule, groups=part, digits=options.digits)
     )
     paints = rule.settings.alive_threshold is None
-    return once(text) + _main(rule, part, "nca_step", paints=paints)
+    return without_repeats(text) + _main(rule, part, "nca_step", paints=paints)
 
 
 def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) -> str:
@@ -138,7 +138,7 @@ def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) 
         + start_source(rule)
         + life_source(rule, groups=part)
     )
-    return once(text) + _main(rule, part, "nca_live", paints=True)
+    return without_repeats(text) + _main(rule, part, "nca_live", paints=True)
 
 
 def _view(rule: Rule, options: ExportOptions) -> str:

@@ -145,7 +145,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
     packed = pack_weights(rule) if "texture" in stores else None
     # Only rules with more channels than four outputs hold gain from a device that has eight.
     draw_buffers = (4, 8) if groups > 4 else (4,)
-    credit = [_one_line(file.words(key)) for key in ("author", "license")]
+    credit = [_one_line(file.text(key)) for key in ("author", "license")]
     return {
         "name": name,
         "credit": ", ".join(filter(None, credit)),

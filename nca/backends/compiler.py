@@ -20,7 +20,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from nca.backends.library import EXECUTABLE, kept_library, load_and_keep, suffix, warn_once
+from nca.backends.library import EXECUTABLE, cached_library, load_and_cache, suffix, warn_once
 
 FLAGS = (
     "-std=c++17",
@@ -49,7 +49,7 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
-def remembered(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
+def cached_with_errors(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
     """Call once for the same arguments, also if it fails: a compiler takes seconds to fail."""
 
     @cache
@@ -97,7 +97,7 @@ def load_library(
     for part in parts:
         key.update(part.read_bytes())
     stem = f"{source.stem}-{key.hexdigest()[:24]}"
-    library = kept_library(stem, symbols)
+    library = cached_library(stem, symbols)
     if library is not None:
         return library
     if ZIG_FLAGS[0] in compiler.flags:
@@ -110,7 +110,7 @@ def load_library(
             _run([*compiler.command, *flags, *include, str(source), "-o", str(made)])
             if not made.exists() or not made.stat().st_size:
                 raise CompileError(f"{compiler} ended well and wrote no library")
-            return load_and_keep(made, stem, symbols)
+            return load_and_cache(made, stem, symbols)
     except AttributeError as error:
         raise CompileError(f"{compiler} made a library that is not whole: {error}") from error
     except OSError as error:
@@ -171,7 +171,7 @@ def _commands(wanted: str) -> list[tuple[str, ...]]:
     return [(path, *arguments)]
 
 
-@remembered
+@cached_with_errors
 def find_compiler() -> Compiler:
     """Find a C++ compiler. ``CXX`` in the environment names one.
 

@@ -22,7 +22,7 @@ from nca.system.files import write_atomically
 _log = logging.getLogger(__name__)
 
 
-def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
+def cached_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
     """Load the library that was kept under a name, if there is one to be trusted.
 
     Args:
@@ -31,7 +31,7 @@ def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
     """
     try:
         candidates = sorted(private_cache().glob(f"{stem}-*{suffix()}"))
-    except OSError:  # load_and_keep says why
+    except OSError:  # load_and_cache says why
         return None
     for path in candidates:
         if not _is_sound(path):
@@ -49,7 +49,7 @@ def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
 EXECUTABLE = f"set {BASE} to a folder whose files may be executed"
 
 
-def load_and_keep(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
+def load_and_cache(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
     """Load a library that was made in a temporary folder, and keep a copy.
 
     Raises:
@@ -59,14 +59,14 @@ def load_and_keep(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
     try:
         library = load(made, symbols)
     except OSError:
-        kept = _keep(made, stem)  # perhaps nothing may be executed in the temporary folder
+        kept = _store(made, stem)  # perhaps nothing may be executed in the temporary folder
         try:
             return load(kept, symbols)
         except (OSError, AttributeError):
             _remove(kept)
             raise
     try:
-        _keep(made, stem)
+        _store(made, stem)
     except OSError as error:
         warn_once(f"every start compiles again: {error}")
     return library
@@ -133,7 +133,7 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _keep(made: Path, stem: str) -> Path:
+def _store(made: Path, stem: str) -> Path:
     data = made.read_bytes()
     path = private_cache() / f"{stem}-{_hash(data)}{suffix()}"
     if path.is_dir():
@@ -148,7 +148,7 @@ def _keep(made: Path, stem: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder; _keep names it where it is in the way
+    with contextlib.suppress(OSError):  # a folder; _store names it where it is in the way
         path.unlink()
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.compiler import load_library, remembered
+from nca.backends.compiler import cached_with_errors, load_library
 from nca.rule import Padding, Quantization, Rule
 from nca.system.threads import ThreadCount
 
@@ -41,7 +41,7 @@ class Problem(ctypes.Structure):
     )
 
 
-@remembered
+@cached_with_errors
 def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
     """Library for rules of one size and filter bank, compiled now unless it is in the cache.
 

@@ -122,7 +122,7 @@ def _simulated(
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
     # Recorded before the inputs are there: it runs the steps.
-    recording = tape.way_there(RECORDED) if len(parts[0]) == RECORDED else None
+    recording = tape.forward_graph(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
         tape.write_masks(part)
@@ -142,16 +142,16 @@ class _Unroll(torch.autograd.Function):
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
         # Recorded here, as the backward pass is another thread's, and first, as it runs the steps.
-        tape.way_back(ctx.steps)
-        way_there = tape.way_there(ctx.steps)
+        tape.backward_graph(ctx.steps)
+        forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)
-        way_there.replay()
+        forward_graph.replay()
         return tape.last(ctx.steps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_last: Tensor) -> tuple[Tensor | None, ...]:
         ctx.tape.take_gradient(ctx.steps, d_last)
-        ctx.tape.way_back(ctx.steps).replay()
+        ctx.tape.backward_graph(ctx.steps).replay()
         d_state, *d_weights, d_b2 = ctx.tape.gradients_of_inputs()
         return None, d_state, None, None, *d_weights, d_b2 if ctx.has_b2 else None

@@ -240,11 +240,11 @@ class Tape:
 
     # ---- graphs --------------------------------------------------------------------------------
 
-    def way_there(self, steps: int) -> "Graph":
+    def forward_graph(self, steps: int) -> "Graph":
         """The recording of a number of steps."""
         return self._recorded(self.run_forward, steps)
 
-    def way_back(self, steps: int) -> "Graph":
+    def backward_graph(self, steps: int) -> "Graph":
         """The recording of the way back of a number of steps."""
         return self._recorded(self.run_backward, steps)
 

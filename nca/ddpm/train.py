@@ -216,11 +216,11 @@ class DDPMTraining(Job[Trained]):
         movie = Movie()
         with self.ema.averaged(self.model.network):
             samples = self._draw(range(SAMPLES), STEPS, movie)
-        with learner.unwritten.going_on(folder / "samples.png"):
+        with learner.write_failures.deferred(folder / "samples.png"):
             write_image(folder / "samples.png", sheet(samples))
-        with learner.unwritten.going_on(folder / "denoising.webp"):
+        with learner.write_failures.deferred(folder / "denoising.webp"):
             write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
-        learner.unwritten.check()
+        learner.write_failures.check()
         return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
 
     def _snapshot(self, _: Learner) -> Image.Image:

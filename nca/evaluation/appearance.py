@@ -35,7 +35,7 @@ class Appearance:
     orientation: float
 
 
-class Looks:
+class AppearanceMeter:
     """Compares images with a target.
 
     Args:
@@ -55,7 +55,7 @@ class Looks:
             relative_speckle(image, self.target, wraps=wraps),
             order,
             misplaced,
-            turn(directions(image, wraps=wraps), self.directions),
+            direction_distance(directions(image, wraps=wraps), self.directions),
         )
 
     def _order(self, image: Tensor, *, wraps: bool) -> tuple[float | None, float | None]:
@@ -180,7 +180,7 @@ def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
     return histogram / total if total > 1e-9 else np.full(BINS, 1 / BINS)
 
 
-def turn(mine: np.ndarray, theirs: np.ndarray) -> float:
+def direction_distance(mine: np.ndarray, theirs: np.ndarray) -> float:
     """Earth mover's distance of two histograms of directions on their circle, in degrees."""
     flow = np.cumsum(mine - theirs)
     return float(np.abs(flow - np.median(flow)).sum() * 180 / BINS)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nca.evaluation.measures import GROWN, Moment
+from nca.evaluation.measures import GROWN, Measurement
 
 Figures = dict[str, Any]
 
@@ -29,12 +29,12 @@ class Evaluation:
     pictures: dict[str, dict[str, Tensor]]
 
 
-def grown(run: Sequence[Moment]) -> Moment | None:
+def grown(run: Sequence[Measurement]) -> Measurement | None:
     """The moment at 1,000 steps, which others are compared with, if the run got there."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
-def certificate(run: Sequence[Moment]) -> list[Figures]:
+def certificate(run: Sequence[Measurement]) -> list[Figures]:
     """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
     at_grown = grown(run)
     return [
@@ -44,7 +44,7 @@ def certificate(run: Sequence[Moment]) -> list[Figures]:
     ]
 
 
-def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
+def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
     """A long run in a few words: ``stable``, or the first fault, and where it blew up."""
     words = [fault for fault in map(_fault, run, certificate(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
@@ -53,7 +53,7 @@ def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
     return ", ".join(words) or "stable"
 
 
-def _fault(moment: Moment, figures: Figures) -> str | None:
+def _fault(moment: Measurement, figures: Figures) -> str | None:
     if moment.saturated > SATURATED:
         return f"saturated after {moment.steps:,} steps"
     if moment.flicker < FROZEN:

@@ -46,8 +46,8 @@ class PlaceDistance:
     def __init__(self, texture: Tensor, disc: Tensor) -> None:
         margin = AROUND // 2
         centers = disc[margin:-margin, margin:-margin].flatten().nonzero()[:, 0]
-        self.centers = _some(centers, PLACE_PATCHES)
-        self.texture = _some(_describe(texture), TEXTURE_PATCHES)
+        self.centers = _random_rows(centers, PLACE_PATCHES)
+        self.texture = _random_rows(_describe(texture), TEXTURE_PATCHES)
 
     def __call__(self, picture: Tensor) -> float:
         """Root mean square difference, times 100, of [1, 3, w, w] in [0, 1]."""
@@ -71,7 +71,7 @@ def _describe(picture: Tensor) -> Tensor:
     return torch.cat(parts).T
 
 
-def _some(rows: Tensor, most: int) -> Tensor:
+def _random_rows(rows: Tensor, most: int) -> Tensor:
     generator = torch.Generator().manual_seed(PATCHES_SEED)
     return rows[torch.randperm(len(rows), generator=generator)[:most]]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 
@@ -113,7 +113,7 @@ def color_distance(images: Tensor, target: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Measurement:
     """The state of a run after some steps.
 
     Attributes:
@@ -146,7 +146,7 @@ def follow(
     stops: Sequence[int],
     size: tuple[int, int],
     seed: int,
-) -> list[Moment]:
+) -> list[Measurement]:
     """Look at one run after some steps; the list ends where the state is no longer finite.
 
     Args:
@@ -157,7 +157,7 @@ def follow(
         size: height and width of the grid.
         seed: of the run.
     """
-    wraps, looks = rule.settings.wraps, Looks(target)
+    wraps, looks = rule.settings.wraps, AppearanceMeter(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
     states = simulate(rule, rule.initial_state(1, *size, seed=seed), both, seed=seed)
     moments = []
@@ -169,7 +169,7 @@ def follow(
         clipped = (shown - shown.clamp(0, 1)).abs() > 0.02
         change = (later.clamp(0, 1) - shown.clamp(0, 1)).abs().mean()
         moments.append(
-            Moment(
+            Measurement(
                 stop,
                 float(distance(shown, wraps=wraps)),
                 float(color_distance(shown, target)),

@@ -16,7 +16,7 @@ from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses, export_sizes
 from nca.evaluation.evaluation import Evaluation, Figures, certificate, grown, verdict
 from nca.evaluation.healing import heal, healing_figures
-from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
+from nca.evaluation.measures import GROWN, Measurement, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
 from nca.images import read_texture
@@ -154,8 +154,8 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
     with _counting(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as done:
 
-        def grow(size: tuple[int, int], seed: int) -> list[Moment]:
-            moments: list[Moment] = done(follow(rule, target, distance, [GROWN], size, seed))
+        def grow(size: tuple[int, int], seed: int) -> list[Measurement]:
+            moments: list[Measurement] = done(follow(rule, target, distance, [GROWN], size, seed))
             return moments
 
         run = done(follow(rule, target, distance, stops, square, seed))
@@ -188,7 +188,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
     return Evaluation(name, figures, pictures)
 
 
-def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
+def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
     """Loss of an image by feature set and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}

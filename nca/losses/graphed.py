@@ -69,7 +69,7 @@ class Recording:
         self.term = term
         self.names: list[str] = []
         self.images = images.detach().clone().requires_grad_(True)
-        warm_up(self._there_and_back, WARM_UPS)
+        warm_up(self._forward_and_backward, WARM_UPS)
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.forward):
             values, seen = self._run()
@@ -77,7 +77,7 @@ class Recording:
             (self.d_images,) = torch.autograd.grad(values, seen, self.d_values)
         self.values = values.detach()
 
-    def _there_and_back(self) -> None:
+    def _forward_and_backward(self) -> None:
         values, seen = self._run()
         self.d_values = torch.ones_like(values)
         torch.autograd.grad(values, seen, self.d_values)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.compiler import CompileError, load_library, remembered
+from nca.backends.compiler import CompileError, cached_with_errors, load_library
 from nca.backends.library import warn_once
 from nca.backends.native import KERNELS, Workspace
 from nca.losses.features.base import Features
@@ -47,7 +47,7 @@ class _Problem(ctypes.Structure):
     )
 
 
-@remembered
+@cached_with_errors
 def texture_library() -> ctypes.CDLL:
     """The library, compiled now unless it is in the cache.
 
@@ -133,7 +133,7 @@ class TextureKernel:
         return dict(zip((layer.name for layer in call.layers), moments, strict=True))
 
     def _packed(self, library: ctypes.CDLL) -> list[Layer]:
-        net, bank, rows = self.features.net, self.features.bank, int(library.texture_rows())
+        net, bank, rows = self.features.network, self.features.bank, int(library.texture_rows())
         colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
         return [
             Layer.of("color", *colors, rows, 0),
@@ -156,7 +156,7 @@ class Call:
         self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, wraps: bool
     ) -> None:
         self.library, self.layers, self.wraps = library, layers, wraps
-        normalize = features.net.normalize  # the bank's is the same: both are of the target
+        normalize = features.network.normalize  # the bank's is the same: both are of the target
         self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
 

@@ -64,8 +64,8 @@ class NearestPatches(Term):
             for level in pyramid(target, levels, wraps=False)
             if min(level.shape[2:]) > size
         ]
-        chosen = [some(len(part), candidates, generator).to(part.device) for part in parts]
-        self.targets = [Known(part[rows]) for part, rows in zip(parts, chosen, strict=True)]
+        chosen = [random_subset(len(part), candidates, generator).to(part.device) for part in parts]
+        self.targets = [TargetPatches(part[rows]) for part, rows in zip(parts, chosen, strict=True)]
         self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
@@ -86,7 +86,7 @@ class NearestPatches(Term):
         """Random patches of a level, at the same places of every image: [B, queries, D]."""
         height, width = level.shape[2:]
         rows, columns = (side if self.wraps else side - self.size + 1 for side in (height, width))
-        places = some(rows * columns, self.queries, self.generator).to(level.device)
+        places = random_subset(rows * columns, self.queries, self.generator).to(level.device)
         along = torch.arange(self.size, device=level.device)
         y = (places // columns)[:, None, None] + along[:, None]
         x = (places % columns)[:, None, None] + along
@@ -95,7 +95,7 @@ class NearestPatches(Term):
         patches: Tensor = rearrange(taken, "b c (q p) -> b q (c p)", q=len(places))
         return patches
 
-    def _distance(self, patches: Tensor, target: "Known") -> Tensor:
+    def _distance(self, patches: Tensor, target: "TargetPatches") -> Tensor:
         nearest, rows, back = self._search(patches.detach(), target)
         value = rms(patches - target.patches[nearest])
         if self.coverage:
@@ -104,13 +104,13 @@ class NearestPatches(Term):
         distance: Tensor = value / target.std
         return distance
 
-    def _search(self, patches: Tensor, target: "Known") -> tuple[Tensor, Tensor, Tensor]:
+    def _search(self, patches: Tensor, target: "TargetPatches") -> tuple[Tensor, Tensor, Tensor]:
         """The nearest of the target of every patch, [B, queries], and the other way round.
 
         The other way round: some of the target's patches, [M], and their nearest, [B, M].
         """
         count = self.queries if self.coverage else 0
-        rows = some(len(target.patches), count, self.generator).to(patches.device)
+        rows = random_subset(len(target.patches), count, self.generator).to(patches.device)
         nearest, back = [], []
         for picture in patches:  # one at a time: their distances fit into the cache
             distances = target.distances(picture)  # [queries, candidates]
@@ -123,7 +123,7 @@ class NearestPatches(Term):
         return f"NearestPatches({self.size}x{self.size}, {len(self.targets)} levels)"
 
 
-class Known:
+class TargetPatches:
     """Patches of a target, and what is needed to find the nearest of them.
 
     Args:
@@ -155,6 +155,6 @@ def rms(differences: Tensor) -> Tensor:
     return (differences.square().flatten(1).mean(1) + 1e-12).sqrt()
 
 
-def some(count: int, most: int, generator: torch.Generator) -> Tensor:
+def random_subset(count: int, most: int, generator: torch.Generator) -> Tensor:
     """Different numbers below a count, at random: all of them, or ``most``."""
     return torch.randperm(count, generator=generator)[:most]

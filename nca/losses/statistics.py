@@ -83,20 +83,20 @@ class _Gram(torch.autograd.Function):
         return gradient.div_(flat.shape[2]).mT
 
 
-def knee(square: Tensor) -> Tensor:
+def pseudo_huber(square: Tensor) -> Tensor:
     """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear when far, not when near.
 
     The squared distance of Gatys is quartic in the features, and one blown-up sample drowns the
     rest; this one grows linearly when far and is quadratic when near.
     """
-    return (square + KNEE**2).sqrt() - KNEE
+    return (square + DELTA**2).sqrt() - DELTA
 
 
-KNEE = 0.1
+DELTA = 0.1
 
 
 class Gram(Statistic):
-    """Relative distance of Gram matrices, ``knee(|G - T|**2 / |T|**2)``."""
+    """Relative distance of Gram matrices, ``pseudo_huber(|G - T|**2 / |T|**2)``."""
 
     from_moments = True
 
@@ -110,7 +110,7 @@ class Gram(Statistic):
 
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
         """See :class:`Statistic`."""
-        return knee((description - target).square().sum((1, 2)) / target.square().sum())
+        return pseudo_huber((description - target).square().sum((1, 2)) / target.square().sum())
 
 
 class LessonGram(Statistic):
@@ -161,7 +161,7 @@ class Moments(Statistic):
         scale = target.square()
         covariance = square[:, :, :-1].sum((1, 2)) / scale[:, :, :-1].sum()
         mean = square[:, :, -1].sum(1) / (scale[:, :, -1].sum() + 1e-6)
-        return knee(covariance) + knee(mean)
+        return pseudo_huber(covariance) + pseudo_huber(mean)
 
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
         """See :class:`Statistic`: the means of the parts spread too."""
@@ -176,7 +176,7 @@ class Wasserstein(Moments):
 
     ``W**2 = |m - n|**2 + tr(C + D - 2 (D^.5 C D^.5)^.5)`` (Dowson and Landau, "The Frechet distance
     between multivariate normal distributions", 1982), used for style by Katherine Crowson in
-    style-transfer-pytorch, 2021. Through ``knee`` as the others.
+    style-transfer-pytorch, 2021. Through ``pseudo_huber`` as the others.
     """
 
     floor = 1e-4  # of the spread in directions the target has none in, as a part of the mean one
@@ -200,7 +200,7 @@ class Wasserstein(Moments):
             )
             spread = _trace(target_covariance) + 1e-12
             scale = spread + target_mean.square().sum(1)
-            return knee((square / scale).clamp(min=0))
+            return pseudo_huber((square / scale).clamp(min=0))
 
     @torch.no_grad()
     def _of_target(self, target: Tensor) -> tuple[Tensor, Tensor]:

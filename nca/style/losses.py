@@ -111,11 +111,11 @@ class Losses:
         return TiledLoss(loss, pictures.content, settings.scales.tile, self.generator)
 
     def _features(self, pictures: StyleInputs) -> FeatureExtractor:
-        name = self.settings.net.features
+        name = self.settings.network.features
         if not is_pretrained(name):
             self._check_sides(None, pictures)
             fitted = sample([pictures.content, *pictures.styles])
-            features = Mirrored(build_features(name, fitted, pooling=self.settings.net.pooling))
+            features = Mirrored(build_features(name, fitted, pooling=self.settings.network.pooling))
             self._taps(list(features(fitted, wraps=False)))
             return features
         if self._net is None:
@@ -123,13 +123,13 @@ class Losses:
                 name,
                 pictures.content,
                 taps=self._taps,
-                border=self.settings.net.border,
-                pooling=self.settings.net.pooling,
+                border=self.settings.network.border,
+                pooling=self.settings.network.pooling,
             )
         return self._net
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
-        name = self.settings.net.features
+        name = self.settings.network.features
         least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
@@ -142,14 +142,14 @@ class Losses:
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
         """Choose the layers of style and content: those asked for, or the net's usual ones."""
         settings = self.settings
-        for name in (*settings.net.style_layers, *settings.net.content_layers):
+        for name in (*settings.network.style_layers, *settings.network.content_layers):
             if name not in names:
                 raise InputError(
-                    f"{settings.net.features} has no layer {name!r}; it has {', '.join(names)}"
+                    f"{settings.network.features} has no layer {name!r}; it has {', '.join(names)}"
                 )
         usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
-        style = settings.net.style_layers or [name for name in names if name in usual] or names
-        content = settings.net.content_layers or [name for name in CONTENT if name in names][:1]
+        style = settings.network.style_layers or [name for name in names if name in usual] or names
+        content = settings.network.content_layers or [name for name in CONTENT if name in names][:1]
         self._layers = style, content or names[-1:]
         chosen = (style if self.with_style else ()), (content if self.with_content else ())
         return tuple(dict.fromkeys(name for layers in chosen for name in layers))

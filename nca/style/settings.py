@@ -169,7 +169,7 @@ class StyleSettings(Bounded):
     run: RunSettings = field(default_factory=RunSettings)
     scales: ScaleSettings = field(default_factory=ScaleSettings)
     initial: StartSettings = field(default_factory=StartSettings)
-    net: FeatureSettings = field(default_factory=FeatureSettings)
+    network: FeatureSettings = field(default_factory=FeatureSettings)
     loss: StyleWeights = field(default_factory=StyleWeights)
     pixels: PixelSettings = field(default_factory=PixelSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)

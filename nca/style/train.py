@@ -176,7 +176,7 @@ class StyleTraining(Job[Styled]):
 
     @override
     def begin(self) -> None:
-        if self.settings.net.features == "builtin" and not self.settings.run.resume:
+        if self.settings.network.features == "builtin" and not self.settings.run.resume:
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
@@ -186,12 +186,12 @@ class StyleTraining(Job[Styled]):
             super().fit()
         finally:
             if self.learner.iteration:
-                with self.learner.unwritten.going_on(path):
+                with self.learner.write_failures.deferred(path):
                     write_png16(path, self.result()[0], self.profile)
 
     def finish(self) -> Styled:
         """See :class:`Job`; the picture is already written."""
-        self.learner.unwritten.check()
+        self.learner.write_failures.check()
         return Styled(
             self.settings.out,
             self.learner.iteration,

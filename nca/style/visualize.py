@@ -1,8 +1,8 @@
 """What a channel of a layer looks for: the picture that excites it most.
 
-Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the picture is trained as a spectrum
-in decorrelated colors, and moved, turned and zoomed a little in every step, so that it cannot rest
-on pixels.
+Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the image is parametrized by its
+spectrum in decorrelated colors, and is shifted, rotated and zoomed a little in every step, so that
+no result depends on single pixels.
 """
 
 import math
@@ -83,10 +83,10 @@ class Excite(Objective):
         self.features, self.settings, self.generator = features, settings, generator
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
-        """The picture, moved, [1, 3, S, S]."""
+        """The picture, jittered, [1, 3, S, S]."""
         del batch
         image: Tensor = model()
-        return moved(image, self.settings, self.generator)
+        return jittered(image, self.settings, self.generator)
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
         """What the channel says, less being better."""
@@ -103,7 +103,7 @@ class Excite(Objective):
         self.generator.set_state(state["generator"])
 
 
-def moved(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
+def jittered(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
     """A picture [1, 3, S, S] jittered, zoomed and turned at random; beyond its border mirrored."""
     across, down, zoom, turn = (2 * torch.rand(4, generator=generator) - 1).tolist()
     factor = 1 + settings.zoom * zoom
@@ -154,9 +154,9 @@ def visualize(settings: VisualizeSettings) -> Styled:
     learner.fit()
     with torch.no_grad():
         image = model()
-    with learner.unwritten.going_on(settings.out / RESULT):
+    with learner.write_failures.deferred(settings.out / RESULT):
         write_png16(settings.out / RESULT, image[0])
-    learner.unwritten.check()
+    learner.write_failures.check()
     return Styled(settings.out, learner.iteration, learner.seconds, WORTH_A_LOOK, image)
 
 

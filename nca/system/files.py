@@ -136,7 +136,7 @@ def read_regular(path: Path, limit: int) -> bytes:
     return data
 
 
-def stands_in(data: bytes) -> str:
+def describe_placeholder(data: bytes) -> str:
     """What was saved in the place of a file, in words: often a page about it; "" if nothing known.
 
     Args:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 
-def apart() -> dict[str, Any]:
+def own_process_group() -> dict[str, Any]:
     """Arguments of ``subprocess.Popen`` for a program that Ctrl-C and a closed terminal spare."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

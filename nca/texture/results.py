@@ -21,7 +21,7 @@ Labeled = tuple[str, Image.Image]
 
 
 @dataclass(frozen=True)
-class Shown:
+class RulePreview:
     """How a rule looks.
 
     Attributes:

@@ -190,7 +190,7 @@ class TrainSettings(Bounded):
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)
     loss: LossSettings = field(default_factory=LossSettings)
-    words: PromptSettings = field(default_factory=PromptSettings)
+    text: PromptSettings = field(default_factory=PromptSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)

@@ -29,7 +29,7 @@ from nca.system.threads import usable_cpus
 from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
 from nca.training.folder import CHECKPOINT, make_folder
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 
 TABLE, LOG = "table.csv", "log.txt"
 COUNTS, LOSSES = ("iterations", "seconds"), ("long_run_loss", "loss_at_10000_steps")
@@ -83,13 +83,13 @@ def sweep(
     table = out / TABLE
     make_folder(out)
     remove_temporary(table)
-    unwritten = Unwritten()
+    write_failures = WriteFailures()
     overwrite = variants[0].run.overwrite
     waiting = [run for run in runs if overwrite or run.result() is None]
     say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
     failed: dict[str, int] = {}
     going: dict[BaseProcess, Run] = {}
-    with unwritten.going_on(table):
+    with write_failures.deferred(table):
         write_table(table, runs, failed)
     try:
         while waiting or going:
@@ -101,7 +101,7 @@ def sweep(
                 run = going.pop(process)
                 if process.exitcode:
                     failed[run.name] = process.exitcode
-                with unwritten.going_on(table):
+                with write_failures.deferred(table):
                     write_table(table, runs, failed)
                 say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
     except KeyboardInterrupt:
@@ -117,7 +117,7 @@ def sweep(
         raise kind(
             f"{len(failed)} of {len(runs)} rules failed, such as {name}; see {out / name / LOG}"
         )
-    unwritten.check()
+    write_failures.check()
     return table
 
 

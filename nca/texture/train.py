@@ -213,18 +213,18 @@ class TextureTraining(Job[TrainedRule]):
         by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
         report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
-        folder, going_on = settings.out, learner.unwritten.going_on
-        with going_on(folder / RULE):
+        folder, deferred = settings.out, learner.write_failures.deferred
+        with deferred(folder / RULE):
             save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
-        with going_on(folder / PREVIEW):
+        with deferred(folder / PREVIEW):
             write_image(folder / PREVIEW, shown.preview)
-        with going_on(folder / FILM):
+        with deferred(folder / FILM):
             write_film(folder / FILM, shown.film)
-        with going_on(folder / "loss.png"):
+        with deferred(folder / "loss.png"):
             write_loss_plot(
                 folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
             )
-        learner.unwritten.check()
+        learner.write_failures.check()
         return TrainedRule(
             folder,
             learner.iteration,

@@ -21,7 +21,7 @@ from nca.training.callback import CANCEL, EVENTS, Callback
 from nca.training.engines import Engine
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 
 VALIDATION_SEED = 0
 
@@ -50,7 +50,7 @@ class Learner:
         batch, prediction: at hand.
         losses, loss: of the batch, by term, and their sum.
         measures: what callbacks measured of the batch, by name: recorded beside the losses.
-        unwritten: files that callbacks could not write; to be checked at the end of the training.
+        write_failures: files that callbacks could not write; check it at the end of the training.
 
     Raises:
         TypeError: the objective is none, or something among the callbacks is none, such as a second
@@ -86,7 +86,7 @@ class Learner:
         self.loss: Tensor
         self.losses: dict[str, Tensor] = {}
         self.measures: dict[str, Tensor] = {}
-        self.unwritten = Unwritten()
+        self.write_failures = WriteFailures()
         self._loaded = False
         self._set_aside: dict[str, Any] | None = None  # training's generators while validating
         self._set_limits(1, None, None)

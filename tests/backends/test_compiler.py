@@ -132,8 +132,8 @@ class System:
         patch.setattr(shutil, "which", lambda each: f"/bin/{each}" if each == found else None)
         patch.setattr(compiler, "_zig", lambda: [])
         patch.setattr(compiler, "_run", self._run)
-        patch.setattr(compiler, "load_and_keep", lambda made, *_: made.name)
-        patch.setattr(compiler, "kept_library", lambda *_: None)
+        patch.setattr(compiler, "load_and_cache", lambda made, *_: made.name)
+        patch.setattr(compiler, "cached_library", lambda *_: None)
 
     def _run(self, command: list[str]) -> str:
         if self._refused and self._refused in command:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from nca.evaluation.appearance import (
-    Looks,
+    AppearanceMeter,
     autocorrelation,
+    direction_distance,
     directions,
     peaks,
     speckle,
-    turn,
 )
 
 
@@ -55,7 +55,7 @@ def test_speckle_of_pictures_that_are_plain_to_see() -> None:
 
 def test_added_noise_raises_speckle_only() -> None:
     target = dots(64, 16, 16)
-    looks = Looks(target[None])
+    looks = AppearanceMeter(target[None])
     clean, grainy = looks(target), looks(target + 0.1 * (noise(64, 64) - 0.5))
     assert clean.speckle == pytest.approx(1, rel=0.1)  # the border of a target is left out
     assert grainy.speckle > 2
@@ -92,7 +92,7 @@ def test_peaks_are_the_shifts_of_a_lattice() -> None:
 
 
 def test_order_of_another_lattice_is_misplaced_and_of_noise_gone() -> None:
-    looks = Looks(dots(128, 16, 20)[None])
+    looks = AppearanceMeter(dots(128, 16, 20)[None])
     same, moved = looks(dots(128, 16, 20)[:, :, :120]), looks(dots(126, 18, 21))
     assert same.order == pytest.approx(1, abs=0.05)
     assert same.misplaced == pytest.approx(0, abs=0.5)
@@ -105,20 +105,20 @@ def test_order_of_another_lattice_is_misplaced_and_of_noise_gone() -> None:
 
 @pytest.mark.parametrize("image", [torch.full((3, 64, 64), 0.3), noise(64, 64)])
 def test_a_target_without_order_has_none_to_compare(image: Tensor) -> None:
-    found = Looks(image[None])(image)
+    found = AppearanceMeter(image[None])(image)
     assert found.order is None
     assert found.misplaced is None
     assert found.orientation == pytest.approx(0, abs=0.5)
 
 
 def test_an_image_too_small_for_the_periods_of_a_target_has_no_order() -> None:
-    looks = Looks(dots(128, 40, 40)[None])
+    looks = AppearanceMeter(dots(128, 40, 40)[None])
     assert looks(noise(32, 32)).order is None
 
 
 @pytest.mark.parametrize("degrees", [10, 45, 90, 135])
 def test_orientation_is_the_angle_by_which_stripes_are_turned(degrees: float) -> None:
-    looks = Looks(stripes()[None])
+    looks = AppearanceMeter(stripes()[None])
     turned = looks(stripes(degrees=degrees), wraps=False)
     assert turned.orientation == pytest.approx(min(degrees, 180 - degrees), abs=2)
 
@@ -127,10 +127,10 @@ def test_directions_of_what_has_all_or_none_are_even() -> None:
     flat = directions(torch.full((3, 16, 16), 0.5), wraps=True)
     assert flat == pytest.approx(np.full(36, 1 / 36))
     smooth = scipy.ndimage.gaussian_filter(noise(128, 128).numpy(), (0, 3, 3), mode="wrap")
-    assert turn(directions(torch.from_numpy(smooth), wraps=True), flat) < 3
+    assert direction_distance(directions(torch.from_numpy(smooth), wraps=True), flat) < 3
 
 
 def test_checkers_and_stripes_differ_in_direction() -> None:
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     checkers = ((y // 8 + x // 8) % 2).float().expand(3, -1, -1)
-    assert Looks(stripes()[None])(checkers).orientation == pytest.approx(45, abs=3)
+    assert AppearanceMeter(stripes()[None])(checkers).orientation == pytest.approx(45, abs=3)

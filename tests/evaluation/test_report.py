@@ -16,7 +16,7 @@ from nca.errors import InputError
 from nca.evaluation import report as report_module
 from nca.evaluation.evaluation import verdict
 from nca.evaluation.healing import heal
-from nca.evaluation.measures import Moment, PatchDistance, follow
+from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
@@ -26,9 +26,9 @@ from tests.helpers.known_rules import decaying, exploding, swinging
 from tools.pictures import draw
 
 
-def moment(steps: int, **values: float) -> Moment:
-    ones = dict.fromkeys((field.name for field in dataclasses.fields(Moment)[1:-1]), 1.0)
-    return Moment(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
+def moment(steps: int, **values: float) -> Measurement:
+    ones = dict.fromkeys((field.name for field in dataclasses.fields(Measurement)[1:-1]), 1.0)
+    return Measurement(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def moment(steps: int, **values: float) -> Moment:
         ([moment(1000, saturated=0.3)], "saturated after 1,000 steps, blew up before 10,000 steps"),
     ],
 )
-def test_verdicts(run: list[Moment], word: str) -> None:
+def test_verdicts(run: list[Measurement], word: str) -> None:
     stops = [moment.steps for moment in run] if len(run) > 2 else [1000, 10_000]
     assert verdict(run, stops) == word
 

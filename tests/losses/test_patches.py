@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nca.losses.build import build_loss
 from nca.losses.features.base import circular_pad
-from nca.losses.patches import Known, NearestPatches
+from nca.losses.patches import NearestPatches, TargetPatches
 from nca.losses.settings import LossSettings
 
 
@@ -122,7 +122,7 @@ def test_the_search_needs_no_more_than_the_components() -> None:
     """Of smooth patches the nearest by components is as near as the nearest of all."""
     smooth = F.avg_pool2d(noise(80, 80), 9, 1)
     patches = F.unfold(smooth, 7)[0].T
-    queries, known = patches[::97], Known(patches[1::2])
+    queries, known = patches[::97], TargetPatches(patches[1::2])
     found = known.patches[known.distances(queries).argmin(1)]
     best = torch.cdist(queries, known.patches).min(1).values
     assert (queries - found).norm(dim=1).mean() < 1.05 * best.mean()

@@ -223,9 +223,9 @@ def test_the_words_count_in_what_is_kept(
     for run in runs:
         state = run.state + 0.1
         found = task.score(state, run.target)
-        task.words, words = None, task.words
+        task.prompt_term, words = None, task.prompt_term
         without = task.score(state, run.target)
-        task.words = words
+        task.prompt_term = words
         color = task.rule.to_rgb(state).clamp(0, 1).mean((2, 3))
         angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
         assert torch.allclose(found, without + 2 * angle.square(), rtol=0.03)

@@ -78,7 +78,7 @@ def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(keep, "score", lambda *_: scores.pop(0))
     learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=7)
     while scores:
-        keep.look(learner)  # type: ignore[arg-type]
+        keep.evaluate(learner)  # type: ignore[arg-type]
     assert [candidate.score for candidate in keep.candidates] == [3, 4, 1]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from nca.errors import explain
 from nca.rule import Rule
 from nca.rulefile import load_rule
-from nca.system.processes import apart
+from nca.system.processes import own_process_group
 from nca.viewer.speed import Clock
 
 INTERVAL = 0.25  # seconds between looks at the files
@@ -70,7 +70,7 @@ def start_beside(rule: Path) -> subprocess.Popen[bytes]:
     It stays when the training ends, also by Ctrl-C: hence the session of its own.
     """
     command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
-    return subprocess.Popen(command, **apart())
+    return subprocess.Popen(command, **own_process_group())
 
 
 def _stamp(path: Path) -> Stamp:

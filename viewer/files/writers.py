@@ -14,7 +14,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.images import ANIMATIONS, write_animation, write_image
 from nca.system.outputs import check_free
-from nca.system.processes import apart
+from nca.system.processes import own_process_group
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm")
 FRAGMENTED = (".mp4", ".mov")  # the others can be played without their end as they are
@@ -65,7 +65,7 @@ class VideoWriter:
         self._process = subprocess.Popen(
             [*command, "-pix_fmt", "yuv420p", *output, str(self._part)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._log,
-            **apart(),
+            **own_process_group(),
         )  # fmt: skip
 
     def add(self, frame: Image.Image) -> None:
@@ -109,7 +109,7 @@ class VideoWriter:
         done = subprocess.run(
             [*command, "-movflags", "+faststart", str(whole)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
-            **apart(),
+            **own_process_group(),
         )  # fmt: skip
         return whole if done.returncode == 0 else self._part
 

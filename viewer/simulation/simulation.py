@@ -152,8 +152,8 @@ class Simulation:
             GraphicsError: the driver cannot run it; everything stays as it was.
         """
         self.quiet = 0
-        if number < len(self._compiled) and self._compiled[number].takes(rule):
-            self._compiled[number].take(rule)
+        if number < len(self._compiled) and self._compiled[number].can_take_weights(rule):
+            self._compiled[number].take_weights(rule)
             return
         rules = self.rules
         rules[number : number + 1] = [rule]

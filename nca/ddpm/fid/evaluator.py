@@ -85,7 +85,7 @@ def measure(settings: FidSettings) -> Report:
     samples = evaluator.samples({"samples": (settings.sampler, settings.steps)})
     report = Report(
         evaluator.protocol() | {"sampler": settings.sampler, "steps": settings.steps},
-        [*samples, evaluator.reals()],
+        [*samples, evaluator.real_images()],
     )
     if settings.json is not None:
         write_text(settings.json, json.dumps(asdict(report), indent=1))
@@ -172,7 +172,7 @@ class FidEvaluator:
         )
         return draw_samples(self.run, asked)
 
-    def reals(self) -> Figures:
+    def real_images(self) -> Figures:
         """Figures of real images: the floor. The sets do not overlap if there are enough."""
         n, count = self.settings.n, len(self.learned)
         generator = torch.Generator().manual_seed(self.settings.seed)

@@ -139,11 +139,11 @@ class Builtin:
     """``PatchNet`` and ``RandomBank`` together: the default features."""
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
-        self.net, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
+        self.network, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
 
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """See :class:`nca.losses.features.base.FeatureExtractor`."""
-        return self.net(images, wraps=wraps) | self.bank(images, wraps=wraps)
+        return self.network(images, wraps=wraps) | self.bank(images, wraps=wraps)
 
 
 def _with_ones(features: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.results import Shown
+from nca.texture.results import RulePreview
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
 from nca.training.callbacks.device import choose_device
@@ -81,7 +81,7 @@ class Task(ABC):
         self.pool = self.make_pool(
             simulate=self.run_long, rank=engine.rank, processes=engine.processes
         )
-        self.words = prompt_term(settings, generator)
+        self.prompt_term = prompt_term(settings, generator)
 
     @staticmethod
     @abstractmethod
@@ -139,8 +139,8 @@ class Task(ABC):
     def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """All terms of the distance, prompt included: name -> [B]; see :meth:`compare`."""
         terms = self.compare(state, target)
-        if self.words is not None:
-            terms |= self.words(self.rule.to_rgb(state))
+        if self.prompt_term is not None:
+            terms |= self.prompt_term(self.rule.to_rgb(state))
         return terms
 
     @torch.no_grad()
@@ -178,7 +178,7 @@ class Task(ABC):
         return {}
 
     @abstractmethod
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         """What there is to look at of the rule that is kept."""
 
 
@@ -242,9 +242,9 @@ def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | N
     Raises:
         InputError: the model cannot be loaded.
     """
-    words = settings.words
-    if words.prompt is None:
+    text = settings.text
+    if text.prompt is None:
         return None
-    model = load_clip(words.clip, device_of(settings))
-    distance = PromptLoss(model, words.prompt, generator, wraps=settings.rule.wraps)
-    return words.prompt_weight * distance
+    model = load_clip(text.clip, device_of(settings))
+    distance = PromptLoss(model, text.prompt, generator, wraps=settings.rule.wraps)
+    return text.prompt_weight * distance

@@ -25,7 +25,7 @@ from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
 from nca.system.console import say
 from nca.texture.pool import Pool
-from nca.texture.results import Shown, labeled_sheet
+from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
@@ -109,7 +109,7 @@ class Growing(Task):
 
     @override
     @torch.no_grad()
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
 
@@ -129,7 +129,7 @@ class Growing(Task):
             ],
         )
         film = [picture(state) for state in [*growth, *healing]]
-        return Shown(picture(growth[-2]), sheet, film)
+        return RulePreview(picture(growth[-2]), sheet, film)
 
 
 def is_opaque(alpha: Tensor) -> bool:

@@ -17,7 +17,7 @@ from nca.errors import InputError
 from nca.images import read_square, to_image
 from nca.rule import Rule
 from nca.texture.pool import Pool
-from nca.texture.results import Shown, labeled_sheet
+from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
@@ -74,7 +74,7 @@ class Restoring(Task):
 
     @override
     @torch.no_grad()
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         disturbed = disturb(self.target, _generator(self.settings.run.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
@@ -87,7 +87,7 @@ class Restoring(Task):
                 *((f"{steps:,} steps", frames[steps]) for steps in (30, 200, 2000)),
             ],
         )
-        return Shown(frames[200], sheet, list(frames.values())[:-1])
+        return RulePreview(frames[200], sheet, list(frames.values())[:-1])
 
 
 class RestoringPool(Pool):

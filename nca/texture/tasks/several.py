@@ -19,7 +19,7 @@ from nca.evaluation.appearance import mean_speckle
 from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.results import PREVIEW_STEPS, Shown, growth_stops, labeled_sheet, pictures_at
+from nca.texture.results import PREVIEW_STEPS, RulePreview, growth_stops, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
 from nca.training.engines import Engine
@@ -108,7 +108,7 @@ class Several(Task):
         return [to_image(target) for target in self.target]
 
     @override
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         size = self.settings.size
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
@@ -119,7 +119,7 @@ class Several(Task):
             films.append(pictures_at(one, size, growth_stops()))
         frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
         preview = labeled_sheet(sheet, columns=1 + len(PREVIEW_STEPS))
-        return Shown(films[0][-1], preview, frames)
+        return RulePreview(films[0][-1], preview, frames)
 
 
 class SeveralPool(Pool):

@@ -9,7 +9,7 @@ from typing_extensions import override
 from nca.evaluation.appearance import mean_speckle
 from nca.images import read_texture
 from nca.rule import Rule
-from nca.texture.results import Shown, growth_stops, pictures_at, preview
+from nca.texture.results import RulePreview, growth_stops, pictures_at, preview
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import loss_by_state
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
@@ -57,8 +57,8 @@ class Synthesis(Task):
         return loss_by_state(rule, self.score, self.settings.pool.unroll.last_grid, seed)
 
     @override
-    def show(self, rule: Rule) -> Shown:
-        return Shown(
+    def show(self, rule: Rule) -> RulePreview:
+        return RulePreview(
             portrait=pictures_at(rule, 128, (400,))[0],
             preview=preview(rule, self.target),
             film=pictures_at(rule, self.settings.size, growth_stops()),

@@ -21,8 +21,9 @@ MAGIC = b"nca-checkpoint %d\n"
 class Checkpoint(Callback):
     """Write the state of the learner now and then, when the fit ends, and when it is interrupted.
 
-    A checkpoint that cannot be written is a warning, and noted in ``learner.unwritten``: the one
-    before is still there, and the end of a training has results that may have room. Ctrl-C takes
+    A checkpoint that cannot be written gives a warning and is recorded in
+    ``learner.write_failures``: the previous one is still there, and the results at the end of the
+    training may still fit on the disk. Ctrl-C takes
     effect between two batches, where all parts of the state belong together; a second one takes
     effect at once. SIGTERM and SIGHUP are like Ctrl-C after ``raise_on_termination()``.
 
@@ -57,12 +58,12 @@ class Checkpoint(Callback):
             raise interruption(signum)
         if learner.seconds >= self._due and learner.training:
             self._due = learner.seconds + self.every_seconds
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 self._save(learner)
 
     def after_fit(self, learner: Learner) -> None:
         """Write the last state."""
-        with learner.unwritten.going_on(self.path):
+        with learner.write_failures.deferred(self.path):
             self._save(learner)
 
     def cleanup_fit(self, _: Learner) -> None:
@@ -86,7 +87,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     def write(file: BinaryIO) -> None:
         file.write(MAGIC % VERSION + bytes(4))
-        summed = _Summed(file)
+        summed = _ChecksummedFile(file)
         torch.save(state, cast(IO[bytes], summed))
         if summed.failure is not None:
             raise summed.failure
@@ -96,7 +97,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
-class _Summed(io.RawIOBase):
+class _ChecksummedFile(io.RawIOBase):
     """Passes what is written on to a file, without a copy in memory, and sums it up.
 
     Torch hides errors of a file behind its own: the first is kept, and nothing more is written.

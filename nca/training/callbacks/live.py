@@ -89,7 +89,7 @@ class LivePage(Callback):
             height=HEIGHT,
             time=time.strftime("%H:%M:%S"),
         )
-        with learner.unwritten.going_on(self.path):
+        with learner.write_failures.deferred(self.path):
             write_text(self.path, page)
 
 

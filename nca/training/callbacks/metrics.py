@@ -99,9 +99,9 @@ class Metrics(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         csv_path = self.path.with_suffix(".csv")
-        with learner.unwritten.going_on(csv_path):
+        with learner.write_failures.deferred(csv_path):
             write_text(csv_path, table.getvalue())
-        with learner.unwritten.going_on(self.path):
+        with learner.write_failures.deferred(self.path):
             self._rewrite()
 
     def _add_row(self, learner: Learner) -> None:
@@ -118,7 +118,7 @@ class Metrics(Callback):
         self.rows.append(row)
         if self.path is not None and self._writes and time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 self._append() if self._written else self._rewrite()
 
     def _append(self) -> None:

@@ -39,7 +39,7 @@ class Plot(Callback):
     def cleanup_fit(self, learner: Learner) -> None:
         """Write the file, also of a training that was cut short."""
         if self.metrics.rows:
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)
 
 

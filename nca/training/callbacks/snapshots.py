@@ -79,10 +79,10 @@ class Snapshots(Callback):
         if not self.taken:
             return
         if self.sheet is not None:
-            with learner.unwritten.going_on(self.sheet):
+            with learner.write_failures.deferred(self.sheet):
                 write_image(self.sheet, contact_sheet(_images(evenly(self.taken, self.stages))))
         if self.movie is not None:
-            with learner.unwritten.going_on(self.movie):
+            with learner.write_failures.deferred(self.movie):
                 write_movie(self.movie, _images(self.taken), self.fps)
 
     def _due(self, learner: Learner) -> int:

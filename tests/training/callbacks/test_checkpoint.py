@@ -250,7 +250,7 @@ def test_a_full_disk_is_one_warning_and_the_last_good_checkpoint_stays(
     assert "checkpoint: File too large; going on" in said
     assert look.found == 2
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 8
-    learner.unwritten.check()
+    learner.write_failures.check()
     assert not list(tmp_path.glob(".checkpoint.*"))
 
 
@@ -261,7 +261,7 @@ def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         FailedError, match=r"^not written: checkpoint \(.*checkpoint: File too large"
     ):
-        learner.unwritten.check()
+        learner.write_failures.check()
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 2
 
 
@@ -280,7 +280,7 @@ def test_a_folder_that_vanished_is_told_while_training_and_an_error_at_the_end(
     learner.use_callbacks([*learner.callbacks, Remove()])
     learner.fit(iterations=5)
     with pytest.raises(FailedError, match=r"cannot write .*run/checkpoint: No such file"):
-        learner.unwritten.check()
+        learner.write_failures.check()
     assert learner.iteration == 5
     assert "warning: cannot write" in capfd.readouterr().err
 

@@ -8,7 +8,7 @@ from nca.errors import FailedError, InputError
 from nca.system.console import say
 
 
-class Unwritten:
+class WriteFailures:
     """Keeps account of the files that could not be written.
 
     Attributes:
@@ -19,7 +19,7 @@ class Unwritten:
         self.reasons: dict[Path, str] = {}
 
     @contextmanager
-    def going_on(self, path: Path) -> Iterator[None]:
+    def deferred(self, path: Path) -> Iterator[None]:
         """Write a file; if that fails, say so once and go on: a full disk may have room later."""
         try:
             yield
