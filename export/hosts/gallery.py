@@ -47,10 +47,11 @@ class Gallery(Target):
             files |= {f"{stem}/{path}": data for path, data in inside.items()}
         return {**files, "index.html": _index(stems, rules)}
 
+    @override
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """See :meth:`Target.measure`: the page of each rule."""
+        # the page of each rule.
         del files
         differences: dict[str, Difference] = {}
         for name, file in rules.items():

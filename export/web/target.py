@@ -28,10 +28,11 @@ class WebTarget(Target):
     def build(self, rules: Rules, options: ExportOptions) -> Files:
         return {f"nca{self.suffix}": self.write(rules, PageSettings.of(options))}
 
+    @override
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """See :meth:`Target.measure`: run the shaders that the data of the file holds."""
+        # run the shaders that the data of the file holds.
         del files
         data = page_data(rules, PageSettings.of(options), thumbnails=False)
         return measure_page(data, rules, context)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from nca.ddpm.checkpoint import SaveMetadata
 from nca.ddpm.data.dataset import ImageDataset, read_dataset, split
@@ -193,8 +194,9 @@ class DDPMTraining(Job[Trained]):
         some = held_out.take(torch.arange(min(VALIDATED, len(held_out))))
         return build_loader(some, plain, self.settings.images.batch_size, seed=0, shuffle=False)
 
+    @override
     def fit(self) -> None:
-        """See :class:`Job`; with ``find_rate``, nothing is trained."""
+        # with ``find_rate``, nothing is trained.
         if not self.settings.optimizer.find_rate:
             super().fit()
 
@@ -208,8 +210,9 @@ class DDPMTraining(Job[Trained]):
             self.settings.out, 0, 0.0, {"rate_search.png": f"the search; suggestion: {said}"}
         )
 
+    @override
     def finish(self) -> Trained:
-        """See :class:`Job`: draw and write everything there is to look at."""
+        # draw and write everything there is to look at.
         if self.settings.optimizer.find_rate:
             return self.search_rate()
         learner, folder = self.learner, self.settings.out

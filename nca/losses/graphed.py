@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 from nca.losses.term import Sum, Term, Weighted
 from nca.system.recording import warm_up
@@ -34,8 +35,8 @@ class Graphed(Term):
         self.term = term
         self._recordings: dict[tuple[object, ...], Recording] = {}
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         if not images.is_cuda or not torch.is_grad_enabled() or not images.requires_grad:
             return self.term(images)
         precision = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")

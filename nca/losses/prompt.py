@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.term import Term
@@ -115,8 +116,8 @@ class PromptLoss(Term):
             features = clip.model.encode_text(clip.tokenize([text]).to(clip.mean.device))
         self.text = F.normalize(features, dim=-1)  # [1, D]
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         clip = self.clip
         images = images.to(clip.mean.device)
         crops = torch.cat([self._crop(images, self.generator) for _ in range(CROPS)])

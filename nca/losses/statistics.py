@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 
@@ -100,16 +101,17 @@ class Gram(Statistic):
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N]."""
+        # [B, N, N].
         return gram(features)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         return moments[:, :, :-1]
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         return pseudo_huber((description - target).square().sum((1, 2)) / target.square().sum())
 
 
@@ -122,16 +124,18 @@ class LessonGram(Statistic):
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N]."""
+        # [B, N, N].
         return gram(features)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         return moments[:, :, :-1]
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`; the same number for every picture."""
+        # the same number for every picture.
         difference = description.sum(0) - target[0]
         return difference.square().mean().expand(len(description))
 
@@ -144,27 +148,29 @@ class Moments(Statistic):
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N + 1]: the covariance, and the mean as last column."""
+        # [B, N, N + 1]: the covariance, and the mean as last column.
         mean = precise(features).mean((2, 3))
         centered = precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         second, mean = moments[:, :, :-1], moments[:, :, -1:]
         return torch.cat([second - mean * mean.mT, mean], 2)
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         square = (description - target).square()
         scale = target.square()
         covariance = square[:, :, :-1].sum((1, 2)) / scale[:, :, :-1].sum()
         mean = square[:, :, -1].sum(1) / (scale[:, :, -1].sum() + 1e-6)
         return pseudo_huber(covariance) + pseudo_huber(mean)
 
+    @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """See :class:`Statistic`: the means of the parts spread too."""
+        # the means of the parts spread too.
         mixed = super().merge(descriptions, shares)
         offsets = [part[:, :, -1:] - mixed[:, :, -1:] for part in descriptions]
         between = super().merge([offset @ offset.mT for offset in offsets], shares)
@@ -184,8 +190,8 @@ class Wasserstein(Moments):
     def __init__(self) -> None:
         self._roots: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         with torch.autocast(description.device.type, enabled=False):
             mean, covariance = description[:, :, -1], description[:, :, :-1]
             target_mean, target_covariance = target[:, :, -1], target[:, :, :-1]
@@ -285,12 +291,13 @@ class SlicedTransport(Statistic):
     ) -> None:
         self.generator, self.directions, self.samples = generator, directions, samples
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. The features themselves, [B, N, h * w]."""
+        # The features themselves, [B, N, h * w].
         return precise(features).flatten(2)
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         flat = description
         with torch.autocast(flat.device.type, enabled=False):
             if flat.shape[2] > self.samples:
@@ -309,8 +316,9 @@ class SlicedTransport(Statistic):
             distance: Tensor = (mine - theirs).abs().mean((1, 2)) / (spread + 1e-6)
             return distance
 
+    @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """See :class:`Statistic`: of every part as many positions as its share, at random."""
+        # of every part as many positions as its share, at random.
         if len(descriptions) == 1:
             return descriptions[0]
         parts = []

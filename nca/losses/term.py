@@ -9,6 +9,7 @@
 from abc import ABC, abstractmethod
 
 from torch import Tensor
+from typing_extensions import override
 
 
 class Term(ABC):
@@ -49,8 +50,8 @@ class Weighted(Term):
     def __init__(self, weight: float, term: Term) -> None:
         self.weight, self.term = weight, term
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         return {name: self.weight * value for name, value in self.term(images).items()}
 
     def __repr__(self) -> str:
@@ -67,8 +68,8 @@ class Sum(Term):
     def __init__(self, *terms: Term) -> None:
         self.terms = terms
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         losses: dict[str, Tensor] = {}
         for term in self.terms:
             values = term(images)

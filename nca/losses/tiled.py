@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Features
@@ -174,8 +175,9 @@ class TiledLoss(Term):
     ) -> None:
         self.loss, self.content, self.size, self.generator = loss, content, size, generator
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`~nca.losses.perceptual.StyleLoss`; of one picture, and only for their sum."""
+        # of one picture, and only for their sum.
         losses: dict[str, Tensor] = {}
         for term in self.loss.pixels:
             losses |= term(images)

@@ -189,8 +189,9 @@ class StyleTraining(Job[Styled]):
                 with self.learner.write_failures.deferred(path):
                     write_png16(path, self.result()[0], self.profile)
 
+    @override
     def finish(self) -> Styled:
-        """See :class:`Job`; the picture is already written."""
+        # the picture is already written.
         self.learner.write_failures.check()
         return Styled(
             self.settings.out,

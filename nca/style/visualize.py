@@ -99,7 +99,7 @@ class Excite(Objective):
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.generator.set_state(state["generator"])
 
 

@@ -177,7 +177,7 @@ class Pool:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.states, self.progress = state["states"].to(self.device, copy=True), state["progress"]
         self.generator.set_state(state["generator"])
 

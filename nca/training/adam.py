@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 
 class Adam(torch.optim.Adam):
@@ -18,9 +19,9 @@ class Adam(torch.optim.Adam):
     state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
     load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
 
+    @override
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """See :meth:`torch.optim.Adam.step`."""
         return _STEP(self, closure)
 
 

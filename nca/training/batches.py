@@ -101,7 +101,7 @@ class Batches:
         return position | {"at_start": self._at_start, "own": own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.taken, self.ended = state["taken"], state["ended"]
         if self.stateful is not None:
             self.stateful.load_state_dict(state["source"])

@@ -69,7 +69,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         return ImageDataset(self.images[chosen], labels, self.names)
 
     def info(self) -> DataInfo:
-        """See :class:`DataInfo`."""
+        """What a network must match; see :class:`DataInfo`."""
         levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
         shares = torch.bincount(self.images.flatten().int(), minlength=256) / self.images.numel()
         mean = (shares * levels).sum()

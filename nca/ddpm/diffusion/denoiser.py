@@ -4,6 +4,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
 from nca.ddpm.diffusion.schedules import Schedule
@@ -25,7 +26,7 @@ class Denoise(Protocol):
         ...
 
 
-class Denoiser:
+class Denoiser(Denoise):
     """A trained network as a denoiser.
 
     Args:
@@ -44,8 +45,8 @@ class Denoiser:
         self.network, self.schedule = network, schedule
         self.parameterization, self.classes = parameterization, classes
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`Denoise`."""
         of, sigmas = self.parameterization, x.new_full((len(x),), sigma, dtype=torch.float64)
         classes = self.classes
         if isinstance(classes, int):
@@ -61,12 +62,12 @@ def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | 
     return output
 
 
-class Clipped:
+class Clipped(Denoise):
     """Keeps estimates in [-1, 1]: early ones would leave it."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`Denoise`."""
         return self.denoise(x, sigma).clamp(-1, 1)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.ddpm.diffusion.denoiser import Denoise
 from nca.losses.features.build import build_features
@@ -12,7 +13,7 @@ from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe, r
 from nca.losses.statistics import Gram
 
 
-class ClassFree:
+class ClassFree(Denoise):
     """Strengthen a class: Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022.
 
     Args:
@@ -24,8 +25,8 @@ class ClassFree:
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:
         self.conditional, self.unconditional, self.scale = conditional, unconditional, scale
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`~nca.ddpm.diffusion.denoiser.Denoise`."""
         return torch.lerp(self.unconditional(x, sigma), self.conditional(x, sigma), self.scale)
 
 
@@ -37,7 +38,7 @@ class Distance(Protocol):
         ...
 
 
-class Guided:
+class Guided(Denoise):
     """Reduce a loss of the estimates: distance from a style, from the structure of an image.
 
     The estimate moves against the gradient of the loss with respect to the noised image, through
@@ -54,8 +55,8 @@ class Guided:
     def __init__(self, denoise: Denoise, distance: Distance, weight: float = 1.0) -> None:
         self.denoise, self.distance, self.weight = denoise, distance, weight
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`~nca.ddpm.diffusion.denoiser.Denoise`."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             denoised = self.denoise(x, sigma)

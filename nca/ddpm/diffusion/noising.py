@@ -71,23 +71,23 @@ class Times(Protocol):
         ...
 
 
-class Uniform:
+class Uniform(Times):
     """Independent of each other."""
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, None]:
-        """See :class:`Times`."""
         return torch.rand(count, dtype=torch.float64), None
 
 
-class Stratified:
+class Stratified(Times):
     """One in every B-th of the range: each batch sees all noise levels."""
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, None]:
-        """See :class:`Times`."""
         return (torch.arange(count) + torch.rand(count, dtype=torch.float64)) / count, None
 
 
-class ByLoss(Callback):
+class ByLoss(Times, Callback):
     """More often where the loss is large; a callback too, which observes the losses.
 
     Nichol and Dhariwal 2021, section 3.3: the probability of a bin is proportional to the root of
@@ -115,8 +115,8 @@ class ByLoss(Callback):
         roots = self.squares.sqrt()
         return (1 - self.floor) * roots / roots.sum() + self.floor / len(roots)
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """See :class:`Times`."""
         probabilities = self.probabilities()
         bins = torch.multinomial(probabilities, count, replacement=True)
         quantiles = (bins + torch.rand(count, dtype=torch.float64)) / len(probabilities)

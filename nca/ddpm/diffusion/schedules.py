@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.ddpm.settings import ScheduleName
 
@@ -39,7 +40,7 @@ class Schedule(Protocol):
         ...
 
 
-class Discrete:
+class Discrete(Schedule):
     """T times, 0 to T - 1.
 
     Args:
@@ -64,30 +65,34 @@ class Discrete:
     def __len__(self) -> int:
         return len(self.levels)
 
+    @override
     def times(self, quantiles: Tensor) -> Tensor:
-        """See :class:`Schedule`; whole numbers."""
+        # whole numbers.
         return (quantiles * len(self)).long().clamp(0, len(self) - 1)
 
+    @override
     def quantiles(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`; the middle of what gives the time."""
+        # the middle of what gives the time.
         return (times.double() + 0.5) / len(self)
 
+    @override
     def sigma(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`; between two times, log sigma is interpolated."""
+        # between two times, log sigma is interpolated.
         if not times.is_floating_point():
             return self.levels.to(times.device)[times]
         logs, below = self._log.to(times.device), times.long().clamp(0, len(self) - 2)
         return torch.lerp(logs[below], logs[below + 1], times.double() - below).exp()
 
+    @override
     def time(self, sigma: Tensor) -> Tensor:
-        """See :class:`Schedule`. float64; whole where sigma is a level."""
+        # float64; whole where sigma is a level.
         logs, log = self._log.to(sigma.device), sigma.double().log()
         below = (torch.searchsorted(logs, log, right=True) - 1).clamp(0, len(self) - 2)
         between = (log - logs[below]) / (logs[below + 1] - logs[below])
         return below + between.clamp(0, 1)
 
 
-class LogNormal:
+class LogNormal(Schedule):
     """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
 
     The network gets ``1000 * ln(sigma) / 4``: their c_noise on the scale of a thousand times, for
@@ -99,23 +104,23 @@ class LogNormal:
     def __init__(self, mean: float = -1.2, std: float = 1.2) -> None:
         self.mean, self.std = mean, std
 
+    @override
     def times(self, quantiles: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         normal: Tensor = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
         return 250 * (self.mean + self.std * normal)
 
+    @override
     def quantiles(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         normal = (times.double() / 250 - self.mean) / self.std
         result: Tensor = torch.special.ndtr(normal)
         return result
 
+    @override
     def sigma(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         return (times.double() / 250).exp()
 
+    @override
     def time(self, sigma: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         return 250 * sigma.double().log()
 
 

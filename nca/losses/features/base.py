@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 Features = dict[str, Tensor]
 
@@ -60,7 +61,7 @@ def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
     return result
 
 
-class Patches:
+class Patches(FeatureExtractor):
     """Raw colour patches of a pyramid: with sliced transport, a patch distance.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching",
@@ -70,8 +71,8 @@ class Patches:
     def __init__(self, size: int = 7, levels: int = 4) -> None:
         self.size, self.levels = size, levels
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`FeatureExtractor`."""
         result = {}
         for level, picture in enumerate(pyramid(images, self.levels, wraps=wraps)):
             padded = circular_pad(picture, self.size // 2) if wraps else picture
@@ -81,7 +82,7 @@ class Patches:
         return result
 
 
-class Mirrored:
+class Mirrored(FeatureExtractor):
     """Features that see as much of a picture's border as of its middle: mirrored beyond it.
 
     Without padding a pixel at the border is seen by fewer positions than others, and a picture that
@@ -92,8 +93,8 @@ class Mirrored:
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
         self.features, self.margin = features, margin
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`FeatureExtractor`."""
         if wraps:
             return self.features(images, wraps=True)
         height, width = images.shape[-2:]

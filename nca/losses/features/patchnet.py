@@ -13,8 +13,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from nca.losses.features.base import Features, circular_pad, halve, pyramid
+from nca.losses.features.base import FeatureExtractor, Features, circular_pad, halve, pyramid
 
 LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size and filters; 2x2 pooling in between
 LEVELS = 4
@@ -46,7 +47,7 @@ class Normalization:
         return F.conv2d(images - self.mean, self.matrix)
 
 
-class PatchNet:
+class PatchNet(FeatureExtractor):
     """A net fitted to a target.
 
     Args:
@@ -69,8 +70,8 @@ class PatchNet:
             self.layers.append((weight, bias))
             features = F.relu(F.conv2d(features, weight, bias))
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         features = self.normalize(images)
         result = {"color": _with_ones(features)}
         for i, (weight, bias) in enumerate(self.layers):
@@ -82,7 +83,7 @@ class PatchNet:
         return result
 
 
-class RandomBank:
+class RandomBank(FeatureExtractor):
     """Zero-mean random filters on a pyramid, both signs rectified, beside the colours.
 
     Args:
@@ -103,8 +104,8 @@ class RandomBank:
             self.levels.append(_equalize(filters.to(target), level))
             level = halve(level, wraps=False)
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         result = {}
         levels = pyramid(self.normalize(images), len(self.levels), wraps=wraps)
         for i, ((weight, bias), level) in enumerate(zip(self.levels, levels, strict=True)):
@@ -135,14 +136,14 @@ class _BothSigns(torch.autograd.Function):
         return gradient, more.to(ctx.dtype)
 
 
-class Builtin:
+class Builtin(FeatureExtractor):
     """``PatchNet`` and ``RandomBank`` together: the default features."""
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
         self.network, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         return self.network(images, wraps=wraps) | self.bank(images, wraps=wraps)
 
 

@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
-from nca.losses.features.base import Features
+from nca.losses.features.base import FeatureExtractor, Features
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -149,7 +150,7 @@ def _recognize(weights: Mapping[str, Tensor]) -> str:
 Taps = tuple[str, ...] | Callable[[Sequence[str]], tuple[str, ...]] | None
 
 
-class Pretrained:
+class Pretrained(FeatureExtractor):
     """A frozen pretrained net.
 
     Args:
@@ -190,8 +191,8 @@ class Pretrained:
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
         self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
+    @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
         border = "circular" if wraps else self.border
         features = (images - self.mean.to(images)) / self.deviation.to(images)
         features = features.contiguous(memory_format=torch.channels_last)

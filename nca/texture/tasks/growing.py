@@ -84,8 +84,9 @@ class Growing(Task):
         """The filters of the paper, and a bias of the second layer."""
         return {"filters": growing_filters(), "update_bias": True}
 
+    @override
     def make_pool(self, **shared: Any) -> Pool:
-        """See :class:`nca.texture.tasks.base.Task`; the target becomes a state, [4, H, W]."""
+        # the target becomes a state, [4, H, W].
         side = self.settings.pool.unroll.grid
         self.target = figure_state(self.target, self.rule.settings, side)
         self.figure = self.target.to(self.rule.filters.device)

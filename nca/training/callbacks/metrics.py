@@ -163,17 +163,17 @@ class RowReader(Callback):
         self._read = len(self.metrics.rows)
 
     def after_batch(self, learner: Learner) -> None:
-        """Look for new rows."""
+        """Show the rows that are new."""
         for row in self.metrics.rows[self._read :]:
             self._read += 1
             self.show(row, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """See :meth:`after_batch`."""
+        """Show the rows that are new."""
         RowReader.after_batch(self, learner)
 
     def after_fit(self, learner: Learner) -> None:
-        """See :meth:`after_batch`."""
+        """Show the rows that are new."""
         RowReader.after_batch(self, learner)
 
     def show(self, row: dict[str, float], learner: Learner) -> None:

@@ -15,6 +15,7 @@ from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from nca.training.batches import Repeated
 from nca.training.engines.engine import Engine
@@ -53,13 +54,13 @@ class Accelerate(Engine):
         self.device = self.accelerator.device
         self._unscaled = False
 
+    @override
     def precision(self) -> AbstractContextManager[None]:
-        """See :meth:`Engine.precision`."""
         context: AbstractContextManager[None] = self.accelerator.autocast()
         return context
 
+    @override
     def add_gradients(self, loss: Tensor) -> None:
-        """See :meth:`Engine.add_gradients`."""
         self.accelerator.backward(loss)
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
@@ -78,14 +79,14 @@ class Accelerate(Engine):
         for weight, part in zip(trained, parts, strict=True):
             weight.grad = part.view_as(weight)
 
+    @override
     def step(self, optimizer: Optimizer) -> bool:
-        """See :meth:`Engine.step`."""
         optimizer.step()
         self._unscaled = False
         return not self.accelerator.optimizer_step_was_skipped
 
+    @override
     def zero_grad(self, optimizer: Optimizer) -> None:
-        """See :meth:`Engine.zero_grad`."""
         if self._unscaled:  # the batch was cancelled before its step
             self.accelerator.scaler.update()
             self._unscaled = False
@@ -113,18 +114,18 @@ class Accelerate(Engine):
             return prepared
         return batches
 
+    @override
     def gather(self, tensor: Tensor) -> Tensor:
-        """See :meth:`Engine.gather`."""
         gathered: Tensor = self.accelerator.gather(tensor)
         return gathered
 
+    @override
     def gather_object(self, value: Any) -> list[Any]:
-        """See :meth:`Engine.gather_object`."""
         values: list[Any] = gather_object([value])
         return values
 
+    @override
     def highest(self, value: float) -> float:
-        """See :meth:`Engine.highest`."""
         if self.processes == 1:
             return value
         mine = torch.tensor([value], dtype=torch.float64, device=self.accelerator.device)
@@ -135,8 +136,8 @@ class Accelerate(Engine):
         scaler = self.accelerator.scaler
         return super().state_dict() | {"scaler": {} if scaler is None else scaler.state_dict()}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         super().load_state_dict(state)
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from typing_extensions import override
 
 AS_IT_IS = nullcontext()
 
@@ -95,7 +96,7 @@ class Engine:
         return {"added": self.added}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.added = state["added"]
 
 
@@ -130,12 +131,13 @@ class Autocast(Engine):
         self.scaler = torch.amp.GradScaler(device_type, enabled=dtype == torch.float16)
         self._unscaled = False
 
+    @override
     def precision(self) -> AbstractContextManager[None]:
-        """See :meth:`Engine.precision`."""
         return torch.autocast(self.device_type, self.dtype)
 
+    @override
     def add_gradients(self, loss: Tensor) -> None:
-        """See :meth:`Engine.add_gradients`; of the scaled loss."""
+        # of the scaled loss.
         super().add_gradients(self.scaler.scale(loss))
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
@@ -150,8 +152,8 @@ class Autocast(Engine):
         self._update_scale()
         return self.scaler.get_scale() >= before
 
+    @override
     def zero_grad(self, optimizer: Optimizer) -> None:
-        """See :meth:`Engine.zero_grad`."""
         if self._unscaled:  # the batch was cancelled before its step
             self._update_scale()
         super().zero_grad(optimizer)
@@ -164,8 +166,8 @@ class Autocast(Engine):
         """The scale, and how far the accumulation is."""
         return super().state_dict() | {"scaler": self.scaler.state_dict()}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         super().load_state_dict(state)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
