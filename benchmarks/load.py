@@ -63,7 +63,7 @@ def style() -> Learner:
 
 
 def ddpm() -> Learner:
-    """A diffusion model of the builtin pictures, without validation."""
+    """A diffusion model of the builtin images, without validation."""
     settings = ddpm_settings("builtin", NOWHERE, minutes=ENDLESS)
     learner = DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
     learner.valid_batches = None

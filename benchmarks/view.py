@@ -1,7 +1,7 @@
 """`nca bench view`: steps on a GL context against torch's, and what a frame costs beside them.
 
 A rule of each training preset's size on 256x256 cells. A frame is 8 steps and all that the window
-does around them: files and figures looked at, the picture drawn at the window's size, and the
+does around them: files and figures looked at, the image drawn at the window's size, and the
 lettering over it. With a renderer that is a program, times are its CPU seconds; with a graphics
 card, whose work no CPU clock sees, they are those of the wall.
 """

@@ -1,7 +1,7 @@
 """Rules that others have published, carried over into rule files with all that shapes them.
 
 Two sources are known: the JSON of the article by Niklasson et al., "Self-Organising Textures"
-(Distill, 2021), whose layers are tiled in PNG pictures, and shader text with the integer matrices
+(Distill, 2021), whose layers are tiled in PNG images, and shader text with the integer matrices
 of Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neural Cellular
 Automata" (2021). Both are read as data; nothing in them runs.
 """

@@ -1,4 +1,4 @@
-"""PNG pictures inside other files, which can hold anything: their pixels are taken, no more."""
+"""PNG images inside other files, which can hold anything: their pixels are taken, no more."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Neural cellular automata: train a rule on a picture, run it wherever a fragment shader runs."""
+"""Neural cellular automata: train a rule on an image, run it wherever a fragment shader runs."""
 
 import os
 

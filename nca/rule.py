@@ -110,11 +110,11 @@ class RuleSettings:
     """All of a rule but its weights.
 
     Attributes:
-        channels: C, values per cell; the first three are the colour. 4 to 64.
+        channels: C, values per cell; the first three are the color. 4 to 64.
         hidden: width of the hidden layer. 1 to 1024.
         padding: what a cell at the border sees beyond it. ``circular`` makes the texture tile.
         update_rate: probability that a cell fires in a step, above 0 and at most 1.
-        rgb_scale, rgb_offset: colour = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
+        rgb_scale, rgb_offset: color = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
         alive_threshold: cells live while channel 3 is above this somewhere in their 3x3
             neighborhood, before and after the step, else they are zero. None: all cells live.
         start: what a rule grows from: ``zeros``, uniform ``noise`` in
@@ -231,7 +231,7 @@ class Rule(nn.Module):
     """A rule: its settings, its filters and its weights.
 
     Args:
-        settings: sizes, padding, colour map and so on.
+        settings: sizes, padding, color map and so on.
         filters: [K, 3, 3], the perception of every channel; default :func:`filter_tensor`.
         update_bias: give the second layer a bias ``b2``, as some rules made elsewhere have.
         generator: source of the first weights. They start as those of ``nn.Conv2d`` do, ``w2`` at
@@ -348,7 +348,7 @@ class Rule(nn.Module):
         return state
 
     def to_rgb(self, state: Tensor) -> Tensor:
-        """Colours of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
+        """Colors of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""``python -m tools.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
+"""``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
 It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery/``, and ``NAME.html`` to look at:
 only beautiful ones belong there. Files that exist are kept.
@@ -23,7 +23,7 @@ def main(out: Path, names: list[str]) -> None:
     """Make rules, one after the other.
 
     Raises:
-        InputError: there is no such picture, or the folder cannot be written to.
+        InputError: there is no such image, or the folder cannot be written to.
     """
     for name in names:
         rule = out / f"{name}.safetensors"

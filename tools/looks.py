@@ -1,4 +1,4 @@
-"""``python -m tools.looks [RULES PICTURES]``: how rules look beside their pictures, as a table.
+"""``python -m tools.looks [RULES PICTURES]``: how rules look beside their images, as a table.
 
 RULES and PICTURES are folders; what has the same name belongs together. Without them it is the
 gallery. ``-`` is what cannot be compared: see ``docs/quality.md``.

@@ -67,10 +67,10 @@ def optimize(target: Tensor, spec: str, steps: int) -> tuple[Tensor, float]:
 
 
 def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: str | None) -> None:
-    """Optimize every picture with every loss; write the results and print a table.
+    """Optimize every image with every loss; write the results and print a table.
 
     Raises:
-        InputError: a picture, a loss or the judge's features cannot be had.
+        InputError: an image, a loss or the judge's features cannot be had.
     """
     out.mkdir(parents=True, exist_ok=True)
     print("| loss | picture | patch | judge | speckle | order | misplaced | seconds |")

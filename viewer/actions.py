@@ -237,21 +237,21 @@ class Actions:
 
     @attempted
     def save_picture(self, scale: int = 1) -> None:
-        """Save a picture of the whole grid, ``scale`` pixels per cell."""
+        """Save an image of the whole grid, ``scale`` pixels per cell."""
         player = self.player
         self._write_picture(player.display.whole(player.simulation, player.look, scale))
 
     def save_picture_twice(self) -> None:
-        """Save a picture of the whole grid, two pixels per cell."""
+        """Save an image of the whole grid, two pixels per cell."""
         self.save_picture(2)
 
     def save_picture_four_times(self) -> None:
-        """Save a picture of the whole grid, four pixels per cell."""
+        """Save an image of the whole grid, four pixels per cell."""
         self.save_picture(4)
 
     @attempted
     def save_window(self) -> None:
-        """Save a picture of what the window shows."""
+        """Save an image of what the window shows."""
         player = self.player
         self._write_picture(
             player.display.picture(player.simulation, player.camera, player.look, player.size)
@@ -292,7 +292,7 @@ class Actions:
         self.open_file(saved[-1])
 
     def open_files(self, paths: list[Path]) -> None:
-        """Open what was dropped on the window: rules, states, pictures, videos."""
+        """Open what was dropped on the window: rules, states, images, videos."""
         for path in paths:
             self._open(path)
 
@@ -327,7 +327,7 @@ class Actions:
             self.player.say(f"Playing over {path.name}")
 
     def _open_picture(self, path: Path) -> None:
-        """Lay a picture on the whole grid, and keep it as a stamp."""
+        """Lay an image on the whole grid, and keep it as a stamp."""
         picture = read_image(path, max_side=2048)
         player = self.player
         width, height = player.grid

@@ -46,7 +46,7 @@ class Player:
         files: the rules' names, and where they come from.
         recordings: of what is seen.
         running: time goes on.
-        size: width and height of the picture in pixels; (0, 0): there is none to draw into.
+        size: width and height of the image in pixels; (0, 0): there is none to draw into.
         ring: the brush on the screen: x, y and radius in cells, strength.
         trouble: why something stands still, or "".
 
@@ -161,14 +161,14 @@ class Player:
         )
 
     def resize(self, width: int, height: int) -> None:
-        """Take note of another size of the picture; zero: there is nothing to draw into."""
+        """Take note of another size of the image; zero: there is nothing to draw into."""
         before, self.size = self.size, (width, height)
         if width and height:
             before = before if all(before) else self.size
             self.camera.resize(self.extent, before, self.size, wraps=self._repeats)
 
     def fit(self) -> None:
-        """Fit the grid into the picture."""
+        """Fit the grid into the image."""
         if all(self.size):
             self.camera.fit(self.extent, self.size, wraps=self._repeats)
 
@@ -241,7 +241,7 @@ class Player:
         self.state_range = None
 
     def open_input(self, text: str) -> None:
-        """Play over moving pictures.
+        """Play over moving images.
 
         Raises:
             InputError: they cannot be read.
@@ -251,7 +251,7 @@ class Player:
         self.input = LiveInput(source)
 
     def close_input(self) -> None:
-        """Stop the moving pictures."""
+        """Stop the moving images."""
         if self.input is not None:
             self.input.close()
         self.input = None

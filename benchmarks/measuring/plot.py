@@ -1,4 +1,4 @@
-"""A report as a picture: how many times as fast, and how the cost grows."""
+"""A report as an image: how many times as fast, and how the cost grows."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,7 @@ LABELS = {
 
 
 def draw(report: Report, path: Path) -> None:
-    """Write the picture in the format that the path ends in.
+    """Write the image in the format that the path ends in.
 
     Raises:
         InputError: the path cannot be written.

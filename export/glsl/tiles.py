@@ -13,7 +13,7 @@ from nca.exporters.glsl.text import template, without_repeats
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
-# Shadertoy's smallest usual picture; tiles that fit in it fit everywhere.
+# Shadertoy's smallest usual image; tiles that fit in it fit everywhere.
 SMALLEST_SCREEN = (640, 360)
 
 

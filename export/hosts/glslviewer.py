@@ -89,7 +89,7 @@ def _main(passes: list[TilePass]) -> str:
 
 
 def buffer_text(data: bytes, number: int | None) -> str:
-    """The shader as glslViewer compiles it for a double buffer; None: for the picture."""
+    """The shader as glslViewer compiles it for a double buffer; None: for the image."""
     version, _, rest = data.decode().partition("\n")
     return f"{version}\n" + ("" if number is None else f"#define DOUBLE_BUFFER_{number}\n") + rest
 

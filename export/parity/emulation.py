@@ -31,7 +31,7 @@ class Draw:
 
 
 class TileMachine:
-    """Passes drawn in order into named textures; a texture shows its new picture right after.
+    """Passes drawn in order into named textures; a texture shows its new image right after.
 
     That is the order of Shadertoy's and glslViewer's buffers, and of an ISF file's passes. States
     are [C, H, W].

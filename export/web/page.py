@@ -191,7 +191,7 @@ def _passes(
 
 
 def _thumbnail(file: RuleFile) -> str:
-    """A small picture of the texture as a data URL: the one of the file, or a freshly grown one."""
+    """A small image of the texture as a data URL: the one of the file, or a freshly grown one."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
         state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)

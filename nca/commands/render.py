@@ -75,7 +75,7 @@ def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
 
 
 def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
-    """All steps that the pictures at ``stops`` show."""
+    """All steps that the images at ``stops`` show."""
     reach = REACH * average_steps if average_steps > 1 else 0
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
 

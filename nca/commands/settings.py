@@ -98,7 +98,7 @@ class DoctorSettings:
 
 @dataclass(frozen=True)
 class DemoSettings(Bounded):
-    """Train a rule on a bundled picture, and make the page that runs it."""
+    """Train a rule on a bundled image, and make the page that runs it."""
 
     picture: str = "scales"
     """Name of the bundled picture."""

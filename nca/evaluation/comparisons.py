@@ -57,7 +57,7 @@ def build_losses(
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
     """Bytes, and characters of text, of what each host is given; None where it takes no such rule.
 
-    A host that is given several files counts as their sum. Weights in a picture count as bytes.
+    A host that is given several files counts as their sum. Weights in an image count as bytes.
     """
     sizes: dict[str, Size | None] = {}
     for target in target_names():

@@ -16,7 +16,7 @@ from nca.rule import Rule
 
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
 DIRECTIONS_SEED = 20_260_131  # training draws its directions from other seeds
-DIRECTIONS_AT_ONCE = 16  # all of a picture of 1024x1024 would take 3 GB
+DIRECTIONS_AT_ONCE = 16  # all of an image of 1024x1024 would take 3 GB
 PIECES = 16
 GROWN = 1000  # steps after which a texture is measured
 

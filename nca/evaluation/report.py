@@ -132,7 +132,7 @@ def _training_settings(file: RuleFile) -> dict[str, Any]:
 
 
 def training_size(file: RuleFile) -> int:
-    """Side of the picture that a rule was trained at, or 128; within what can be measured."""
+    """Side of the image that a rule was trained at, or 128; within what can be measured."""
     size = _training_settings(file).get("size")
     return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
 

@@ -1,4 +1,4 @@
-"""A page on which people choose, blind, which of two pictures is more like a third."""
+"""A page on which people choose, blind, which of two images is more like a third."""
 
 import random
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ RULE_ENDING, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two pictures for one target, each [3, h, w] in [0, 1]; a side is the name of its maker."""
+    """Two images for one target, each [3, h, w] in [0, 1]; a side is the name of its maker."""
 
     texture: str
     target: Tensor
@@ -78,7 +78,7 @@ def _size(path: Path) -> int:
 
 
 def found(path: Path) -> dict[str, Path]:
-    """Rules and pictures by name: one file, or those of a folder; also of ``nca train FOLDER``.
+    """Rules and images by name: one file, or those of a folder; also of ``nca train FOLDER``.
 
     Raises:
         InputError: there is no such file or folder.
@@ -94,7 +94,7 @@ def found(path: Path) -> dict[str, Path]:
 
 
 def shown(path: Path, size: int, seed: int) -> Tensor:
-    """What a rule grows in 1,000 steps, or the picture itself: [3, size, size] in [0, 1]."""
+    """What a rule grows in 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
     if path.suffix != RULE_ENDING:
         return read_square(path, size)
     rule = load_rule(path).rule

@@ -1,4 +1,4 @@
-"""Rules that the project trained on its bundled pictures, to look at right after installation.
+"""Rules that the project trained on its bundled images, to look at right after installation.
 
 Beside each rule ``NAME.safetensors`` are its figures, ``NAME.json``, as ``nca eval`` wrote them.
 ``python -m tools.gallery DIR`` trains and measures them all again.

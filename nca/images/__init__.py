@@ -1,4 +1,4 @@
-"""Pictures in and out: whatever a person has on disk becomes float RGB, and back."""
+"""Images in and out: whatever a person has on disk becomes float RGB, and back."""
 
 import base64
 import io
@@ -29,22 +29,22 @@ def read_image(
     transparent: bool = False,
     own_profile: bool = False,
 ) -> Image.Image:
-    """Read any picture as 8-bit sRGB, turned as its EXIF data say.
+    """Read any image as 8-bit sRGB, turned as its EXIF data say.
 
-    Grey, palette and 16-bit pictures are converted; so are the colors of a picture with a color
+    Grey, palette and 16-bit images are converted; so are the colors of an image with a color
     profile, such as Display P3, Adobe RGB or one for CMYK; transparency is put on white.
 
     Args:
         path: the file.
-        max_side: the picture is made smaller until its longer side is at most this; a large JPEG
-            is then decoded at a fraction of its size. Without it, a picture of more than
+        max_side: the image is made smaller until its longer side is at most this; a large JPEG
+            is then decoded at a fraction of its size. Without it, an image of more than
             40 million pixels is reduced to some 10 million.
         transparent: keep the transparency: 8-bit RGBA.
-        own_profile: keep the numbers of a picture with a profile for RGB, and the profile in
+        own_profile: keep the numbers of an image with a profile for RGB, and the profile in
             ``info["icc_profile"]``.
 
     Raises:
-        InputError: no such file, a folder, not readable, not a picture, too large or too small.
+        InputError: no such file, a folder, not readable, not an image, too large or too small.
     """
     path = Path(path)
     with reading(path):
@@ -70,7 +70,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def read_square(path: str | Path, size: int) -> Tensor:
-    """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
+    """Read the largest centered square of an image, [3, size, size] float32 in [0, 1].
 
     Raises:
         InputError: as :func:`read_image`.
@@ -81,7 +81,7 @@ def read_square(path: str | Path, size: int) -> Tensor:
 
 
 def read_texture(path: str | Path, size: int) -> Tensor:
-    """As :func:`read_square`, of a picture in which there is something to see.
+    """As :func:`read_square`, of an image in which there is something to see.
 
     Raises:
         InputError: as :func:`read_image`; or all of the square has one color.
@@ -93,7 +93,7 @@ def read_texture(path: str | Path, size: int) -> Tensor:
 
 
 def read_cutout(path: str | Path, size: int) -> Tensor:
-    """Read a whole picture with its transparency, in the middle of a square.
+    """Read a whole image with its transparency, in the middle of a square.
 
     Returns:
         [4, size, size] float32 in [0, 1]: colors times opacity, and opacity.
@@ -115,19 +115,19 @@ def read_cutout(path: str | Path, size: int) -> Tensor:
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """An 8-bit RGB picture as [3, H, W] float32 in [0, 1]."""
+    """An 8-bit RGB image as [3, H, W] float32 in [0, 1]."""
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def to_image(rgb: Tensor) -> Image.Image:
-    """[3, H, W] as an 8-bit picture; values outside [0, 1] are clipped."""
+    """[3, H, W] as an 8-bit image; values outside [0, 1] are clipped."""
     levels = (rgb.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def write_image(path: Path, image: Image.Image) -> None:
-    """Write one picture in the format that its ending names.
+    """Write one image in the format that its ending names.
 
     Raises:
         InputError: the ending is unknown or the path cannot be written.
@@ -141,14 +141,14 @@ def write_image(path: Path, image: Image.Image) -> None:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """A picture as a small PNG file."""
+    """An image as a small PNG file."""
     data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
     return data.getvalue()
 
 
 def data_url(image: Image.Image) -> str:
-    """A picture as the address of an ``img`` element."""
+    """An image as the address of an ``img`` element."""
     return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
@@ -212,7 +212,7 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
 
 
 def image_format(path: Path) -> str:
-    """Pillow's name for the kind of picture that a path's ending tells.
+    """Pillow's name for the kind of image that a path's ending tells.
 
     Raises:
         InputError: it tells none.
@@ -227,7 +227,7 @@ def image_format(path: Path) -> str:
 def contact_sheet(
     pictures: Sequence[Image.Image], columns: int | None = None, ground: str | None = "white"
 ) -> Image.Image:
-    """Lay out pictures of one size in a grid with thin gaps; near-square by default.
+    """Lay out images of one size in a grid with thin gaps; near-square by default.
 
     Args:
         pictures: at least one.

@@ -1,4 +1,4 @@
-"""ICC color profiles: what the numbers of a picture mean as colors."""
+"""ICC color profiles: what the numbers of an image mean as colors."""
 
 import io
 from functools import lru_cache
@@ -19,9 +19,9 @@ SAME = 3  # levels of 255; profiles of sRGB by different makers differ by less
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """The colors that a picture's profile says, as sRGB; transparency is kept.
+    """The colors that an image's profile says, as sRGB; transparency is kept.
 
-    A picture is left as it is if its profile is that of sRGB, cannot be used, or is for other
+    An image is left as it is if its profile is that of sRGB, cannot be used, or is for other
     numbers.
     """
     mode, fitting = MODES.get(_kind(profile), ("", ()))
@@ -61,7 +61,7 @@ def _kind(profile: bytes | None) -> str:
 
 @lru_cache(maxsize=4)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What makes sRGB of a picture's numbers; None: nothing is to be done, or can be."""
+    """What makes sRGB of an image's numbers; None: nothing is to be done, or can be."""
     try:
         transform = ImageCms.ImageCmsTransform(_open(profile), _open(None), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):

@@ -1,4 +1,4 @@
-"""Decoding: a picture file becomes upright pixels of 8 bits, in less than 1 GB of memory."""
+"""Decoding: an image file becomes upright pixels of 8 bits, in less than 1 GB of memory."""
 
 import math
 import stat
@@ -14,16 +14,16 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
 from nca.errors import InputError, one_line
 from nca.images.picture_files import HEIC_ADVICE, is_heic, readable_formats
 
-MAX_PIXELS = 178_956_970  # Pillow opens no larger picture
+MAX_PIXELS = 178_956_970  # Pillow opens no larger image
 MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
-LARGE = 40_000_000  # pixels; a larger picture is reduced while its pixels are converted,
+LARGE = 40_000_000  # pixels; a larger image is reduced while its pixels are converted,
 REDUCED = 10_000_000  # to about as many where nobody says what is needed
 STRIP = 1_000_000  # pixels that are converted at once
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # a pixel
-# What decoders take for a pixel, as measured; the rest decode into the picture itself. Pillow
+# What decoders take for a pixel, as measured; the rest decode into the image itself. Pillow
 # decodes some kinds of DDS in Python: 1.3 s for a million pixels.
 DECODERS = {"WEBP": 16, "AVIF": 16, "HEIF": 12, "JPEG2000": 25, "SGI": 8, "QOI": 8, "DDS": 44}
 TURNS = {
@@ -39,7 +39,7 @@ TURNS = {
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say in one line why a picture cannot be read, whatever its decoder raises.
+    """Say in one line why an image cannot be read, whatever its decoder raises.
 
     Raises:
         InputError: instead of any error.
@@ -65,9 +65,9 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def decode(path: Path, max_side: int | None = None) -> Image.Image:
-    """Read a picture as 8 bits a color, turned as its EXIF data say, transparency as a channel.
+    """Read an image as 8 bits a color, turned as its EXIF data say, transparency as a channel.
 
-    A picture of more than 40 million pixels is reduced by a whole factor.
+    An image of more than 40 million pixels is reduced by a whole factor.
 
     Args:
         path: the file.
@@ -158,7 +158,7 @@ def _scale_transparent_color(image: Image.Image) -> None:
 
 
 def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
-    """Convert and reduce strip by strip, as a large picture has no room for a copy of itself."""
+    """Convert and reduce strip by strip, as a large image has no room for a copy of itself."""
     as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
     if as_it_is and factor == 1 and "transparency" not in image.info:
         return image

@@ -1,4 +1,4 @@
-"""Which files are pictures: the formats that are read, and the pictures of a folder."""
+"""Which files are images: the formats that are read, and the images of a folder."""
 
 import re
 from contextlib import suppress
@@ -11,7 +11,7 @@ from PIL import Image
 from nca.errors import InputError
 from nca.system.console import say
 
-# The formats that people keep pictures in. Pillow has more: EPS starts Ghostscript, SPIDER fails
+# The formats that people keep images in. Pillow has more: EPS starts Ghostscript, SPIDER fails
 # in its own ways, PDF and MPEG have endings but no reader, ICNS hides other formats inside.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM",
            "JPEG2000", "PSD", "QOI", "DDS", "SGI", "PCX", "ICO", "TGA")  # fmt: skip
@@ -30,7 +30,7 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file has the ending of a picture; HEIC counts also where it cannot be read."""
+    """Whether a file has the ending of an image; HEIC counts also where it cannot be read."""
     ending = path.suffix.lower()
     return ending in HEIC_ENDINGS or Image.registered_extensions().get(ending) in FORMATS
 
@@ -43,17 +43,17 @@ def is_heic(path: Path) -> bool:
 
 
 def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
-    """List the pictures of a folder in natural order: 1, 2, 10.
+    """List the images of a folder in natural order: 1, 2, 10.
 
     Hidden files and folders are left out, with them the ``._name`` that macOS puts beside a file,
-    and so is its ``__MACOSX``. If HEIC pictures cannot be read, a line says so.
+    and so is its ``__MACOSX``. If HEIC images cannot be read, a line says so.
 
     Args:
         folder: an existing folder.
-        subfolders: whether pictures of the folders in it count.
+        subfolders: whether images of the folders in it count.
 
     Raises:
-        InputError: the folder cannot be read or holds no pictures.
+        InputError: the folder cannot be read or holds no images.
     """
     try:
         found = sorted(folder.rglob("*") if subfolders else folder.iterdir(), key=natural_order)

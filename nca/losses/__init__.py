@@ -1,1 +1,1 @@
-"""How far a picture is from a texture: features, statistics of features, and their distance."""
+"""How far an image is from a texture: features, statistics of features, and their distance."""

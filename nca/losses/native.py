@@ -102,7 +102,7 @@ def _blocks(weight: Tensor, rows: int) -> Tensor:
 
 
 class TextureKernel:
-    """Moments of the features of pictures, where the kernel can compute them.
+    """Moments of the features of images, where the kernel can compute them.
 
     Args:
         features: what it computes.
@@ -115,7 +115,7 @@ class TextureKernel:
     def __call__(self, images: Tensor, *, wraps: bool) -> Features | None:
         """Second moments and, in the last column, means of each layer, [B, N, N + 1].
 
-        None where pictures are not on the CPU, not in float32 or too small; or without a compiler.
+        None where images are not on the CPU, not in float32 or too small; or without a compiler.
         """
         if images.device.type != "cpu" or images.dtype != torch.float32:
             return None
@@ -149,7 +149,7 @@ class Call:
         library: the kernel.
         layers: packed.
         features: whose normalization is used.
-        wraps: whether pictures wrap.
+        wraps: whether images wrap.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Call:
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
 
     def floats(self, images: Tensor) -> int:
-        """What the features of one picture take; 0 where it is too small."""
+        """What the features of one image take; 0 where it is too small."""
         return int(self.library.texture_floats(self._problem(images, None, 1)))
 
     def forward(self, images: Tensor, threads: int | None = None) -> tuple[list[Tensor], Tensor]:
@@ -177,7 +177,7 @@ class Call:
         return moments, kept
 
     def backward(self, images: Tensor, kept: Tensor, d_moments: list[Tensor]) -> Tensor:
-        """Gradient of the pictures."""
+        """Gradient of the images."""
         d_images = torch.empty_like(images)
         problem = self._problem(images, kept, self._threads(images))
         _check(self.library.texture_backward(problem, d_images.data_ptr(), _pointers(d_moments)))

@@ -69,7 +69,7 @@ class NearestPatches(Term):
         self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another picture."""
+        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another image."""
         known = self.targets[0].patches
         levels = pyramid(precise(images).to(known.device), len(self.targets), wraps=self.wraps)
         result = {}

@@ -1,4 +1,4 @@
-"""The distance of pictures from the style of some pictures and from the content of another.
+"""The distance of images from the style of some images and from the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms look at the same features, which are computed once::
@@ -21,7 +21,7 @@ from nca.losses.term import Term
 
 
 def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
-    """Statistics of every layer of pictures, in a region [H, W] if there is one."""
+    """Statistics of every layer of images, in a region [H, W] if there is one."""
     return {name: statistic.describe(select(features, region)) for name, features in layers.items()}
 
 
@@ -48,7 +48,7 @@ class StyleTerm:
         statistic: what is compared of each layer.
         weights: of layers by name; 1 where not named.
         weight: of all.
-        region: where to look in the pictures, [H, W] of true and false; everywhere by default.
+        region: where to look in the images, [H, W] of true and false; everywhere by default.
         name: of the term; a layer's is ``name/layer``, or the layer's own if this is empty.
 
     Raises:
@@ -70,7 +70,7 @@ class StyleTerm:
         self.weights = {name: weight * (weights or {}).get(name, 1.0) for name in targets}
 
     def describe(self, layers: Features, region: Tensor | None = None) -> Features:
-        """What is compared of the layers of pictures."""
+        """What is compared of the layers of images."""
         return describe({name: layers[name] for name in self.targets}, self.statistic, region)
 
     def compare(self, descriptions: Features) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ class StyleTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted distance of every layer of pictures, [B]."""
+        """Weighted distance of every layer of images, [B]."""
         return self.compare(self.describe(layers, self.region))
 
 
@@ -100,7 +100,7 @@ class ContentTerm:
         self.content, self.factors = content, factors
 
     def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of pictures from those of a content, [B]."""
+        """Weighted difference of the layers of images from those of a content, [B]."""
         return {
             f"{self.name}/{layer}": factor
             * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))
@@ -108,7 +108,7 @@ class ContentTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of pictures, [B]."""
+        """Weighted difference of the layers of images, [B]."""
         return self.compare(layers, self.content)
 
 
@@ -146,7 +146,7 @@ class StyleLoss(Term):
         styles: one term for every region that has a style of its own.
         content: what is kept of the content.
         pixels: terms that need no features.
-        wraps: whether the pictures live on a torus.
+        wraps: whether the images live on a torus.
     """
 
     def __init__(
@@ -183,11 +183,11 @@ class StyleLoss(Term):
 
 
 def select(features: Tensor, region: Tensor | None) -> Tensor:
-    """The positions of features that lie in a region of the picture.
+    """The positions of features that lie in a region of the image.
 
     Args:
         features: [B, N, h, w].
-        region: [H, W] of true and false, of the picture's size; None: all.
+        region: [H, W] of true and false, of the image's size; None: all.
 
     Returns:
         [B, N, 1, n], or the features as they are.

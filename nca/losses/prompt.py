@@ -1,8 +1,8 @@
-"""How far pictures are from a text, by CLIP.
+"""How far images are from a text, by CLIP.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
-models and weights by open_clip (Ilharco et al. 2021). CLIP sees a picture of 224 x 224 or so: each
-picture is given to it as several enlarged crops, at places and scales that are drawn anew every
+models and weights by open_clip (Ilharco et al. 2021). CLIP sees an image of 224 x 224 or so: each
+image is given to it as several enlarged crops, at places and scales that are drawn anew every
 time, as a single view invites patterns that only that view mistakes for the text (Frans et al.,
 "CLIPDraw", 2021).
 """
@@ -19,8 +19,8 @@ from typing_extensions import override
 from nca.errors import InputError
 from nca.losses.term import Term
 
-CROPS = 4  # of each picture
-SMALLEST = 0.5  # side of the smallest crop, as a part of the picture
+CROPS = 4  # of each image
+SMALLEST = 0.5  # side of the smallest crop, as a part of the image
 CPU = torch.device("cpu")
 
 
@@ -31,7 +31,7 @@ class Clip:
     Attributes:
         model: with ``encode_image`` and ``encode_text``; its weights are fixed.
         tokenize: list of texts -> tensor of tokens, on the CPU.
-        side: of its pictures, in pixels.
+        side: of its images, in pixels.
         mean, std: of the colors that it was trained with, [3, 1, 1], where the model is.
     """
 
@@ -131,7 +131,7 @@ class PromptLoss(Term):
         return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """The same square of every picture, enlarged to what the model sees, [B, 3, side, side]."""
+        """The same square of every image, enlarged to what the model sees, [B, 3, side, side]."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))

@@ -1,8 +1,8 @@
 """What is compared of a layer of features: Gram matrix, distribution, or moments.
 
 Each statistic describes features and compares descriptions: the target is described once, every
-picture of a batch each time. Descriptions of parts can be merged into that of the whole, which is
-how several styles become one, and how a picture is compared that is too large for the memory. All
+image of a batch each time. Descriptions of parts can be merged into that of the whole, which is
+how several styles become one, and how an image is compared that is too large for the memory. All
 of it in float32, whatever the precision of the features: sums
 of products over ten thousand positions leave the range of float16 and the digits of bfloat16.
 """
@@ -22,7 +22,7 @@ class Statistic(ABC):
     """Compares features of shape [B, N, h, w] with those of a target, of whatever size.
 
     Attributes:
-        mergeable: whether :meth:`merge` of the parts of a picture gives what :meth:`describe` gives
+        mergeable: whether :meth:`merge` of the parts of an image gives what :meth:`describe` gives
             of the whole, and the description is small.
         random: whether it draws random numbers in every call.
         from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
@@ -32,7 +32,7 @@ class Statistic(ABC):
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
-        """What is kept of every picture, [B, ...]; blind to where in the picture it was."""
+        """What is kept of every image, [B, ...]; blind to where in the image it was."""
 
     def of_moments(self, moments: Tensor) -> Tensor:
         """Describe features by their second moments and, as last column, means: [B, N, N + 1]."""
@@ -40,7 +40,7 @@ class Statistic(ABC):
 
     @abstractmethod
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """How far every picture is from a target, described [1, ...]: [B], zero when equal."""
+        """How far every image is from a target, described [1, ...]: [B], zero when equal."""
 
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
         """Describe a mixture of which each part has a share; the shares add up to 1."""
@@ -48,7 +48,7 @@ class Statistic(ABC):
         return torch.stack(parts).sum(0)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
-        """How far the features of every picture are from a described target, [B]."""
+        """How far the features of every image are from a described target, [B]."""
         return self.compare(self.describe(features), target)
 
 
@@ -119,7 +119,7 @@ class LessonGram(Statistic):
     """The loss of fast.ai's lesson 20, to the letter: mean squared difference of Gram matrices.
 
     The matrix of a batch is summed over the batch there, which makes it B times the target's for B
-    perfect pictures. Kept for the presets that repeat the lesson, and for nothing else.
+    perfect images. Kept for the presets that repeat the lesson, and for nothing else.
     """
 
     from_moments = True
@@ -135,7 +135,7 @@ class LessonGram(Statistic):
 
     @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        # the same number for every picture.
+        # the same number for every image.
         difference = description.sum(0) - target[0]
         return difference.square().mean().expand(len(description))
 
@@ -280,7 +280,7 @@ class SlicedTransport(Statistic):
     Args:
         generator: of the directions.
         directions: how many.
-        samples: positions taken of a picture at most, at random.
+        samples: positions taken of an image at most, at random.
     """
 
     mergeable = False

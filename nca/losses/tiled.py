@@ -1,4 +1,4 @@
-"""Pictures larger than the memory: the same loss and gradient, tile by tile.
+"""Images larger than the memory: the same loss and gradient, tile by tile.
 
 A style is compared by statistics over all positions, and those of the whole can be merged from
 those of the tiles. So every tile is looked at twice: once for its statistics, without a gradient,
@@ -41,13 +41,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture, in pixels."""
+    """A part of an image, in pixels."""
 
     rows: Span
     columns: Span
 
     def cut(self, images: Tensor) -> Tensor:
-        """What is computed, of pictures [..., H, W]."""
+        """What is computed, of images [..., H, W]."""
         return images[
             ..., self.rows.before : self.rows.after, self.columns.before : self.columns.after
         ]
@@ -103,9 +103,9 @@ def spans(length: int, size: int, offset: int) -> list[Span]:
 
 
 def cover(height: int, width: int, size: int, generator: torch.Generator | None) -> list[Tile]:
-    """Tiles of at most size x size that cover a picture, moved at random if there is a generator.
+    """Tiles of at most size x size that cover an image, moved at random if there is a generator.
 
-    A picture that is no larger is one tile.
+    An image that is no larger is one tile.
     """
     offsets = [0, 0]
     if generator is not None:
@@ -177,7 +177,7 @@ class TiledLoss(Term):
 
     @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        # of one picture, and only for their sum.
+        # of one image, and only for their sum.
         losses: dict[str, Tensor] = {}
         for term in self.loss.pixels:
             losses |= term(images)

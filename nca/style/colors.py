@@ -1,4 +1,4 @@
-"""Whose colors a painted picture has.
+"""Whose colors a painted image has.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016.
 """
@@ -17,14 +17,14 @@ def luminance(images: Tensor) -> Tensor:
 
 
 def gray(images: Tensor) -> Tensor:
-    """Pictures without color, [B, 3, H, W]."""
+    """Images without color, [B, 3, H, W]."""
     return luminance(images).expand_as(images).clone()
 
 
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
     """A style without color, as bright and as rich in contrast as the content.
 
-    Otherwise a dark style would darken the picture whose colors are kept.
+    Otherwise a dark style would darken the image whose colors are kept.
     """
     theirs, ours = luminance(style), luminance(content)
     matched = (theirs - theirs.mean()) * (ours.std() / (theirs.std() + 1e-6)) + ours.mean()
@@ -32,7 +32,7 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
 
 
 def with_colors_of(painted: Tensor, content: Tensor) -> Tensor:
-    """The brightness of one picture with the hue and saturation of another, in [0, 1]."""
+    """The brightness of one image with the hue and saturation of another, in [0, 1]."""
     return (content + luminance(painted) - luminance(content)).clamp(0, 1)
 
 
@@ -40,7 +40,7 @@ def transfer_colors(style: Tensor, content: Tensor) -> Tensor:
     """Give a style the mean and covariance of the content's colors by a linear map.
 
     Of all such maps the one that moves colors least (Pitie and Kokaram, "The Linear
-    Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer", 2007).
+    Monge-Kantorovitch Linear Color Mapping for Example-Based Color Transfer", 2007).
 
     Args:
         style: [1, 3, H, W].
@@ -67,6 +67,6 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    # The floor, a deviation of 0.001, is for a picture of one color.
+    # The floor, a deviation of 0.001, is for an image of one color.
     power: Tensor = vectors * values.clamp(min=1e-6).pow(exponent) @ vectors.T
     return power

@@ -13,7 +13,7 @@ MARGIN = 1 / 512  # from 0 and 1, where the slope of a sigmoid is as good as non
 
 
 class ImageModel(nn.Module):
-    """A picture that can change its size.
+    """An image that can change its size.
 
     Args:
         image: [1, 3, H, W] in [0, 1], what it starts from.
@@ -26,11 +26,11 @@ class ImageModel(nn.Module):
         self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def forward(self) -> Tensor:
-        """The picture, [1, 3, H, W]."""
+        """The image, [1, 3, H, W]."""
         return self.pixels.sigmoid() if self.box == "sigmoid" else self.pixels
 
     def show(self, image: Tensor) -> None:
-        """Become a picture, of whatever size: ``pixels`` is then another parameter."""
+        """Become an image, of whatever size: ``pixels`` is then another parameter."""
         self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def _inverse(self, image: Tensor) -> Tensor:

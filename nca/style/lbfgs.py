@@ -35,7 +35,7 @@ class LBFGS(torch.optim.LBFGS):
         del closure
         (weight,) = self._params
         state = self.state[weight]
-        self._numel_cache = None  # the picture may have grown
+        self._numel_cache = None  # the image may have grown
         if "before" in state:
             moved = (weight - state["before"]).flatten()
             state["d"] = moved / state["t"]

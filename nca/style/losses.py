@@ -21,14 +21,14 @@ from nca.style.settings import PixelSettings, StyleSettings, parse_color
 
 # The layer that tells the content, the first of these that the net has.
 CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
-# Pixels that a picture needs on each side for features that are fitted to it, 12 where not named.
+# Pixels that an image needs on each side for features that are fitted to it, 12 where not named.
 LEAST = {"patches": 56}
-SAMPLE = 256  # pixels, side of the part of each picture that features are fitted to
+SAMPLE = 256  # pixels, side of the part of each image that features are fitted to
 
 
 @dataclass(frozen=True)
 class StyleInputs:
-    """All pictures of a style transfer, at the size of the result.
+    """All images of a style transfer, at the size of the result.
 
     Attributes:
         content: [1, 3, H, W] in [0, 1].
@@ -91,7 +91,7 @@ class Losses:
             raise InputError("every weight is 0: there is nothing to paint for")
 
     def at(self, size: Size) -> StyleLoss | TiledLoss:
-        """The loss of a picture of this height and width.
+        """The loss of an image of this height and width.
 
         Raises:
             InputError: the features cannot be had, or a layer or a mask is not usable.
@@ -234,7 +234,7 @@ def _scaled(picture: Tensor, factor: float) -> Size:
 
 
 def sample(pictures: Sequence[Tensor]) -> Tensor:
-    """The middles of pictures side by side, [1, 3, S, n * S]: what features are fitted to."""
+    """The middles of images side by side, [1, 3, S, n * S]: what features are fitted to."""
     side = min(SAMPLE, *(length for picture in pictures for length in picture.shape[-2:]))
     middles = []
     for picture in pictures:

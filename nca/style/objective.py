@@ -1,4 +1,4 @@
-"""The objective of style transfer: the losses of the picture as it is, at one scale."""
+"""The objective of style transfer: the losses of the image as it is, at one scale."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from nca.training.objective import Objective
 
 
 class Stylize(Objective):
-    """Make a picture that costs little.
+    """Make an image that costs little.
 
     Args:
         generator: of all that is drawn at random in a step; its state goes into checkpoints.
@@ -26,7 +26,7 @@ class Stylize(Objective):
         self.generator = generator
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
-        """The picture, [1, 3, H, W]; there are no data."""
+        """The image, [1, 3, H, W]; there are no data."""
         del batch
         image: Tensor = model()
         return image

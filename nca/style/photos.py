@@ -1,4 +1,4 @@
-"""Pictures with their color profiles, turned as a camera's note says, as tensors and back."""
+"""Images with their color profiles, turned as a camera's note says, as tensors and back."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from nca.style.scales import Size
 
 
 def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
-    """Read a picture whose longer side becomes ``side``.
+    """Read an image whose longer side becomes ``side``.
 
     Args:
         path: the file.
         side: pixels.
-        enlarge: whether a smaller picture is made larger too.
+        enlarge: whether a smaller image is made larger too.
 
     Returns:
-        [1, 3, H, W] in [0, 1], and the picture's own profile if it has one for RGB.
+        [1, 3, H, W] in [0, 1], and the image's own profile if it has one for RGB.
 
     Raises:
         InputError: as :func:`nca.images.read_image`.
@@ -36,13 +36,13 @@ def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor,
 
 
 def read_style(path: Path, side: int, profile: Profile) -> Tensor:
-    """Read a picture of at most ``side`` pixels, its colors as numbers of another's profile."""
+    """Read an image of at most ``side`` pixels, its colors as numbers of another's profile."""
     image = read_image(path, max_side=side, own_profile=True)
     return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
 
 
 def read_mask(path: Path, size: Size) -> Tensor:
-    """Read a mask: where a picture is brighter than half, [H, W] of true and false.
+    """Read a mask: where an image is brighter than half, [H, W] of true and false.
 
     Raises:
         InputError: nothing in it is.

@@ -1,7 +1,7 @@
-"""From coarse to fine: the picture grows while it is trained, and the optimizer with it.
+"""From coarse to fine: the image grows while it is trained, and the optimizer with it.
 
 Large shapes settle where they are cheap, and the features, which see a fixed number of pixels, see
-all sizes of the picture in turn. As in style-transfer-pytorch (Katherine Crowson), scales differ by
+all sizes of the image in turn. As in style-transfer-pytorch (Katherine Crowson), scales differ by
 the square root of 2, each starts from the average of the one before, and Adam's moments are
 resized instead of forgotten.
 """
@@ -26,7 +26,7 @@ Size = tuple[int, int]
 def sizes(height: int, width: int, smallest: int) -> list[Size]:
     """Height and width of every scale, from one of about ``smallest`` or more to the one given.
 
-    A long and narrow picture starts larger, so that its shorter side is not too short.
+    A long and narrow image starts larger, so that its shorter side is not too short.
     """
     count, longer, shorter = 1, max(height, width), min(height, width)
     while longer / 2 ** (count / 2) >= smallest and shorter / 2 ** (count / 2) >= SIDE:
@@ -38,7 +38,7 @@ def sizes(height: int, width: int, smallest: int) -> list[Size]:
 
 
 def resize(images: Tensor, size: Size) -> Tensor:
-    """Resize pictures [B, 3, H, W] in [0, 1] smoothly; what is made smaller is blurred first."""
+    """Resize images [B, 3, H, W] in [0, 1] smoothly; what is made smaller is blurred first."""
     if images.shape[-2:] == size:
         return images
     smaller = size[0] < images.shape[-2]
@@ -47,17 +47,17 @@ def resize(images: Tensor, size: Size) -> Tensor:
 
 
 class Scales(Callback):
-    """Let the picture grow when its steps on a scale are done.
+    """Let the image grow when its steps on a scale are done.
 
     Args:
         sizes: height and width of every scale.
         first: steps on the first scale.
         others: steps on each other scale.
         prepare: called with the number of a scale before its first step, also after a resume.
-        ema: the average that the next scale starts from; None: the picture as it is.
+        ema: the average that the next scale starts from; None: the image as it is.
 
     Attributes:
-        scale: number of the scale that the picture has now.
+        scale: number of the scale that the image has now.
     """
 
     order = -20
@@ -82,7 +82,7 @@ class Scales(Callback):
         return self.first + (len(self.sizes) - 1) * self.others
 
     def before_fit(self, _: Learner) -> None:
-        """Prepare the scale that the picture has."""
+        """Prepare the scale that the image has."""
         self.prepare(self.scale)
 
     def before_batch(self, learner: Learner) -> None:
@@ -110,7 +110,7 @@ class Scales(Callback):
 
 
 def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
-    """Let an optimizer go on with a picture of another size.
+    """Let an optimizer go on with an image of another size.
 
     Adam's moments are resized; what any other optimizer remembers is forgotten. The loss is a mean,
     so that a pixel's gradient is smaller by as much as there are more of them.

@@ -43,7 +43,7 @@ class ScaleSettings(Bounded):
 
 @dataclass(frozen=True)
 class StartSettings(Bounded):
-    """Initial picture."""
+    """Initial image."""
 
     start: str = "content"
     """content, noise, gray, style, style-noise (noise in the style's colors), or a file."""
@@ -150,7 +150,7 @@ class MaskSettings(Bounded):
 
 @dataclass(frozen=True)
 class StyleSettings(Bounded):
-    """Paint a picture in the style of others.
+    """Paint an image in the style of others.
 
     The result is a folder with `result.png`, a movie and a sheet of the way there, the loss as a
     plot and as numbers, and a page that shows it all while it runs.
@@ -193,9 +193,9 @@ class StyleSettings(Bounded):
 
 @dataclass(frozen=True)
 class ReconstructSettings(Bounded):
-    """Find a picture with the same features as another at a layer, starting from noise.
+    """Find an image with the same features as another at a layer, starting from noise.
 
-    Shows what a layer still knows of a picture (Mahendran and Vedaldi 2015).
+    Shows what a layer still knows of an image (Mahendran and Vedaldi 2015).
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
@@ -241,7 +241,7 @@ class ReconstructSettings(Bounded):
 
 @dataclass(frozen=True)
 class VisualizeSettings(Bounded):
-    """Find a picture that excites one channel of a layer most: what the channel looks for.
+    """Find an image that excites one channel of a layer most: what the channel looks for.
 
     Olah, Mordvintsev and Schubert, "Feature Visualization", 2017.
     """

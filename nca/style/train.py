@@ -1,4 +1,4 @@
-"""Paint a picture: everything between the settings and the results."""
+"""Paint an image: everything between the settings and the results."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ WORTH_A_LOOK = {
     "stages.png": "how it was painted; as a movie beside it",
     "loss.png": LOSS_CURVES,
 }
-SHOWN = 512  # pixels, longer side of the pictures of the way
+SHOWN = 512  # pixels, longer side of the images of the way
 DOWNLOADS = (
     "builtin features know colors and strokes; --features squeezenet1_1 (5 MB, fetched once) or "
     "vgg19 (548 MB) know larger shapes of the style too"
@@ -71,7 +71,7 @@ class Styled(Trained):
 
 
 def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
-    """Paint, and write all results; also the picture so far, if that is cut short.
+    """Paint, and write all results; also the image so far, if that is cut short.
 
     Args:
         settings: see :func:`nca.style.settings.style_settings`.
@@ -90,7 +90,7 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
 
 
 def reconstruct(settings: ReconstructSettings) -> Styled:
-    """Find a picture by its features at a layer: a style transfer without a style."""
+    """Find an image by its features at a layer: a style transfer without a style."""
     return stylize(settings.as_style())
 
 
@@ -103,7 +103,7 @@ class StyleTraining(Job[Styled]):
         callbacks: more callbacks.
 
     Raises:
-        InputError: a picture or a setting is not usable.
+        InputError: an image or a setting is not usable.
     """
 
     files = FILES
@@ -180,7 +180,7 @@ class StyleTraining(Job[Styled]):
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the picture, also if that is cut short."""
+        """Train on all scales; write the image, also if that is cut short."""
         path = self.settings.out / RESULT
         try:
             super().fit()
@@ -191,7 +191,7 @@ class StyleTraining(Job[Styled]):
 
     @override
     def finish(self) -> Styled:
-        # the picture is already written.
+        # the image is already written.
         self.learner.write_failures.check()
         return Styled(
             self.settings.out,
@@ -203,7 +203,7 @@ class StyleTraining(Job[Styled]):
 
     @torch.no_grad()
     def result(self) -> Tensor:
-        """The picture as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
+        """The image as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
         model = self.learner.model
         image: Tensor
         if self.ema is None or not self.ema.weights:

@@ -1,4 +1,4 @@
-"""What a channel of a layer looks for: the picture that excites it most.
+"""What a channel of a layer looks for: the image that excites it most.
 
 Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the image is parametrized by its
 spectrum in decorrelated colors, and is shifted, rotated and zoomed a little in every step, so that
@@ -40,7 +40,7 @@ START = 0.01  # deviation of the first spectrum
 
 
 class Spectrum(nn.Module):
-    """A square picture as what is trained: amplitudes of waves, equal in power per octave.
+    """A square image as what is trained: amplitudes of waves, equal in power per octave.
 
     Args:
         size: side, in pixels.
@@ -60,7 +60,7 @@ class Spectrum(nn.Module):
         self.waves = nn.Parameter(START * start)
 
     def forward(self) -> Tensor:
-        """The picture, [1, 3, S, S] in [0, 1]."""
+        """The image, [1, 3, S, S] in [0, 1]."""
         spectrum = torch.view_as_complex(self.waves) * self.falloff
         waves = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
         colors = torch.einsum("ij,bjhw->bihw", self.axes, waves)
@@ -69,7 +69,7 @@ class Spectrum(nn.Module):
 
 
 class Excite(Objective):
-    """Excite one channel, whatever small move the picture makes.
+    """Excite one channel, whatever small move the image makes.
 
     Args:
         features: with one layer.
@@ -83,7 +83,7 @@ class Excite(Objective):
         self.features, self.settings, self.generator = features, settings, generator
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
-        """The picture, jittered, [1, 3, S, S]."""
+        """The image, jittered, [1, 3, S, S]."""
         del batch
         image: Tensor = model()
         return jittered(image, self.settings, self.generator)
@@ -104,7 +104,7 @@ class Excite(Objective):
 
 
 def jittered(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
-    """A picture [1, 3, S, S] jittered, zoomed and turned at random; beyond its border mirrored."""
+    """An image [1, 3, S, S] jittered, zoomed and turned at random; beyond its border mirrored."""
     across, down, zoom, turn = (2 * torch.rand(4, generator=generator) - 1).tolist()
     factor = 1 + settings.zoom * zoom
     angle = math.radians(settings.rotation * turn)
@@ -116,7 +116,7 @@ def jittered(image: Tensor, settings: VisualizeSettings, generator: torch.Genera
 
 
 def visualize(settings: VisualizeSettings) -> Styled:
-    """Find the picture, and write all results.
+    """Find the image, and write all results.
 
     Raises:
         InputError: the folder, the features, the layer or the channel is not usable.

@@ -1,4 +1,4 @@
-"""The folder of what can be made or fetched again: compiled libraries, published pictures."""
+"""The folder of what can be made or fetched again: compiled libraries, published images."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`nca train`: one rule, or a rule for every picture of a folder."""
+"""`nca train`: one rule, or a rule for every image of a folder."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from nca.viewer.files.watch import start_beside
 
 
 def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule | Path:
-    """Train; of a folder of pictures, give the table of all rules.
+    """Train; of a folder of images, give the table of all rules.
 
     Args:
         settings: as the flags say.

@@ -25,7 +25,7 @@ class RulePreview:
     """How a rule looks.
 
     Attributes:
-        portrait: one picture.
+        portrait: one image.
         preview: a sheet of several, labeled.
         film: frames of one size.
     """
@@ -36,7 +36,7 @@ class RulePreview:
 
 
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
-    """Grow a texture of size x size and take its picture after some steps."""
+    """Grow a texture of size x size and take its image after some steps."""
     states = simulate(rule, rule.initial_state(1, size, size, seed=seed), stops, seed=seed)
     return [to_image(rule.to_rgb(state)[0]) for state in states]
 
@@ -49,7 +49,7 @@ def preview(rule: Rule, target: Tensor) -> Image.Image:
 
 
 def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Image.Image:
-    """Square pictures of one size with a label under each, in one row by default."""
+    """Square images of one size with a label under each, in one row by default."""
     columns = columns or len(pictures)
     size = pictures[0][1].width
     side, margin, line = size * max(1, round(320 / size)), 16, 30
@@ -81,6 +81,6 @@ def growth_stops() -> list[int]:
 
 
 def thumbnail(picture: Image.Image, size: int = 64) -> str:
-    """A picture as a small base64 PNG, for the rule file."""
+    """An image as a small base64 PNG, for the rule file."""
     small = picture.resize((size, size), Image.Resampling.LANCZOS)
     return base64.b64encode(png_bytes(small)).decode()

@@ -27,7 +27,7 @@ PRESETS_HELP = (
 
 @dataclass(frozen=True)
 class TaskSettings(Bounded):
-    """What the rule learns; by default, the texture of the picture."""
+    """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
     """Start from this rule, with its sizes and padding."""
@@ -169,7 +169,7 @@ class ComputeSettings(Bounded):
 
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
-    """Train a rule on a picture.
+    """Train a rule on an image.
 
     The result is a folder with `rule.safetensors`, a preview, a time-lapse of the texture growing
     from its initial state, and the loss as a plot and as numbers.

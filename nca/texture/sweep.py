@@ -1,4 +1,4 @@
-"""A sweep: a rule for every picture of a folder and every preset, as many at a time as cores.
+"""A sweep: a rule for every image of a folder and every preset, as many at a time as cores.
 
 A run has a process of its own with one thread, so that none slows another down, and none takes the
 others with it. What is finished stays finished: a sweep that was stopped goes on where it was.
@@ -67,7 +67,7 @@ def sweep(
     """Train every rule that is not there yet; write ``table.csv`` with a line for each.
 
     Args:
-        variants: settings of each preset. ``picture`` is a folder of pictures; ``out`` gets a
+        variants: settings of each preset. ``picture`` is a folder of images; ``out`` gets a
             folder for each rule.
         work: what a run does, in its own process; by default it trains.
 
@@ -75,7 +75,7 @@ def sweep(
         The table, which is up to date after every run.
 
     Raises:
-        InputError: there is no picture, or a run was refused; the others have been finished.
+        InputError: there is no image, or a run was refused; the others have been finished.
         FailedError: a run failed, or the table could not be written; the others as above.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
@@ -122,10 +122,10 @@ def sweep(
 
 
 def plan(variants: Sequence[TrainSettings]) -> list[Run]:
-    """The runs of a sweep, by picture and preset; see :func:`sweep`.
+    """The runs of a sweep, by image and preset; see :func:`sweep`.
 
     Raises:
-        InputError: no picture is in the folder, or two have the same name.
+        InputError: no image is in the folder, or two have the same name.
     """
     first = variants[0]
     pictures = pictures_in(first.picture)

@@ -1,4 +1,4 @@
-"""Train a rule on a picture: everything between the settings and the results."""
+"""Train a rule on an image: everything between the settings and the results."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""A resume goes on with the pictures that it began with, wherever their files are by now."""
+"""A resume goes on with the images that it began with, wherever their files are by now."""
 
 import hashlib
 from pathlib import Path
@@ -10,14 +10,14 @@ from nca.training.callback import Callback
 
 
 class SameTarget(Callback):
-    """Put the fingerprint of pictures into the checkpoint; refuse to go on with others.
+    """Put the fingerprint of images into the checkpoint; refuse to go on with others.
 
     Args:
-        name: of the pictures, for the words of a refusal.
+        name: of the images, for the words of a refusal.
         parts: their values, of any shape, or their files.
 
     Raises:
-        ValueError: (when a state is loaded) it is that of other pictures.
+        ValueError: (when a state is loaded) it is that of other images.
         OSError: a file cannot be read.
     """
 

@@ -39,7 +39,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def stripes(period: int = 8, size: int = 64, angle: float = 0.6) -> Tensor:
-    """A picture of [1, 3, size, size] with waves in three colours."""
+    """A picture of [1, 3, size, size] with waves in three colors."""
     y, x = torch.meshgrid(*2 * [torch.arange(size, dtype=torch.float32)], indexing="ij")
     phase = 2 * torch.pi / period * (x * np.cos(angle) + y * np.sin(angle))
     return torch.stack([phase.sin(), phase.cos(), (2 * phase).sin()])[None] * 0.4 + 0.5

@@ -1,1 +1,1 @@
-"""What the viewer reads and writes: rules, states, recordings, moving pictures."""
+"""What the viewer reads and writes: rules, states, recordings, moving images."""

@@ -21,7 +21,7 @@ class ScreenRecording:
     Args:
         gl: the context.
         path: a video, an animation or a folder.
-        size: width and height of the picture; videos get even sides.
+        size: width and height of the image; videos get even sides.
         clock: says when a frame is due.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pictures that move, as input: a video, a folder of pictures, a camera."""
+"""Images that move, as input: a video, a folder of images, a camera."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ class Source(Protocol):
 
 
 class Folder:
-    """The pictures of a folder, in natural order of their names."""
+    """The images of a folder, in natural order of their names."""
 
     def __init__(self, path: Path, size: Size) -> None:
         self._paths = pictures_in(path)
@@ -82,7 +82,7 @@ class Ffmpeg:
 
 
 def open_source(text: str, size: Size) -> Source:
-    """Open an input by its name: ``camera``, ``camera:1``, a folder of pictures or a video file.
+    """Open an input by its name: ``camera``, ``camera:1``, a folder of images or a video file.
 
     Args:
         text: the name.

@@ -1,4 +1,4 @@
-"""What writes the frames of a recording: a video, an animation, a folder of pictures."""
+"""What writes the frames of a recording: a video, an animation, a folder of images."""
 
 import contextlib
 import importlib
@@ -126,7 +126,7 @@ class VideoWriter:
 
 
 class SequenceWriter:
-    """A folder of numbered PNG pictures."""
+    """A folder of numbered PNG images."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -136,7 +136,7 @@ class SequenceWriter:
         self._folder, self._count = folder, 0
 
     def add(self, frame: Image.Image) -> None:
-        """Write a picture."""
+        """Write an image."""
         write_image(self._folder / f"{self._count:06}.png", frame)
         self._count += 1
 
@@ -199,7 +199,7 @@ def import_ffmpeg() -> ModuleType:
 
 
 def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) -> Writer:
-    """Choose the writer by the ending: a video, an animation, or none: a folder of PNG pictures.
+    """Choose the writer by the ending: a video, an animation, or none: a folder of PNG images.
 
     Raises:
         InputError: the ending is unknown, the extra for videos is missing, or the place cannot be

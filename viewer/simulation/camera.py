@@ -14,9 +14,9 @@ class Camera:
     """A view straight down on the cells.
 
     Attributes:
-        x, y: cell at the top left corner of the picture.
+        x, y: cell at the top left corner of the image.
         zoom: pixels per cell.
-        fitted: the grid fills the picture, and shall go on to do so when either changes its size.
+        fitted: the grid fills the image, and shall go on to do so when either changes its size.
     """
 
     x: float = 0.0
@@ -25,7 +25,7 @@ class Camera:
     fitted: bool = True
 
     def fit(self, grid: Size, picture: Size, *, wraps: bool) -> None:
-        """Cover the picture with a torus, or show all of a grid that ends; sizes width, height."""
+        """Cover the image with a torus, or show all of a grid that ends; sizes width, height."""
         scales = (picture[0] / grid[0], picture[1] / grid[1])
         self.zoom = max(scales) if wraps else min(scales)
         self._center(grid, picture)
@@ -53,13 +53,13 @@ class Camera:
         self.fitted = False
 
     def pan(self, dx: float, dy: float) -> None:
-        """Move the picture with the pointer, by pixels."""
+        """Move the image with the pointer, by pixels."""
         self.x -= dx / self.zoom
         self.y -= dy / self.zoom
         self.fitted = False
 
     def resize(self, grid: Size, before: Size, after: Size, *, wraps: bool) -> None:
-        """Keep what is in the middle of the picture there, or fit again."""
+        """Keep what is in the middle of the image there, or fit again."""
         if self.fitted:
             self.fit(grid, after, wraps=wraps)
         else:

@@ -81,7 +81,7 @@ def repeats(simulation: Simulation, look: Look) -> bool:
 
 
 class Display:
-    """Draws simulations into framebuffers and pictures."""
+    """Draws simulations into framebuffers and images."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -224,7 +224,7 @@ class Display:
     def picture(
         self, simulation: Simulation, camera: Camera, look: Look, size: tuple[int, int]
     ) -> Image.Image:
-        """Draw a picture of ``size``, width and height in pixels.
+        """Draw an image of ``size``, width and height in pixels.
 
         Raises:
             InputError: the driver cannot make one of this size.
@@ -262,11 +262,11 @@ def _averaged(simulation: Simulation, look: Look) -> tuple[object, ...]:
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:
-    """Picture of a framebuffer; OpenGL's lowest row is the picture's last."""
+    """Image of a framebuffer; OpenGL's lowest row is the image's last."""
     return image_of(target.read(components=3, alignment=1), target.size)
 
 
 def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:
-    """Picture of bytes that were read from a framebuffer, RGB."""
+    """Image of bytes that were read from a framebuffer, RGB."""
     image = Image.frombytes("RGB", size, pixels)
     return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

@@ -111,7 +111,7 @@ class Simulation:
 
     @property
     def seen(self) -> tuple[object, ...]:
-        """Everything that a picture shows; equal as long as none of it has changed."""
+        """Everything that an image shows; equal as long as none of it has changed."""
         state, before = self.state, self.previous
         return state, state.changes, before, before.changes, self.colors, self._field_changes
 
@@ -255,7 +255,7 @@ class Simulation:
     def stamp(
         self, picture: Image.Image, place: tuple[float, float, float, float], strength: float = 1.0
     ) -> None:
-        """Move the colors towards a picture, where it is not transparent.
+        """Move the colors towards an image, where it is not transparent.
 
         Args:
             picture: RGB or RGBA.

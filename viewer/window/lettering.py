@@ -1,4 +1,4 @@
-"""Text as pictures, for the overlay: legible on any texture, in the sizes of the screen."""
+"""Text as images, for the overlay: legible on any texture, in the sizes of the screen."""
 
 from collections.abc import Sequence
 from functools import cache

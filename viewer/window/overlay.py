@@ -29,7 +29,7 @@ void main() {
 
 
 class Overlay:
-    """Draws pictures of text; each is made anew only when what it says changes.
+    """Draws images of text; each is made anew only when what it says changes.
 
     Args:
         gl: the context.
@@ -135,7 +135,7 @@ class Overlay:
     def _put(
         self, target: moderngl.Framebuffer, picture: moderngl.Texture, x: float, y: float
     ) -> None:
-        """Draw a picture with its top left corner here, cut off where the target ends."""
+        """Draw an image with its top left corner here, cut off where the target ends."""
         whole = target.viewport
         left, top = round(x), round(y)
         bottom = whole[3] - top - picture.height

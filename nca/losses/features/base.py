@@ -1,6 +1,6 @@
 """What every feature extractor has in common, and raw patches, the simplest of them.
 
-A feature extractor maps pictures to named layers of features. Pictures that live on a torus (the
+A feature extractor maps images to named layers of features. Images that live on a torus (the
 states of a rule with circular padding) are taken with circular padding, so that there is no border;
 others with valid convolutions, so that no border is invented.
 """
@@ -18,7 +18,7 @@ Features = dict[str, Tensor]
 
 
 class FeatureExtractor(Protocol):
-    """Maps pictures to features."""
+    """Maps images to features."""
 
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """Compute the features of every layer.
@@ -34,7 +34,7 @@ class FeatureExtractor(Protocol):
 
 
 def circular_pad(images: Tensor, size: int) -> Tensor:
-    """Add ``size`` pixels on every side of pictures on a torus."""
+    """Add ``size`` pixels on every side of images on a torus."""
     return F.pad(images, (size, size, size, size), mode="circular")
 
 
@@ -54,7 +54,7 @@ def halve(images: Tensor, *, wraps: bool) -> Tensor:
 
 
 def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
-    """Pictures at full, half, quarter ... size, ``levels`` of them."""
+    """Images at full, half, quarter ... size, ``levels`` of them."""
     result = [images]
     for _ in range(levels - 1):
         result.append(halve(result[-1], wraps=wraps))
@@ -62,7 +62,7 @@ def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
 
 
 class Patches(FeatureExtractor):
-    """Raw colour patches of a pyramid: with sliced transport, a patch distance.
+    """Raw color patches of a pyramid: with sliced transport, a patch distance.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching",
     ECCV 2022.
@@ -83,11 +83,11 @@ class Patches(FeatureExtractor):
 
 
 class Mirrored(FeatureExtractor):
-    """Features that see as much of a picture's border as of its middle: mirrored beyond it.
+    """Features that see as much of an image's border as of its middle: mirrored beyond it.
 
-    Without padding a pixel at the border is seen by fewer positions than others, and a picture that
-    is trained grows a frame. Of the padded picture as many positions are kept as a layer has for
-    the picture itself, so that every pixel counts the same.
+    Without padding a pixel at the border is seen by fewer positions than others, and an image that
+    is trained grows a frame. Of the padded image as many positions are kept as a layer has for
+    the image itself, so that every pixel counts the same.
     """
 
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
@@ -106,7 +106,7 @@ class Mirrored(FeatureExtractor):
 def mirror(images: Tensor, size: int) -> Tensor:
     """Add ``size`` pixels on every side as a mirror on the border shows them: 321 123 321.
 
-    Unlike 32 123 21, the border's own pixels are there as often as all others, also in a picture
+    Unlike 32 123 21, the border's own pixels are there as often as all others, also in an image
     of half the size.
     """
     for axis in (-2, -1):

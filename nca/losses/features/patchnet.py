@@ -1,11 +1,11 @@
-"""Features that need no download: filters learned from the target picture itself in a moment.
+"""Features that need no download: filters learned from the target image itself in a moment.
 
 ``PatchNet`` is a small convolutional net whose filters are the centers of half-whitened patches,
 layer after layer (Coates and Ng, "Learning Feature Representations with K-Means", 2012, who whiten
-fully; half whitening is what converges on smooth pictures). ``RandomBank`` is one layer of fixed
+fully; half whitening is what converges on smooth images). ``RandomBank`` is one layer of fixed
 random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
 Networks with Random Filters", 2016). ``Builtin`` joins the two: the net knows shapes, the bank
-colours and all scales.
+colors and all scales.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ COLOR_FLOOR = 0.03**2
 class Normalization:
     """Zero mean, about unit deviation over all, and colors that are half as unequal.
 
-    Colors of a picture mostly vary together, so an error in hue would hardly count beside one in
+    Colors of an image mostly vary together, so an error in hue would hardly count beside one in
     brightness; half whitening of the color axes makes it count, as in :func:`_patch_centers`.
     """
 
@@ -36,14 +36,14 @@ class Normalization:
         self.mean = target.mean((2, 3), keepdim=True)
         colors = (target - self.mean).flatten(2)[0]
         values, vectors = torch.linalg.eigh(colors @ colors.T / colors.shape[1])
-        # The floor keeps the noise of a nearly flat picture from being blown up to full contrast.
+        # The floor keeps the noise of a nearly flat image from being blown up to full contrast.
         values = values.clamp(min=0) + COLOR_FLOOR
         quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
         deviation = (values / quarter_root.square()).mean().sqrt()
         self.matrix = (vectors / quarter_root @ vectors.T / deviation)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalize pictures as the target was, [B, 3, H, W]."""
+        """Normalize images as the target was, [B, 3, H, W]."""
         return F.conv2d(images - self.mean, self.matrix)
 
 
@@ -84,7 +84,7 @@ class PatchNet(FeatureExtractor):
 
 
 class RandomBank(FeatureExtractor):
-    """Zero-mean random filters on a pyramid, both signs rectified, beside the colours.
+    """Zero-mean random filters on a pyramid, both signs rectified, beside the colors.
 
     Args:
         target: [1, 3, H, W] in [0, 1], to which the responses are scaled.

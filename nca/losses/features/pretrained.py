@@ -157,12 +157,12 @@ class Pretrained(FeatureExtractor):
         source: see :func:`load_weights`.
         taps: names of layers, such as ``relu3_1``, or a function that chooses them from those there
             are; default the net's usual five, or those of them that a cut-off file has.
-        border: padding of pictures that are not on a torus: ``reflect`` invents no edge that a
+        border: padding of images that are not on a torus: ``reflect`` invents no edge that a
             torus could not have; ``zeros`` is what the nets were trained with.
         pooling: ``max`` as the nets were trained, or ``average``.
 
     Attributes:
-        least: pixels that a picture needs on each side: two positions of the deepest layer.
+        least: pixels that an image needs on each side: two positions of the deepest layer.
 
     Raises:
         InputError: see :func:`load_weights`; or a tap is unknown.
@@ -213,7 +213,7 @@ def max_pool(features: Tensor, side: int) -> Tensor:
 
 
 def average_pool(features: Tensor, side: int) -> Tensor:
-    """Twice the mean of every square, as Gatys et al. took for smoother pictures.
+    """Twice the mean of every square, as Gatys et al. took for smoother images.
 
     Unlike theirs twice, as the next layers were trained with maxima, which are about that large.
     """

@@ -1,7 +1,7 @@
 """What a rule is trained for: the one way in which trainings differ.
 
 A task brings the initial rule, the pool of states, the distance of a state from what it should be,
-and the pictures to look at. Optimizer, schedule, callbacks, checkpoints and the choice of the rule
+and the images to look at. Optimizer, schedule, callbacks, checkpoints and the choice of the rule
 that is kept are the same for all tasks: :mod:`nca.texture.train`. A new task is a new file and a
 line in :mod:`nca.texture.tasks`.
 """
@@ -63,7 +63,7 @@ class Task(ABC):
         rule: the initial rule, which is trained.
         target: the target.
         pool: source of the batches.
-        pictures: what the pictures in the output folder show, by file name.
+        pictures: what the images in the output folder show, by file name.
         caps_gradients: whether the gradients of the distance may be capped.
     """
 
@@ -89,7 +89,7 @@ class Task(ABC):
         """Read the target.
 
         Raises:
-            InputError: a picture cannot be read or used.
+            InputError: an image cannot be read or used.
         """
 
     def rule_settings(self) -> RuleSettings:
@@ -169,7 +169,7 @@ class Task(ABC):
     # ---- what there is to look at --------------------------------------------------------------
 
     def targets(self) -> list[Image.Image]:
-        """The pictures that the rule should show."""
+        """The images that the rule should show."""
         return [to_image(self.target)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:

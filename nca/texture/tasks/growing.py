@@ -1,4 +1,4 @@
-"""Growing a picture from one cell, and regrowing what is cut off.
+"""Growing an image from one cell, and regrowing what is cut off.
 
 Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, the fourth of
 them life; the worst state of a batch starts anew, the three best are damaged. Where we differ: the
@@ -49,10 +49,10 @@ class Growing(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The whole picture with its transparency, [4, S, S].
+        """The whole image with its transparency, [4, S, S].
 
         Raises:
-            InputError: the picture cannot be read, has nothing that lives, or the grid is too small
+            InputError: the image cannot be read, has nothing that lives, or the grid is too small
                 for it.
         """
         grid, late_grid = settings.pool.unroll.grid, settings.pool.unroll.late_grid

@@ -1,8 +1,8 @@
-"""A rule that restores: a noisy or damaged picture comes back, and stays.
+"""A rule that restores: a noisy or damaged image comes back, and stays.
 
-The rule sees crops of one picture, disturbed by noise and holes, and learns what such a picture is
+The rule sees crops of one image, disturbed by noise and holes, and learns what such an image is
 like: cells mend it from their neighborhood. A pool as in Mordvintsev et al. 2020 keeps the mended
-crops, so that a picture also stays once it is back.
+crops, so that an image also stays once it is back.
 """
 
 from typing import Any, ClassVar
@@ -27,9 +27,9 @@ HOLE = (0.03, 0.12)  # radius, as a part of the width
 
 
 class Restoring(Task):
-    """Disturbed crops of one picture, and what they were; the target is [3, S, S] in [0, 1].
+    """Disturbed crops of one image, and what they were; the target is [3, S, S] in [0, 1].
 
-    ``size`` is that of the picture, ``grid`` that of the crops. See
+    ``size`` is that of the image, ``grid`` that of the crops. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -41,10 +41,10 @@ class Restoring(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered square of the picture, [3, S, S].
+        """The centered square of the image, [3, S, S].
 
         Raises:
-            InputError: the picture cannot be read, or the crops would be larger.
+            InputError: the image cannot be read, or the crops would be larger.
         """
         for name in ("grid", "late_grid"):
             side = getattr(settings.pool.unroll, name)
@@ -67,7 +67,7 @@ class Restoring(Task):
         return {"picture": (self.rule.to_rgb(state) - target).abs().mean((1, 2, 3))}
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """The whole picture; each seed disturbs it in its own way."""
+        """The whole image; each seed disturbs it in its own way."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
         targets = self.target.to(rule.filters.device).expand(len(seeds), -1, -1, -1)
         return [LongRun(rule, state_of(disturbed, rule), targets)]
@@ -91,7 +91,7 @@ class Restoring(Task):
 
 
 class RestoringPool(Pool):
-    """States that began as disturbed crops of a picture, and the crops as they were.
+    """States that began as disturbed crops of an image, and the crops as they were.
 
     Args:
         picture: [3, S, S] in [0, 1].
@@ -131,7 +131,7 @@ class RestoringPool(Pool):
 
 
 def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
-    """Add noise of a random strength and some grey holes to a picture, [3, H, W]."""
+    """Add noise of a random strength and some grey holes to an image, [3, H, W]."""
     strength = NOISE * float(torch.rand((), generator=generator))
     noisy = picture + strength * torch.randn(picture.shape, generator=generator)
     height, width = picture.shape[1:]
@@ -144,7 +144,7 @@ def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def state_of(pictures: Tensor, rule: Rule) -> Tensor:
-    """States that show pictures, [B, 3, H, W] -> [B, C, H, W]; the other channels are zero."""
+    """States that show images, [B, 3, H, W] -> [B, C, H, W]; the other channels are zero."""
     settings, pictures = rule.settings, pictures.to(rule.filters.device)
     batch, _, height, width = pictures.shape
     state = pictures.new_zeros(batch, settings.channels, height, width)

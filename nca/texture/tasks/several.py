@@ -26,13 +26,13 @@ from nca.training.engines import Engine
 
 
 class Several(Task):
-    """Two or three pictures, the target is [N, 3, S, S] in [0, 1].
+    """Two or three images, the target is [N, 3, S, S] in [0, 1].
 
-    Place ``i`` of the pool belongs to picture ``i % N``. See
+    Place ``i`` of the pool belongs to image ``i % N``. See
     :class:`nca.texture.tasks.base.Task`.
 
     Raises:
-        InputError: a batch, of all processes, has fewer states than there are pictures.
+        InputError: a batch, of all processes, has fewer states than there are images.
     """
 
     pictures: ClassVar = {
@@ -58,7 +58,7 @@ class Several(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered squares of the pictures, [N, 3, S, S]."""
+        """The centered squares of the images, [N, 3, S, S]."""
         paths = (settings.picture, *settings.task.also)
         return torch.stack([read_texture(path, settings.size) for path in paths])
 
@@ -74,12 +74,12 @@ class Several(Task):
         )
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The texture loss of every picture by layer; zero for states of other pictures."""
+        """The texture loss of every image by layer; zero for states of other images."""
         images = self.rule.to_rgb(state)
         terms = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
-            # One of several processes may have no state of a picture. Random numbers are drawn all
+            # One of several processes may have no state of an image. Random numbers are drawn all
             # the same, or the generators would part.
             layers = loss(images[own] if len(own) else images[:1].detach())
             for name, value in layers.items():
@@ -89,12 +89,12 @@ class Several(Task):
 
     @override
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        # A long run has states of one picture.
+        # A long run has states of one image.
         own = self.target[int(target[0]) % len(self.target)]
         return mean_speckle(self.rule.to_rgb(state), own, wraps=self.settings.rule.wraps)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """A run for every picture, from its own initial state."""
+        """A run for every image, from its own initial state."""
         side = self.settings.pool.unroll.last_grid
         runs = []
         for i, level in enumerate(noise_levels(len(self.target))):
@@ -123,10 +123,10 @@ class Several(Task):
 
 
 class SeveralPool(Pool):
-    """A pool whose places begin with the noise of their picture.
+    """A pool whose places begin with the noise of their image.
 
     Args:
-        count: number of pictures.
+        count: number of images.
         others: see :class:`nca.texture.pool.Pool`.
     """
 
@@ -136,9 +136,9 @@ class SeveralPool(Pool):
         super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
-        """As many places of each picture as can be: a batch without one would unlearn it.
+        """As many places of each image as can be: a batch without one would unlearn it.
 
-        Where a batch has room for more, it is chance which pictures are in it once more.
+        Where a batch has room for more, it is chance which images are in it once more.
         """
         order = torch.randperm(self.settings.pool_size, generator=self.generator)
         count = len(self.levels)
@@ -149,9 +149,9 @@ class SeveralPool(Pool):
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Perhaps reset one state, and perhaps a disc of another, to its own picture's noise.
+        """Perhaps reset one state, and perhaps a disc of another, to its own image's noise.
 
-        Erased or filled with noise, as in other pools, it would be the seed of another picture.
+        Erased or filled with noise, as in other pools, it would be the seed of another image.
         """
         side = state.shape[-1]
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
@@ -163,11 +163,11 @@ class SeveralPool(Pool):
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Noise whose width selects the picture."""
+        """Noise whose width selects the image."""
         level = self.levels[index % len(self.levels)]
         return super().initial_states(index, side) * level[:, None, None, None]
 
 
 def noise_levels(count: int) -> list[float]:
-    """Width of the noise that each of some pictures grows from: from 0 to 1."""
+    """Width of the noise that each of some images grows from: from 0 to 1."""
     return [i / (count - 1) for i in range(count)]

@@ -1,4 +1,4 @@
-"""One texture from one picture: Niklasson et al., "Self-Organising Textures", Distill 2021."""
+"""One texture from one image: Niklasson et al., "Self-Organising Textures", Distill 2021."""
 
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class Synthesis(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered square of the picture, [3, S, S]."""
+        """The centered square of the image, [3, S, S]."""
         return read_texture(settings.picture, settings.size)
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from nca.training.learner import Learner
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
+SMALL = 320  # pixels; an image that is narrower is shown pixel by pixel
 
 
 class LivePage(Callback):

@@ -1,4 +1,4 @@
-"""The training as pictures: a movie of it, and a sheet of its stages."""
+"""The training as images: a movie of it, and a sheet of its stages."""
 
 import io
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Snapshot = Callable[[Learner], Image.Image]
 
 
 class Snapshots(Callback):
-    """Take a picture of what is trained at even stages of the fit; make a movie and a sheet.
+    """Take an image of what is trained at even stages of the fit; make a movie and a sheet.
 
     A snapshot must not disturb the training: what it draws at random comes from a generator of its
     own.
@@ -29,11 +29,11 @@ class Snapshots(Callback):
         movie: ``.webp``, ``.gif`` or ``.png``; ``.mp4`` with the package imageio-ffmpeg.
         sheet: ``.png``, ``.jpg`` or ``.webp``.
         frames: of the movie, at most; 2 or more.
-        stages: pictures on the sheet, at most.
+        stages: images on the sheet, at most.
         fps: frames a second.
 
     Attributes:
-        taken: the pictures so far, as PNG.
+        taken: the images so far, as PNG.
 
     Raises:
         ValueError: neither a movie nor a sheet is asked for, or there are too few frames.
@@ -68,7 +68,7 @@ class Snapshots(Callback):
         self.taken = evenly(self.taken, self._due(learner))
 
     def after_batch(self, learner: Learner) -> None:
-        """Take a picture, if it is time."""
+        """Take an image, if it is time."""
         if learner.training and len(self.taken) < self._due(learner):
             data = io.BytesIO()
             self.snapshot(learner).save(data, format="PNG")
@@ -89,7 +89,7 @@ class Snapshots(Callback):
         return 1 + int(learner.progress * (self.frames - 1))
 
     def state_dict(self) -> dict[str, Any]:
-        """The pictures."""
+        """The images."""
         pictures = [torch.frombuffer(bytearray(png), dtype=torch.uint8) for png in self.taken]
         return {"taken": pictures}
 

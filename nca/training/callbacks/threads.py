@@ -11,7 +11,7 @@ from nca.training.learner import Learner, total
 
 WINDOW = 1.0  # seconds of iterations that are judged together
 APART = 0.15  # change of the CPU seconds per second that calls for a trial
-SLOWER = 1.5  # times the seconds of an iteration that call for one: a larger picture, another load
+SLOWER = 1.5  # times the seconds of an iteration that call for one: a larger image, another load
 SOONEST = 5.0  # seconds from one trial to the next
 SHARE, LARGEST_SHARE = 0.02, 0.05  # of the time for trials, usual and while the load changes
 
