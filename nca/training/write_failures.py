@@ -1,4 +1,4 @@
-"""Files that a training could not write: warnings while it goes on, an error at its end."""
+"""Files that could not be written: warnings during the training, an error at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from nca.system.console import say
 
 
 class WriteFailures:
-    """Keeps account of the files that could not be written.
+    """Records which files could not be written.
 
     Attributes:
-        reasons: by file, until it could be written.
+        reasons: error messages by file; a later success removes the file.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class WriteFailures:
 
     @contextmanager
     def deferred(self, path: Path) -> Iterator[None]:
-        """Write a file; if that fails, say so once and go on: a full disk may have room later."""
+        """Write a file; on failure warn once and continue: a full disk may have room later."""
         try:
             yield
         except InputError as error:
@@ -36,7 +36,7 @@ class WriteFailures:
         self.reasons[path] = reason
 
     def check(self) -> None:
-        """See that everything has been written in the end.
+        """Raise an error if some files are still missing.
 
         Raises:
             FailedError: naming every file that was not.

@@ -19,20 +19,20 @@ from nca.training.learner import Learner
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SMALL = 320  # pixels; an image that is narrower is shown pixel by pixel
+SMALL = 320  # pixels; narrower images are shown without smoothing
 
 
 class LivePage(Callback):
-    """Write an HTML file now and then that shows what is trained and lost, and reloads itself.
+    """Write an HTML file at intervals that shows images and losses, and reloads itself.
 
-    It works from ``file://`` and asks the network for nothing.
+    It works from ``file://`` and makes no requests.
 
     Args:
-        path: the file.
-        pictures: draw what is trained, by caption.
-        metrics: whose losses are drawn; must be among the callbacks too.
-        title: of the page.
-        every_seconds: between two writes.
+        path: path of the file.
+        pictures: functions that draw images of the training, by caption.
+        metrics: source of the losses; must be among the callbacks too.
+        title: title of the page.
+        every_seconds: seconds between two writes.
     """
 
     order = 36
@@ -53,12 +53,12 @@ class LivePage(Callback):
         self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
-        """The first page is written after the first batch."""
+        """Start the clocks; the first page is written after the first batch."""
         self._due = 0.0
         self._meter.begin(learner)
 
     def after_batch(self, learner: Learner) -> None:
-        """Write, if it is time."""
+        """Write the page if the interval is over."""
         if not learner.training:
             return
         self._meter.record(learner)
@@ -67,7 +67,7 @@ class LivePage(Callback):
             self._due = time.monotonic() + self.every_seconds
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write a page that does not reload itself any more."""
+        """Write a final page that does not reload itself."""
         if learner.losses:
             self._write(learner, running=False)
 
@@ -95,7 +95,7 @@ class LivePage(Callback):
 
 @cache
 def template() -> "Template":
-    """The page without its values."""
+    """The template of the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  (0.2 s)
 
     return Environment(
@@ -107,7 +107,7 @@ def template() -> "Template":
 
 
 def facts(learner: Learner, left: float | None) -> dict[str, str]:
-    """Numbers of a fit, by name; the seconds that are left of it, where it is running."""
+    """Numbers of a fit, by name; ``left`` is the remaining time in seconds, if it is running."""
     done = {
         "progress": f"{learner.progress:.0%}",
         "iteration": f"{learner.iteration:,}",
@@ -124,7 +124,7 @@ def facts(learner: Learner, left: float | None) -> dict[str, str]:
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
-    """Of every term that has layers: name, newest value, and that in parts of the largest, %."""
+    """Layers of every term that has some: name, newest value, and its share of the largest, %."""
     rows = [row for row in metrics.rows if "loss" in row]
     found: dict[str, list[Any]] = {}
     for term, names in groups(metrics.terms).items():

@@ -313,7 +313,7 @@ def test_a_file_that_ends_too_early_is_noticed(tmp_path: Path, good: bytes, leng
         load_checkpoint(tmp_path / "bad")
 
 
-@pytest.mark.parametrize(("version", "advice"), [(3, "update nca"), (1, "train anew")])
+@pytest.mark.parametrize(("version", "advice"), [(3, "update nca"), (1, "train again")])
 def test_another_version_is_named(tmp_path: Path, good: bytes, version: int, advice: str) -> None:
     (tmp_path / "bad").write_bytes(good.replace(b"checkpoint 2", b"checkpoint %d" % version, 1))
     said = rf"is of version {version}, this program reads version 2; {advice}"
