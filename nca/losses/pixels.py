@@ -1,4 +1,4 @@
-"""Loss terms that look at the colors of an image alone."""
+"""Loss terms that only use the colors of an image."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from nca.losses.term import Term
 class TotalVariation(Term):
     """Mean squared difference of neighbors: suppresses noise.
 
-    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015; with
+    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015. With
     the exponent 2, edges cost more than with 1, and ripples cost nothing extra.
     """
 

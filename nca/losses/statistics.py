@@ -1,10 +1,10 @@
-"""What is compared of a layer of features: Gram matrix, distribution, or moments.
+"""Statistics of a layer of features: Gram matrix, distribution, or moments.
 
-Each statistic describes features and compares descriptions: the target is described once, every
-image of a batch each time. Descriptions of parts can be merged into that of the whole, which is
-how several styles become one, and how an image is compared that is too large for the memory. All
-of it in float32, whatever the precision of the features: sums
-of products over ten thousand positions leave the range of float16 and the digits of bfloat16.
+Each statistic describes features and compares descriptions: the target is described once, the
+images of a batch each time. Descriptions of parts can be merged into one of the whole. This is how
+several styles become one, and how images are compared that do not fit into memory. Everything is
+computed in float32, whatever the precision of the features: sums of products over ten thousand
+positions exceed the range of float16 and the digits of bfloat16.
 """
 
 from abc import ABC, abstractmethod
@@ -19,41 +19,41 @@ from nca.errors import InputError
 
 
 class Statistic(ABC):
-    """Compares features of shape [B, N, h, w] with those of a target, of whatever size.
+    """Compares features of shape [B, N, h, w] with those of a target of any size.
 
     Attributes:
-        mergeable: whether :meth:`merge` of the parts of an image gives what :meth:`describe` gives
-            of the whole, and the description is small.
-        random: whether it draws random numbers in every call.
-        from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
+        mergeable: :meth:`merge` of the parts of an image gives the same as :meth:`describe` of the
+            whole, and descriptions are small.
+        random: every call draws random numbers.
+        from_moments: :meth:`of_moments` can replace :meth:`describe`.
     """
 
     mergeable, random, from_moments = True, False, False
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
-        """What is kept of every image, [B, ...]; blind to where in the image it was."""
+        """Describe every image, [B, ...], independently of positions within the image."""
 
     def of_moments(self, moments: Tensor) -> Tensor:
-        """Describe features by their second moments and, as last column, means: [B, N, N + 1]."""
+        """Describe features by second moments and, in the last column, means: [B, N, N + 1]."""
         raise NotImplementedError
 
     @abstractmethod
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """How far every image is from a target, described [1, ...]: [B], zero when equal."""
+        """Distance of every image from a described target, [1, ...]: [B], zero when equal."""
 
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """Describe a mixture of which each part has a share; the shares add up to 1."""
+        """Describe a mixture of parts with given shares, which add up to 1."""
         parts = [share * part for share, part in zip(shares, descriptions, strict=True)]
         return torch.stack(parts).sum(0)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
-        """How far the features of every image are from a described target, [B]."""
+        """Distance of the features of every image from a described target, [B]."""
         return self.compare(self.describe(features), target)
 
 
 def precise(features: Tensor) -> Tensor:
-    """Float32, or float64 where it is that already."""
+    """Convert to float32, unless they are float64."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
@@ -68,7 +68,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """F F^T / n, whose two equal halves of the gradient autograd would compute one by one."""
+    """F F^T / n; autograd would compute the two equal halves of its gradient separately."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -78,17 +78,17 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        # In this order it lies as the other gradients of channels_last features do: adding two that
-        # lie differently takes longer than making one.
+        # This order gives the memory layout of the other gradients of channels_last features:
+        # adding two gradients of different layouts takes longer than computing one.
         gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT)
         return gradient.div_(flat.shape[2]).mT
 
 
 def pseudo_huber(square: Tensor) -> Tensor:
-    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear when far, not when near.
+    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear far away, quadratic nearby.
 
-    The squared distance of Gatys is quartic in the features, and one blown-up sample drowns the
-    rest; this one grows linearly when far and is quadratic when near.
+    The squared distance of Gatys is quartic in the features, so that one blown-up sample outweighs
+    all others.
     """
     return (square + DELTA**2).sqrt() - DELTA
 
@@ -103,7 +103,7 @@ class Gram(Statistic):
 
     @override
     def describe(self, features: Tensor) -> Tensor:
-        # [B, N, N].
+        # [B, N, N]
         return gram(features)
 
     @override
@@ -116,17 +116,17 @@ class Gram(Statistic):
 
 
 class LessonGram(Statistic):
-    """The loss of fast.ai's lesson 20, to the letter: mean squared difference of Gram matrices.
+    """The loss of fast.ai's lesson 20, unchanged: mean squared difference of Gram matrices.
 
-    The matrix of a batch is summed over the batch there, which makes it B times the target's for B
-    perfect images. Kept for the presets that repeat the lesson, and for nothing else.
+    The lesson sums the matrices of a batch, which makes the sum B times the target's for B perfect
+    images. This class exists for the presets that repeat the lesson.
     """
 
     from_moments = True
 
     @override
     def describe(self, features: Tensor) -> Tensor:
-        # [B, N, N].
+        # [B, N, N]
         return gram(features)
 
     @override
@@ -135,7 +135,7 @@ class LessonGram(Statistic):
 
     @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        # the same number for every image.
+        # The same value for every image.
         difference = description.sum(0) - target[0]
         return difference.square().mean().expand(len(description))
 
@@ -143,14 +143,14 @@ class LessonGram(Statistic):
 class Moments(Statistic):
     """Relative distance of the mean and of the covariance of the channels.
 
-    Unlike the Gram matrix, which mixes the two, it weighs them alike.
+    The Gram matrix mixes the two; here both count the same.
     """
 
     from_moments = True
 
     @override
     def describe(self, features: Tensor) -> Tensor:
-        # [B, N, N + 1]: the covariance, and the mean as last column.
+        # [B, N, N + 1]: the covariance, and the mean in the last column
         mean = precise(features).mean((2, 3))
         centered = precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
@@ -170,7 +170,7 @@ class Moments(Statistic):
 
     @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        # the means of the parts spread too.
+        # The covariance of a mixture includes the spread of the means.
         mixed = super().merge(descriptions, shares)
         offsets = [part[:, :, -1:] - mixed[:, :, -1:] for part in descriptions]
         between = super().merge([offset @ offset.mT for offset in offsets], shares)
@@ -182,10 +182,10 @@ class Wasserstein(Moments):
 
     ``W**2 = |m - n|**2 + tr(C + D - 2 (D^.5 C D^.5)^.5)`` (Dowson and Landau, "The Frechet distance
     between multivariate normal distributions", 1982), used for style by Katherine Crowson in
-    style-transfer-pytorch, 2021. Through ``pseudo_huber`` as the others.
+    style-transfer-pytorch, 2021. The result goes through ``pseudo_huber``.
     """
 
-    floor = 1e-4  # of the spread in directions the target has none in, as a part of the mean one
+    floor = 1e-4  # smallest spread in any direction, relative to the mean spread
 
     def __init__(self) -> None:
         self._roots: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
@@ -210,7 +210,7 @@ class Wasserstein(Moments):
 
     @torch.no_grad()
     def _of_target(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The floor as a matrix, and the root of the target's covariance: computed once."""
+        """The floor as a matrix, and the root of the target's covariance; computed once."""
         if id(target) not in self._roots:
             covariance = target[0, :, :-1]
             spread = covariance.trace() + 1e-12
@@ -225,11 +225,11 @@ class Wasserstein(Moments):
 def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
     """Trace of the square root of symmetric matrices, [B, N, N] -> [B].
 
-    On a GPU, where a decomposition takes a thousand kernels, it is computed by products alone.
+    On a GPU, where a decomposition takes a thousand kernels, it only uses matrix products.
 
     Args:
-        matrices: only the lower triangles are read on a CPU.
-        floor: of the roots of the eigenvalues.
+        matrices: on a CPU only the lower triangles are read.
+        floor: smallest root of an eigenvalue.
     """
     if matrices.is_cuda:
         trace: Tensor = _TraceOfRoot.apply(matrices)  # type: ignore[no-untyped-call]
@@ -239,10 +239,10 @@ def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
 
 
 class _TraceOfRoot(torch.autograd.Function):
-    """By the coupled Newton-Schulz iteration: Higham, "Functions of Matrices", 2008, eq. 6.35.
+    """The coupled Newton-Schulz iteration: Higham, "Functions of Matrices", 2008, eq. 6.35.
 
-    The gradient of the trace is half the inverse root, which the iteration gives too. Where a
-    matrix is nearly singular the inverse stays smaller than it is.
+    The gradient of the trace is half the inverse root, which the iteration gives too. For a nearly
+    singular matrix this inverse is smaller than the exact one.
     """
 
     iterations = 20
@@ -274,13 +274,13 @@ class SlicedTransport(Statistic):
     """Sliced optimal transport: distance of sorted projections on random directions.
 
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
-    the differences; here it is their absolute value, relative to the spread of the target's.
-    Directions are drawn anew at every call.
+    the differences; here it is their absolute value, relative to the spread of the target's. Every
+    call draws new directions.
 
     Args:
-        generator: of the directions.
-        directions: how many.
-        samples: positions taken of an image at most, at random.
+        generator: source of the directions.
+        directions: number of directions.
+        samples: largest number of random positions per image.
     """
 
     mergeable = False
@@ -318,7 +318,7 @@ class SlicedTransport(Statistic):
 
     @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        # of every part as many positions as its share, at random.
+        # Random positions of every part, as many as its share.
         if len(descriptions) == 1:
             return descriptions[0]
         parts = []
@@ -343,7 +343,7 @@ def build_statistic(name: str, generator: torch.Generator) -> Statistic:
     """Make a statistic by name.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: the name is unknown.
     """
     if name not in STATISTICS:
         raise InputError(f"`statistic` {name}: must be one of {', '.join(STATISTICS)}")

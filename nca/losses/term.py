@@ -1,4 +1,4 @@
-"""Loss terms: they add, they have weights, and they print themselves.
+"""Loss terms, which can be added, weighted and printed.
 
 ::
 
@@ -13,10 +13,10 @@ from typing_extensions import override
 
 
 class Term(ABC):
-    """A differentiable distance of images from what they should be.
+    """A differentiable distance of images from a goal.
 
     Attributes:
-        random: whether it draws random numbers: two calls then give two values.
+        random: it draws random numbers, so that two calls give two values.
     """
 
     random = False
@@ -29,11 +29,11 @@ class Term(ABC):
             images: [B, 3, H, W] in about [0, 1].
 
         Returns:
-            Name -> [B], zero where nothing is to improve.
+            Name -> [B]; zero is perfect.
         """
 
     def __add__(self, other: "Term") -> "Term":
-        """Both terms."""
+        """The sum of both terms."""
         return Sum(self, other)
 
     def __rmul__(self, weight: float) -> "Term":
@@ -62,7 +62,7 @@ class Sum(Term):
     """Several terms.
 
     Raises:
-        ValueError: (when called) two of them use the same name.
+        ValueError: (when called) two terms have the same name.
     """
 
     def __init__(self, *terms: Term) -> None:

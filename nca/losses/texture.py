@@ -1,4 +1,4 @@
-"""The distance of images from a texture, and the penalty on a state that overflows."""
+"""The distance of images from a texture, and the penalty on overflowing states."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ from nca.losses.term import Term
 
 
 class TextureLoss(Term):
-    """Distance of images from the texture of a target: features, compared by a statistic.
+    """Distance of images from the texture of a target: a statistic of features.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
-        features: layers that are compared.
-        statistic: how each layer is compared.
+        target: image, [1, 3, H, W] in [0, 1].
+        features: computes the compared layers.
+        statistic: compares each layer.
         weights: weights by layer name, 1 by default.
-        wraps: whether the images, not the target, wrap.
+        wraps: whether the images wrap; the target does not.
         name: prefix of the names of the layers.
 
     Raises:
@@ -62,5 +62,5 @@ class TextureLoss(Term):
 
 
 def overflow(state: Tensor) -> Tensor:
-    """Mean distance of state values from [-1, 1]: keeps a rule from blowing up."""
+    """Mean distance of state values from [-1, 1]; its penalty keeps a rule from blowing up."""
     return (state - state.clamp(-1, 1)).abs().mean()

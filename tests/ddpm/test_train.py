@@ -151,7 +151,7 @@ def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> 
     shutil.copytree(chosen.data, moved)
     train(chosen.override(data=str(moved)))
     Image.effect_noise((SIDE, SIDE), 60).save(next(moved.rglob("*.png")))
-    with pytest.raises(InputError, match="is another picture than before"):
+    with pytest.raises(InputError, match="is not the same image as before"):
         train(chosen.override(data=str(moved)))
 
 

@@ -167,7 +167,7 @@ def test_a_weight_of_no_layer_is_named() -> None:
         lambda: StyleTerm(describe(kept, gram), gram, weights={"b": 1.0}),
         lambda: relative(kept, 1.0, {"b": 1.0}),
     ):
-        with pytest.raises(InputError, match=r"no layer 'b' to weigh; there are \['a'\]"):
+        with pytest.raises(InputError, match=r"no layer 'b'; there are \['a'\]"):
             make()
 
 

@@ -160,7 +160,7 @@ def test_a_resume_goes_on_with_the_same_pictures(settings: StyleSettings, tmp_pa
     at_home = resume.override(content=moved / "content.png", styles=(moved / "style.png",))
     stylize(at_home)
     (moved / "style.png").write_bytes(settings.content.with_name("style2.png").read_bytes())
-    with pytest.raises(InputError, match=r"style\.png is another picture than before"):
+    with pytest.raises(InputError, match=r"style\.png is not the same image as before"):
         stylize(at_home)
 
 

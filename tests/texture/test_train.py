@@ -107,7 +107,7 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="`backend` triton: needs a GPU"):
         TextureTraining(settings.override(backend="triton"), target)
-    with pytest.raises(InputError, match=r"`device` cuda: torch .* finds none"):
+    with pytest.raises(InputError, match=r"`device` cuda: torch .* has none"):
         TextureTraining(settings.override(device="cuda"), target)
 
 
@@ -330,7 +330,7 @@ def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_pat
     moved.write_bytes(settings.picture.read_bytes())
     assert train(settings.override(picture=moved, resume=True)).iterations == 12
     Image.effect_noise((64, 64), 60).save(moved)
-    with pytest.raises(InputError, match=r"moved\.png is another picture than before"):
+    with pytest.raises(InputError, match=r"moved\.png is not the same image as before"):
         train(settings.override(picture=moved, resume=True))
 
 

@@ -165,7 +165,7 @@ def fetch(published: Published, folder: Path) -> None:
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise InputError(
-                f"cannot fetch {address} ({reason}); give the folder that it is in as `data`, or "
+                f"cannot download {address} ({reason}); give the folder that it is in as `data`, or "
                 f"use `data` builtin, which needs no network"
             ) from error
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
