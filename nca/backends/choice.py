@@ -1,4 +1,4 @@
-"""Which backend computes an unroll, and why."""
+"""Choose the backend of an unroll."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ Backend = Literal["auto", Chosen]
 
 
 def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
-    """Choose for one call: ``triton`` or ``native`` where it can, unless one is asked for.
+    """Choose the backend of a call; ``auto`` prefers ``triton`` or ``native``.
 
     Raises:
-        InputError: what was asked for cannot be had; the text says why.
+        InputError: the requested backend does not support this call; the text gives the reason.
     """
     if backend == "torch":
         return "torch"
@@ -37,7 +37,7 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
 
 
 def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
-    """Tell why a backend cannot compute this; None if it can. Compiles if need be."""
+    """Reason why a backend cannot compute this; None if it can. Compiles the library if needed."""
     if backend == "torch":
         return None
     if backend == "triton":
@@ -54,7 +54,7 @@ def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None
 
 @dataclass(frozen=True)
 class BackendReport:
-    """What ``nca info`` tells of a backend."""
+    """A backend as ``nca info`` shows it."""
 
     name: str
     available: bool
@@ -63,7 +63,7 @@ class BackendReport:
 
 
 def describe_backends(rule: Rule) -> list[BackendReport]:
-    """Report every backend for a rule, best first, and say which one is taken on the CPU."""
+    """Report on every backend for a rule, best first, and which one is the default on this CPU."""
     state = rule.initial_state(1, 8, 8)
     taken = choose_backend("auto", state, rule)
     reports = [_describe_triton(rule), _describe_native(rule, state)]

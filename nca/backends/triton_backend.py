@@ -1,9 +1,9 @@
-"""The unroll on GPUs: a step is one Triton kernel, its way back are two.
+"""The unroll on GPUs: one Triton kernel per step forward, two per step backward.
 
-The forward pass keeps every state, the backward pass recomputes the rest of a step from it. A GPU
-would idle between kernels this small, so all steps of an unroll are recorded as one CUDA graph for
-the way there and one for the way back, once per size and number of steps. The kernels also run
-without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``), for tests.
+The forward pass keeps every state; the backward pass recomputes the rest of a step from it. A GPU
+would idle between kernels this small, so all steps of an unroll are recorded as CUDA graphs, one
+for each direction, once per size and number of steps. For tests the kernels also run without a
+GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
 """
 
 import math
@@ -20,19 +20,19 @@ from nca.backends.triton_tape import MOST_INPUTS, Problem, Tape
 from nca.rule import Quantization, Rule
 
 KEPT_TAPES = 8
-RECORDED = 64  # steps of a recording without gradients; even: the state is where it was
+RECORDED = 64  # steps of a recording without gradients; even, so that the state ends where it was
 INTERPRETED = triton.knobs.runtime.interpret
-MAX_CELLS = 2**24  # of a batch: offsets within a state are 32-bit
+MAX_CELLS = 2**24  # cells of a batch: offsets within a state have 32 bits
 
 
 class Tapes:
-    """Tapes that are free, by problem: an unroll borrows one until its gradient graph is gone."""
+    """Free tapes by problem: an unroll borrows one until its gradient graph is gone."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
 
     def borrow(self, problem: Problem, steps: int, *, keep: bool) -> Tape:
-        """A tape with room for so many steps; see :class:`Tape`."""
+        """A tape with room for ``steps`` steps; see :class:`Tape`."""
         key = problem, keep
         free = self._free.setdefault(key, [])
         self._free.move_to_end(key)
@@ -45,7 +45,7 @@ class Tapes:
         return Tape(problem, -(-steps // 32) * 32, keep=keep)
 
     def give_back(self, tape: Tape) -> None:
-        """Keep for the next unroll."""
+        """Return a tape for the next unroll."""
         self._free.setdefault((tape.problem, tape.keep), []).append(tape)
 
 
@@ -73,8 +73,8 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 def products_of(device: torch.device) -> str:
     """Precision of the products, as torch would choose it.
 
-    Under autocast it is bfloat16. Else it is float32, as three products in TF32 where the GPU has
-    them (which keep some 22 bits of the 24), or one in TF32 after
+    Under autocast it is bfloat16. Otherwise it is float32, as three products in TF32 if the GPU has
+    them (which keep about 22 of the 24 bits), or one in TF32 after
     ``torch.set_float32_matmul_precision("high")``.
     """
     if torch.is_autocast_enabled(device.type):
@@ -104,7 +104,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`; :func:`unsupported_reason` must have found none."""
+    """Unroll as :func:`nca.backends.unroll`; requires that there is no unsupported reason."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)
@@ -121,7 +121,7 @@ def _simulated(
 ) -> Tensor:
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
-    # Recorded before the inputs are there: it runs the steps.
+    # Record before the inputs are written: recording runs the steps.
     recording = tape.forward_graph(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
@@ -141,7 +141,8 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        # Recorded here, as the backward pass is another thread's, and first, as it runs the steps.
+        # Record here, because the backward pass runs in another thread, and first, because
+        # recording runs the steps.
         tape.backward_graph(ctx.steps)
         forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)

@@ -131,7 +131,7 @@ class PromptLoss(Term):
         return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Crop one square from all images, enlarged to the input of the model, [B, 3, side, side]."""
+        """Crop one square from all images, enlarged to the model size, [B, 3, side, side]."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))

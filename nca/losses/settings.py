@@ -35,7 +35,7 @@ class LossSettings(Bounded):
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
-    """Padding of a pretrained network for images that do not wrap; the lesson uses zeros for all."""
+    """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
     terms: dict[str, float] = field(default_factory=dict)
     """Names and weights of additional terms: smooth, patches."""
     overflow_weight: Weight = 30.0

@@ -213,7 +213,7 @@ class TiledLoss(Term):
     def _compare_styles(
         self, image: Tensor, tiles: list[Tile]
     ) -> tuple[dict[str, Tensor], list[list[Features | None]]]:
-        """Losses of all styles, and their gradients with respect to the description of every tile."""
+        """Losses of all styles, and their gradients with respect to the tiles' descriptions."""
         described: list[list[Features | None]] = [[] for _ in self.loss.styles]
         for tile in tiles if self.loss.styles else ():
             with torch.no_grad():

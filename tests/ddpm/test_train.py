@@ -252,7 +252,7 @@ def test_a_bare_net_of_diffusers_needs_five_lines(tmp_path: Path) -> None:
     [
         ({"batch_size": 0}, "`batch_size` 0: must be 1 to 65536"),
         ({"channels": (10,)}, "`channels` 10: must be a multiple of `groups` 4"),
-        ({"times": "loss", "workers": 2}, "`times` loss: worker processes do not know"),
+        ({"times": "loss", "workers": 2}, "`times` loss: needs `workers` 0"),
         ({"held_out": 1.0}, "`held_out` 1.0: must be 0 to 0.9"),
     ],
 )

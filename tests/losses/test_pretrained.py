@@ -270,7 +270,8 @@ def test_weights_without_a_tensor_are_refused(tmp_path: Path) -> None:
 
 def test_without_network_the_way_out_is_told(official: Path) -> None:
     official.unlink()
-    with pytest.raises(InputError, match=r"cannot download vgg16 from .* `features` builtin needs no"):
+    said = r"cannot download vgg16 from .* `features` builtin needs no"
+    with pytest.raises(InputError, match=said):
         load_weights("vgg16")
 
 

@@ -1,4 +1,4 @@
-"""The one function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
+"""The function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all images that a noised one may have been made from."""
+    """Estimates the mean of all images that a noised one could come from."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.
@@ -31,8 +31,8 @@ class Denoiser(Denoise):
 
     Args:
         network: ``network(x, times)`` or ``network(x, times, classes)`` -> [B, C, H, W].
-        schedule, parameterization: it was trained with.
-        classes: [B], or one for all images, for a network that is conditioned on them.
+        schedule, parameterization: those that it was trained with.
+        classes: [B], or one for all images, if the network is conditioned on classes.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | 
 
 
 class Clipped(Denoise):
-    """Keeps estimates in [-1, 1]: early ones would leave it."""
+    """Limits estimates to [-1, 1], which early ones would exceed."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise

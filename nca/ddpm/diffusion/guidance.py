@@ -19,7 +19,7 @@ class ClassFree(Denoise):
     Args:
         conditional: denoiser that is conditioned on the class.
         unconditional: the same without a class.
-        scale: 1: as trained; above: away from the unconditional estimate.
+        scale: 1: as trained; above 1: away from the unconditional estimate.
     """
 
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:
@@ -39,7 +39,7 @@ class Distance(Protocol):
 
 
 class Guided(Denoise):
-    """Reduce a loss of the estimates: distance from a style, from the structure of an image.
+    """Reduce a loss of the estimates, such as the distance from a style or an image's structure.
 
     The estimate moves against the gradient of the loss with respect to the noised image, through
     the network (Dhariwal and Nichol 2021; Chung et al., "Diffusion Posterior Sampling", 2023).
@@ -47,9 +47,9 @@ class Guided(Denoise):
     estimate moves by at most a quarter of its remaining uncertainty.
 
     Args:
-        denoise: what is guided.
+        denoise: the guided denoiser.
         distance: the loss.
-        weight: strength.
+        weight: strength of the guidance.
     """
 
     def __init__(self, denoise: Denoise, distance: Distance, weight: float = 1.0) -> None:
@@ -90,7 +90,7 @@ def style_distance(style: Tensor, features: str) -> StyleLoss:
 
 
 def structure_distance(image: Tensor, features: str) -> StyleLoss:
-    """The content loss of style transfer, which compares structure and not pixels.
+    """The content loss of style transfer, which compares structure instead of pixels.
 
     Args:
         image: [1, 3, S, S] in [0, 1], of the size of the samples.
