@@ -1,4 +1,4 @@
-"""What the eye sees first in a texture: grain, order, and the direction of strokes."""
+"""Visible properties of a texture: grain, order, and the direction of strokes."""
 
 import math
 from dataclasses import dataclass
@@ -10,23 +10,24 @@ from torch import Tensor
 
 from nca.losses.features.base import circular_pad
 
-LEAST_SPECKLE = 1e-3  # of a target: a flat one has none to compare with
-PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have chance peaks up to 0.3
-REACH, LEAST_REACH = 0.15, 2.0  # how far a peak may be from its place: part of its shift, pixels
+LEAST_SPECKLE = 1e-3  # smallest speckle of a target, for flat ones
+PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have random peaks up to 0.3
+REACH, LEAST_REACH = 0.15, 2.0  # search radius of a peak: fraction of its shift, and pixels
 BINS = 36
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How an image looks beside a target.
+    """Properties of an image relative to those of a target.
 
     Attributes:
-        speckle: mean distance of a pixel from the median of its 3x3, the target's = 1; more: grain.
-        order: height of the autocorrelation's peaks, the target's = 1; 0: no order is left. None
+        speckle: mean distance of a pixel from the median of its 3x3 neighborhood, the target's = 1;
+            more means grain.
+        order: height of the autocorrelation's peaks, the target's = 1; 0: all order is gone. None
             if the target has no order.
-        misplaced: mean distance of those peaks from the target's, in pixels; None likewise.
-        orientation: by how many degrees the strokes would have to be turned on average to point as
-            the target's, 0 to 90.
+        misplaced: mean distance of those peaks from the target's, in pixels; None in the same case.
+        orientation: mean angle between the directions of strokes and the target's, 0 to 90
+            degrees.
     """
 
     speckle: float
@@ -39,7 +40,7 @@ class AppearanceMeter:
     """Compares images with a target.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
+        target: target image, [1, 3, H, W] in [0, 1].
     """
 
     def __init__(self, target: Tensor) -> None:
@@ -74,18 +75,18 @@ class AppearanceMeter:
 
 
 def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
-    """Mean speckle of images, [B, 3, h, w], that of their target = 1. Values are clipped."""
+    """Mean speckle of images, [B, 3, h, w], relative to their target's. Values are clipped."""
     each = [relative_speckle(one, target, wraps=wraps) for one in images.clamp(0, 1).cpu()]
     return sum(each) / len(each)
 
 
 def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
-    """Speckle of an image, [3, h, w] in [0, 1], that of its target, [3, H, W], = 1."""
+    """Speckle of an image, [3, h, w] in [0, 1], relative to that of its target, [3, H, W]."""
     return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), LEAST_SPECKLE)
 
 
 def speckle(image: Tensor, *, wraps: bool) -> float:
-    """Mean distance of a pixel from the median of its 3x3, per color: [3, h, w] -> 0 to 1."""
+    """Mean distance of pixels from the median of their 3x3, per color: [3, h, w] -> 0 to 1."""
     padded = circular_pad(image[None], 1) if wraps else image[None]
     around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
     return float((around[:, :, 4] - around.median(2).values).abs().mean())
@@ -93,7 +94,7 @@ def speckle(image: Tensor, *, wraps: bool) -> float:
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of an autocorrelation: the shift, in pixels, and its height, 1 at no shift."""
+    """A maximum of an autocorrelation: its shift in pixels, and its height (1 without shift)."""
 
     down: int
     right: int
@@ -101,15 +102,15 @@ class Peak:
 
 
 def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
-    """Correlation of the colors of an image with those of the same image, shifted.
+    """Correlation of the colors of an image with those of the shifted image.
 
     Args:
-        image: [3, h, w].
-        wraps: whether it wraps; otherwise only pixels count that both have.
+        image: image, [3, h, w].
+        wraps: whether the image wraps; otherwise only the overlap counts.
 
     Returns:
-        [2 (h // 2) + 1, 2 (w // 2) + 1] in [-1, 1], nearly; no shift is in the middle. All 0 but
-        for that where the image is flat.
+        [2 (h // 2) + 1, 2 (w // 2) + 1], approximately in [-1, 1]; the center has no shift. For a
+        flat image all values but the center are 0.
     """
     height, width = image.shape[1:]
     centered = (image - image.mean((1, 2), keepdim=True)).double()
@@ -129,7 +130,7 @@ def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
 
 
 def peaks(correlation: Tensor) -> list[Peak]:
-    """The strongest maxima beside the middle, of one half: the other is its mirror image."""
+    """The strongest maxima beside the center, in one half: the other half is its mirror image."""
     window = 2 * APART + 1
     highest = F.max_pool2d(correlation[None, None], window, 1, APART)[0, 0]
     middle_row, middle_column = (side // 2 for side in correlation.shape)
@@ -145,7 +146,7 @@ def peaks(correlation: Tensor) -> list[Peak]:
 
 
 def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
-    """The highest value near a peak's place; None where the autocorrelation ends before it."""
+    """The highest value near a peak's place; None if the autocorrelation ends before it."""
     reach = max(LEAST_REACH, REACH * math.hypot(peak.down, peak.right))
     half_height, half_width = (side // 2 for side in correlation.shape)
     if peak.down > half_height or abs(peak.right) > half_width:
@@ -158,10 +159,10 @@ def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
 
 
 def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
-    """Part of the strength of all gradients by their direction: [3, h, w] -> [36], sum 1.
+    """Distribution of gradient strength over directions: [3, h, w] -> [36], sum 1.
 
-    A bin is 5 degrees of 180: a gradient and its opposite are of the same stroke. Where nothing
-    changes, all directions are alike.
+    A bin covers 5 of 180 degrees: opposite gradients belong to the same stroke. An image without
+    gradients gives a uniform distribution.
     """
     gray = image.mean(0).double().numpy()
     across, down = (
@@ -181,6 +182,6 @@ def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
 
 
 def direction_distance(mine: np.ndarray, theirs: np.ndarray) -> float:
-    """Earth mover's distance of two histograms of directions on their circle, in degrees."""
+    """Earth mover's distance of two circular histograms of directions, in degrees."""
     flow = np.cumsum(mine - theirs)
     return float(np.abs(flow - np.median(flow)).sum() * 180 / BINS)

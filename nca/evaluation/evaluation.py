@@ -18,7 +18,7 @@ class Evaluation:
     """Measurements of one rule.
 
     Attributes:
-        name: of the rule.
+        name: name of the rule.
         figures: plain numbers, for JSON.
         pictures: [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``, ``healing``) and
             caption.
@@ -30,12 +30,12 @@ class Evaluation:
 
 
 def grown(run: Sequence[Measurement]) -> Measurement | None:
-    """The moment at 1,000 steps, which others are compared with, if the run got there."""
+    """The measurement at 1,000 steps, the reference of others; None if the run ended earlier."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
 def certificate(run: Sequence[Measurement]) -> list[Figures]:
-    """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
+    """The figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
     at_grown = grown(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
@@ -45,7 +45,7 @@ def certificate(run: Sequence[Measurement]) -> list[Figures]:
 
 
 def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
-    """A long run in a few words: ``stable``, or the first fault, and where it blew up."""
+    """Summarize a long run: ``stable``, or its first fault, and when it blew up."""
     words = [fault for fault in map(_fault, run, certificate(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:

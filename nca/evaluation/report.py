@@ -36,9 +36,9 @@ class Measured:
     """A target image, and distances from it.
 
     Attributes:
-        target: [1, 3, S, S] in [0, 1].
-        distance: of patches.
-        losses: by features and statistic; for rules on a torus (True) and others.
+        target: target image, [1, 3, S, S] in [0, 1].
+        distance: patch distance.
+        losses: losses by features and statistic, for rules that wrap (True) and others.
     """
 
     target: Tensor
@@ -60,7 +60,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         files.append(_load(settings.second, settings.peer_noise))
         paths.append(settings.second)
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
-    # Before the first run, as a feature set may not be available.
+    # Before the first run, because features may not be available.
     losses = {
         wraps: build_losses(target, settings.features, wraps=wraps)
         for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)
@@ -85,7 +85,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
-    """Refuse paths that could not be written in the end. Gives the path of the figures."""
+    """Refuse paths that could not be written in the end; return the path of the figures."""
     out = settings.out
     check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
@@ -99,18 +99,18 @@ def check_free(name: str, path: Path, overwrite: bool) -> None:
     """Refuse a path that cannot be written.
 
     Raises:
-        InputError: it is a folder, has none, or is there already.
+        InputError: it is a folder, exists already, or its folder is missing.
     """
     if path.is_dir() or not path.name:
         raise InputError(f"`{name}` {path}: is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} is already there; choose another, or use `overwrite`")
+        raise InputError(f"{path} exists already; choose another name, or use `overwrite`")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def _load(path: Path, noise: float | None) -> RuleFile:
-    """Read a rule that makes a texture; ``noise`` replaces the noise level it starts from."""
+    """Read a rule that makes a texture; ``noise`` replaces its initial noise level."""
     file = load_rule(path)
     trained, alive = _training_settings(file), file.rule.settings.alive_threshold
     reasons = [f"trained with `{name}`" for name in ("grow", "restore") if trained.get(name)]
@@ -126,19 +126,19 @@ def _load(path: Path, noise: float | None) -> RuleFile:
 
 
 def _training_settings(file: RuleFile) -> dict[str, Any]:
-    """Settings that ``nca train`` wrote to the file; empty for other programs' files."""
+    """Settings that ``nca train`` wrote to the file; empty for files of other programs."""
     settings = file.training.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
 def training_size(file: RuleFile) -> int:
-    """Side of the image that a rule was trained at, or 128; within what can be measured."""
+    """Side of the image that a rule was trained on, or 128, within the limits of `size`."""
     size = _training_settings(file).get("size")
     return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
 
 
 def names(paths: list[Path]) -> list[str]:
-    """Short names that differ: a rule is often called ``rule``, and its folder says more."""
+    """Short unique names: files are often called ``rule``, so that the folder says more."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
@@ -189,7 +189,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
 
 
 def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
-    """Loss of an image by feature set and layer."""
+    """Loss of a measurement by features and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}
         for label, loss in losses.items()
@@ -198,7 +198,7 @@ def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
 
 @contextmanager
 def _counting(name: str, parts: int) -> Iterator[Any]:
-    """Count the finished parts on a terminal; ``done(value)`` gives the value back."""
+    """Count the finished parts on a terminal; ``done(value)`` returns the value."""
     with tqdm(total=parts, desc=name, disable=None, leave=False) as bar:
 
         def done(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Whose colors a painted image has.
+"""Choose the colors of a painted image: those of the style or of the content.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016.
 """
@@ -6,7 +6,7 @@ Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Sty
 import torch
 from torch import Tensor
 
-# Rec. 601, of gamma-coded red, green and blue: the luma that JPEG and television use.
+# Rec. 601 luma of gamma-coded red, green and blue, as in JPEG and television.
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
@@ -22,9 +22,9 @@ def gray(images: Tensor) -> Tensor:
 
 
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
-    """A style without color, as bright and as rich in contrast as the content.
+    """Make a style gray, with the brightness and contrast of the content.
 
-    Otherwise a dark style would darken the image whose colors are kept.
+    Without this, a dark style would darken the image whose colors are kept.
     """
     theirs, ours = luminance(style), luminance(content)
     matched = (theirs - theirs.mean()) * (ours.std() / (theirs.std() + 1e-6)) + ours.mean()
@@ -39,7 +39,7 @@ def with_colors_of(painted: Tensor, content: Tensor) -> Tensor:
 def transfer_colors(style: Tensor, content: Tensor) -> Tensor:
     """Give a style the mean and covariance of the content's colors by a linear map.
 
-    Of all such maps the one that moves colors least (Pitie and Kokaram, "The Linear
+    Among all such maps this one moves the colors least (Pitie and Kokaram, "The Linear
     Monge-Kantorovitch Linear Color Mapping for Example-Based Color Transfer", 2007).
 
     Args:
@@ -67,6 +67,6 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    # The floor, a deviation of 0.001, is for an image of one color.
+    # The floor, a std of 0.001, is for images of one color.
     power: Tensor = vectors * values.clamp(min=1e-6).pow(exponent) @ vectors.T
     return power

@@ -79,7 +79,7 @@ def test_a_compiler_that_writes_nothing_is_named(tmp_path: Path) -> None:
 def test_a_compiler_that_writes_something_else_is_named(tmp_path: Path) -> None:
     other = script(tmp_path, 'for last in "$@"; do :; done; echo no library > "$last"')
     done = unroll_with(str(other), tmp_path)
-    assert "cannot load what" in done.stderr.splitlines()[0]
+    assert "cannot load the library made by" in done.stderr.splitlines()[0]
     assert list((tmp_path / "cache").rglob("*.so")) == []
 
 

@@ -118,14 +118,14 @@ def test_a_library_without_a_symbol_is_made_again(
     cache: Path, source: Path, runs: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source.write_text(ANSWER.replace("answer", "question"))
-    with pytest.raises(CompileError, match=r"is not whole: .*undefined symbol: answer"):
+    with pytest.raises(CompileError, match=r"incomplete library: .*undefined symbol: answer"):
         answer(source)
     with monkeypatch.context() as trusting:  # as one that an older program has kept
         trusting.setattr(library, "load", lambda path, _: path)
         answer_of_old = load_library(source, {}, symbols=("answer",))
     assert str(answer_of_old)
     assert len(list(cache.iterdir())) == 1
-    with pytest.raises(CompileError, match="is not whole"):
+    with pytest.raises(CompileError, match="incomplete library"):
         answer(source)
     assert len(runs) == 3
     assert list(cache.iterdir()) == []

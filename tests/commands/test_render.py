@@ -42,7 +42,7 @@ def test_nothing_is_written_over_unless_asked_for(
     command = [*(places.get(word, word) for word in words), str(out)]
     out.write_bytes(b"mine")
     assert main(command) == 2
-    complaint = f"{out} is already there; choose another name, or use --overwrite"
+    complaint = f"{out} exists already; choose another name, or use --overwrite"
     assert complaint in capsys.readouterr().err
     assert out.read_bytes() == b"mine"
     assert main([*command, "--overwrite"]) == 0

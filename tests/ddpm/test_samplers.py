@@ -224,7 +224,7 @@ def test_a_picture_depends_on_its_own_seed_alone() -> None:
 def test_levels_must_fall_to_nothing() -> None:
     x = torch.zeros(1, 1, 2, 2)
     for wrong in ([1.0, 2.0, 0.0], [2.0, 1.0], [0.0]):
-        with pytest.raises(ValueError, match="fall, and the last one be 0"):
+        with pytest.raises(ValueError, match="fall and end at 0"):
             LMS(order=1)(gaussian, x, wrong, lambda: x)
 
 

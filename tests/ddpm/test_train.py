@@ -62,7 +62,7 @@ def test_samples_from_a_checkpoint_alone(run: Run, tmp_path: Path) -> None:
     assert main([*command, "--out", str(tmp_path / "single"), "--label", "below"]) == 0
     assert len(list((tmp_path / "single").iterdir())) == 6
     assert np.asarray(Image.open(tmp_path / "single" / "000005.png")).shape == (SIDE, SIDE, 3)
-    assert main([*command, "--out", str(tmp_path / "sheet.png")]) == 2  # is there already
+    assert main([*command, "--out", str(tmp_path / "sheet.png")]) == 2  # exists already
 
 
 def settings(run: Run, **changes: Any) -> SampleSettings:

@@ -135,7 +135,7 @@ def test_the_report_has_every_figure_of_each_rule(
     assert page.count('class="who r1"') == 4
     assert page.count("data:image/png;base64,") > 20
     assert "http" not in page.replace("http-equiv", "")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         evaluate(settings)
 
 

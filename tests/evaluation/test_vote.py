@@ -78,7 +78,7 @@ def test_folders_are_compared_by_name(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [pair["texture"] for pair in data["pairs"]] == ["r"]
     said = capsys.readouterr().err
     assert all(f"left out: {name}:" in said for name in "pqs")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         write_vote(settings)
 
 

@@ -153,7 +153,7 @@ def test_what_is_there_is_kept(rule, tmp_path, unmeasured):
     export({"lava": rule}, "shadertoy", out, ExportOptions())
     (out / "mine.txt").write_text("mine")
     (out / "image.glsl").write_text("old")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         export({"lava": rule}, "shadertoy", out, ExportOptions())
     assert (out / "image.glsl").read_text() == "old"
     export({"lava": rule}, "shadertoy", out, ExportOptions(overwrite=True))

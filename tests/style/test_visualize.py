@@ -76,7 +76,7 @@ def test_a_spectrum_starts_as_a_picture_of_fixed_contrast() -> None:
     [
         ({"channel": 8}, "`channel` 8: relu2_1 has 8, 0 to 7"),
         ({"layer": "relu9_1"}, "no layer"),
-        ({"features": "builtin"}, "only a trained net looks for anything"),
+        ({"features": "builtin"}, "only trained networks can be visualized"),
     ],
 )
 def test_what_there_is_not_is_named(

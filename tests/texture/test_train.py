@@ -431,7 +431,7 @@ def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
     )
     trained = train(reckless)
     assert trained.restores > 0
-    assert "the states blew up; back to earlier weights" in capsys.readouterr().err
+    assert "the states blew up; restoring earlier weights" in capsys.readouterr().err
     assert all(torch.isfinite(p).all() for p in trained.kept.rule.parameters())
 
 

@@ -341,5 +341,5 @@ def test_an_empty_epoch_is_told() -> None:
     with pytest.raises(ValueError, match="an epoch has no batch"):
         make(batches=[]).fit()
     spent = iter([(torch.tensor(1.0), torch.tensor(0.0))])
-    with pytest.raises(ValueError, match="iterable again and again"):
+    with pytest.raises(ValueError, match="iterable more than once"):
         make(batches=spent).fit(2)

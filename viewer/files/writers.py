@@ -207,7 +207,7 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
     """
     suffix = path.suffix.lower()
     if not suffix and path.exists():
-        raise InputError(f"{path} is already there; a folder of pictures needs another name")
+        raise InputError(f"{path} exists already; a folder of images needs another name")
     check_free(path, overwrite, file=True)
     if suffix in VIDEOS:
         return VideoWriter(path, size, fps)
