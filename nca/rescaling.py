@@ -1,4 +1,4 @@
-"""Rules made of others: a larger pattern, shorter steps, calm."""
+"""Rules derived from others: with a larger pattern, shorter steps, or calm."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from nca.rule import Rule
 
 @torch.no_grad()
 def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
-    """The rule whose pattern is larger and whose steps are shorter, as a plain rule.
+    """A copy of the rule with a larger pattern and shorter steps.
 
     Pajouheshgar et al., "NoiseNCA", 2024, treat a rule as a differential equation: cells that are
     ``dx = 1 / coarseness`` apart see derivatives of order n that are ``coarseness**n`` times as
@@ -31,17 +31,17 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
 
 
 def calmed(rule: Rule) -> Rule:
-    """The rule whose cells all fire, at a step that is as much shorter, as a plain rule.
+    """A copy of the rule whose cells all fire, in steps that are shorter by the update rate.
 
-    Cells that fire by chance differ by a step from their neighbors, which is seen as grain. A
-    texture grows by chance: without it cells that start alike would stay alike.
+    Cells that fire at random differ from their neighbors by a step, which is visible as grain. But
+    a texture needs random firing to grow: without it, equal cells would stay equal.
     """
     rate = rule.settings.update_rate
     return rescaled(rule.with_settings(update_rate=1.0), 1.0, rate)
 
 
 def derivative_order(coefficients: Tensor) -> int:
-    """0 for a filter that sees a constant, 1 for an odd one (a gradient), 2 for the rest."""
+    """0 for a filter that responds to a constant, 1 for an odd one (a gradient), otherwise 2."""
     if abs(float(coefficients.sum())) > 1e-6 * float(coefficients.abs().sum()):
         return 0
     return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2

@@ -4,7 +4,7 @@ struct NcaFrame {
   base: u32,      // hash(step + hash(seed)): which cells fire
   seed: u32,      // of the noise
   brush: vec4f,   // x, y, radius in cells (below 0: everywhere), and the tool:
-                  // 0 erase, 1 plant, 2 noise, 3 start anew
+                  // 0 erase, 1 plant, 2 noise, 3 restart
   screen: vec4f,  // pixels across and down, cells per pixel, unused
 }
 

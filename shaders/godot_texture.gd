@@ -2,7 +2,7 @@ extends TextureRect
 ## Runs a neural cellular automaton on the GPU and shows it: add this script to a TextureRect.
 ##
 ## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. Drag to erase, shift and drag to
-## plant, R starts anew. All calls of the rendering device are made on the render thread.
+## plant, R restarts. All calls of the rendering device are made on the render thread.
 
 const GROUPS := {{ groups }}
 const DIES := {{ "true" if dies else "false" }}

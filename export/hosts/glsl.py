@@ -1,4 +1,4 @@
-"""A rule as plain GLSL for one's own program: desktop 330 and WebGL2's 300 es, with a manifest."""
+"""A rule as plain GLSL for other programs: desktop 330 and WebGL2's 300 es, with a manifest."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ ORDER = [
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Shaders of both dialects, the manifest, and the weights where they are a texture."""
+    """Shaders of both dialects, the manifest, and the weights if they are a texture."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(credit_lines(name, file))
@@ -76,7 +76,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     for dialect, folder in FOLDERS.items():
         texts, entry = _dialect(rule, dialect, store, options, folder)
         shaders[dialect] = entry
-        # Nothing may stand before #version.
+        # Nothing may come before #version.
         files |= {path: _headed(text, head).encode() for path, text in texts.items()}
     host = {
         "steps_per_frame": _steps(options),
@@ -91,7 +91,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _steps(options: ExportOptions) -> int:
-    """Steps of a frame: the program's own choice; the manifest suggests this many."""
+    """Steps per frame: up to the program; the manifest suggests this number."""
     return options.steps_per_frame or 8
 
 

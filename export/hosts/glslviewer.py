@@ -1,7 +1,7 @@
 """A rule for glslViewer: one fragment shader whose double buffers are a chain of whole steps.
 
-glslViewer draws the double buffers of a shader in order and swaps each right away, as Shadertoy
-does, so the same chain of passes serves (see :mod:`nca.exporters.glsl.tiles`).
+glslViewer draws the double buffers of a shader in order and swaps each at once, as Shadertoy does,
+so the same chain of passes works (see :mod:`nca.exporters.glsl.tiles`).
 """
 
 from moderngl import Context
@@ -42,7 +42,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _branches(cases: list[str], otherwise: str) -> str:
-    """One text a double buffer, chosen by the word that glslViewer defines for it."""
+    """One text per double buffer, selected by the macro that glslViewer defines for it."""
     text = ""
     for number, case in enumerate(cases):
         text += f"#{'el' if number else ''}if defined(DOUBLE_BUFFER_{number})\n{case}\n"
@@ -89,7 +89,7 @@ def _main(passes: list[TilePass]) -> str:
 
 
 def buffer_text(data: bytes, number: int | None) -> str:
-    """The shader as glslViewer compiles it for a double buffer; None: for the image."""
+    """The shader as glslViewer compiles it for a double buffer; None: for the screen."""
     version, _, rest = data.decode().partition("\n")
     return f"{version}\n" + ("" if number is None else f"#define DOUBLE_BUFFER_{number}\n") + rest
 
@@ -97,7 +97,7 @@ def buffer_text(data: bytes, number: int | None) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Draw the double buffers in glslViewer's order, on a screen that just holds the state."""
+    """Draw the double buffers in glslViewer's order, on the smallest screen for the state."""
     (data,) = files.values()
     passes = chain(rule, free_steps(options))
     tiles = arrange(rule, options.grid)

@@ -175,7 +175,7 @@ def test_a_mu_rule_is_its_formula(read, text):
         ({"shape": None}, "shape must be"),
         ({"layout": [65536, 65536]}, "too large"),
         ({"layout": [1, 1]}, "no room for 2 rules"),
-        ({"layout": [3, 1]}, "shape and layout tell"),
+        ({"layout": [3, 1]}, "shape and layout give"),
         ({"scale": "1"}, "scale must be a number"),
         ({"scale": True}, "scale must be a number"),
         ({"scale": 10**400}, "scale must be a number, not 1000"),

@@ -8,7 +8,7 @@
   "INPUTS": [
     {
       "NAME": "nca_restart",
-      "LABEL": "Start anew",
+      "LABEL": "Restart",
       "TYPE": "event"
     },
     {
@@ -352,7 +352,7 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }
 
-// The last pass of a frame may start anew, erase under a brush, or plant under it. The brush is
+// The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
 // its place among the cells and its radius in cells, 0 where it does not touch.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {

@@ -90,7 +90,7 @@ void nca_live(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
   nca_next1 = nca_fetch_after(1, nca_at) * nca_life;
 }
 
-uniform float nca_reset;  // 1: start anew
+uniform float nca_reset;  // 1: restart
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {
