@@ -1,7 +1,7 @@
-"""``python -m tools.grain [RULE ...]``: what a calm run and an average of steps do to the grain.
+"""``python -m tools.grain [RULE ...]``: the effect of calm runs and averages on the grain.
 
-RULE is a rule of the gallery; without one it is all of them. The table has speckle and patch
-distance at step 4,000, as ``nca render`` draws it.
+RULE is a rule of the gallery; default: all rules. The table has speckle and patch distance at step
+4,000, as drawn by ``nca render``.
 """
 
 import sys
@@ -51,7 +51,7 @@ def main(names: Sequence[str]) -> None:
     """Print the table, line by line.
 
     Raises:
-        InputError: there is no rule of a name.
+        InputError: there is no rule of that name.
     """
     print(f"| speckle / patch distance | {' | '.join(WAYS)} |")
     print("|---" * (1 + len(WAYS)) + "|")

@@ -1,7 +1,7 @@
-"""``python -m tools.looks [RULES PICTURES]``: how rules look beside their images, as a table.
+"""``python -m tools.looks [RULES PICTURES]``: compare rules with their images, as a table.
 
-RULES and PICTURES are folders; what has the same name belongs together. Without them it is the
-gallery. ``-`` is what cannot be compared: see ``docs/quality.md``.
+RULES and PICTURES are folders; files with the same name belong together. The default is the
+gallery. ``-`` stands for values that cannot be compared: see ``docs/quality.md``.
 """
 
 import sys
@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def measured(rule_path: Path, picture: Path) -> list[Measurement]:
-    """A run of a rule after 1,000 and 10,000 steps."""
+    """Measure a rule after 1,000 and 10,000 steps."""
     file = load_rule(rule_path)
     size = training_size(file)
     target = read_texture(picture, size)[None]

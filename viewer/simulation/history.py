@@ -1,4 +1,4 @@
-"""Undo: a ring of earlier states, kept on the graphics card."""
+"""Undo: a ring of earlier states, stored on the graphics card."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST = 64
 
 @dataclass
 class HistoryEntry:
-    """A simulation at one time."""
+    """A simulation at an earlier time."""
 
     state: StateBuffer
     owner: Bytes
@@ -24,7 +24,7 @@ class HistoryEntry:
 
 
 class History:
-    """What a simulation can go back to."""
+    """Earlier states of a simulation."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -34,7 +34,7 @@ class History:
         return len(self._entries)
 
     def remember(self, simulation: Simulation) -> None:
-        """Keep the state as it is; the oldest is forgotten when there is no room."""
+        """Store the current state; drop the oldest ones if there is no room."""
         state = simulation.state
         size, groups = (state.height, state.width), len(state.textures)
         room = max(2, min(MOST, BUDGET // (16 * groups * state.height * state.width)))
@@ -47,7 +47,7 @@ class History:
         self._entries.append(HistoryEntry(buffer, owner, simulation.step_number, simulation.seed))
 
     def undo(self, simulation: Simulation) -> bool:
-        """Go back to what was remembered last; False: there is nothing."""
+        """Return to the last stored state; False if there is none."""
         if not self._entries:
             return False
         moment = self._entries.pop()
@@ -60,7 +60,7 @@ class History:
         return True
 
     def clear(self) -> None:
-        """Forget all: the grid has another size, or the state other channels."""
+        """Drop all states, because the size of the grid or the number of channels has changed."""
         for moment in self._entries:
             moment.state.release()
         self._entries.clear()

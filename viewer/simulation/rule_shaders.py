@@ -55,11 +55,11 @@ class RuleShaders:
         self.textures["nca_weights"].write(pack_weights(rule).tobytes())
 
     def shaders(self) -> list[Shader]:
-        """All of them."""
+        """All shaders."""
         return [shader for shader, _ in [*self.step, *self.life, *self.paint]]
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         for shader in self.shaders():
             shader.release()
         for texture in self.textures.values():
