@@ -1,8 +1,8 @@
 
 struct NcaFrame {
   size: vec2i,    // cells across and down
-  base: u32,      // hash(step + hash(seed)): which cells fire
-  seed: u32,      // of the noise
+  base: u32,      // hash(step + hash(seed)): decides which cells fire
+  seed: u32,      // random seed of the noise
   brush: vec4f,   // x, y, radius in cells (below 0: everywhere), and the tool:
                   // 0 erase, 1 plant, 2 noise, 3 restart
   screen: vec4f,  // pixels across and down, cells per pixel, unused
@@ -108,7 +108,7 @@ fn nca_color(at: vec2i) -> vec3f {
   return clamp(nca_fetch(0, c).rgb * @@RGB_SCALE@@ + @@RGB_OFFSET@@, vec3f(0.0), vec3f(1.0));
 }
 
-// The picture, smooth between the cells; row 0 of the state is its top, as pixels count here.
+// The image, smooth between cells; row 0 of the state is its top, as are pixels here.
 @fragment
 fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   let point = pixel.xy * nca_frame.screen.z - 0.5;

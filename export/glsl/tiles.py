@@ -112,9 +112,9 @@ def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) ->
 const int nca_columns = {tiles.columns};
 const int nca_rows = {tiles.rows};
 const int nca_groups = {group_count(settings.channels)};
-const int nca_side = {tiles.side};  // cells along a side, where the screen has room for them
-const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
-const bool nca_is_exact = {"true" if exact else "false"};  // texels keep any number
+const int nca_side = {tiles.side};  // cells along a side, if they fit on the screen
+const uint nca_seed_number = {options.seed}u;  // decides which cells fire
+const bool nca_is_exact = {"true" if exact else "false"};  // texels can hold any number
 const bool nca_wraps = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};
 const float nca_rgb_offset = {number(settings.rgb_offset)};
@@ -165,7 +165,7 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
 }}
 
 // The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
-// its place among the cells and its radius in cells, 0 where it does not touch.
+// its position in cells and its radius in cells, 0 if it does not touch.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {{
   ivec2 nca_at;

@@ -27,8 +27,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         *credit_lines(name, file),
         "",
         f"Run: glslViewer {file_name(name)}.frag    Move the mouse to erase.",
-        f"{steps} step{'s' if steps > 1 else ''} a frame. Run here in glslViewer's order of"
-        " buffers, untested in glslViewer itself.",
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in glslViewer's order of"
+        " buffers, not in glslViewer itself.",
     ]
     samplers = "".join(f"uniform sampler2D u_doubleBuffer{n};\n" for n in range(len(passes)))
     text = (
@@ -75,7 +75,7 @@ def _main(passes: list[TilePass]) -> str:
         if one.last:
             case += f"""
   vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), {BRUSH_RADIUS});
-  // The mouse has no button here: it touches only while it moves.
+  // The mouse has no button here: it paints only while it moves.
   vec4 nca_was = nca_before(nca_pointer_place());
   if (nca_was.w < 0.5 || distance(nca_brush.xy, nca_was.xy) < 0.5) nca_brush.z = 0.0;
   nca_out = nca_finish(nca_texel, nca_out, !nca_is_marked(), nca_brush, false);"""

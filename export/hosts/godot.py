@@ -26,11 +26,11 @@ DATA_FORMATS = {
     "rgba16f": "R16G16B16A16_SFLOAT",
     "rgba8": "R8G8B8A8_UNORM",
 }
-UNTESTED = "Run here as OpenGL compute shaders, untested in Godot itself."
+UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // which cells fire
+  uint seed;    // decides which cells fire
   vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
 } nca_constants;
 """

@@ -79,7 +79,7 @@ def _header(
         }
         for target in _targets(file.rule, steps)
     ]
-    untested = "Run here in the order of its passes, untested in a VJ program."
+    untested = "Tested in the order of its passes, not in a VJ program."
     return {
         "ISFVSN": "2",
         "DESCRIPTION": " ".join([*credit_lines(name, file), untested]),

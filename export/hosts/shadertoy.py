@@ -62,7 +62,7 @@ def _common(name: str, file: RuleFile, tiles: Tiles, options: ExportOptions, ste
         "paste each file into the tab of its name, and set the channels that its first lines name.",
         "Drag to erase. Shift and drag to plant. R restarts.",
         "",
-        f"{steps} step{'s' if steps > 1 else ''} a frame. Run here in the site's order of passes,"
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in the site's order of passes,"
         " not on the site itself.",
     ]
     return comment(head) + tile_source(file.rule, tiles, options, steps)

@@ -25,7 +25,7 @@ PIXEL_FORMATS = {
     "rgba16f": "16-bit float (RGBA)",
     "rgba8": "8-bit fixed (RGBA)",
 }
-UNTESTED = "Run here with TouchDesigner's names put before it, untested in TouchDesigner itself."
+UNTESTED = "Tested with TouchDesigner's names put before it, not in TouchDesigner itself."
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
@@ -64,7 +64,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _shared(rule: Rule, options: ExportOptions, groups: int) -> str:
-    return f"""const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
+    return f"""const uint nca_seed_number = {options.seed}u;  // decides which cells fire
 ivec2 nca_size;
 uint nca_base;
 
@@ -148,7 +148,7 @@ def _view(rule: Rule, options: ExportOptions) -> str:
     return f"""layout(location = 0) out vec4 nca_out0;
 
 void main() {{
-  // Row 0 of the state is the top of the picture.
+  // Row 0 of the state is the top of the image.
   vec4 nca_texel = texture(sTD2DInputs[0], vec2(vUV.x, 1.0 - vUV.y));
   vec3 nca_value = (nca_texel.rgb - {offset}) * {scale};
   vec3 nca_color = clamp(nca_value * {color_scale} + {color_offset}, 0.0, 1.0);
@@ -195,7 +195,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         f"{number}. Make a Render Select TOP for every color buffer of '{last}'; set the Target TOP"
         " of state0, state1 ... to them, in order.",
         f"{number + 1}. Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
-        " color buffer 0; 8-bit; the resolution of the picture.",
+        " color buffer 0; 8-bit; the resolution of the image.",
         f"{number + 2}. Set nca_reset to 1 for one frame to start. Extend mode of the inputs does"
         " not matter: the shaders wrap around themselves.",
     ]

@@ -51,10 +51,10 @@ SPELLING = (
     (r"^(\s*)(nca_next\d+ = )", r"\1let \2"),
 )
 ORDER = [
-    "Make two texture arrays (three where there is nca_live), a layer a group, with the usages"
+    "Make two texture arrays (three if there is nca_live), one layer per group, with the usages"
     " texture-binding and storage-binding; and a uniform buffer of 48 bytes, the struct NcaFrame.",
     "Start: dispatch nca_paint with tool 3 and radius -1 from the first array into the second.",
-    "Step: dispatch nca_step from one array into another; where there is nca_live, dispatch it with"
+    "Step: dispatch nca_step from one array into another; if there is nca_live, dispatch it with"
     " the state before as nca_state, the stepped one as nca_after, into the third.",
     "Dispatch workgroups of 8 x 8: ceil(width / 8), ceil(height / 8), 1.",
     "Show: draw three vertices with nca_vertex and nca_fragment.",

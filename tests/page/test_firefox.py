@@ -93,7 +93,7 @@ def test_a_lost_context_comes_back_with_its_state(plain, tmp_path):
     plain.evaluate("nca.player.regain()")
     plain.until("!nca.player.gl.isContextLost() && nca.player.simulation.seeded")
     assert torch.equal(read(plain, SHAPE), before)
-    assert plain.evaluate(TOAST) == "Going on where it stopped"
+    assert plain.evaluate(TOAST) == "Continuing where it stopped"
 
 
 def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
@@ -107,7 +107,7 @@ def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
     assert hiding.evaluate("nca.player.running")
     assert hiding.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
     hiding.evaluate("nca.player.release(), nca.player.regain()")
-    hiding.until(f"{TOAST} === 'Started again'")
+    hiding.until(f"{TOAST} === 'Restarted'")
     hiding.until("nca.player.simulation.stepNumber > 5")
 
 
