@@ -255,7 +255,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     assert [row["name"] for row in data["growth"]] == ["grid 48", "steps 8"]
     assert len(data["parity"]) >= 5
     assert all(check["met"] for check in data["parity"])
-    assert "mean nothing" in data["machine"]["sizes"]
+    assert "have no meaning" in data["machine"]["sizes"]
     assert plot.stat().st_size > 5000
     assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])
 

@@ -37,7 +37,7 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_is_one_line() -> None:
-    with pytest.raises(InputError, match="`bench gpu`: torch found no GPU that has CUDA"):
+    with pytest.raises(InputError, match="`bench gpu`: torch found no GPU with CUDA"):
         gpu.run(BenchGpuSettings())
 
 
