@@ -1,4 +1,4 @@
-"""The contract of window and page: what ``controls.json`` names exists in both, or says why not."""
+"""Controls of window and page: names in ``controls.json`` exist in both, or have a reason."""
 
 import json
 import re

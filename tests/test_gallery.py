@@ -1,4 +1,4 @@
-"""The rules that come with the package: all there, all measured, all alive."""
+"""The rules that come with the package: complete, measured, and alive."""
 
 import json
 from pathlib import Path

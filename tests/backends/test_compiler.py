@@ -1,4 +1,4 @@
-"""What a compiler may do, and the commands that other systems need: they are simulated here."""
+"""The compiler: its errors, and simulated commands of other systems."""
 
 import importlib.util
 import os
@@ -47,7 +47,7 @@ except Exception as error:
 def unroll_with(
     cxx: str, folder: Path, *absent: str, **more: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Three unrolls by whatever can, and one by the compiled library; without some modules."""
+    """Three unrolls with any backend, and one with the compiled library, without some modules."""
     environment = os.environ | {
         "CXX": cxx,
         "XDG_CACHE_HOME": str(folder / "cache"),
@@ -122,7 +122,7 @@ def test_ctrl_c_in_the_compiler_is_ctrl_c(code: str, tmp_path: Path) -> None:
 
 
 class System:
-    """A system by name, where a compiler is found by name and refuses some flags."""
+    """A simulated system: compilers are found by name and reject some flags."""
 
     def __init__(self, patch: pytest.MonkeyPatch, name: str, found: str, refused: str = "") -> None:
         self.runs: list[list[str]] = []

@@ -24,7 +24,7 @@ on_gpu_only = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU h
 
 @pytest.fixture(autouse=True)
 def _few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not torch.cuda.is_available():  # the interpreter's time is a matter of their number
+    if not torch.cuda.is_available():  # the interpreter's time grows with their number
         monkeypatch.setattr(triton_tape, "CELLS", 1024)
 
 
@@ -130,7 +130,7 @@ def test_without_gradients_it_gives_the_same_state(
 @pytest.mark.parametrize("name", ["default", "life"])
 def test_recording_leaves_no_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class RunsFirst(triton_tape.Graph):  # type: ignore[name-defined]
-        """Runs what it records once, as on a GPU to compile the kernels."""
+        """Runs what it records once, as a GPU does to compile the kernels."""
 
         def __init__(
             self, run: Callable[[int], None], steps: int, *others: Any, **more: Any

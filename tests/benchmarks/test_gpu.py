@@ -1,4 +1,4 @@
-"""Without a GPU it is one line; its parts run on the CPU here, as small as can be."""
+"""Without a GPU the command prints one line; its parts run on the CPU here, with small work."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ from nca.texture.settings import train_settings
 
 @pytest.fixture
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU takes the place of the card, `auto` that of its backend; the work is small."""
+    """The CPU replaces the GPU, and `auto` means its backend; the work is small."""
     small = {"device": "cpu", "backend": "auto", "grid": 32, "late_grid": 32, "size": 64,
              "steps": (2, 3), "late_steps": (2, 3), "quiet": True}  # fmt: skip
     monkeypatch.setattr(gpu, "GPU", torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""What ``nca render``, ``nca play`` and ``nca view --headless`` leave on the disk."""
+"""Files written by ``nca render``, ``nca play`` and ``nca view --headless``."""
 
 import os
 import signal

@@ -67,7 +67,7 @@ def few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_report(path: Path) -> Any:
-    """JSON as the standard has it: without NaN."""
+    """Strict JSON, without NaN."""
 
     def refuse(word: str) -> None:
         raise AssertionError(word)
@@ -173,7 +173,7 @@ def test_the_report_of_a_rule_that_blows_up_is_complete(
 
 
 class ReachedError(Exception):
-    """What is measured, as far as the test wants to know."""
+    """A measurement was reached; the test needs no more."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rules made by others: the article's 66, muNCA shaders, and files that mean harm."""
+"""Published rules: the article's 66, muNCA shaders, and malicious files."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Export as a whole: what it reports, what it refuses, and that nothing is left half-written."""
+"""Exports: their reports, their errors, and that no file is half-written."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_the_manifest_holds_the_measure(gl, rule, tmp_path):
 
 @pytest.mark.gl
 def test_a_wrong_shader_is_told_by_its_measure(gl, rule, tmp_path):
-    """The measure runs the files that are written: spoil one and see."""
+    """The measurement runs the written files: damage one and see."""
     host = TARGETS["glsl"]
     files = dict(host.build({"lava": rule}, ExportOptions()))
     text = files["330/step.frag"].decode()

@@ -1,4 +1,4 @@
-"""Rules whose runs are known beforehand: every cell follows a linear equation of its own."""
+"""Rules with known runs: every cell follows its own linear equation."""
 
 import math
 
@@ -25,7 +25,7 @@ def linear(settings: RuleSettings, matrix: Tensor, constant: Tensor) -> Rule:
 
 
 def decaying(level: float) -> Rule:
-    """A rule whose cells all go to one grey by a fifth of the way in a step."""
+    """A rule whose cells all approach one gray by a fifth of the distance per step."""
     settings = RuleSettings(4, 8, rgb_offset=0.0)
     return linear(settings, -0.2 * torch.eye(4), torch.full((4,), 0.2 * level))
 

@@ -14,7 +14,7 @@ from tests.helpers.rules import bounded_rule
 
 
 class Clock:
-    """A clock that stands still but for what a test adds."""
+    """A clock that only advances when a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0  # seconds

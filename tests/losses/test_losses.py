@@ -202,7 +202,7 @@ def test_gram_distance_is_robust() -> None:
 
 
 def test_lesson_gram_is_the_lesson_s() -> None:
-    """Straight from notebook 16B: einsum over the batch, divided by the positions."""
+    """As in notebook 16B: einsum over the batch, divided by the number of positions."""
     batch = torch.randn(4, 5, 6, 7, generator=generator())
     target = torch.randn(1, 5, 6, 7, generator=generator(1))
     grams = [torch.einsum("bchw,bdhw->cd", f, f) / (6 * 7) for f in (batch, target)]

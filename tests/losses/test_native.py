@@ -15,9 +15,9 @@ from nca.losses.features.patchnet import Builtin
 from nca.losses.statistics import STATISTICS
 from nca.losses.texture import TextureLoss
 
-# A response within rounding of the ReLU's kink has its gradient or not, by the order of the sums.
+# A response close to the ReLU's kink has a gradient or none, depending on the order of the sums.
 VALUES, GRADIENTS = 1e-5, 3e-3
-# In float32 the distance of Gaussians is that far from float64's, by the kernel and by torch.
+# In float32 the distance of Gaussians differs this much from float64's, by the kernel and by torch.
 LIMITS = {"gram": VALUES, "wasserstein": 1e-4, "moments": VALUES, "lesson20": VALUES}
 SIZES = {
     "even": (2, 48, 64),
@@ -182,7 +182,7 @@ for wraps, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91
 
 @pytest.mark.slow
 def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
-    """Sizes that end badly on vectors and blocks, where every access is watched."""
+    """Sizes that do not fill vectors and blocks, with every access checked."""
     finder = subprocess.run(
         ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )

@@ -47,7 +47,7 @@ def test_only_its_own_patches_cost_nothing() -> None:
     assert float(total(wrapped, target.roll((6, 10), (2, 3)))) < 0.05
 
 
-def test_a_patch_that_many_want_becomes_dear() -> None:
+def test_a_patch_that_many_use_becomes_expensive() -> None:
     """A flat image is nearest to the one flat patch; with the penalty, other patches count too."""
     target = noise(24, 24)
     target[:, :, :5, :5] = 0.5
@@ -55,7 +55,7 @@ def test_a_patch_that_many_want_becomes_dear() -> None:
     known = [NearestPatches(target, seeded(), size=5, levels=1, alpha=a) for a in (1e9, 1e-3)]
     without, penalized = (float(total(term, flat)) for term in known)
     assert without < 0.05
-    assert penalized < 0.05  # all patches are alike: whichever is taken by one is taken by all
+    assert penalized < 0.05  # all patches are equal, so that all use the same one
     varied = flat + 0.05 * (noise(24, 24, seed=2) - 0.5)
     without, penalized = (float(total(term, varied)) for term in known)
     assert penalized > 3 * without
@@ -119,7 +119,7 @@ def test_a_perfect_and_a_flat_image_have_finite_gradients() -> None:
 
 
 def test_the_search_needs_no_more_than_the_components() -> None:
-    """Of smooth patches the nearest by components is as near as the nearest of all."""
+    """For smooth patches the nearest by components is as near as the nearest of all."""
     smooth = F.avg_pool2d(noise(80, 80), 9, 1)
     patches = F.unfold(smooth, 7)[0].T
     queries, known = patches[::97], TargetPatches(patches[1::2])

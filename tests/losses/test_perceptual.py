@@ -84,7 +84,7 @@ def scalar_loss(name: str) -> Callable[[Tensor], Tensor]:
         torch.manual_seed(0)
         region = torch.zeros(24, 24, dtype=torch.bool)
         region[:, :20] = True
-        # Directions anew at every call would make every call another function.
+        # New directions in every call would make every call another function.
         statistic = STATISTICS[name](generator())
         targets = describe(layers, statistic)
         loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, region=region)])

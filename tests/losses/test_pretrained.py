@@ -198,7 +198,7 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An 'official address' on this disk, with weights whose name tells their hash."""
+    """A local 'official address', with weights whose name contains their hash."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     weights = {f"features.{k}": v for k, v in vgg(VGG16, 16).state_dict().items()}
     weights["classifier.0.weight"] = torch.zeros(3)

@@ -1,4 +1,4 @@
-"""What the page shows of a state, in a real browser, against torch."""
+"""The display of the page in a real browser, against torch."""
 
 import base64
 
@@ -23,7 +23,7 @@ PICTURE = """() => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
   return btoa(String.fromCharCode(...pixels));
 }"""
-# The page keeps its names to itself; a camera of one pixel a cell is all that is needed.
+# The page's names are private; a camera of one pixel per cell is all that is needed.
 CAMERA = "{ x: 0, y: 0, zoom: 1 }"
 
 

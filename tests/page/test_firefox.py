@@ -1,4 +1,4 @@
-"""The page and the element in Firefox, as it comes and as those have it who hide from trackers."""
+"""The page and the element in Firefox, with default settings and with tracking protection."""
 
 import shutil
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(scope="module")
 def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    """As LibreWolf, Tor Browser and Mullvad Browser are: read-back is noise."""
+    """Settings of LibreWolf, Tor Browser and Mullvad Browser: read-back is noise."""
     folder = tmp_path_factory.mktemp("hiding")
     firefox = started(folder, **{"privacy.resistFingerprinting": True})
     yield firefox

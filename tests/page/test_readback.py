@@ -1,6 +1,6 @@
 """Browsers that hinder fingerprinting by returning noise for what a page draws.
 
-Nothing that needs read-back may act on the noise, and the page says so once.
+Nothing may act on the noise, and the page reports it once.
 """
 
 import pytest

@@ -101,7 +101,7 @@ def test_the_movie_may_be_an_mp4(settings: StyleSettings, monkeypatch: pytest.Mo
 
 
 class StopAt(Callback):
-    """End the fit early, as a killed process would: between two iterations."""
+    """End the fit early, like a killed process: between two iterations."""
 
     order = 200
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_of_before_there_was_a_fingerprint_is_gone_on_with(
 def lesson_loop(
     net: nn.Sequential, content: Tensor, style: Tensor, start: Tensor, run: str
 ) -> Tensor:
-    """The lesson's style transfer written straight, as notebook 16A has it."""
+    """The lesson's style transfer as a plain loop, as in notebook 16A."""
     content_layers, steps, rate, share = {
         "content": ((18, 25), 6, 1e-2, 1.0),
         "noise": ((6, 18, 25), 6, 5e-2, 0.2),

@@ -1,4 +1,4 @@
-"""Other systems: what is not on Windows is not asked for."""
+"""Other systems: nothing is used that Windows lacks."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from nca.system.files import replace
 from nca.system.processes import own_process_group
 from tests.test_packages import ROOT, modules
 
-PEERS = ("jax_peer", "cax_peer")  # need packages that are not ours to have
+PEERS = ("jax_peer", "cax_peer")  # need packages that are not installed
 
 
 def test_a_training_runs_on_a_python_without_what_windows_lacks(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from nca.training.engines import Engine
 
 @pytest.fixture(autouse=True)
 def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Candidates are looked at after fewer steps: life is decided step by step, and slow."""
+    """Score candidates after fewer steps: rules with life are slow."""
     monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (20, 60))
     monkeypatch.setattr("nca.texture.callbacks.keep_best.LONG", 100)
 

@@ -1,4 +1,4 @@
-"""Which rule is kept: scores after long runs, and a warning of those that do not last."""
+"""The choice of the rule: scores after long runs, and a warning if a rule does not last."""
 
 import math
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
 
 
 class Fixed:
-    """Judges rules by numbers that are given."""
+    """Scores rules by given numbers."""
 
     def __init__(self, distances: dict[int, float]) -> None:
         self.distances = distances

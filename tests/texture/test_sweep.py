@@ -32,12 +32,12 @@ def settings(tmp_path: Path) -> TrainSettings:
 
 
 def both(settings: TrainSettings) -> list[TrainSettings]:
-    """The settings for two presets; what was set by hand holds for both."""
+    """The settings for two presets; values set by hand apply to both."""
     return [settings.override(preset="tiny", channels=4), settings]
 
 
 def pretend(settings: TrainSettings) -> None:
-    """Stands in for a training: prints its threads, and fails for one of the pictures."""
+    """Replaces a training: prints its threads, and fails for one of the images."""
     print(f"threads {torch.get_num_threads()}")
     if settings.picture.stem == "b" and settings.rule.channels == 4:
         raise InputError("no good")

@@ -35,7 +35,7 @@ def make(*callbacks: Callback, batches: Any = None, **options: Any) -> Learner:
 
 
 def spy(act: Callable[[str, Learner], None] = lambda *_: None) -> tuple[Callback, list[str]]:
-    """A callback of all events that writes down what it is told, and then acts."""
+    """A callback of all events that records them, and then acts."""
     seen: list[str] = []
 
     def note(event: str) -> Callable[[Callback, Learner], None]:

@@ -1,4 +1,4 @@
-"""The callbacks that write: metrics, plot, boards, pictures, progress."""
+"""The callbacks that write: metrics, plot, boards, images, progress."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ from tests.helpers.training_jobs import JOBS, StopAt, image_job, unet_job
 
 
 class Count(Objective):
-    """Losses that are known: iteration, by term and by layer."""
+    """Known losses: the iteration, by term and by layer."""
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
         return model.weight * batch
@@ -134,7 +134,7 @@ def test_tensorboard_has_the_rows(tmp_path: Path) -> None:
 
 
 class FakeRun:
-    """What WandB asks of a run, to see what it asks; the real one is tested below."""
+    """A WandB run that records its calls; the real one is tested below."""
 
     def __init__(self, **options: Any) -> None:
         self.options, self.rows, self.finished = options, [], False
@@ -285,7 +285,7 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 class Steady:
-    """A fit of 1,000 iterations, and a clock that runs as fast as each iteration takes."""
+    """A fit of 1,000 iterations, with a clock that depends on the time of each iteration."""
 
     def __init__(self) -> None:
         self.iteration, self.time = 0, 0.0
@@ -297,7 +297,7 @@ class Steady:
         return self.iteration / 1000
 
     def run(self, iterations: int, seconds: float) -> tuple[float, float]:
-        """Go on; give the time left and the rate."""
+        """Continue; return the time left and the rate."""
         for _ in range(iterations):
             self.iteration, self.time = self.iteration + 1, self.time + seconds
             self.meter.record(self)  # type: ignore[arg-type]

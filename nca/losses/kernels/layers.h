@@ -1,4 +1,4 @@
-// The layers of the features, and the sizes of what goes in and comes out.
+// The layers of the features, and the sizes of their inputs and outputs.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 constexpr int64_t NET = -1;
 
-// A convolution with ReLU. In the chain of the net, 2x2 means in between; or on a level of the
-// pyramid, then both signs are kept, the colors, and ones. Weights as `combine` takes them.
+// A convolution with ReLU. In the network, 2x2 means lie between layers; on a level of the pyramid, both
+// signs are kept, and the colors and ones are added. Weights are in the order that `combine` takes.
 struct Layer {
     int64_t size, inputs, count, level;
     const float *weights, *back, *bias;
@@ -22,8 +22,8 @@ struct Problem {
 };
 
 struct Shape {
-    int64_t height, width, pad, rows, pitch;   // of what comes in, without and with padding
-    int64_t out_height, out_width, positions;  // positions: to the end of the last row, junk included
+    int64_t height, width, pad, rows, pitch;   // of the input, without and with padding
+    int64_t out_height, out_width, positions;  // positions: to the end of the last row, including unused ones
     int64_t features, middle, margin;
     int64_t in_stride, feature_stride, gradient_stride;
 

@@ -26,7 +26,7 @@ GLSL_WORDS = """
 
 
 def start(rule: Rule, height: int, width: int) -> torch.Tensor:
-    """Noise, with a hole in which cells are dead where a rule knows death."""
+    """Noise, with a hole of dead cells if the rule has an alive threshold."""
     generator = torch.Generator().manual_seed(5)
     state = torch.rand(1, rule.settings.channels, height, width, generator=generator) - 0.3
     if rule.settings.alive_threshold is not None:
@@ -156,7 +156,7 @@ def test_the_brush_goes_round_the_torus(gl):
 
 @pytest.mark.gl
 def test_steering_turns_what_is_perceived(gl):
-    """A step with directions turned by 90 degrees is the turned step of the turned state."""
+    """A step with directions rotated by 90 degrees is the rotated step of the rotated state."""
     rule = bounded_rule(RuleSettings(4, 16, update_rate=1.0))
     with torch.no_grad():
         rule.w1.mul_(5)

@@ -1,4 +1,4 @@
-"""The gallery: a folder that works as it stands, in a real browser."""
+"""The gallery: a folder that works without changes, in a real browser."""
 
 import io
 import json

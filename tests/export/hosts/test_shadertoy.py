@@ -181,7 +181,7 @@ def test_what_the_site_cannot_do_is_refused():
 
 @pytest.mark.gl
 def test_the_json_runs_in_another_program(monkeypatch):
-    """wgpu-shadertoy translates the tabs itself and runs them in an order of its own making."""
+    """wgpu-shadertoy translates the tabs itself and runs them in its own order."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", "/tmp"))
     try:
         from wgpu_shadertoy import Shadertoy  # noqa: PLC0415

@@ -29,8 +29,8 @@ FLAGS = [
     "--use-angle=vulkan",
 ]
 FRAMES = 3
-# What a canvas shows cannot be read in a headless browser: draw into a texture instead, and stop
-# after some frames.
+# A headless browser cannot read what a canvas shows: draw into a texture instead, and stop after
+# some frames.
 PAGE = """<!doctype html><link rel="icon" href="data:,"><canvas width="64" height="32"></canvas>
 <script type="module">
 let drawn, device, frames = 0;

@@ -66,7 +66,7 @@ def test_a_training_killed_again_and_again_gives_the_same_bits(tmp_path: Path) -
 
 
 class Interrupt(Callback):
-    """A signal, Ctrl-C by default, in the middle of a batch, as often as is said."""
+    """Raise a signal, Ctrl-C by default, in the middle of a batch, a given number of times."""
 
     def __init__(
         self, iteration: int, times: int = 1, number: signal.Signals = signal.SIGINT
@@ -106,7 +106,7 @@ def test_ctrl_c_saves_a_whole_batch_and_resume_gives_the_same_bits(
 
 @pytest.fixture
 def termination() -> Iterator[None]:
-    """SIGTERM and SIGHUP as in the command line, and afterwards as before."""
+    """SIGTERM and SIGHUP as in the command line, restored afterwards."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     for number in numbers:
@@ -211,7 +211,7 @@ def test_checkpoints_are_written_now_and_then_and_at_the_end(
 
 
 class LimitFiles(Callback):
-    """From one iteration to another, files can be of so many bytes only: a full disk."""
+    """Limit the size of files between two iterations, like a full disk."""
 
     def __init__(self, first: int, last: int, size: int) -> None:
         self.first, self.last, self.size = first, last, size
@@ -226,7 +226,7 @@ class LimitFiles(Callback):
 
 
 class CopyAt(Callback):
-    """Look at the checkpoint after an iteration."""
+    """Read the checkpoint after an iteration."""
 
     order = 150
 

@@ -1,4 +1,4 @@
-"""Recordings are read back by other programs."""
+"""Recordings, read by other programs."""
 
 import importlib
 import resource

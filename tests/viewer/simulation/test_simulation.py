@@ -148,7 +148,8 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
     )
     assert painted[:, mine].std() > 0.1
 
-    # What this rule has already is left alone, and another that takes it begins with its zeros.
+    # Existing channels of this rule are left alone, and another rule that takes them starts with
+    # zeros.
     simulation.step()
     before = simulation.read()
     simulation.paint_rule(1, Stroke((8.5, 8.5), (8.5, 8.5), 5))
@@ -158,7 +159,7 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
     assert taken.sum() > 4
     assert simulation.read()[:, taken].eq(0).all()
 
-    # A seed in the middle of the grid is no seed elsewhere.
+    # An initial cell in the middle is not one elsewhere.
     before = simulation.read()
     simulation.paint_rule(2, Stroke((20.5, 8.5), (20.5, 8.5), 3))
     assert torch.equal(simulation.read(), before)

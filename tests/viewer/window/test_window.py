@@ -44,7 +44,7 @@ def open_viewer(screen, tmp_path_factory):
 
 @pytest.fixture
 def viewer(open_viewer):
-    """The window as it was at first, full of noise."""
+    """The initial window, full of noise."""
     assert open_viewer.process.poll() is None, "it has crashed"
     open_viewer.resize(*SIZE)
     open_viewer.screen.do("mousemove", 790, 590)
