@@ -1,1 +1,1 @@
-"""What `nca bench` runs: every figure a ratio against a named peer, measured in the same run."""
+"""`nca bench`: every figure is a ratio to a named peer, measured in the same run."""

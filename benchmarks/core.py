@@ -1,10 +1,9 @@
-"""`nca bench core`: what the training loop costs over the same steps written straight.
+"""`nca bench core`: the cost of the training loop over the same steps in a plain loop.
 
-A network of three layers and Adam, batches so large that a step takes a millisecond. The loop
-written straight does what training needs and nothing else; ours besides has its events and limits,
-then a progress bar, metrics of every step, and an average of the weights. The arithmetic of that
-average is work, not loop: a straight loop that has it too is what the loop with all three is
-compared with.
+The model is a network of three layers with Adam, and batches so large that a step takes a
+millisecond. The plain loop does only what training needs; ours also has events and limits, then a
+progress bar, metrics of every step, and an average of the weights. The arithmetic of that average
+is work, not overhead: the loop with all three is compared with a plain loop that averages too.
 """
 
 import contextlib
@@ -29,9 +28,9 @@ from nca.training.callbacks import EMA, Metrics, Progress
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 
-STEPS, EPOCH = 1000, 100  # a round, in epochs of so many: beginning and ending one is small then
-WIDTH, BATCHES = 160, range(16, 513, 16)  # one of these sizes makes a step of the time wanted
-MILLISECOND, TRIED = 1e-3, 100  # seconds of CPU a step, and how many steps it is measured by
+STEPS, EPOCH = 1000, 100  # steps per round and per epoch; long epochs make their overhead small
+WIDTH, BATCHES = 160, range(16, 513, 16)  # one of these sizes gives the wanted time per step
+MILLISECOND, TRIED = 1e-3, 100  # CPU seconds per step, and number of measured steps
 DECAY = 0.99
 GATES = [Gate("loop_watched", 1.02, most=True)]
 
@@ -39,7 +38,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def make(size: int) -> tuple[nn.Module, Optimizer, list[Batch]]:
-    """A network, its optimizer and the batches of an epoch; always the same for a size."""
+    """A network, its optimizer and the batches of an epoch; reproducible for each size."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
@@ -50,7 +49,7 @@ def make(size: int) -> tuple[nn.Module, Optimizer, list[Batch]]:
 
 
 class Straight:
-    """The loop written straight, with or without the average of the weights."""
+    """The plain loop, with or without the average of the weights."""
 
     def __init__(self, size: int, *, average: bool = False) -> None:
         self.model, self.optimizer, self.batches = make(size)
@@ -61,7 +60,7 @@ class Straight:
         self.make_steps(STEPS)
 
     def make_steps(self, steps: int) -> None:
-        """Whole epochs."""
+        """Run whole epochs."""
         for _ in range(steps // len(self.batches)):
             for x, y in self.batches:
                 F.mse_loss(self.model(x), y).backward()  # type: ignore[no-untyped-call]
@@ -76,8 +75,8 @@ class Looped:
     """The same steps by the learner.
 
     Args:
-        size: of the batches.
-        watchers: make the callbacks; those of a round begin with nothing, as a training's do.
+        size: size of the batches.
+        watchers: makes the callbacks; those of a round start empty, as in a training.
     """
 
     def __init__(self, size: int, watchers: Callable[[], list[Callback]] = list) -> None:
@@ -87,13 +86,13 @@ class Looped:
 
     def __call__(self) -> None:
         self.learner.use_callbacks(self.watchers())
-        # A bar is drawn as on a terminal, but nowhere.
+        # The bar is drawn as on a terminal, but to the null device.
         with contextlib.redirect_stderr(io.StringIO()):
             self.learner.fit(iterations=self.learner.iteration + STEPS)
 
 
 def size_of_batches() -> int:
-    """The first size whose step, written straight, takes a millisecond here."""
+    """The first size whose step takes a millisecond in the plain loop."""
     for size in BATCHES:
         straight = Straight(size)
         straight.make_steps(TRIED)
@@ -118,7 +117,7 @@ def run(settings: BenchCoreSettings) -> Report:
 
 
 def measure(rounds: int) -> Report:
-    """Compare what the loops compute, then what they take."""
+    """Compare the results of the loops, then their times."""
     before, size = load(), size_of_batches()
     with tempfile.TemporaryDirectory() as folder:
         variants: dict[str, Callable[[], None]] = {
@@ -131,17 +130,17 @@ def measure(rounds: int) -> Report:
         parity = [check(variants[name], variants["straight"], name) for name in list(variants)[1:]]
     milliseconds = [1000 * t / STEPS for t in times["straight"]]
     rows = [
-        Row.of("straight_step", spread(milliseconds), "a step written straight", "ms"),
-        Row.of("loop_bare", ratios(times["loop_bare"], times["straight"]), "written straight"),
+        Row.of("straight_step", spread(milliseconds), "a step of the plain loop", "ms"),
+        Row.of("loop_bare", ratios(times["loop_bare"], times["straight"]), "plain loop"),
         Row.of(
             "loop_watched",
             ratios(times["loop_watched"], times["straight, averaged"]),
-            "written straight, average too",
+            "plain loop with average",
         ),
         Row.of(
             "loop_watched_all",
             ratios(times["loop_watched"], times["straight"]),
-            "written straight, no average",
+            "plain loop without average",
         ),
     ]
     machine = describe_machine() | {
@@ -154,7 +153,7 @@ def measure(rounds: int) -> Report:
 
 
 def check(variant: object, straight: object, name: str) -> Parity:
-    """Whether a variant has made the same weights, to the bit, of as many steps."""
+    """Whether a variant has made exactly the same weights with the same number of steps."""
     pairs = zip(weights_of(variant), weights_of(straight), strict=True)
     apart = max(float((a - b).abs().max()) for a, b in pairs)
     return Parity(name, "largest difference of weights", apart, 0.0, apart == 0.0)

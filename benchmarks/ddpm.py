@@ -1,7 +1,7 @@
 """`nca bench ddpm`: DPM-Solver++ in 20 steps against the lesson's DDPM with 1,000, in one run.
 
-Both draw the same number of samples with one model, in turn; the ratio is of CPU times, batch by
-batch. FID and KID are those of the timed samples, and of real images.
+Both draw the same number of samples with one model, alternately; the ratio is of CPU times, batch
+by batch. FID and KID are measured on the timed samples and on real images.
 """
 
 import json
@@ -62,7 +62,7 @@ def run(settings: BenchDDPMSettings) -> Report:
     times: dict[str, list[float]] = {}
     with torch_threads(None):
         evaluator = FidEvaluator(run, chosen)
-        distances = [*evaluator.samples(SAMPLERS, times), evaluator.reals()]
+        distances = [*evaluator.samples(SAMPLERS, times), evaluator.real_images()]
     ratio = Row.of("time", ratios(times[SLOW], times[FAST]), f"{SLOW}, against {FAST}")
     protocol = evaluator.protocol() | {"cpu seconds": times, "load": load()}
     return Report(describe_machine(), protocol, [ratio], distances)

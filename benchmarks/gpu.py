@@ -1,8 +1,8 @@
-"""`nca bench gpu`: the unroll and whole trainings on a graphics card, against others on the same.
+"""`nca bench gpu`: the unroll and whole trainings on a GPU, compared with others on the same GPU.
 
-The rule has 12 channels and 96 hidden units. Two sizes of work: that of the preset ``full`` (4
-states of 96x96 cells), which leaves a large card waiting, and one that fills it (8 of 256x256).
-Times are of the wall, the card waited for.
+The rule has 12 channels and 96 hidden units. There are two sizes of work: that of the preset
+``full`` (4 states of 96x96 cells), which leaves a large GPU mostly idle, and one that fills it (8
+of 256x256). Times are wall times that include waiting for the GPU.
 """
 
 import tempfile
@@ -39,7 +39,7 @@ GPU = torch.device("cuda")
 CHANNELS, HIDDEN, STEPS = 12, 96, 32
 SIZES = {"full": (4, 96), "large": (8, 256)}  # batch and side
 PICTURE = "marbling"
-TRIED, TRAINED = 60, 2000  # iterations that are timed, and of the whole training
+TRIED, TRAINED = 60, 2000  # numbers of timed iterations, and of iterations of the whole training
 GATES = [Gate("peak_share_large", 50), Gate("train_seconds", 20, most=True)]
 
 
@@ -47,10 +47,10 @@ def run(settings: BenchGpuSettings) -> Report:
     """Measure on the GPU.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no GPU.
     """
     if not torch.cuda.is_available():
-        raise InputError("`bench gpu`: torch found no GPU that has CUDA")
+        raise InputError("`bench gpu`: torch found no GPU with CUDA")
     torch.manual_seed(0)
     properties, peak = torch.cuda.get_device_properties(GPU), measure_peak()
     say("nca bench: comparing with float64")
@@ -61,7 +61,7 @@ def run(settings: BenchGpuSettings) -> Report:
             say(f"nca bench: {name}")
             try:
                 rows += part(settings.rounds)
-            except Exception as error:  # the other parts have taken minutes, and a GPU is lent
+            except Exception as error:  # the other parts take minutes, and GPU time is limited
                 absent[name] = " ".join(f"{type(error).__name__}: {error}".split())
     machine = describe_machine() | {
         "gpu": f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB",
@@ -73,10 +73,10 @@ def run(settings: BenchGpuSettings) -> Report:
 
 
 def parts(peak: float) -> dict[str, Callable[[int], list[Row]]]:
-    """What is measured, by name; each takes the number of rounds.
+    """The measurements by name; each takes the number of rounds.
 
     Args:
-        peak: operations per second of the card.
+        peak: operations per second of the GPU.
     """
     unrolls = {
         f"unrolls, {batch} states of {side}x{side} cells": partial(
@@ -93,20 +93,20 @@ def check(bfloat16: bool) -> Parity:
 
 
 def clock() -> float:
-    """Seconds, when the GPU has done all it was asked for."""
+    """Time in seconds, after the GPU has finished."""
     torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def measure_peak() -> float:
-    """Operations per second of a float32 product of matrices, no TF32."""
+    """Operations per second of a float32 matrix product without TF32."""
     a = torch.randn(8192, 8192, device=GPU)
     seconds = interleave({"product": lambda: a @ a}, 5, clock)["product"]
     return 2.0 * 8192**3 / min(seconds)
 
 
 def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> list[Row]:
-    """Forward and backward against torch's eager mode and its compiler."""
+    """Forward and backward pass, compared with torch's eager mode and its compiler."""
     case = UnrollCase(batch, side)
     variants: dict[str, Callable[[], None]] = {
         "triton": lambda: case.run("triton"),
@@ -127,16 +127,16 @@ def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> l
         row = f"unroll_{ours}_{name}" + ("_compiled" if theirs == "compiled" else "")
         rows.append(Row.of(row, ratios(times[theirs], times[ours]), against))
     shares = [100 * case.operations() / seconds / peak for seconds in times["triton"]]
-    against = "the card's float32 peak: operations of cells that fire, as training counts them"
+    against = "the GPU's float32 peak, counting cells that fire"
     return [*rows, Row.of(f"peak_share_{name}", spread(shares), against, "%")]
 
 
 class UnrollCase:
-    """An unroll, forward and backward, by any backend.
+    """An unroll, forward and backward, with any backend.
 
     Args:
-        batch: states.
-        side: of the grid.
+        batch: number of states.
+        side: side of the grid.
     """
 
     def __init__(self, batch: int, side: int) -> None:
@@ -149,13 +149,13 @@ class UnrollCase:
         self._compiled = torch.compile(self._folded_steps, dynamic=False)
 
     def run(self, backend: Backend, *, bfloat16: bool = False) -> None:
-        """Once there and back."""
+        """Run once forward and backward."""
         with precision(bfloat16, GPU):
             last = unroll(self.state, self.rule, self.masks, backend)
         self._back(last)
 
     def run_compiled(self) -> None:
-        """Once there and back, the steps compiled by torch."""
+        """Run once forward and backward, with the steps compiled by torch."""
         state = self.state
         for masks in torch.split(self.masks, 2):  # more steps at once take minutes to compile
             state = self._compiled(state, masks)
@@ -170,7 +170,7 @@ class UnrollCase:
         self.rule.zero_grad()
 
     def operations(self) -> float:
-        """Multiplications and additions of the layers there and back, of cells that fire."""
+        """Multiplications and additions of the layers, forward and backward, in firing cells."""
         first, second = 4 * CHANNELS * HIDDEN, CHANNELS * HIDDEN
         forward, backward = first + second, 3 * first + 2 * second
         return 2.0 * (forward + backward) * float(self.masks.sum())
@@ -221,7 +221,7 @@ def training_rows(rounds: int) -> list[Row]:
 
 
 def prepared(settings: Any) -> TextureTraining:
-    """A training that writes nothing but its metrics."""
+    """A training that only writes its metrics."""
     settings.out.mkdir()
     training = TextureTraining(settings, task_of(settings.task).read(settings))
     learner = training.learner
@@ -232,7 +232,7 @@ def prepared(settings: Any) -> TextureTraining:
 
 
 def iterations_per_second(folder: Path, backend: Backend, rounds: int) -> list[float]:
-    """Of the preset ``full``, in float32, after some that do not count."""
+    """Measure the preset ``full`` in float32, after some warm-up iterations."""
     settings = train_settings(
         picture_path(PICTURE), folder / backend, "full", backend=backend, precision="float32",
         device="cuda", iterations=10_000,
@@ -248,10 +248,10 @@ def iterations_per_second(folder: Path, backend: Backend, rounds: int) -> list[f
 
 
 def viewer_rows(rounds: int) -> list[Row]:
-    """The window's steps through EGL on the card.
+    """Steps of the window, through EGL on the GPU.
 
     Raises:
-        GraphicsError: there is no OpenGL on it.
+        GraphicsError: the GPU has no OpenGL.
     """
     from nca.benchmarks import view  # noqa: PLC0415  (needs OpenGL)
     from nca.gl.context import open_headless  # noqa: PLC0415

@@ -30,12 +30,12 @@ VALUES: dict[str, tuple[int, ...]] = {
     "hidden": (16, 32, 48, 192, 384),
     "steps": (8, 32, 64),
 }
-if SMALL:  # what needs no other library than the usual size
+if SMALL:  # only what uses the same library as the usual size
     VALUES = {"grid": (48,), "steps": (8,)}
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:
-    """Cost of sizes that differ from the usual one in one number, as multiples of its cost."""
+    """Cost of sizes that differ from the usual one in one number, relative to its cost."""
     base = Size()
     sizes = {"base": base}
     for name, values in VALUES.items():

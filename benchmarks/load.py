@@ -1,8 +1,8 @@
-"""`nca bench load`: trainings beside other programs, against one thread beside the same.
+"""`nca bench load`: trainings beside other programs, compared with one thread under equal load.
 
-Of each kind of training some start on a quiet machine and take turns: one on one thread; one as
-the command trains; one on all threads, waiting by spinning, as torch does by itself. Then programs
-come that need a core each. All of it has two CPUs.
+Of each kind of training some start on a quiet machine and alternate: one on one thread; one with
+the command's choice of threads; one on all threads with spinning, torch's default. Then programs
+start that need a core each. All processes share two CPUs.
 """
 
 import os
@@ -34,21 +34,21 @@ from nca.training.learner import Learner
 
 CPUS = 2
 LOOPS = (0, 1) if SMALL else (0, 1, 2, 4)
-SECONDS = 0.1 if SMALL else 2.5  # of a turn
+SECONDS = 0.1 if SMALL else 2.5  # duration of a turn
 ENDLESS = 10_000  # minutes
-NOWHERE = Path("none")  # nothing is written
+NOWHERE = Path("none")  # no files are written
 ONE, OURS, SPINNING = "one", "ours", "spinning"
 VARIANTS = {
     ONE: {"OMP_NUM_THREADS": "1"},
     OURS: {},
-    # What libgomp and LLVM's OpenMP do where nothing is set.
+    # The defaults of libgomp and LLVM's OpenMP.
     SPINNING: {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"},
 }
 BUSY = "while True: pass"
 
 
 def texture() -> Learner:
-    """A texture, with the defaults."""
+    """A texture with default settings."""
     settings = train_settings(picture_path("scales"), NOWHERE, minutes=ENDLESS)
     return TextureTraining(settings, task_of(settings.task).read(settings)).learner
 
@@ -63,7 +63,7 @@ def style() -> Learner:
 
 
 def ddpm() -> Learner:
-    """A diffusion model of the builtin pictures, without validation."""
+    """A diffusion model of the builtin images, without validation."""
     settings = ddpm_settings("builtin", NOWHERE, minutes=ENDLESS)
     learner = DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
     learner.valid_batches = None
@@ -78,9 +78,9 @@ GATES = [
 
 
 class Turns(Callback):
-    """Train for as many seconds as a line of standard input says; then print the rate.
+    """Train for the seconds given by a line of standard input; then print the rate.
 
-    The first batch is no turn: it compiles, and tries the threads.
+    The first batch does not count: it compiles, and tries the threads.
     """
 
     order = 200
@@ -90,7 +90,7 @@ class Turns(Callback):
         self._done = 0
 
     def after_batch(self, learner: Learner) -> None:
-        """End a turn and wait for the next, or for the end."""
+        """End a turn and wait for the next one, or for the end of the input."""
         self._done += 1
         now = time.perf_counter()
         if now < self._until:
@@ -105,7 +105,7 @@ class Turns(Callback):
 
 
 def train_in_turns(task: str, variant: str) -> None:
-    """Train in this process until standard input ends; nothing is written."""
+    """Train in this process until standard input ends, without writing files."""
     learner = TASKS[task]()
     parts = [each for each in learner.callbacks if each.essential]
     if variant == SPINNING:
@@ -115,7 +115,7 @@ def train_in_turns(task: str, variant: str) -> None:
 
 
 class Training:
-    """A training in a process of its own."""
+    """A training in a separate process."""
 
     def __init__(self, task: str, variant: str) -> None:
         plain = environment(**VARIANTS[variant])
@@ -128,7 +128,7 @@ class Training:
         self._rate()  # of the first batch
 
     def turn(self, seconds: float) -> float:
-        """Train for so long; iterations per second."""
+        """Train for some seconds; return iterations per second."""
         assert self.process.stdin is not None
         print(seconds, file=self.process.stdin, flush=True)
         return self._rate()
@@ -150,7 +150,7 @@ class Training:
 
 @contextmanager
 def busy(loops: int) -> Iterator[None]:
-    """So many programs that need a core each."""
+    """Run this number of programs that need a core each."""
     programs = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(loops)]
     try:
         yield
@@ -162,7 +162,7 @@ def busy(loops: int) -> Iterator[None]:
 
 @contextmanager
 def few_cpus() -> Iterator[None]:
-    """Let this process, and those that it starts, run on two CPUs only."""
+    """Restrict this process and its children to two CPUs."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -175,7 +175,7 @@ def few_cpus() -> Iterator[None]:
 
 
 def measure(rounds: int) -> Report:
-    """Measure; standard error says what is being done."""
+    """Measure, with progress on standard error."""
     before, rows = load(), []
     with few_cpus():
         for task in TASKS:
@@ -190,7 +190,7 @@ def measure(rounds: int) -> Report:
 
 
 def rows_of(task: str, rounds: int) -> list[Row]:
-    """One kind of training beside every number of busy programs."""
+    """One kind of training beside all numbers of busy programs."""
     rows = []
     with ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(task, name)) for name in VARIANTS}
@@ -204,7 +204,7 @@ def rows_of(task: str, rounds: int) -> list[Row]:
             if SPINNING in trainings:
                 ratio = ratios(rates[OURS], rates[SPINNING])
                 rows.append(Row.of(f"{task}_over_spinning", ratio, "all threads, spinning"))
-                trainings.pop(SPINNING)  # only of interest where nothing else runs
+                trainings.pop(SPINNING)  # only of interest on a quiet machine
     return rows
 
 

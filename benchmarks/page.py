@@ -1,7 +1,7 @@
-"""`nca bench page`: steps of a rule on our page against two other ways, in one browser.
+"""`nca bench page`: steps of a rule on our page, compared with two other implementations.
 
-The others are `peers/passes.js`. What a step gives is compared with float64 first; a ratio is of
-the wall times of one round, as no CPU clock sees the browser.
+The others are in `peers/passes.js`. The results of steps are compared with float64 first. A ratio
+is of wall times within a round, because no CPU clock covers the browser.
 """
 
 import base64
@@ -33,15 +33,19 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 CHANNELS, HIDDEN, SIZE = (4, 8, 32) if SMALL else (12, 96, 256)
-SECONDS = 0.05 if SMALL else 1.0  # of a turn
-PATIENCE = 120.0  # seconds until the page has compiled
+SECONDS = 0.05 if SMALL else 1.0  # duration of a turn
+PATIENCE = 120.0  # longest wait in seconds until the page has compiled
 OURS, DISTILL, NOISE = "ours", "distill", "noise"
 WAYS = {
     DISTILL: 'the way of "Self-Organising Textures", 8 bits, half of the cells',
     NOISE: 'the way of "NoiseNCA", float32, every cell',
 }
-LIMITS = {OURS: 1e-5, NOISE: 1e-5, DISTILL: 0.05}  # of the largest value; 8 bits are 256 levels
-LEVEL = 4 / 255  # between two of those 8 bits, of a state from -2 to 2
+LIMITS = {
+    OURS: 1e-5,
+    NOISE: 1e-5,
+    DISTILL: 0.05,
+}  # relative to the largest value; 8 bits are 256 levels
+LEVEL = 4 / 255  # distance of two 8-bit levels of a state from -2 to 2
 GATES = [Gate(f"page_over_{way}", 2.0) for way in WAYS]
 PASSES = Path(__file__).parent / "peers" / "passes.js"
 
@@ -98,7 +102,7 @@ def run(settings: BenchPageSettings) -> Report:
     """Measure.
 
     Raises:
-        InputError: there is no browser, or nothing that drives it.
+        InputError: there is no browser, or no package to control it.
     """
     torch.manual_seed(0)
     rule = to_rule(SimpleCA(CHANNELS, HIDDEN))
@@ -108,7 +112,7 @@ def run(settings: BenchPageSettings) -> Report:
 
 @contextmanager
 def open_page(rule: Rule) -> Iterator[Any]:
-    """The page of a rule in Chromium, compiled and paused, with the others beside it."""
+    """The page of a rule in Chromium, compiled and paused, with the other implementations."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         raise InputError("no Chromium was found; install it, or name it in CHROMIUM")
@@ -136,7 +140,7 @@ def wait(ready: Callable[[], bool]) -> None:
     """Wait until something is ready.
 
     Raises:
-        InputError: it takes too long.
+        InputError: it took too long.
     """
     end = time.monotonic() + PATIENCE
     while not ready():
@@ -146,7 +150,7 @@ def wait(ready: Callable[[], bool]) -> None:
 
 
 def plain(rule: Rule) -> dict[str, Any]:
-    """Numbers of a rule, with the inputs of the first layer by filter, then by channel."""
+    """Weights of a rule, with the inputs of the first layer by filter, then by channel."""
     settings, filters = rule.settings, len(rule.filters)
     w1 = rule.w1.detach().view(settings.hidden, settings.channels, filters).transpose(1, 2)
     return {
@@ -205,7 +209,7 @@ def fired(rule: Rule, state: Tensor, got: Tensor, way: str) -> Tensor:
 
 
 def turns(page: Any, ways: list[str], rounds: int) -> Times:
-    """Seconds of a step, every way once a round; one turn before the rounds says how many steps."""
+    """Seconds per step, every way once per round; a first turn gives the number of steps."""
     times: Times = {way: [] for way in ways}
     steps = {way: math.ceil(SECONDS / page.evaluate(TURN, [way, 2])) for way in ways}
     for _ in range(rounds):

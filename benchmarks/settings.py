@@ -10,7 +10,7 @@ import tyro
 from nca.errors import InputError
 from nca.options import Between, Bounded
 
-# Small work for the test of `nca bench train`: its figures mean nothing.
+# Small work for tests of `nca bench train`: the figures have no meaning.
 SMALL = bool(os.environ.get("NCA_BENCH_SMALL"))
 
 PLOTS = (".svg", ".png", ".pdf")
@@ -19,30 +19,31 @@ Rounds = Annotated[int, Between(3, 1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings(Bounded):
-    """What all benchmarks share."""
+    """Settings of all benchmarks."""
 
     json: Path | None = None
-    """Write all figures to this file."""
+    """File for all figures, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimedSettings(BenchSettings):
-    """Of variants that take turns."""
+    """Settings of benchmarks whose variants alternate."""
 
     rounds: Rounds = 7
-    """How often every variant is timed; more rounds, narrower quartiles."""
+    """Number of times that every variant is timed; more rounds give narrower quartiles."""
 
 
 @dataclass(frozen=True)
 class BenchTrainSettings(TimedSettings):
-    """Measure how fast texture training is here, as ratios against the lesson's step.
+    """Measure the speed of texture training, as ratios to the lesson's step.
 
-    Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
-    quartiles of all rounds. The results of every variant are compared with float64 first.
+    Every figure is a ratio of CPU times of alternating runs in one process on one thread, with
+    median and quartiles over all rounds. The results of every variant are compared with float64
+    first.
     """
 
     plot: Path | None = None
-    """Draw the figures: .svg, .png or .pdf."""
+    """File for a plot of the figures: .svg, .png or .pdf."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -53,10 +54,10 @@ class BenchTrainSettings(TimedSettings):
 
 @dataclass(frozen=True)
 class BenchCoreSettings(TimedSettings):
-    """Measure what the training loop costs over the same steps written straight.
+    """Measure the cost of the training loop over the same steps in a plain loop.
 
-    Every figure is a ratio of CPU times taken in turn in one process on one thread, median and
-    quartiles of all rounds, of a model whose step takes about a millisecond.
+    Every figure is a ratio of CPU times of alternating runs in one process on one thread, with
+    median and quartiles over all rounds, for a model whose step takes about a millisecond.
     """
 
     rounds: Rounds = 15
@@ -64,56 +65,56 @@ class BenchCoreSettings(TimedSettings):
 
 @dataclass(frozen=True)
 class BenchViewSettings(TimedSettings):
-    """Measure how fast rules run on a GL context here, against the same rules in torch.
+    """Measure the speed of rules in an OpenGL context, compared with the same rules in torch.
 
-    The results are compared with float64 first. All variants take turns in one process; a ratio is
+    The results are compared with float64 first. All variants alternate in one process; a ratio is
     taken within a round.
     """
 
 
 @dataclass(frozen=True)
 class BenchGpuSettings(BenchSettings):
-    """Measure unrolls and trainings on a GPU, against torch, its compiler and JAX on the same.
+    """Measure unrolls and trainings on a GPU, compared with torch, its compiler and JAX.
 
-    The results are compared with float64 first. All variants take turns; a ratio is taken within a
+    The results are compared with float64 first. All variants alternate; a ratio is taken within a
     round.
     """
 
     rounds: Rounds = 7
-    """How often every variant is timed; more rounds, narrower quartiles."""
+    """Number of times that every variant is timed; more rounds give narrower quartiles."""
 
 
 @dataclass(frozen=True)
 class BenchPageSettings(BenchSettings):
-    """Measure how fast the page runs a rule in Chromium here, against two other ways of doing it.
+    """Measure the speed of the page in Chromium, compared with two other implementations.
 
-    The rule has 12 channels and 96 hidden units on 256x256 cells; the others take four passes a
-    step with the weights in textures, one in 8 bits, one in float32. All have the processor draw,
-    by the renderer that Chromium brings; they take turns on one page.
+    The rule has 12 channels and 96 hidden units on 256x256 cells; the others take four passes per
+    step with weights in textures, one in 8 bits, one in float32. All use Chromium's software
+    renderer; they alternate on one page.
     """
 
     rounds: Rounds = 7
-    """How often every variant is timed; more rounds, narrower quartiles."""
+    """Number of times that every variant is timed; more rounds give narrower quartiles."""
 
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure how fast trainings are beside 0, 1, 2 and 4 busy programs, against one thread there.
+    """Measure trainings beside 0, 1, 2 and 4 busy programs, compared with one thread.
 
-    A texture, a style transfer and a diffusion model. The trainings start before the programs and
-    take turns on two CPUs; a ratio of iterations per second is taken within a round.
+    There are a texture, a style transfer and a diffusion model. The trainings start before the
+    programs and alternate on two CPUs; a ratio of iterations per second is taken within a round.
     """
 
     rounds: Rounds = 5
-    """How many turns every training has beside each number of programs."""
+    """Number of turns of every training for each number of programs."""
 
 
 @dataclass(frozen=True)
 class BenchStyleSettings(TimedSettings):
-    """Measure how fast style transfer is here, as ratios against the lesson's loop.
+    """Measure the speed of style transfer, as ratios to the lesson's loop.
 
-    CPU times taken in turn in one process on one thread, at 256x256; that both have the same
-    gradient is checked first.
+    The figures are ratios of CPU times of alternating runs in one process on one thread, at
+    256x256. The gradients of both are compared first.
     """
 
     rounds: Rounds = 5
@@ -121,15 +122,15 @@ class BenchStyleSettings(TimedSettings):
 
 @dataclass(frozen=True)
 class BenchDDPMSettings(BenchSettings):
-    """Measure how much faster DPM-Solver++ in 20 steps is than the lesson's DDPM with 1,000.
+    """Measure how much faster DPM-Solver++ with 20 steps is than the lesson's DDPM with 1,000.
 
-    Both draw with one model, in turn, on one thread; the ratio is of CPU times. The KID of their
-    samples is measured too, and that of real images.
+    Both draw with one model, alternately, on one thread; the ratio is of CPU times. The KID of
+    their samples, and of real images, is measured too.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The folder of a training of nca ddpm train, or its checkpoint."""
+    """Output folder of a training by nca ddpm train, or its checkpoint."""
     n: Annotated[int, Between(8, 100_000)] = 64
-    """Samples per repeat."""
+    """Number of samples per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 4
     """Number of repeats; the intervals come from their spread."""

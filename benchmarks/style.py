@@ -1,9 +1,9 @@
-"""`nca bench style`: a step of style transfer against the lesson's loop written straight.
+"""`nca bench style`: a step of style transfer, compared with the lesson's plain loop.
 
-Same steps, same losses: the lesson's second run (notebook 16A) at 256x256, Gram matrices of five
-layers of VGG-16 and the content of three, Adam. The lesson computes the features once
-for the style and once for the content, keeps the network in training mode, and computes gradients
-for its 14 million weights. The weights are random, which costs the same.
+Steps and losses are the same: the lesson's second run (notebook 16A) at 256x256, with Gram matrices
+of five layers of VGG-16, the content of three, and Adam. The lesson computes the features once for
+the style and once for the content, keeps the network in training mode, and computes gradients for
+its 14 million weights. The weights are random, which takes the same time.
 """
 
 import copy
@@ -36,11 +36,11 @@ GATES = [Gate("step_fp32", 2.0)]
 
 
 class LessonTransfer:
-    """The lesson's loop: features twice, network not frozen.
+    """The lesson's loop: features computed twice, network not frozen.
 
     Args:
-        vgg: up to relu5_1.
-        content, style, start: [1, 3, H, W].
+        vgg: the network up to relu5_1.
+        content, style, start: images, [1, 3, H, W].
     """
 
     def __init__(self, vgg: nn.Sequential, content: Tensor, style: Tensor, start: Tensor) -> None:
@@ -76,15 +76,15 @@ class LessonTransfer:
 
 
 class OurTransfer:
-    """The same by the shared learner: one pass, a frozen network."""
+    """The same with the shared learner: one pass, and a frozen network."""
 
     def __init__(
         self, features: Pretrained, engine: Engine, content: Tensor, style: Tensor, start: Tensor
     ) -> None:
         gram = LessonGram()
         with torch.no_grad():
-            targets = describe(features(style, torus=False), gram)
-            layers = features(content, torus=False)
+            targets = describe(features(style, wraps=False), gram)
+            layers = features(content, wraps=False)
         kept = {name: layers[name] for name in CONTENT_LAYERS}
         objective = Stylize(torch.Generator())
         objective.loss = StyleLoss(
@@ -97,15 +97,15 @@ class OurTransfer:
         self.learner = Learner(self.model, range(1), objective, optimizer, engine=engine)
 
     def step(self) -> None:
-        """One step: one epoch of one batch."""
+        """Make one step: one epoch of one batch."""
         self.learner.fit()
 
 
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
-    """The gradient of the image, against that of the lesson's loop in float64.
+    """Compare the gradient of the image with that of the lesson's loop in float64.
 
-    Images themselves drift apart: Adam makes steps of full size from the rounding of the smallest
-    gradients, in the lesson's own loop too.
+    The images themselves diverge: Adam makes steps of full size from rounding errors of the
+    smallest gradients, in the lesson's own loop too.
     """
     pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
     exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])
@@ -130,7 +130,7 @@ def measure(rounds: int) -> Report:
         if bfloat16_is_fast():
             variants["step_bf16"] = OurTransfer(features, Autocast(), *pictures).step
     times = interleave(variants, rounds)
-    against = "the lesson's loop written straight"
+    against = "the lesson's plain loop"
     rows = [
         Row.of(name, ratios(times["lesson"], times[name]), against)
         for name in variants
@@ -140,5 +140,5 @@ def measure(rounds: int) -> Report:
 
 
 def run(settings: BenchStyleSettings) -> Report:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     return run_apart("style", settings.rounds)

@@ -1,8 +1,8 @@
-"""`nca bench train`: the iteration of texture training and its parts, against the lesson's.
+"""`nca bench train`: the iteration of texture training and its parts, compared with the lesson's.
 
-The work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128
-cells, 32 steps, and the Gram loss on VGG-16; beside it the smallest rule (4 channels, 8 hidden),
-and the default training's iteration, against itself with the texture loss in torch.
+The work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128 cells,
+32 steps, and the Gram loss on VGG-16; also the smallest rule (4 channels, 8 hidden), and the
+iteration of the default training, compared with the same iteration with its texture loss in torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,12 +57,12 @@ NO_BFLOAT16 = "this processor has no bfloat16 arithmetic"
 
 
 def run(settings: BenchTrainSettings) -> Report:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     return run_apart("train", settings.rounds)
 
 
 def measure(rounds: int) -> Report:
-    """Measure everything in this process; standard error says what is being done."""
+    """Measure everything in this process, with progress on standard error."""
     torch.manual_seed(0)
     peak = Peak()
     load_before, before = load(), peak.measure()
@@ -94,14 +94,14 @@ def measure(rounds: int) -> Report:
         "disturbed": is_disturbed(before, after),
         "faster precision": "bfloat16" if bench.fast_bfloat16 else "float32",
         "rounds": rounds,
-        "sizes": "small: these figures mean nothing" if SMALL else "as documented",
+        "sizes": "small: these figures have no meaning" if SMALL else "as documented",
     }
     gates = [*GATES, *BFLOAT16_GATES] if bench.fast_bfloat16 else GATES
     return Report(machine, bench.parity, bench.rows, growth, gates, bench.absent)
 
 
 class Bench:
-    """Collects rows; times only what computes the right thing."""
+    """Collects rows; only variants with correct results are timed."""
 
     def __init__(self, rounds: int, peak: dict[str, float]) -> None:
         self.rounds, self.peak = rounds, peak
@@ -113,7 +113,7 @@ class Bench:
         self._right: set[str] = set()
 
     def check(self) -> None:
-        """Compare every variant with float64; what is wrong gets no time."""
+        """Compare every variant with float64; wrong ones are not timed."""
         checks = {
             "unroll_fp32": check_unroll(*FULL, "native", bfloat16=False),
             "unroll_tiny": check_unroll(*TINY, "native", bfloat16=False),
@@ -131,7 +131,7 @@ class Bench:
         self._right = {found.name for found in self.parity if found.met}
 
     def time_unrolls(self) -> None:
-        """Forward and backward of the larger rule, and its part of the machine's peak."""
+        """Forward and backward pass of the larger rule, and its share of the machine's peak."""
         variants = {
             "unroll_fp32": _unroll(FULL, "native", False),
             "unroll_bf16": _unroll(FULL, "native", True),
@@ -144,15 +144,15 @@ class Bench:
             if name in times:
                 share = [100 * _operations() / t / 1e9 / self.peak[kind] for t in times[name]]
                 spread = Spread(*sorted((min(share), sum(share) / len(share), max(share))))
-                against = f"the core's {kind} peak: operations carried out [least .. most]"
+                against = f"the core's {kind} peak: executed operations [least .. most]"
                 self.rows.append(Row.of(f"{name}_peak_share", spread, against, "%"))
 
     def time_tiny(self) -> None:
-        """Forward and backward of the smallest rule."""
+        """Forward and backward pass of the smallest rule."""
         self._time(_lesson_unroll(TINY), {"unroll_tiny": _unroll(TINY, "native", False)})
 
     def time_peers(self) -> None:
-        """The larger rule's unroll in float32 by other libraries, a process of theirs per round."""
+        """The larger rule's unroll in float32 by other libraries, in a new process per round."""
         if "unroll_fp32" not in self._right:
             return
         for name in PEERS:
@@ -162,7 +162,7 @@ class Bench:
                     raise PeerError("not installed; pip install 'nca-studio[bench]'")
                 self.parity.append(found := check_peer(name, *FULL))
                 if not found.met:
-                    raise PeerError("it computes something else")
+                    raise PeerError("its result is wrong")
                 self._time_peer(name, versions)
             except PeerError as error:
                 self.absent[f"unroll_fp32_over_{name}"] = str(error)
@@ -194,7 +194,7 @@ class Bench:
         self._time(lesson, variants)
 
     def time_small_iterations(self) -> None:
-        """Whole iterations of the default training, by the kernel of its loss and without."""
+        """Whole iterations of the default training, with and without the kernel of its loss."""
         for name, statistic in SMALL_ITERATIONS.items():
             if name not in self._right:
                 continue
@@ -223,10 +223,10 @@ class Bench:
         self._time(lesson, {"simulate_fp32": native})
 
     def measure_memory(self) -> None:
-        """Peak memory of one unroll of ours, and of the lesson's; of trainings, by precision."""
+        """Peak memory of one unroll, ours and the lesson's, and of trainings by precision."""
         for variant, name in (("native", "unroll_memory_mb"), ("lesson", "lesson_memory_mb")):
             megabytes = unroll_megabytes(variant, *FULL, SIZE, STEPS)
-            self._add_memory(name, megabytes, "what the process held before")
+            self._add_memory(name, megabytes, "memory before the run")
         for kind, name in (
             ("float32", "train_memory_mb"),
             ("bfloat16", "train_memory_bf16_mb"),
@@ -254,7 +254,7 @@ class Bench:
 
 
 def _operations() -> float:
-    """Operations that a native unroll carries out, forward and backward: firing cells only."""
+    """Operations of a native unroll, forward and backward, for firing cells only."""
     channels, hidden = FULL
     first, second = 4 * channels * hidden, channels * hidden
     forward, backward = first + second, 3 * first + 2 * second

@@ -1,9 +1,9 @@
-"""`nca bench view`: steps on a GL context against torch's, and what a frame costs beside them.
+"""`nca bench view`: steps in an OpenGL context compared with torch, and the cost of a frame.
 
-A rule of each training preset's size on 256x256 cells. A frame is 8 steps and all that the window
-does around them: files and figures looked at, the picture drawn at the window's size, and the
-lettering over it. With a renderer that is a program, times are its CPU seconds; with a graphics
-card, whose work no CPU clock sees, they are those of the wall.
+There is a rule of each training preset's size on 256x256 cells. A frame is 8 steps and everything
+that the window does around them: checking files, measuring, drawing the image at the window's size
+and the text over it. Times are CPU seconds with a software renderer, and wall times with a graphics
+card, whose work no CPU clock covers.
 """
 
 import copy
@@ -38,7 +38,7 @@ PROGRAMS = ("llvmpipe", "softpipe", "swrast", "software")
 
 
 def run(settings: BenchViewSettings) -> Report:
-    """Measure, on one thread of torch's.
+    """Measure with one torch thread.
 
     Raises:
         GraphicsError: there is no usable OpenGL.
@@ -53,7 +53,7 @@ def run(settings: BenchViewSettings) -> Report:
 
 @torch.no_grad()
 def measure(gl: moderngl.Context, rounds: int, rules: dict[str, tuple[int, int]] = RULES) -> Report:
-    """Measure every rule; one that computes something else than torch gets no time."""
+    """Measure every rule; rules whose results differ from torch are not timed."""
     renderer = renderer_name(gl)
     by_program = any(name in renderer.lower() for name in PROGRAMS)
     clock = time.process_time if by_program else time.perf_counter
@@ -75,7 +75,7 @@ def measure(gl: moderngl.Context, rounds: int, rules: dict[str, tuple[int, int]]
 
 
 class Scene:
-    """A rule with the sizes of a preset, in a player and by torch."""
+    """A rule with the sizes of a preset, in a player and in torch."""
 
     def __init__(self, gl: moderngl.Context, channels: int, hidden: int) -> None:
         torch.manual_seed(0)
@@ -83,7 +83,7 @@ class Scene:
         self.rule: Rule = to_rule(SimpleCA(channels, hidden))
         settings = view_settings("bench", grid=f"{SIZE}x{SIZE}")
         self.player = Player(gl, [NamedRule("bench", self.rule)], settings)
-        self.player.running = False  # steps are asked for, whatever the frame rate
+        self.player.running = False  # steps are made on request, independent of the frame rate
         size = parse_size("size", settings.window.size, 64, 16384)
         self.player.resize(*size)
         self.target = gl.simple_framebuffer(size)
@@ -101,7 +101,7 @@ class Scene:
         return Parity(name, "largest relative error", error, LIMIT, error <= LIMIT)
 
     def by_torch(self, rule: Rule, state: Tensor) -> Tensor:
-        """The steps of one frame, in torch; masks are given."""
+        """The steps of one frame in torch, with given masks."""
         for mask in self.masks:
             state = rule.step(state, mask)
         return state
@@ -120,7 +120,7 @@ class Scene:
         self.gl.finish()
 
     def rows(self, name: str, rounds: int, clock: Callable[[], float]) -> list[Row]:
-        """Time in turn."""
+        """Time all variants alternately."""
         variants = {
             "torch": lambda: self.by_torch(self.rule, self.state),
             "steps": self.steps,
@@ -138,4 +138,4 @@ class Scene:
 def _share(name: str, times: Times) -> Row:
     pairs = zip(times["steps"], times["frame"], strict=True)
     beside = [100 * (1 - steps / frame) for steps, frame in pairs]
-    return Row.of(name, spread(beside), "of the frame is not the steps", "%")
+    return Row.of(name, spread(beside), "of the frame is other work than steps", "%")

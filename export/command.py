@@ -1,4 +1,4 @@
-"""``nca export``: rule files in, what a host runs out."""
+"""``nca export``: turn rule files into files for a target."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from nca.options import as_flags
 from nca.rulefile import load_rule, rule_name
 from nca.system.outputs import check_free
 
-LISTED = 8  # rules, or files; more are summed up
+LISTED = 8  # longest list of rules or files; longer ones are summarized
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export gave.
+    """Result of an export.
 
     Attributes:
-        target: its name.
+        target: name of the target.
         out: the file or folder.
-        files: all that was written.
-        differences: by name of the rule.
-        verified: how this target is known to work, or that it is untested.
+        files: all written files.
+        differences: differences from torch by name of the rule.
+        verified: how this target was verified, or that it is untested.
     """
 
     target: str
@@ -41,7 +41,7 @@ class ExportReport:
     verified: str
 
     def lines(self) -> list[str]:
-        """Text for a terminal."""
+        """Lines for a terminal."""
         text = list(map(str, self.files))
         if len(self.differences) > 1 and len(text) > LISTED:
             size, index = sum(one.size for one in self.files), self.out / "index.html"
@@ -50,7 +50,7 @@ class ExportReport:
         return [*text, *self._measured(), f"{self.target}: {self.verified}"]
 
     def _measured(self) -> list[str]:
-        """Every rule, or, of more than a few, the furthest from torch."""
+        """Differences of all rules, or the largest one if there are many rules."""
         count = len(self.differences)
         if count <= LISTED:
             return [
@@ -68,13 +68,13 @@ class ExportReport:
 
 
 def export_rules(settings: ExportSettings) -> list[str]:
-    """Export rule files, or the gallery that comes with nca.
+    """Export rule files, or the bundled gallery.
 
     Returns:
         Lines for a terminal.
 
     Raises:
-        InputError: a rule cannot be read, an option does not suit the target, or the result cannot
+        InputError: a rule cannot be read, an option does not fit the target, or the result cannot
             be written.
     """
     paths = settings.rules or tuple(map(gallery_path, gallery()))
@@ -91,24 +91,24 @@ def export(
     *,
     context: moderngl.Context | None = None,
 ) -> ExportReport:
-    """Turn rules into what a host runs.
+    """Turn rules into files for a target.
 
-    A page or an element is the file ``out``. One rule of a target with one file for each is written
-    to ``out``, or, if that has another ending, to ``out/<name>``; the files of any other go to the
-    folder ``out``, and those of several rules to folders ``out/<name>``. All is made before
-    anything is written; nothing that is there is touched without ``options.overwrite``, and then
-    only files of the same names.
+    A page or an element is the file ``out``. One rule of a target with one file per rule is written
+    to ``out``, or, if that has another ending, to ``out/<name>``. The files of other targets go to
+    the folder ``out``, and those of several rules to folders ``out/<name>``. Everything is made
+    before anything is written. Existing files are replaced only with ``options.overwrite``, and
+    only if they have the same names.
 
     Args:
-        rules: at least one, by name.
-        to: a name of :func:`nca.exporters.registry.target_names`.
-        out: file or folder.
-        options: what may be chosen.
-        context: OpenGL context to measure with; default: one is made.
+        rules: rules by name, at least one.
+        to: name of the target, see :func:`nca.exporters.registry.target_names`.
+        out: output file or folder.
+        options: options of the export.
+        context: OpenGL context for the measurement; default: a new one.
 
     Raises:
-        InputError: an unknown target, an option that the target does not have, a weight that is not
-            finite, or a path that is there, or cannot be written.
+        InputError: the target is unknown or does not have an option, a weight is not finite, or a
+            path exists already or cannot be written.
     """
     target = find_target(to)
     is_file = target.is_file(rules, out)
@@ -124,7 +124,7 @@ def export(
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:
-    """Names for rules, all different.
+    """Unique names for rules.
 
     Raises:
         InputError: two rules would have the same name.

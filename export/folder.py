@@ -1,4 +1,4 @@
-"""Write the files of a result, whole or not at all."""
+"""Write the files of a result, all or none."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ class ExportedFile:
     """A file that was written.
 
     Attributes:
-        path: where.
-        size: in bytes.
+        path: path of the file.
+        size: size in bytes.
     """
 
     path: Path
@@ -43,7 +43,7 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:
     """Write files into a folder: all or, if anything fails before the last renames, none.
 
     Args:
-        out: the folder; it is made. Files of other names in it stay.
+        out: the folder; it is created if necessary. Files of other names in it stay.
         files: contents by path inside it.
 
     Raises:

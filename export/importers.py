@@ -1,9 +1,9 @@
-"""Rules that others have published, carried over into rule files with all that shapes them.
+"""Import published rules into rule files, with everything that affects them.
 
-Two sources are known: the JSON of the article by Niklasson et al., "Self-Organising Textures"
-(Distill, 2021), whose layers are tiled in PNG pictures, and shader text with the integer matrices
-of Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neural Cellular
-Automata" (2021). Both are read as data; nothing in them runs.
+There are two sources: the JSON of the article by Niklasson et al., "Self-Organising Textures"
+(Distill, 2021), whose layers are tiled in PNG images, and shader text with the integer matrices of
+Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neural Cellular Automata"
+(2021). Both are read as data; no code in them runs.
 """
 
 import json
@@ -42,7 +42,7 @@ from nca.rule import (
     is_float32,
 )
 from nca.rulefile import RuleFile, rule_bytes
-from nca.system.files import read_regular, stands_in
+from nca.system.files import describe_placeholder, read_regular
 from nca.system.outputs import check_free
 
 MAX_BYTES = 64 * 2**20
@@ -53,14 +53,14 @@ ARTICLE = {
     "author": "Niklasson, Mordvintsev, Randazzo, Levin",
     "source": "Self-Organising Textures, Distill, 2021, doi:10.23915/distill.00027.003",
 }
-MU = {"source": "a shader of the kind of muNCA (Mordvintsev and Niklasson, 2021)"}
+MU = {"source": "a muNCA shader (Mordvintsev and Niklasson, 2021)"}
 
 
 def import_rules(settings: ImportSettings) -> list[ExportedFile]:
     """Read a published file and write its rules as ``<name>.safetensors`` into a folder.
 
     Raises:
-        InputError: the file is not of a known kind or damaged, or the folder cannot be written.
+        InputError: the file is damaged or of an unknown kind, or the folder cannot be written.
     """
     rules = read_published(settings.file)
     check_free(settings.out, settings.overwrite, file=False)
@@ -72,14 +72,14 @@ def import_rules(settings: ImportSettings) -> list[ExportedFile]:
 
 
 def read_published(path: Path) -> dict[str, RuleFile]:
-    """Rules by name.
+    """Read rules by name.
 
     Raises:
-        InputError: the file cannot be read, or is of no known kind, or damaged.
+        InputError: the file cannot be read, is damaged, or is of an unknown kind.
     """
     data = read_regular(path, MAX_BYTES)
     try:
-        # Editors of Windows save UTF-8 or UTF-16 with a mark at the beginning.
+        # Windows editors save UTF-8 or UTF-16 with a byte order mark.
         text = data.decode(json.detect_encoding(data))
         if path.suffix.lower() == ".json":
             rules = read_article(text)
@@ -89,13 +89,13 @@ def read_published(path: Path) -> dict[str, RuleFile]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is neither JSON nor the text of a shader") from error
     except ValueError as error:
-        raise InputError(f"{path}: {stands_in(data) or one_line(error)}") from error
+        raise InputError(f"{path}: {describe_placeholder(data) or one_line(error)}") from error
     return rules
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A dense layer of all rules, as the article's JSON tells it."""
+    """A dense layer of all rules, from the article's JSON."""
 
     rows: int
     columns: int
@@ -124,7 +124,7 @@ class _Layer:
         )
 
     def tiles(self, count: int) -> Matrix:
-        """Weights of the first rules, [count, rows, columns]; the last row is the bias."""
+        """Weights of ``count`` rules, [count, rows, columns]; the last row is the bias."""
         if self.across * self.down < count:
             raise ValueError(f"layout {self.across} x {self.down} has no room for {count} rules")
         width, height = self.across * self.columns // 4, self.down * self.rows
@@ -137,10 +137,10 @@ class _Layer:
 
 
 def read_article(text: str) -> dict[str, RuleFile]:
-    """Rules of the article's JSON, by name.
+    """Read rules from the article's JSON, by name.
 
     Raises:
-        ValueError: it is damaged; the text names the entry.
+        ValueError: the data is damaged; the text names the entry.
     """
     try:
         data = json.loads(text)
@@ -159,7 +159,7 @@ def read_article(text: str) -> dict[str, RuleFile]:
     first, second = map(_Layer.from_json, layers)
     channels, hidden = second.columns, first.columns
     if not 4 <= channels <= MAX_CHANNELS or not 4 <= hidden <= MAX_HIDDEN:
-        raise ValueError(f"shape tells {channels} channels and {hidden} hidden units; too many")
+        raise ValueError(f"shape gives {channels} channels and {hidden} hidden units; too many")
     if (first.rows, second.rows) != (4 * channels + 1, hidden + 1):
         raise ValueError(f"shape {first.rows} x {hidden} does not fit {second.rows} x {channels}")
     matrices = zip(names, first.tiles(len(names)), second.tiles(len(names)), strict=True)
@@ -168,7 +168,7 @@ def read_article(text: str) -> dict[str, RuleFile]:
 
 
 def _article_settings(first: _Layer, second: _Layer) -> RuleSettings:
-    # Values are kept in bytes: of the hidden layer that is also an upper bound.
+    # Values are stored in bytes, which also limits the hidden layer.
     state = second.quantizer
     return RuleSettings(
         channels=second.columns,
@@ -188,7 +188,7 @@ def _article_rule(settings: RuleSettings, first: Matrix, second: Matrix) -> Rule
 
 
 def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """RGBA bytes of a ``data:`` address, [height, width, 4], without premultiplied alpha."""
+    """RGBA bytes of a data URL, [height, width, 4], without premultiplied alpha."""
     width, height = size
     if width * height > MAX_ATLAS_PIXELS:
         raise ValueError(f"shape and layout ask for a picture of {width} x {height}; too large")
@@ -200,14 +200,14 @@ def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.u
     except ValueError as error:
         raise ValueError(f"data is {error}") from error
     if picture.size != size:
-        raise ValueError(f"data is a picture of {picture.size}, shape and layout tell {size}")
+        raise ValueError(f"data is a picture of {picture.size}, shape and layout give {size}")
     if picture.mode != "RGBA":
         raise ValueError(f"data is a picture of mode {picture.mode}, not RGBA")
     return np.asarray(picture)
 
 
 def _pair(data: Mapping[str, object], key: str, fits: Callable[[object], bool], what: str) -> Any:
-    """Two numbers of the JSON."""
+    """Get two numbers from the JSON."""
     pair = data.get(key)
     if not isinstance(pair, list) or len(pair) != 2 or not all(map(fits, pair)):
         raise ValueError(f"{key} must be two {what}, not {reprlib.repr(pair)}")
@@ -218,7 +218,7 @@ def _is_size(value: object) -> bool:
     return type(value) is int and 1 <= value <= 2**16
 
 
-# Nothing in these patterns can match one text in two ways, so that none of them takes long.
+# Every text matches these patterns in only one way, so that matching is fast.
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBERS = rf"(?: ?{NUMBER} ?,)* ?{NUMBER} ?"
 ARRAY = re.compile(rf"\b(\w+) ?= ?(?:new Float32Array ?\( ?)?\[({NUMBERS})\]")
@@ -229,18 +229,18 @@ FACTOR = re.compile(rf"(?<![\w.])({NUMBER}) ?\* ?\(|\) ?/ ?({NUMBER})")
 
 
 def read_snippet(text: str) -> RuleFile:
-    """The rule of a four-channel muNCA shader.
+    """Read the rule of a four-channel muNCA shader.
 
-    It is a sum of four matrices times the state, what is perceived (laplacian of the first two
-    channels, sobel x of the third, sobel y of the fourth) and the absolute values of both, with a
-    bias ``vec4`` if there is one, all times a factor; the state comes first. The matrices are
-    ``mat4`` literals, or sixteen numbers each of an array whose elements are named.
+    It is a sum of four matrices times the state, the perception (laplacian of the first two
+    channels, sobel x of the third, sobel y of the fourth) and the absolute values of both, with an
+    optional bias ``vec4``, all times a factor; the state comes first. The matrices are ``mat4``
+    literals, or sixteen numbers of a named array each.
 
-    There is no hidden layer, but |y| is one in disguise: y = relu(y) - relu(-y) and
-    |y| = relu(y) + relu(-y), so that two hidden units a value hold the rule exactly.
+    There is no hidden layer, but |y| can be written as one: y = relu(y) - relu(-y) and |y| =
+    relu(y) + relu(-y), so that two hidden units per value give the rule exactly.
 
     Raises:
-        ValueError: there is no such sum; the text tells what is missing.
+        ValueError: there is no such sum; the text says what is missing.
     """
     if len(text) > MAX_SNIPPET:
         raise ValueError(f"{len(text)} characters are no snippet of a shader")
@@ -280,10 +280,8 @@ def _without_comments(text: str) -> str:
 def _mu_rule(plain: Tensor, absolute: Tensor, bias: Tensor) -> Rule:
     filters = torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN])
     perceived = (3, 3, 1, 2)  # filter of each channel: laplacian, laplacian, sobel x, sobel y
-    # The published shaders show twice the distance from grey.
-    settings = RuleSettings(
-        4, 16, update_rate=1.0, rgb_scale=2.0, seed_state="noise", noise_level=1.0
-    )
+    # The published shaders show twice the distance from gray.
+    settings = RuleSettings(4, 16, update_rate=1.0, rgb_scale=2.0, start="noise", noise_level=1.0)
     rule = Rule(settings, filters, update_bias=True)
     columns = [4 * c for c in range(4)] + [4 * c + perceived[c] for c in range(4)]
     w1 = torch.zeros(16, 16)
@@ -316,7 +314,7 @@ def _sixteen(arrays: Mapping[str, list[float]], name: str, index: int) -> list[f
 
 
 def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
-    """Four numbers of a ``vec4``, or of the only array of four; zeros where there is none."""
+    """The four numbers of a ``vec4``, or of the only array of four; zeros if there is none."""
     found = [_floats(numbers) for numbers in BIAS.findall(code)]
     found = [numbers for numbers in found if len(numbers) == 4]
     found += [numbers for numbers in arrays.values() if len(numbers) == 4]
@@ -326,7 +324,7 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
 
 
 def _factor(code: str) -> float:
-    """What the sum is multiplied with: the number before its bracket, or 1 / the one behind."""
+    """The factor of the sum: the number before its bracket, or 1 / the number behind it."""
     factors = {
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)

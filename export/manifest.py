@@ -1,4 +1,4 @@
-"""``manifest.json``: all that a program needs to know to run exported shaders."""
+"""``manifest.json``: everything that a program needs to run exported shaders."""
 
 import hashlib
 import json
@@ -20,21 +20,21 @@ TOLERANCE = {"rgba32f": 1e-5, "rgba16f": 5e-3, "rgba8": None}
 
 
 def weight_bytes(rule: Rule) -> bytes:
-    """Content of ``weights.f32``: RGBA texels, little-endian float32, 256 in a row."""
+    """Content of ``weights.f32``: RGBA texels, little-endian float32, 256 per row."""
     return pack_weights(rule).astype("<f4").tobytes()
 
 
 def describe(
-    name: str, file: RuleFile, options: ExportOptions, store: Store, host: Mapping[str, Any]
+    name: str, file: RuleFile, options: ExportOptions, store: Store, target: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What every host needs to know, followed by what is special to one.
+    """Entries for all targets, followed by those of one target.
 
     Args:
-        name: of the rule.
-        file: the rule and what is known of it.
-        options: as exported.
-        store: where the weights are.
-        host: entries of the host: its shaders, uniforms and the order of calls.
+        name: name of the rule.
+        file: the rule and its information.
+        options: options of the export.
+        store: place of the weights.
+        target: entries of the target: shaders, uniforms and the order of calls.
     """
     rule = file.rule
     settings = rule.settings
@@ -46,7 +46,7 @@ def describe(
     if store == "texture":
         rows, width, _ = pack_weights(rule).shape
         weights |= {"file": WEIGHT_FILE, "format": "rgba32f", "width": width, "height": rows}
-    credit = {key: file.words(key) for key in ("author", "license", "source") if file.words(key)}
+    credit = {key: file.text(key) for key in ("author", "license", "source") if file.text(key)}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,7 +71,7 @@ def describe(
         },
         "seed": options.seed,
         "parity": {"tolerance": TOLERANCE[options.state], "measured": None},
-        **host,
+        **target,
     }
 
 
@@ -81,7 +81,7 @@ def to_json(manifest: Mapping[str, Any]) -> bytes:
 
 
 def with_measurement(data: bytes, differences: Mapping[str, Difference]) -> bytes:
-    """Enter the measured difference of its rule into a manifest."""
+    """Add the measured difference of a rule to its manifest."""
     manifest = json.loads(data)
     difference = differences[manifest["name"]]
     measured = {"largest": difference.largest, "steps": difference.steps}

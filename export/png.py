@@ -1,4 +1,4 @@
-"""PNG pictures inside other files, which can hold anything: their pixels are taken, no more."""
+"""PNG images from untrusted files: only their pixels are used."""
 
 import base64
 import io
@@ -8,14 +8,14 @@ from PIL import Image
 
 
 def read_png(text: str, most_pixels: int) -> Image.Image:
-    """Decode the base64 of a PNG, with ``data:image/png;base64,`` before it or without.
+    """Decode a base64 PNG, with or without ``data:image/png;base64,`` before it.
 
     Args:
-        text: the base64.
-        most_pixels: nothing larger is unpacked.
+        text: the base64 text.
+        most_pixels: larger images are not decoded.
 
     Raises:
-        ValueError: it is no such thing, or larger; the text says which.
+        ValueError: the text is not a PNG, or the image is too large; the text says which.
     """
     try:
         data = base64.b64decode(text.partition(",")[2] or text, validate=True)
@@ -29,7 +29,7 @@ def read_png(text: str, most_pixels: int) -> Image.Image:
             width, height = png.size
             if width * height <= most_pixels:
                 return png.copy()
-    # A decoder that is given nonsense fails in many ways.
+    # Decoders fail in many ways on invalid data.
     except Exception as error:
         raise ValueError("not a PNG that can be read") from error
     raise ValueError(f"a PNG of {width} x {height} pixels, more than {most_pixels:,}")

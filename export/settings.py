@@ -1,4 +1,4 @@
-"""Every setting of export and import, in one place, without heavy imports."""
+"""Settings of export and import, without heavy imports."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ def read_side(text: str) -> int:
     """Read ``64`` or ``64x64``.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text has another form.
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and len(width) < 10 and height in ("", width)):
@@ -49,19 +49,19 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights in the text, or in a texture; auto: by size."""
+    """Place of the weights: in the text, or in a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
-    """Digits of weights in the text: 9 are exact."""
+    """Number of digits of weights in the text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
-    """Steps between two pictures; None: what suits the target."""
+    """Number of steps between two frames; None: as suits the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
-    """Cells along a side; None: what suits the target."""
+    """Number of cells along a side; None: as suits the target."""
     state: StateFormat = "rgba32f"
-    """Format of the state."""
+    """Number format of the state."""
     seed: Seed = 0
-    """Decides which cells fire, and the noise of the initial state."""
+    """Random seed: decides which cells fire, and the noise of the initial state."""
     overwrite: bool = False
-    """Replace earlier results."""
+    """Replace the results of an earlier run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,25 +69,25 @@ class ExportSettings(Bounded):
     """Turn rules into a web page, or into shaders for another program."""
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Rule files; none: the bundled gallery."""
+    """Rule files; default: the bundled gallery."""
     out: Path
-    """The result: a file or a folder, as the target needs."""
+    """Output file or folder, depending on the target."""
     to: TargetName = "html"
-    """The program that runs the rules."""
+    """Target: the program that runs the rules."""
     shader: ExportOptions = field(default_factory=ExportOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSettings:
-    """Turn rules that others have published into rule files.
+    """Convert published rules into rule files.
 
-    Reads the JSON of the article "Self-Organising Textures", and shader text of the kind that was
-    published for muNCA: integer mat4 with the absolute value.
+    It reads the JSON of the article "Self-Organising Textures", and shader text like that published
+    for muNCA: integer mat4 with the absolute value.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
     """The published file: .json, or text with a shader."""
     out: Path
-    """Folder for the rule files."""
+    """Output folder for the rule files."""
     overwrite: bool = False
     """Replace rule files of the same names."""

@@ -1,4 +1,4 @@
-"""What an export target is: rules in, files out, and how far they are from torch."""
+"""The interface of export targets: turn rules into files, and compare them with torch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +22,8 @@ from nca.rulefile import RuleFile
 Files = Mapping[str, bytes]
 Rules = Mapping[str, RuleFile]
 
-LONG_SHADER = 65_000  # characters: the weights are in it
-# Compiling more unrolled matrices than this takes minutes on a CPU renderer.
+LONG_SHADER = 65_000  # characters, including the weights
+# More unrolled matrices than this take minutes to compile on a CPU renderer.
 MAX_MEASURED_MATRICES = 2000
 
 
@@ -32,7 +32,7 @@ class Target(ABC):
     """An export target.
 
     Attributes:
-        verified: how the result was made sure to work, or that it is untested, and why.
+        verified: how the result was verified, or that it is untested, and why.
         suffix: ending of the one file of a rule; None: the result is a folder.
     """
 
@@ -41,38 +41,38 @@ class Target(ABC):
 
     @abstractmethod
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """All files of the result, by path inside its folder.
+        """Make all files of the result, by path inside its folder.
 
         Raises:
-            InputError: there is no rule, a weight is not finite, or an option does not suit.
+            InputError: there is no rule, a weight is not finite, or an option does not fit.
         """
 
     @abstractmethod
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """Run the files as their host would, and compare with torch: by name of the rule."""
+        """Run the files as their host would; return differences from torch by name of the rule."""
 
     def is_file(self, rules: Rules, out: Path) -> bool:
-        """Whether the result is one file, ``out``, and not a folder."""
+        """Whether the result is the single file ``out`` instead of a folder."""
         return self.suffix is not None and len(rules) == 1 and out.suffix == self.suffix
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleTarget(Target):
-    """A target that gives every rule a file or a folder of its own.
+    """A target with a file or a folder per rule.
 
     Attributes:
-        build_rule: the files of one rule, by name: ``build_rule(name, rule file, options)``.
-        run: run these files here, as the host would: ``run(files, rule, options, state, frames,
+        build_rule: makes the files of one rule, by name: ``build_rule(name, rule file, options)``.
+        run: runs these files as the host would: ``run(files, rule, options, state, frames,
             context)`` takes a state [C, H, W], starts at step 0 and returns the state after
-            ``frames`` frames of ``frame_steps`` steps each. None: it cannot be run here.
-        frame_steps: steps that one frame makes.
-        grid: sides of the state (height, width) that ``run`` needs; None: any.
-        states: formats of the state that it can have.
-        inline: whether the weights can only be numbers in the shader.
-        longest: characters of one shader that users of the host report as the most it takes; None:
-            no such limit is known.
+            ``frames`` frames of ``frame_steps`` steps each. None: they cannot be run here.
+        frame_steps: number of steps per frame.
+        grid: size of the state (height, width) that ``run`` needs; None: any.
+        states: supported formats of the state.
+        inline: the weights can only be numbers in the shader.
+        longest: largest number of characters in a shader, as users of the host report; None: no
+            known limit.
     """
 
     build_rule: Callable[[str, RuleFile, ExportOptions], Files]
@@ -116,7 +116,7 @@ class RuleTarget(Target):
         return differences
 
     def _start(self, stem: str, rules: Rules) -> str:
-        """The path of a rule's file, or what the paths of its files start with."""
+        """The path of a rule's file, or the beginning of the paths of its files."""
         if self.suffix:
             return stem + self.suffix
         return f"{stem}/" if len(rules) > 1 else ""
@@ -153,7 +153,7 @@ class RuleTarget(Target):
 
 
 def check_rules(rules: Rules) -> None:
-    """Refuse to export no rule, or one with a weight that no shader can hold.
+    """Refuse to export without a rule, or a rule with a weight that is not finite.
 
     Raises:
         InputError: names the tensor.
@@ -167,7 +167,7 @@ def check_rules(rules: Rules) -> None:
 
 
 def free_steps(options: ExportOptions) -> int:
-    """Steps of a frame where any number is possible."""
+    """Steps per frame of a target without limits."""
     return options.steps_per_frame or 4
 
 

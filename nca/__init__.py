@@ -1,9 +1,9 @@
-"""Neural cellular automata: train a rule on a picture, run it wherever a fragment shader runs."""
+"""Neural cellular automata: train a rule on an image, run it wherever a fragment shader runs."""
 
 import os
 
 __version__ = "0.1.0"
 
-# Read when torch is loaded. By default a thread of OpenMP waits for the others by spinning: beside
-# another program, which has the core that they need, that takes up to twenty times as long.
+# Torch reads this when it is loaded. By default OpenMP threads wait for each other by spinning: if
+# another program needs the core, that takes up to twenty times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""A chart of the losses for a page: what is drawn, in the units of its SVG."""
+"""Lay out a chart of the losses for a page, in the units of its SVG."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nca.training.callbacks.plot import series
 
 WIDTH, HEIGHT = 640, 240
-POINTS = 240  # of a line, at most
-DECADES = 3  # below the highest loss; what is lower is not drawn
+POINTS = 240  # largest number of points per line
+DECADES = 3  # powers of ten below the highest loss; lower values are not drawn
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Chart:
     """Lines and ticks of a chart whose y-axis is logarithmic.
 
     Attributes:
-        lines: name, points as SVG wants them, newest value.
-        x_ticks, y_ticks: position and text.
+        lines: name, points of an SVG polyline, newest value.
+        x_ticks, y_ticks: position and label.
     """
 
     lines: list[tuple[str, str, float]]
@@ -26,7 +26,7 @@ class Chart:
 
 
 def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart | None:
-    """The loss, each term where there are several, and validation; None with too few rows.
+    """The loss, its terms if there are several, and validation; None if there are too few rows.
 
     The layers of one term (``term/layer``) are added up.
     """
@@ -59,7 +59,7 @@ def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart 
 
 
 def groups(terms: Iterable[str]) -> dict[str, list[str]]:
-    """Terms by the part of their name before the slash."""
+    """Group terms by the part of their name before the slash."""
     found: dict[str, list[str]] = {}
     for term in terms:
         found.setdefault(term.partition("/")[0], []).append(term)
@@ -71,7 +71,7 @@ def _sum(row: dict[str, float], names: Sequence[str]) -> float:
 
 
 def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """As many points as can be told apart: means of as many values each."""
+    """Reduce a line to at most :data:`POINTS` points: means of equal numbers of values."""
     stride = max(1, math.ceil(len(x) / POINTS))
     return [
         (x[min(i + stride, len(x)) - 1], math.fsum(part) / len(part))
@@ -81,14 +81,14 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
 
 
 def round_numbers(last: float, count: int = 5) -> list[int]:
-    """Multiples of 1, 2 or 5 times a power of ten, from 0 to a number; ``count`` or fewer."""
+    """Multiples of 1, 2 or 5 times a power of ten from 0 to a number; at most ``count``."""
     unit = 10 ** max(0, math.floor(math.log10(max(last, 1) / count)))
     step = next(unit * m for m in (1, 2, 5, 10) if last / (unit * m) <= count)
     return list(range(0, int(last) + 1, step))
 
 
 def round_powers(low: float, high: float) -> list[float]:
-    """Round numbers whose decimal logarithms are in a range: powers of ten, or more if few."""
+    """Round numbers with decimal logarithms in a range: powers of ten, or more if they are few."""
     factors: tuple[int, ...]
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):  # type: ignore[assignment]
         found = [

@@ -1,6 +1,6 @@
-"""The command line: settings in, one call, one result printed.
+"""The command line: parse settings, call one function, print its result.
 
-Modules that need torch are imported by the command that needs them, so that help is there at once.
+Modules that need torch are imported by the command that needs them, so that help appears at once.
 """
 
 import os
@@ -57,19 +57,19 @@ from nca.viewer.settings import ViewSettings
 
 
 def as_lines(settings: Any, result: Any) -> str:
-    """A result as it is, each entry of a list in a line."""
+    """The result as text, each entry of a list on a line."""
     del settings
     return "\n".join(map(str, result)) if isinstance(result, list) else str(result)
 
 
 def nothing(settings: Any, result: Any) -> str:
-    """Of a window there is nothing left to print."""
+    """A window leaves nothing to print."""
     del settings, result
     return ""
 
 
 def show_evaluations(settings: EvalSettings, evaluations: Any) -> str:
-    """The most important figures of each rule, and the path of the report or the vote."""
+    """The main figures of each rule, and the path of the report or the vote."""
     if settings.vote is not None:
         return str(settings.vote)
     lines = []
@@ -82,7 +82,7 @@ def show_evaluations(settings: EvalSettings, evaluations: Any) -> str:
 
 
 def show_figures(settings: Any, report: Any) -> str:
-    """The table of a benchmark, after the files that were asked for are written."""
+    """The table of a benchmark, after its files have been written."""
     if settings.json is not None:
         report.write(settings.json)
     if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
@@ -92,15 +92,15 @@ def show_figures(settings: Any, report: Any) -> str:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: the settings it takes, what it does, and where its defaults come from.
+    """A command: its settings, its function, and the source of its defaults.
 
     Attributes:
         settings: class of the settings.
-        runs: ``module:function`` that takes them; the module is imported when it runs.
-        show: the text that is printed, from the settings and what the function returns.
-        defaults: what the flags change, from the words of the command line.
-        presets: presets that the same words are parsed for as well; the function gets these
-            settings as further arguments.
+        runs: ``module:function`` that takes the settings; the module is imported when it runs.
+        show: makes the printed text from the settings and the result.
+        defaults: makes the settings before any flag from the words of the command line.
+        presets: presets that the same words are parsed for again; the function gets these settings
+            as additional arguments.
     """
 
     settings: type[Any]
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no usable OpenGL, 130
-        interrupted, after saving; 128 + n ended by signal n, after saving.
+            interrupted (after saving), 128 + n ended by signal n (after saving).
     """
     prepare_console()
     settle_home()
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("nca: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        return FAILED  # what reads our output, such as `head`, has had enough
+        return FAILED  # the reader of our output, such as `head`, has closed it
     except (InputError, GraphicsError, OSError, RuntimeError, MemoryError) as error:
         if debug:
             raise
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(words: Sequence[str]) -> None:
-    """Run the command that the words name, or print the help that they ask for."""
+    """Run the command that the words name, or print the requested help."""
     if not words or words[0] in ("-h", "--help", "--version"):
         print(version() if words[:1] == ["--version"] else usage())
         return
@@ -216,9 +216,9 @@ def run_command(words: Sequence[str]) -> None:
 
 
 def settle_home() -> None:
-    """Give a user without a home, as in some containers, the one that Docker gives: the root.
+    """Set a home folder for users without one, as in some containers: the root, as Docker does.
 
-    Libraries that we use cannot be imported where ``~`` means nothing. A relative home means the
+    Some libraries cannot be imported if ``~`` has no meaning. A relative home is replaced by the
     one of the user database.
     """
     home = os.environ.get("HOME")
@@ -231,7 +231,7 @@ def settle_home() -> None:
 
 
 def command_name(words: Sequence[str]) -> str:
-    """The command that the first words name; some names are of two words.
+    """Name of the command, which is the first word or the first two.
 
     Raises:
         InputError: there is no such command.

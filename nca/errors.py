@@ -1,33 +1,33 @@
-"""The errors whose text is meant for the person at the keyboard: one line, no traceback."""
+"""Errors whose text is shown to the user: one line, without a traceback."""
 
 from nca.text import printable
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
-TERMINATED = 128  # and the number of the signal
+TERMINATED = 128  # plus the number of the signal
 
 
 class InputError(ValueError):
-    """A wrong option or an unusable input. Names the value and what would be right. Exit code 2."""
+    """A wrong option or an unusable input. Names the value and a valid one. Exit code 2."""
 
 
 class FailedError(InputError):
-    """What was asked for is right and could not be done, as on a full disk. Exit code 1.
+    """A correct request that failed, as on a full disk. Exit code 1.
 
-    An input error too, as whatever survives those survives this.
+    It is an input error too, so that code that handles those handles this.
     """
 
 
 class GraphicsError(RuntimeError):
-    """No OpenGL context that can run a rule. Says what to install. Exit code 3."""
+    """There is no OpenGL context that can run a rule. Says what to install. Exit code 3."""
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks, its kind where it has no text."""
+    """The text of an error without line breaks, or its type if it has no text."""
     return printable(" ".join(str(error).split()), 2000) or type(error).__name__
 
 
 def explain(error: Exception) -> str:
-    """One line on any error; one that nobody foresaw is named by its kind too."""
+    """Describe any error in one line; unexpected ones with their type."""
     text, kind = one_line(error), type(error).__name__
     if isinstance(error, (InputError, GraphicsError, OSError)) or text == kind:
         return text
@@ -35,7 +35,7 @@ def explain(error: Exception) -> str:
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code of a command that an error has ended."""
+    """The exit code of a command that ended with an error."""
     if isinstance(error, InputError) and not isinstance(error, FailedError):
         return WRONG_USE
     return NO_GRAPHICS if isinstance(error, GraphicsError) else FAILED

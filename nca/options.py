@@ -1,4 +1,4 @@
-"""What all settings share: bounds as annotations of their fields, and groups with flat names.
+"""The base of all settings: bounds as annotations of fields, and groups with flat names.
 
 ::
 
@@ -6,7 +6,7 @@
     class PoolSettings(Bounded):
         batch_size: Annotated[int, Between(1, 256)] = 4
 
-A settings class may hold others. Field names, those of groups included, are unique across them, so
+A settings class may contain groups. Field names are unique across a class and its groups, so that
 presets, saved configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
 """
 
@@ -30,10 +30,12 @@ import tyro
 
 from nca.errors import InputError
 
-# A group whose flags stand among those of the settings that hold it.
+# Shows the flags of a group among those of the settings that contain it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
-Calm = Literal["auto", "on", "off"]  # whether a run is calm; auto: as the rule says
+Calm = Literal[
+    "auto", "on", "off"
+]  # a calm run: all cells fire in short steps; auto: as the rule says
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class Between:
         """Check a value; None and values that are not numbers pass.
 
         Raises:
-            InputError: it is out of bounds.
+            InputError: the value is out of bounds.
         """
         numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
@@ -64,23 +66,23 @@ class Bounded:
     """Base of settings: every field is checked against the bounds in its annotation.
 
     Raises:
-        InputError: (when made) a value is out of bounds. Parameters are named in backticks; the
-            command line shows them as flags.
+        InputError: (when created) a value is out of bounds. The text has names in backticks, which
+            the command line shows as flags.
     """
 
     def __post_init__(self) -> None:
-        """Check before any work starts."""
+        """Check all values before any work starts."""
         for name, bounds in bounds_of(cast(Hashable, type(self))).items():
             bounds.check(name, getattr(self, name))
 
     def override(self, **values: Any) -> Self:
-        """Copy with other values; see :func:`override`."""
+        """Copy with some values changed; see :func:`override`."""
         return override(self, values)
 
 
 @cache
 def bounds_of(kind: Hashable) -> dict[str, Between]:
-    """Bounds by field, from the annotations of a settings class."""
+    """Bounds of the fields, from the annotations of a settings class."""
     hints = get_type_hints(kind, include_extras=True)
     return {
         name: part
@@ -92,7 +94,7 @@ def bounds_of(kind: Hashable) -> dict[str, Between]:
 
 
 def flatten(settings: Any) -> dict[str, Any]:
-    """Values by field name, those of all groups included."""
+    """Values by field name, including those of all groups."""
     values: dict[str, Any] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -101,10 +103,10 @@ def flatten(settings: Any) -> dict[str, Any]:
 
 
 def override(settings: T, values: dict[str, Any]) -> T:
-    """Copy of settings with other values; fields of groups are named without the group.
+    """Copy of settings with some values changed; fields of groups are named without the group.
 
     Raises:
-        TypeError: there is no field of a name.
+        TypeError: there is no field of that name.
     """
     rest = dict(values)
     copy: T = _override(settings, rest)
@@ -125,7 +127,7 @@ def _override(settings: Any, rest: dict[str, Any]) -> Any:
 
 
 def of_preset(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Values that a preset sets, by field name, ``preset`` included.
+    """Values that a preset sets, by field name, including ``preset``.
 
     Raises:
         InputError: there is no such preset.
@@ -139,7 +141,7 @@ def parse_size(name: str, text: str, least: int, most: int) -> tuple[int, int]:
     """Read ``WIDTHxHEIGHT``, or one number for both.
 
     Raises:
-        InputError: it is something else, or a side is out of bounds.
+        InputError: the text has another form, or a side is out of bounds.
     """
     parts = text.lower().split("x")
     if not (len(parts) in (1, 2) and all(part.isdecimal() for part in parts)):
@@ -158,7 +160,7 @@ def refuse_several(chosen: Iterable[str]) -> None:
     """Refuse more than one of some options.
 
     Raises:
-        InputError: naming two of them.
+        InputError: names two of them.
     """
     names = list(chosen)
     if len(names) > 1:
@@ -166,5 +168,5 @@ def refuse_several(chosen: Iterable[str]) -> None:
 
 
 def as_flags(text: str) -> str:
-    """A text with parameters, which are in backticks, as flags."""
+    """Show parameters, which are in backticks, as flags."""
     return re.sub("`([a-z_0-9]+)`", lambda name: "--" + name[1].replace("_", "-"), text)

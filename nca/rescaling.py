@@ -1,4 +1,4 @@
-"""Rules made of others: a larger pattern, shorter steps, calm."""
+"""Rules derived from others: with a larger pattern, shorter steps, or calm."""
 
 import torch
 from torch import Tensor
@@ -7,40 +7,41 @@ from nca.rule import Rule
 
 
 @torch.no_grad()
-def rescaled(rule: Rule, scale: float, pace: float = 1.0) -> Rule:
-    """The rule whose pattern is larger and whose steps are shorter, as a plain rule.
+def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
+    """A copy of the rule with a larger pattern and shorter steps.
 
-    Pajouheshgar et al., "NoiseNCA", 2024, take a rule for a differential equation: cells that are
-    ``dx = 1 / scale`` apart see derivatives of order n that are ``scale**n`` times as large, and a
-    step of the length ``dt = pace`` changes them by ``pace`` times as much. Stable is about
-    ``pace <= 1 / scale**2``.
+    Pajouheshgar et al., "NoiseNCA", 2024, treat a rule as a differential equation: cells that are
+    ``dx = 1 / coarseness`` apart see derivatives of order n that are ``coarseness**n`` times as
+    large, and a step of length ``dt`` changes them by ``dt`` times as much. It is stable up to
+    about ``dt <= 1 / coarseness**2``.
 
     Args:
-        rule: trained at a scale and a pace of 1; one that grows from noise bears most.
-        scale: size of the pattern.
-        pace: length of a step.
+        rule: trained with a coarseness and a step length of 1. Rules that grow from noise stay
+            stable over the widest range.
+        coarseness: size of the pattern.
+        dt: length of a step.
     """
     copy = rule.with_settings()
-    factors = [scale ** derivative_order(coefficients) for coefficients in copy.filters]
+    factors = [coarseness ** derivative_order(coefficients) for coefficients in copy.filters]
     copy.filters.mul_(copy.filters.new_tensor(factors)[:, None, None])
-    copy.w2.mul_(pace)
+    copy.w2.mul_(dt)
     if copy.b2 is not None:
-        copy.b2.mul_(pace)
+        copy.b2.mul_(dt)
     return copy
 
 
 def calmed(rule: Rule) -> Rule:
-    """The rule whose cells all fire, at a step that is as much shorter, as a plain rule.
+    """A copy of the rule whose cells all fire, in steps that are shorter by the update rate.
 
-    Cells that fire by chance differ by a step from their neighbors, which is seen as grain. A
-    texture grows by chance: without it cells that start alike would stay alike.
+    Cells that fire at random differ from their neighbors by a step, which is visible as grain. But
+    a texture needs random firing to grow: without it, equal cells would stay equal.
     """
     rate = rule.settings.update_rate
     return rescaled(rule.with_settings(update_rate=1.0), 1.0, rate)
 
 
 def derivative_order(coefficients: Tensor) -> int:
-    """0 for a filter that sees a constant, 1 for an odd one (a gradient), 2 for the rest."""
+    """0 for a filter that responds to a constant, 1 for an odd one (a gradient), otherwise 2."""
     if abs(float(coefficients.sum())) > 1e-6 * float(coefficients.abs().sum()):
         return 0
     return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2

@@ -27,7 +27,7 @@ def pcg_hash(value: Integers) -> Integers:
 
 
 def step_base(step: Integers, seed: Integers) -> Integers:
-    """Hash of a step and a seed: the one integer that a simulator hands to its shader per step."""
+    """Hash a step and a seed to the one integer per step that a shader gets."""
     return pcg_hash((step + pcg_hash(seed & UINT32_MAX)) & UINT32_MAX)
 
 
@@ -35,8 +35,8 @@ def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
     """Hash every cell, ``pcg(x + pcg(y + base))``.
 
     Args:
-        height, width: of the grid.
-        base: [...] int64, from :func:`step_base`.
+        height, width: size of the grid.
+        base: hashes from :func:`step_base`, [...] int64.
 
     Returns:
         [..., height, width] int64 in [0, 2**32).
@@ -48,15 +48,15 @@ def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
 
 
 def fire_threshold(update_rate: float) -> int:
-    """Cells whose hash lies below this fire. 2**32 (more than any hash) for a rate of 1."""
+    """Cells whose hash is below this fire. 2**32 (more than any hash) for a rate of 1."""
     return int(update_rate * 2**32)
 
 
 def fire_mask(height: int, width: int, step: Tensor, seed: Tensor, update_rate: float) -> Tensor:
-    """Tell which cells fire: a pure function of (x, y, step, seed).
+    """Which cells fire: a pure function of (x, y, step, seed).
 
     Args:
-        height, width: of the grid.
+        height, width: size of the grid.
         step, seed: int64 of shapes that broadcast to [...].
         update_rate: probability that a cell fires.
 
@@ -77,8 +77,9 @@ def random_masks(
 ) -> Tensor:
     """Draw masks for training, [steps, batch, height, width] bool.
 
-    Sixteen random bits decide for a cell (a rate is met to within 2**-16): four times as fast as
-    one random float a cell. CUDA draws its own bits, with a seed from ``generator``, a CPU's.
+    A cell uses sixteen random bits (a rate is met to within 2**-16), which is four times as fast as
+    one random float per cell. CUDA draws its own bits, with a seed from ``generator``, which is a
+    CPU's.
     """
     cells = steps * batch * height * width
     if device.type == "cuda":
@@ -93,10 +94,10 @@ def random_masks(
 def uniform_noise(
     channels: int, height: int, width: int, seed: int, device: torch.device = CPU
 ) -> Tensor:
-    """Noise for a seed state, [channels, height, width] float32 in [0, 1) on a grid of 2**-24.
+    """Noise for an initial state, [channels, height, width] float32 in [0, 1), multiples of 2**-24.
 
-    Channel c uses the hash of step ``-1 - c``, which no simulation ever reaches, so that the noise
-    is independent of every mask. 24 bits are what a float32 holds exactly.
+    Channel c uses the hash of step ``-1 - c``, which no simulation reaches, so that the noise is
+    independent of every mask. A float32 holds exactly 24 bits.
     """
     bases = step_base(-1 - torch.arange(channels, device=device), torch.tensor(seed, device=device))
     return (cell_hash(height, width, bases) >> 8).to(torch.float32) * 2.0**-24

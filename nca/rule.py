@@ -1,4 +1,4 @@
-"""The rule of a neural cellular automaton: the reference of its maths, in plain torch.
+"""The rule of a neural cellular automaton: the reference implementation, in plain torch.
 
 Perception by fixed 3x3 filters, two 1x1 layers, a residual update of the cells that fire
 (Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020; Niklasson et al.,
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from nca.rng import fire_mask, uniform_noise
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
-SeedState = Literal["zeros", "noise", "center"]
+Start = Literal["zeros", "noise", "center"]
+KEYS = {"start": "seed_state"}  # fields that have another name in rule files
 
 IDENTITY = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0))
 SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -28,12 +29,12 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
-ALPHA = 3  # the channel that decides life, where a rule has an alive threshold
-CALM_AFTER = 300  # steps without a change from outside, after which a calm run is calm
+ALPHA = 3  # channel that decides life if a rule has an alive threshold
+CALM_AFTER = 300  # steps without a change from outside before a calm run becomes calm
 
 
 def is_float32(value: object) -> TypeGuard[float]:
-    """Whether a value, out of JSON perhaps, is a number that a float32 can hold."""
+    """Whether a value, for example from JSON, is a number that a float32 can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= LARGEST_FLOAT32
@@ -43,7 +44,7 @@ def is_float32(value: object) -> TypeGuard[float]:
 class Quantizer:
     """A uniform grid of ``levels`` values: ``(k / (levels - 1) - zero) * range``, k = 0, 1, ...
 
-    With 256 levels this is what a value becomes when it is kept in an 8-bit texture.
+    With 256 levels these are the values of an 8-bit texture.
     """
 
     range: float
@@ -63,9 +64,9 @@ class Quantizer:
         object.__setattr__(self, "zero", float(self.zero))
 
     def __call__(self, value: Tensor) -> Tensor:
-        """Round to the nearest value of the grid; values outside go to its ends.
+        """Round to the nearest value of the grid; values outside become its ends.
 
-        Gradients pass unchanged, also from beyond the ends: else nothing would pull a value back.
+        Gradients pass unchanged, also outside: otherwise nothing would pull a value back.
         """
         top = self.levels - 1
         level = ((value.detach() / self.range + self.zero).clamp(0, 1) * top).round()
@@ -90,13 +91,13 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     return result
 
 
-# A state kept in bytes, where a rule has no range of its own: that of the article's rules.
+# The range of a state in bytes for rules without a range of their own: that of the article's rules.
 EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """Where a rule that was trained for coarse textures rounds. None: not rounded there."""
+    """Where a rule that was trained for coarse textures rounds. None: no rounding there."""
 
     state: Quantizer | None = None
     perception: Quantizer | None = None
@@ -106,27 +107,26 @@ class Quantization:
 
 @dataclass(frozen=True)
 class RuleSettings:
-    """All of a rule but its weights.
+    """Everything of a rule but its filters and weights.
 
     Attributes:
-        channels: C, values per cell; the first three are the colour. 4 to 64.
-        hidden: width of the hidden layer. 1 to 1024.
+        channels: number of values per cell, 4 to 64; the first three are the color.
+        hidden: number of hidden units, 1 to 1024.
         padding: what a cell at the border sees beyond it. ``circular`` makes the texture tile.
         update_rate: probability that a cell fires in a step, above 0 and at most 1.
-        rgb_scale, rgb_offset: colour = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
+        rgb_scale, rgb_offset: color = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
         alive_threshold: cells live while channel 3 is above this somewhere in their 3x3
-            neighborhood, before and after the step, else they are zero. None: all cells live.
-        seed_state: what a rule grows from: ``zeros``, uniform ``noise`` in
-            (-noise_level / 2, noise_level / 2), or one cell in the ``center`` whose channels from
-            the fourth on are 1.
-        noise_level: width of the noise of the seed.
+            neighborhood, before and after the step; other cells become zero. None: all cells live.
+        start: initial state: ``zeros``, uniform ``noise`` in (-noise_level / 2, noise_level / 2),
+            or one cell in the ``center`` whose channels from the fourth on are 1.
+        noise_level: width of the noise in the initial state.
         hidden_clip: upper bound of the hidden layer after ReLU. None: no bound.
         quantization: rounding that the rule was trained with.
-        calm: it looks better where, once it has grown, all cells fire at a shorter step; see
-            :func:`calmed`.
+        calm: the rule looks better if all cells fire in shorter steps once it has grown; see
+            :func:`nca.rescaling.calmed`.
 
     Raises:
-        ValueError: a value is out of its range; the text names it.
+        ValueError: a value is out of range; the text names it.
     """
 
     channels: int = 8
@@ -136,7 +136,7 @@ class RuleSettings:
     rgb_scale: float = 1.0
     rgb_offset: float = 0.5
     alive_threshold: float | None = None
-    seed_state: SeedState = "zeros"
+    start: Start = "zeros"
     noise_level: float = 0.0
     hidden_clip: float | None = None
     quantization: Quantization = Quantization()
@@ -149,7 +149,7 @@ class RuleSettings:
 
         for name in ("update_rate", "rgb_scale", "rgb_offset", "noise_level"):
             check(is_float32(getattr(self, name)), name, "a finite number")
-            # Torch takes no whole number that is as large as a float may be.
+            # Torch accepts no integers as large as floats may be.
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("alive_threshold", "hidden_clip"):
             value = getattr(self, name)
@@ -161,7 +161,7 @@ class RuleSettings:
         check(1 <= self.hidden <= MAX_HIDDEN, "hidden", f"1 to {MAX_HIDDEN}")
         check(self.padding in get_args(Padding), "padding", f"one of {get_args(Padding)}")
         check(0 < self.update_rate <= 1, "update_rate", "above 0 and at most 1")
-        check(self.seed_state in get_args(SeedState), "seed_state", f"one of {get_args(SeedState)}")
+        check(self.start in get_args(Start), "start", f"one of {get_args(Start)}")
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
         check(isinstance(self.calm, bool), "calm", "true or false")
@@ -174,15 +174,15 @@ class RuleSettings:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and nulls, for JSON.
 
-        Programs that read version 1.0 refuse ``calm``, so it is left out where it is not set.
+        Programs that read version 1.0 reject ``calm``, so it is left out if it is not set.
         """
-        data = asdict(self)
+        data = {KEYS.get(name, name): value for name, value in asdict(self).items()}
         if not self.calm:
             del data["calm"]
         return data
 
     def runs_calm(self, calm: Literal["auto", "on", "off"]) -> bool:
-        """Whether a run is to be calm; ``auto``: as the rule says."""
+        """Whether a run is calm; ``auto``: as the rule says."""
         return self.calm if calm == "auto" else calm == "on"
 
     @classmethod
@@ -192,11 +192,11 @@ class RuleSettings:
         Raises:
             ValueError: a field is unknown, has the wrong type or is out of range.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(data) - known)
+        known = {KEYS.get(field.name, field.name): field.name for field in fields(cls)}
+        unknown = sorted(set(data) - set(known))
         if unknown:
-            raise ValueError(f"unknown setting {unknown[0]!r}; this version knows {sorted(known)}")
-        values = dict(data)
+            raise ValueError(f"unknown setting {unknown[0]!r}; this version has {sorted(known)}")
+        values = {known[key]: value for key, value in data.items()}
         parts = values.pop("quantization", None) or {}
         try:
             quantization = Quantization(
@@ -230,11 +230,11 @@ class Rule(nn.Module):
     """A rule: its settings, its filters and its weights.
 
     Args:
-        settings: sizes, padding, colour map and so on.
-        filters: [K, 3, 3], the perception of every channel; default :func:`filter_tensor`.
-        update_bias: give the second layer a bias ``b2``, as some rules made elsewhere have.
-        generator: source of the first weights. They start as those of ``nn.Conv2d`` do, ``w2`` at
-            zero: with a zero ``b1`` too, the gradients of a zero seed would all be zero.
+        settings: sizes, padding, color map and so on.
+        filters: perception filters of every channel, [K, 3, 3]; default: :func:`filter_tensor`.
+        update_bias: give the second layer a bias ``b2``, as some published rules have.
+        generator: source of the initial weights. They are those of ``nn.Conv2d``, but ``w2`` is
+            zero: if ``b1`` were zero too, all gradients of a zero state would be zero.
 
     Shapes:
         ``w1 [hidden, C*K]`` whose columns are interleaved, ``c * K + k``; ``b1 [hidden]``;
@@ -285,7 +285,7 @@ class Rule(nn.Module):
         return _rounded(change, quantization.update)
 
     def step(self, state: Tensor, mask: Tensor) -> Tensor:
-        """One step.
+        """Make one step.
 
         Args:
             state: [B, C, H, W].
@@ -308,20 +308,20 @@ class Rule(nn.Module):
     def fire_masks(
         self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0
     ) -> Tensor:
-        """Masks of a simulation, [steps, B, H, W] bool; sample i has the seed ``seed + i``."""
+        """Masks of a simulation, [steps, B, H, W] bool; sample i uses the seed ``seed + i``."""
         device = self.filters.device
         step = torch.arange(first_step, first_step + steps, device=device)[:, None]
         seeds = torch.arange(seed, seed + batch, device=device)
         return fire_mask(height, width, step, seeds, self.settings.update_rate)
 
     @torch.no_grad()
-    def seed(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
-        """State a rule grows from, [B, C, H, W]; noise of sample i is that of ``seed + i``."""
+    def initial_state(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
+        """The initial state, [B, C, H, W]; sample i has the noise of ``seed + i``."""
         settings, device = self.settings, self.filters.device
         state = torch.zeros(batch, settings.channels, height, width, device=device)
-        if settings.seed_state == "center":
+        if settings.start == "center":
             state[:, ALPHA:, height // 2, width // 2] = 1
-        elif settings.seed_state == "noise":
+        elif settings.start == "noise":
             for i in range(batch):
                 noise = uniform_noise(settings.channels, height, width, seed + i, device)
                 state[i] = (noise - 0.5) * settings.noise_level
@@ -329,13 +329,13 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def forward(self, state: Tensor, steps: int, *, seed: int = 0, first_step: int = 0) -> Tensor:
-        """Simulate: the same bits fire as in every shader that is given the same seed.
+        """Simulate: the same cells fire as in every shader with the same seed.
 
         Args:
             state: [B, C, H, W].
-            steps: how many.
-            seed: of the masks; sample i uses ``seed + i``.
-            first_step: number of the first step, for going on where a simulation stopped.
+            steps: number of steps.
+            seed: random seed of the masks; sample i uses ``seed + i``.
+            first_step: number of the first step, to continue a simulation.
 
         Returns:
             The state after ``steps`` steps, [B, C, H, W].
@@ -347,12 +347,12 @@ class Rule(nn.Module):
         return state
 
     def to_rgb(self, state: Tensor) -> Tensor:
-        """Colours of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
+        """Colors of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
     @torch.no_grad()
     def with_settings(self, **changes: Any) -> "Rule":
-        """A plain copy with other settings; of parametrized weights, those that are read."""
+        """A plain copy with some settings changed, and with the effective values of all weights."""
         settings = replace(self.settings, **changes)
         copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
         copy.to(self.filters.device)
@@ -361,7 +361,7 @@ class Rule(nn.Module):
         return copy
 
     def weight_count(self) -> int:
-        """Count what is learned: ``w1``, ``b1``, ``w2`` and ``b2`` where there is one."""
+        """Number of trained weights: ``w1``, ``b1``, ``w2`` and ``b2`` if there is one."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def extra_repr(self) -> str:

@@ -1,8 +1,8 @@
-"""The rule file: ``rule.safetensors``, checked on the way in and written whole on the way out.
+"""The rule file, ``rule.safetensors``: checked when it is read, and written atomically.
 
-Tensors ``w1 b1 w2 [b2] filters`` in float32, and one metadata entry ``nca`` of JSON: format,
-version, the settings of the rule and whatever its maker wants to tell (how it was trained, licence,
-author, thumbnail). Safetensors holds numbers only; nothing in such a file can run.
+It has tensors ``w1 b1 w2 [b2] filters`` in float32, and a metadata entry ``nca`` of JSON: format,
+version, the settings of the rule and other information (training, license, author, thumbnail).
+Safetensors only holds numbers; no code in such a file can run.
 """
 
 import json
@@ -18,23 +18,22 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.rule import MAX_FILTERS, Rule, RuleSettings
-from nca.system.files import read_regular, stands_in, write_atomically
+from nca.system.files import describe_placeholder, read_regular, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file has the lowest that holds its settings
+VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file has the lowest version that holds its settings
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 
 
 @dataclass
 class RuleFile:
-    """A rule and what its file says of it.
+    """A rule and the other contents of its file.
 
     Attributes:
         rule: the rule, on the CPU.
-        info: free JSON data: ``training``, ``license``, ``author``, ``thumbnail`` and so on, of any
-            kind. What a file carries beyond what we know is kept here and written again, but for
-            the folders in paths.
+        info: free JSON data of any form: ``training``, ``license``, ``author``, ``thumbnail`` and
+            so on. Unknown entries are kept and written again, without the folders of paths.
     """
 
     rule: Rule
@@ -42,12 +41,12 @@ class RuleFile:
 
     @property
     def training(self) -> dict[str, Any]:
-        """How it was trained; empty where the file does not say."""
+        """Information on the training; empty if the file has none."""
         training = self.info.get("training")
         return training if isinstance(training, dict) else {}
 
-    def words(self, key: str) -> str:
-        """A field of text; "" where there is none."""
+    def text(self, key: str) -> str:
+        """A text entry; "" if there is none."""
         words = self.info.get(key)
         return words if isinstance(words, str) else ""
 
@@ -66,7 +65,7 @@ def save_rule(path: str | Path, rule: Rule, info: dict[str, Any] | None = None) 
 
 
 def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
-    """Content of a rule file; of files that ``info`` names their names only.
+    """Content of a rule file; paths in ``info`` lose their folders.
 
     Raises:
         InputError: a weight is not finite.
@@ -91,8 +90,8 @@ def load_rule(path: str | Path) -> RuleFile:
     """Read and check a rule file.
 
     Raises:
-        InputError: the file is missing, cut short, of another format or a newer version, or holds
-            a tensor or setting that is not as it must be. The text names the field and the value.
+        InputError: the file is missing, truncated, of another format or a newer version, or has a
+            wrong tensor or setting. The text names the field and the value.
     """
     path = Path(path)
     return parse_rule(read_regular(path, MAX_BYTES), path)
@@ -102,7 +101,7 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
     """Check the content of a rule file.
 
     Raises:
-        InputError: as :func:`load_rule`, which reads it; the text names ``path``.
+        InputError: see :func:`load_rule`; the text names ``path``.
     """
     try:
         tensors, header = _parts(data)
@@ -110,23 +109,23 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
         rule = _build(settings, tensors)
         info = shareable({k: v for k, v in header.items() if k not in ("format", "version")})
     except (ValueError, RecursionError, SafetensorError) as error:
-        reason = stands_in(data) or printable(error, 400)
+        reason = describe_placeholder(data) or printable(error, 400)
         raise InputError(f"{path}: not a usable rule file: {reason}") from error
     return RuleFile(rule, info)
 
 
 def rule_name(path: Path) -> str:
-    """Name of a rule: that of its file; where that is a plain ``rule``, that of its folder."""
+    """Name of a rule: that of its file, or of its folder if the file is called ``rule``."""
     folder = path.absolute().parent.name
     return encodable(folder or path.stem if path.stem == "rule" else path.stem)
 
 
 def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Tensors as safetensors describes them, and our entry of the header, checked."""
+    """Tensors as described by safetensors, and our checked entry of the header."""
     length = int.from_bytes(data[:8], "little")
     if MAX_HEADER < length <= len(data):
         raise ValueError(f"its header has {length:,} bytes, the most are {MAX_HEADER:,}")
-    # This checks the header, too, so that it can be read below.
+    # This also checks the header, so that it can be read below.
     tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     unknown = set(tensors) - {"w1", "b1", "w2", "b2", "filters"}

@@ -1,4 +1,4 @@
-"""Text out of files: made harmless to show, and rid of what its maker did not mean to hand on."""
+"""Make text from files harmless to display, and safe to share."""
 
 import math
 import re
@@ -7,27 +7,27 @@ from pathlib import PurePath
 from typing import Any
 
 LONGEST_SHOWN = 200
-LONGEST_PATH = 4096  # of Linux; what is longer is something else
+LONGEST_PATH = 4096  # limit of Linux; longer texts are not paths
 DEEPEST = 64
-# From a root, a drive, a home or a folder above. Base64 of a JPEG begins with a slash, too.
+# Starts at a root, a drive, a home or a parent folder. Base64 of a JPEG starts with a slash, too.
 FROM_A_FOLDER = re.compile(r"(?!/9j/)(file:|[A-Za-z]:[/\\]|~[\w.-]*[/\\]|\.{0,2}[/\\])[^\n]*")
 
 
 def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
-    """One line that a terminal shows as it is: other characters appear as their escapes."""
+    """Make one line that a terminal shows unchanged; other characters become escapes."""
     text = str(words)
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
 def shareable(data: object, depth: int = DEEPEST) -> Any:
-    """Plain JSON data that may be handed on: of files their names, not where they are.
+    """Make plain JSON data that is safe to share: paths lose their folders.
 
-    Numbers that are not finite become None, halves of surrogate pairs question marks: JSON and
-    UTF-8 have no place for them.
+    Numbers that are not finite become None, and halves of surrogate pairs become question marks:
+    JSON and UTF-8 cannot hold them.
 
     Raises:
-        ValueError: it is nested too deeply.
+        ValueError: the data is nested too deeply.
     """
     if depth == 0:
         raise ValueError(f"nested more than {DEEPEST} times")
@@ -51,5 +51,5 @@ def base_name(path: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Text with question marks for what UTF-8 cannot hold, as in file names of other encodings."""
+    """Replace characters that UTF-8 cannot encode, as in file names of other encodings, by ?."""
     return text.encode("utf-8", "replace").decode()

@@ -1,10 +1,10 @@
 
 struct NcaFrame {
   size: vec2i,    // cells across and down
-  base: u32,      // hash(step + hash(seed)): which cells fire
-  seed: u32,      // of the noise
+  base: u32,      // hash(step + hash(seed)): decides which cells fire
+  seed: u32,      // random seed of the noise
   brush: vec4f,   // x, y, radius in cells (below 0: everywhere), and the tool:
-                  // 0 erase, 1 plant, 2 noise, 3 start anew
+                  // 0 erase, 1 plant, 2 noise, 3 restart
   screen: vec4f,  // pixels across and down, cells per pixel, unused
 }
 
@@ -70,12 +70,12 @@ fn nca_noise(group: i32, at: vec2i) -> vec4f {
   return value * nca_used(group);
 }
 
-fn nca_start(group: i32, at: vec2i) -> vec4f { return @@SEED@@; }
+fn nca_start(group: i32, at: vec2i) -> vec4f { return @@START@@; }
 
 fn nca_touched(at: vec2i) -> bool {
   var away = vec2f(at) + 0.5 - nca_frame.brush.xy;
   let cells = vec2f(nca_frame.size);
-  if (@@TORUS@@) { away -= cells * round(away / cells); }
+  if (@@WRAPS@@) { away -= cells * round(away / cells); }
   return nca_frame.brush.z < 0.0 || length(away) < nca_frame.brush.z;
 }
 
@@ -104,11 +104,11 @@ fn nca_vertex(@builtin(vertex_index) i: u32) -> @builtin(position) vec4f {
 
 fn nca_color(at: vec2i) -> vec3f {
   var c = clamp(at, vec2i(0), nca_frame.size - 1);
-  if (@@TORUS@@) { c = (at % nca_frame.size + nca_frame.size) % nca_frame.size; }
+  if (@@WRAPS@@) { c = (at % nca_frame.size + nca_frame.size) % nca_frame.size; }
   return clamp(nca_fetch(0, c).rgb * @@RGB_SCALE@@ + @@RGB_OFFSET@@, vec3f(0.0), vec3f(1.0));
 }
 
-// The picture, smooth between the cells; row 0 of the state is its top, as pixels count here.
+// The image, smooth between cells; row 0 of the state is its top, as are pixels here.
 @fragment
 fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   let point = pixel.xy * nca_frame.screen.z - 0.5;

@@ -2,7 +2,7 @@ extends TextureRect
 ## Runs a neural cellular automaton on the GPU and shows it: add this script to a TextureRect.
 ##
 ## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. Drag to erase, shift and drag to
-## plant, R starts anew. All calls of the rendering device are made on the render thread.
+## plant, R restarts. All calls of the rendering device are made on the render thread.
 
 const GROUPS := {{ groups }}
 const DIES := {{ "true" if dies else "false" }}
@@ -11,10 +11,10 @@ const FORMAT := RenderingDevice.DATA_FORMAT_{{ data_format }}
 const WEIGHTS := "{{ weight_file }}"
 {% endif %}
 
-## Cells across and down.
+## Number of cells across and down.
 @export var grid := Vector2i({{ side }}, {{ side }})
 @export_range(1, 64) var steps_per_frame := {{ steps }}
-## Which cells fire, and the noise that some rules grow from.
+## Random seed: decides which cells fire, and the noise of the initial state.
 @export var seed_number := {{ seed }}
 ## Radius of the brush, in cells.
 @export var brush := 10.0
@@ -156,7 +156,7 @@ func _uniform(type: int, binding: int, id: RID) -> RDUniform:
 
 
 func _free_all() -> void:
-	# Uniform sets go with the textures they bind, pipelines with their shaders.
+	# Uniform sets are freed with their textures, pipelines with their shaders.
 	for id in _textures + _shaders.values():
 		_device.free_rid(id)
 {% if weight_file %}

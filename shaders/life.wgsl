@@ -5,7 +5,7 @@ fn nca_fetch_after(group: i32, at: vec2i) -> vec4f {
   return nca_decode(textureLoad(nca_after, at, group, 0));
 }
 
-// Cells die that have no living neighbor, before or after the step.
+// Kill cells that had no living neighbor before or after the step.
 @compute @workgroup_size(8, 8)
 fn nca_live(@builtin(global_invocation_id) cell: vec3u) {
   let at = vec2i(cell.xy);
@@ -15,7 +15,7 @@ fn nca_live(@builtin(global_invocation_id) cell: vec3u) {
   for (var y = -1; y <= 1; y++) {
     for (var x = -1; x <= 1; x++) {
       let c = nca_pad(at + vec2i(x, y));
-      // Beyond a border of zeros there is the value zero, not a neighbor left out.
+      // Beyond a border of zeros the value zero counts as a neighbor.
       if (@@INSIDE@@) {
         before = max(before, nca_fetch(0, c).w);
         after = max(after, nca_fetch_after(0, c).w);

@@ -1,13 +1,13 @@
-// Lay a picture on the colors of a state, drawn with blending: where nothing is to change, the
-// result is transparent. Row 0 of the picture and of the state is the top.
+// Blend an image over the colors of a state; the result is transparent where nothing changes. Row 0
+// of the image and of the state is the top.
 
 uniform sampler2D nca_picture;
 uniform sampler2D nca_field;    // two rule numbers and their shares in every cell
-uniform sampler2D nca_colors;   // a texel a rule: scale and offset of its colors
+uniform sampler2D nca_colors;   // one texel per rule: scale and offset of its colors
 uniform ivec2 nca_size;
 uniform vec4 nca_place;         // left, top, width, height in cells
-uniform float nca_strength;     // 0: nothing, 1: the picture replaces the colors
-uniform bool nca_wraps;         // the state is a torus
+uniform float nca_strength;     // 0: nothing, 1: the image replaces the colors
+uniform bool nca_wraps;         // the state wraps at its sides
 
 layout(location = 0) out vec4 nca_out0;
 

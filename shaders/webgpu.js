@@ -2,7 +2,7 @@
 // Runs the automaton on a canvas of a page that is served over http or https:
 //   import { start } from "./nca.js";
 //   const automaton = await start(document.querySelector("canvas"));
-// Drag on the canvas to erase, shift and drag to plant. `restart()` begins anew, `stop()` ends.
+// Drag on the canvas to erase, shift and drag to plant. `restart()` restarts, `stop()` ends.
 
 const hash = (v) => {
   const s = (Math.imul(v, 747796405) + 2891336453) >>> 0;
@@ -47,7 +47,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
     device.queue.writeBuffer(weights, 0, data);
   }
 
-  // A buffer for every call of a frame: all writes happen before the frame is run.
+  // One buffer per call of a frame, because all writes happen before the frame runs.
   const frames = [];
   const bind = (pipeline, call, words, textures) => {
     frames[call] ??= device.createBuffer({
@@ -124,7 +124,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
   let running = true;
   const loop = async () => {
     draw();
-    // A slow device would else be given ever more work.
+    // Otherwise a slow device would get more and more work.
     await device.queue.onSubmittedWorkDone();
     if (running) requestAnimationFrame(loop);
   };

@@ -20,8 +20,8 @@ from nca.rulefile import RuleFile
 from tests.helpers.browsing import READY, until
 
 if not torch.cuda.is_available():
-    # Triton's kernels then run in its interpreter; its own functions, which it takes along, are
-    # made for that at its import, and other libraries import it too.
+    # Triton's kernels then run in its interpreter. Triton decorates its own functions at its
+    # import, and other libraries import it too.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -61,7 +61,7 @@ CHROMIUM_FLAGS = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklis
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium; for one module, as its event loop would be in the way of others' ."""
+    """A Chromium for one module, because its event loop would disturb those of others."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         absent("Chromium")
@@ -112,7 +112,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def quick_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not grow the small pictures for long."""
+    """Grow thumbnails only for a few steps."""
     monkeypatch.setattr("nca.exporters.web.page.THUMBNAIL_STEPS", 2)
     monkeypatch.setattr("nca.exporters.hosts.gallery.THUMBNAIL_STEPS", 10)
 
@@ -142,7 +142,7 @@ def still_page(
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """For results whose bits repeat: more threads add in another order."""
+    """Use one thread, for reproducible bits: more threads add in another order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -131,7 +131,7 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
     for words in (["--preset", "full"], ["--preset=full"]):
         with pytest.raises(SystemExit):
             main(["train", *words, "--help"])
-        assert "Width of the hidden layer. (default: 96)" in capsys.readouterr().out
+        assert "Number of hidden units. (default: 96)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_render_gives_the_same_picture_as_the_reference(
     words = ["render", str(rule), "--out", str(out), "--size", "40x24", "--steps", "20"]
     assert main([*words, "--seed", "3", "--scale", "2", "--engine", engine]) == 0
     reference = load_rule(rule).rule
-    state = reference(reference.seed(1, 24, 40), 20, seed=3)
+    state = reference(reference.initial_state(1, 24, 40), 20, seed=3)
     expected = np.asarray(to_image(reference.to_rgb(state)[0]), dtype=int)
     with Image.open(out) as image:
         assert image.size == (80, 48)

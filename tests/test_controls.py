@@ -1,4 +1,4 @@
-"""The contract of window and page: what ``controls.json`` names exists in both, or says why not."""
+"""Controls of window and page: names in ``controls.json`` exist in both, or have a reason."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_a_tool_of_the_page_has_an_icon():
 
 @pytest.mark.gl
 def test_every_number_is_another_brush(gl):
-    rule = bounded_rule(RuleSettings(channels=5, seed_state="center"))
+    rule = bounded_rule(RuleSettings(channels=5, start="center"))
     simulation = Simulation(gl, [rule], (6, 7))
     painted = []
     for tool in controls.TOOL_NUMBERS:

@@ -1,4 +1,4 @@
-"""What docs/core.md shows is what there is, and what it tells to run runs."""
+"""The code in docs/core.md matches the package, and its commands run."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""The rules that come with the package: all there, all measured, all alive."""
+"""The rules that come with the package: complete, measured, and alive."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_rule_of_the_gallery_names_no_folder(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", gallery())
 def test_a_rule_of_the_gallery_grows(name: str) -> None:
     rule = load_rule(gallery_path(name)).rule
-    (state,) = simulate(rule, rule.seed(1, 48, 48, seed=3), [150], seed=3)
+    (state,) = simulate(rule, rule.initial_state(1, 48, 48, seed=3), [150], seed=3)
     shown = rule.to_rgb(state).clamp(0, 1)
     assert torch.isfinite(state).all()
     assert float(shown.std()) > 0.05  # of one color it would be 0

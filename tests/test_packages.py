@@ -1,4 +1,4 @@
-"""What an installation holds."""
+"""The contents of an installation."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, applied to a copy of the package as they stand, and run."""
+"""The recipes of CONTRIBUTING.md, applied to a copy of the package, and run."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Rules made of others."""
+"""Derived rules."""
 
 import pytest
 import torch

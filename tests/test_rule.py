@@ -90,7 +90,7 @@ def test_fresh_rule_does_nothing_but_has_gradients() -> None:
 
 def test_forward_goes_on_where_it_stopped_and_samples_are_independent() -> None:
     rule = bounded_rule(RuleSettings())
-    state = rule.seed(3, 12, 10)
+    state = rule.initial_state(3, 12, 10)
     whole = rule(state, 9, seed=4)
     parts = rule(rule(state, 4, seed=4), 5, seed=4, first_step=4)
     assert torch.equal(whole, parts)
@@ -127,11 +127,11 @@ def test_quantized_step_stays_on_its_grid() -> None:
     assert torch.equal(after, grid(after))
 
 
-def test_seed_states() -> None:
-    noise = Rule(RuleSettings(seed_state="noise", noise_level=0.5)).seed(2, 16, 16, seed=1)
+def test_initial_states() -> None:
+    noise = Rule(RuleSettings(start="noise", noise_level=0.5)).initial_state(2, 16, 16, seed=1)
     assert noise.abs().max() <= 0.25
     assert not torch.equal(noise[0], noise[1])
-    center = Rule(RuleSettings(seed_state="center")).seed(1, 9, 9)[0]
+    center = Rule(RuleSettings(start="center")).initial_state(1, 9, 9)[0]
     assert center.sum() == 5
     assert center[3:, 4, 4].sum() == 5
 
@@ -155,7 +155,7 @@ def test_dense_kernel_is_the_first_layer() -> None:
         ({"update_rate": 0.0}, "update_rate must be above 0"),
         ({"update_rate": math.nan}, "not nan"),
         ({"rgb_scale": math.inf}, "rgb_scale must be a finite number"),
-        ({"seed_state": "ones"}, "seed_state"),
+        ({"start": "ones"}, "start must be one of"),
         ({"noise_level": -1.0}, "noise_level"),
         ({"hidden_clip": 0.0}, "hidden_clip"),
     ],
@@ -179,6 +179,13 @@ def test_settings_survive_a_trip_through_a_dictionary() -> None:
         channels=12, alive_threshold=0.1, quantization=Quantization(hidden=Quantizer(2, 0))
     )
     assert RuleSettings.from_dict(settings.to_dict()) == settings
+
+
+def test_rule_files_call_the_start_seed_state() -> None:
+    assert RuleSettings(start="center").to_dict()["seed_state"] == "center"
+    assert RuleSettings.from_dict({"seed_state": "noise"}).start == "noise"
+    with pytest.raises(ValueError, match="unknown setting 'start'"):
+        RuleSettings.from_dict({"start": "noise"})
 
 
 def test_programs_that_know_no_calm_rules_read_all_others() -> None:

@@ -196,8 +196,8 @@ def test_fields_of_another_kind_are_taken_for_missing(path: Path, training: obje
     rewrite(path, json.dumps(header_of(path) | {"training": training, "author": training}))
     file = load_rule(path)
     assert file.training == {}
-    assert file.words("author") == (training if training == "long" else "")
-    assert file.words("license") == ""
+    assert file.text("author") == (training if training == "long" else "")
+    assert file.text("license") == ""
 
 
 def test_no_folder_gets_into_a_rule_file_or_out_of_an_older_one(

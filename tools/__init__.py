@@ -1,1 +1,1 @@
-"""Programs that make what comes with the package; run from a checkout, not installed."""
+"""Programs that make files of the package; run them from a checkout, they are not installed."""

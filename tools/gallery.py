@@ -1,7 +1,7 @@
-"""``python -m tools.gallery DIR [NAME ...]``: train rules on bundled pictures and measure them.
+"""``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
-It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery/``, and ``NAME.html`` to look at:
-only beautiful ones belong there. Files that exist are kept.
+It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery/``, and ``NAME.html`` for a look:
+only beautiful rules belong there. Existing files are kept.
 """
 
 import sys
@@ -16,20 +16,20 @@ from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
-ITERATIONS = 4000  # half an hour of a shared core each
+ITERATIONS = 4000  # half an hour on a shared core each
 
 
 def main(out: Path, names: list[str]) -> None:
-    """Make rules, one after the other.
+    """Train and measure rules, one after the other.
 
     Raises:
-        InputError: there is no such picture, or the folder cannot be written to.
+        InputError: there is no such image, or the folder cannot be written to.
     """
     for name in names:
         rule = out / f"{name}.safetensors"
         if not rule.exists():
             run = out / "runs" / name
-            # Float32 is the same work on every machine.
+            # Float32 gives the same result on every machine.
             settings = train_settings(
                 picture_path(name), run, "full", iterations=ITERATIONS, precision="float32",
                 overwrite=True,

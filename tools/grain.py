@@ -1,7 +1,7 @@
-"""``python -m tools.grain [RULE ...]``: what a calm run and an average of steps do to the grain.
+"""``python -m tools.grain [RULE ...]``: the effect of calm runs and averages on the grain.
 
-RULE is a rule of the gallery; without one it is all of them. The table has speckle and patch
-distance at step 4,000, as ``nca render`` draws it.
+RULE is a rule of the gallery; default: all rules. The table has speckle and patch distance at step
+4,000, as drawn by ``nca render``.
 """
 
 import sys
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from nca.backends.simulate import simulate
 from nca.commands.render import averages
 from nca.errors import InputError
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.evaluation.measures import PatchDistance
 from nca.evaluation.report import training_size
 from nca.gallery import gallery, gallery_path
@@ -34,8 +34,8 @@ def row(name: str) -> str:
     file = load_rule(gallery_path(name))
     rule, size = file.rule, training_size(file)
     target = read_texture(FOLDER / f"{name}.png", size)[None]
-    distance, looks = PatchDistance(target), Looks(target)
-    seed, stops = rule.seed(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
+    distance, looks = PatchDistance(target), AppearanceMeter(target)
+    seed, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
     seen = {
         calm: [rule.to_rgb(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
         for calm in (False, True)
@@ -51,7 +51,7 @@ def main(names: Sequence[str]) -> None:
     """Print the table, line by line.
 
     Raises:
-        InputError: there is no rule of a name.
+        InputError: there is no rule of that name.
     """
     print(f"| speckle / patch distance | {' | '.join(WAYS)} |")
     print("|---" * (1 + len(WAYS)) + "|")

@@ -1,14 +1,14 @@
-"""``python -m tools.looks [RULES PICTURES]``: how rules look beside their pictures, as a table.
+"""``python -m tools.looks [RULES PICTURES]``: compare rules with their images, as a table.
 
-RULES and PICTURES are folders; what has the same name belongs together. Without them it is the
-gallery. ``-`` is what cannot be compared: see ``docs/quality.md``.
+RULES and PICTURES are folders; files with the same name belong together. The default is the
+gallery. ``-`` stands for values that cannot be compared: see ``docs/quality.md``.
 """
 
 import sys
 from pathlib import Path
 
 from nca.errors import InputError
-from nca.evaluation.measures import Moment, PatchDistance, follow
+from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import training_size
 from nca.evaluation.vote import found
@@ -28,15 +28,15 @@ COLUMNS = {
 }
 
 
-def measured(rule_path: Path, picture: Path) -> list[Moment]:
-    """A run of a rule after 1,000 and 10,000 steps."""
+def measured(rule_path: Path, picture: Path) -> list[Measurement]:
+    """Measure a rule after 1,000 and 10,000 steps."""
     file = load_rule(rule_path)
     size = training_size(file)
     target = read_texture(picture, size)[None]
     return follow(file.rule, target, PatchDistance(target), STOPS, (size, size), SEED)
 
 
-def row(name: str, run: list[Moment]) -> str:
+def row(name: str, run: list[Measurement]) -> str:
     """A line of the table; a run that blew up has fewer figures."""
     cells = [
         " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"

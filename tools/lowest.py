@@ -1,7 +1,7 @@
 """Print the lowest releases that pyproject.toml allows, as requirements for pip.
 
-``python tools/lowest.py [TORCH]``; TORCH is another release of torch. What the extra ``bench``
-names is left out: it needs newer releases of what the others name.
+``python tools/lowest.py [TORCH]``; TORCH is another release of torch. The extra ``bench`` is left
+out: it needs newer releases of other requirements.
 """
 
 import re
@@ -14,7 +14,7 @@ REQUIREMENT = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 
 def lowest() -> dict[str, str]:
-    """Release by name, of all requirements that have a lowest one."""
+    """Lowest releases by name, of all requirements that have one."""
     data = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
     extras = data["project"]["optional-dependencies"]
     lines = [line for name, extra in extras.items() if name != "bench" for line in extra]
@@ -24,7 +24,7 @@ def lowest() -> dict[str, str]:
 
 
 def main(words: list[str]) -> None:
-    """Print them."""
+    """Print the requirements."""
     releases = lowest()
     releases["torch"] = words[0] if words else releases["torch"]
     print(*(f"{name}=={release}" for name, release in releases.items()))

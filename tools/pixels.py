@@ -1,8 +1,9 @@
-"""``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: what a loss asks for, without a rule.
+"""``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: results of a loss without a rule.
 
-Optimizes the pixels of a torus from noise and prints what they measure, as a table. A LOSS is a sum
-of statistics of the built-in features and of nearest patches, such as ``wasserstein+patches7``;
-with ``|`` the first is for the first half of the steps: ``patches11|wasserstein+patches11``.
+It optimizes the pixels of a wrapping image from noise and prints their figures, as a table. A LOSS
+is a sum of statistics of the built-in features and of nearest patches, such as
+``wasserstein+patches7``. With ``|`` the first loss is for the first half of the steps:
+``patches11|wasserstein+patches11``.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.evaluation.measures import PatchDistance
 from nca.evaluation.page import number
 from nca.images import read_texture, to_image
@@ -31,7 +32,7 @@ def term_of(name: str, target: Tensor, generator: torch.Generator) -> Term:
     """A statistic of the built-in features, or ``patchesN``: nearest patches of N x N pixels.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: the name is unknown.
     """
     side = name.removeprefix(PATCHES)
     if name.startswith(PATCHES) and side.isdecimal():
@@ -40,12 +41,12 @@ def term_of(name: str, target: Tensor, generator: torch.Generator) -> Term:
 
 
 def optimize(target: Tensor, spec: str, steps: int) -> tuple[Tensor, float]:
-    """Pixels, [1, 3, SIZE, SIZE], and the CPU seconds they took.
+    """Optimize pixels, [1, 3, SIZE, SIZE]; also return the CPU seconds.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
+        target: target image, [1, 3, H, W] in [0, 1].
         spec: the loss, see above.
-        steps: of Adam.
+        steps: number of steps of Adam.
     """
     generator = torch.Generator().manual_seed(1)
     phases = [
@@ -67,10 +68,10 @@ def optimize(target: Tensor, spec: str, steps: int) -> tuple[Tensor, float]:
 
 
 def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: str | None) -> None:
-    """Optimize every picture with every loss; write the results and print a table.
+    """Optimize every image with every loss; write the results and print a table.
 
     Raises:
-        InputError: a picture, a loss or the judge's features cannot be had.
+        InputError: an image, a loss or the features of the judge are not available.
     """
     out.mkdir(parents=True, exist_ok=True)
     print("| loss | picture | patch | judge | speckle | order | misplaced | seconds |")
@@ -79,7 +80,7 @@ def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: 
         for picture in pictures:
             target = read_texture(picture, SIZE)[None]
             pixels, seconds = optimize(target, loss, steps)
-            looks, by_judge = Looks(target)(pixels[0]), None
+            looks, by_judge = AppearanceMeter(target)(pixels[0]), None
             if judge is not None:
                 features = build_loss(target, LossSettings(features=judge), torch.Generator())
                 by_judge = float(sum(value.sum() for value in features(pixels).values()))
@@ -96,7 +97,9 @@ if __name__ == "__main__":
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--loss", nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--judge", help="features of a net that judges by Gram matrices: vgg19")
+    parser.add_argument(
+        "--judge", help="features of a network that judges with Gram matrices: vgg19"
+    )
     words = parser.parse_args()
     try:
         main(words.out, words.pictures, words.loss, words.steps, words.judge)

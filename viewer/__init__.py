@@ -1,1 +1,1 @@
-"""Rules on the screen: simulation on an OpenGL context, with a window or without."""
+"""Rules on the screen: simulation in an OpenGL context, with or without a window."""

@@ -1,4 +1,4 @@
-"""What can be done in the window: one method for every key and button."""
+"""The actions of the window: one method per key and button."""
 
 import secrets
 from collections.abc import Callable
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 
 @dataclass
 class Brush:
-    """What a stroke does: radius in cells, the rule that ``rule`` paints, what ``stamp`` stamps."""
+    """The brush: its radius in cells, the rule that it paints, the image that it stamps."""
 
     tool: str = BRUSH["tool"]
     radius: float = BRUSH["radius"]
@@ -38,13 +38,13 @@ class Brush:
 
 
 def attempted(action: Callable[P, None]) -> Callable[P, None]:
-    """An action that may fail, and says then why; its window stays open."""
+    """Make an action that reports its errors as messages; the window stays open."""
 
     @wraps(action)
     def attempt(*arguments: P.args, **named: P.kwargs) -> None:
         try:
             action(*arguments, **named)
-        except Exception as error:  # decoders and drivers raise anything
+        except Exception as error:  # decoders and drivers can raise anything
             actions = arguments[0]
             assert isinstance(actions, Actions)
             actions.player.say(explain(error))
@@ -53,14 +53,14 @@ def attempted(action: Callable[P, None]) -> Callable[P, None]:
 
 
 class Actions:
-    """The actions on a player.
+    """The actions of a player.
 
     Attributes:
-        player: what they act on.
+        player: the player that they change.
         brush: the brush.
-        quitting: the viewer is to end.
-        fullscreen: the window is to fill the screen.
-        controls, help: whether they are to be seen.
+        quitting: end the viewer.
+        fullscreen: fill the screen with the window.
+        controls, help: show them.
     """
 
     def __init__(self, player: Player) -> None:
@@ -71,38 +71,38 @@ class Actions:
         self.controls, self.help = True, False
 
     def toggle(self) -> None:
-        """Pause, or go on."""
+        """Pause, or continue."""
         self.player.running = not self.player.running
         if self.player.running:
             self.player.trouble = ""
         self.player.say("Running" if self.player.running else "Paused")
 
     def step(self) -> None:
-        """Take one step, paused."""
+        """Make one step, then pause."""
         self.player.running = False
         self.player.run_steps(1)
 
     def ten_steps(self) -> None:
-        """Take ten steps, paused."""
+        """Make ten steps, then pause."""
         self.player.running = False
         self.player.run_steps(10)
 
     def reset(self) -> None:
-        """Start again from the seed."""
+        """Restart from the initial state."""
         self.player.reset()
-        self.player.say(f"Started again from seed {self.player.simulation.seed}")
+        self.player.say(f"Restarted with seed {self.player.simulation.seed}")
 
     def new_seed(self) -> None:
-        """Start again from another seed."""
+        """Restart with another seed."""
         self.set_seed(secrets.randbelow(10**6))
 
     def set_seed(self, seed: int) -> None:
-        """Start again from this seed."""
+        """Restart with this seed."""
         self.player.reset(seed=seed)
-        self.player.say(f"Started again from seed {seed}")
+        self.player.say(f"Restarted with seed {seed}")
 
     def plant_center(self) -> None:
-        """Empty the grid but for one cell."""
+        """Empty the grid, except for one cell."""
         self.player.reset("plant")
         self.player.say("One cell in the middle")
 
@@ -112,17 +112,17 @@ class Actions:
         self.player.say("Noise")
 
     def faster(self) -> None:
-        """Take more steps a frame."""
+        """Make more steps per frame."""
         self.player.speed.faster()
         self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def slower(self) -> None:
-        """Take fewer steps a frame."""
+        """Make fewer steps per frame."""
         self.player.speed.slower()
         self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def set_tool(self, tool: str) -> None:
-        """Take another brush."""
+        """Choose a tool."""
         self.brush.tool = tool
         name = self.player.names[self.brush.rule] if tool == "rule" else TOOLS[tool].help
         if tool == "rule" and len(self.player.names) == 1:
@@ -132,12 +132,12 @@ class Actions:
         self.player.say(f"Brush: {name}")
 
     def next_rule(self, by: int = 1) -> None:
-        """Paint the next rule."""
+        """Choose the next rule to paint."""
         self.brush.rule = (self.brush.rule + by) % len(self.player.names)
         self.set_tool("rule")
 
     def previous_rule(self) -> None:
-        """Paint the rule before."""
+        """Choose the previous rule to paint."""
         self.next_rule(-1)
 
     def fill_rule(self) -> None:
@@ -148,22 +148,22 @@ class Actions:
         self.player.say(f"{self.player.names[self.brush.rule]} everywhere")
 
     def set_radius(self, radius: float) -> None:
-        """Take a brush of another size."""
+        """Set the radius of the brush."""
         self.brush.radius = min(max(radius, MIN_RADIUS), MAX_RADIUS)
         if self.player.ring != NO_RING:
             x, y, _, strength = self.player.ring
             self.player.ring = (x, y, self.brush.radius, strength)
 
     def smaller_brush(self) -> None:
-        """Take a smaller brush."""
+        """Make the brush smaller."""
         self.set_radius(self.brush.radius / RADIUS_STEP)
 
     def larger_brush(self) -> None:
-        """Take a larger brush."""
+        """Make the brush larger."""
         self.set_radius(self.brush.radius * RADIUS_STEP)
 
     def paint(self, tool: str, stroke: Stroke) -> None:
-        """Paint one piece of a stroke; the caller has remembered the state before it."""
+        """Paint a part of a stroke; the caller has stored the state before the stroke."""
         simulation = self.player.simulation
         if tool == "rule":
             simulation.paint_rule(self.brush.rule, stroke)
@@ -177,7 +177,7 @@ class Actions:
             simulation.paint(tool, stroke)
 
     def undo(self) -> None:
-        """Go back to before the last stroke or reset."""
+        """Return to the state before the last stroke or reset."""
         self.player.say("Undone" if self.player.undo() else "Nothing to undo")
 
     def fit(self) -> None:
@@ -185,14 +185,14 @@ class Actions:
         self.player.fit()
 
     def tiles(self) -> None:
-        """Show the grid three by three, with lines between the tiles."""
+        """Show three by three copies of the grid, with lines between the tiles."""
         if self.player.look.view == "channels":
             self.player.set_view("colors")
         self.player.look.borders = True
         self.player.camera.show_tiles(self.player.grid, self.player.size, TILES)
 
     def toggle_fullscreen(self) -> None:
-        """Fill the screen, or go back to a window."""
+        """Fill the screen, or return to a window."""
         self.fullscreen = not self.fullscreen
 
     def next_view(self, by: int = 1) -> None:
@@ -203,55 +203,55 @@ class Actions:
         self.player.say(f"View: {view}")
 
     def previous_view(self) -> None:
-        """Show the view before."""
+        """Show the previous view."""
         self.next_view(-1)
 
     def next_color_map(self) -> None:
-        """Take the next color map for channels."""
+        """Choose the next color map for channels."""
         look = self.player.look
         look.color_map = COLOR_MAPS[(COLOR_MAPS.index(look.color_map) + 1) % len(COLOR_MAPS)]
         self.player.say(f"Color map: {look.color_map}")
 
     def toggle_smooth(self) -> None:
-        """Blend between cells, or show squares."""
+        """Blend between cells, or show them as squares."""
         self.player.look.smooth = not self.player.look.smooth
         self.player.say("Smooth" if self.player.look.smooth else "Square cells")
 
     def toggle_average(self) -> None:
-        """Show the average of the last steps, or only the last."""
+        """Show the average of the last steps, or only the last step."""
         look = self.player.look
         look.average_steps = AVERAGE_STEPS if look.average_steps == 1 else 1
         on = look.average_steps > 1
         self.player.say(f"Average of {AVERAGE_STEPS} steps" if on else "No average")
 
     def toggle_calm(self) -> None:
-        """Let all cells fire at a shorter step where nothing is painted, or as trained."""
+        """Let all cells fire in shorter steps while nothing is painted, or run as trained."""
         simulation = self.player.simulation
         simulation.calm = "off" if simulation.runs_calm else "on"
         self.player.say("Calm" if simulation.runs_calm else "Not calm")
 
     def toggle_borders(self) -> None:
-        """Draw lines between tiles, or do not."""
+        """Show or hide lines between tiles."""
         self.player.look.borders = not self.player.look.borders
         self.player.say("Lines between tiles" if self.player.look.borders else "No lines")
 
     @attempted
     def save_picture(self, scale: int = 1) -> None:
-        """Save a picture of the whole grid, ``scale`` pixels per cell."""
+        """Save an image of the whole grid, ``scale`` pixels per cell."""
         player = self.player
         self._write_picture(player.display.whole(player.simulation, player.look, scale))
 
     def save_picture_twice(self) -> None:
-        """Save a picture of the whole grid, two pixels per cell."""
+        """Save an image of the whole grid, two pixels per cell."""
         self.save_picture(2)
 
     def save_picture_four_times(self) -> None:
-        """Save a picture of the whole grid, four pixels per cell."""
+        """Save an image of the whole grid, four pixels per cell."""
         self.save_picture(4)
 
     @attempted
     def save_window(self) -> None:
-        """Save a picture of what the window shows."""
+        """Save an image of the window."""
         player = self.player
         self._write_picture(
             player.display.picture(player.simulation, player.camera, player.look, player.size)
@@ -264,7 +264,7 @@ class Actions:
 
     @attempted
     def record(self) -> None:
-        """Start to record, or stop."""
+        """Start or stop a recording."""
         if self.player.recordings.running:
             self.player.recordings.stop()
             return
@@ -284,7 +284,7 @@ class Actions:
 
     @attempted
     def open_state(self) -> None:
-        """Open the state that was saved last."""
+        """Open the last saved state."""
         files = self.player.settings.window.folder.glob("*.npz")
         saved = sorted(files, key=lambda path: path.stat().st_mtime)
         if not saved:
@@ -292,7 +292,7 @@ class Actions:
         self.open_file(saved[-1])
 
     def open_files(self, paths: list[Path]) -> None:
-        """Open what was dropped on the window: rules, states, pictures, videos."""
+        """Open files dropped on the window: rules, states, images, videos."""
         for path in paths:
             self._open(path)
 
@@ -306,7 +306,7 @@ class Actions:
             raise InputError(f"{path.name}: {explain(error)}") from error
 
     def open_file(self, path: Path) -> None:
-        """Open a file by its kind.
+        """Open a file of any supported kind.
 
         Raises:
             InputError: it cannot be used.
@@ -327,7 +327,7 @@ class Actions:
             self.player.say(f"Playing over {path.name}")
 
     def _open_picture(self, path: Path) -> None:
-        """Lay a picture on the whole grid, and keep it as a stamp."""
+        """Move the colors of the whole grid to an image, and keep it as a stamp."""
         picture = read_image(path, max_side=2048)
         player = self.player
         width, height = player.grid
@@ -339,15 +339,15 @@ class Actions:
         player.say(f"{path.name} is in the colors; 5 stamps it with the brush")
 
     def toggle_controls(self) -> None:
-        """Show the controls, or only the texture."""
+        """Show or hide the controls."""
         self.controls = not self.controls
 
     def toggle_help(self) -> None:
-        """Show the keys, or hide them."""
+        """Show or hide the help."""
         self.help = not self.help
 
     def escape(self) -> None:
-        """Close the help, leave the full screen, or quit."""
+        """Close the help, leave full screen, or quit."""
         if self.help:
             self.help = False
         elif self.fullscreen:
@@ -360,7 +360,7 @@ class Actions:
         self.quitting = True
 
     def _free_path(self, suffix: str) -> Path:
-        """Name of a file that is not there yet, by rule and step."""
+        """A name for a new file, from rule and step."""
         simulation = self.player.simulation
         names = "-".join(self.player.names[number] for number in simulation.field.present[:3])
         stem = (

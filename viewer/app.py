@@ -1,4 +1,4 @@
-"""What the command ``nca view`` calls."""
+"""The entry point of ``nca view``."""
 
 import ctypes
 import importlib
@@ -12,7 +12,7 @@ from nca.viewer.settings import ViewSettings
 
 
 def run(settings: ViewSettings) -> None:
-    """Show rules, or the gallery, in a window until it is closed, or run them without one.
+    """Show rules, or the gallery, in a window until it is closed; or run them without a window.
 
     Raises:
         InputError: a file or a setting cannot be used.
@@ -28,9 +28,9 @@ def run(settings: ViewSettings) -> None:
 
 
 def choose_display() -> None:
-    """Let glfw use X11 on Wayland too, through XWayland, where the panel is installed.
+    """Make glfw use X11 even on Wayland, through XWayland, if the panel is installed.
 
-    imgui_bundle needs the functions of glfw for X11. It is to be called before glfw is imported.
+    imgui_bundle needs glfw's functions for X11. Call this before importing glfw.
     """
     wayland = os.environ.get("XDG_SESSION_TYPE") == "wayland"
     if wayland and find_spec("imgui_bundle") is not None and x11_answers():
@@ -38,7 +38,7 @@ def choose_display() -> None:
 
 
 def x11_answers() -> bool:
-    """Whether there is an X server that lets us in."""
+    """Whether there is an X server that accepts connections."""
     try:
         library = ctypes.CDLL("libX11.so.6")
     except OSError:

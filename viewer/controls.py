@@ -1,4 +1,4 @@
-"""The controls that window and page share: tools, keys, gestures, limits of ``controls.json``."""
+"""Controls of both window and page: the tools, keys, gestures and limits of ``controls.json``."""
 
 import json
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ _DATA: dict[str, Any] = json.loads(
 )
 
 COLOR_MAPS: tuple[str, ...] = tuple(_DATA["color_maps"])  # the index is nca_color_map
-BLEND_BORDER: int = _DATA["blend_border"]  # cells over which one rule fades into the next
+BLEND_BORDER: int = _DATA["blend_border"]  # width in cells of the transition between rules
 TILE_LINES: float = _DATA["tile_lines"]  # strength of the lines between tiles
 LIMITS: dict[str, Any] = _DATA["limits"]
-AVERAGE_STEPS: int = _DATA["average_steps"]  # of the key that turns the average on
+AVERAGE_STEPS: int = _DATA["average_steps"]  # number of steps when the key turns the average on
 RADIUS_STEP: float = _DATA["radius_step"]
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A brush.
+    """A tool of the brush.
 
     Attributes:
-        label: what its button says.
-        help: what it does.
-        key: what chooses it.
-        number: ``nca_tool`` of paint.glsl; None: it paints by other means.
+        label: label of its button.
+        help: short description.
+        key: key that selects it.
+        number: value of ``nca_tool`` in paint.glsl; None: it paints by other means.
     """
 
     label: str
@@ -36,13 +36,13 @@ class Tool:
 
 @dataclass(frozen=True)
 class Key:
-    """Keys, and the action that they stand for.
+    """Keys and their action.
 
     Attributes:
-        keys: what is pressed: a letter or a sign as printed on the key, or the name of a key such
-            as Space or F2, after Ctrl+, Alt+ and Shift+ where these are held. Signs have no Shift+.
+        keys: a letter or character as printed on the key, or a name such as Space or F2, after
+            Ctrl+, Alt+ and Shift+ for modifiers. Characters have no Shift+.
         action: name of a method of :class:`nca.viewer.actions.Actions`.
-        help: what the help says of it; "" leaves it out.
+        help: description in the help; "" hides it.
         tool: the tool that the action ``set_tool`` takes.
     """
 
@@ -53,7 +53,7 @@ class Key:
 
     @property
     def show(self) -> str:
-        """How the help writes it."""
+        """The keys as the help writes them."""
         name = self.keys[0]
         return name if name == "+" else name.replace("+", " ")
 
@@ -88,7 +88,7 @@ GESTURES = tuple((one["show"], one["help"]) for one in _DATA["gestures"] if _her
 
 
 def powers_of_two(least: float, most: float) -> tuple[float, ...]:
-    """All powers of two from one to another."""
+    """All powers of two from ``least`` to ``most``."""
     powers = [least]
     while powers[-1] < most:
         powers.append(2 * powers[-1])

@@ -27,10 +27,10 @@ from nca.viewer.simulation.simulation import Simulation
 
 
 def run_headless(settings: ViewSettings) -> dict[str, Any]:
-    """Run as the settings say and write what they ask for.
+    """Run and write the results that the settings ask for.
 
     Returns:
-        What was measured: steps, seconds, steps per second, range of the state, renderer.
+        The measurements: steps, seconds, steps per second, range of the state, renderer.
 
     Raises:
         InputError: a file cannot be used.
@@ -60,14 +60,14 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
 def simulate_gl(
     rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0, calm: bool = False
 ) -> Iterator[Tensor]:
-    """Run a rule on the graphics card and stop now and then, without a window.
+    """Run a rule on the graphics card and yield the state after some numbers of steps.
 
     Args:
         rule: the rule.
-        state: [B, C, H, W], the state at step 0.
-        stops: rising numbers of steps.
-        seed: of the masks; sample i uses ``seed + i``.
-        calm: as in :func:`nca.backends.simulate.simulate`.
+        state: state at step 0, [B, C, H, W].
+        stops: numbers of steps, in rising order.
+        seed: random seed of the masks; sample i uses ``seed + i``.
+        calm: see :func:`nca.backends.simulate.simulate`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
@@ -91,7 +91,7 @@ def simulate_gl(
 
 
 def _run(player: Player, settings: ViewSettings) -> None:
-    """Run all steps; a frame of the recording is taken after every ``every`` of them."""
+    """Run all steps; record a frame after every ``every`` steps."""
     results = settings.results
     if results.record is None:
         for _ in _advance(player, settings):
@@ -99,7 +99,7 @@ def _run(player: Player, settings: ViewSettings) -> None:
         return
     width, height = (side * results.scale for side in player.extent)
     if results.record.suffix.lower() in VIDEOS:
-        # Videos have even sides; the torus goes on for the missing row or column.
+        # Videos have even sides; a texture that wraps continues in the additional row or column.
         width, height = width + width % 2, height + height % 2
     camera = Camera(zoom=float(results.scale))
     grabber = Grabber(player.gl, (width, height))
@@ -119,7 +119,7 @@ def _run(player: Player, settings: ViewSettings) -> None:
 
 
 def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
-    """Take in a frame of the input and run ``every`` steps, again and again."""
+    """Repeatedly apply a frame of the input and run ``every`` steps."""
     simulation = player.simulation
     left = settings.run.steps
     place = (0.0, 0.0, float(simulation.width), float(simulation.height))
@@ -135,7 +135,7 @@ def _advance(player: Player, settings: ViewSettings) -> Iterator[None]:
 
 
 def _input_frames(player: Player, settings: ViewSettings) -> Iterator[Image.Image | None]:
-    """Frames of the input; over and over where a number of steps says when to end."""
+    """Frames of the input; in a loop if the number of steps is given."""
     if settings.source.input is None:
         yield from itertools.repeat(None)
         return

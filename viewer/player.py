@@ -1,4 +1,4 @@
-"""The clock of a viewer: runs a simulation, feeds it, measures it. It knows no window."""
+"""Play a simulation: run it, apply the input, measure it. Independent of the window."""
 
 import math
 import time
@@ -25,30 +25,30 @@ from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
-OLD_NEWS_SECONDS = 10.0  # a rule in training is a new one twice a second: told once
+OLD_NEWS_SECONDS = 10.0  # a rule in training changes twice a second: report that only once
 
 
-# Stands in for a rule that is awaited: nothing happens.
+# Placeholder for a rule whose file is awaited: it does nothing.
 _STILL = Rule(RuleSettings(4, 4), generator=torch.Generator().manual_seed(0))
 
 
 class Player:
-    """Plays rules on a context.
+    """Plays rules in an OpenGL context.
 
     Args:
-        gl: the context.
-        rules: at least one.
-        settings: how to begin.
-        clock: the time, in seconds.
+        gl: OpenGL context.
+        rules: rules, at least one.
+        settings: initial settings.
+        clock: returns the time in seconds.
 
     Attributes:
-        simulation, display, camera, look, history, speed: what is played, and how it is seen.
-        files: the rules' names, and where they come from.
-        recordings: of what is seen.
-        running: time goes on.
-        size: width and height of the picture in pixels; (0, 0): there is none to draw into.
+        simulation, display, camera, look, history, speed: the parts of the player.
+        files: names and files of the rules.
+        recordings: recordings of the display.
+        running: the simulation is not paused.
+        size: width and height of the image in pixels; (0, 0): there is no image.
         ring: the brush on the screen: x, y and radius in cells, strength.
-        trouble: why something stands still, or "".
+        trouble: message while something is wrong, or "".
 
     Raises:
         InputError, GraphicsError: a state cannot be used, or the driver cannot run the rules.
@@ -70,7 +70,7 @@ class Player:
         )
         motion = settings.motion
         self.simulation.rotation = math.radians(motion.rotation)
-        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.pace
+        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
         self.simulation.update_rate, self.simulation.calm = motion.update_rate, motion.calm
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
@@ -107,7 +107,7 @@ class Player:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Width and height of what is seen, in cells: of the grid, or of all channels."""
+        """Width and height of the displayed area, in cells: of the grid, or of all channels."""
         return extent(self.simulation, self.look)
 
     @property
@@ -120,18 +120,18 @@ class Player:
         return ", ".join(self.names[number] for number in self.simulation.field.present)
 
     def say(self, text: str) -> None:
-        """Tell the person something, for a moment."""
+        """Show a message for a moment."""
         self._message, self._message_until = text, self.clock() + MESSAGE_SECONDS
 
     @property
     def message(self) -> str:
-        """What is to be told now, or ""; a rule file that cannot be read is told until it can."""
+        """The current message, or ""; one on a rule file that cannot be read stays until it can."""
         if self.clock() < self._message_until:
             return self._message
         return self.files.trouble
 
     def advance(self) -> None:
-        """One frame of time: look at the files, take in the input, run steps, measure."""
+        """Advance by one frame: check files, apply the input, run steps, measure."""
         now = self.clock()
         elapsed, self._last = now - self._last, now
         self._look_at_files()
@@ -146,14 +146,14 @@ class Player:
         self.rates.count_frame(now)
 
     def run_steps(self, count: int) -> None:
-        """Run steps now, also while paused."""
+        """Run steps now, even while paused."""
         for _ in range(count):
             self.simulation.step()
             self.display.average(self.simulation, self.look)
         self.rates.count_steps(count)
 
     def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
-        """Draw what is seen, with the brush or without, and record it where a recording runs."""
+        """Draw the view, with or without the brush, and record it if a recording is running."""
         brush = self.ring if ring else NO_RING
         self.display.draw(self.simulation, self.camera, self.look, target, brush)
         self.recordings.frame(
@@ -161,14 +161,14 @@ class Player:
         )
 
     def resize(self, width: int, height: int) -> None:
-        """Take note of another size of the picture; zero: there is nothing to draw into."""
+        """Set the size of the image; (0, 0): there is no image."""
         before, self.size = self.size, (width, height)
         if width and height:
             before = before if all(before) else self.size
             self.camera.resize(self.extent, before, self.size, wraps=self._repeats)
 
     def fit(self) -> None:
-        """Fit the grid into the picture."""
+        """Fit the grid into the image."""
         if all(self.size):
             self.camera.fit(self.extent, self.size, wraps=self._repeats)
 
@@ -180,7 +180,7 @@ class Player:
             self.fit()
 
     def restore(self, saved: SavedState) -> None:
-        """Go on from a saved state; the grid takes its size.
+        """Continue from a saved state; the grid gets its size.
 
         Raises:
             InputError: the state belongs to rules of other sizes.
@@ -210,14 +210,14 @@ class Player:
         self._recover()
 
     def snapshot(self) -> SavedState:
-        """The simulation as it is now, to be saved."""
+        """The current simulation, for saving."""
         simulation = self.simulation
         return SavedState(
             simulation.read(), simulation.field.owner, simulation.step_number, simulation.seed
         )
 
     def reset(self, tool: str = "start", *, seed: int | None = None) -> None:
-        """Start anew, from another seed if one is given; it can be undone."""
+        """Restart, optionally with another seed; this can be undone."""
         self.history.remember(self.simulation)
         if seed is not None:
             self.simulation.seed = seed
@@ -225,14 +225,14 @@ class Player:
         self._recover()
 
     def undo(self) -> bool:
-        """Go back to before the last stroke or reset; False: there is nothing."""
+        """Return to the state before the last stroke or reset; False if there is none."""
         undone = self.history.undo(self.simulation)
         if undone:
             self._recover()
         return undone
 
     def _recover(self) -> None:
-        """The state is another one: what stood still goes on, and what was measured is past."""
+        """After a change of the state: resume, and forget measurements."""
         self.running = self.running or self._alarmed
         self._alarmed = False
         self.trouble = ""
@@ -241,23 +241,23 @@ class Player:
         self.state_range = None
 
     def open_input(self, text: str) -> None:
-        """Play over moving pictures.
+        """Use moving images as input.
 
         Raises:
-            InputError: they cannot be read.
+            InputError: the input cannot be read.
         """
         source = open_source(text, self.grid)
         self.close_input()
         self.input = LiveInput(source)
 
     def close_input(self) -> None:
-        """Stop the moving pictures."""
+        """Stop the input."""
         if self.input is not None:
             self.input.close()
         self.input = None
 
     def release(self) -> None:
-        """End what runs beside and free what the driver holds."""
+        """Stop the threads and free the objects of the driver."""
         self.close_input()
         self.recordings.close()
         self.history.clear()
@@ -270,7 +270,7 @@ class Player:
         return Simulation(self.gl, rules, size, seed=seed, store=self.settings.motion.weights)
 
     def add_rule(self, path: Path) -> int:
-        """Load a rule beside the others; gives its number.
+        """Load another rule; return its number.
 
         Raises:
             InputError: the file cannot be used.
@@ -282,7 +282,7 @@ class Player:
         return number
 
     def _set_rule(self, number: int, rule: Rule) -> bool:
-        """Replace or add a rule; gives whether the state fits and is kept."""
+        """Replace or add a rule; return whether the state fits and is kept."""
         simulation = self.simulation
         channels, replaced = simulation.channels, simulation.rules[number : number + 1]
         simulation.set_rule(number, rule)
@@ -303,11 +303,11 @@ class Player:
             try:
                 kept = self._set_rule(number, rule)
                 if not kept:
-                    self.say(f"New rule: {name}, from its seed")
+                    self.say(f"New rule: {name}, restarted")
                 elif self.clock() >= self._news_after:
                     self.say(f"New rule: {name}")
                 self._news_after = self.clock() + OLD_NEWS_SECONDS
-            except Exception as error:  # drivers raise anything; the rule before goes on
+            except Exception as error:  # drivers can raise anything; keep the previous rule
                 self.say(f"{name}: {explain(error)}")
 
     def _take_input(self) -> None:

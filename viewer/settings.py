@@ -13,7 +13,7 @@ MAX_STEPS = 10**9
 
 
 def _off(text: str) -> Any:
-    """Help of the flag ``--no-...``, where a setting is on without it."""
+    """Help of a flag ``--no-...`` for a setting that is on by default."""
     return tyro.conf.arg(help=text, help_behavior_hint="")
 
 
@@ -22,17 +22,17 @@ class MotionSettings(Bounded):
     """How the rules run."""
 
     rotation: Annotated[float, Between(-360, 360)] = 0.0
-    """Turn of the directions that cells perceive, in degrees."""
+    """Rotation of the directions that cells perceive, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as trained, 2 twice as large."""
-    pace: Annotated[float, Between(0.01, 2)] = 1.0
-    """Length of a step: 1 as trained, less for smoother motion."""
+    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
+    """Length of a step: 1 as trained, less for slower and smoother motion."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
     """Probability that a cell fires; None: the rule's own."""
     calm: Calm = "auto"
     """Let all cells fire in short steps; auto: as the rule says."""
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Where the shader has the weights."""
+    """Place of the weights: literals in the shader, or a texture; auto: by size."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class InputSettings(Bounded):
     """What the rules start from and run over."""
 
     state: Path | None = None
-    """Start from this saved state (.npz)."""
+    """State to start from (.npz)."""
     input: str | None = None
-    """Video file, folder of pictures, camera or camera:1 to play over."""
+    """Input to run over: video file, folder of images, camera or camera:1."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
-    """Part of the way that each frame draws the colors to the input."""
+    """Fraction of the way to the input that each frame moves the colors, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ class WindowSettings(Bounded):
     """The window and its files."""
 
     size: str = "1120x768"
-    """Width and height, in the units of the screen."""
+    """Width and height of the window, in units of the screen."""
     fullscreen: bool = False
-    """Fill the screen."""
+    """Start in full screen."""
     monitor: Annotated[int, Between(0, 63)] = 0
-    """Number of the screen to fill."""
+    """Number of the screen for full screen."""
     vsync: Annotated[bool, _off("Draw as often as possible, not in step with the screen.")] = True
     """Draw in step with the screen."""
     watch: Annotated[bool, _off("Do not show the rule files again when they change.")] = True
     """Show the rule files again when they change."""
     wait: bool = False
-    """Open before the rule file is there; show it as soon as it is."""
+    """Open before the rule file exists; show it as soon as it does."""
     folder: Path = Path()
-    """Folder for pictures, recordings and states."""
+    """Folder for images, recordings and states."""
     recording: Literal["auto", "mp4", "webp", "png"] = "auto"
-    """What P records; png: a folder of pictures."""
+    """Format of recordings by the key P; png: a folder of images."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -76,18 +76,18 @@ class WindowSettings(Bounded):
 
 @dataclass(frozen=True)
 class HeadlessSettings(Bounded):
-    """Without a window."""
+    """Running without a window."""
 
     headless: bool = False
     """Run without a window."""
     steps: Annotated[int | None, Between(0, MAX_STEPS)] = None
-    """Steps to run; None: until the input ends."""
+    """Number of steps; None: until the input ends."""
     every: Annotated[int, Between(1, MAX_STEPS)] = 1
-    """Steps between two frames of recording and input."""
+    """Number of steps between two frames of recording and input."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
     stats: Literal["none", "json"] = "none"
-    """Print what was measured."""
+    """Format of the measurements that are printed at the end."""
 
 
 @dataclass(frozen=True)
@@ -95,39 +95,39 @@ class ResultSettings(Bounded):
     """Files that are written without a window."""
 
     screenshot: Path | None = None
-    """Picture of the last state."""
+    """Image of the last state."""
     record: Path | None = None
-    """Recording: .mp4 and so on, .webp, .gif, or a folder of pictures."""
+    """Recording: .mp4 and so on, .webp, .gif, or a folder of images."""
     state_out: Path | None = None
-    """The last state (.npz)."""
+    """File for the last state (.npz)."""
     scale: Annotated[int, Between(1, 64)] = 1
-    """Pixels per cell."""
+    """Number of pixels per cell."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 
 
 @dataclass(frozen=True)
 class ViewSettings(Bounded):
-    """Show rules in a window: draw into them, steer them, record them.
+    """Show rules in a window: paint, change their motion, record.
 
-    The keys are listed by H in the window. With --headless there is no window, and results go to
-    files. Several rules share one grid: paint one into the other.
+    H in the window shows all keys. With --headless there is no window, and results go to files.
+    Several rules share one grid and can be painted into each other.
     """
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Rule files; none: the bundled gallery."""
+    """Rule files; default: the bundled gallery."""
     grid: str = "256x256"
     """Width and height of the grid, in cells."""
     steps_per_frame: Annotated[float, Between(0.125, 1024)] = 1.0
-    """Steps in each frame; 0.125: one step in eight frames."""
+    """Number of steps per frame; 0.125: one step in eight frames."""
     view: str = "colors"
-    """colors, alpha, 'channel 1' and so on, channels (all), or change."""
+    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
-    """Colors of the views that show numbers."""
+    """Color map of the views that show numbers."""
     average_steps: Annotated[int, Between(1, 16)] = 1
-    """Steps whose average is shown; 4 to 8 take the grain away."""
+    """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    """Decides which cells fire, and the noise of the initial state."""
+    """Random seed: decides which cells fire, and the noise of the initial state."""
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -159,10 +159,10 @@ class ViewSettings(Bounded):
 
 
 def view_settings(*rules: str | Path, **values: Any) -> ViewSettings:
-    """Settings from Python, by the names of the fields of all groups.
+    """Make settings in Python, by names of fields of any group.
 
     Raises:
         InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        TypeError: there is no field of that name.
     """
     return override(ViewSettings(tuple(map(Path, rules))), values)

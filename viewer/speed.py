@@ -1,25 +1,25 @@
-"""How many steps a frame takes: as asked, as far as the frame rate allows; and what is reached."""
+"""The number of steps per frame, limited by the frame rate, and the measured rates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from nca.viewer.controls import LIMITS, powers_of_two
 
-Clock = Callable[[], float]  # gives the time in seconds, as time.monotonic does
+Clock = Callable[[], float]  # returns the time in seconds, like time.monotonic
 
-SPEEDS = powers_of_two(*LIMITS["speed"]["window"])  # steps a frame
+SPEEDS = powers_of_two(*LIMITS["speed"]["window"])  # steps per frame
 
-SLOWEST_FRAME = 1 / 20  # seconds; fewer steps are taken rather than fewer frames
+SLOWEST_FRAME = 1 / 20  # seconds; fewer steps are made to keep this frame rate
 GROWTH = 1.05
-INTERVAL = 0.5  # seconds over which rates are counted
+INTERVAL = 0.5  # seconds over which rates are measured
 
 
 class SpeedControl:
-    """Steps of each frame.
+    """Number of steps per frame.
 
     Attributes:
-        steps_per_frame: steps that are asked for; below 1: one step in several frames.
-        limited: fewer steps than asked are taken, to keep the frame rate.
+        steps_per_frame: requested number of steps; below 1: one step in several frames.
+        limited: fewer steps than requested are made, to keep the frame rate.
     """
 
     def __init__(self, steps_per_frame: float = 1.0) -> None:
@@ -29,11 +29,11 @@ class SpeedControl:
 
     @property
     def limited(self) -> bool:
-        """Whether the frame rate holds the speed down."""
+        """Whether the frame rate limits the speed."""
         return self._limit < self.steps_per_frame
 
     def set(self, steps_per_frame: float) -> None:
-        """Ask for another speed."""
+        """Request another speed."""
         self.steps_per_frame = self._limit = steps_per_frame
         self._credit = 0.0
 
@@ -46,10 +46,10 @@ class SpeedControl:
         self.set(next((s for s in reversed(SPEEDS) if s < self.steps_per_frame), SPEEDS[0]))
 
     def steps(self, last_frame: float) -> int:
-        """How many steps to take now.
+        """Number of steps to make now.
 
         Args:
-            last_frame: seconds that the last frame took, its steps included.
+            last_frame: seconds of the last frame, including its steps.
         """
         if last_frame > SLOWEST_FRAME and self._taken > 1:
             self._limit = max(1.0, self._taken * SLOWEST_FRAME / last_frame)
@@ -63,7 +63,7 @@ class SpeedControl:
 
 
 def speed_text(speed: float) -> str:
-    """A speed in words."""
+    """Describe a speed."""
     if speed >= 1:
         return f"{speed:g} {'step' if speed == 1 else 'steps'} a frame"
     return f"one step in {1 / speed:g} frames"
@@ -80,11 +80,11 @@ class Rates:
     _steps: int = 0
 
     def count_steps(self, count: int) -> None:
-        """Take note of steps."""
+        """Count steps."""
         self._steps += count
 
     def count_frame(self, now: float) -> None:
-        """Take note of a frame that begins ``now``."""
+        """Count a frame that begins at ``now``."""
         self._frames += 1
         seconds = now - self._since
         if seconds >= INTERVAL:

@@ -1,1 +1,1 @@
-"""What all benchmarks share: times, comparisons with float64, the machine, tables and plots."""
+"""Shared parts of benchmarks: times, comparisons with float64, the machine, tables and plots."""

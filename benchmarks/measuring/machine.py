@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and what that machine can do at most."""
+"""Describe the machine of a benchmark, and measure its peak speed."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ DISTURBED = 0.1
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, versions and surroundings."""
+    """Processor, versions and environment."""
     return {
         "cpu": _cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -30,12 +30,12 @@ def describe_machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "compiler": _compiler_version(),
-        "malloc": "fresh memory kept" if "MALLOC_TOP_PAD_" in os.environ else "as it is",
+        "malloc": "memory kept" if "MALLOC_TOP_PAD_" in os.environ else "default",
     }
 
 
 def load() -> str:
-    """Programs that want a core, on average of the last minute; Windows does not count them."""
+    """Average number of programs that want a core in the last minute; not counted on Windows."""
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 
@@ -58,7 +58,7 @@ def _compiler_version() -> str:
 
 
 class Peak:
-    """Multiply-adds per second of one core, from registers alone.
+    """Multiply-adds per second of one core, with operands in registers.
 
     Raises:
         CompileError: there is no compiler.
@@ -73,7 +73,7 @@ class Peak:
         self.library.peak_operations.restype = ctypes.c_int64
 
     def measure(self) -> dict[str, float]:
-        """Billions of operations per CPU second, by precision; bfloat16 where the CPU has it."""
+        """Billions of operations per CPU second, by precision; bfloat16 if the CPU has it."""
         result = {}
         for bfloat16, name in enumerate(("float32", "bfloat16")):
             if not hasattr(self.library, f"peak_{name}"):
@@ -92,5 +92,5 @@ class Peak:
 
 
 def is_disturbed(before: dict[str, float], after: dict[str, float]) -> bool:
-    """Whether the peak moved so much that the run should be repeated."""
+    """Whether the peak has changed so much that the run should be repeated."""
     return any(abs(after[name] / before[name] - 1) > DISTURBED for name in before)

@@ -1,4 +1,4 @@
-"""Peak memory of an unroll, forward and backward, or of a training; in a process of its own."""
+"""Peak memory of an unroll, forward and backward, or of a training, in a separate process."""
 
 import argparse
 import ctypes
@@ -23,28 +23,28 @@ from nca.texture.train import TextureTraining
 from nca.training.engines.launch import build_engine
 
 STATUS = Path("/proc/self/status")
-ITERATIONS = 5  # of a training
+ITERATIONS = 5  # number of iterations of the training
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:
-    """Peak resident memory over what the process held before, in MB.
+    """Peak resident memory in MB, without what the process used before.
 
     Args:
         variant: ``native``, ``torch``, or ``lesson``.
-        channels, hidden: of the rule.
+        channels, hidden: sizes of the rule.
         size: side of the grid; the batch is 4.
-        steps: of the unroll.
+        steps: steps of the unroll.
     """
     return _megabytes(variant, channels, hidden, size, steps)
 
 
 def training_megabytes(precision: str, size: int, steps: int) -> float:
-    """Peak resident memory of some iterations of the preset ``full`` over the imports, in MB.
+    """Peak resident memory in MB of some iterations of the preset ``full``, without the imports.
 
     Args:
         precision: ``float32`` or ``bfloat16``.
         size: side of the grid; the batch is 4.
-        steps: of an iteration.
+        steps: steps of an iteration.
     """
     return _megabytes(precision, size, steps)
 
@@ -59,7 +59,7 @@ def _megabytes(variant: str, *sizes: int) -> float:
 
 
 def _peak() -> float:
-    # Not ru_maxrss where it can be helped: on Linux a new process inherits its parent's.
+    # Avoid ru_maxrss if possible: on Linux a new process inherits its parent's.
     if STATUS.exists():
         status = STATUS.read_text(encoding="utf-8")
         line = next(x for x in status.splitlines() if x.startswith("VmHWM"))
@@ -89,7 +89,7 @@ def _peak_of_windows() -> float:
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     process = ctypes.c_void_p(kernel.GetCurrentProcess())
     if not kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.size):
-        raise OSError("Windows does not say how much memory the process has used")
+        raise OSError("Windows did not return the memory of the process")
     return float(counters.peak) / 2**20
 
 
@@ -115,7 +115,7 @@ def _train(precision: str, size: int, steps: int) -> None:
         engine = build_engine(settings.compute.precision, torch.device("cpu"), None)
         training = TextureTraining(settings, task_of(settings.task).read(settings), engine)
         learner = training.learner
-        # Without its long runs, which take minutes.
+        # Skip the long runs, which take minutes.
         learner.use_callbacks([each for each in learner.callbacks if each is not training.best])
         with redirect_stdout(sys.stderr):
             learner.fit(iterations=ITERATIONS)

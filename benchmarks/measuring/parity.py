@@ -1,4 +1,4 @@
-"""Before anything is timed: does it compute the same? Judged against float64."""
+"""Check all results against float64 before anything is timed."""
 
 import copy
 from collections.abc import Callable
@@ -19,10 +19,10 @@ SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"
 COSINE = "1 - cosine of the gradients"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
-# Where two features are as good as equal, max pooling may take the other one in float32.
+# Where two features are almost equal, max pooling may choose the other one in float32.
 ITERATION_LIMIT = 1e-3
-# A hidden value within rounding of the ReLU's kink lands on either side, by the order of the sums:
-# one in some million does, and a weight's gradient shows it.
+# A hidden value close to the kink of the ReLU may be on either side, depending on the order of the
+# sums: about one in a million is, which shows in the gradient of a weight.
 PEER_LIMIT = 1e-3
 
 Gradients = list[Tensor]
@@ -80,9 +80,9 @@ def check_peer(name: str, channels: int, hidden: int) -> Parity:
     """Last state and weight gradients of another library's unroll in float32.
 
     Raises:
-        PeerError: it cannot be run.
+        PeerError: the peer cannot be run.
     """
-    # CAX draws its own masks; where every cell fires there is nothing to draw.
+    # CAX draws its own masks; if every cell fires there are no random numbers.
     work = PeerWork(channels, hidden, size=SIZE, every_cell=name == "cax")
     last, _, *gradients = work.run(name).results
     right = _lesson_gradients(

@@ -1,4 +1,4 @@
-"""A report as a picture: how many times as fast, and how the cost grows."""
+"""Plot a report: speed ratios, and growth of the cost."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,7 @@ LABELS = {
 
 
 def draw(report: Report, path: Path) -> None:
-    """Write the picture in the format that the path ends in.
+    """Write the plot in the format of the path's ending.
 
     Raises:
         InputError: the path cannot be written.

@@ -11,7 +11,7 @@ from nca.system.files import write_text
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: the median, its quartiles, and what it is a ratio against."""
+    """One figure: the median, its quartiles, and what it is compared with."""
 
     name: str
     ratio: float
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Parity:
-    """How near a variant comes to float64. A variant beyond the limit is not timed."""
+    """Difference of a variant from float64. Variants beyond the limit are not timed."""
 
     name: str
     measure: str
@@ -39,7 +39,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a row must reach: at least, or (``most``) at most, ``limit``."""
+    """Limit of a row: at least, or (``most``) at most, ``limit``."""
 
     row: str
     limit: float
@@ -52,7 +52,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Report:
-    """All figures of one run; ``absent``: why a row is missing that other runs have."""
+    """All figures of one run; ``absent``: reasons for rows that are missing."""
 
     machine: dict[str, Any]
     parity: list[Parity]
@@ -62,7 +62,7 @@ class Report:
     absent: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; every gate with whether it is met, which needs its row."""
+        """Plain data; also says whether every gate is met."""
         by_name = {row.name: row for row in self.rows}
         gates = [
             {**asdict(gate), "met": gate.row in by_name and gate.met_by(by_name[gate.row])}
@@ -72,7 +72,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Report":
-        """Read what :meth:`to_dict` gave."""
+        """Read the result of :meth:`to_dict`."""
         return cls(
             data["machine"],
             [Parity(**entry) for entry in data["parity"]],

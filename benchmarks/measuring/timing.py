@@ -1,7 +1,7 @@
-"""Times that can be compared on a machine with other work to do.
+"""Comparable times on a machine with other work to do.
 
-CPU time leaves out the slices that other processes get, taking turns lets every variant meet the
-same machine, and a ratio is taken within a round before any median is.
+CPU time excludes the time of other processes, alternating runs give every variant the same
+conditions, and ratios are taken within a round, before medians.
 """
 
 import gc
@@ -18,12 +18,12 @@ def interleave(
     rounds: int,
     clock: Callable[[], float] = time.process_time,
 ) -> Times:
-    """Time every variant once a round, after a round that does not count.
+    """Time every variant once per round, after a warm-up round.
 
     Args:
-        variants: name -> one run of it.
-        rounds: how many.
-        clock: seconds; CPU seconds of this process by default.
+        variants: name -> function that runs it once.
+        rounds: number of rounds.
+        clock: time in seconds; default: CPU seconds of this process.
 
     Returns:
         Name -> seconds of every round.
@@ -53,5 +53,5 @@ def spread(values: list[float]) -> Spread:
 
 
 def ratios(slow: list[float], fast: list[float]) -> Spread:
-    """How many times as long ``slow`` takes, round by round."""
+    """Ratio of the times of ``slow`` to those of ``fast``, round by round."""
     return spread([a / b for a, b in zip(slow, fast, strict=True)])

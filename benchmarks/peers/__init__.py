@@ -1,1 +1,1 @@
-"""What our code is compared with, in processes of their own."""
+"""Peers to compare with, in separate processes."""

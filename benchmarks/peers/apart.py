@@ -1,6 +1,6 @@
-"""A measurement in a process of its own, on one thread and one CPU.
+"""A measurement in a separate process, on one thread and one CPU.
 
-``python -m nca.benchmarks.peers.apart MODULE ROUNDS RESULT`` is that process.
+``python -m nca.benchmarks.peers.apart MODULE ROUNDS RESULT`` is the command of that process.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import torch
 import nca
 from nca.benchmarks.measuring.report import Report
 
-# By default, glibc gives large blocks back at once, and the kernel has to zero them again. That
-# costs the lesson's step up to half its time, and a peer should be measured at its best.
+# By default, glibc returns large blocks at once, and the kernel has to zero them again. That takes
+# up to half the time of the lesson's step, and a peer should be measured at its best.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(4 * 2**30),
@@ -44,13 +44,13 @@ def run_apart(module: str, rounds: int) -> Report:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of this process, in which modules of this package are found, and more."""
+    """The environment of this process, with the path of this package and more variables."""
     path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path} | more
 
 
 def main() -> None:
-    """Measure in this process, which :func:`run_apart` has started, and write the report."""
+    """Measure in the process that :func:`run_apart` started, and write the report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("module")
     parser.add_argument("rounds", type=int)

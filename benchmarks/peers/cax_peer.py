@@ -1,8 +1,8 @@
 """The unroll by CAX (Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025), of
 its own parts as its documentation puts them together; run by :mod:`nca.benchmarks.peers.run`.
 
-CAX draws its masks itself, by dropout. Where every cell is to fire it gets a rate of zero, and can
-be compared.
+CAX draws its masks itself, by dropout. With a dropout rate of zero every cell fires, and the
+results can be compared.
 """
 
 import sys
@@ -32,7 +32,7 @@ class Texture(ComplexSystem):  # type: ignore[misc]  # untyped where CAX is not 
             channels,
             inputs,
             (hidden,),
-            # Dropout divides what it keeps by the part that it keeps.
+            # Dropout divides the values that it keeps by the fraction that it keeps.
             step_size=1 - rate,
             cell_dropout_rate=rate,
             rngs=rngs,
@@ -66,7 +66,7 @@ def run(texture: Texture, state: Any, upstream: Any, steps: Any) -> Any:
 
 
 def main() -> None:
-    """Read what is given, run, write what was made."""
+    """Read the inputs, run, write the results."""
     given, made = sys.argv[1:]
     data = np.load(given)
     state, upstream = (data[name].transpose(0, 2, 3, 1) for name in ("state", "upstream"))

@@ -1,8 +1,8 @@
-"""The unroll as one would write it well in JAX; run by :mod:`nca.benchmarks.peers.run`.
+"""A good implementation of the unroll in JAX; run by :mod:`nca.benchmarks.peers.run`.
 
-Of what was tried, the fastest: channels first, the filters as sums of shifted planes, the layers as
-one matrix product each over all cells, a scan over the steps, and each step recomputed on the way
-back (kept instead: 1.2 times as long; channels last: 1.2 times as long).
+This was the fastest variant: channels first, filters as sums of shifted planes, layers as one
+matrix product each over all cells, a scan over the steps, and each step recomputed in the backward
+pass (stored instead: 1.2 times as long; channels last: 1.2 times as long).
 """
 
 import sys
@@ -49,7 +49,7 @@ def run(weights: Weights, x: Any, masks: Any, upstream: Any) -> tuple[Any, tuple
 
 
 def measure(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the second run, of the CPU or beside a GPU of the wall, and its results."""
+    """Time in seconds of the second run (CPU time, or wall time on a GPU), and its results."""
     clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter
     jax.block_until_ready(run())
     start = clock()
@@ -58,11 +58,11 @@ def measure(run: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def main() -> None:
-    """Read what is given, run, write what was made."""
+    """Read the inputs, run, write the results."""
     given, made = sys.argv[1:]
     data = np.load(given)
     channels, filters = data["state"].shape[1], len(data["filters"])
-    # From c*K + k to k*C + c and back.
+    # From c*K + k to k*C + c, and back.
     order = np.arange(channels * filters).reshape(channels, filters).T.flatten()
     weights = (data["w1"][:, order], data["b1"], data["w2"])
     first = [data[name].transpose(1, 0, 2, 3) for name in ("state", "upstream")]

@@ -1,9 +1,9 @@
-"""The peer: the texture automaton of fast.ai's lesson 20, step and loss written as the lesson does.
+"""The peer: the texture automaton of fast.ai's lesson 20, with step and loss as in the lesson.
 
 Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
-part 2" (2022). Nothing here is tuned: the filters are applied to every channel as a batch, the
-mask is drawn by ``rand`` and ``floor``, and the weights of VGG-16 stay trainable, so that gradients
-are computed for them and thrown away. The weights of VGG-16 are random: they cost the same.
+part 2" (2022). Nothing here is tuned: the filters are applied to every channel as a batch, the mask
+is drawn by ``rand`` and ``floor``, and VGG-16 stays trainable, so that its gradients are computed
+and discarded. The weights of VGG-16 are random, which takes the same time.
 """
 
 import torch
@@ -26,7 +26,7 @@ def perchannel_conv(x: Tensor, filters: Tensor) -> Tensor:
 
 
 class SimpleCA(nn.Module):
-    """The lesson's automaton; its second layer starts small instead of at zero, as if trained."""
+    """The lesson's automaton; its second layer starts small, not at zero, like a trained one."""
 
     filters: Tensor
 
@@ -38,7 +38,7 @@ class SimpleCA(nn.Module):
         nn.init.normal_(self.w2.weight, 0, 0.01 / hidden**0.5)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """One step, with a mask [B, 1, H, W] of its own unless one is given."""
+        """Make one step, with a random mask [B, 1, H, W] unless one is given."""
         y: Tensor = self.w2(torch.relu(self.w1(perchannel_conv(x, self.filters))))
         b, _, h, w = y.shape
         update_mask = (torch.rand(b, 1, h, w) + 0.5).floor() if mask is None else mask
@@ -74,7 +74,7 @@ def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...])
 
 
 def lesson_gram(x: Tensor) -> Tensor:
-    """Gram matrix of the features of a batch, summed over it."""
+    """Gram matrix of the features, summed over the batch."""
     return torch.einsum("bchw, bdhw -> cd", x, x) / (x.shape[-2] * x.shape[-1])
 
 
@@ -102,7 +102,7 @@ def lesson_overflow(state: Tensor) -> Tensor:
 
 
 def normalize_gradients(module: nn.Module) -> None:
-    """Give the gradient of every weight tensor a norm of one."""
+    """Scale the gradient of every weight tensor to a norm of one."""
     for parameter in module.parameters():
         if parameter.grad is not None:
             parameter.grad /= parameter.grad.norm() + 1e-8
@@ -119,7 +119,7 @@ class LessonIteration:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def __call__(self) -> None:
-        """Draw, grow, lose, step."""
+        """Draw masks, unroll, compute the loss, make a step."""
         indices = torch.randint(POOL, (self.batch,))
         x = self.pool[indices]
         for _ in range(self.steps):

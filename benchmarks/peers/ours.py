@@ -1,4 +1,4 @@
-"""The same iteration as the lesson's, with this project's unroll and frozen features."""
+"""The iteration of the lesson, with this project's unroll and frozen features."""
 
 import tempfile
 from collections.abc import Callable
@@ -19,12 +19,12 @@ from nca.rule import Rule, RuleSettings
 
 
 def precision(bfloat16: bool, device: torch.device = CPU) -> AbstractContextManager[object]:
-    """Context in which layers are computed in bfloat16, or nothing."""
+    """Context manager that computes layers in bfloat16, or that does nothing."""
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
 def to_rule(model: SimpleCA) -> Rule:
-    """The lesson's automaton as a rule with the same weights."""
+    """Convert the lesson's automaton to a rule with the same weights."""
     hidden, inputs = model.w1.weight.shape[:2]
     rule = Rule(RuleSettings(channels=inputs // 4, hidden=hidden))
     with torch.no_grad():
@@ -36,7 +36,7 @@ def to_rule(model: SimpleCA) -> Rule:
 
 
 def frozen(vgg: nn.Sequential) -> Pretrained:
-    """The same network as frozen features, with zeros beyond the border as in the lesson."""
+    """The same network as frozen features, padded with zeros as in the lesson."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vgg16.safetensors"
         save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)
@@ -45,7 +45,7 @@ def frozen(vgg: nn.Sequential) -> Pretrained:
 
 def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
     """The lesson's loss by frozen channels_last features; bfloat16 under autocast."""
-    loss = TextureLoss(target, frozen(vgg), LessonGram(), torus=False)
+    loss = TextureLoss(target, frozen(vgg), LessonGram(), wraps=False)
     return lambda images: torch.stack(list(loss(images).values())).sum(0).mean()
 
 
@@ -71,7 +71,7 @@ class OurIteration:
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        """Draw, grow, lose, step."""
+        """Draw masks, unroll, compute the loss, make a step."""
         indices = torch.randint(POOL, (self.batch,), generator=self.generator)
         side = self.pool.shape[-1]
         masks = random_masks(self.steps, self.batch, side, side, 0.5, self.generator)

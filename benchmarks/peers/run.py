@@ -1,6 +1,6 @@
-"""The same unroll by other libraries: a process of their own per round, as JAX keeps its threads.
+"""The same unroll by other libraries, in a new process per round, because JAX keeps its threads.
 
-A peer that is not installed (``pip install nca-studio[bench]``) is named and left out.
+Peers that are not installed (``pip install nca-studio[bench]``) are reported and left out.
 """
 
 import os
@@ -21,10 +21,10 @@ from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL
 from nca.rng import CPU, random_masks
 
-# Importing and compiling is most of what they do, whatever the size.
+# Importing and compiling takes most of the time, for any size.
 PEERS = {} if SMALL else {"jax": ("jax",), "cax": ("cax", "jax")}
 BATCH, SIZE, STEPS = 4, 128, 8
-MOST_ROUNDS = 3  # CAX takes half a minute for one
+MOST_ROUNDS = 3  # CAX takes half a minute per round
 
 
 class PeerError(RuntimeError):
@@ -32,7 +32,7 @@ class PeerError(RuntimeError):
 
 
 def peer_versions(name: str) -> str | None:
-    """Versions of what a peer needs, such as ``jax 0.10.2``; None where it is not installed."""
+    """Versions of a peer's packages, such as ``jax 0.10.2``; None if they are not installed."""
     try:
         return ", ".join(f"{package} {version(package)}" for package in PEERS[name])
     except PackageNotFoundError:
@@ -47,13 +47,13 @@ class PeerRun(NamedTuple):
 
 
 class PeerWork:
-    """One unroll, forward and backward, that a peer does in a process of its own.
+    """One unroll, forward and backward, for a peer in a separate process.
 
     Args:
-        channels, hidden: of the rule.
+        channels, hidden: sizes of the rule.
         size: side of the grid.
-        every_cell: every cell fires, so that a peer that draws its own masks can be compared.
-        device: where both compute.
+        every_cell: let every cell fire, to compare with a peer that draws its own masks.
+        device: device of both.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class PeerWork:
         self.upstream = torch.randn(self.state.shape)
 
     def run_here(self) -> None:
-        """The same by this project."""
+        """Run the same unroll with this project."""
         state = self.state.to(self.device, copy=True).requires_grad_(True)
         rule, masks = to_rule(self.model).to(self.device), self.masks.to(self.device)
         last = unroll(state, rule, masks)
         last.backward(self.upstream.to(self.device))  # type: ignore[no-untyped-call]
 
     def run(self, name: str) -> PeerRun:
-        """Run a peer twice and time the second.
+        """Run a peer twice and time the second run.
 
         Raises:
-            PeerError: it failed.
+            PeerError: the peer failed.
         """
         rule = to_rule(self.model)
         arrays: dict[str, Tensor] = {

@@ -1,4 +1,4 @@
-"""The iteration of the default training, whose texture loss has a kernel, and the same in torch."""
+"""The iteration of the default training, with its loss by a kernel and in torch."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from nca.losses.statistics import build_statistic
 from nca.losses.texture import TextureLoss
 from nca.rng import random_masks
 
-# By row: the statistic that is compared.
+# Compared statistic by row.
 SMALL_ITERATIONS = {"iteration_small": "gram", "iteration_small_wasserstein": "wasserstein"}
 RULE = (8, 32)  # channels and hidden units
 TARGET_SIDE, SIDE, BATCH, STEPS = (32, 32, 4, 4) if SMALL else (128, 64, 4, 24)
@@ -27,9 +27,9 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
     """An iteration of the preset ``small`` before its states become larger.
 
     Args:
-        statistic: that is compared.
-        kernel: whether the kernel computes the loss.
-        bfloat16: whether layers in torch, and the unroll, are computed in it.
+        statistic: statistic of the loss.
+        kernel: let the kernel compute the loss.
+        bfloat16: use bfloat16 for layers in torch and for the unroll.
     """
     sizes = (SIDE, BATCH, STEPS)
     rule, loss = to_rule(SimpleCA(*RULE)), _loss(statistic, kernel=kernel)
@@ -37,7 +37,7 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
 
 
 def check_small(statistic: str) -> Parity:
-    """Weight gradients of an iteration, with its loss by the kernel, against that loss in torch."""
+    """Compare the weight gradients of an iteration with the kernel with those of torch."""
     rule = to_rule(SimpleCA(*RULE))
     state = torch.rand(BATCH, RULE[0], SIDE, SIDE) - 0.5
     masks = random_masks(STEPS, BATCH, SIDE, SIDE, 0.5, torch.Generator().manual_seed(0))

@@ -1,15 +1,15 @@
-"""From a rule to GLSL: the functions that every host of a shader wraps.
+"""Emit the GLSL functions of a rule, which the shaders of all targets use.
 
 The text is plain GLSL that compiles as 330 and as 300 es. A cell of the state is ``ceil(C / 4)``
-groups of four channels; row 0 of the state is texel row 0. A host gives, before the emitted text::
+groups of four channels; row 0 of the state is texel row 0. A target defines, before this text::
 
     uniform ivec2 nca_size;                 // cells across and down
     uniform uint nca_base;                  // nca.rng.step_base(step, seed)
     vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
     vec4 nca_weight(int texel);             // store "texture" only: see nca.exporters.glsl.weights
-    uniform vec2 nca_rotation;                  // steering only: cos and sin of the turn
-    uniform float nca_coarseness;                // steering only: 1 as trained, 2 twice as large
-    uniform float nca_dt;                 // steering only: length of a step, 1 as trained
+    uniform vec2 nca_rotation;              // steering only: cos and sin of the rotation
+    uniform float nca_coarseness;           // steering only: 1 as trained, 2 twice as large
+    uniform float nca_dt;                   // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
 
@@ -57,14 +57,14 @@ def step_source(
     """Emit ``nca_step``: one step of a rule for one cell, before cells die.
 
     Args:
-        rule: on the CPU, all weights finite.
+        rule: rule on the CPU, with finite weights.
         store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
         groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
-            default all. A host with too few outputs runs several passes over the same old state.
-        steering: turn and scale what is perceived by ``nca_rotation`` and ``nca_coarseness``, and
-            the change of a step by ``nca_dt``.
+            default: all. Targets with too few outputs run several passes over the same old state.
+        steering: rotate and scale the perception by ``nca_rotation`` and ``nca_coarseness``, and
+            multiply the change of a step by ``nca_dt``.
         rate: let ``nca_limit`` decide how many cells fire.
-        digits: of the literals; nine are exact.
+        digits: digits of the literals; nine are exact.
 
     Returns:
         GLSL functions ending with ``void nca_step(ivec2 nca_at, out vec4 nca_next0, ...)``.
@@ -92,11 +92,11 @@ def step_source(
 
 
 def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
-    """Emit ``nca_live``: let the cells die that have no living neighbor, before or after a step.
+    """Emit ``nca_live``: kill cells that had no living neighbor before or after a step.
 
-    It is the second half of a step of a rule with an alive threshold, run when ``nca_step`` has
-    been run for every cell: life after the step is a matter of the 3x3 neighborhood. Of the state
-    before the step it reads group 0 only.
+    It is the second half of a step of a rule with an alive threshold, and runs after ``nca_step``
+    has run for every cell, because life after the step depends on the 3x3 neighborhood. Of the
+    state before the step it reads only group 0.
 
     Returns:
         GLSL functions ending with ``void nca_live(ivec2 nca_at, out vec4 nca_next0, ...)``.
@@ -130,18 +130,19 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
     return "".join(text) + "}\n"
 
 
-def seed_source(rule: Rule) -> str:
-    """Emit what a state starts from and is painted with.
+def start_source(rule: Rule) -> str:
+    """Emit the initial state and the values of the brush.
 
-    ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.seed`; ``nca_noise(group, cell, seed)``
-    is noise in (-0.5, 0.5); ``nca_plant(group)`` is the one cell that a growing rule starts from.
+    ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.initial_state`; ``nca_noise(group,
+    cell, seed)`` is noise in (-0.5, 0.5); ``nca_plant(group)`` is the one cell that a growing rule
+    starts from.
     """
     settings = rule.settings
     seed = {
         "zeros": "vec4(0.0)",
         "noise": f"nca_noise(nca_group, nca_at, nca_number) * {number(settings.noise_level)}",
         "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
-    }[settings.seed_state]
+    }[settings.start]
     return f"""{HASH}
 vec4 nca_used(int nca_group) {{
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({settings.channels})));
@@ -227,10 +228,10 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
 
 
 def _steering_lines(g: int, filters: Matrix) -> list[str]:
-    """Turn the pairs of gradients, and strengthen derivatives where the pattern is to be larger.
+    """Rotate the pairs of gradients, and strengthen derivatives for a larger pattern.
 
-    Pajouheshgar et al., "NoiseNCA", 2024: cells that are dx = 1 / scale apart see a derivative of
-    order n that is scale**n times as large.
+    Pajouheshgar et al., "NoiseNCA", 2024: cells that are dx = 1 / coarseness apart see a derivative
+    of order n that is coarseness**n times as large.
     """
     lines = []
     for x, y in _gradient_pairs(filters):
@@ -249,7 +250,7 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
 
 
 def _gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
-    """Pairs (x, y) of odd filters of which one is the other's transpose."""
+    """Pairs (x, y) of odd filters that are each other's transpose."""
     odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
     pairs: list[tuple[int, int]] = []
     for x in odd:
@@ -270,7 +271,7 @@ def _activation(settings: RuleSettings) -> str:
 def _unrolled_layers(
     settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int], digits: int
 ) -> list[str]:
-    """Both layers with literal weights, four hidden units at a time; blocks of zeros left out."""
+    """Both layers with literal weights, four hidden units at a time, without blocks of zeros."""
     lines = ["vec4 nca_h;"]
     for i, g in enumerate(groups):
         lines.append(f"vec4 nca_d{i} = {vector(blocks.b2[4 * g : 4 * g + 4], digits)};")
@@ -292,7 +293,7 @@ def _unrolled_layers(
 def _rolled_layers(
     settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int]
 ) -> list[str]:
-    """Both layers as one loop over four hidden units at a time, weights from the texture."""
+    """Both layers as one loop over four hidden units at a time, with weights from the texture."""
     filters = blocks.filters
     stride = 1 + 4 * blocks.groups * (filters + 1)
     lines = ["vec4 nca_h;"]

@@ -1,25 +1,25 @@
 """Whole fragment shaders for devices with several draw buffers: desktop OpenGL and WebGL2.
 
-Each shader is drawn over a viewport of the size of the state with the one triangle of
-:func:`vertex_shader`; output i of a :class:`Pass` is group ``groups[i]`` of the state.
+Each shader fills a viewport of the size of the state with the triangle of :func:`vertex_shader`;
+output i of a :class:`Pass` is group ``groups[i]`` of the state.
 
-Textures and uniforms beside those that :mod:`nca.exporters.glsl.emitter` names:
+Textures and uniforms besides those of :mod:`nca.exporters.glsl.emitter`:
 
-- ``nca_state``: the state before the step; ``nca_after``: what the step pass gave (life pass);
-  ``nca_before``: the state one step ago (colors). Each is one texture array with a layer a group,
-  or, without ``layers``, one texture a group: ``nca_state0``, ``nca_state1`` ...
+- ``nca_state``: the state before the step; ``nca_after``: the result of the step pass (life pass);
+  ``nca_before``: the state one step ago (colors). Each is one texture array with one layer per
+  group, or, without ``layers``, one texture per group: ``nca_state0``, ``nca_state1`` ...
 - ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
-- ``nca_weights``: :func:`nca.exporters.glsl.weights.pack_weights`, where the store is ``texture``.
-- with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell
-  (number, share, number, share); ``nca_rule`` (int), the number of this rule, below 0: this rule
-  is alone; ``nca_sum``: what the rules before it gave; ``nca_first`` (bool): there is none yet.
+- ``nca_weights``: :func:`nca.exporters.glsl.weights.pack_weights`, if the store is ``texture``.
+- with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell (number,
+  share, number, share); ``nca_rule`` (int), the number of this rule, or below 0 if it is the only
+  one; ``nca_sum``: the sum of the rules before it; ``nca_first`` (bool): it is the first one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, number
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store
@@ -32,15 +32,15 @@ VIEWS: tuple[View, ...] = get_args(View)  # the index is NCA_VIEW in colors.glsl
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a graphics device, or a program that draws with it, can do.
+    """Features of a graphics device, or of a program that draws with it.
 
     Attributes:
-        dialect: the ``#version`` of its shaders.
-        draw_buffers: outputs a pass may have. OpenGL 3.3 and most of WebGL2 have 8, WebGL2
-            promises 4.
-        layers: the state is one texture array rather than one texture a group.
+        dialect: ``#version`` of its shaders.
+        draw_buffers: largest number of outputs of a pass. OpenGL 3.3 and most of WebGL2 have 8,
+            WebGL2 guarantees 4.
+        layers: the state is one texture array instead of one texture per group.
         blend: several rules may share a state, each with its share in every cell.
-        steering: direction and scale of what is perceived, and the length of a step, are uniforms.
+        steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
     """
 
@@ -54,14 +54,14 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Pass:
-    """One draw call: its fragment shader, and the group that each of its outputs computes."""
+    """One draw call: its fragment shader, and the group of each of its outputs."""
 
     fragment: str
     groups: tuple[int, ...]
 
 
 def vertex_shader(dialect: Dialect) -> str:
-    """One triangle that covers the viewport, drawn as three vertices without any buffer."""
+    """One triangle that covers the viewport, drawn as three vertices without buffers."""
     return f"""#version {dialect}
 void main() {{
   vec2 nca_corner = vec2(gl_VertexID % 2, gl_VertexID / 2);
@@ -78,15 +78,15 @@ def step_passes(
     groups: int | None = None,
     digits: int = LITERAL_DIGITS,
 ) -> list[Pass]:
-    """Shaders of one step. A rule with an alive threshold needs :func:`life_passes` after them.
+    """Shaders of one step. A rule with an alive threshold also needs :func:`life_passes`.
 
     Args:
         rule: the rule.
-        capabilities: of the device.
-        store: where the weights are.
-        groups: groups of the state, where it has more than this rule (several rules share one
-            state); the rule leaves those as they are.
-        digits: of inline weights; nine are exact.
+        capabilities: features of the device.
+        store: place of the weights.
+        groups: number of groups of the state, if it has more than this rule (several rules share a
+            state); the rule leaves the others unchanged.
+        digits: digits of inline weights; nine are exact.
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
@@ -116,14 +116,14 @@ def step_passes(
 
 
 def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = None) -> list[Pass]:
-    """Shaders of the second half of a step; empty where cells do not die."""
+    """Shaders of the second half of a step; empty if cells do not die."""
     if rule.settings.alive_threshold is None:
         return []
     own = group_count(rule.settings.channels)
     passes = []
     for part in _parts(groups or own, capabilities.draw_buffers):
         computed = [g for g in part if g < own]
-        # Of the state before the step, group 0 tells life; groups of other rules are kept.
+        # Group 0 of the state before the step decides life; groups of other rules are kept.
         before = (
             range(groups or own) if capabilities.layers or len(computed) < len(part) else range(1)
         )
@@ -139,9 +139,9 @@ def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = 
 def paint_passes(
     rule: Rule, capabilities: Capabilities, *, groups: int | None = None
 ) -> list[Pass]:
-    """Shaders that draw into a state in place: the brush, and the seed that a rule grows from."""
+    """Shaders that draw into a state in place: the brush, and the initial state of a rule."""
     own = group_count(rule.settings.channels)
-    head = _head(capabilities) + seed_source(rule) + "\n" + template("paint.glsl")
+    head = _head(capabilities) + start_source(rule) + "\n" + template("paint.glsl")
     mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
     passes = []
     for part in _parts(groups or own, capabilities.draw_buffers):
@@ -164,16 +164,17 @@ def colors_fragment(
     settings: RuleSettings | None = None,
     view: View = "colors",
 ) -> str:
-    """Shader that gives every cell its color, drawn into an 8-bit texture.
+    """Shader of the color of every cell, drawn into an 8-bit texture.
 
     Args:
-        capabilities: of the device.
-        channels: of the state.
-        settings: of the rule whose colors it shows. None, for devices that blend: the color map of
-            every rule (scale, offset) is a texel of the texture ``nca_colors``, in their order, and
-            ``nca_alone`` (vec2) is that of a rule that owns all cells, else (0, 0). There
-            ``nca_weight`` (float) is the alpha, for colors that are blended into an average.
-        view: what is shown.
+        capabilities: features of the device.
+        channels: number of channels of the state.
+        settings: settings of the rule whose colors are shown. None, for devices that blend: the
+            color maps of all rules (scale, offset) are the texels of the texture ``nca_colors``, in
+            their order, and ``nca_alone`` (vec2) is the map of a rule that owns all cells, else (0,
+            0). In that case ``nca_weight`` (float) is the alpha, for colors that are blended into
+            an average.
+        view: displayed quantity.
     """
     groups = range(group_count(channels))
     if settings is None:
@@ -205,9 +206,9 @@ def screen_fragment(
     """Shader that shows the texture of :func:`colors_fragment` through a camera.
 
     Args:
-        capabilities: of the device.
+        capabilities: features of the device.
         sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
-        marks: lines between tiles and the ring of the brush may be drawn.
+        marks: support lines between tiles and the ring of the brush.
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     fixed += "" if marks else "#define NCA_MARKS 0\n"
@@ -229,7 +230,7 @@ def _version(capabilities: Capabilities) -> str:
     text = f"#version {capabilities.dialect}\n"
     if (
         capabilities.dialect == "300 es"
-    ):  # where fragment shaders have no or a low default precision
+    ):  # types with no or a low default precision in fragment shaders
         for kind in ("float", "int", "sampler2D", "sampler2DArray"):
             text += f"precision highp {kind};\n"
     return text
@@ -306,7 +307,7 @@ def _update_main(
     *,
     mixes: bool,
 ) -> str:
-    """Call a step or life function, keep the groups that it does not know, mix with other rules."""
+    """Call a step or life function, keep the groups of other rules, mix with other rules."""
     names = [f"nca_n{i}" for i in range(len(part))]
     call = f"{function}(nca_at, {', '.join(names[: len(computed)])});" if computed else ""
     kept = "".join(

@@ -1,7 +1,7 @@
-"""Pieces of GLSL that every emitted shader is put together from.
+"""Pieces of GLSL that all emitted shaders consist of.
 
-They compile as GLSL 330 and as GLSL ES 300: no implicit conversions, no reserved words, and all
-names start with ``nca_`` so that nothing in a host can clash with them.
+They compile as GLSL 330 and as GLSL ES 300: no implicit conversions, no reserved words. All names
+start with ``nca_``, so that they cannot clash with names of a host program.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from nca.rule import EIGHT_BIT_STATE, Padding, Quantizer, RuleSettings
 
 Matrix = npt.NDArray[np.float32]
 
-LITERAL_DIGITS = 9  # nine decimal digits tell every float32 from its neighbors
+LITERAL_DIGITS = 9  # nine decimal digits identify every float32
 
 HASH = """
 uint nca_hash(uint nca_v) {
@@ -62,7 +62,7 @@ vec4 {read}(int nca_group, ivec2 nca_c) {{
 
 
 def number(value: float, digits: int = LITERAL_DIGITS) -> str:
-    """A float literal; GLSL ES converts nothing by itself, so it has a point or an exponent."""
+    """A float literal with a point or an exponent, because GLSL ES does not convert integers."""
     text = f"{float(np.float32(value)):.{digits}g}"
     return text if "." in text or "e" in text else text + ".0"
 
@@ -78,12 +78,12 @@ def matrix(block: Matrix, digits: int = LITERAL_DIGITS) -> str:
 
 
 def group_count(channels: int) -> int:
-    """Count the groups of four channels that hold this many."""
+    """Number of groups of four channels."""
     return -(-channels // 4)
 
 
 def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float]:
-    """Scale and offset of a texel: it holds the value ``(texel - offset) * scale``."""
+    """Scale and offset of a texel, whose value is ``(texel - offset) * scale``."""
     if state != "rgba8":
         return 1.0, 0.0
     quantizer = settings.quantization.state or EIGHT_BIT_STATE
@@ -91,7 +91,7 @@ def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float
 
 
 def coding(settings: RuleSettings, state: StateFormat) -> str:
-    """Functions that read and write texels of a state whose format is known."""
+    """Functions that read and write texels of a state in a known format."""
     value, texel = "nca_t", "nca_v"
     if state == "rgba8":
         scale, offset = map(number, state_code(settings, state))
@@ -103,12 +103,12 @@ def coding(settings: RuleSettings, state: StateFormat) -> str:
 
 
 def outputs(groups: Iterable[int]) -> str:
-    """Parameters that take the groups a function computes."""
+    """Output parameters of a function for groups."""
     return ", ".join(f"out vec4 nca_next{i}" for i, _ in enumerate(groups))
 
 
 def on_grid(value: str, quantizer: Quantizer | None) -> str:
-    """An expression rounded to a quantizer's values, where there is one."""
+    """Round an expression to the values of a quantizer, if there is one."""
     if quantizer is None:
         return value
     numbers = (quantizer.range, quantizer.zero, quantizer.levels - 1)
@@ -116,7 +116,7 @@ def on_grid(value: str, quantizer: Quantizer | None) -> str:
 
 
 def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
-    """Keep the fill of the last group at zero where rounding could move it."""
+    """Keep unused channels of the last group at zero, which rounding could change."""
     used = settings.channels - 4 * group
     rounding = settings.quantization
     if used >= 4 or (rounding.update is None and rounding.state is None):
@@ -125,9 +125,9 @@ def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
 
 
 def reader(padding: Padding, fetch: str) -> tuple[str, str]:
-    """Name of a function that reads beyond the border as padded, and its text if it needs one.
+    """Name of a function that reads with padding beyond the border, and its text if it needs one.
 
-    For all paddings but zeros, ``nca_pad`` has already led the cell back inside.
+    For all paddings but zeros, ``nca_pad`` has already moved the cell inside.
     """
     if padding != "zeros":
         return fetch, ""

@@ -1,4 +1,4 @@
-"""Words about a rule inside shader text and file names: whatever they are, they stay harmless."""
+"""Names and credits of a rule in shader text and file names, made harmless."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 MAX_LINE = 200
-# Devices there, in any folder and with any ending.
+# Device names on Windows, in any folder and with any ending.
 OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECASE)
 
 
 def one_line(words: object) -> str:
     """One line of plain ASCII that can neither end a comment nor continue a line.
 
-    Compilers differ in what they take inside a comment: a newline ends it, a backslash may join
-    the next line, and some refuse anything but ASCII.
+    Compilers treat comments differently: a newline ends one, a backslash may continue it on the
+    next line, and some reject everything but ASCII.
     """
     text = unicodedata.normalize("NFKD", str(words))
     text = "".join(c for c in text if not unicodedata.combining(c))
@@ -30,13 +30,13 @@ def one_line(words: object) -> str:
 
 
 def file_name(name: str) -> str:
-    """A name that every file system takes; ``rule`` where nothing is left of it."""
+    """A name that every file system accepts; ``rule`` if no character is left."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", one_line(name)).strip("-_")[:60].rstrip("-_")
     return f"rule-{stem}" if OF_WINDOWS.fullmatch(stem) else stem or "rule"
 
 
 def file_names(names: Iterable[str]) -> list[str]:
-    """File names in the order of the rules' names, all different, also where case is ignored."""
+    """Unique file names in the order of the rules' names, also if case is ignored."""
     taken: set[str] = set()
     result = []
     for name in names:
@@ -51,7 +51,7 @@ def file_names(names: Iterable[str]) -> list[str]:
 
 
 def size_line(rule: Rule) -> str:
-    """Describe a rule in a few words."""
+    """Describe the size of a rule."""
     settings = rule.settings
     return (
         f"{settings.channels} channels, {settings.hidden} hidden units, "
@@ -60,16 +60,16 @@ def size_line(rule: Rule) -> str:
 
 
 def credit_lines(name: str, file: RuleFile) -> list[str]:
-    """Say what a rule is, who made it, and under which license."""
+    """Name, author and license of a rule."""
     lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
     for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
-        if file.words(key):
-            lines.append(f"{label}: {one_line(file.words(key))}")
+        if file.text(key):
+            lines.append(f"{label}: {one_line(file.text(key))}")
     return [*lines, f"Shader made by nca-studio {nca.__version__}."]
 
 
 def comment(lines: Sequence[str]) -> str:
-    """Lines as ``//`` comments."""
+    """Format lines as ``//`` comments."""
     return "".join(f"// {line}".rstrip() + "\n" for line in lines)
 
 
@@ -78,8 +78,8 @@ def template(name: str) -> str:
     return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
 
 
-def once(source: str) -> str:
-    """Keep the first of the helper functions that several emitted texts bring along."""
+def without_repeats(source: str) -> str:
+    """Keep only the first copy of helper functions that several emitted texts contain."""
     for helper in (HASH, GRID, *PADDING.values(), reader("zeros", "nca_fetch")[1]):
         head, found, rest = source.partition(helper)
         source = head + found + rest.replace(helper, "")

@@ -1,25 +1,25 @@
-"""A rule for hosts that draw into one texture a pass: the groups of its state lie side by side.
+"""A rule for targets with one texture per pass: the groups of the state are tiles of the texture.
 
-Keeping each group in a buffer of its own would be wrong where passes are drawn one after the other:
-the second group would be computed from the new first group and the old rest. Tiles of one texture
-are all of the same time. Several such textures make a chain of passes, each a whole step.
+One buffer per group would be wrong if passes are drawn one after the other: the second group would
+be computed from the new first group and the old rest. The tiles of one texture belong to the same
+step. Several such textures form a chain of passes, each a whole step.
 """
 
 from dataclasses import dataclass
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number
-from nca.exporters.glsl.text import once, template
+from nca.exporters.glsl.text import template, without_repeats
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
-# Shadertoy's smallest usual picture; tiles that fit in it fit everywhere.
+# Shadertoy's smallest usual screen; tiles that fit in it fit everywhere.
 SMALLEST_SCREEN = (640, 360)
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How the groups lie in a texture: ``columns`` x ``rows`` tiles, each ``side`` cells wide."""
+    """Layout of the groups in a texture: ``columns`` x ``rows`` tiles, each ``side`` cells wide."""
 
     columns: int
     rows: int
@@ -27,16 +27,16 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture that holds the tiles, and the mark right of them."""
+        """Width and height of a texture for the tiles, and the mark to the right of them."""
         return self.columns * self.side + 1, self.rows * self.side
 
 
 def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCREEN) -> Tiles:
-    """Lay the groups out so that their tiles can be as large as possible on a screen.
+    """Arrange the groups so that their tiles are as large as possible on a screen.
 
     Args:
         rule: the rule.
-        side: cells along a side of a tile; default: what fits on the screen, at most 256.
+        side: side of a tile in cells; default: what fits on the screen, at most 256.
         screen: width and height in texels.
     """
     groups = group_count(rule.settings.channels)
@@ -51,7 +51,7 @@ def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCR
 
 
 def small_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
-    """Height and width of a state for a quick run on a screen that just holds it."""
+    """Height and width of a state for a quick run on the smallest possible screen."""
     side = arrange(rule, options.grid).side
     return min(side, 48), min(side, 64)
 
@@ -61,10 +61,10 @@ class TilePass:
     """One pass of a chain.
 
     Attributes:
-        reads: number of the pass that left the state before the step.
-        after: in a life pass, number of the pass that made the step; None in a step pass.
+        reads: number of the pass with the state before the step.
+        after: in a life pass, number of the pass with the result of the step; None in a step pass.
         step: number of the step within the frame.
-        last: it is the last pass of the frame, which also restarts and paints.
+        last: this is the last pass of the frame, which also restarts and paints.
     """
 
     reads: int
@@ -74,10 +74,10 @@ class TilePass:
 
 
 def chain(rule: Rule, steps: int) -> list[TilePass]:
-    """Passes of one frame: each draws into a texture of its own and reads the one before it.
+    """Passes of one frame: each draws into its own texture and reads the previous one.
 
-    Textures are drawn in order; a pass that reads an earlier one sees this frame, a pass that reads
-    itself or a later one sees the frame before. So the first pass goes on from the last.
+    Textures are drawn in order: a pass that reads an earlier one sees this frame, a pass that reads
+    itself or a later one sees the previous frame. So the first pass continues from the last.
     """
     dies = rule.settings.alive_threshold is not None
     passes: list[TilePass] = []
@@ -92,17 +92,18 @@ def chain(rule: Rule, steps: int) -> list[TilePass]:
 
 
 def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) -> str:
-    """Emit all that the passes share, for a host that then defines ``nca_before``.
+    """Emit everything that the passes share, for a target that then defines ``nca_before``.
 
     ``nca_before(texel)`` is a texel of the state before the step, ``nca_after(texel)`` one of the
     state after it (rules with an alive threshold only). Every pass calls ``nca_begin`` first and
-    writes what ``nca_tile_step`` or ``nca_tile_life`` gives; the last one, ``nca_finish`` of that.
+    writes the result of ``nca_tile_step`` or ``nca_tile_life``; the last pass writes ``nca_finish``
+    of that.
 
     Args:
         rule: the rule.
-        tiles: how its groups lie.
-        options: digits, format of the state, seed.
-        steps: of a frame. Frame 0 shows the seed, frame 1 makes the first steps.
+        tiles: layout of its groups.
+        options: digits, state format, random seed.
+        steps: steps per frame. Frame 0 shows the initial state, frame 1 makes the first steps.
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None
@@ -111,10 +112,10 @@ def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) ->
 const int nca_columns = {tiles.columns};
 const int nca_rows = {tiles.rows};
 const int nca_groups = {group_count(settings.channels)};
-const int nca_side = {tiles.side};  // cells along a side, where the screen has room for them
-const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
-const bool nca_is_exact = {"true" if exact else "false"};  // texels keep any number
-const bool nca_is_torus = {"true" if settings.wraps else "false"};
+const int nca_side = {tiles.side};  // cells along a side, if they fit on the screen
+const uint nca_seed_number = {options.seed}u;  // decides which cells fire
+const bool nca_is_exact = {"true" if exact else "false"};  // texels can hold any number
+const bool nca_wraps = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};
 const float nca_rgb_offset = {number(settings.rgb_offset)};
 
@@ -125,7 +126,7 @@ vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
 vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
 {coding(rule.settings, options.state)}
-{template("tiles.glsl")}{seed_source(rule)}{step_source(rule, digits=options.digits)}"""
+{template("tiles.glsl")}{start_source(rule)}{step_source(rule, digits=options.digits)}"""
     if dies:
         text += (
             "\nvec4 nca_fetch_after(int nca_group, ivec2 nca_at) {\n"
@@ -134,11 +135,11 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
     text += _writer("nca_tile_step", "nca_step", rule)
     if dies:
         text += _writer("nca_tile_life", "nca_live", rule)
-    return once(text) + _FRAME.format(steps=steps)
+    return without_repeats(text) + _FRAME.format(steps=steps)
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:
-    """What a pass writes: the group of its tile; beside the tiles, what was there."""
+    """Function of a pass that writes the group of its tile, and keeps texels beside the tiles."""
     groups = range(group_count(rule.settings.channels))
     values = [f"nca_n{g}" for g in groups]
     chosen = "".join(f"nca_group == {g} ? nca_n{g} : " for g in groups[:-1]) + values[-1]
@@ -163,8 +164,8 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }}
 
-// The last pass of a frame may start anew, erase under a brush, or plant under it. The brush is
-// its place among the cells and its radius in cells, 0 where it does not touch.
+// The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
+// its position in cells and its radius in cells, 0 if it does not touch.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {{
   ivec2 nca_at;

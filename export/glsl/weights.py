@@ -10,17 +10,18 @@ from nca.rule import Rule
 Store = Literal["inline", "texture"]
 StoreChoice = Literal["auto", "inline", "texture"]
 
-# Unrolled literals are some five times as fast as a weight texture on CPU renderers, but long
-# programs compile slowly, above all through Direct3D; 12 channels with 96 hidden units make 360.
+# Unrolled literals are about five times as fast as a weight texture on CPU renderers, but long
+# programs compile slowly, above all through Direct3D; 12 channels with 96 hidden units give 360
+# matrices.
 MAX_INLINE_MATRICES = 384
 TEXTURE_WIDTH = 256
 
 
 class WeightBlocks:
-    """Weights of a rule, filled up with zeros to groups of four channels and hidden units.
+    """Weights of a rule, padded with zeros to groups of four channels and hidden units.
 
     Attributes:
-        groups, hidden_groups, filters: how many.
+        groups, hidden_groups, filters: numbers of groups and filters.
         b1, b2: [4 * hidden_groups] and [4 * groups] float32; a rule without ``b2`` has zeros.
     """
 
@@ -52,25 +53,25 @@ class WeightBlocks:
 
 
 def matrix_count(rule: Rule) -> int:
-    """Count the 4x4 blocks of weights that an unrolled shader multiplies by."""
+    """Number of 4x4 blocks of weights in an unrolled shader."""
     groups, hidden_groups = group_count(rule.settings.channels), group_count(rule.settings.hidden)
     return hidden_groups * groups * (len(rule.filters) + 1)
 
 
 def choose_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
-    """Where the weights go: literals for a small rule, a texture for a large one."""
+    """Choose the place of the weights: literals for a small rule, a texture for a large one."""
     if choice != "auto":
         return choice
     return "inline" if matrix_count(rule) <= MAX_INLINE_MATRICES else "texture"
 
 
 def pack_weights(rule: Rule) -> Matrix:
-    """Lay the weights out for the store ``texture``.
+    """Arrange the weights for the store ``texture``.
 
-    Texel i lies at ``(i % 256, i // 256)``. First ``b2`` (one texel a group of channels), then for
-    every four hidden units: their ``b1`` (one texel), their matrices for every group of channels
-    and filter, and their matrices of the second layer for every group of channels; a matrix is four
-    texels, one a column. What fills up to a multiple of four is zero.
+    Texel i lies at ``(i % 256, i // 256)``. First comes ``b2`` (one texel per group of channels),
+    then for every four hidden units: their ``b1`` (one texel), their matrices for every group of
+    channels and filter, and their matrices of the second layer for every group of channels. A
+    matrix is four texels, one per column. Padding to multiples of four is zero.
 
     Returns:
         [rows, 256, 4] float32.

@@ -1,1 +1,1 @@
-"""Export targets, one a module: its ``TARGET``, under its name with - for _."""
+"""Export targets, one per module: its ``TARGET``; a name has - instead of _."""

@@ -1,7 +1,7 @@
-"""Many rules as a folder for any static host: a page of thumbnails that come alive when pointed at.
+"""Many rules as a folder for any static web server: a page of thumbnails that run when hovered.
 
-Every rule has a folder with its own page, the element to embed it, its GLSL, its Shadertoy JSON and
-its rule file. The index asks the network for nothing but these, and works from ``file://`` too.
+Every rule has a folder with its own page, an element to embed it, its GLSL, its Shadertoy JSON and
+its rule file. The index only requests these, and works from ``file://`` too.
 """
 
 import io
@@ -30,27 +30,28 @@ from nca.rulefile import RuleFile, rule_bytes
 
 TITLE = "Living textures"
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
-FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of files in a zip archive: the same bytes every time
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # date of files in the zip archive: the same bytes every time
 
 
 class Gallery(Target):
-    """Of the options, only the seed is used."""
+    """The only option it uses is the seed."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
         check_rules(rules)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}
-        # No bar where nobody watches: tqdm asks whether there is a terminal.
+        # No bar without a terminal: tqdm checks that.
         for stem, name in tqdm(stems.items(), "gallery", unit="rule", disable=None):
             inside = _rule_files(stem, name, rules[name], options.seed)
             files |= {f"{stem}/{path}": data for path, data in inside.items()}
         return {**files, "index.html": _index(stems, rules)}
 
+    @override
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """See :meth:`Target.measure`: the page of each rule."""
+        # Measures the page of each rule.
         del files
         differences: dict[str, Difference] = {}
         for name, file in rules.items():
@@ -63,8 +64,8 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
     options = ExportOptions(seed=seed)
     return {
         "index.html": page_html({name: file}, PageSettings(seed=seed)),
-        # The element's name is that of the folder: unlike names, those are all different. As a
-        # texture its weights are there at once, without a long compilation.
+        # The element's name is that of the folder, which is unique, unlike names of rules. Weights
+        # in a texture are available at once, without a long compilation.
         "texture.js": component_js({stem: file}, PageSettings(seed=seed, weights="texture")),
         "rule.safetensors": rule_bytes(file.rule, file.info),
         "thumbnail.png": thumbnail(file.rule, seed),
@@ -74,8 +75,8 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
 
 
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
-    """A PNG of what a rule grows."""
-    state = rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
+    """A PNG of the grown texture of a rule."""
+    state = rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
     options = ExportOptions(seed=seed, steps_per_frame=1)
     try:
         used = context or open_headless()
@@ -126,8 +127,8 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
 
 def _credit(file: RuleFile) -> str:
     """Author, source and license as sentences."""
-    words = [file.words(key) for key in ("author", "source")]
-    words.append(file.words("license") or "No license given")
+    words = [file.text(key) for key in ("author", "source")]
+    words.append(file.text("license") or "No license given")
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 

@@ -1,4 +1,4 @@
-"""A rule as plain GLSL for one's own program: desktop 330 and WebGL2's 300 es, with a manifest."""
+"""A rule as plain GLSL for other programs: desktop 330 and WebGL2's 300 es, with a manifest."""
 
 import json
 from typing import Any
@@ -35,31 +35,31 @@ VERTEX = "fullscreen.vert"
 
 UNIFORMS = {
     "nca_size": ["ivec2", "cells across and down; also the viewport of step, live and brush"],
-    "nca_code": ["vec2", "scale and offset of a texel, as state.value says"],
+    "nca_code": ["vec2", "scale and offset of a texel, see state.value"],
     "nca_base": ["uint", "step: hash(step + hash(seed)), see fires"],
-    "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one a group"],
+    "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one per group"],
     "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
     "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
-    "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the state to start from"],
+    "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the initial state"],
     "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
     "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
-    "nca_number": ["uint", "brush: seed of the noise"],
-    "nca_wraps": ["bool", "brush and screen: the state is a torus, as state.tiles says"],
+    "nca_number": ["uint", "brush: random seed of the noise"],
+    "nca_wraps": ["bool", "brush and screen: the state wraps, see state.tiles"],
     "nca_picture": ["vec2", "colors: size of the texture drawn into"],
     "nca_colors_of_cells": ["sampler2D", "screen: what the colors shader drew"],
     "nca_cells": ["vec2", "screen: size of the state"],
     "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
-    "nca_height": ["float", "screen: height of the picture in pixels"],
+    "nca_height": ["float", "screen: height of the image in pixels"],
     "nca_smooth": ["bool", "screen: blend between cells"],
-    "nca_borders": ["float", "screen: strength of lines between the tiles of a torus"],
+    "nca_borders": ["float", "screen: strength of lines between tiles"],
     "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
 }
 ORDER = [
-    "Make three sets of textures, one texture a group: state, after, spare. Read them with nearest"
-    " sampling, without mipmaps.",
+    "Make three sets of textures, one texture per group: state, after, spare. Read them with"
+    " nearest sampling, without mipmaps.",
     "Start: draw the brush shaders into state with nca_tool 3, nca_radius -1, nca_number = seed.",
     "Step: draw every step shader into the textures of its groups in after.",
-    "Where there are live shaders, draw them into spare and swap state with spare; else swap state"
+    "If there are live shaders, draw them into spare and swap state with spare; else swap state"
     " with after.",
     "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
     " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
@@ -67,7 +67,7 @@ ORDER = [
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Shaders of both dialects, the manifest, and the weights where they are a texture."""
+    """Shaders of both dialects, the manifest, and the weights if they are a texture."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(credit_lines(name, file))
@@ -76,7 +76,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     for dialect, folder in FOLDERS.items():
         texts, entry = _dialect(rule, dialect, store, options, folder)
         shaders[dialect] = entry
-        # Nothing may stand before #version.
+        # Nothing may come before #version.
         files |= {path: _headed(text, head).encode() for path, text in texts.items()}
     host = {
         "steps_per_frame": _steps(options),
@@ -91,7 +91,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _steps(options: ExportOptions) -> int:
-    """Steps of a frame: the program's own choice; the manifest suggests this many."""
+    """Steps per frame: up to the program; the manifest suggests this number."""
     return options.steps_per_frame or 8
 
 

@@ -1,7 +1,7 @@
 """A rule for glslViewer: one fragment shader whose double buffers are a chain of whole steps.
 
-glslViewer draws the double buffers of a shader in order and swaps each right away, as Shadertoy
-does, so the same chain of passes serves (see :mod:`nca.exporters.glsl.tiles`).
+glslViewer draws the double buffers of a shader in order and swaps each at once, as Shadertoy does,
+so the same chain of passes works (see :mod:`nca.exporters.glsl.tiles`).
 """
 
 from moderngl import Context
@@ -27,8 +27,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         *credit_lines(name, file),
         "",
         f"Run: glslViewer {file_name(name)}.frag    Move the mouse to erase.",
-        f"{steps} step{'s' if steps > 1 else ''} a frame. Run here in glslViewer's order of"
-        " buffers, untested in glslViewer itself.",
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in glslViewer's order of"
+        " buffers, not in glslViewer itself.",
     ]
     samplers = "".join(f"uniform sampler2D u_doubleBuffer{n};\n" for n in range(len(passes)))
     text = (
@@ -42,7 +42,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _branches(cases: list[str], otherwise: str) -> str:
-    """One text a double buffer, chosen by the word that glslViewer defines for it."""
+    """One text per double buffer, selected by the macro that glslViewer defines for it."""
     text = ""
     for number, case in enumerate(cases):
         text += f"#{'el' if number else ''}if defined(DOUBLE_BUFFER_{number})\n{case}\n"
@@ -75,7 +75,7 @@ def _main(passes: list[TilePass]) -> str:
         if one.last:
             case += f"""
   vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), {BRUSH_RADIUS});
-  // The mouse has no button here: it touches only while it moves.
+  // The mouse has no button here: it paints only while it moves.
   vec4 nca_was = nca_before(nca_pointer_place());
   if (nca_was.w < 0.5 || distance(nca_brush.xy, nca_was.xy) < 0.5) nca_brush.z = 0.0;
   nca_out = nca_finish(nca_texel, nca_out, !nca_is_marked(), nca_brush, false);"""
@@ -89,7 +89,7 @@ def _main(passes: list[TilePass]) -> str:
 
 
 def buffer_text(data: bytes, number: int | None) -> str:
-    """The shader as glslViewer compiles it for a double buffer; None: for the picture."""
+    """The shader as glslViewer compiles it for a double buffer; None: for the screen."""
     version, _, rest = data.decode().partition("\n")
     return f"{version}\n" + ("" if number is None else f"#define DOUBLE_BUFFER_{number}\n") + rest
 
@@ -97,7 +97,7 @@ def buffer_text(data: bytes, number: int | None) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Draw the double buffers in glslViewer's order, on a screen that just holds the state."""
+    """Draw the double buffers in glslViewer's order, on the smallest screen for the state."""
     (data,) = files.values()
     passes = chain(rule, free_steps(options))
     tiles = arrange(rule, options.grid)

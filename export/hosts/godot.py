@@ -1,4 +1,4 @@
-"""A rule for Godot 4: compute shaders, a shader that shows the state, and the script of a node."""
+"""A rule for Godot 4: compute shaders, a shader that shows the state, and a script for a node."""
 
 import re
 
@@ -8,9 +8,9 @@ import torch
 from moderngl import Context
 from torch import Tensor
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
-from nca.exporters.glsl.text import comment, credit_lines, once, template
+from nca.exporters.glsl.text import comment, credit_lines, template, without_repeats
 from nca.exporters.glsl.weights import choose_store
 from nca.exporters.manifest import WEIGHT_FILE, weight_bytes
 from nca.exporters.parity.compare import NotMeasuredError
@@ -26,18 +26,18 @@ DATA_FORMATS = {
     "rgba16f": "R16G16B16A16_SFLOAT",
     "rgba8": "R8G8B8A8_UNORM",
 }
-UNTESTED = "Run here as OpenGL compute shaders, untested in Godot itself."
+UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // which cells fire
-  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 start anew
+  uint seed;    // decides which cells fire
+  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
 } nca_constants;
 """
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca_*.glsl``, ``nca_view.gdshader``, ``nca_texture.gd`` and, if need be, the weights."""
+    """``nca_*.glsl``, ``nca_view.gdshader``, ``nca_texture.gd`` and the weights if necessary."""
     rule = file.rule
     settings = rule.settings
     store = choose_store(rule, options.weights)
@@ -121,8 +121,8 @@ def _compute(
         f"  imageStore(nca_next, ivec3(nca_at, {g}), nca_encode(nca_n{g}));\n"
         for g in range(group_count(rule.settings.channels))
     )
-    # The base needs the hash, which a rule whose cells all fire does not bring along.
-    source = once(seed_source(rule) + body)
+    # The base needs the hash, which the text of a rule whose cells all fire does not contain.
+    source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
   ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
@@ -142,7 +142,7 @@ def _paint(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
     if rule.settings.wraps:
         wrap = "  nca_away -= vec2(nca_size) * round(nca_away / vec2(nca_size));\n"
     return f"""{_head(rule, options, credit)}{_image(options, 0, "writeonly", "nca_state")}
-{seed_source(rule)}
+{start_source(rule)}
 void main() {{
   ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
   nca_size = nca_constants.size;
@@ -177,7 +177,7 @@ void fragment() {{
 
 
 def opengl_text(data: bytes) -> str:
-    """A compute shader as OpenGL takes it: constants in a buffer, no descriptor sets."""
+    """A compute shader for OpenGL: constants in a buffer, no descriptor sets."""
     text = data.decode().removeprefix("#[compute]\n")
     text = text.replace("layout(push_constant, std430)", "layout(std140, binding = 7)")
     return re.sub(r"layout\(set = 0, ", "layout(", text)
@@ -186,7 +186,7 @@ def opengl_text(data: bytes) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Make the dispatches of the node's script, in OpenGL."""
+    """Run the dispatches of the node's script in OpenGL."""
     if context.version_code < 430:
         raise NotMeasuredError("compute shaders need OpenGL 4.3")
     channels, height, width = state.shape

@@ -1,7 +1,7 @@
-"""One HTML file that runs rules in any browser with WebGL 2; each can be painted into the others.
+"""One HTML file that runs rules in browsers with WebGL 2; rules can be painted into each other.
 
-It opens from ``file://``, asks the network for nothing, and is locked by a Content-Security-Policy
-that allows its own script and style by their hashes.
+It opens from ``file://``, makes no requests, and is locked by a Content-Security-Policy that allows
+its own script and style by their hashes.
 """
 
 from markupsafe import Markup
@@ -21,10 +21,10 @@ from nca.exporters.web.target import WebTarget
 
 
 def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
-    """The page.
+    """Make the page.
 
     Raises:
-        InputError: as :func:`nca.exporters.web.page.page_data`.
+        InputError: see :func:`nca.exporters.web.page.page_data`.
     """
     settings = settings or PageSettings()
     script, style = joined(PAGE_SCRIPTS), page_source("page.css")

@@ -1,7 +1,8 @@
 """A rule as an ISF file (Interactive Shader Format 2), a generator for VJ programs.
 
-One pass a step, drawn by turns into two persistent buffers, and a last pass that shows the state.
-The groups of the state are tiles of one buffer: an ISF pass has one target.
+There is one pass per step, drawn alternately into two persistent buffers, and a last pass that
+shows the state. The groups of the state are tiles of one buffer, because an ISF pass has one
+target.
 """
 
 import json
@@ -20,7 +21,7 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 STATE, OTHER, STEPPED = "nca_state", "nca_other", "nca_stepped"
-# Buffers of fixed size: not bound to a screen.
+# Buffers have a fixed size, independent of the screen.
 ROOM = (2048, 2048)
 NEEDS_INTEGERS = """
 #if __VERSION__ < 130
@@ -30,10 +31,10 @@ NEEDS_INTEGERS = """
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """Steps of a frame: four unless asked for one or an even number.
+    """Steps per frame: four by default; one or an even number is possible.
 
     Raises:
-        InputError: an odd number above one, which two buffers by turns cannot make.
+        InputError: an odd number above one, which two alternating buffers cannot make.
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:
@@ -46,7 +47,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     steps = frame_steps(file.rule, options)
     tiles = arrange(file.rule, options.grid, ROOM)
     header = json.dumps(_header(name, file, options, tiles, steps), indent=2)
-    # In JSON only a string can hold these, and there the escaped slash means the same.
+    # In JSON these characters only occur in strings, where the escaped slash means the same.
     header = header.replace("*/", "*\\/")
     shader = NEEDS_INTEGERS + tile_source(file.rule, tiles, options, steps)
     text = f"/*{header}*/\n{shader}{_main(file.rule, tiles, steps)}"
@@ -54,7 +55,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _targets(rule: Rule, steps: int) -> list[str]:
-    """Buffer that each pass but the last draws into."""
+    """Buffers that all passes but the last draw into."""
     dies = rule.settings.alive_threshold is not None
     targets = []
     for step in range(steps):
@@ -78,14 +79,14 @@ def _header(
         }
         for target in _targets(file.rule, steps)
     ]
-    untested = "Run here in the order of its passes, untested in a VJ program."
+    untested = "Tested in the order of its passes, not in a VJ program."
     return {
         "ISFVSN": "2",
         "DESCRIPTION": " ".join([*credit_lines(name, file), untested]),
-        "CREDIT": one_line(file.words("author")) or "nca-studio",
+        "CREDIT": one_line(file.text("author")) or "nca-studio",
         "CATEGORIES": ["Generator"],
         "INPUTS": [
-            {"NAME": "nca_restart", "LABEL": "Start anew", "TYPE": "event"},
+            {"NAME": "nca_restart", "LABEL": "Restart", "TYPE": "event"},
             _slider("nca_brush_x", "Eraser, across", 0.5, 1.0),
             _slider("nca_brush_y", "Eraser, up", 0.5, 1.0),
             _slider("nca_brush_size", "Eraser, size", 0.0, 0.5),
@@ -165,7 +166,7 @@ out vec4 nca_out;
 
 
 def shader_text(data: bytes) -> str:
-    """The GLSL of an ISF file, with what a host puts before it."""
+    """The GLSL of an ISF file, with the text that a host puts before it."""
     return HEAD + data.decode().partition("*/")[2]
 
 

@@ -1,7 +1,7 @@
 """A rule for shadertoy.com: Common, Buffers A to D and Image, and the site's own JSON.
 
-The buffers are a chain of whole steps (see :mod:`nca.exporters.glsl.tiles`): A goes on from D of
-the frame before, B from A, C from B, D from C, so that a frame makes four steps.
+The buffers are a chain of whole steps (see :mod:`nca.exporters.glsl.tiles`): A continues from D of
+the previous frame, B from A, C from B, D from C, so that a frame makes four steps.
 """
 
 import json
@@ -25,10 +25,10 @@ BRUSH_RADIUS = 10.0
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """Steps of a frame: four, or two of a rule whose cells die, for each of which takes two passes.
+    """Steps per frame: four, or two if cells die, which takes two passes per step.
 
     Raises:
-        InputError: more are asked for than four buffers can make.
+        InputError: more steps than four buffers can make.
     """
     most = 4 if rule.settings.alive_threshold is None else 2
     steps = options.steps_per_frame or most
@@ -60,9 +60,9 @@ def _common(name: str, file: RuleFile, tiles: Tiles, options: ExportOptions, ste
         "",
         f"On shadertoy.com: make a new shader, add the tabs Common, {tabs} (the + left of Image),",
         "paste each file into the tab of its name, and set the channels that its first lines name.",
-        "Drag to erase. Shift and drag to plant. R starts anew.",
+        "Drag to erase. Shift and drag to plant. R restarts.",
         "",
-        f"{steps} step{'s' if steps > 1 else ''} a frame. Run here in the site's order of passes,"
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in the site's order of passes,"
         " not on the site itself.",
     ]
     return comment(head) + tile_source(file.rule, tiles, options, steps)
@@ -141,7 +141,7 @@ def _site_json(
         "date": "0",
         "viewed": 0,
         "name": one_line(name) or "Neural cellular automaton",
-        "username": one_line(file.words("author")) or "nca-studio",
+        "username": one_line(file.text("author")) or "nca-studio",
         "description": " ".join(credit_lines(name, file)),
         "likes": 0,
         "published": 0,
@@ -178,7 +178,7 @@ TAIL = "\nvoid main() { mainImage(nca_out, gl_FragCoord.xy); }\n"
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the tabs in the site's order on a screen that just holds the state."""
+    """Run the tabs in the site's order on the smallest screen for the state."""
     passes = chain(rule, frame_steps(rule, options))
     tiles = arrange(rule, options.grid)
     height, width = state.shape[1:]

@@ -1,6 +1,6 @@
-"""A rule for TouchDesigner: pixel shaders of GLSL TOPs, and a recipe of the network.
+"""A rule for TouchDesigner: pixel shaders of GLSL TOPs, and instructions for the network.
 
-TouchDesigner adds ``#version`` and the declarations of its inputs itself.
+TouchDesigner itself adds ``#version`` and the declarations of its inputs.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
-from nca.exporters.glsl.text import comment, credit_lines, once
+from nca.exporters.glsl.text import comment, credit_lines, without_repeats
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -25,14 +25,14 @@ PIXEL_FORMATS = {
     "rgba16f": "16-bit float (RGBA)",
     "rgba8": "8-bit fixed (RGBA)",
 }
-UNTESTED = "Run here with TouchDesigner's names put before it, untested in TouchDesigner itself."
+UNTESTED = "Tested with TouchDesigner's names put before it, not in TouchDesigner itself."
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """One step of a frame: a Feedback TOP goes round once.
+    """One step per frame: a Feedback TOP runs once per frame.
 
     Raises:
-        InputError: more are asked for.
+        InputError: more steps.
     """
     del rule
     if options.steps_per_frame not in (None, 1):
@@ -44,7 +44,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``step*.frag``, where cells die ``live*.frag``, ``view.frag`` and ``network.txt``."""
+    """``step*.frag``, ``live*.frag`` if cells die, ``view.frag`` and ``network.txt``."""
     frame_steps(file.rule, options)
     rule = file.rule
     head = comment([*credit_lines(name, file), "", "For a GLSL TOP.", UNTESTED]) + "\n"
@@ -64,7 +64,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _shared(rule: Rule, options: ExportOptions, groups: int) -> str:
-    return f"""const uint nca_seed_number = {options.seed}u;  // another number: other cells fire
+    return f"""const uint nca_seed_number = {options.seed}u;  // decides which cells fire
 ivec2 nca_size;
 uint nca_base;
 
@@ -82,7 +82,7 @@ def _fetch(function: str, first: int, groups: int) -> str:
 
 
 def _main(rule: Rule, part: Sequence[int], function: str, *, paints: bool) -> str:
-    """A main function that updates, and then starts anew or paints where it is told to."""
+    """A main function that updates the state, and restarts or paints on request."""
     declared = "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(len(part)))
     values = ", ".join(f"nca_n{i}" for i in range(len(part)))
     writes = ""
@@ -106,7 +106,7 @@ def _brush(rule: Rule) -> str:
     if rule.settings.wraps:
         wrap = "  nca_away -= vec2(nca_size) * floor(nca_away / vec2(nca_size) + 0.5);\n"
     return f"""
-uniform float nca_reset;  // 1: start anew
+uniform float nca_reset;  // 1: restart
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
@@ -119,15 +119,15 @@ vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
 
 
 def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
-    # The hash comes with the seed; where cells die, the live shader is the one that paints.
+    # The start text contains the hash; if cells die, the live shader paints instead.
     text = (
         "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
         + _shared(rule, options, group_count(rule.settings.channels))
-        + seed_source(rule)
+        + start_source(rule)
         + step_source(rule, groups=part, digits=options.digits)
     )
     paints = rule.settings.alive_threshold is None
-    return once(text) + _main(rule, part, "nca_step", paints=paints)
+    return without_repeats(text) + _main(rule, part, "nca_step", paints=paints)
 
 
 def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) -> str:
@@ -135,10 +135,10 @@ def _live(rule: Rule, options: ExportOptions, part: Sequence[int], groups: int) 
         "const float nca_step_number = 0.0;\n"
         + _shared(rule, options, groups)
         + _fetch("nca_fetch_after", groups, groups)
-        + seed_source(rule)
+        + start_source(rule)
         + life_source(rule, groups=part)
     )
-    return once(text) + _main(rule, part, "nca_live", paints=True)
+    return without_repeats(text) + _main(rule, part, "nca_live", paints=True)
 
 
 def _view(rule: Rule, options: ExportOptions) -> str:
@@ -148,7 +148,7 @@ def _view(rule: Rule, options: ExportOptions) -> str:
     return f"""layout(location = 0) out vec4 nca_out0;
 
 void main() {{
-  // Row 0 of the state is the top of the picture.
+  // Row 0 of the state is the top of the image.
   vec4 nca_texel = texture(sTD2DInputs[0], vec2(vUV.x, 1.0 - vUV.y));
   vec3 nca_value = (nca_texel.rgb - {offset}) * {scale};
   vec3 nca_color = clamp(nca_value * {color_scale} + {color_offset}, 0.0, 1.0);
@@ -195,7 +195,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         f"{number}. Make a Render Select TOP for every color buffer of '{last}'; set the Target TOP"
         " of state0, state1 ... to them, in order.",
         f"{number + 1}. Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
-        " color buffer 0; 8-bit; the resolution of the picture.",
+        " color buffer 0; 8-bit; the resolution of the image.",
         f"{number + 2}. Set nca_reset to 1 for one frame to start. Extend mode of the inputs does"
         " not matter: the shaders wrap around themselves.",
     ]
@@ -203,7 +203,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
 
 
 def shader_text(data: bytes, inputs: int) -> str:
-    """A shader with what TouchDesigner puts before it."""
+    """A shader with the text that TouchDesigner puts before it."""
     return (
         f"#version 450\nuniform sampler2D sTD2DInputs[{inputs}];\nin vec3 vUV;\n"
         "vec4 TDOutputSwizzle(vec4 c) { return c; }\n" + data.decode()
@@ -213,7 +213,7 @@ def shader_text(data: bytes, inputs: int) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Go round the feedback loop of the recipe."""
+    """Run the feedback loop of the instructions."""
     groups = group_count(rule.settings.channels)
     code = state_code(rule.settings, options.state)
     machine = LayerMachine(context, groups, state.shape, options.state)

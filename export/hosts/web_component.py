@@ -1,8 +1,8 @@
 """One JavaScript file that defines the element ``<nca-texture>``, to embed rules in any page.
 
-A page that loads it can hold ``<nca-texture rule="NAME">``; without the attribute it runs the first
-rule. The other attributes are described in ``shaders/page/component.js``. The script asks the
-network for nothing and adds no style to the page around it.
+A page that loads it can contain ``<nca-texture rule="NAME">``; without the attribute it runs the
+first rule. ``shaders/page/component.js`` describes the other attributes. The script makes no
+requests and adds no style to the page around it.
 """
 
 from nca.exporters.target import Rules
@@ -11,14 +11,14 @@ from nca.exporters.web.target import WebTarget
 
 
 def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
-    """The script.
+    """Make the script.
 
     Args:
-        rules: by the name that the attribute ``rule`` gives; the first is the default.
-        settings: how the element starts, where its attributes do not say. The title is not used.
+        rules: rules by name, for the attribute ``rule``; the first one is the default.
+        settings: defaults of the element's attributes. The title is not used.
 
     Raises:
-        InputError: as :func:`nca.exporters.web.page.page_data`.
+        InputError: see :func:`nca.exporters.web.page.page_data`.
     """
     data = script_json(page_data(rules, settings or PageSettings()))
     return joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()

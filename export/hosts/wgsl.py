@@ -1,6 +1,6 @@
 """A rule for WebGPU: one WGSL module of compute and view entry points, a manifest, and a script.
 
-The maths are the text of the one emitter, in WGSL's spelling.
+The maths come from the emitter for GLSL, translated to WGSL.
 """
 
 import functools
@@ -45,16 +45,16 @@ SPELLING = (
     (r"^(\s*)vec4 (\w+);", r"\1var \2: vec4f;"),
     (r"^(\s*)float nca_mask = (.*) \? 1\.0 : 0\.0;", r"\1let nca_mask = select(0.0, 1.0, \2);"),
     (r"for \(int ", "for (var "),
-    # Numbers are not spread over vectors in these functions.
+    # Scalars are not broadcast to vectors in these functions.
     (r"max\(nca_h, 0\.0\)", "max(nca_h, vec4f(0.0))"),
     (r"min\((max\(.*?\)\)), ([^)]+)\)", r"min(\1, vec4f(\2))"),
     (r"^(\s*)(nca_next\d+ = )", r"\1let \2"),
 )
 ORDER = [
-    "Make two texture arrays (three where there is nca_live), a layer a group, with the usages"
+    "Make two texture arrays (three if there is nca_live), one layer per group, with the usages"
     " texture-binding and storage-binding; and a uniform buffer of 48 bytes, the struct NcaFrame.",
     "Start: dispatch nca_paint with tool 3 and radius -1 from the first array into the second.",
-    "Step: dispatch nca_step from one array into another; where there is nca_live, dispatch it with"
+    "Step: dispatch nca_step from one array into another; if there is nca_live, dispatch it with"
     " the state before as nca_state, the stepped one as nca_after, into the third.",
     "Dispatch workgroups of 8 x 8: ceil(width / 8), ceil(height / 8), 1.",
     "Show: draw three vertices with nca_vertex and nca_fragment.",
@@ -69,7 +69,7 @@ BINDINGS = {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca.wgsl``, ``nca.js`` that runs it on a canvas, ``manifest.json``, perhaps the weights."""
+    """``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and weights if needed."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(
@@ -100,7 +100,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def module(rule: Rule, options: ExportOptions, store: Store) -> str:
-    """The WGSL text."""
+    """Make the WGSL text."""
     settings = rule.settings
     groups = group_count(settings.channels)
     scale, offset = map(number, state_code(rule.settings, options.state))
@@ -115,12 +115,12 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         if settings.padding == "zeros"
         else "true",
         "FIRES": _fires(settings.update_rate),
-        "TORUS": "true" if settings.wraps else "false",
-        "SEED": {
+        "WRAPS": "true" if settings.wraps else "false",
+        "START": {
             "zeros": "vec4f(0.0)",
             "noise": f"nca_noise(group, at) * {number(settings.noise_level)}",
             "center": "select(vec4f(0.0), nca_plant(group), all(at == nca_frame.size / 2))",
-        }[settings.seed_state],
+        }[settings.start],
         "RGB_SCALE": number(settings.rgb_scale),
         "RGB_OFFSET": number(settings.rgb_offset),
         "STEP": _step_body(rule, options, store),
@@ -144,7 +144,7 @@ def _fires(update_rate: float) -> str:
 
 
 def _step_body(rule: Rule, options: ExportOptions, store: Store) -> str:
-    """Body of ``nca_step`` as the emitter writes it, spelled in WGSL."""
+    """Body of ``nca_step`` by the emitter, translated to WGSL."""
     source = step_source(rule, store, digits=options.digits)
     body = source.partition("void nca_step(")[2].partition("{\n")[2].rpartition("}")[0]
     for pattern, spelling in SPELLING:
@@ -171,7 +171,7 @@ def _stores(values: list[str]) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Make the dispatches of the manifest, through wgpu.
+    """Run the dispatches of the manifest through wgpu.
 
     Raises:
         NotMeasuredError: wgpu is not installed or finds no device.
@@ -181,7 +181,7 @@ def run(
     try:
         adapter = wgpu.gpu.request_adapter_sync(power_preference="high-performance")
         device = adapter.request_device_sync()
-    except Exception as error:  # wgpu raises plain exceptions of its native library
+    except Exception as error:  # wgpu passes on exceptions of its native library
         raise NotMeasuredError(f"no WebGPU device ({error})") from error
     runner = _Device(device, wgpu, files, state, state_code(rule.settings, options.state))
     return runner.steps(frames * free_steps(options), options.seed)
@@ -189,19 +189,19 @@ def run(
 
 @functools.cache
 def load_wgpu() -> Any:
-    """The module ``wgpu``, quiet, and kept from OpenGL.
+    """Import ``wgpu`` without log messages and without OpenGL.
 
-    Looking for devices there, it would leave another OpenGL context current than was before.
+    Its search for OpenGL devices would leave another OpenGL context current than before.
 
     Raises:
-        NotMeasuredError: it is not installed.
+        NotMeasuredError: wgpu is not installed.
     """
     try:
         wgpu = importlib.import_module("wgpu")
         extras = importlib.import_module("wgpu.backends.wgpu_native.extras")
     except ImportError as error:
         raise NotMeasuredError("wgpu is not installed") from error
-    # Its native library logs every extension that a software renderer lacks.
+    # Its native library logs every extension that a software renderer does not have.
     logging.getLogger("wgpu").setLevel(logging.ERROR)
     extras.set_instance_extras(backends=["Primary"])  # Vulkan, Metal, Direct3D 12
     return wgpu
@@ -259,7 +259,7 @@ class _Device:
         )
 
     def steps(self, count: int, seed: int) -> Tensor:
-        """Make so many steps and return the state."""
+        """Make ``count`` steps and return the state."""
         state, after, spare = self.textures
         for step in range(count):
             words = np.array([self.shape[2], self.shape[1]], "<i4").tobytes()

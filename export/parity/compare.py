@@ -1,4 +1,4 @@
-"""How far a run of exported shaders is from torch."""
+"""Compare a run of exported shaders with torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ MEASURED_GRID = (48, 64)
 
 
 class NotMeasuredError(Exception):
-    """The exported shader cannot be run here; the text says why."""
+    """The exported shader cannot be run here; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far an exported rule is from torch.
+    """Difference of an exported rule from torch.
 
     Attributes:
-        largest: largest absolute difference of any value, None if it was not measured.
-        steps: after so many steps from a grown state.
-        reason: why it was not measured, else empty.
-        notes: what users should know beside.
+        largest: largest absolute difference of any value; None if it was not measured.
+        steps: number of steps from a grown state.
+        reason: why it was not measured; else empty.
+        notes: other information for users.
     """
 
     largest: float | None
@@ -64,7 +64,7 @@ def compare(
 
 
 def rounding_notes(rule: Rule) -> tuple[str, ...]:
-    """Why a rule that rounds does not follow torch exactly; empty for one that does not."""
+    """Why a rule that rounds does not follow torch exactly; empty for other rules."""
     steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
     if not steps:
         return ()
@@ -75,10 +75,10 @@ def rounding_notes(rule: Rule) -> tuple[str, ...]:
 
 
 def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
-    """A state [1, C, H, W] in which a rule is at work: 32 steps from its seed and some noise."""
-    state = rule.seed(1, height, width, seed=seed)
+    """A grown state, [1, C, H, W]: 32 steps from the initial state plus some noise."""
+    state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    # Wide enough that cells live where a rule knows death: dead ones compare nothing.
+    # Wide enough noise for living cells if there is an alive threshold: dead ones compare nothing.
     width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
     state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
     grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)

@@ -1,4 +1,4 @@
-"""Run exported shaders as their hosts would, on an OpenGL context without a window."""
+"""Run exported shaders as their hosts would, in an OpenGL context without a window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ DTYPES: dict[StateFormat, str] = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1
 
 @dataclass(frozen=True)
 class Draw:
-    """One pass: a fragment shader, the texture it draws into, and those its samplers read."""
+    """One pass: a fragment shader, its target texture, and the textures that its samplers read."""
 
     fragment: str
     target: str
@@ -31,10 +31,10 @@ class Draw:
 
 
 class TileMachine:
-    """Passes drawn in order into named textures; a texture shows its new picture right after.
+    """Passes that draw in order into named textures; each result is visible to the next pass.
 
-    That is the order of Shadertoy's and glslViewer's buffers, and of an ISF file's passes. States
-    are [C, H, W].
+    This is the order of the buffers of Shadertoy and glslViewer, and of the passes of an ISF file.
+    States are [C, H, W].
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class TileMachine:
             self.back[draw.target], self.front[draw.target] = swap
 
     def write(self, name: str, state: Tensor, code: tuple[float, float] = (1.0, 0.0)) -> None:
-        """Put a state into the tiles of a texture, with the mark that says it is one."""
+        """Write a state into the tiles of a texture, with the mark of a valid state."""
         texture = self.front[name]
         picture = np.zeros((texture.height, texture.width, 4), np.float32)
         groups = group_count(len(state))
@@ -82,7 +82,7 @@ class TileMachine:
     def read(
         self, name: str, shape: Sequence[int], code: tuple[float, float] = (1.0, 0.0)
     ) -> Tensor:
-        """Take a state [C, H, W] out of the tiles of a texture."""
+        """Read a state, [C, H, W], from the tiles of a texture."""
         texture = self.front[name]
         picture = loaded(texture.read(), self.dtype, (texture.height, texture.width, 4))
         state = from_texels(self._tiles(picture, shape), code)
@@ -98,7 +98,7 @@ class TileMachine:
 
 
 class LayerMachine:
-    """Passes with several targets: a state is one texture for every four channels."""
+    """Passes with several targets: a state is one texture per four channels."""
 
     def __init__(
         self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
@@ -114,12 +114,12 @@ class LayerMachine:
         self._weights: dict[str, moderngl.Texture] = {}
 
     def add_weights(self, sampler: str, packed: Matrix) -> None:
-        """Give the shaders a weight texture, or another table of floats [rows, columns, 4]."""
+        """Make a texture of weights, or of another table of floats, [rows, columns, 4]."""
         size = (packed.shape[1], packed.shape[0])
         self._weights[sampler] = self.context.texture(size, 4, packed.tobytes(), dtype="f4")
 
     def swap(self, first: str, second: str) -> None:
-        """Exchange two sets of textures."""
+        """Swap two sets of textures."""
         self.sets[first], self.sets[second] = self.sets[second], self.sets[first]
 
     def draw(
@@ -135,7 +135,7 @@ class LayerMachine:
         self._shader(fragment).draw(framebuffer, {**self._weights, **textures}, uniforms)
 
     def named(self, **samplers: str) -> dict[str, moderngl.Texture]:
-        """Textures of sets for samplers ``name0``, ``name1``, ..., one a group."""
+        """Textures of sets for samplers ``name0``, ``name1``, ..., one per group."""
         every = (self.sets[which].named(name) for name, which in samplers.items())
         return {name: texture for textures in every for name, texture in textures.items()}
 
@@ -154,27 +154,27 @@ class LayerMachine:
         return array
 
     def write(self, name: str, state: Tensor, code: tuple[float, float]) -> None:
-        """Put a state [C, H, W] into a set of textures."""
+        """Write a state, [C, H, W], into a set of textures."""
         texels = to_texels(state, self.groups, code)
         for texture, texel in zip(self.sets[name].textures, texels, strict=True):
             texture.write(stored(texel, self.dtype).tobytes())
 
     def read(self, name: str, shape: Sequence[int], code: tuple[float, float]) -> Tensor:
-        """Take a state [C, H, W] out of a set of textures."""
+        """Read a state, [C, H, W], from a set of textures."""
         data = b"".join(texture.read() for texture in self.sets[name].textures)
         state = from_texels(loaded(data, self.dtype, (self.groups, *shape[1:], 4)), code)
         return torch.from_numpy(state[: shape[0]])
 
 
 def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """What a texture keeps of numbers: itself, its nearest half, or its nearest of 256 levels."""
+    """Numbers as a texture stores them: unchanged, as half floats, or as one of 256 levels."""
     if dtype == "f1":
         return (texel.clip(0, 1) * 255).round().astype(np.uint8)
     return texel.astype(np.float32 if dtype == "f4" else np.float16)
 
 
 def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """What a shader reads from such a texture."""
+    """Numbers as a shader reads them from such a texture."""
     kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
     texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
     return texel / 255 if dtype == "f1" else texel

@@ -1,6 +1,6 @@
-"""How far the shaders of a page or element are from torch.
+"""Compare the shaders of a page or an element with torch.
 
-Desktop OpenGL runs them; it compiles WebGL's dialect too where it has ARB_ES3_compatibility (Mesa,
+Desktop OpenGL runs them; it also compiles WebGL's dialect if it has ARB_ES3_compatibility (as Mesa,
 NVIDIA and AMD do).
 """
 
@@ -33,7 +33,7 @@ def measure_page(
     rules: Mapping[str, RuleFile],
     context: moderngl.Context | None = None,
 ) -> dict[str, Difference]:
-    """Run every rule of :func:`nca.exporters.web.page.page_data`, by literals and by texture.
+    """Run every rule of :func:`nca.exporters.web.page.page_data`, with literals and with a texture.
 
     Returns:
         The larger difference, by name of the rule.

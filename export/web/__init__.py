@@ -1,1 +1,1 @@
-"""What pages, elements and galleries share."""
+"""Shared parts of pages, elements and galleries."""

@@ -1,4 +1,4 @@
-"""What a page and an element are made of: settings, rules as data, the scripts of the player."""
+"""The parts of a page or an element: settings, data of the rules, scripts of the player."""
 
 import base64
 import hashlib
@@ -35,13 +35,13 @@ from nca.rng import fire_threshold
 from nca.rule import CALM_AFTER, Rule
 from nca.rulefile import RuleFile
 
-# The player is for a canvas anywhere, the page adds its controls; each file is one concept.
+# The player runs in any canvas, the page adds its controls; each file is one concept.
 _PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
 
-MAX_RULES = 255  # a cell keeps the number of its rule in a byte
-TINY_WEIGHTS = 2000  # literals of so few weights compile at once everywhere
+MAX_RULES = 255  # a cell stores the number of its rule in a byte
+TINY_WEIGHTS = 2000  # shaders with so few literals compile fast everywhere
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 64, 200
 
 CONTROLS = json.loads(template("controls.json"))
@@ -49,20 +49,20 @@ CONTROLS = json.loads(template("controls.json"))
 
 @dataclass(frozen=True)
 class PageSettings(Bounded):
-    """How a page starts; most of it can be changed there.
+    """Initial values of a page; most can be changed there.
 
     Attributes:
-        title: of the page; default the names of its rules.
-        grid: cells (width, height). None: as many as suit the window.
-        seed: decides which cells fire, and the noise of a seed state.
-        steps_per_frame: 1/8 to 64, a power of two.
-        weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones
-            as a texture, and those between first as a texture, which compiles quickly, then inline.
-        state: how the state is kept. ``auto`` takes the most precise that the device can draw.
-        digits: of the weights as literals; nine are exact.
+        title: title of the page; default: the names of its rules.
+        grid: size in cells (width, height). None: as many as suit the window.
+        seed: random seed of the firing cells, and of the noise of the initial state.
+        steps_per_frame: number of steps, 1/8 to 64, a power of two.
+        weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones as
+            a texture, others first as a texture, which compiles quickly, then inline.
+        state: format of the state. ``auto`` uses the most precise one that the device can draw.
+        digits: digits of weights as literals; nine are exact.
 
     Raises:
-        InputError: a value is out of its range.
+        InputError: a value is out of range.
     """
 
     title: str = ""
@@ -75,7 +75,7 @@ class PageSettings(Bounded):
 
     @classmethod
     def of(cls, options: ExportOptions) -> Self:
-        """Settings as the options of all targets ask for."""
+        """Make the settings from the options of all targets."""
         return cls(
             grid=None if options.grid is None else (options.grid, options.grid),
             seed=options.seed,
@@ -86,7 +86,7 @@ class PageSettings(Bounded):
         )
 
     def __post_init__(self) -> None:
-        """Refuse what no page can take."""
+        """Refuse values that a page does not support."""
         super().__post_init__()
         if self.steps_per_frame not in [2.0**power for power in range(-3, 7)]:
             raise InputError(
@@ -95,15 +95,15 @@ class PageSettings(Bounded):
 
 
 def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) -> dict[str, Any]:
-    """Everything the player needs to know, as plain JSON data.
+    """Everything that the player needs, as plain JSON data.
 
     Args:
-        rules: by the name that the page shows; the first is there at the start.
-        settings: how the page starts.
-        thumbnails: of several rules, which can be chosen; a rule that is alone needs none.
+        rules: rules by the name that the page shows; the page starts with the first one.
+        settings: initial values of the page.
+        thumbnails: add thumbnails for choosing a rule; a single rule never has one.
 
     Raises:
-        InputError: there is no rule or more than 255, or a weight is not finite.
+        InputError: there are no rules or more than 255, or a weight is not finite.
     """
     check_rules(rules)
     if len(rules) > MAX_RULES:
@@ -132,7 +132,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
 
 
 def script_json(data: object) -> str:
-    """JSON that can stand in a ``script`` element: nothing in it can end the element."""
+    """JSON for a ``script`` element: no text in it can end the element."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -143,9 +143,9 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
     own = rule.settings
     stores = _stores(rule, settings.weights)
     packed = pack_weights(rule) if "texture" in stores else None
-    # Only rules with more channels than four outputs hold gain from a device that has eight.
+    # Only rules with more channels than four outputs hold benefit from a device with eight.
     draw_buffers = (4, 8) if groups > 4 else (4,)
-    credit = [_one_line(file.words(key)) for key in ("author", "license")]
+    credit = [_one_line(file.text(key)) for key in ("author", "license")]
     return {
         "name": name,
         "credit": ", ".join(filter(None, credit)),
@@ -156,8 +156,8 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "rate": own.update_rate,
         "limit": max(fire_threshold(own.update_rate) - 1, 0),  # nca_limit
         "calm": own.calm,
-        # One cell in the middle of the grid is no use to an area painted elsewhere.
-        "reseeds": own.seed_state != "center",
+        # One cell in the middle of the grid is useless for an area that is painted elsewhere.
+        "reseeds": own.start != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": state_code(own, "rgba8"),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
@@ -191,17 +191,17 @@ def _passes(
 
 
 def _thumbnail(file: RuleFile) -> str:
-    """A small picture of the texture as a data URL: the one of the file, or a freshly grown one."""
+    """A small image of the texture as a data URL: from the file, or freshly grown."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
-        state = file.rule.seed(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
         picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
     return data_url(picture)
 
 
 def _kept_thumbnail(text: object) -> Image.Image | None:
-    """Read the base64 PNG of a rule file; a file can hold anything, so only pixels are kept."""
+    """Read the base64 PNG of an untrusted rule file; only its pixels are kept."""
     if not isinstance(text, str):
         return None
     try:
@@ -212,7 +212,7 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 
 
 def joined(names: tuple[str, ...], constants: str = "") -> str:
-    """Join files of the page to one script whose names are nobody else's."""
+    """Join files of the page to one script with its own scope for names."""
     constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
     parts = "\n".join(page_source(f"{name}.js") for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
@@ -226,14 +226,14 @@ def page_source(name: str) -> str:
 def rendered(
     text: str, script: str, style: str, allowed: str, *, scripts: str = "", **values: Any
 ) -> bytes:
-    """A page whose own script and style are allowed by their hashes.
+    """Render a page whose own script and style are allowed by their hashes.
 
     Args:
         text: the template.
-        script, style: of the page.
+        script, style: script and style of the page.
         allowed: the rest of its Content-Security-Policy, such as sources of images.
         scripts: sources of other scripts.
-        values: for the template.
+        values: values for the template.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(text).render(
@@ -248,7 +248,7 @@ def rendered(
 
 
 def content_hash(text: str) -> str:
-    """A script or style as a Content-Security-Policy allows it."""
+    """The hash of a script or style for a Content-Security-Policy."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 

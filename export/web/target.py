@@ -19,7 +19,7 @@ class WebTarget(Target):
     """One file for the web.
 
     Attributes:
-        write: the file, from rules and settings.
+        write: makes the file from rules and settings.
     """
 
     write: Callable[[Rules, PageSettings], bytes]
@@ -28,15 +28,16 @@ class WebTarget(Target):
     def build(self, rules: Rules, options: ExportOptions) -> Files:
         return {f"nca{self.suffix}": self.write(rules, PageSettings.of(options))}
 
+    @override
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """See :meth:`Target.measure`: run the shaders that the data of the file holds."""
+        # Runs the shaders in the data of the file.
         del files
         data = page_data(rules, PageSettings.of(options), thumbnails=False)
         return measure_page(data, rules, context)
 
     def is_file(self, rules: Rules, out: Path) -> bool:
-        """Always, whatever the ending."""
+        """Always true, with any ending."""
         del rules, out
         return True

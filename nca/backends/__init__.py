@@ -1,8 +1,8 @@
 """Many steps of a rule, forward and backward, behind one function.
 
-``unroll`` is what training and long simulations call. It gives what :meth:`nca.rule.Rule.step`
-gives step by step, faster. Under ``torch.autocast`` with bfloat16 it computes the two layers in
-bfloat16 and keeps the state in float32.
+``unroll`` is used by training and by long simulations. It gives the same result as calling
+:meth:`nca.rule.Rule.step` step by step, but faster. Under ``torch.autocast`` with bfloat16 it
+computes the two layers in bfloat16 and keeps the state in float32.
 """
 
 import torch
@@ -31,19 +31,19 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
     """Apply a rule once per mask.
 
     Args:
-        state: [B, C, H, W] float32.
+        state: initial state, [B, C, H, W] float32.
         rule: gradients flow to its weights and to the state.
-        masks: [steps, B, H, W] bool, true where a cell fires.
-        backend: ``torch`` computes everything everywhere; ``native`` is several times as fast on
-            a CPU (see :func:`describe_backends`), ``triton`` on a GPU; ``auto`` takes the one for
-            the state's device where it can.
+        masks: cells that fire, [steps, B, H, W] bool.
+        backend: ``torch`` supports everything; ``native`` is several times as fast on a CPU (see
+            :func:`describe_backends`), ``triton`` on a GPU; ``auto`` uses the one for the state's
+            device if possible.
 
     Returns:
         The last state, [B, C, H, W] float32.
 
     Raises:
-        ValueError: shapes do not belong together.
-        InputError: the backend cannot compute this.
+        ValueError: the shapes do not match.
+        InputError: the backend does not support this.
     """
     settings = rule.settings
     if state.ndim != 4 or state.shape[1] != settings.channels:

@@ -1,4 +1,4 @@
-"""Which backend computes an unroll, and why."""
+"""Choose the backend of an unroll."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -18,17 +18,17 @@ Backend = Literal["auto", Chosen]
 
 
 def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
-    """Choose for one call: ``triton`` or ``native`` where it can, unless one is asked for.
+    """Choose the backend of a call; ``auto`` prefers ``triton`` or ``native``.
 
     Raises:
-        InputError: what was asked for cannot be had; the text says why.
+        InputError: the requested backend does not support this call; the text gives the reason.
     """
     if backend == "torch":
         return "torch"
     if backend not in ("auto", "native", "triton"):
         raise InputError(f"backend must be auto, torch, native or triton, not {backend!r}")
     wanted: Chosen = ("triton" if state.is_cuda else "native") if backend == "auto" else backend
-    reason = obstacle(wanted, state, rule)
+    reason = unsupported_reason(wanted, state, rule)
     if reason is None:
         return wanted
     if backend != "auto":
@@ -36,13 +36,13 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
     return "torch"
 
 
-def obstacle(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
-    """Tell why a backend cannot compute this; None if it can. Compiles if need be."""
+def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
+    """Reason why a backend cannot compute this; None if it can. Compiles the library if needed."""
     if backend == "torch":
         return None
     if backend == "triton":
-        return _triton_obstacle(state, rule)
-    reason = native.obstacle(state, rule)
+        return _triton_unsupported_reason(state, rule)
+    reason = native.unsupported_reason(state, rule)
     if reason is None:
         try:
             native.library_of(rule)
@@ -54,7 +54,7 @@ def obstacle(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
 
 @dataclass(frozen=True)
 class BackendReport:
-    """What ``nca info`` tells of a backend."""
+    """A backend as ``nca info`` shows it."""
 
     name: str
     available: bool
@@ -63,32 +63,34 @@ class BackendReport:
 
 
 def describe_backends(rule: Rule) -> list[BackendReport]:
-    """Report every backend for a rule, best first, and say which one is taken on the CPU."""
-    state = rule.seed(1, 8, 8)
+    """Report on every backend for a rule, best first, and which one is the default on this CPU."""
+    state = rule.initial_state(1, 8, 8)
     taken = choose_backend("auto", state, rule)
     reports = [_describe_triton(rule), _describe_native(rule, state)]
     reports.append(BackendReport("torch", True, "any device, any rule"))
     return [replace(report, taken=report.name == taken) for report in reports]
 
 
-def _triton_obstacle(state: Tensor, rule: Rule) -> str | None:
+def _triton_unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     try:
         from nca.backends import triton_backend  # noqa: PLC0415  (optional)
     except ImportError:
         return "triton is not installed"
-    return triton_backend.obstacle(state, rule)
+    return triton_backend.unsupported_reason(state, rule)
 
 
 def _describe_triton(rule: Rule) -> BackendReport:
     if not torch.cuda.is_available():
         return BackendReport("triton", False, "torch found no GPU")
-    reason = obstacle("triton", rule.seed(1, 8, 8).cuda(), copy.deepcopy(rule).cuda())
+    reason = unsupported_reason(
+        "triton", rule.initial_state(1, 8, 8).cuda(), copy.deepcopy(rule).cuda()
+    )
     detail = f"{torch.cuda.get_device_name()}, for states that are on it"
     return BackendReport("triton", reason is None, reason or detail)
 
 
 def _describe_native(rule: Rule, state: Tensor) -> BackendReport:
-    reason = obstacle("native", state, rule)
+    reason = unsupported_reason("native", state, rule)
     if reason is not None:
         return BackendReport("native", False, reason)
     library = native.library_of(rule)

@@ -1,8 +1,8 @@
-"""Compile a C++ source of ours at first use and keep the library in the user's cache folder.
+"""Compile the C++ sources at first use and keep the libraries in the user's cache folder.
 
-A library that is made on the machine it runs on uses all of that machine's instructions and has
+A library that is compiled on the machine it runs on uses all instructions of that machine and has
 the sizes of one rule built in; a wheel could have neither. Two processes may compile the same
-source at once: each writes a file of its own and renames it, and either result is right.
+source at once: each writes its own file and renames it, and either result is right.
 """
 
 import ctypes
@@ -20,37 +20,37 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
-from nca.backends.library import EXECUTABLE, kept_library, load_and_keep, suffix, warn_once
+from nca.backends.library import EXECUTABLE, cached_library, load_and_cache, suffix, warn_once
 
 FLAGS = (
     "-std=c++17",
     "-O3",
     "-shared",
     "-w",
-    # a * b + c in one instruction; NaN and infinity keep their meaning.
+    # Use one instruction for a * b + c; keep the meaning of NaN and infinity.
     "-ffp-contract=fast",
     "-fno-signed-zeros",
     "-fno-trapping-math",
     "-fno-math-errno",
 )
 POSIX_FLAGS = ("-fPIC", "-pthread")  # Clang refuses the first on Windows
-ZIG_FLAGS = ("-s",)  # without it, debug symbols are nine tenths of a library
+ZIG_FLAGS = ("-s",)  # without it, nine tenths of a library are debug symbols
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
-INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # the last is that of Windows
-COMPLAINTS = ("error", "fail", "No space", "not found")  # in the line that says what went wrong
+INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # the last one is for Windows
+COMPLAINTS = ("error", "fail", "No space", "not found")  # words in the line with the error message
 
 
 class CompileError(RuntimeError):
-    """No library can be had. The text is one line, with the cure where one is known."""
+    """The library cannot be made. The text is one line, with a remedy if one is known."""
 
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
-def remembered(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
-    """Call once for the same arguments, also if it fails: a compiler takes seconds to fail."""
+def cached_with_errors(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
+    """Cache results and errors by arguments: a compiler takes seconds to fail."""
 
     @cache
     def outcome(*arguments: *Arguments) -> Result | CompileError:
@@ -76,18 +76,18 @@ def load_library(
     symbols: Sequence[str] = (),
     headers: Path | None = None,
 ) -> ctypes.CDLL:
-    """Load the library of a source, compiled now unless the cache holds it.
+    """Load the library of a source; compile it unless it is in the cache.
 
     Args:
         source: a C++ file; its folder's ``*.h`` files belong to it.
         defines: macros, name to value.
-        extra_flags: for the compiler, after our own.
-        symbols: that the library must have.
-        headers: one more folder whose ``*.h`` files belong to it.
+        extra_flags: additional flags for the compiler.
+        symbols: symbols that the library must have.
+        headers: another folder whose ``*.h`` files belong to the source.
 
     Raises:
-        CompileError: no compiler, or it failed.
-        KeyboardInterrupt: Ctrl-C ended the compiler.
+        CompileError: there is no compiler, or it failed.
+        KeyboardInterrupt: Ctrl-C stopped the compiler.
     """
     compiler = find_compiler()
     flags = [*compiler.flags, *(f"-D{k}={v}" for k, v in defines.items()), *extra_flags]
@@ -97,32 +97,32 @@ def load_library(
     for part in parts:
         key.update(part.read_bytes())
     stem = f"{source.stem}-{key.hexdigest()[:24]}"
-    library = kept_library(stem, symbols)
+    library = cached_library(stem, symbols)
     if library is not None:
         return library
     if ZIG_FLAGS[0] in compiler.flags:
         warn_once("zig compiles the rule; the first time, with its own library, takes some minutes")
     try:
-        # Windows does not remove a library that is loaded.
+        # Windows cannot remove a library that is loaded.
         with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:
             made = Path(folder) / f"{stem}{suffix()}"
             include = [f"-I{folder}" for folder in folders]
             _run([*compiler.command, *flags, *include, str(source), "-o", str(made)])
             if not made.exists() or not made.stat().st_size:
-                raise CompileError(f"{compiler} ended well and wrote no library")
-            return load_and_keep(made, stem, symbols)
+                raise CompileError(f"{compiler} reported success but wrote no library")
+            return load_and_cache(made, stem, symbols)
     except AttributeError as error:
-        raise CompileError(f"{compiler} made a library that is not whole: {error}") from error
+        raise CompileError(f"{compiler} made an incomplete library: {error}") from error
     except OSError as error:
         cure = f"; {EXECUTABLE}" if "failed to map segment" in str(error) else ""
-        raise CompileError(f"cannot load what {compiler} made: {error}{cure}") from error
+        raise CompileError(f"cannot load the library made by {compiler}: {error}{cure}") from error
 
 
 class Compiler(NamedTuple):
-    """A C++ compiler, its flags on this machine, and all macros that it has then.
+    """A C++ compiler, its flags on this machine, and its predefined macros.
 
-    The macros tell its version and the CPU's instructions. The command may have several words, such
-    as ``ccache g++``.
+    The macros include its version and the CPU's instructions. The command may have several words,
+    such as ``ccache g++``.
     """
 
     command: tuple[str, ...]
@@ -134,21 +134,21 @@ class Compiler(NamedTuple):
 
 
 def compilers() -> tuple[str, ...]:
-    """Names of the compilers that are looked for, best first.
+    """Names of the compilers to look for, best first.
 
-    On Windows not GCC, which keeps wide vectors on the stack where they are not aligned (its bug
-    54412): what it makes ends the process.
+    GCC is left out on Windows: it keeps wide vectors on the stack at unaligned addresses there (its
+    bug 54412), and the compiled library crashes.
     """
     return ("clang++",) if sys.platform == "win32" else ("c++", "g++", "clang++")
 
 
 def common_flags() -> tuple[str, ...]:
-    """What every compiler of this system is called with."""
+    """Flags for all compilers on this system."""
     return FLAGS if sys.platform == "win32" else (*FLAGS, *POSIX_FLAGS)
 
 
 def _zig() -> list[tuple[str, ...]]:
-    """The command of the compiler in the wheel ``ziglang``, where that is installed."""
+    """Command of the compiler in the wheel ``ziglang``, if that is installed."""
     found = importlib.util.find_spec("ziglang")
     folders = (found and found.submodule_search_locations) or ()
     program = "zig.exe" if sys.platform == "win32" else "zig"
@@ -156,12 +156,12 @@ def _zig() -> list[tuple[str, ...]]:
 
 
 def _commands(wanted: str) -> list[tuple[str, ...]]:
-    """Compilers to try: the one that is wanted, else all that are here."""
+    """Compilers to try: the requested one, otherwise all that are found."""
     if not wanted:
         paths = [path for path in map(shutil.which, compilers()) if path is not None]
         return [*((path,) for path in paths), *_zig()]
     try:
-        words = shlex.split(wanted, posix=sys.platform != "win32")  # a path there has backslashes
+        words = shlex.split(wanted, posix=sys.platform != "win32")  # Windows paths have backslashes
     except ValueError as error:
         raise CompileError(f"CXX={wanted} is not a command: {error}") from error
     name, *arguments = (word.strip('"') for word in words)
@@ -171,12 +171,12 @@ def _commands(wanted: str) -> list[tuple[str, ...]]:
     return [(path, *arguments)]
 
 
-@remembered
+@cached_with_errors
 def find_compiler() -> Compiler:
-    """Find a C++ compiler. ``CXX`` in the environment names one.
+    """Find a C++ compiler. The environment variable ``CXX`` selects one.
 
     Raises:
-        CompileError: there is none.
+        CompileError: there is no compiler.
     """
     failure = None
     for command in _commands(os.environ.get("CXX", "").strip()):
@@ -198,7 +198,7 @@ def find_compiler() -> Compiler:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run a compiler; give what it prints."""
+    """Run a compiler; return its output."""
     try:
         done = subprocess.run(
             command,
@@ -211,7 +211,7 @@ def _run(command: Sequence[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
     if done.returncode in INTERRUPTED:
-        # Ctrl-C goes to all programs of a terminal. A training would take it after the batch only.
+        # Ctrl-C reaches all programs of a terminal. A training would react only after the batch.
         raise KeyboardInterrupt
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -1,7 +1,7 @@
-"""Compiled libraries in the cache folder. What is loaded is run, so it is checked before.
+"""Compiled libraries in the cache folder, checked before they are loaded.
 
-The name of a library has the hash of its content: one that a power cut or a full disk has cut or
-zeroed would end the process when it is mapped. It is removed, and made again.
+The name of a library contains the hash of its content. A file that was truncated or zeroed by a
+power cut or a full disk would crash the process; it is removed and made again.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ from nca.system.files import write_atomically
 _log = logging.getLogger(__name__)
 
 
-def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
-    """Load the library that was kept under a name, if there is one to be trusted.
+def cached_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
+    """Load a library from the cache, if there is a sound one.
 
     Args:
-        stem: of its name; what follows is the hash.
-        symbols: that it must have.
+        stem: beginning of its name, before the hash.
+        symbols: symbols that it must have.
     """
     try:
         candidates = sorted(private_cache().glob(f"{stem}-*{suffix()}"))
-    except OSError:  # load_and_keep says why
+    except OSError:  # load_and_cache reports the reason
         return None
     for path in candidates:
         if not _is_sound(path):
@@ -49,24 +49,24 @@ def kept_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
 EXECUTABLE = f"set {BASE} to a folder whose files may be executed"
 
 
-def load_and_keep(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
-    """Load a library that was made in a temporary folder, and keep a copy.
+def load_and_cache(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL:
+    """Load a library that was made in a temporary folder, and copy it to the cache.
 
     Raises:
-        OSError: it cannot be loaded, neither there nor where it is kept.
-        AttributeError: it lacks a symbol.
+        OSError: it cannot be loaded, neither there nor from the cache.
+        AttributeError: a symbol is missing.
     """
     try:
         library = load(made, symbols)
     except OSError:
-        kept = _keep(made, stem)  # perhaps nothing may be executed in the temporary folder
+        kept = _store(made, stem)  # the temporary folder may forbid execution
         try:
             return load(kept, symbols)
         except (OSError, AttributeError):
             _remove(kept)
             raise
     try:
-        _keep(made, stem)
+        _store(made, stem)
     except OSError as error:
         warn_once(f"every start compiles again: {error}")
     return library
@@ -76,8 +76,8 @@ def load(path: Path, symbols: Sequence[str]) -> ctypes.CDLL:
     """Load a library.
 
     Raises:
-        OSError: it cannot be loaded.
-        AttributeError: it lacks a symbol.
+        OSError: the file cannot be loaded.
+        AttributeError: a symbol is missing.
     """
     library = ctypes.CDLL(str(path))
     for symbol in symbols:
@@ -86,10 +86,10 @@ def load(path: Path, symbols: Sequence[str]) -> ctypes.CDLL:
 
 
 def private_cache() -> Path:
-    """The cache folder of this user, which nobody else can write.
+    """The cache folder of this user, which nobody else can write to.
 
     Raises:
-        OSError: there is none; the text says what would help.
+        OSError: there is no such folder; the text suggests a remedy.
     """
     try:
         folder = user_cache()
@@ -104,12 +104,12 @@ def private_cache() -> Path:
 
 
 def suffix() -> str:
-    """How the name of a library ends."""
+    """Ending of the name of a library."""
     return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
-# Windows has neither numbers of users nor modes of files; a user's own folder has a list of who may
-# write, and what is in it inherits that.
+# Windows has neither user numbers nor file modes; a user's own folder has a list of who may write
+# to it, and its contents inherit the list.
 def _own(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 
@@ -119,7 +119,7 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether a file is this user's alone, and whole."""
+    """Whether a file is complete and belongs to this user alone."""
     try:
         status = path.lstat()
         own = _own(status) and not _others_write(status)
@@ -133,12 +133,12 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _keep(made: Path, stem: str) -> Path:
+def _store(made: Path, stem: str) -> Path:
     data = made.read_bytes()
     path = private_cache() / f"{stem}-{_hash(data)}{suffix()}"
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; delete it")
-    if _is_sound(path):  # another process was faster; Windows replaces no library that is loaded
+    if _is_sound(path):  # another process was faster; Windows cannot replace a loaded library
         return path
     try:
         write_atomically(path, data, private=True)
@@ -148,11 +148,11 @@ def _keep(made: Path, stem: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder; _keep names it where it is in the way
+    with contextlib.suppress(OSError):  # a folder; _store reports it if necessary
         path.unlink()
 
 
 @cache
 def warn_once(text: str) -> None:
-    """Log a warning, the same one only once."""
+    """Log a warning, each text only once."""
     _log.warning("%s", text)

@@ -1,8 +1,8 @@
 """The unroll on CPUs: C++ that computes only the cells that fire, in float32 or bfloat16.
 
-The forward pass keeps every state, the backward pass recomputes the rest of a step from it. What is
-kept is one block of memory, reused by the next unroll. ``kernels/`` holds the source, compiled at
-first use for the sizes and filters of a rule.
+The forward pass keeps every state; the backward pass recomputes the rest of a step from it. The
+kept states are one block of memory, which the next unroll uses again. ``kernels/`` holds the
+source, which is compiled at first use for the sizes and filters of a rule.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.compiler import load_library, remembered
+from nca.backends.compiler import cached_with_errors, load_library
 from nca.rule import Padding, Quantization, Rule
 from nca.system.threads import ThreadCount
 
@@ -41,9 +41,9 @@ class Problem(ctypes.Structure):
     )
 
 
-@remembered
+@cached_with_errors
 def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
-    """Library for rules of one size and filter bank, compiled now unless it is in the cache.
+    """Library for rules of one size and filter bank; compiled unless it is in the cache.
 
     Raises:
         CompileError: there is no compiler, or it failed.
@@ -67,16 +67,16 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
 
 
 def library_of(rule: Rule) -> ctypes.CDLL:
-    """Library that computes a rule; raises as :func:`kernel_library`."""
+    """Library for a rule; raises the errors of :func:`kernel_library`."""
     filters = tuple(rule.filters.flatten().tolist())
     return kernel_library(rule.settings.channels, rule.settings.hidden, filters)
 
 
-def obstacle(state: Tensor, rule: Rule) -> str | None:
-    """Tell why the kernels cannot compute this; None if they can."""
+def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
+    """Reason why the kernels cannot compute this; None if they can."""
     settings = rule.settings
     tensors = [state, *rule.parameters(), rule.filters]
-    obstacles = {
+    reasons = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
         "it does not round": settings.quantization != Quantization(),
@@ -84,17 +84,17 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         "its filters are finite": not bool(rule.filters.isfinite().all()),
         f"it takes at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
     }
-    return next((text for text, met in obstacles.items() if met), None)
+    return next((text for text, met in reasons.items() if met), None)
 
 
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none.
+    """Unroll as :func:`nca.backends.unroll`; requires that there is no :func:`unsupported_reason`.
 
-    Bfloat16 (under autocast) is used where the CPU multiplies in it, and float32 elsewhere.
+    Under autocast to bfloat16 it uses bfloat16 if the CPU has products for it, otherwise float32.
 
     Raises:
-        ValueError: a weight does not have the shape that the rule's settings give it.
-        CompileError: as :func:`kernel_library`.
+        ValueError: the shape of a weight does not match the settings of the rule.
+        CompileError: see :func:`kernel_library`.
     """
     if rule.settings.alive_threshold is not None:
         return _unroll_living(state, rule, masks)
@@ -102,10 +102,10 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Step by step, as life is decided between the steps.
+    """Unroll step by step, because life is decided between the steps.
 
-    A cell that is not alive before a step is zero after it, whether or not it fires: its mask may
-    as well be off, and the kernels skip it.
+    A cell that is not alive before a step is zero after it, whether or not it fires. So its mask
+    can be off, and the kernels skip it.
     """
     for mask in masks:
         alive = rule.alive(state)
@@ -133,7 +133,7 @@ def _unroll(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
-    """Refuse whatever would make the kernels read or write beyond a tensor."""
+    """Refuse shapes with which the kernels would read or write beyond a tensor."""
     channels, hidden = rule.settings.channels, rule.settings.hidden
     batch, _, height, width = state.shape
     shapes = {
@@ -156,7 +156,7 @@ def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
 
 
 class Inputs(NamedTuple):
-    """Tensors of a call; dense, so that a kernel can walk them by their shapes alone."""
+    """Tensors of a call, contiguous, so that their shapes give all addresses."""
 
     state: Tensor
     w1: Tensor
@@ -167,13 +167,13 @@ class Inputs(NamedTuple):
 
     @classmethod
     def dense(cls, *tensors: Tensor | None) -> "Inputs":
-        """Copy only what is not dense already."""
+        """Copy only tensors that are not contiguous."""
         return cls(*(None if t is None else t.detach().contiguous() for t in tensors))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A library and what it is told beside the tensors."""
+    """A library and its settings besides the tensors."""
 
     library: ctypes.CDLL
     padding: int
@@ -183,7 +183,7 @@ class Kernel:
     def forward(
         self, inputs: Inputs, *, keep_all: bool, threads: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Last state, and the workspace with what the backward pass needs (if all is kept)."""
+        """Last state, and the workspace with all states for the backward pass if ``keep_all``."""
         steps, batch, height, width = inputs.masks.shape
         floats = batch * int(self.library.nca_state_floats(height, width))
         if threads is None:
@@ -195,7 +195,7 @@ class Kernel:
         return last, states
 
     def backward(self, inputs: Inputs, states: Tensor, d_last: Tensor) -> list[Tensor]:
-        """Gradients of the state, w1, b1, w2 and b2 (of b2 even where there is none)."""
+        """Gradients of the state, w1, b1, w2 and b2 (of b2 even if there is no b2)."""
         d_last = d_last.to(torch.float32).contiguous()
         like = (inputs.state, inputs.w1, inputs.b1, inputs.w2, inputs.w2[:, 0])
         gradients = [torch.empty(tensor.shape) for tensor in like]
@@ -242,14 +242,14 @@ def _check(status: int) -> None:
 
 
 class Workspace:
-    """Memory for states, kept between unrolls: fresh memory costs a page fault every 4 KB."""
+    """Memory for states, reused between unrolls: fresh memory costs a page fault every 4 KB."""
 
     def __init__(self) -> None:
         self._spare: Tensor | None = None
         self._lock = threading.Lock()
 
     def take(self, floats: int) -> Tensor:
-        """At least ``floats`` floats of any content, not in use elsewhere."""
+        """At least ``floats`` floats with any content, not used elsewhere."""
         with self._lock:
             spare, self._spare = self._spare, None
         if spare is None or spare.numel() < floats:
@@ -257,7 +257,7 @@ class Workspace:
         return spare
 
     def give_back(self, states: Tensor) -> None:
-        """Keep for the next; one block is kept, the last."""
+        """Return a block for the next unroll; only the last one is kept."""
         with self._lock:
             self._spare = states
 
@@ -283,7 +283,7 @@ class _Unroll(torch.autograd.Function):
         inputs = Inputs(*ctx.saved_tensors)
         kernel: Kernel = ctx.kernel
         states, ctx.states = ctx.states, None
-        if states is None:  # a second time through a retained graph
+        if states is None:  # second backward pass through a retained graph
             _, states = kernel.forward(inputs, keep_all=True)
         d_state, d_w1, d_b1, d_w2, d_b2 = kernel.backward(inputs, states, d_last)
         _workspace.give_back(states)

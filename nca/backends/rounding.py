@@ -1,4 +1,4 @@
-"""A rule of which only the state is rounded: any backend does its steps, torch rounds between."""
+"""Rules that only round the state: any backend computes the steps, torch rounds between them."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ from nca.rule import Quantization, Rule
 
 
 def rounds_state_only(rule: Rule) -> bool:
-    """Whether nothing but the state is rounded, and that is."""
+    """Whether the state, and nothing else, is rounded."""
     quantization = rule.settings.quantization
     return quantization.state is not None and quantization == Quantization(quantization.state)
 
 
 def without_rounding(rule: Rule) -> Rule:
-    """The same rule, weights shared, that rounds nothing."""
-    plain = object.__new__(type(rule))  # copy.copy refuses modules that are parametrized
+    """The same rule with shared weights, but without rounding."""
+    plain = object.__new__(type(rule))  # copy.copy rejects parametrized modules
     settings = replace(rule.settings, quantization=Quantization())
     plain.__dict__ = rule.__dict__ | {"settings": settings}
     return plain

@@ -13,7 +13,7 @@ from nca.rescaling import calmed
 from nca.rng import fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
 
-CELLS_AT_ONCE = 2**21  # for which masks are made: 16 MB of hashes
+CELLS_AT_ONCE = 2**21  # number of cells whose masks are made at once: 16 MB of hashes
 
 
 @torch.no_grad()
@@ -26,21 +26,21 @@ def simulate(
     backend: Backend = "auto",
     calm: bool = False,
 ) -> Iterator[Tensor]:
-    """Run a rule and stop now and then.
+    """Run a rule and yield the state after some numbers of steps.
 
     Args:
         rule: the rule.
-        state: [B, C, H, W], the state at step 0.
-        stops: rising numbers of steps.
-        seed: of the masks; sample i uses ``seed + i``.
-        backend: as for :func:`nca.backends.unroll`.
-        calm: from step 300 on all cells fire, see :func:`nca.rescaling.calmed`.
+        state: state at step 0, [B, C, H, W].
+        stops: numbers of steps, in rising order.
+        seed: random seed of the masks; sample i uses ``seed + i``.
+        backend: see :func:`nca.backends.unroll`.
+        calm: let all cells fire from step 300 on, see :func:`nca.rescaling.calmed`.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
 
     Raises:
-        InputError: the backend cannot compute this.
+        InputError: the backend does not support this.
     """
     batch, _, height, width = state.shape
     chunk = max(1, CELLS_AT_ONCE // (batch * height * width))
@@ -66,7 +66,7 @@ def _torch_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int
 
 
 def _native_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int) -> Tensor:
-    """The same bits, a hundred times as fast: in torch a mask takes longer than a small step."""
+    """The same bits, a hundred times as fast: a mask in torch takes longer than a small step."""
     batch, height, width = size
     masks = torch.empty(len(steps), *size, dtype=torch.bool)
     fire_mask = library_of(rule).nca_fire_mask

@@ -1,11 +1,11 @@
-"""The unroll in plain torch: works everywhere, on every device.
+"""The unroll in plain torch, for every device.
 
-There are two ways to one step, and each is the faster one somewhere:
+There are two ways to compute a step, each of which is faster somewhere:
 
 - In float32 on a CPU the products cost most: only the cells that fire go through the two layers.
-- On a GPU, and in bfloat16, memory costs most: the fixed filters and the first layer are folded
-  into one dense 3x3 convolution. That is more arithmetic, but no tensor of C*K perceived values
-  goes through memory.
+- On a GPU, and in bfloat16, memory access costs most: the fixed filters and the first layer are
+  folded into one dense 3x3 convolution. This takes more arithmetic, but no tensor of C*K perceived
+  values goes through memory.
 """
 
 import torch
@@ -17,9 +17,9 @@ from nca.rule import Quantization, Rule, dense_kernel
 
 
 def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`."""
+    """Unroll as :func:`nca.backends.unroll`."""
     if rule.settings.quantization != Quantization():
-        for mask in masks:  # the ways below do not round on the way
+        for mask in masks:  # the functions below do not round
             state = rule.step(state, mask)
         return state
     if state.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):

@@ -1,9 +1,9 @@
-"""The unroll on GPUs: a step is one Triton kernel, its way back are two.
+"""The unroll on GPUs: one Triton kernel per step forward, two per step backward.
 
-The forward pass keeps every state, the backward pass recomputes the rest of a step from it. A GPU
-would idle between kernels this small, so all steps of an unroll are recorded as one CUDA graph for
-the way there and one for the way back, once per size and number of steps. The kernels also run
-without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``), for tests.
+The forward pass keeps every state; the backward pass recomputes the rest of a step from it. A GPU
+would idle between kernels this small, so all steps of an unroll are recorded as CUDA graphs, one
+for each direction, once per size and number of steps. For tests the kernels also run without a
+GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
 """
 
 import math
@@ -20,19 +20,19 @@ from nca.backends.triton_tape import MOST_INPUTS, Problem, Tape
 from nca.rule import Quantization, Rule
 
 KEPT_TAPES = 8
-RECORDED = 64  # steps of a recording without gradients; even: the state is where it was
+RECORDED = 64  # steps of a recording without gradients; even, so that the state ends where it was
 INTERPRETED = triton.knobs.runtime.interpret
-MAX_CELLS = 2**24  # of a batch: offsets within a state are 32-bit
+MAX_CELLS = 2**24  # cells of a batch: offsets within a state have 32 bits
 
 
 class Tapes:
-    """Tapes that are free, by problem: an unroll borrows one until its gradient graph is gone."""
+    """Free tapes by problem: an unroll borrows one until its gradient graph is gone."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
 
     def borrow(self, problem: Problem, steps: int, *, keep: bool) -> Tape:
-        """A tape with room for so many steps; see :class:`Tape`."""
+        """A tape with room for ``steps`` steps; see :class:`Tape`."""
         key = problem, keep
         free = self._free.setdefault(key, [])
         self._free.move_to_end(key)
@@ -45,7 +45,7 @@ class Tapes:
         return Tape(problem, -(-steps // 32) * 32, keep=keep)
 
     def give_back(self, tape: Tape) -> None:
-        """Keep for the next unroll."""
+        """Return a tape for the next unroll."""
         self._free.setdefault((tape.problem, tape.keep), []).append(tape)
 
 
@@ -73,8 +73,8 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 def products_of(device: torch.device) -> str:
     """Precision of the products, as torch would choose it.
 
-    Under autocast it is bfloat16. Else it is float32, as three products in TF32 where the GPU has
-    them (which keep some 22 bits of the 24), or one in TF32 after
+    Under autocast it is bfloat16. Otherwise it is float32, as three products in TF32 if the GPU has
+    them (which keep about 22 of the 24 bits), or one in TF32 after
     ``torch.set_float32_matmul_precision("high")``.
     """
     if torch.is_autocast_enabled(device.type):
@@ -85,11 +85,11 @@ def products_of(device: torch.device) -> str:
     return "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
 
 
-def obstacle(state: Tensor, rule: Rule) -> str | None:
+def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     """Reason why the kernels cannot compute this; None if they can."""
     settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
     usable = state.is_cuda or INTERPRETED
-    obstacles = {
+    reasons = {
         "its tensors are not on a GPU": not usable
         or any(t.device != state.device for t in tensors),
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
@@ -100,11 +100,11 @@ def obstacle(state: Tensor, rule: Rule) -> str | None:
         ),
         f"it takes at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }
-    return next((text for text, met in obstacles.items() if met), None)
+    return next((text for text, met in reasons.items() if met), None)
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """See :func:`nca.backends.unroll`; :func:`obstacle` must have found none."""
+    """Unroll as :func:`nca.backends.unroll`; requires that there is no unsupported reason."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)
@@ -121,8 +121,8 @@ def _simulated(
 ) -> Tensor:
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
-    # Recorded before the inputs are there: it runs the steps.
-    recording = tape.way_there(RECORDED) if len(parts[0]) == RECORDED else None
+    # Record before the inputs are written: recording runs the steps.
+    recording = tape.forward_graph(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
         tape.write_masks(part)
@@ -141,17 +141,18 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        # Recorded here, as the backward pass is another thread's, and first, as it runs the steps.
-        tape.way_back(ctx.steps)
-        way_there = tape.way_there(ctx.steps)
+        # Record here, because the backward pass runs in another thread, and first, because
+        # recording runs the steps.
+        tape.backward_graph(ctx.steps)
+        forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)
-        way_there.replay()
+        forward_graph.replay()
         return tape.last(ctx.steps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_last: Tensor) -> tuple[Tensor | None, ...]:
         ctx.tape.take_gradient(ctx.steps, d_last)
-        ctx.tape.way_back(ctx.steps).replay()
+        ctx.tape.backward_graph(ctx.steps).replay()
         d_state, *d_weights, d_b2 = ctx.tape.gradients_of_inputs()
         return None, d_state, None, None, *d_weights, d_b2 if ctx.has_b2 else None

@@ -1,7 +1,7 @@
-"""A step of a rule and its way back as Triton kernels: stencil, both layers, mask and update fused.
+"""A step of a rule, forward and backward, as Triton kernels that fuse stencil, layers and update.
 
 Layouts, all float32 and contiguous; ``CP`` is the number of channels rounded up to a power of two
-of at least 16, as products on a GPU take it, ``HP`` the hidden size rounded up to whole blocks:
+of at least 16, as GPU products require, ``HP`` the hidden size rounded up to whole blocks:
 
 - states ``[steps + 1, cells, CP]``, cells of a batch row by row;
 - filters ``[9, KP]``, the number of filters rounded up to a power of two;
@@ -10,8 +10,8 @@ of at least 16, as products on a GPU take it, ``HP`` the hidden size rounded up 
   fire in a step, then those that do not, so that a program computes either the layers for all of
   its cells or a copy; ``firing [steps]`` int32.
 
-The padding of channels and of hidden units is zero and stays zero. Loops with a bound that is not
-known at compile time are written with ``while``, as Triton's interpreter takes no others.
+The padding of channels and of hidden units is zero and stays zero. Loops whose bound is not known
+at compile time are written with ``while``: Triton's interpreter accepts no others.
 """
 
 import triton
@@ -30,7 +30,7 @@ def row_of(cells):
 def sort_cells(masks, firing_before, firing, order):
     """Write ``order`` by ``masks [steps, row]``: one chunk of one step.
 
-    ``firing_before [steps, chunks]`` int32 is how many cells fire in the chunks before.
+    ``firing_before [steps, chunks]`` int32 is the number of cells that fire in earlier chunks.
     """
     chunk, step = tl.program_id(0), tl.program_id(1)
     cell = chunk * CHUNK + tl.arange(0, CHUNK)
@@ -64,7 +64,7 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
 @triton.jit
 def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: tl.constexpr,
              PADDING: tl.constexpr):  # fmt: skip
-    """What cells perceive, [cells, CP * KP]; zero where a cell is not wanted."""
+    """What cells perceive, [cells, CP * KP]; zero for cells that are not wanted."""
     column, row = cell % width, cell // width % height
     first, channel = cell - row * width - column, tl.arange(0, CP)
     nothing = tl.zeros((cell.shape[0], CP), tl.float32)
@@ -89,7 +89,7 @@ def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: 
 
 @triton.jit
 def interleaved(tiles, KP: tl.constexpr):
-    """KP tiles [cells, CP] as one, [cells, CP * KP], whose column ``c * KP + k`` is of tile k."""
+    """KP tiles [cells, CP] as one, [cells, CP * KP]; column ``c * KP + k`` comes from tile k."""
     if KP == 1:
         return tiles[0]
     else:
@@ -111,7 +111,7 @@ def flattened(tiles, COUNT: tl.constexpr):
 
 @triton.jit
 def product(a, b, total, PRODUCTS: tl.constexpr):
-    """``total + a @ b`` in float32 with products as asked."""
+    """``total + a @ b`` in float32, with products of the given precision."""
     if PRODUCTS == "bfloat16":
         return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
     else:
@@ -123,7 +123,7 @@ def step_forward(states, result, source, destination, order, firing, step, filte
                  cells, height, width, clip, KP: tl.constexpr, CP: tl.constexpr, HP: tl.constexpr,
                  UNITS: tl.constexpr, BLOCK: tl.constexpr, PADDING: tl.constexpr,
                  PRODUCTS: tl.constexpr):  # fmt: skip
-    """``result[destination]`` from ``states[source]``, life not considered."""
+    """``result[destination]`` from ``states[source]``, ignoring life."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
     cell = tl.load(order + step.to(tl.int64) * row_of(cells) + place, mask=valid, other=0)
@@ -153,9 +153,9 @@ def step_forward(states, result, source, destination, order, firing, step, filte
 def keep_living(after, states, source, destination, lives, step, threshold, cells, height, width,
                 ALPHA: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                 PADDING: tl.constexpr):  # fmt: skip
-    """``states[destination]``: ``after`` where a cell lived before and lives now, else zero.
+    """``states[destination]``: ``after`` if a cell lived before and lives now, else zero.
 
-    The state before is ``states[source]``; ``lives[step]`` keeps which cells live.
+    The state before is ``states[source]``; ``lives[step]`` records which cells live.
     """
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = cell < cells
@@ -182,7 +182,7 @@ def keep_living(after, states, source, destination, lives, step, threshold, cell
 @triton.jit
 def hidden_layer(seen, d_change, unit, w1, b1, w2, clip, KP: tl.constexpr, CP: tl.constexpr,
                  HP: tl.constexpr, PRODUCTS: tl.constexpr):  # fmt: skip
-    """Some units of the hidden layer, [cells, units], their gradient before ReLU, and of w1."""
+    """Some hidden units, [cells, units], their gradient before ReLU, and the gradient of w1."""
     channel, column = tl.arange(0, CP), tl.arange(0, CP * KP)
     weight1 = tl.load(w1 + unit[:, None] * (CP * KP) + column[None, :])
     weight2 = tl.load(w2 + channel[:, None] * HP + unit[None, :])
@@ -200,9 +200,9 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
-    """Gradient of what a step perceives, ``[cells, CP * KP]``, from that of its result.
+    """Gradient of the perception of a step, ``[cells, CP * KP]``, from that of its result.
 
-    ``gradients[step + 1]`` is that of the result.
+    ``gradients[step + 1]`` is the gradient of the result.
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
@@ -237,9 +237,10 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                      CP: tl.constexpr, HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                      LIFE: tl.constexpr):  # fmt: skip
-    """Gradients of some units' weights, of all steps at once, ``[programs, ...]``.
+    """Gradients of some units' weights, for all steps at once, ``[programs, ...]``.
 
-    Every program sums over its own share of the blocks of all steps: the same bits every time.
+    Every program sums over its own share of the blocks of all steps, so that the bits are
+    reproducible.
     """
     program, programs = tl.program_id(0), tl.num_programs(0)
     unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)
@@ -284,7 +285,7 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
 
 @triton.jit
 def seen_by(place, offset, size, PADDING: tl.constexpr):
-    """Where the cell lies that sees ``place`` at an offset, and whether there is one."""
+    """Place of the cell that sees ``place`` at an offset, and whether that cell exists."""
     moved = place - offset
     inside = (moved >= 0) & (moved < size)
     if PADDING == "circular":
@@ -316,7 +317,7 @@ def stencil_backward(d_perception, gradients, lives, step, filters, cells, heigh
             d_perception + there, mask=(valid & inside_y & inside_x)[:, None], other=0.0
         )
         if PADDING == "reflect" or PADDING == "replicate":
-            # At a border, the cell at (y, x) may see this one by more than one tap.
+            # At a border, the cell at (y, x) may see this one through several taps.
             for other in tl.static_range(9):
                 seen_y, _ = neighbor(y, other // 3 - 1, height, PADDING)
                 seen_x, _ = neighbor(x, other % 3 - 1, width, PADDING)

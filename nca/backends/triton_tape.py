@@ -14,21 +14,21 @@ from nca.backends import triton_kernels as kernels
 from nca.rule import ALPHA, Padding
 from nca.system.recording import warm_up
 
-# The fastest of some ten divisions of the work tried on an H200.
-CELLS, UNITS, WARPS = 64, 32, 4  # cells a program, hidden units a product, warps a program
-MOST_INPUTS = 256  # perceived values of a cell, both factors padded: shared memory holds no more
+# The fastest of about ten configurations on an H200.
+CELLS, UNITS, WARPS = 64, 32, 4  # cells per program, hidden units per product, warps per program
+MOST_INPUTS = 256  # perceived values per cell, padded: the limit of shared memory
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED_PROGRAMS = 2
 
 
 def next_power_of_2(number: int) -> int:
-    """The smallest power of two that is not below a number."""
+    """The smallest power of two that is at least ``number``."""
     return 1 << (number - 1).bit_length()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a tape is made for; equal problems share tapes."""
+    """Key of a tape; equal problems share tapes."""
 
     device: torch.device
     batch: int
@@ -44,7 +44,7 @@ class Problem:
 
     @cached_property
     def cells(self) -> int:
-        """Cells of the whole batch."""
+        """Number of cells of the whole batch."""
         return self.batch * self.height * self.width
 
     @cached_property
@@ -64,22 +64,22 @@ class Problem:
 
     @cached_property
     def padded_inputs(self) -> int:
-        """Perceived values of a cell, ``CP * KP`` of the kernels."""
+        """Number of perceived values per cell, ``CP * KP`` of the kernels."""
         return self.padded_channels * self.padded_filters
 
     @cached_property
     def block(self) -> int:
-        """Cells a program."""
+        """Number of cells per program."""
         return CELLS // 2 if self.padded_inputs > MOST_INPUTS // 2 else CELLS
 
 
 class Tape:
-    """Memory of an unroll and of its way back, with the graphs that were recorded on it.
+    """Memory of an unroll and its backward pass, with the graphs recorded on it.
 
     Args:
         problem: sizes and settings.
-        steps: most steps that are kept.
-        keep: whether the states are kept for the way back; otherwise there is room for two.
+        steps: largest number of steps.
+        keep: keep all states for the backward pass; otherwise there is room for two.
     """
 
     def __init__(self, problem: Problem, steps: int, *, keep: bool) -> None:
@@ -157,7 +157,7 @@ class Tape:
         return columns[: p.hidden, : p.channels, : p.filters]
 
     def last(self, steps: int) -> Tensor:
-        """State after the steps, [B, C, H, W], a copy."""
+        """Copy of the state after the steps, [B, C, H, W]."""
         slot = steps if self.keep else steps % 2
         return self._image(self.states[slot]).contiguous()
 
@@ -166,7 +166,7 @@ class Tape:
         self._image(self.gradients[steps]).copy_(d_last)
 
     def gradients_of_inputs(self) -> list[Tensor]:
-        """Gradients of state, w1, b1, w2 and b2, copies."""
+        """Copies of the gradients of state, w1, b1, w2 and b2."""
         p = self.problem
         d_w1, d_b1, d_w2, d_b2 = self.sums
         return [
@@ -180,7 +180,7 @@ class Tape:
     # ---- the steps -----------------------------------------------------------------------------
 
     def run_forward(self, steps: int) -> None:
-        """All steps, from ``states[0]``."""
+        """Run all steps, from ``states[0]``."""
         chunks = len(self.masks[0]) // kernels.CHUNK.value
         counts = self.masks[:steps].view(steps, chunks, -1).sum(2, dtype=torch.int32)
         until = counts.cumsum(1, dtype=torch.int32)
@@ -210,9 +210,9 @@ class Tape:
             )  # fmt: skip
 
     def run_backward(self, steps: int) -> None:
-        """All steps back, from the gradient of the last state; then the weights, all steps at once.
+        """Run all steps backward, from the gradient of the last state, then the weight gradients.
 
-        Only the steps have to wait for each other.
+        Only the steps depend on each other; the weight gradients of all steps are computed at once.
         """
         p = self.problem
         sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
@@ -240,12 +240,12 @@ class Tape:
 
     # ---- graphs --------------------------------------------------------------------------------
 
-    def way_there(self, steps: int) -> "Graph":
-        """The recording of a number of steps."""
+    def forward_graph(self, steps: int) -> "Graph":
+        """The recorded forward pass for a number of steps."""
         return self._recorded(self.run_forward, steps)
 
-    def way_back(self, steps: int) -> "Graph":
-        """The recording of the way back of a number of steps."""
+    def backward_graph(self, steps: int) -> "Graph":
+        """The recorded backward pass for a number of steps."""
         return self._recorded(self.run_backward, steps)
 
     def _recorded(self, run: Callable[[int], None], steps: int) -> "Graph":
@@ -279,12 +279,12 @@ class Graph:
         self.pool, self._run = graph.pool(), graph.replay
 
     def replay(self) -> None:
-        """Run it again, on what the memory holds now."""
+        """Run the graph again on the current contents of the memory."""
         self._run()
 
 
 def program_count(device: torch.device) -> int:
-    """Programs that share the sums of weight gradients among them."""
+    """Number of programs that share the sums of weight gradients."""
     if device.type != "cuda":
         return INTERPRETED_PROGRAMS
     processors: int = torch.cuda.get_device_properties(device).multi_processor_count

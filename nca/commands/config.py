@@ -1,4 +1,4 @@
-"""Settings in a file: ``--config FILE`` stands for the flags that the file holds."""
+"""Read options from a file: ``--config FILE``."""
 
 import json
 import tomllib
@@ -19,18 +19,18 @@ MAX_BYTES = 10**6
 
 
 def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) -> list[str]:
-    """The words, with the flags of the file in place of ``--config FILE``.
+    """Replace ``--config FILE`` by the flags of the file.
 
-    They come before all other flags, so that those win; and after the positional words, which a
-    list of values would take.
+    The flags of the file come before all other flags, so that those win, and after the positional
+    words, which would otherwise become part of a list of values.
 
     Args:
-        words: after the command's name.
-        defaults: gives the command's settings before any flag, from the words: a preset and a task
-            among them change some.
+        words: words after the name of the command.
+        defaults: makes the settings of the command before any flag, from the words; a preset and a
+            task change some of them.
 
     Raises:
-        InputError: the file cannot be read, or has a key that is no option.
+        InputError: the file cannot be read, or has a key that is not an option.
     """
     rest = [part for word in words for part in split(word)]
     if FLAG not in rest:
@@ -46,12 +46,12 @@ def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) 
 
 
 def split(word: str) -> list[str]:
-    """``--config=FILE`` in two, any other word as it is."""
+    """Split ``--config=FILE`` in two; any other word stays as it is."""
     return word.split("=", 1) if word.startswith(f"{FLAG}=") else [word]
 
 
 def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tuple[str, Any]]:
-    """Name and value of every option in a file that is not at its default.
+    """Name and value of every option in a file that differs from its default.
 
     Raises:
         InputError: see :func:`with_config`.
@@ -73,10 +73,10 @@ def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tu
 
 
 def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """Options of a file; tables that are no option are groups.
+    """Options of a file; tables that are not options are groups.
 
     Raises:
-        InputError: there is a key that is no option.
+        InputError: a key is not an option.
     """
     if not isinstance(data, dict):
         raise InputError(f"{path}: must hold names and values of options")
@@ -91,7 +91,7 @@ def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tupl
 
 
 def no_flags(kind: type) -> set[str]:
-    """Fields of settings, those of groups included, that no flag sets."""
+    """Fields of settings, including those of groups, that no flag sets."""
     found: set[str] = set()
     hints = get_type_hints(cast(Hashable, kind), include_extras=True)
     for field in fields(kind):
@@ -106,7 +106,7 @@ def no_flags(kind: type) -> set[str]:
 
 
 def as_words(name: str, value: Any) -> list[str]:
-    """An option as words of the command line."""
+    """Words of the command line for an option."""
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]

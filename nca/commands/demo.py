@@ -1,4 +1,4 @@
-"""A first try: train on a bundled picture, make a page."""
+"""`nca demo`: train on a bundled image, and make a page."""
 
 from dataclasses import replace
 
@@ -13,10 +13,10 @@ from nca.training.job import Trained
 
 
 def demo(settings: DemoSettings) -> Trained:
-    """Train a rule on a bundled picture and make the page that runs it.
+    """Train a rule on a bundled image and make the page that runs it.
 
     Raises:
-        InputError: there is no such picture, or the folder has results already.
+        InputError: there is no such image, or the folder already has results.
     """
     picture = picture_path(settings.picture)
     trained = train(

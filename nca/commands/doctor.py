@@ -1,4 +1,4 @@
-"""`nca doctor`: what this machine has, what it costs to lack the rest, and what brings it."""
+"""`nca doctor`: what this machine has, what is missing, and how to install it."""
 
 import importlib.util
 import shutil
@@ -17,13 +17,13 @@ NAME = 10  # width of the first column
 
 @dataclass(frozen=True)
 class Part:
-    """Something that a machine may have.
+    """A part that a machine may have.
 
     Attributes:
-        name: of it.
-        find: gives a description; empty where it is missing.
-        without: what does not work, or how much slower it is.
-        brings: a command that installs it.
+        name: name of the part.
+        find: returns a description; empty if the part is missing.
+        without: what does not work, or how much slower it is, without the part.
+        brings: command that installs the part.
     """
 
     name: str
@@ -76,7 +76,7 @@ def browser() -> str:
 
 
 def package(name: str) -> Callable[[], str]:
-    """What finds a Python package."""
+    """Make a function that finds a Python package."""
     return lambda: "installed" if importlib.util.find_spec(name) else ""
 
 

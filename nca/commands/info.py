@@ -1,4 +1,4 @@
-"""Contents of a rule file, as text and as JSON."""
+"""`nca info`: the contents of a rule file, as text and as JSON."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versio
 
 
 def info(settings: InfoSettings) -> str:
-    """What is known of a rule, as text or as JSON.
+    """Describe a rule file, as text or as JSON.
 
     Raises:
         InputError: the file cannot be read.
@@ -26,7 +26,7 @@ def info(settings: InfoSettings) -> str:
 
 
 def describe_rule(path: Path) -> dict[str, Any]:
-    """Settings, size and history of a rule; free fields of the file named like ours are left out.
+    """Settings, size and history of a rule, and other fields of the file.
 
     Raises:
         InputError: the file cannot be read.
@@ -45,7 +45,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
 
 
 def format_description(description: dict[str, Any]) -> str:
-    """The most important of it, in a few lines."""
+    """The main properties, in a few lines."""
     settings = description["settings"]
     lines = [
         f"{printable(description['file'])}: {description['bytes']:,} bytes",

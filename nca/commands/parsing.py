@@ -1,4 +1,4 @@
-"""From the words after a command to its settings; tyro's complaints in one line."""
+"""Parse the words of a command to its settings, with one-line errors."""
 
 import contextlib
 import inspect
@@ -17,7 +17,7 @@ from nca.texture.settings import PRESETS, TASKS, TrainSettings
 
 
 def asked(arguments: Sequence[str]) -> dict[str, str]:
-    """The word after each word: the value of a flag, wherever it stands."""
+    """The word after each word: the value of a flag, wherever it is."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     return dict(itertools.pairwise(words))
 
@@ -25,12 +25,12 @@ def asked(arguments: Sequence[str]) -> dict[str, str]:
 def of_preset(
     settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
 ) -> Callable[[Sequence[str]], Any]:
-    """Defaults of the preset that the words ask for; the help text shows them."""
+    """Defaults of the preset that the words select; the help text shows them."""
 
     def defaults(words: Sequence[str]) -> Any:
         preset = asked(words).get("--preset", settings.preset)
         if preset not in presets:
-            preset = settings.preset  # tyro refuses the one that was asked for
+            preset = settings.preset  # tyro refuses an unknown preset
         values = {"preset": preset, **presets[preset]}
         return override(settings(**dict.fromkeys(required, tyro.MISSING), **usual), values)
 
@@ -38,7 +38,7 @@ def of_preset(
 
 
 def train_defaults(words: Sequence[str]) -> TrainSettings:
-    """As :func:`of_preset`, with what the task sets."""
+    """Like :func:`of_preset`, with the defaults of the task."""
     defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
     for task, values in TASKS.items():
         if f"--{task}" in words:
@@ -56,11 +56,11 @@ def with_preset(words: Sequence[str], preset: str) -> list[str]:
 
 
 def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = None) -> Any:
-    """Turn the words after a command's name into its settings.
+    """Parse the words after a command's name to its settings.
 
     Raises:
-        InputError: they are not right; the text is the first sentence of tyro's.
-        SystemExit: help was asked for and printed.
+        InputError: the words are wrong; the text is the first sentence of tyro's message.
+        SystemExit: help was requested and printed.
     """
     complaint = io.StringIO()
     try:
@@ -84,23 +84,23 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
 
 
 def description(settings: type[Any], default: Any) -> str:
-    """What the help says of a command; those with presets take a file of settings."""
+    """Help text of a command; commands with presets also accept a file of settings."""
     text = inspect.cleandoc(settings.__doc__ or "")
     return text if default is None else f"{text}\n\n{HELP}"
 
 
 def first_words(box: str) -> str:
-    """What stands in tyro's box of complaint up to the first rule or further explanation."""
+    """The text in tyro's error box before the first rule or further explanation."""
     words: list[str] = []
     for line in box.splitlines()[1:]:
         text = line.strip("│ ")
         if not text.startswith(("─", "╰", "---", "Argument helptext")):
             words.append(text)
-        elif words:  # where there is no Unicode, a rule stands above them too
+        elif words:  # without Unicode there is also a rule above them
             break
     said = " ".join(words)
     # For an optional value tyro lists every type that it tried, with classes and addresses.
     said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
                   r": \2 is not of the kind \1", said)  # fmt: skip
-    # Of a settings class that refuses a value tyro gives the name, which means nothing here.
+    # If a settings class refuses a value, tyro adds its name, which means nothing to users.
     return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"

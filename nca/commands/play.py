@@ -1,8 +1,8 @@
-"""A rule played over a photograph, at several scales.
+"""`nca play`: run a rule over a photograph, at several scales.
 
-At each scale the rule runs on a grid that is so many times smaller than the photograph, while
-every step moves its colors a little towards it. The runs are joined like a Laplacian pyramid (Burt
-and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
+At each scale the grid is smaller than the photograph by that factor, and every step moves the
+colors of the state a little towards the photograph. The runs are joined like a Laplacian pyramid
+(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from nca.system.outputs import check_free
 
 
 def play(settings: PlaySettings) -> Path:
-    """Play a rule over a photograph and write the result. Gives its path.
+    """Run a rule over a photograph and write the result; returns its path.
 
     Raises:
-        InputError: the rule or the photograph cannot be read, or the result not be written.
+        InputError: the rule or the photograph cannot be read, or the result cannot be written.
     """
     image_format(settings.out)  # before the work starts
     if settings.out.exists() and settings.out.samefile(settings.picture):
@@ -44,15 +44,15 @@ def play(settings: PlaySettings) -> Path:
 def play_over(
     rule: Rule, photo: Tensor, scales: Sequence[int], steps: int, strength: float, *, seed: int = 0
 ) -> Tensor:
-    """Play a rule over a photograph.
+    """Run a rule over a photograph.
 
     Args:
-        rule: runs with ``replicate`` padding, as photographs do not wrap.
-        photo: [3, H, W] in [0, 1].
-        scales: pixels per cell of every run.
-        steps: of every run.
-        strength: part of the way to the photograph that each step moves the colors, 0 to 1.
-        seed: which cells fire.
+        rule: rule to run, with ``replicate`` padding, because photographs do not wrap.
+        photo: photograph, [3, H, W] in [0, 1].
+        scales: pixels per cell of each run.
+        steps: number of steps of each run.
+        strength: fraction of the way to the photograph that the colors move per step, 0 to 1.
+        seed: random seed that decides which cells fire.
 
     Returns:
         [3, H, W] in [0, 1].
@@ -70,12 +70,12 @@ def play_over(
 
 
 def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> Tensor:
-    """One scale, [1, 3, h, w] -> [1, 3, h, w]."""
+    """Run at one scale, [1, 3, h, w] -> [1, 3, h, w]."""
     settings = rule.settings
     bordered = rule.with_settings(padding="replicate")
     height, width = photo.shape[2:]
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
-    state = bordered.seed(1, height, width, seed=seed)
+    state = bordered.initial_state(1, height, width, seed=seed)
     state[:, :3] = colors
     if settings.alive_threshold is not None:
         state[:, ALPHA] = 1.0
@@ -93,7 +93,7 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(images: Tensor, scale: int) -> Tensor:
-    """Without details below twice the size of a scale's cells."""
+    """Remove details below twice the size of a scale's cells."""
     size = (images.shape[2], images.shape[3])
     small = (max(size[0] // (2 * scale), 1), max(size[1] // (2 * scale), 1))
     return F.interpolate(

@@ -1,4 +1,4 @@
-"""Images and animations of a rule, without a display."""
+"""`nca render`: images and animations of a rule, without a display."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,21 +18,21 @@ from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
 
 MAX_FRAMES = 5000
-REACH = 8  # times the steps of an average: what is earlier has a weight of 1e-7
+REACH = 8  # times the steps of an average; earlier steps have a weight of 1e-7
 
 
 def render(settings: RenderSettings) -> Path:
-    """Grow a texture and write it. Gives the path of the result.
+    """Grow a texture and write it; returns the path of the result.
 
     Raises:
-        InputError: the rule cannot be read, or the result not be written.
+        InputError: the rule cannot be read, or the result cannot be written.
         GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
     check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
-    if (settings.coarseness, settings.pace) != (1.0, 1.0):
-        pace = settings.pace / max(1.0, settings.coarseness**2)
-        rule = rescaled(rule, settings.coarseness, pace)
+    if (settings.coarseness, settings.dt) != (1.0, 1.0):
+        dt = settings.dt / max(1.0, settings.coarseness**2)
+        rule = rescaled(rule, settings.coarseness, dt)
     width, height = parse_size("size", settings.size, 4, 8192)
     stops = [settings.steps]
     if settings.every is not None:
@@ -41,7 +41,7 @@ def render(settings: RenderSettings) -> Path:
             raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
         if len(stops) > MAX_FRAMES:
             raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
-    seeds = rule.seed(1, height, width, seed=settings.seed)
+    seeds = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)
     seen = _with_earlier(stops, settings.average_steps)
     if settings.engine == "gl":
@@ -55,17 +55,17 @@ def render(settings: RenderSettings) -> Path:
         for step, color in zip(seen, colors, strict=True):
             if step in wanted:
                 frames.append(_enlarged(to_image(color), settings.scale))
-    finally:  # Ctrl-C and the like leave an animation of the frames so far
+    finally:  # after Ctrl-C, write the frames so far
         if frames:
             _write(frames, settings)
     return settings.out
 
 
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
-    """Averages of what is shown of every step, as window and page draw them.
+    """Averages of the displayed colors of every step, as in the window and the page.
 
-    The weights of earlier steps fall by a constant factor; an average is as smooth as the plain
-    mean of ``steps``. Colors are clipped to [0, 1].
+    The weights of earlier steps fall by a constant factor; the average is as smooth as the plain
+    mean of ``steps`` steps. Colors are clipped to [0, 1].
     """
     average: Tensor | None = None
     for color in colors:
@@ -75,7 +75,7 @@ def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
 
 
 def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
-    """All steps that the pictures at ``stops`` show."""
+    """All steps that contribute to the images at ``stops``."""
     reach = REACH * average_steps if average_steps > 1 else 0
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
 

@@ -17,29 +17,29 @@ class RenderSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """The result: .png, .jpg, .webp and so on; .gif, .webp, .png or .apng with --every."""
+    """Result: .png, .jpg, .webp and so on; .gif, .webp, .png or .apng with --every."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
     """Number of steps."""
     every: Annotated[int | None, Between(1)] = None
-    """Make an animation, with a frame every so many steps."""
+    """Make an animation, with one frame per this number of steps."""
     scale: Annotated[int, Between(1, 64)] = 1
-    """Pixels per cell."""
+    """Number of pixels per cell."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as trained, 2 twice as large; see --preset noise of nca train."""
-    pace: Annotated[float, Between(0.01, 2)] = 1.0
+    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
     """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
     calm: Calm = "auto"
-    """From step 300 on, let all cells fire in short steps; auto: as the rule says."""
+    """Let all cells fire in short steps from step 300 on; auto: as the rule says."""
     average_steps: Annotated[int, Between(1, 16)] = 1
-    """Steps whose average is drawn; 4 to 8 take the grain away."""
+    """Number of steps whose average is drawn; 4 to 8 remove the grain."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
     """Frames per second of an animation; a .gif has at most 50."""
     seed: int = 0
-    """Random seed: decides which cells fire, and the noise that some rules grow from."""
+    """Random seed: decides which cells fire, and the noise of the initial state."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
-    """What computes the steps: gl uses the graphics card, auto the fastest on the processor."""
+    """What computes the steps: gl uses the graphics card, auto the fastest way on the CPU."""
     overwrite: bool = False
     """Replace the result of an earlier run."""
 
@@ -60,15 +60,15 @@ class PlaySettings(Bounded):
     picture: Annotated[Path, tyro.conf.Positional]
     """The photograph."""
     out: Path
-    """The result: .png, .jpg, .webp and so on."""
+    """Result: .png, .jpg, .webp and so on."""
     size: Annotated[int, Between(16, 4096)] = 768
     """Longer side of the result, in pixels."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
     """Pixels per cell of each run: coarse runs make large forms, fine runs make details."""
     steps: Annotated[int, Between(0, 10**6)] = 60
-    """Steps of each run."""
+    """Number of steps of each run."""
     strength: Annotated[float, Between(0, 1)] = 0.05
-    """How far each step moves the colors to the photograph, 0 to 1."""
+    """Fraction of the way to the photograph that the colors move per step, 0 to 1."""
     seed: int = 0
     """Random seed: decides which cells fire."""
     overwrite: bool = False
@@ -93,20 +93,20 @@ class InfoSettings:
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """Show what this machine has, what it costs to lack the rest, and what brings it."""
+    """Show what this machine has, what is missing, and how to install it."""
 
 
 @dataclass(frozen=True)
 class DemoSettings(Bounded):
-    """Train a rule on a bundled picture, and make the page that runs it."""
+    """Train a rule on a bundled image, and make the page that runs it."""
 
     picture: str = "scales"
-    """Name of the bundled picture."""
+    """Name of the bundled image."""
     out: Path = Path("demo")
-    """Folder for the results."""
+    """Output folder."""
     minutes: Annotated[float, Between(0.01, 10_000)] = 4.0
-    """Training time."""
+    """Training time in minutes."""
     overwrite: bool = False
-    """Replace the results in the folder."""
+    """Replace the results in the output folder."""
     quiet: bool = False
-    """Plain lines instead of a progress bar."""
+    """Print plain lines instead of a progress bar."""

@@ -1,4 +1,4 @@
-"""A trained model, from its checkpoint alone: the checkpoint contains the settings too."""
+"""Load a trained model from its checkpoint, which contains the settings too."""
 
 import json
 import math
@@ -20,9 +20,9 @@ LARGEST_SIDE = 8192  # pixels
 
 
 class SaveMetadata(Callback):
-    """Puts settings and :class:`DataInfo` into the checkpoint: it can be read without the data."""
+    """Stores settings and :class:`DataInfo` in the checkpoint, to read it without the data."""
 
-    state_name = "About"  # as files have had it from the beginning
+    state_name = "About"  # the name in files since the first version
 
     def __init__(self, settings: TrainSettings, info: DataInfo) -> None:
         own = json.dumps(flatten(settings), default=str)  # with the path of the images, for FID
@@ -30,7 +30,7 @@ class SaveMetadata(Callback):
         self.state = {"settings": own, "facts": json.dumps(facts | {"names": info.names})}
 
     def state_dict(self) -> dict[str, str]:
-        """Both, as JSON."""
+        """Settings and properties of the images, as JSON."""
         return self.state
 
 
@@ -39,9 +39,9 @@ class Run:
     """Contents of a checkpoint.
 
     Attributes:
-        path: of the checkpoint.
-        model: with the averaged weights, ready to draw samples.
-        iterations, seconds: of training.
+        path: path of the checkpoint.
+        model: model with averaged weights, ready to draw samples.
+        iterations, seconds: number of iterations, and training time.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Run:
 
 
 def load_run(path: Path) -> Run:
-    """Read a checkpoint, or that of a folder.
+    """Read a checkpoint, given as a file or its folder.
 
     Raises:
         InputError: there is no checkpoint, or it is not of a diffusion model.
@@ -68,7 +68,7 @@ def load_run(path: Path) -> Run:
         average.copy_to(model.network)
         counts = state["counts"]
         iterations, seconds = (checked_count(counts, name) for name in ("iteration", "seconds"))
-    except Exception as error:  # of a damaged state, any part may be of any type
+    except Exception as error:  # in a damaged state, any part can have any type
         text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{path} is not of a diffusion model that this program made: {text}"

@@ -1,4 +1,4 @@
-"""`nca ddpm sample`: images, or a movie of them appearing, from a checkpoint alone."""
+"""`nca ddpm sample`: draw images, or a movie of their denoising, from a checkpoint."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ MOVIES = (".webp", ".gif", ".apng", ".mp4")
 
 
 def sample(settings: SampleSettings) -> Path:
-    """Draw images and write them. Gives the path of the result.
+    """Draw images and write them; returns the path of the result.
 
     Raises:
         InputError: the checkpoint, an image or the output is not usable.
@@ -54,21 +54,21 @@ def sample(settings: SampleSettings) -> Path:
 
 
 def check_output(settings: SampleSettings) -> None:
-    """Refuse to replace what is there.
+    """Refuse to replace existing results.
 
     Raises:
-        InputError: it exists, without ``overwrite``; or its folder is missing.
+        InputError: the output exists, without ``overwrite``; or its folder is missing.
     """
     out = settings.out
     there = any(out.iterdir()) if out.is_dir() else out.exists()
     if there and not settings.overwrite:
-        raise InputError(f"`out` {out}: is there already; use `overwrite`")
+        raise InputError(f"`out` {out}: exists already; use `overwrite`")
     if out.suffix and not out.parent.is_dir():
         raise InputError(f"`out` {out}: there is no folder {out.parent}")
 
 
 def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None) -> Tensor:
-    """All images that the settings ask for, [N, C, H, W] in about [-1, 1].
+    """Draw all images of the settings, [N, C, H, W] in about [-1, 1].
 
     Raises:
         InputError: a label is unknown, or an image cannot be read.
@@ -77,7 +77,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     model.network.to(choose_device(settings.device))
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
-    # Image to image (Meng et al., "SDEdit", 2022): begin further down, with the image.
+    # Image to image (Meng et al., "SDEdit", 2022): start at a lower noise level, with the image.
     sigmas = noise_levels(
         model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
     )
@@ -114,7 +114,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
 
 
 def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance, float]]:
-    """Distances that guide the samples, each with its weight."""
+    """Distances that guide the samples, with their weights."""
     distances: list[tuple[Distance, float]] = []
     if settings.style is not None:
         style = read_square(settings.style, settings.style_size)[None]

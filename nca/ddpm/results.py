@@ -1,4 +1,4 @@
-"""Results to look at: sheets of samples, and movies of their denoising."""
+"""Images of the results: sheets of samples, and movies of their denoising."""
 
 from PIL import Image
 from torch import Tensor
@@ -7,16 +7,16 @@ from nca.ddpm.diffusion.samplers import Step
 from nca.images import contact_sheet, to_image
 from nca.training.movie import evenly
 
-SHEET = 640  # pixels, about, of a sheet's side
+SHEET = 640  # approximate side of a sheet, in pixels
 FRAMES = 60
 
 
 def sheet(images: Tensor, columns: int | None = None) -> Image.Image:
-    """Samples in a grid, enlarged so that the pixels can be seen.
+    """Arrange samples in a grid, enlarged so that pixels are visible.
 
     Args:
         images: [B, C, H, W] in about [-1, 1].
-        columns: of the grid; near-square by default.
+        columns: number of columns; by default the grid is nearly square.
     """
     across = columns or round(len(images) ** 0.5)
     scale = max(1, round(SHEET / (across * images.shape[-1])))
@@ -31,7 +31,7 @@ def enlarged(image: Tensor, scale: int) -> Image.Image:
 
 
 class Movie:
-    """Watches a sampler; its frames show the noised images beside the estimates."""
+    """Observes a sampler; its frames show the noised images beside the estimates."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -41,14 +41,14 @@ class Movie:
         self.steps.append(Step(step.index, step.sigma, step.x.cpu(), step.denoised.cpu()))
 
     def frames(self, result: Tensor) -> list[Image.Image]:
-        """At most 60 frames, the last one of the result on both sides."""
+        """At most 60 frames; the last one shows the result on both sides."""
         shown = evenly(self.steps, FRAMES - 1)
         pairs = [(_scaled(step.x, step.sigma), step.denoised) for step in shown]
         return [_side_by_side(left, right) for left, right in [*pairs, (result, result)]]
 
 
 def _scaled(x: Tensor, sigma: float) -> Tensor:
-    """Noised images at a contrast that a screen can show."""
+    """Scale noised images to a contrast that a screen can show."""
     return x * float((1 + sigma**2) ** -0.5)
 
 

@@ -20,18 +20,18 @@ SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmp
 
 @dataclass(frozen=True)
 class DataSettings(Bounded):
-    """How the images are used."""
+    """The images, and how they are used."""
 
     size: Annotated[int | None, Between(8, 1024)] = None
-    """Side that images are scaled to; by default unchanged (IDX) or 32."""
+    """Side that images are scaled to, in pixels; default: unchanged (IDX) or 32."""
     classes: bool = False
-    """Condition the network on classes, so that samples of one can be drawn."""
+    """Condition the network on classes, so that samples of one class can be drawn."""
     held_out: Annotated[float, Between(0, 0.9)] = 0.25
-    """Fraction of the images kept for FID and KID, not trained on."""
+    """Fraction of the images held out for FID and KID."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Images per iteration."""
+    """Number of images per iteration."""
     workers: Annotated[int, Between(0, 64)] = 0
-    """Processes that read images and add noise; 0: none."""
+    """Number of processes that read images and add noise; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class DiffusionSettings(Bounded):
     schedule: ScheduleName = "cosine"
     """Noise schedule; karras has noise levels instead of times."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """T, the number of times; not of karras."""
+    """Number of times T; not used by karras."""
     target: TargetName = "v"
-    """What the network predicts."""
+    """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
-    """How the times of a batch are drawn; loss: by the loss there."""
+    """How the times of a batch are drawn; loss: more often where the loss is large."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -55,15 +55,15 @@ class NetworkSettings(Bounded):
     """The U-Net."""
 
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Width of each level; each has half the resolution of the one before."""
+    """Number of channels of each level; each has half the resolution of the previous one."""
     layers: Annotated[int, Between(1, 8)] = 1
-    """Residual blocks per level."""
+    """Number of residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
-    """Groups of the normalization."""
+    """Number of groups of the normalization."""
     attention: Annotated[int, Between(0)] = 1
     """Number of levels with attention, coarsest first."""
     patch: Annotated[int, Between(1, 16)] = 2
-    """Side of the patches that the network sees as one pixel."""
+    """Side of the squares that the network sees as one pixel."""
 
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
@@ -86,21 +86,21 @@ class OptimizerSettings(Bounded):
     learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
     """Peak learning rate."""
     find_rate: bool = False
-    """Only search for a learning rate."""
+    """Only search for a learning rate, without training."""
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
-    """Decay of the average of the weights; 0: no average."""
+    """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
+    """Device to train on; auto: a GPU with CUDA if there is one, else the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Precision of the layers; float16 needs a GPU."""
+    """Number format of the layers; float16 needs a GPU."""
 
 
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
     """Train a diffusion model on a set of images.
 
-    The result is a folder with a checkpoint that all other commands use, samples, a movie of their
-    denoising, and loss curves.
+    The output folder gets a checkpoint for all other commands, samples, a movie of their denoising,
+    and the loss curves.
     """
 
     data: str
@@ -109,7 +109,7 @@ class TrainSettings(Bounded):
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Defaults of all others; lesson20: of fast.ai's notebook 17, for a GPU."""
+    """Default values of all other options; lesson20: of fast.ai's notebook 17, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -120,59 +120,59 @@ class TrainSettings(Bounded):
         """Check values."""
         super().__post_init__()
         if self.diffusion.times == "loss" and self.images.workers:
-            raise InputError("`times` loss: worker processes do not know the loss; use `workers` 0")
+            raise InputError("`times` loss: needs `workers` 0, as worker processes have no losses")
 
 
 @dataclass(frozen=True)
 class SampleSettings(Bounded):
     """Draw images with a trained diffusion model.
 
-    Image i depends on seed + i alone, not on how many are drawn.
+    Image i depends only on seed + i, not on the number of images.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The folder of a training, or its checkpoint."""
+    """Output folder of a training, or its checkpoint."""
     out: Path
-    """An image of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder."""
+    """Result: an image of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """Sampler; of ddpm-skip the network runs every third time."""
+    """Sampler; ddpm-skip runs the network at every third step."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """Number of noise levels; each is one call of the network, two for heun."""
+    """Number of noise levels; each takes one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
     """Spacing of the noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
-    """Noise that heun adds over all steps."""
+    """Amount of noise that heun adds over all steps."""
     seed: int = 0
-    """Random seed of the first image; the next has the next seed."""
+    """Random seed of the first image; each further image uses the next seed."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Images drawn at a time."""
+    """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, for a model trained with --classes; by default all in turn."""
+    """Class of the samples, for a model trained with --classes; default: all in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Class guidance scale; 1: as trained."""
 
     style: Path | None = None
-    """An image whose style the samples take on."""
+    """Image whose style the samples take on."""
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Style guidance strength."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Side that the style image is scaled to: smaller makes finer strokes."""
+    """Side that the style image is scaled to, in pixels; smaller makes finer strokes."""
     like: Path | None = None
-    """An image whose structure is kept: image to image."""
+    """Image whose structure is kept (image to image)."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
     """How much of --like may change: 1 starts from noise alone, 0.3 with little noise."""
     features: str = "builtin"
-    """Features that style and structure are compared by; see nca train --help."""
+    """Features for comparing style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    """Device to draw on; auto: a GPU with CUDA if there is one, else the CPU."""
     overwrite: bool = False
-    """Replace earlier results."""
+    """Replace the results of an earlier run."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -183,32 +183,32 @@ class SampleSettings(Bounded):
 
 @dataclass(frozen=True)
 class FidSettings(Bounded):
-    """Measure how far samples are from images that the model has not seen: FID and KID.
+    """Measure the distance of samples from images that the model was not trained on: FID and KID.
 
-    The features are those of a small classifier trained for this. The numbers compare models of
-    the same images with each other, and with real images, which are measured too.
+    The features come from a small classifier that is trained for this. The figures compare models
+    of the same images with each other, and with real images, which are measured too.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """The folder of a training, or its checkpoint."""
+    """Output folder of a training, or its checkpoint."""
     n: Annotated[int, Between(8, 1_000_000)] = 2048
-    """Samples, and real images, per repeat."""
+    """Number of samples, and of real images, per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 3
-    """Independent sets of samples; the interval comes from their spread."""
+    """Number of independent sets of samples; the interval comes from their spread."""
     sampler: SamplerName = "dpmpp"
-    """As in nca ddpm sample."""
+    """Sampler, see nca ddpm sample."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """As in nca ddpm sample."""
+    """Number of noise levels, see nca ddpm sample."""
     features: str = "classifier"
-    """classifier (trained for this), vgg19, or a .safetensors file with torchvision's names."""
+    """Features: classifier (trained for this), vgg19, or a .safetensors file of a VGG."""
     data: str | None = None
-    """Where the images are now; by default where they were for the training."""
+    """Where the images are now; default: where they were in the training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
-    """Images drawn at a time."""
+    """Number of images drawn at a time."""
     seed: int = 0
     """Random seed of the samples and of the choice of real images."""
     json: Path | None = None
-    """Write all figures to this file."""
+    """File for all figures, as JSON."""
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -229,21 +229,21 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-PRESETS["lesson"] = PRESETS["lesson20"]  # as it was spelled at first
+PRESETS["lesson"] = PRESETS["lesson20"]  # the former name
 
 
 def ddpm_settings(
     data: str | Path, out: str | Path, preset: str = "small", **values: Any
 ) -> TrainSettings:
-    """Settings from Python: a preset with some values changed.
+    """Make settings in Python: a preset with some values changed.
 
     Args:
         data, out: see :class:`TrainSettings`.
-        preset: what the other values start from.
-        values: of any field of any group, by its name.
+        preset: name of the preset that sets the other values.
+        values: values by field name, of any group.
 
     Raises:
         InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        TypeError: there is no field of that name.
     """
     return override(TrainSettings(str(data), Path(out)), of_preset(PRESETS, preset) | values)

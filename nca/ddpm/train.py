@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from nca.ddpm.checkpoint import SaveMetadata
 from nca.ddpm.data.dataset import ImageDataset, read_dataset, split
@@ -55,16 +56,16 @@ FILES = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.p
          "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png")  # fmt: skip
 WORTH_A_LOOK = {
     "samples.png": "64 samples",
-    "denoising.webp": "how some of them appeared out of noise",
+    "denoising.webp": "the denoising of some samples",
     "training.webp": "the same samples during the training",
-    CHECKPOINT: "the model: nca ddpm sample, nca ddpm fid, --resume",
+    CHECKPOINT: "the model, for nca ddpm sample, nca ddpm fid and --resume",
     "loss.png": LOSS_CURVES,
 }
-WARM_UP = 100  # iterations until the rate is at its highest
+WARM_UP = 100  # iterations until the learning rate peaks
 FINAL_RATE = 0.02
 NORM = 1.0
-VALIDATED = 512  # of the images held out
-STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples on one, and their steps
+VALIDATED = 512  # number of held-out images in a validation
+STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples per frame, steps per sample
 STEPS, SAMPLES = 20, 64
 
 
@@ -76,7 +77,7 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
 
     Args:
         settings: see :func:`nca.ddpm.settings.ddpm_settings`.
-        callbacks: more callbacks.
+        callbacks: additional callbacks.
 
     Returns, raises:
         See :func:`nca.training.job.run`.
@@ -92,16 +93,16 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
 
 
 class DDPMTraining(Job[Trained]):
-    """A learner with everything that a diffusion model needs around it.
+    """The learner of a diffusion model, with all its callbacks and results.
 
     Args:
-        settings: all of them.
+        settings: settings of the training.
         dataset: all images; some are held out.
-        engine: computes gradients and steps; float32 in one process by default.
-        callbacks: more callbacks.
+        engine: computes gradients and optimizer steps; default: float32 in one process.
+        callbacks: additional callbacks.
 
     Raises:
-        InputError: the settings do not fit the images.
+        InputError: the settings do not match the images.
     """
 
     files = FILES
@@ -120,7 +121,7 @@ class DDPMTraining(Job[Trained]):
         learned, held_out = split(dataset, settings.images.held_out, settings.run.seed)
         self.model = Model(settings, dataset.info())
         model = self.model
-        # The order of the images is the same in all processes; noise and times are not.
+        # The order of the images is the same in all processes; noise and times differ.
         seed_generators(settings.run.seed + 7919 * engine.rank)
         times = _times(settings, model)
         noisify = Noisify(
@@ -193,8 +194,9 @@ class DDPMTraining(Job[Trained]):
         some = held_out.take(torch.arange(min(VALIDATED, len(held_out))))
         return build_loader(some, plain, self.settings.images.batch_size, seed=0, shuffle=False)
 
+    @override
     def fit(self) -> None:
-        """See :class:`Job`; with ``find_rate``, nothing is trained."""
+        # With ``find_rate``, nothing is trained.
         if not self.settings.optimizer.find_rate:
             super().fit()
 
@@ -208,19 +210,20 @@ class DDPMTraining(Job[Trained]):
             self.settings.out, 0, 0.0, {"rate_search.png": f"the search; suggestion: {said}"}
         )
 
+    @override
     def finish(self) -> Trained:
-        """See :class:`Job`: draw and write everything there is to look at."""
+        # Draw and write all images of the results.
         if self.settings.optimizer.find_rate:
             return self.search_rate()
         learner, folder = self.learner, self.settings.out
         movie = Movie()
         with self.ema.averaged(self.model.network):
             samples = self._draw(range(SAMPLES), STEPS, movie)
-        with learner.unwritten.going_on(folder / "samples.png"):
+        with learner.write_failures.deferred(folder / "samples.png"):
             write_image(folder / "samples.png", sheet(samples))
-        with learner.unwritten.going_on(folder / "denoising.webp"):
+        with learner.write_failures.deferred(folder / "denoising.webp"):
             write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
-        learner.unwritten.check()
+        learner.write_failures.check()
         return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
 
     def _snapshot(self, _: Learner) -> Image.Image:

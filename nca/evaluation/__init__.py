@@ -1,1 +1,1 @@
-"""Quality of a rule: distances it was not trained on, long runs, healing, other grids."""
+"""Quality of a rule: distances that it was not trained on, long runs, healing, other grids."""

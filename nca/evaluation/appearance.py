@@ -1,4 +1,4 @@
-"""What the eye sees first in a texture: grain, order, and the direction of strokes."""
+"""Visible properties of a texture: grain, order, and the direction of strokes."""
 
 import math
 from dataclasses import dataclass
@@ -10,23 +10,24 @@ from torch import Tensor
 
 from nca.losses.features.base import circular_pad
 
-LEAST_SPECKLE = 1e-3  # of a target: a flat one has none to compare with
-PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have chance peaks up to 0.3
-REACH, LEAST_REACH = 0.15, 2.0  # how far a peak may be from its place: part of its shift, pixels
+LEAST_SPECKLE = 1e-3  # smallest speckle of a target, for flat ones
+PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have random peaks up to 0.3
+REACH, LEAST_REACH = 0.15, 2.0  # search radius of a peak: fraction of its shift, and pixels
 BINS = 36
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How an image looks beside a target.
+    """Properties of an image relative to those of a target.
 
     Attributes:
-        speckle: mean distance of a pixel from the median of its 3x3, the target's = 1; more: grain.
-        order: height of the autocorrelation's peaks, the target's = 1; 0: no order is left. None
+        speckle: mean distance of a pixel from the median of its 3x3 neighborhood, the target's = 1;
+            more means grain.
+        order: height of the autocorrelation's peaks, the target's = 1; 0: all order is gone. None
             if the target has no order.
-        misplaced: mean distance of those peaks from the target's, in pixels; None likewise.
-        orientation: by how many degrees the strokes would have to be turned on average to point as
-            the target's, 0 to 90.
+        misplaced: mean distance of those peaks from the target's, in pixels; None in the same case.
+        orientation: mean angle between the directions of strokes and the target's, 0 to 90
+            degrees.
     """
 
     speckle: float
@@ -35,31 +36,31 @@ class Appearance:
     orientation: float
 
 
-class Looks:
+class AppearanceMeter:
     """Compares images with a target.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
+        target: target image, [1, 3, H, W] in [0, 1].
     """
 
     def __init__(self, target: Tensor) -> None:
         self.target = target[0]
-        self.peaks = peaks(autocorrelation(target[0], torus=False))
-        self.directions = directions(target[0], torus=False)
+        self.peaks = peaks(autocorrelation(target[0], wraps=False))
+        self.directions = directions(target[0], wraps=False)
 
-    def __call__(self, image: Tensor, *, torus: bool = True) -> Appearance:
+    def __call__(self, image: Tensor, *, wraps: bool = True) -> Appearance:
         """Compare an image, [3, h, w]. Values are clipped to [0, 1]."""
         image = image.clamp(0, 1)
-        order, misplaced = self._order(image, torus=torus)
+        order, misplaced = self._order(image, wraps=wraps)
         return Appearance(
-            relative_speckle(image, self.target, torus=torus),
+            relative_speckle(image, self.target, wraps=wraps),
             order,
             misplaced,
-            turn(directions(image, torus=torus), self.directions),
+            direction_distance(directions(image, wraps=wraps), self.directions),
         )
 
-    def _order(self, image: Tensor, *, torus: bool) -> tuple[float | None, float | None]:
-        correlation = autocorrelation(image, torus=torus)
+    def _order(self, image: Tensor, *, wraps: bool) -> tuple[float | None, float | None]:
+        correlation = autocorrelation(image, wraps=wraps)
         found = [
             (peak, place)
             for peak in self.peaks
@@ -73,47 +74,47 @@ class Looks:
         return height / expected, sum(apart) / len(apart)
 
 
-def mean_speckle(images: Tensor, target: Tensor, *, torus: bool) -> float:
-    """Mean speckle of images, [B, 3, h, w], that of their target = 1. Values are clipped."""
-    each = [relative_speckle(one, target, torus=torus) for one in images.clamp(0, 1).cpu()]
+def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
+    """Mean speckle of images, [B, 3, h, w], relative to their target's. Values are clipped."""
+    each = [relative_speckle(one, target, wraps=wraps) for one in images.clamp(0, 1).cpu()]
     return sum(each) / len(each)
 
 
-def relative_speckle(image: Tensor, target: Tensor, *, torus: bool) -> float:
-    """Speckle of an image, [3, h, w] in [0, 1], that of its target, [3, H, W], = 1."""
-    return speckle(image, torus=torus) / max(speckle(target, torus=False), LEAST_SPECKLE)
+def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
+    """Speckle of an image, [3, h, w] in [0, 1], relative to that of its target, [3, H, W]."""
+    return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), LEAST_SPECKLE)
 
 
-def speckle(image: Tensor, *, torus: bool) -> float:
-    """Mean distance of a pixel from the median of its 3x3, per color: [3, h, w] -> 0 to 1."""
-    padded = circular_pad(image[None], 1) if torus else image[None]
+def speckle(image: Tensor, *, wraps: bool) -> float:
+    """Mean distance of pixels from the median of their 3x3, per color: [3, h, w] -> 0 to 1."""
+    padded = circular_pad(image[None], 1) if wraps else image[None]
     around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
     return float((around[:, :, 4] - around.median(2).values).abs().mean())
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of an autocorrelation: the shift, in pixels, and its height, 1 at no shift."""
+    """A maximum of an autocorrelation: its shift in pixels, and its height (1 without shift)."""
 
     down: int
     right: int
     height: float
 
 
-def autocorrelation(image: Tensor, *, torus: bool) -> Tensor:
-    """Correlation of the colors of an image with those of the same image, shifted.
+def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
+    """Correlation of the colors of an image with those of the shifted image.
 
     Args:
-        image: [3, h, w].
-        torus: whether it wraps; otherwise only pixels count that both have.
+        image: image, [3, h, w].
+        wraps: whether the image wraps; otherwise only the overlap counts.
 
     Returns:
-        [2 (h // 2) + 1, 2 (w // 2) + 1] in [-1, 1], nearly; no shift is in the middle. All 0 but
-        for that where the image is flat.
+        [2 (h // 2) + 1, 2 (w // 2) + 1], approximately in [-1, 1]; the center has no shift. For a
+        flat image all values but the center are 0.
     """
     height, width = image.shape[1:]
     centered = (image - image.mean((1, 2), keepdim=True)).double()
-    size = (height, width) if torus else (2 * height, 2 * width)
+    size = (height, width) if wraps else (2 * height, 2 * width)
 
     def products(of: Tensor) -> Tensor:
         found: Tensor = torch.fft.irfft2(torch.fft.rfft2(of, s=size).abs().square(), s=size).sum(0)
@@ -129,7 +130,7 @@ def autocorrelation(image: Tensor, *, torus: bool) -> Tensor:
 
 
 def peaks(correlation: Tensor) -> list[Peak]:
-    """The strongest maxima beside the middle, of one half: the other is its mirror image."""
+    """The strongest maxima beside the center, in one half: the other half is its mirror image."""
     window = 2 * APART + 1
     highest = F.max_pool2d(correlation[None, None], window, 1, APART)[0, 0]
     middle_row, middle_column = (side // 2 for side in correlation.shape)
@@ -145,7 +146,7 @@ def peaks(correlation: Tensor) -> list[Peak]:
 
 
 def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
-    """The highest value near a peak's place; None where the autocorrelation ends before it."""
+    """The highest value near a peak's place; None if the autocorrelation ends before it."""
     reach = max(LEAST_REACH, REACH * math.hypot(peak.down, peak.right))
     half_height, half_width = (side // 2 for side in correlation.shape)
     if peak.down > half_height or abs(peak.right) > half_width:
@@ -157,18 +158,18 @@ def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
     return Peak(row - half_height, column - half_width, float(correlation[row, column]))
 
 
-def directions(image: Tensor, *, torus: bool) -> np.ndarray:
-    """Part of the strength of all gradients by their direction: [3, h, w] -> [36], sum 1.
+def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
+    """Distribution of gradient strength over directions: [3, h, w] -> [36], sum 1.
 
-    A bin is 5 degrees of 180: a gradient and its opposite are of the same stroke. Where nothing
-    changes, all directions are alike.
+    A bin covers 5 of 180 degrees: opposite gradients belong to the same stroke. An image without
+    gradients gives a uniform distribution.
     """
     gray = image.mean(0).double().numpy()
     across, down = (
         np.roll(gray, -1, 1) - np.roll(gray, 1, 1),
         np.roll(gray, -1, 0) - np.roll(gray, 1, 0),
     )
-    if not torus:
+    if not wraps:
         across, down = across[1:-1, 1:-1], down[1:-1, 1:-1]
     strength = np.hypot(across, down)
     bins = np.arctan2(down, across) / np.pi % 1 * BINS
@@ -180,7 +181,7 @@ def directions(image: Tensor, *, torus: bool) -> np.ndarray:
     return histogram / total if total > 1e-9 else np.full(BINS, 1 / BINS)
 
 
-def turn(mine: np.ndarray, theirs: np.ndarray) -> float:
-    """Earth mover's distance of two histograms of directions on their circle, in degrees."""
+def direction_distance(mine: np.ndarray, theirs: np.ndarray) -> float:
+    """Earth mover's distance of two circular histograms of directions, in degrees."""
     flow = np.cumsum(mine - theirs)
     return float(np.abs(flow - np.median(flow)).sum() * 180 / BINS)

@@ -1,4 +1,4 @@
-"""Comparisons of rules beside distances: losses by layer, and sizes of exports."""
+"""Further comparisons of rules: losses by layer, and sizes of exports."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,28 +22,28 @@ Size = dict[str, int]
 
 
 def build_losses(
-    target: Tensor, more: Sequence[str] = (), *, torus: bool = True
+    target: Tensor, more: Sequence[str] = (), *, wraps: bool = True
 ) -> dict[str, Term]:
-    """Losses by feature set and statistic, for every feature set that is available.
+    """Losses by features and statistic, for all features that are available.
 
-    A damaged network that is not among ``more`` is left out with a line on standard error.
+    Damaged networks that are not in ``more`` are left out with a message on standard error.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
-        more: feature sets, such as ``vgg16``, or the path of a ``.safetensors`` file.
-        torus: whether the compared images wrap.
+        target: target image, [1, 3, H, W] in [0, 1].
+        more: additional features, such as ``vgg16``, or the path of a ``.safetensors`` file.
+        wraps: whether the compared images wrap.
 
     Raises:
-        InputError: a feature set of ``more`` is not available.
+        InputError: features of ``more`` are not available.
     """
     result = {}
     for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched())):
-        # Raw patches are compared as distributions; their Gram matrix has only covariances.
+        # Raw patches need a distribution; their Gram matrix only holds covariances.
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)
         try:
-            loss = build_loss(target, settings, generator, torus=torus)
+            loss = build_loss(target, settings, generator, wraps=wraps)
         except InputError as error:
             if features in more:
                 raise
@@ -55,9 +55,9 @@ def build_losses(
 
 
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
-    """Bytes, and characters of text, of what each host is given; None where it takes no such rule.
+    """Size of every export in bytes, and characters of text; None if it does not support the rule.
 
-    A host that is given several files counts as their sum. Weights in a picture count as bytes.
+    Several files count as their sum. Weights in an image count as bytes.
     """
     sizes: dict[str, Size | None] = {}
     for target in target_names():

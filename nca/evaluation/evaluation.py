@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nca.evaluation.measures import GROWN, Moment
+from nca.evaluation.measures import GROWN, Measurement
 
 Figures = dict[str, Any]
 
@@ -18,7 +18,7 @@ class Evaluation:
     """Measurements of one rule.
 
     Attributes:
-        name: of the rule.
+        name: name of the rule.
         figures: plain numbers, for JSON.
         pictures: [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``, ``healing``) and
             caption.
@@ -29,13 +29,13 @@ class Evaluation:
     pictures: dict[str, dict[str, Tensor]]
 
 
-def grown(run: Sequence[Moment]) -> Moment | None:
-    """The moment at 1,000 steps, which others are compared with, if the run got there."""
+def grown(run: Sequence[Measurement]) -> Measurement | None:
+    """The measurement at 1,000 steps, the reference of others; None if the run ended earlier."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
-def certificate(run: Sequence[Moment]) -> list[Figures]:
-    """The numbers of every moment; ``drift`` is its patch distance, the one at 1,000 steps = 1."""
+def certificate(run: Sequence[Measurement]) -> list[Figures]:
+    """The figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
     at_grown = grown(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
@@ -44,8 +44,8 @@ def certificate(run: Sequence[Moment]) -> list[Figures]:
     ]
 
 
-def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
-    """A long run in a few words: ``stable``, or the first fault, and where it blew up."""
+def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
+    """Summarize a long run: ``stable``, or its first fault, and when it blew up."""
     words = [fault for fault in map(_fault, run, certificate(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:
@@ -53,7 +53,7 @@ def verdict(run: Sequence[Moment], stops: Iterable[int]) -> str:
     return ", ".join(words) or "stable"
 
 
-def _fault(moment: Moment, figures: Figures) -> str | None:
+def _fault(moment: Measurement, figures: Figures) -> str | None:
     if moment.saturated > SATURATED:
         return f"saturated after {moment.steps:,} steps"
     if moment.flicker < FROZEN:

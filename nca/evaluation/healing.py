@@ -1,4 +1,4 @@
-"""Healing: how long it takes until an erased place looks like any other."""
+"""Healing: the time until an erased place looks like any other."""
 
 import math
 import statistics
@@ -14,9 +14,9 @@ from nca.backends.simulate import simulate
 from nca.evaluation.measures import GROWN
 from nca.rule import Rule
 
-DISC = 0.25  # of the width: the diameter of what is erased
+DISC = 0.25  # diameter of the erased disc, as a fraction of the width
 ALIKE, DEVIATIONS, CLEAR = 0.1, 2, 1.3
-LEAST_BOUND = 200 / 255  # one level of 255, both ways
+LEAST_BOUND = 200 / 255  # one level of 255, in both directions
 LOOK_EVERY, LOOKS, LONGEST = 10, 2, 2000
 
 PATCH, AROUND, CONTRAST = 3, 7, 2.0
@@ -29,28 +29,28 @@ NOT_MEASURABLE, BLEW_UP = "not measurable", "blew up"
 class PlaceDistance:
     """Distance of a round place from a texture, in both directions.
 
-    Mean distance of every patch to its nearest in the other, both ways; Simakov et al.,
-    "Summarizing Visual Data Using Bidirectional Similarity", CVPR 2008. In one direction only, a
-    flat place would be near, as most images have such a patch. Where we differ: patches are small,
+    The mean distance of every patch to its nearest in the other image, in both directions; Simakov
+    et al., "Summarizing Visual Data Using Bidirectional Similarity", CVPR 2008. One direction would
+    rate a flat place as near, because most images have such a patch. Deviations: patches are small,
     3x3, and include the contrast (std of each color, with twice the weight) of the 7x7 pixels
     around: no two rough patches are alike, and a flat one is nearer to most of them than they are
     to each other.
 
-    Of large images the same 16,384 patches of the texture and 4,096 of the place are compared.
+    For large images only 16,384 fixed patches of the texture and 4,096 of the place are compared.
 
     Args:
-        texture: [1, 3, H, W] in [0, 1].
-        disc: [w, w] bool, the part of a place that counts.
+        texture: image of the texture, [1, 3, H, W] in [0, 1].
+        disc: the part of a place that counts, [w, w] bool.
     """
 
     def __init__(self, texture: Tensor, disc: Tensor) -> None:
         margin = AROUND // 2
         centers = disc[margin:-margin, margin:-margin].flatten().nonzero()[:, 0]
-        self.centers = _some(centers, PLACE_PATCHES)
-        self.texture = _some(_describe(texture), TEXTURE_PATCHES)
+        self.centers = _random_rows(centers, PLACE_PATCHES)
+        self.texture = _random_rows(_describe(texture), TEXTURE_PATCHES)
 
     def __call__(self, picture: Tensor) -> float:
-        """Root mean square difference, times 100, of [1, 3, w, w] in [0, 1]."""
+        """Root mean square difference, times 100, of an image, [1, 3, w, w] in [0, 1]."""
         place = _describe(picture)[self.centers]
         nearest, nearest_to_texture = [], torch.full((len(self.texture),), math.inf)
         for part in torch.split(place, PATCHES_AT_ONCE):
@@ -61,7 +61,7 @@ class PlaceDistance:
 
 
 def _describe(picture: Tensor) -> Tensor:
-    """Patch and contrast at every pixel that has 7x7 around it, [1, 3, h, w] -> [N, 30]."""
+    """Patch and contrast of every pixel with 7x7 pixels around it, [1, 3, h, w] -> [N, 30]."""
     margin = (AROUND - PATCH) // 2
     patches = F.unfold(F.pad(picture, (-margin,) * 4), PATCH)  # [1, 27, N]
     mean = F.avg_pool2d(picture, AROUND, 1)
@@ -71,7 +71,7 @@ def _describe(picture: Tensor) -> Tensor:
     return torch.cat(parts).T
 
 
-def _some(rows: Tensor, most: int) -> Tensor:
+def _random_rows(rows: Tensor, most: int) -> Tensor:
     generator = torch.Generator().manual_seed(PATCHES_SEED)
     return rows[torch.randperm(len(rows), generator=generator)[:most]]
 
@@ -81,14 +81,14 @@ class Healing:
     """How an erased disc healed.
 
     Attributes:
-        steps: until the place is like any other, at two looks in a row; None if it never is, or if
-            that cannot be measured.
-        outcome: the same in words.
-        measurable: whether the place, right after the erasing, is clearly worse than the bound.
-        bound: mean distance of places of its size all over the grid before, and 10 % more, or two
-            stds where that is more; None if the rule blew up before.
-        distances: of the place, every 10 steps from right after the erasing.
-        pictures: the middle of the grid before, then, and in the end, [3, h, w] in [0, 1].
+        steps: number of steps until the place looks like any other in two measurements in a row;
+            None if it never does, or if that cannot be measured.
+        outcome: the same as text.
+        measurable: the place is clearly worse than the bound right after the erasing.
+        bound: mean distance of equal places all over the grid before, plus 10 % or two stds,
+            whichever is more; None if the rule blew up before.
+        distances: distances of the place, every 10 steps from right after the erasing.
+        pictures: the middle of the grid before, then, and at the end, [3, h, w] in [0, 1].
     """
 
     steps: int | None
@@ -100,17 +100,17 @@ class Healing:
 
 
 def heal(rule: Rule, size: int, seed: int) -> Healing:
-    """Erase a disc a quarter as wide as the grid from a grown texture, and wait.
+    """Erase a disc of a quarter of the width from a grown texture, and measure its healing.
 
-    The place is compared with the texture that the rule grows from the next seed, not with the
-    target: for a rule that is far from its target, a scar may be as near as the rest.
+    The place is compared with the texture that the rule grows from the next seed instead of the
+    target: for a rule that is far from its target, a scar may be as near to the target as the rest.
 
     Args:
-        rule: what runs.
+        rule: rule to run.
         size: side of the grid.
-        seed: of the run.
+        seed: random seed of the run.
     """
-    (grown,) = simulate(rule, rule.seed(2, size, size, seed=seed), [GROWN], seed=seed)
+    (grown,) = simulate(rule, rule.initial_state(2, size, size, seed=seed), [GROWN], seed=seed)
     if not torch.isfinite(grown).all():
         return Healing(None, BLEW_UP, False, None, [], {})
     state, other = torch.split(grown, 1)
@@ -153,15 +153,15 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 
 
 def bound_of(usual: Sequence[float]) -> float:
-    """How far a place may be and still count as any other, see :class:`Healing`."""
+    """Largest distance of a place that still counts as any other, see :class:`Healing`."""
     mean = statistics.mean(usual)
     return max(mean + max(ALIKE * mean, DEVIATIONS * statistics.pstdev(usual)), LEAST_BOUND)
 
 
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:
-    """Steps of every run, None where it did not heal, and the distances on the way.
+    """Steps of every run, None if it did not heal, and the distances over time.
 
-    The median is that of the runs that can be measured; None where half of them do not heal.
+    The median is over the runs that can be measured; None if half of them do not heal.
     """
     steps = [math.inf if h.steps is None else h.steps for h in healing if h.measurable]
     median = statistics.median(steps) if steps else math.inf

@@ -1,4 +1,4 @@
-"""Distances between images that no training here minimizes, and a run over time."""
+"""Distances of images that no training here minimizes, and measurements of a run over time."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.evaluation.appearance import Looks
+from nca.evaluation.appearance import AppearanceMeter
 from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
-DIRECTIONS_SEED = 20_260_131  # training draws its directions from other seeds
-DIRECTIONS_AT_ONCE = 16  # all of a picture of 1024x1024 would take 3 GB
+DIRECTIONS_SEED = 20_260_131  # different from all seeds of trainings
+DIRECTIONS_AT_ONCE = 16  # all at once would take 3 GB for 1024x1024 pixels
 PIECES = 16
-GROWN = 1000  # steps after which a texture is measured
+GROWN = 1000  # steps after which a texture counts as grown
 
 
 def _quantiles(projected: Tensor) -> Tensor:
     """[B, directions, N] values -> [B, directions, QUANTILES]."""
     at = (torch.arange(QUANTILES) + 0.5) / QUANTILES * projected.shape[2]
-    # NumPy needs no indices and uses wide registers: some ten times as fast as torch.
+    # NumPy needs no indices and uses wide registers: about ten times as fast as torch.
     return torch.from_numpy(np.sort(projected.numpy(), 2)[:, :, at.long()])
 
 
@@ -37,44 +37,44 @@ class PatchDistance:
     """Sliced Wasserstein-1 distance of 7x7 color patches on four scales, times 100.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV
-    2022, with fixed directions that no training uses. Blind to order beyond a patch of the coarsest
-    scale (56 pixels). A small image has fewer scales and less content: compare it with
+    2022, with fixed directions that no training uses. It does not see order beyond a patch of the
+    coarsest scale (56 pixels). A small image has fewer scales and less content: compare it with
     :meth:`floor`.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
+        target: target image, [1, 3, H, W] in [0, 1].
     """
 
     def __init__(self, target: Tensor) -> None:
         self.directions = _directions(3 * PATCH * PATCH).view(DIRECTIONS, 3, PATCH, PATCH)
         self.levels = _level_count(target.shape[2:])
-        self.pyramid = pyramid(target, self.levels, torus=False)
+        self.pyramid = pyramid(target, self.levels, wraps=False)
         self.target = [self._describe(level) for level in self.pyramid]
 
-    def __call__(self, images: Tensor, *, torus: bool = True) -> Tensor:
+    def __call__(self, images: Tensor, *, wraps: bool = True) -> Tensor:
         """Distance of every image, [B, 3, h, w] -> [B]. Values are clipped to [0, 1]."""
         level, distances = images.clamp(0, 1), []
         for i in range(min(self.levels, _level_count(images.shape[2:]))):
             if i:
-                level = halve(_even(level), torus=True) if torus else halve(level, torus=False)
-            padded = circular_pad(level, PATCH // 2) if torus else level
+                level = halve(_even(level), wraps=True) if wraps else halve(level, wraps=False)
+            padded = circular_pad(level, PATCH // 2) if wraps else level
             distances.append((self._describe(padded) - self.target[i]).abs().mean((1, 2)))
         return 100 * torch.stack(distances).mean(0)
 
-    def floor(self, size: tuple[int, int], *, torus: bool = True) -> float | None:
-        """Distance of pieces of the target that are as large as an image.
+    def floor(self, size: tuple[int, int], *, wraps: bool = True) -> float | None:
+        """Distance of crops of the target of the size of an image.
 
-        Mean over 16 random pieces, on each scale with as many patches as the image has there. None
-        if the target is too small for such a piece.
+        This is the mean over 16 random crops, with as many patches on each scale as the image has
+        there. None if the target is too small for such a crop.
 
         Args:
             size: height and width of the image.
-            torus: whether the image wraps.
+            wraps: whether the image wraps.
         """
         generator = torch.Generator().manual_seed(DIRECTIONS_SEED)
         distances = []
         for i in range(min(self.levels, _level_count(size))):
-            height, width = (side // 2**i + 2 * (PATCH // 2) * torus for side in size)
+            height, width = (side // 2**i + 2 * (PATCH // 2) * wraps for side in size)
             level = self.pyramid[i]
             tops, lefts = level.shape[2] - height + 1, level.shape[3] - width + 1
             if min(tops, lefts) < 1:
@@ -97,9 +97,9 @@ def _level_count(size: Sequence[int]) -> int:
     return min(LEVELS, int(math.log2(min(size) / PATCH)) + 1)
 
 
-def _even(torus: Tensor) -> Tensor:
-    """Repeat what has an odd side: every second pixel of it would leave a seam."""
-    return torus.repeat(1, 1, 1 + torus.shape[2] % 2, 1 + torus.shape[3] % 2)
+def _even(image: Tensor) -> Tensor:
+    """Repeat an image along odd sides: every second pixel of it would leave a seam."""
+    return image.repeat(1, 1, 1 + image.shape[2] % 2, 1 + image.shape[3] % 2)
 
 
 def color_distance(images: Tensor, target: Tensor) -> Tensor:
@@ -113,17 +113,17 @@ def color_distance(images: Tensor, target: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The state of a run after some steps.
+class Measurement:
+    """Figures of a run after some steps.
 
     Attributes:
-        steps: since the seed.
+        steps: number of steps from the initial state.
         patch, color: distances from the target.
-        flicker: mean change of the shown colors in one step, in levels of 255.
-        saturated: part of the shown values that are clipped by more than 2 %.
-        largest: absolute value in the state.
+        flicker: mean change of the displayed colors in one step, in levels of 255.
+        saturated: fraction of the displayed values that are clipped by more than 2 %.
+        largest: largest absolute value in the state.
         speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
-        picture: [3, H, W] in [0, 1].
+        picture: the displayed colors, [3, H, W] in [0, 1].
     """
 
     steps: int
@@ -146,20 +146,20 @@ def follow(
     stops: Sequence[int],
     size: tuple[int, int],
     seed: int,
-) -> list[Moment]:
-    """Look at one run after some steps; the list ends where the state is no longer finite.
+) -> list[Measurement]:
+    """Measure a run after some numbers of steps; stop where the state is no longer finite.
 
     Args:
-        rule: what runs.
-        target: [1, 3, H, W] in [0, 1].
-        distance: from that target.
-        stops: rising numbers of steps.
+        rule: rule to run.
+        target: target image, [1, 3, H, W] in [0, 1].
+        distance: patch distance from that target.
+        stops: numbers of steps, in rising order.
         size: height and width of the grid.
-        seed: of the run.
+        seed: random seed of the run.
     """
-    torus, looks = rule.settings.wraps, Looks(target)
+    wraps, looks = rule.settings.wraps, AppearanceMeter(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
-    states = simulate(rule, rule.seed(1, *size, seed=seed), both, seed=seed)
+    states = simulate(rule, rule.initial_state(1, *size, seed=seed), both, seed=seed)
     moments = []
     for stop in stops:
         state, after = next(states), next(states)
@@ -169,14 +169,14 @@ def follow(
         clipped = (shown - shown.clamp(0, 1)).abs() > 0.02
         change = (later.clamp(0, 1) - shown.clamp(0, 1)).abs().mean()
         moments.append(
-            Moment(
+            Measurement(
                 stop,
-                float(distance(shown, torus=torus)),
+                float(distance(shown, wraps=wraps)),
                 float(color_distance(shown, target)),
                 255 * float(change),
                 float(clipped.float().mean()),
                 float(state.abs().max()),
-                **vars(looks(shown[0], torus=torus)),
+                **vars(looks(shown[0], wraps=wraps)),
                 picture=shown[0].clamp(0, 1),
             )
         )
@@ -184,10 +184,10 @@ def follow(
 
 
 def seam(picture: Tensor) -> float:
-    """How much more an image changes across its border than inside, as a ratio; 1: no seam.
+    """Change across the border of an image, relative to the change inside; 1: no seam.
 
     Args:
-        picture: [3, H, W].
+        picture: image, [3, H, W].
     """
     ratios = []
     for axis in (1, 2):

@@ -13,19 +13,19 @@ from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.images import data_url, to_image
 
-WIDTH, HEIGHT = 460.0, 200.0  # of a chart's plot, in units of its SVG
+WIDTH, HEIGHT = 460.0, 200.0  # size of a chart's plot, in units of its SVG
 LINEAR_TICKS = 4
-HUGE = 1e6  # figures are written as powers of ten from here on
+HUGE = 1e6  # larger figures are written as powers of ten
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over a common pair of axes, ready for the template.
+    """Lines over common axes, ready for the template.
 
     Attributes:
-        lines: ``points`` of SVG polylines, and the number of the rule that each belongs to.
+        lines: ``points`` of SVG polylines, and the number of their rule.
         dots: center of every point, by rule.
         x_ticks, y_ticks: position and label.
     """
@@ -39,11 +39,11 @@ class Chart:
 def chart(
     series: Sequence[tuple[Points, int]], *, log_x: bool = False, dots: bool = False
 ) -> Chart:
-    """Lay out lines; y starts at 0.
+    """Lay out lines; the y axis starts at 0.
 
     Args:
-        series: points of each line, and the number of the rule it belongs to.
-        log_x: a logarithmic axis.
+        series: points of each line, and the number of its rule.
+        log_x: use a logarithmic x axis.
         dots: mark every point.
     """
     points = [point for line, _ in series for point in line]
@@ -73,7 +73,7 @@ def chart(
 
 
 def _nice(value: float) -> tuple[float, float]:
-    """A round number at or above a value, and a round step of which it is a multiple."""
+    """A round number at or above a value, and a round step that divides it."""
     value = max(value, 1e-6)
     unit = 10.0 ** math.floor(math.log10(value / LINEAR_TICKS))
     step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m * LINEAR_TICKS >= value)
@@ -110,7 +110,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
     figures = [e.figures for e in evaluations]
     feature_sets = dict.fromkeys(name for f in figures for name in f["losses"])
     return [
-        row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean of the seeds"),
+        row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean over seeds"),
         row("of the worst seed", lambda f: _worst(f["seeds"]), ".2f"),
         row("Color distance", lambda f: _at(f["run"], GROWN, "color"), ".2f", "1,000 steps"),
         row("Speckle", lambda f: _at(f["run"], GROWN, "speckle"), ".2f", "grain; the target's = 1"),
@@ -119,11 +119,11 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
         row("Misplaced", lambda f: _at(f["run"], GROWN, "misplaced"), ".1f",
             "distance of those peaks from the target's, pixels"),
         row("Orientation", lambda f: _at(f["run"], GROWN, "orientation"), ".1f",
-            "degrees by which strokes would have to turn"),
-        *(row(f"Loss: {name}", loss(name), ".3f", "sum of its layers") for name in feature_sets),
-        row("Drift", last("drift"), ".2f", "patch distance at the end, that at 1,000 steps = 1"),
+            "angle to the target's strokes, degrees"),
+        *(row(f"Loss: {name}", loss(name), ".3f", "sum over layers") for name in feature_sets),
+        row("Drift", last("drift"), ".2f", "patch distance at the end, 1,000 steps = 1"),
         replace(
-            row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median of the seeds"),
+            row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median over seeds"),
             values=[_outcome(e.figures["healing"]) for e in evaluations],
         ),
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
@@ -136,7 +136,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
 
 
 def number(value: float | None, text: str = ".2f") -> str:
-    """A figure in a format, or ``-`` where it could not be measured."""
+    """Format a figure, or ``-`` if it could not be measured."""
     if value is None:
         return "-"
     huge = isinstance(value, float) and abs(value) >= HUGE
@@ -144,7 +144,7 @@ def number(value: float | None, text: str = ".2f") -> str:
 
 
 def _outcome(healing: Mapping[str, Any]) -> str:
-    """The median of the runs, or the outcome of most of them."""
+    """The median over the runs, or the most frequent outcome."""
     outcomes = healing["outcomes"]
     typical = max(outcomes, key=outcomes.count)
     return str(typical) if healing["median"] is None else number(healing["median"], ".0f")
@@ -165,12 +165,12 @@ def _at(run: Sequence[Mapping[str, float | None]], steps: int, name: str) -> flo
 
 
 def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) -> str:
-    """The report as one HTML file without external resources.
+    """Make the report: one HTML file without external resources.
 
     Args:
         target_name: name of the target image.
-        target: [3, S, S] in [0, 1].
-        evaluations: of one rule, or of a rule and its peer.
+        target: target image, [3, S, S] in [0, 1].
+        evaluations: evaluations of one rule, or of a rule and its peer.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number
@@ -213,7 +213,7 @@ def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) ->
 
 
 def _bars(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, list[Any]]]]]:
-    """Feature set -> layer -> for every rule (value, part of the longest bar) or None."""
+    """Features -> layer -> (value, fraction of the longest bar) or None, for every rule."""
     result = []
     for features in dict.fromkeys(name for f in figures for name in f["losses"]):
         layers = dict.fromkeys(k for f in figures for k in f["losses"].get(features, {}))

@@ -16,7 +16,7 @@ from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses, export_sizes
 from nca.evaluation.evaluation import Evaluation, Figures, certificate, grown, verdict
 from nca.evaluation.healing import heal, healing_figures
-from nca.evaluation.measures import GROWN, Moment, PatchDistance, follow, seam
+from nca.evaluation.measures import GROWN, Measurement, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
 from nca.images import read_texture
@@ -36,9 +36,9 @@ class Measured:
     """A target image, and distances from it.
 
     Attributes:
-        target: [1, 3, S, S] in [0, 1].
-        distance: of patches.
-        losses: by features and statistic; for rules on a torus (True) and others.
+        target: target image, [1, 3, S, S] in [0, 1].
+        distance: patch distance.
+        losses: losses by features and statistic, for rules that wrap (True) and others.
     """
 
     target: Tensor
@@ -60,10 +60,10 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         files.append(_load(settings.second, settings.peer_noise))
         paths.append(settings.second)
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
-    # Before the first run, as a feature set may not be available.
+    # Before the first run, because features may not be available.
     losses = {
-        torus: build_losses(target, settings.features, torus=torus)
-        for torus in dict.fromkeys(is_torus(file) for file in files)
+        wraps: build_losses(target, settings.features, wraps=wraps)
+        for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)
     }
     measured = Measured(target, PatchDistance(target), losses)
     evaluations = [
@@ -85,7 +85,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
-    """Refuse paths that could not be written in the end. Gives the path of the figures."""
+    """Refuse paths that could not be written in the end; return the path of the figures."""
     out = settings.out
     check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
@@ -99,18 +99,18 @@ def check_free(name: str, path: Path, overwrite: bool) -> None:
     """Refuse a path that cannot be written.
 
     Raises:
-        InputError: it is a folder, has none, or is there already.
+        InputError: it is a folder, exists already, or its folder is missing.
     """
     if path.is_dir() or not path.name:
         raise InputError(f"`{name}` {path}: is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} is already there; choose another, or use `overwrite`")
+        raise InputError(f"{path} exists already; choose another name, or use `overwrite`")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def _load(path: Path, noise: float | None) -> RuleFile:
-    """Read a rule that makes a texture; ``noise`` replaces the noise level it starts from."""
+    """Read a rule that makes a texture; ``noise`` replaces its initial noise level."""
     file = load_rule(path)
     trained, alive = _training_settings(file), file.rule.settings.alive_threshold
     reasons = [f"trained with `{name}`" for name in ("grow", "restore") if trained.get(name)]
@@ -121,29 +121,24 @@ def _load(path: Path, noise: float | None) -> RuleFile:
     if noise is None:
         return file
     rule = copy.deepcopy(file.rule)
-    rule.settings = replace(rule.settings, seed_state="noise", noise_level=noise)
+    rule.settings = replace(rule.settings, start="noise", noise_level=noise)
     return RuleFile(rule, file.info)
 
 
 def _training_settings(file: RuleFile) -> dict[str, Any]:
-    """Settings that ``nca train`` wrote to the file; empty for other programs' files."""
+    """Settings that ``nca train`` wrote to the file; empty for files of other programs."""
     settings = file.training.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
 def training_size(file: RuleFile) -> int:
-    """Side of the picture that a rule was trained at, or 128; within what can be measured."""
+    """Side of the image that a rule was trained on, or 128, within the limits of `size`."""
     size = _training_settings(file).get("size")
     return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
 
 
-def is_torus(file: RuleFile) -> bool:
-    """Whether a rule's grid wraps at its sides."""
-    return file.rule.settings.wraps
-
-
 def names(paths: list[Path]) -> list[str]:
-    """Short names that differ: a rule is often called ``rule``, and its folder says more."""
+    """Short unique names: files are often called ``rule``, so that the folder says more."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
@@ -154,13 +149,13 @@ def names(paths: list[Path]) -> list[str]:
 def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:
     """Measure one rule against a target."""
     rule, target, distance = file.rule, measured.target, measured.distance
-    side, seed, torus = target.shape[-1], settings.seed, is_torus(file)
+    side, seed, wraps = target.shape[-1], settings.seed, file.rule.settings.wraps
     square = (side, side)
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
     with _counting(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as done:
 
-        def grow(size: tuple[int, int], seed: int) -> list[Moment]:
-            moments: list[Moment] = done(follow(rule, target, distance, [GROWN], size, seed))
+        def grow(size: tuple[int, int], seed: int) -> list[Measurement]:
+            moments: list[Measurement] = done(follow(rule, target, distance, [GROWN], size, seed))
             return moments
 
         run = done(follow(rule, target, distance, stops, square, seed))
@@ -173,15 +168,15 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "weights": rule.weight_count(),
             "channels": rule.settings.channels,
             "hidden": rule.settings.hidden,
-            "noise": rule.settings.noise_level if rule.settings.seed_state == "noise" else 0.0,
+            "noise": rule.settings.noise_level if rule.settings.start == "noise" else 0.0,
             "verdict": verdict(run, stops),
             "run": certificate(run),
             "seeds": [m and m.patch for m in seeds],
             "sizes": {f"{w}x{h}": m[0].patch if m else None for (h, w), m in sizes.items()},
-            "size_floors": {f"{w}x{h}": distance.floor((h, w), torus=torus) for h, w in SIZES},
+            "size_floors": {f"{w}x{h}": distance.floor((h, w), wraps=wraps) for h, w in SIZES},
             "seam": seam(run[-1].picture) if run else None,
             "healing": healing_figures(healing),
-            "losses": _losses(measured.losses[torus], after) if after else {},
+            "losses": _losses(measured.losses[wraps], after) if after else {},
             "exports": done(export_sizes(name, file)),
         }
     pictures = {
@@ -193,8 +188,8 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
     return Evaluation(name, figures, pictures)
 
 
-def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
-    """Loss of an image by feature set and layer."""
+def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
+    """Loss of a measurement by features and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}
         for label, loss in losses.items()
@@ -203,7 +198,7 @@ def _losses(losses: dict[str, Term], moment: Moment) -> Figures:
 
 @contextmanager
 def _counting(name: str, parts: int) -> Iterator[Any]:
-    """Count the finished parts on a terminal; ``done(value)`` gives the value back."""
+    """Count the finished parts on a terminal; ``done(value)`` returns the value."""
     with tqdm(total=parts, desc=name, disable=None, leave=False) as bar:
 
         def done(value: Any) -> Any:

@@ -16,7 +16,7 @@ LEAST_SIZE, LARGEST_SIZE = 64, 1024
 class EvalSettings(Bounded):
     """Measure how close the texture of a rule comes to an image, and how stable it is.
 
-    Writes one HTML report and the same figures as JSON.
+    The results are one HTML report and the same figures as JSON.
     """
 
     rule: Annotated[Path, tyro.conf.Positional]
@@ -24,29 +24,29 @@ class EvalSettings(Bounded):
     target: Path
     """The target image; its centered square is used. For a vote also a folder of images."""
     out: Path = Path("report.html")
-    """The report."""
+    """File for the HTML report."""
     json: Path | None = None
-    """The figures; default beside the report."""
+    """File for the figures; default: beside the report."""
     peer: Path | None = None
-    """Another rule for the same image, measured too."""
+    """Another rule for the same image, to compare with."""
     vote: Path | None = None
-    """Instead, write this page: people choose which of two rules, images or folders is better."""
+    """Page to write instead: people choose which of two rules, images or folders is better."""
     features: tuple[str, ...] = ()
-    """More features to compare by: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
+    """Additional features for losses: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Width of the initial noise; None: the rule's own. It selects a picture of --also."""
+    """Width of the initial noise; None: the rule's own. It selects an image of --also."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
-    """The same for the peer."""
+    """Width of the initial noise of the peer."""
     size: Annotated[int | None, Between(LEAST_SIZE, LARGEST_SIZE)] = None
-    """Side of the scaled target and of the grids; None: that of the training, or 128."""
+    """Side of the scaled target and of the grids; None: as in the training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
-    """Steps of the longest run."""
+    """Number of steps of the longest run."""
     seed: int = 1000
     """Random seed of the first run; training uses small ones."""
     overwrite: bool = False
-    """Replace the report."""
+    """Replace an earlier report."""
     other: Annotated[Path | None, tyro.conf.Positional] = None
-    """The same as --peer."""
+    """Another way to give --peer."""
 
     def __post_init__(self) -> None:
         """Check values."""

@@ -1,4 +1,4 @@
-"""A page on which people choose, blind, which of two pictures is more like a third."""
+"""A page for a blind vote: which of two images is more like a third?"""
 
 import random
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ RULE_ENDING, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two pictures for one target, each [3, h, w] in [0, 1]; a side is the name of its maker."""
+    """Two images for one target, each [3, h, w] in [0, 1], by the name of their maker."""
 
     texture: str
     target: Tensor
@@ -38,15 +38,15 @@ class Pair:
 
 
 def evaluate_or_vote(settings: EvalSettings) -> list[Evaluation] | Path:
-    """Measure, or only write the page of ``vote``, and give its path; raises as these do."""
+    """Measure the rule, or only write the page of ``vote`` and return its path."""
     return evaluate(settings) if settings.vote is None else write_vote(settings)
 
 
 def write_vote(settings: EvalSettings) -> Path:
-    """Write the page. What is not on both sides, or has no target, is left out with a line.
+    """Write the page. Names that are not on both sides, or have no target, are left out.
 
     Raises:
-        InputError: something cannot be read or written, or nothing is left.
+        InputError: a file cannot be read or written, or no pair is left.
     """
     second, out = settings.second, settings.vote
     assert second is not None
@@ -55,7 +55,7 @@ def write_vote(settings: EvalSettings) -> Path:
     sides = names([settings.rule, second])
     mine, theirs, targets = (found(path) for path in (settings.rule, second, settings.target))
     if settings.target.is_file():
-        if settings.rule.is_file() and second.is_file():  # whatever they are called
+        if settings.rule.is_file() and second.is_file():  # with any names
             mine, theirs = ({settings.target.stem: path} for path in (settings.rule, second))
         targets = dict.fromkeys(mine, settings.target)
     pairs = []
@@ -78,7 +78,7 @@ def _size(path: Path) -> int:
 
 
 def found(path: Path) -> dict[str, Path]:
-    """Rules and pictures by name: one file, or those of a folder; also of ``nca train FOLDER``.
+    """Find rules and images by name: one file, or a folder; also one of ``nca train FOLDER``.
 
     Raises:
         InputError: there is no such file or folder.
@@ -94,21 +94,21 @@ def found(path: Path) -> dict[str, Path]:
 
 
 def shown(path: Path, size: int, seed: int) -> Tensor:
-    """What a rule grows in 1,000 steps, or the picture itself: [3, size, size] in [0, 1]."""
+    """The texture of a rule after 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
     if path.suffix != RULE_ENDING:
         return read_square(path, size)
     rule = load_rule(path).rule
-    (state,) = simulate(rule, rule.seed(1, size, size, seed=seed), [GROWN], seed=seed)
+    (state,) = simulate(rule, rule.initial_state(1, size, size, seed=seed), [GROWN], seed=seed)
     picture: Tensor = torch.nan_to_num(rule.to_rgb(state)[0]).clamp(0, 1)
     return picture
 
 
 def vote_page(pairs: Sequence[Pair], seed: int) -> str:
-    """The page: one HTML file that asks the network for nothing.
+    """The page: one HTML file that makes no requests.
 
     Args:
-        pairs: at least one, all of the same two sides.
-        seed: of the order of the pairs, and of what is left and right.
+        pairs: at least one pair, all of the same two makers.
+        seed: random seed of the order of the pairs, and of left and right.
     """
     chance = random.Random(seed)
     shuffled = chance.sample(list(pairs), len(pairs))

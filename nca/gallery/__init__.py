@@ -1,6 +1,6 @@
-"""Rules that the project trained on its bundled pictures, to look at right after installation.
+"""Rules trained on the bundled images, which come with the package.
 
-Beside each rule ``NAME.safetensors`` are its figures, ``NAME.json``, as ``nca eval`` wrote them.
+Each rule ``NAME.safetensors`` has its figures in ``NAME.json``, as written by ``nca eval``.
 ``python -m tools.gallery DIR`` trains and measures them all again.
 """
 
@@ -14,7 +14,7 @@ RULES = Path(__file__).parent / "rules"
 
 
 def gallery() -> list[str]:
-    """Names of the rules, the one to show first in front."""
+    """Names of the rules; the first one is shown first."""
     names = sorted(path.stem for path in RULES.glob("*.safetensors"))
     return sorted(names, key=lambda name: name != "scales")
 
@@ -23,7 +23,7 @@ def gallery_path(name: str) -> Path:
     """The file of a rule.
 
     Raises:
-        InputError: there is no such rule; the text lists all.
+        InputError: there is no such rule; the text lists all rules.
     """
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")

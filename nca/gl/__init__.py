@@ -1,1 +1,1 @@
-"""OpenGL for all of nca: contexts, shaders, the textures of a state."""
+"""OpenGL: contexts, shaders, and the textures of a state."""

@@ -18,23 +18,24 @@ def to_texels(state: npt.ArrayLike, groups: int, code: Code = (1.0, 0.0)) -> Flo
 
 
 def from_texels(texels: npt.ArrayLike, code: Code = (1.0, 0.0)) -> Floats:
-    """The inverse: all channels, [4 * groups, H, W]."""
+    """The inverse: all channels of texels, [4 * groups, H, W]."""
     values = (np.asarray(texels, np.float32) - code[1]) * code[0]
     state: Floats = rearrange(values, "g h w four -> (g four) h w")
     return np.ascontiguousarray(state, np.float32)
 
 
 class StateBuffer:
-    """A state: one texture for every group of four channels.
+    """A state as one texture per group of four channels.
 
     Args:
-        gl: the context.
+        gl: OpenGL context.
         size: height and width in cells.
-        groups: how many groups of four channels.
-        dtype: of the textures, as moderngl writes it; copies, reading and writing are for "f4".
+        groups: number of groups of four channels.
+        dtype: type of the textures in moderngl's notation; only "f4" can be copied, read and
+            written.
 
     Attributes:
-        changes: how often it may have changed.
+        changes: number of possible changes of the state.
     """
 
     def __init__(
@@ -50,18 +51,18 @@ class StateBuffer:
         self._targets: dict[tuple[int, ...], moderngl.Framebuffer] = {}
 
     def target(self, groups: tuple[int, ...]) -> moderngl.Framebuffer:
-        """Framebuffer that draws into these groups; made once."""
+        """Framebuffer that draws into these groups; created at first use."""
         self.changes += 1
         if groups not in self._targets:
             self._targets[groups] = self._gl.framebuffer([self.textures[g] for g in groups])
         return self._targets[groups]
 
     def named(self, name: str) -> dict[str, moderngl.Texture]:
-        """Textures by the names that shaders have for them: ``name0``, ``name1``, ..."""
+        """Textures by their names in shaders: ``name0``, ``name1``, ..."""
         return {f"{name}{g}": texture for g, texture in enumerate(self.textures)}
 
     def copy_from(self, source: "StateBuffer") -> None:
-        """Take over the first groups of a buffer of the same size; the rest become zero."""
+        """Copy the first groups from a buffer of the same size; the rest become zero."""
         for g in range(len(self.textures)):
             target = self.target((g,))
             if g < len(source.textures):
@@ -70,12 +71,12 @@ class StateBuffer:
                 target.clear()
 
     def clear(self) -> None:
-        """Make all channels zero."""
+        """Set all channels to zero."""
         for g in range(len(self.textures)):
             self.target((g,)).clear()
 
     def write(self, state: Floats) -> None:
-        """Fill from [C, H, W]; channels that the buffer has beyond C become zero."""
+        """Write a state, [C, H, W]; channels beyond C become zero."""
         self.changes += 1
         for texture, texels in zip(
             self.textures, to_texels(state, len(self.textures)), strict=True
@@ -83,7 +84,7 @@ class StateBuffer:
             texture.write(texels)
 
     def read(self) -> Floats:
-        """Give all channels, [4 * groups, H, W]."""
+        """Read all channels, [4 * groups, H, W]."""
         texels = b"".join(texture.read() for texture in self.textures)
         return from_texels(
             np.frombuffer(texels, np.float32).reshape(-1, self.height, self.width, 4)

@@ -1,4 +1,4 @@
-"""OpenGL contexts that can run a rule, or a clear word on what is missing."""
+"""OpenGL contexts that can run a rule, with clear errors if something is missing."""
 
 import sys
 from typing import Any
@@ -21,7 +21,7 @@ def open_headless() -> moderngl.Context:
     """Open a context without a window; on Linux through EGL, which needs no display.
 
     Raises:
-        GraphicsError: there is no OpenGL 3.3 with float render targets here.
+        GraphicsError: there is no OpenGL 3.3 with float render targets.
     """
     backend: dict[str, Any] = {"backend": "egl"} if sys.platform == "linux" else {}
     try:
@@ -32,10 +32,10 @@ def open_headless() -> moderngl.Context:
 
 
 def attach_to_window() -> moderngl.Context:
-    """Use the context of the window that was made current; call it once per window.
+    """Use the context of the window that is current; call it once per window.
 
     Raises:
-        GraphicsError: it is older than OpenGL 3.3 or has no float render targets.
+        GraphicsError: the context is older than OpenGL 3.3 or has no float render targets.
     """
     try:
         gl = moderngl.create_context(require=REQUIRED_VERSION)
@@ -45,10 +45,10 @@ def attach_to_window() -> moderngl.Context:
 
 
 def checked(gl: moderngl.Context) -> moderngl.Context:
-    """Give the context back if it draws into several float textures at once, else release it.
+    """Return the context if it can draw into several float textures at once, else release it.
 
     Raises:
-        GraphicsError: it cannot.
+        GraphicsError: it cannot do that.
     """
     if target_limit(gl) < LEAST_TARGETS:
         renderer = renderer_name(gl)
@@ -67,18 +67,18 @@ def checked(gl: moderngl.Context) -> moderngl.Context:
 
 
 def target_limit(gl: moderngl.Context) -> int:
-    """Count the textures that one pass may draw into."""
+    """Number of textures that one pass can draw into."""
     info = gl.info
     return int(min(info["GL_MAX_DRAW_BUFFERS"], info["GL_MAX_COLOR_ATTACHMENTS"]))
 
 
 def renderer_name(gl: moderngl.Context) -> str:
-    """Name of the graphics card or of the program that stands in for one."""
+    """Name of the graphics card, or of the program that emulates one."""
     return str(gl.info["GL_RENDERER"])
 
 
 def missing_graphics(reason: str) -> GraphicsError:
-    """Say in one line what is wrong and what helps."""
+    """Make a one-line error with the reason and a remedy."""
     reason = " ".join(reason.split())
     advice = ADVICE.get(sys.platform, "install the driver of the graphics card")
     return GraphicsError(f"no usable OpenGL 3.3 here ({reason}); {advice}")

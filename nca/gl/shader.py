@@ -1,4 +1,4 @@
-"""A fragment shader that is drawn over the whole of a target."""
+"""A fragment shader that fills a whole target."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +14,11 @@ _SAMPLERS = (0x8B5E, 0x8DC1)  # GL_SAMPLER_2D, GL_SAMPLER_2D_ARRAY
 
 
 class Shader:
-    """A compiled fragment shader; textures and uniforms are given by their names.
+    """A compiled fragment shader; textures and uniforms are set by name.
 
     Raises:
-        GraphicsError: the driver does not compile it, or it reads more textures than a shader may.
+        GraphicsError: the driver cannot compile it, or it reads more textures than the driver
+            allows.
     """
 
     def __init__(self, gl: moderngl.Context, fragment: str) -> None:
@@ -50,9 +51,9 @@ class Shader:
             )
 
     def set(self, values: Mapping[str, Value]) -> None:
-        """Set uniforms; they keep their values until set again.
+        """Set uniforms; they keep their values.
 
-        Names that the shader does not use are passed over: compilers drop them at will.
+        Names that the shader does not use are ignored: compilers may drop unused uniforms.
         """
         for name, value in values.items():
             if name in self._uniforms and self._values.get(name) != value:

@@ -1,4 +1,4 @@
-"""Pictures in and out: whatever a person has on disk becomes float RGB, and back."""
+"""Read images in any format as float RGB, and write them."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from nca.images.color_profiles import rgb_profile, to_srgb
 from nca.images.decoding import decode, reading
 from nca.system.files import write_atomically
 
-FLAT = 1.5 / 255  # colors that differ less than this are one
+FLAT = 1.5 / 255  # colors that differ by less count as equal
 ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
 
@@ -29,22 +29,23 @@ def read_image(
     transparent: bool = False,
     own_profile: bool = False,
 ) -> Image.Image:
-    """Read any picture as 8-bit sRGB, turned as its EXIF data say.
+    """Read any image as upright 8-bit sRGB, following its EXIF orientation.
 
-    Grey, palette and 16-bit pictures are converted; so are the colors of a picture with a color
-    profile, such as Display P3, Adobe RGB or one for CMYK; transparency is put on white.
+    Gray, palette and 16-bit images are converted, and so are the colors of images with a color
+    profile, such as Display P3, Adobe RGB or one for CMYK. Transparent parts become white.
 
     Args:
         path: the file.
-        max_side: the picture is made smaller until its longer side is at most this; a large JPEG
-            is then decoded at a fraction of its size. Without it, a picture of more than
-            40 million pixels is reduced to some 10 million.
-        transparent: keep the transparency: 8-bit RGBA.
-        own_profile: keep the numbers of a picture with a profile for RGB, and the profile in
+        max_side: reduce the image until its longer side is at most this; a large JPEG is decoded at
+            a fraction of its size. None: an image of more than 40 million pixels is reduced to
+            about 10 million.
+        transparent: keep the transparency, as 8-bit RGBA.
+        own_profile: keep the colors of an image with an RGB profile, and the profile in
             ``info["icc_profile"]``.
 
     Raises:
-        InputError: no such file, a folder, not readable, not a picture, too large or too small.
+        InputError: the file is missing, a folder, not readable, not an image, too large or too
+            small.
     """
     path = Path(path)
     with reading(path):
@@ -70,10 +71,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def read_square(path: str | Path, size: int) -> Tensor:
-    """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
+    """Read the largest centered square of an image, [3, size, size] float32 in [0, 1].
 
     Raises:
-        InputError: as :func:`read_image`.
+        InputError: see :func:`read_image`.
     """
     image = read_image(path, max_side=16 * size)
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
@@ -81,10 +82,10 @@ def read_square(path: str | Path, size: int) -> Tensor:
 
 
 def read_texture(path: str | Path, size: int) -> Tensor:
-    """As :func:`read_square`, of a picture in which there is something to see.
+    """Read like :func:`read_square`, and check that the image is not flat.
 
     Raises:
-        InputError: as :func:`read_image`; or all of the square has one color.
+        InputError: see :func:`read_image`; or the whole square has one color.
     """
     square = read_square(path, size)
     if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
@@ -93,20 +94,20 @@ def read_texture(path: str | Path, size: int) -> Tensor:
 
 
 def read_cutout(path: str | Path, size: int) -> Tensor:
-    """Read a whole picture with its transparency, in the middle of a square.
+    """Read a whole image with its transparency, in the middle of a square.
 
     Returns:
-        [4, size, size] float32 in [0, 1]: colors times opacity, and opacity.
+        [4, size, size] float32 in [0, 1]: premultiplied RGB, and opacity.
 
     Raises:
-        InputError: as :func:`read_image`; or what is not transparent is as good as a line.
+        InputError: see :func:`read_image`; or the visible part is too narrow.
     """
     image = read_image(path, transparent=True)
     visible = image.crop(image.getchannel("A").getbbox() or (0, 0, *image.size))
     width, height = visible.size
     if min(width, height) * size < max(width, height):
         raise InputError(
-            f"{path}: what can be seen of it is {width}x{height} pixels, too narrow to be drawn in "
+            f"{path}: its visible part has {width}x{height} pixels, too narrow for "
             f"a square of {size}"
         )
     whole = ImageOps.pad(visible, (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
@@ -115,19 +116,19 @@ def read_cutout(path: str | Path, size: int) -> Tensor:
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """An 8-bit RGB picture as [3, H, W] float32 in [0, 1]."""
+    """Convert an 8-bit RGB image to [3, H, W] float32 in [0, 1]."""
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def to_image(rgb: Tensor) -> Image.Image:
-    """[3, H, W] as an 8-bit picture; values outside [0, 1] are clipped."""
+    """Convert [3, H, W] to an 8-bit image; values outside [0, 1] are clipped."""
     levels = (rgb.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def write_image(path: Path, image: Image.Image) -> None:
-    """Write one picture in the format that its ending names.
+    """Write one image in the format of the file's ending.
 
     Raises:
         InputError: the ending is unknown or the path cannot be written.
@@ -141,36 +142,35 @@ def write_image(path: Path, image: Image.Image) -> None:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """A picture as a small PNG file."""
+    """Encode an image as a small PNG file."""
     data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
     return data.getvalue()
 
 
 def data_url(image: Image.Image) -> str:
-    """A picture as the address of an ``img`` element."""
+    """Encode an image as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
-    """Write [3, H, W] in [0, 1] as a PNG with 16 bits a color, which Pillow cannot.
+    """Write [3, H, W] in [0, 1] as a PNG with 16 bits per color, which Pillow cannot write.
 
     Args:
         path: the file.
-        rgb: values outside are clipped.
-        profile: the ICC profile that the colors are numbers of; None: none is written, which
-            means sRGB.
+        rgb: image; values outside [0, 1] are clipped.
+        profile: ICC profile of the colors; None: sRGB, without a profile in the file.
 
     Raises:
         InputError: the path cannot be written.
     """
     height, width = rgb.shape[1:]
-    rows = np.zeros((height, 1 + 6 * width), np.uint8)  # each begins with its filter
+    rows = np.zeros((height, 1 + 6 * width), np.uint8)  # each row begins with its filter
     for channel, values in enumerate(rgb.detach().clamp(0, 1)):
         levels = (values.float() * 65535).round().cpu().numpy().astype(">u2")
         pairs = levels.view(np.uint8).reshape(height, width, 2)
         rows[:, 1 + 2 * channel :: 6], rows[:, 2 + 2 * channel :: 6] = pairs[..., 0], pairs[..., 1]
-    # A row differs little from the one above (filter 2), as far as its upper bytes go.
+    # A row differs little from the one above (filter 2), at least in its upper bytes.
     rows[1:, 1:] -= rows[:-1, 1:].copy()
     rows[1:, 0] = 2
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))]
@@ -187,10 +187,10 @@ def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
 def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:
     """Write a looping animation: GIF, WebP, or APNG (``.png`` or ``.apng``).
 
-    A GIF has at most 50 frames per second: browsers take less than 20 ms a frame for 100.
+    A GIF has at most 50 frames per second: browsers show frames of less than 20 ms for 100 ms.
 
     Raises:
-        InputError: the ending is none of these, there is no frame, or the path cannot be written.
+        InputError: the ending is unknown, there is no frame, or the path cannot be written.
     """
     if path.suffix.lower() not in ANIMATIONS:
         raise InputError(f"{path}: an animation ends in {', '.join(ANIMATIONS)}")
@@ -212,10 +212,10 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
 
 
 def image_format(path: Path) -> str:
-    """Pillow's name for the kind of picture that a path's ending tells.
+    """Pillow's name of the image format of a path's ending.
 
     Raises:
-        InputError: it tells none.
+        InputError: the ending is unknown.
     """
     suffix = ".png" if path.suffix.lower() == ".apng" else path.suffix.lower()
     try:
@@ -227,12 +227,12 @@ def image_format(path: Path) -> str:
 def contact_sheet(
     pictures: Sequence[Image.Image], columns: int | None = None, ground: str | None = "white"
 ) -> Image.Image:
-    """Lay out pictures of one size in a grid with thin gaps; near-square by default.
+    """Arrange images of one size in a grid with thin gaps; by default nearly square.
 
     Args:
-        pictures: at least one.
-        columns: of the grid.
-        ground: color of the gaps; None: they are transparent.
+        pictures: images, at least one.
+        columns: number of columns.
+        ground: color of the gaps; None: transparent.
     """
     columns = columns or math.ceil(len(pictures) ** 0.5)
     rows = math.ceil(len(pictures) / columns)

@@ -1,4 +1,4 @@
-"""ICC color profiles: what the numbers of a picture mean as colors."""
+"""ICC color profiles: the meaning of an image's color values."""
 
 import io
 from functools import lru_cache
@@ -9,20 +9,19 @@ from PIL import Image, ImageCms
 Profile = bytes | None
 """An ICC profile for RGB; None: sRGB."""
 
-# The kinds of profile, the mode of the numbers that they are about, and the modes that have these.
+# The kinds of profile, the mode of their color values, and the modes that use the same values.
 MODES = {
     "RGB": ("RGB", ("RGB", "RGBA", "L", "LA", "YCbCr")),
     "GRAY": ("L", ("L", "LA")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
-SAME = 3  # levels of 255; profiles of sRGB by different makers differ by less
+SAME = 3  # levels of 255; the sRGB profiles of different makers differ by less
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """The colors that a picture's profile says, as sRGB; transparency is kept.
+    """Convert an image from its profile to sRGB; transparency is kept.
 
-    A picture is left as it is if its profile is that of sRGB, cannot be used, or is for other
-    numbers.
+    The image is unchanged if its profile is sRGB, cannot be used, or is for another color model.
     """
     mode, fitting = MODES.get(_kind(profile), ("", ()))
     if image.mode not in fitting:
@@ -39,12 +38,12 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def rgb_profile(profile: bytes | None) -> Profile:
-    """A profile, if it can be read and is one for RGB: the only kind that fits a result."""
+    """Return the profile if it is readable and for RGB, the only kind that fits a result."""
     return profile if _kind(profile) == "RGB" else None
 
 
 def convert(image: Image.Image, source: Profile, target: Profile) -> Image.Image:
-    """The same colors as numbers of another profile."""
+    """Convert colors to another profile."""
     if source == target:
         return image
     converted = ImageCms.profileToProfile(image, _open(source), _open(target), outputMode="RGB")
@@ -61,7 +60,7 @@ def _kind(profile: bytes | None) -> str:
 
 @lru_cache(maxsize=4)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What makes sRGB of a picture's numbers; None: nothing is to be done, or can be."""
+    """The transform to sRGB; None if it is not needed or not possible."""
     try:
         transform = ImageCms.ImageCmsTransform(_open(profile), _open(None), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):

@@ -1,4 +1,4 @@
-"""Decoding: a picture file becomes upright pixels of 8 bits, in less than 1 GB of memory."""
+"""Decode image files to upright 8-bit pixels, in less than 1 GB of memory."""
 
 import math
 import stat
@@ -14,16 +14,16 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
 from nca.errors import InputError, one_line
 from nca.images.picture_files import HEIC_ADVICE, is_heic, readable_formats
 
-MAX_PIXELS = 178_956_970  # Pillow opens no larger picture
+MAX_PIXELS = 178_956_970  # Pillow opens no larger image
 MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
-LARGE = 40_000_000  # pixels; a larger picture is reduced while its pixels are converted,
-REDUCED = 10_000_000  # to about as many where nobody says what is needed
+LARGE = 40_000_000  # pixels; a larger image is reduced while its pixels are converted,
+REDUCED = 10_000_000  # to about this number if no size is given
 STRIP = 1_000_000  # pixels that are converted at once
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
-BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # a pixel
-# What decoders take for a pixel, as measured; the rest decode into the picture itself. Pillow
+BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # per pixel
+# Measured bytes per pixel that decoders take; all others decode into the image itself. Pillow
 # decodes some kinds of DDS in Python: 1.3 s for a million pixels.
 DECODERS = {"WEBP": 16, "AVIF": 16, "HEIF": 12, "JPEG2000": 25, "SGI": 8, "QOI": 8, "DDS": 44}
 TURNS = {
@@ -39,14 +39,14 @@ TURNS = {
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say in one line why a picture cannot be read, whatever its decoder raises.
+    """Turn any error of a decoder into one line that gives the reason.
 
     Raises:
-        InputError: instead of any error.
+        InputError: replaces any other error.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what decoders say of files that they can read
+            warnings.simplefilter("ignore")  # warnings of decoders about files that they can read
             yield
     except InputError:
         raise
@@ -59,23 +59,24 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path} has more than {MAX_PIXELS:,} pixels; make it smaller") from error
     except MemoryError as error:
         raise InputError(f"cannot read {path}: it takes more memory than there is") from error
-    except Exception as error:  # decoders raise anything
+    except Exception as error:  # decoders can raise anything
         reason = getattr(error, "strerror", None) or f"damaged picture ({one_line(error)})"
         raise InputError(f"cannot read {path}: {reason}") from error
 
 
 def decode(path: Path, max_side: int | None = None) -> Image.Image:
-    """Read a picture as 8 bits a color, turned as its EXIF data say, transparency as a channel.
+    """Read an image with 8 bits per color, upright, with transparency as a channel.
 
-    A picture of more than 40 million pixels is reduced by a whole factor.
+    An image of more than 40 million pixels is reduced by a whole factor.
 
     Args:
         path: the file.
-        max_side: the longer side that is needed. A large JPEG is decoded at a fraction of its
-            size, but never reduced to less than this.
+        max_side: longer side that is needed. A large JPEG is decoded at a fraction of its size, but
+            not below this.
 
     Returns:
-        L, LA, RGB, RGBA, CMYK or another mode without a palette; its profile is in ``info``.
+        An image of mode L, LA, RGB, RGBA, CMYK or another without palette; its profile is in
+        ``info``.
 
     Raises:
         Exception: any; see :func:`reading`.
@@ -85,8 +86,8 @@ def decode(path: Path, max_side: int | None = None) -> Image.Image:
         raise InputError(f"{path} is a folder; give the name of a picture")
     if not stat.S_ISREG(kind):
         raise InputError(f"{path} is a device or a pipe; give the name of a picture file")
-    # From an open file: one that Pillow opens by its name may be mapped, which ends the process if
-    # the file is cut meanwhile, and gives noise where a TIFF is to be turned.
+    # Pillow may map a file that it opens by name. A mapped file that is truncated meanwhile crashes
+    # the process, and one that is rotated gives noise for a TIFF.
     with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
         size = image.size
         if size[0] * size[1] > LARGE and max_side is None:
@@ -118,7 +119,7 @@ def _check_sides(path: Path, size: tuple[int, int], max_side: int | None) -> Non
 
 
 def _check_memory(path: Path, image: Image.Image, size: tuple[int, int]) -> None:
-    """Refuse what takes too much; ``image`` is smaller than ``size`` if decoded at a fraction."""
+    """Refuse an image that needs too much memory; ``image`` may be a reduced version of it."""
     needed = _bytes_needed(image, size[0] * size[1])
     if needed > MEMORY:
         most = size[0] * size[1] * MEMORY / needed
@@ -131,7 +132,7 @@ def _check_memory(path: Path, image: Image.Image, size: tuple[int, int]) -> None
 def _bytes_needed(image: Image.Image, pixels: int) -> int:
     decoded = image.width * image.height
     per_pixel = DECODERS.get(image.format or "", BYTES.get(image.mode, 4))
-    if image.info.get("progressive"):  # all coefficients, of 2 bytes, before the first pixel
+    if image.info.get("progressive"):  # holds all coefficients, of 2 bytes, before the first pixel
         shares: list[int] = [across * down for _, across, down, _ in getattr(image, "layer", [])]
         return decoded * per_pixel + 2 * pixels * sum(shares) // max(shares, default=1)
     if tags := getattr(image, "tag_v2", None):
@@ -140,13 +141,13 @@ def _bytes_needed(image: Image.Image, pixels: int) -> int:
             rows = tags.get(TILELENGTH) or tags.get(ROWSPERSTRIP) or image.height
             sample = max(4, sum(tags.get(BITSPERSAMPLE, (8,))) // 8)
             strip = image.width * min(int(rows), image.height) * sample
-        turned = tags.get(ExifTags.Base.Orientation, 1) != 1  # by Pillow itself
+        turned = tags.get(ExifTags.Base.Orientation, 1) != 1  # Pillow rotates it
         return decoded * per_pixel * (2 if turned else 1) + strip
     return decoded * per_pixel
 
 
 def _scale_transparent_color(image: Image.Image) -> None:
-    """Give the transparent color of a PNG the 8 bits that its pixels will have."""
+    """Scale the transparent color of a PNG to the 8 bits of its pixels."""
     color = image.info.get("transparency")
     layout = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
     if color is None:
@@ -158,7 +159,7 @@ def _scale_transparent_color(image: Image.Image) -> None:
 
 
 def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
-    """Convert and reduce strip by strip, as a large picture has no room for a copy of itself."""
+    """Convert and reduce strip by strip: there is no memory for a copy of a large image."""
     as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
     if as_it_is and factor == 1 and "transparency" not in image.info:
         return image
@@ -177,7 +178,7 @@ def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
 
 
 def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
-    """8 bits, no palette; ``scale`` is for floats, which are of [0, 1] or of [0, 255]."""
+    """Convert to 8 bits without palette; ``scale`` is for floats, in [0, 1] or [0, 255]."""
     if strip.mode == "F":
         levels = np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale
         return Image.fromarray((levels + 0.5).clip(0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Which files are pictures: the formats that are read, and the pictures of a folder."""
+"""Find image files: the readable formats, and the images of a folder."""
 
 import re
 from contextlib import suppress
@@ -11,8 +11,8 @@ from PIL import Image
 from nca.errors import InputError
 from nca.system.console import say
 
-# The formats that people keep pictures in. Pillow has more: EPS starts Ghostscript, SPIDER fails
-# in its own ways, PDF and MPEG have endings but no reader, ICNS hides other formats inside.
+# Common image formats. Pillow has more: EPS starts Ghostscript, SPIDER has its own errors, PDF and
+# MPEG have endings but no reader, ICNS contains other formats.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM",
            "JPEG2000", "PSD", "QOI", "DDS", "SGI", "PCX", "ICO", "TGA")  # fmt: skip
 HEIC_ENDINGS = {".heic", ".heif", ".hif"}
@@ -22,7 +22,7 @@ HEIC_ADVICE = "pip install pillow-heif to read HEIC, or convert to JPEG"
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Those of :data:`FORMATS` that can be read here; HEIC with the package pillow-heif."""
+    """Formats of :data:`FORMATS` that can be read here; HEIC needs the package pillow-heif."""
     Image.init()
     with suppress(ImportError):
         import_module("pillow_heif").register_heif_opener()
@@ -30,30 +30,30 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file has the ending of a picture; HEIC counts also where it cannot be read."""
+    """Whether a file has the ending of an image; HEIC counts even if it cannot be read."""
     ending = path.suffix.lower()
     return ending in HEIC_ENDINGS or Image.registered_extensions().get(ending) in FORMATS
 
 
 def is_heic(path: Path) -> bool:
-    """Whether a file begins as HEIC does, whatever its name."""
+    """Whether a file has the header of HEIC, with any name."""
     with path.open("rb") as file:
         head = file.read(12)
     return head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS
 
 
 def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
-    """List the pictures of a folder in natural order: 1, 2, 10.
+    """List the images of a folder in natural order: 1, 2, 10.
 
-    Hidden files and folders are left out, with them the ``._name`` that macOS puts beside a file,
-    and so is its ``__MACOSX``. If HEIC pictures cannot be read, a line says so.
+    Hidden files and folders are left out, and so are the ``._name`` files and ``__MACOSX`` folders
+    of macOS. If HEIC images cannot be read, a message says so.
 
     Args:
         folder: an existing folder.
-        subfolders: whether pictures of the folders in it count.
+        subfolders: include images of the direct subfolders.
 
     Raises:
-        InputError: the folder cannot be read or holds no pictures.
+        InputError: the folder cannot be read or holds no images.
     """
     try:
         found = sorted(folder.rglob("*") if subfolders else folder.iterdir(), key=natural_order)
@@ -74,7 +74,7 @@ def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
 
 
 def natural_order(path: Path) -> tuple[list[str], Path]:
-    """Sort key: as plain text, but for numbers, which count as such."""
+    """Sort key that compares numbers by value and the rest as text."""
     return [re.sub("[0-9]+", lambda n: n[0].zfill(20), part) for part in path.parts], path
 
 

@@ -1,1 +1,1 @@
-"""How far a picture is from a texture: features, statistics of features, and their distance."""
+"""Loss terms: features, statistics of features, and distances between them."""

@@ -1,4 +1,4 @@
-"""Losses by name."""
+"""Build losses by name."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
-# Terms beside the texture loss, of a target, [1, 3, H, W] in [0, 1]; --terms NAME WEIGHT.
-# The generator is the source of random numbers; the last is whether the compared images wrap.
+# Terms besides the texture loss, made from a target, [1, 3, H, W] in [0, 1], a source of random
+# numbers, and whether the compared images wrap; --terms NAME WEIGHT.
 TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
-    "smooth": lambda target, generator, torus: TotalVariation(),
-    "patches": lambda target, generator, torus: NearestPatches(target, generator, torus=torus),
+    "smooth": lambda target, generator, wraps: TotalVariation(),
+    "patches": lambda target, generator, wraps: NearestPatches(target, generator, wraps=wraps),
 }
 
 
@@ -27,38 +27,38 @@ def build_loss(
     settings: LossSettings,
     generator: torch.Generator,
     *,
-    torus: bool = True,
+    wraps: bool = True,
     name: str = "texture",
 ) -> Term:
-    """Make the loss of a texture.
+    """Build the loss of a texture.
 
     ::
 
         loss = build_loss(read_texture("leaf.jpg", 128)[None], LossSettings(), torch.Generator())
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
+        target: image, [1, 3, H, W] in [0, 1].
         settings: features, statistic, weights, additional terms.
-        generator: source of random numbers of terms that need some.
-        torus: whether the images that are compared wrap.
+        generator: source of random numbers for terms that need some.
+        wraps: whether the compared images wrap.
         name: prefix of the names of the texture's layers.
 
     Raises:
         InputError: features, statistic, layer or term do not exist.
     """
-    # A network that pads with zeros sees the border of every image.
+    # A network that pads with zeros sees a border around every image.
     zeros = settings.border == "zeros" and is_pretrained(settings.features)
     texture = TextureLoss(
         target,
         build_features(settings.features, target, border=settings.border),
         build_statistic(settings.statistic, generator),
         weights=settings.layer_weights,
-        torus=torus and not zeros,
+        wraps=wraps and not zeros,
         name=name,
     )
     loss = settings.texture_weight * texture
     for extra, weight in settings.terms.items():
         if extra not in TERMS:
             raise InputError(f"`terms` {extra}: must be one of {', '.join(TERMS)}")
-        loss += weight * TERMS[extra](target, generator, torus)
+        loss += weight * TERMS[extra](target, generator, wraps)
     return loss

@@ -1,19 +1,20 @@
-"""Loss terms as CUDA graphs: thousands of small kernels without the time between them."""
+"""Loss terms as CUDA graphs: thousands of small kernels without gaps between them."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 from nca.losses.term import Sum, Term, Weighted
 from nca.system.recording import warm_up
 
-WARM_UPS = 2  # libraries choose kernels after they have tried some
+WARM_UPS = 2  # libraries try some kernels before they choose one
 
 
 def graphed(term: Term) -> Term:
-    """The same term, of which whatever draws no random numbers is recorded and replayed."""
+    """Record and replay a term; parts that draw random numbers stay as they are."""
     if isinstance(term, Sum):
         return Sum(*map(graphed, term.terms))
     if isinstance(term, Weighted):
@@ -22,26 +23,26 @@ def graphed(term: Term) -> Term:
 
 
 class Graphed(Term):
-    """A term whose forward and backward pass are recorded once per size of the images.
+    """A term whose forward and backward pass are recorded once per image size.
 
-    Images that are not on a GPU, or need no gradient, go through the term itself.
+    Images that are not on a GPU, or need no gradient, use the term itself.
 
     Args:
-        term: always the same function of the images.
+        term: a deterministic function of the images.
     """
 
     def __init__(self, term: Term) -> None:
         self.term = term
         self._recordings: dict[tuple[object, ...], Recording] = {}
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         if not images.is_cuda or not torch.is_grad_enabled() or not images.requires_grad:
             return self.term(images)
         precision = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
         key = (images.shape, images.dtype, *precision)
         if key not in self._recordings:
-            # Casts of weights must be recorded too, not found in autocast's cache.
+            # Casts of weights must be recorded too, instead of being taken from autocast's cache.
             with torch.autocast("cuda", precision[1], enabled=precision[0], cache_enabled=False):
                 self._recordings[key] = Recording(self.term, images)
         recording = self._recordings[key]
@@ -53,23 +54,23 @@ class Graphed(Term):
 
 
 class Recording:
-    """A term there and back, in memory of its own.
+    """A recorded forward and backward pass, with its own memory.
 
     Args:
         term: the term.
-        images: of the size that is recorded.
+        images: images of the recorded size.
 
     Attributes:
-        names: of the values.
-        values, d_values: [terms, B], what the term gives, and the gradient of that.
-        images, d_images: the same of the images.
+        names: names of the values.
+        values, d_values: values of the term, and their gradient, [terms, B].
+        images, d_images: the images, and their gradient.
     """
 
     def __init__(self, term: Term, images: Tensor) -> None:
         self.term = term
         self.names: list[str] = []
         self.images = images.detach().clone().requires_grad_(True)
-        warm_up(self._there_and_back, WARM_UPS)
+        warm_up(self._forward_and_backward, WARM_UPS)
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.forward):
             values, seen = self._run()
@@ -77,13 +78,13 @@ class Recording:
             (self.d_images,) = torch.autograd.grad(values, seen, self.d_values)
         self.values = values.detach()
 
-    def _there_and_back(self) -> None:
+    def _forward_and_backward(self) -> None:
         values, seen = self._run()
         self.d_values = torch.ones_like(values)
         torch.autograd.grad(values, seen, self.d_values)
 
     def _run(self) -> tuple[Tensor, Tensor]:
-        """Values, and the images that they are differentiated by: not a leaf, with its stream."""
+        """Compute the values, and the images to differentiate by: not a leaf, with its stream."""
         seen = self.images.view_as(self.images)
         values = self.term(seen)
         self.names = list(values)
@@ -97,7 +98,7 @@ class _Replay(torch.autograd.Function):
         with torch.no_grad():
             recording.images.copy_(images)
         recording.forward.replay()
-        return recording.values.clone()  # the next replay writes to the same memory
+        return recording.values.clone()  # the next replay overwrites this memory
 
     @staticmethod
     @once_differentiable

@@ -1,7 +1,7 @@
-"""The features ``builtin`` on CPUs: C++ that gives their second moments, without what lies between.
+"""The features ``builtin`` on CPUs: C++ that computes their second moments directly.
 
-Convolution, ReLU and inner products take most of the time of a small rule's training. ``kernels/``
-holds the source, compiled at first use. It computes in float32, under autocast too.
+Convolution, ReLU and inner products take most of the training time of a small rule. ``kernels/``
+holds the source, which is compiled at first use. It computes in float32, even under autocast.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.compiler import CompileError, load_library, remembered
+from nca.backends.compiler import CompileError, cached_with_errors, load_library
 from nca.backends.library import warn_once
 from nca.backends.native import KERNELS, Workspace
 from nca.losses.features.base import Features
@@ -23,7 +23,7 @@ from nca.system.threads import ThreadCount
 
 SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
 SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")
-NET = -1  # where others have a level of the pyramid
+NET = -1  # layers of the network, which belong to no level of the pyramid
 COLORS = 3
 
 
@@ -40,16 +40,16 @@ class _Problem(ctypes.Structure):
     """``struct Problem`` of ``kernels/texture.cpp``."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("batch", "height", "width", "torus", "threads")),
+        *((name, ctypes.c_int64) for name in ("batch", "height", "width", "wraps", "threads")),
         ("layer_count", ctypes.c_int64),
         ("layers", ctypes.POINTER(_Layer)),
         *((name, ctypes.c_void_p) for name in ("matrix", "mean", "features")),
     )
 
 
-@remembered
+@cached_with_errors
 def texture_library() -> ctypes.CDLL:
-    """The library, compiled now unless it is in the cache.
+    """Load the library; compile it unless it is in the cache.
 
     Raises:
         CompileError: there is no compiler, or it failed.
@@ -66,7 +66,7 @@ def texture_library() -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution with ReLU, weights in the order in which the kernel reads them."""
+    """A convolution with ReLU, with its weights in the order of the kernel."""
 
     name: str
     size: int
@@ -86,11 +86,11 @@ class Layer:
 
     @property
     def features(self) -> int:
-        """How many channels are compared."""
+        """Number of channels that are compared."""
         return self.count if self.level == NET else 2 * self.count + COLORS + 1
 
     def structure(self) -> _Layer:
-        """What the kernel takes; good for as long as this lives."""
+        """The C structure; valid as long as this object exists."""
         pointers = (t.data_ptr() for t in (self.weights, self.back, self.bias))
         return _Layer(self.size, self.inputs, self.count, self.level, *pointers)
 
@@ -102,20 +102,20 @@ def _blocks(weight: Tensor, rows: int) -> Tensor:
 
 
 class TextureKernel:
-    """Moments of the features of pictures, where the kernel can compute them.
+    """Moments of the features of images, if the kernel can compute them.
 
     Args:
-        features: what it computes.
+        features: features that it computes.
     """
 
     def __init__(self, features: Builtin) -> None:
         self.features = features
         self._calls: dict[bool, Call] = {}
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features | None:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features | None:
         """Second moments and, in the last column, means of each layer, [B, N, N + 1].
 
-        None where pictures are not on the CPU, not in float32 or too small; or without a compiler.
+        None if images are not on the CPU, not in float32 or too small, or if there is no compiler.
         """
         if images.device.type != "cpu" or images.dtype != torch.float32:
             return None
@@ -124,16 +124,16 @@ class TextureKernel:
         except CompileError as error:
             warn_once(f"{error}; the texture loss runs in torch, half as fast")
             return None
-        if torus not in self._calls:
-            self._calls[torus] = Call(library, self._packed(library), self.features, torus)
-        call = self._calls[torus]
+        if wraps not in self._calls:
+            self._calls[wraps] = Call(library, self._packed(library), self.features, wraps)
+        call = self._calls[wraps]
         if not images.numel() or not call.floats(images):
             return None
         moments = _Moments.apply(images, call)  # type: ignore[no-untyped-call]
         return dict(zip((layer.name for layer in call.layers), moments, strict=True))
 
     def _packed(self, library: ctypes.CDLL) -> list[Layer]:
-        net, bank, rows = self.features.net, self.features.bank, int(library.texture_rows())
+        net, bank, rows = self.features.network, self.features.bank, int(library.texture_rows())
         colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
         return [
             Layer.of("color", *colors, rows, 0),
@@ -146,26 +146,28 @@ class Call:
     """The kernel with its weights.
 
     Args:
-        library: the kernel.
-        layers: packed.
-        features: whose normalization is used.
-        torus: whether pictures wrap.
+        library: the compiled kernel.
+        layers: the packed layers.
+        features: features with the normalization to use.
+        wraps: whether images wrap.
     """
 
     def __init__(
-        self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, torus: bool
+        self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, wraps: bool
     ) -> None:
-        self.library, self.layers, self.torus = library, layers, torus
-        normalize = features.net.normalize  # the bank's is the same: both are of the target
+        self.library, self.layers, self.wraps = library, layers, wraps
+        normalize = (
+            features.network.normalize
+        )  # the bank has the same one: both come from the target
         self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
 
     def floats(self, images: Tensor) -> int:
-        """What the features of one picture take; 0 where it is too small."""
+        """Number of floats of the features of one image; 0 if it is too small."""
         return int(self.library.texture_floats(self._problem(images, None, 1)))
 
     def forward(self, images: Tensor, threads: int | None = None) -> tuple[list[Tensor], Tensor]:
-        """Moments of each layer, and the features, for the way back."""
+        """Moments of each layer, and the features for the backward pass."""
         if threads is None:
             threads = self._threads(images)
         kept = _workspace.take(len(images) * self.floats(images))
@@ -177,7 +179,7 @@ class Call:
         return moments, kept
 
     def backward(self, images: Tensor, kept: Tensor, d_moments: list[Tensor]) -> Tensor:
-        """Gradient of the pictures."""
+        """Gradient with respect to the images."""
         d_images = torch.empty_like(images)
         problem = self._problem(images, kept, self._threads(images))
         _check(self.library.texture_backward(problem, d_images.data_ptr(), _pointers(d_moments)))
@@ -194,7 +196,7 @@ class Call:
         return _Problem(
             len(images),
             *images.shape[2:],
-            self.torus,
+            self.wraps,
             threads,
             len(self.layers),
             self._structures,
@@ -234,7 +236,7 @@ class _Moments(torch.autograd.Function):
         (images,) = ctx.saved_tensors
         call: Call = ctx.call
         kept, ctx.kept = ctx.kept, None
-        if kept is None:  # a second time through a retained graph
+        if kept is None:  # second backward pass through a retained graph
             _, kept = call.forward(images)
         d_images = call.backward(images, kept, [d.float().contiguous() for d in d_moments])
         _workspace.give_back(kept)

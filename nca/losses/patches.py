@@ -12,33 +12,33 @@ from nca.losses.statistics import precise
 from nca.losses.term import Term
 
 LEVELS = 4
-COMPONENTS = 32  # of patches, by which the nearest is searched
-NEARLY_FLAT = 1e-3  # std of patches below which their differences count no more
+COMPONENTS = 32  # number of principal components for the search of the nearest patch
+NEARLY_FLAT = 1e-3  # smallest std of patches that differences are divided by
 
 
 class NearestPatches(Term):
-    """Root mean square difference of random patches from their nearest of a target, by level.
+    """Root mean square difference of random patches from the nearest of a target, by level.
 
-    Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, on a pyramid. What
-    keeps it from using few patches of the target again and again is the occurrence penalty of
-    Granot et al., "Drop the GAN", CVPR 2022: each distance is divided by ``alpha`` plus the least
-    that any patch of the image has from the same patch of the target. Where we differ: a few
-    patches of the image and of the target instead of all, at new places in every call, and the
-    search looks at the principal components of patches, which is several times as fast.
+    Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, on a pyramid. The
+    occurrence penalty of Granot et al., "Drop the GAN", CVPR 2022, keeps it from using few patches
+    of the target over and over: each distance is divided by ``alpha`` plus the smallest distance of
+    any patch of the image from the same patch of the target. Deviations: only some patches of the
+    image and of the target are used, at new places in every call, and the search uses the principal
+    components of patches, which is several times as fast.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
-        generator: of the places, on the CPU.
-        size: side of the patches; a level whose target has no 2x2 of them is left out, and one
-            where an image is smaller counts 0.
-        levels: of the pyramid, at most.
-        queries: patches taken of every image and level.
-        candidates: patches taken of every level of the target, at most.
-        alpha: as a part of the mean distance; the smaller, the more of the target is used.
-        coverage: weight of the distance of as many random patches of the target from their nearest
-            in the image.
-        weights: of the levels, fine ones first; 1 beyond their end.
-        torus: whether the images, not the target, wrap.
+        target: image, [1, 3, H, W] in [0, 1].
+        generator: source of the places, on the CPU.
+        size: side of the patches. A level whose target has fewer than 2x2 patches is left out; a
+            level where an image is smaller counts 0.
+        levels: largest number of levels of the pyramid.
+        queries: number of patches per image and level.
+        candidates: largest number of patches per level of the target.
+        alpha: fraction of the mean distance; smaller values use more of the target.
+        coverage: weight of the distance of as many random patches of the target from the nearest in
+            the image.
+        weights: weights of the levels, fine ones first; 1 for all further levels.
+        wraps: whether the images wrap; the target does not.
         name: prefix of the names of the levels.
     """
 
@@ -54,24 +54,24 @@ class NearestPatches(Term):
         alpha: float = 0.01,
         coverage: float = 0.0,
         weights: Sequence[float] = (),
-        torus: bool = True,
+        wraps: bool = True,
         name: str = "patches",
     ) -> None:
         self.generator, self.size, self.queries = generator, size, queries
-        self.alpha, self.coverage, self.torus, self.name = alpha, coverage, torus, name
+        self.alpha, self.coverage, self.wraps, self.name = alpha, coverage, wraps, name
         parts = [
             F.unfold(level, size)[0].T
-            for level in pyramid(target, levels, torus=False)
+            for level in pyramid(target, levels, wraps=False)
             if min(level.shape[2:]) > size
         ]
-        chosen = [some(len(part), candidates, generator).to(part.device) for part in parts]
-        self.targets = [Known(part[rows]) for part, rows in zip(parts, chosen, strict=True)]
+        chosen = [random_subset(len(part), candidates, generator).to(part.device) for part in parts]
+        self.targets = [TargetPatches(part[rows]) for part, rows in zip(parts, chosen, strict=True)]
         self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another picture."""
+        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another image."""
         known = self.targets[0].patches
-        levels = pyramid(precise(images).to(known.device), len(self.targets), torus=self.torus)
+        levels = pyramid(precise(images).to(known.device), len(self.targets), wraps=self.wraps)
         result = {}
         with torch.autocast(known.device.type, enabled=False):
             for i, (level, target) in enumerate(zip(levels, self.targets, strict=True)):
@@ -85,8 +85,8 @@ class NearestPatches(Term):
     def _take(self, level: Tensor) -> Tensor:
         """Random patches of a level, at the same places of every image: [B, queries, D]."""
         height, width = level.shape[2:]
-        rows, columns = (side if self.torus else side - self.size + 1 for side in (height, width))
-        places = some(rows * columns, self.queries, self.generator).to(level.device)
+        rows, columns = (side if self.wraps else side - self.size + 1 for side in (height, width))
+        places = random_subset(rows * columns, self.queries, self.generator).to(level.device)
         along = torch.arange(self.size, device=level.device)
         y = (places // columns)[:, None, None] + along[:, None]
         x = (places % columns)[:, None, None] + along
@@ -95,7 +95,7 @@ class NearestPatches(Term):
         patches: Tensor = rearrange(taken, "b c (q p) -> b q (c p)", q=len(places))
         return patches
 
-    def _distance(self, patches: Tensor, target: "Known") -> Tensor:
+    def _distance(self, patches: Tensor, target: "TargetPatches") -> Tensor:
         nearest, rows, back = self._search(patches.detach(), target)
         value = rms(patches - target.patches[nearest])
         if self.coverage:
@@ -104,15 +104,16 @@ class NearestPatches(Term):
         distance: Tensor = value / target.std
         return distance
 
-    def _search(self, patches: Tensor, target: "Known") -> tuple[Tensor, Tensor, Tensor]:
-        """The nearest of the target of every patch, [B, queries], and the other way round.
+    def _search(self, patches: Tensor, target: "TargetPatches") -> tuple[Tensor, Tensor, Tensor]:
+        """Find the nearest patch of the target for every patch, [B, queries], and the reverse.
 
-        The other way round: some of the target's patches, [M], and their nearest, [B, M].
+        The reverse: indices of some patches of the target, [M], and their nearest in the image, [B,
+        M].
         """
         count = self.queries if self.coverage else 0
-        rows = some(len(target.patches), count, self.generator).to(patches.device)
+        rows = random_subset(len(target.patches), count, self.generator).to(patches.device)
         nearest, back = [], []
-        for picture in patches:  # one at a time: their distances fit into the cache
+        for picture in patches:  # one at a time, so that the distances fit into the cache
             distances = target.distances(picture)  # [queries, candidates]
             back.append(distances[:, rows].argmin(0))
             floor = self.alpha * distances.mean() + 1e-12
@@ -123,11 +124,11 @@ class NearestPatches(Term):
         return f"NearestPatches({self.size}x{self.size}, {len(self.targets)} levels)"
 
 
-class Known:
-    """Patches of a target, and what is needed to find the nearest of them.
+class TargetPatches:
+    """Patches of a target, prepared for the search of the nearest ones.
 
     Args:
-        patches: [N, D].
+        patches: patches, [N, D].
     """
 
     def __init__(self, patches: Tensor) -> None:
@@ -135,15 +136,15 @@ class Known:
         self.std = patches.std().clamp(min=NEARLY_FLAT)
         self.mean = patches.mean(0)
         centered = patches - self.mean
-        _, vectors = torch.linalg.eigh(centered.T @ centered)  # rising
+        _, vectors = torch.linalg.eigh(centered.T @ centered)  # in rising order
         self.axes = vectors[:, -COMPONENTS:]
         components = centered @ self.axes  # [N, COMPONENTS]
         squares = components.square().sum(1, keepdim=True)
-        # With squares and ones beside the components, one product gives all distances.
+        # With columns of squares and ones, one product gives all distances.
         self.factors = torch.cat([-2 * components, squares, torch.ones_like(squares)], 1).T
 
     def distances(self, patches: Tensor) -> Tensor:
-        """Squared distances of patches, [Q, D], from all of these: [Q, N]."""
+        """Squared distances of patches, [Q, D], from all patches of the target: [Q, N]."""
         found = (patches - self.mean) @ self.axes
         squares = found.square().sum(1, keepdim=True)
         factors = torch.cat([found, torch.ones_like(squares), squares], 1)
@@ -151,10 +152,10 @@ class Known:
 
 
 def rms(differences: Tensor) -> Tensor:
-    """Root of the mean square, [B, ...] -> [B]; its gradient is finite at zero."""
+    """Root mean square, [B, ...] -> [B]; its gradient is finite at zero."""
     return (differences.square().flatten(1).mean(1) + 1e-12).sqrt()
 
 
-def some(count: int, most: int, generator: torch.Generator) -> Tensor:
-    """Different numbers below a count, at random: all of them, or ``most``."""
+def random_subset(count: int, most: int, generator: torch.Generator) -> Tensor:
+    """Random distinct numbers below ``count``, at most ``most`` of them."""
     return torch.randperm(count, generator=generator)[:most]

@@ -1,10 +1,10 @@
-"""The distance of pictures from the style of some pictures and from the content of another.
+"""The distance of images from the style of some images and the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
-terms look at the same features, which are computed once::
+terms use the same features, which are computed once::
 
     features, statistic = build_features("vgg19", style), Gram()
-    targets = describe(features(style, torus=False), statistic)
+    targets = describe(features(style, wraps=False), statistic)
     loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, name="style")])
     loss(images)  # [B, 3, H, W] in [0, 1] -> {"style/relu1_1": [B], ...}, differentiable
 """
@@ -21,16 +21,16 @@ from nca.losses.term import Term
 
 
 def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
-    """Statistics of every layer of pictures, in a region [H, W] if there is one."""
+    """Statistics of every layer of images, in a region [H, W] if there is one."""
     return {name: statistic.describe(select(features, region)) for name, features in layers.items()}
 
 
 def mixture(
     descriptions: Sequence[Features], statistic: Statistic, shares: Sequence[float] | None = None
 ) -> Features:
-    """Describe a mixture of several styles, or of the parts of one, each with its share of it.
+    """Describe a mixture of several styles, or of the parts of one, by their shares.
 
-    Distances are robust, so that of two targets the heavier would win; a mixture is one target.
+    Distances are robust: of two targets the heavier one would win. A mixture is a single target.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -44,15 +44,15 @@ class StyleTerm:
     """Distance of the statistics of layers from those of a style.
 
     Args:
-        targets: what :func:`describe` or :func:`mixture` gave of the style.
-        statistic: what is compared of each layer.
-        weights: of layers by name; 1 where not named.
-        weight: of all.
-        region: where to look in the pictures, [H, W] of true and false; everywhere by default.
-        name: of the term; a layer's is ``name/layer``, or the layer's own if this is empty.
+        targets: description of the style by :func:`describe` or :func:`mixture`.
+        statistic: compares each layer.
+        weights: weights of layers by name; 1 for all others.
+        weight: weight of the term.
+        region: compared part of the images, [H, W] bool; default: everything.
+        name: name of the term; its layers are ``name/layer``, or just ``layer`` if it is empty.
 
     Raises:
-        InputError: a weight names a layer that there is not.
+        InputError: a weight names a layer that does not exist.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StyleTerm:
         self.weights = {name: weight * (weights or {}).get(name, 1.0) for name in targets}
 
     def describe(self, layers: Features, region: Tensor | None = None) -> Features:
-        """What is compared of the layers of pictures."""
+        """Describe the layers of images."""
         return describe({name: layers[name] for name in self.targets}, self.statistic, region)
 
     def compare(self, descriptions: Features) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ class StyleTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted distance of every layer of pictures, [B]."""
+        """Weighted distance of every layer of images, [B]."""
         return self.compare(self.describe(layers, self.region))
 
 
@@ -90,8 +90,8 @@ class ContentTerm:
     """Mean squared difference of features at the same place.
 
     Args:
-        content: features of the content, [1, N, h, w] each; only the layers that are compared.
-        factors: weights of the layers; see :func:`relative`.
+        content: features of the content, [1, N, h, w] each, for the compared layers only.
+        factors: weights of the layers, see :func:`relative`.
     """
 
     name = "content"
@@ -100,7 +100,7 @@ class ContentTerm:
         self.content, self.factors = content, factors
 
     def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of pictures from those of a content, [B]."""
+        """Weighted difference of the layers of images from those of a content, [B]."""
         return {
             f"{self.name}/{layer}": factor
             * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))
@@ -108,17 +108,18 @@ class ContentTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of pictures, [B]."""
+        """Weighted difference of the layers of images, [B]."""
         return self.compare(layers, self.content)
 
 
 def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights that make a difference as large as the content itself count ``weight``.
+    """Weights with which a difference as large as the content itself counts ``weight``.
 
-    So nets and layers are alike. ``weights`` are those of layers by name, 1 where not named.
+    This makes networks and layers comparable. ``weights`` are those of layers by name, 1 by
+    default.
 
     Raises:
-        InputError: a weight names a layer that there is not.
+        InputError: a weight names a layer that does not exist.
     """
     check_layers(weights, content)
     return {
@@ -128,25 +129,25 @@ def relative(content: Features, weight: float, weights: Mapping[str, float]) -> 
 
 
 def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> None:
-    """Refuse a weight for a layer that there is not.
+    """Refuse weights for layers that do not exist.
 
     Raises:
-        InputError: naming it and those there are.
+        InputError: names the unknown layer and the existing ones.
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:
-        raise InputError(f"no layer {unknown[0]!r} to weigh; there are {list(layers)}")
+        raise InputError(f"no layer {unknown[0]!r} ; there are {list(layers)}")
 
 
 class StyleLoss(Term):
-    """Every term of a style transfer, from one pass through the features.
+    """All terms of a style transfer, from one pass through the features.
 
     Args:
-        features: what styles and content are compared by; None where there are neither.
-        styles: one term for every region that has a style of its own.
-        content: what is kept of the content.
+        features: features for styles and content; None if there are neither.
+        styles: one term per region with a style of its own.
+        content: term of the content.
         pixels: terms that need no features.
-        torus: whether the pictures live on a torus.
+        wraps: whether the images wrap.
     """
 
     def __init__(
@@ -156,10 +157,10 @@ class StyleLoss(Term):
         styles: Sequence[StyleTerm] = (),
         content: ContentTerm | None = None,
         pixels: Sequence[Term] = (),
-        torus: bool = False,
+        wraps: bool = False,
     ) -> None:
         self.features, self.styles, self.content = features, styles, content
-        self.pixels, self.torus = pixels, torus
+        self.pixels, self.wraps = pixels, wraps
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Weighted distances by term and layer.
@@ -172,7 +173,7 @@ class StyleLoss(Term):
         """
         losses: dict[str, Tensor] = {}
         if self.features is not None:
-            layers = self.features(images, torus=self.torus)
+            layers = self.features(images, wraps=self.wraps)
             for style in self.styles:
                 losses |= style(layers)
             if self.content is not None:
@@ -183,17 +184,17 @@ class StyleLoss(Term):
 
 
 def select(features: Tensor, region: Tensor | None) -> Tensor:
-    """The positions of features that lie in a region of the picture.
+    """The positions of features that lie in a region of the image.
 
     Args:
         features: [B, N, h, w].
-        region: [H, W] of true and false, of the picture's size; None: all.
+        region: part of the image, [H, W] bool; None: everything.
 
     Returns:
-        [B, N, 1, n], or the features as they are.
+        [B, N, 1, n], or the unchanged features.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such position.
     """
     if region is None:
         return features
@@ -208,5 +209,5 @@ def select(features: Tensor, region: Tensor | None) -> Tensor:
 
 
 def at_layer(region: Tensor, height: int, width: int) -> Tensor:
-    """A region as the positions of a layer that lie in it for the greater part, [h, w]."""
+    """A region at the resolution of a layer: positions that lie mostly inside, [h, w]."""
     return F.interpolate(region[None, None].float(), (height, width), mode="area")[0, 0] > 0.5

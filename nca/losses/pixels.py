@@ -1,9 +1,10 @@
-"""Loss terms that look at the colors of an image alone."""
+"""Loss terms that only use the colors of an image."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.losses.term import Term
 
@@ -11,12 +12,12 @@ from nca.losses.term import Term
 class TotalVariation(Term):
     """Mean squared difference of neighbors: suppresses noise.
 
-    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015; with
+    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015. With
     the exponent 2, edges cost more than with 1, and ripples cost nothing extra.
     """
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         across = (images[..., :, 1:] - images[..., :, :-1]).square().mean((1, 2, 3))
         down = (images[..., 1:, :] - images[..., :-1, :]).square().mean((1, 2, 3))
         return {"smooth": across + down}
@@ -32,8 +33,8 @@ class MatchImage(Term):
     def __init__(self, image: Tensor) -> None:
         self.image = image
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         return {"image": (images - self.image).square().mean((1, 2, 3))}
 
 
@@ -47,8 +48,8 @@ class OverallColor(Term):
     def __init__(self, color: Sequence[float]) -> None:
         self.color = torch.tensor(color)
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         return {"color": (images.mean((2, 3)) - self.color.to(images)).square().mean(1)}
 
 
@@ -62,8 +63,8 @@ class Palette(Term):
     def __init__(self, colors: Sequence[Sequence[float]]) -> None:
         self.colors = torch.tensor(colors)
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         distances = [
             (images - color[:, None, None]).square().mean(1) for color in self.colors.to(images)
         ]

@@ -1,9 +1,9 @@
-"""How far pictures are from a text, by CLIP.
+"""The distance of images from a text, measured by CLIP.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
-models and weights by open_clip (Ilharco et al. 2021). CLIP sees a picture of 224 x 224 or so: each
-picture is given to it as several enlarged crops, at places and scales that are drawn anew every
-time, as a single view invites patterns that only that view mistakes for the text (Frans et al.,
+models and weights from open_clip (Ilharco et al. 2021). The input of CLIP has about 224 x 224
+pixels. Each image is seen as several enlarged crops, with new places and scales in every call: a
+fixed view would lead to patterns that only this view mistakes for the text (Frans et al.,
 "CLIPDraw", 2021).
 """
 
@@ -14,24 +14,25 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.term import Term
 
-CROPS = 4  # of each picture
-SMALLEST = 0.5  # side of the smallest crop, as a part of the picture
+CROPS = 4  # number of crops per image
+SMALLEST = 0.5  # side of the smallest crop, as a fraction of the image
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A model and what it wants.
+    """A CLIP model and the format of its inputs.
 
     Attributes:
-        model: with ``encode_image`` and ``encode_text``; its weights are fixed.
+        model: module with ``encode_image`` and ``encode_text``; its weights are frozen.
         tokenize: list of texts -> tensor of tokens, on the CPU.
-        side: of its pictures, in pixels.
-        mean, std: of the colors that it was trained with, [3, 1, 1], where the model is.
+        side: side of the input images, in pixels.
+        mean, std: normalization of the input colors, [3, 1, 1], on the model's device.
     """
 
     model: Any
@@ -44,22 +45,22 @@ class Clip:
 def load_clip(name: str, device: torch.device = CPU) -> Clip:
     """Load a model of open_clip.
 
-    Weights that are not there yet are fetched once, by open_clip, in the safetensors format where
-    there is one; older formats are read without running anything that is in them.
+    Missing weights are downloaded once by open_clip, in the safetensors format if it is available.
+    Older formats are read without running code in them.
 
     Args:
         name: ``ARCHITECTURE/WEIGHTS``, or a folder with ``open_clip_config.json`` and
             ``open_clip_model.safetensors``.
-        device: where the model is to be.
+        device: device of the model.
 
     Raises:
-        InputError: open_clip is not installed, does not know the name, or cannot fetch the weights.
+        InputError: open_clip is not installed, or the model is unknown or cannot be downloaded.
     """
     try:
         import open_clip  # noqa: PLC0415  (optional)
     except ImportError as error:
         raise InputError("`prompt` needs open_clip; pip install 'nca-studio[clip]'") from error
-    except RuntimeError as error:  # a torchvision that was built for another torch
+    except RuntimeError as error:  # for example a torchvision built for another torch
         raise InputError(f"`prompt`: open_clip cannot be imported: {error}") from error
     folder = Path(name)
     if folder.is_dir():
@@ -78,7 +79,7 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
     try:
         model = open_clip.create_model(architecture, pretrained=weights)
         tokenize = open_clip.get_tokenizer(architecture)
-    except Exception as error:  # whatever the hub and its libraries raise without a network
+    except Exception as error:  # the hub and its libraries raise many types
         text = " ".join(str(error).split())
         raise InputError(f"`clip` {name}: cannot be loaded: {text}") from error
     model.eval().requires_grad_(False).to(device)
@@ -95,34 +96,34 @@ MOMENTS = ("image_mean", "image_std")
 class PromptLoss(Term):
     """Distance of images from a text: squared angle of their embeddings, mean over random crops.
 
-    0 where an image means exactly the text, ``(pi / 2)**2`` where it shares nothing with it.
+    It is 0 if an image means exactly the text, and ``(pi / 2)**2`` if the two share nothing.
 
     Args:
-        clip: the model; images are moved to its device.
+        clip: CLIP model; images are moved to its device.
         text: the text.
         generator: source of the crops.
-        torus: whether images wrap.
+        wraps: whether the images wrap.
     """
 
     random = True
 
     def __init__(
-        self, clip: Clip, text: str, generator: torch.Generator, *, torus: bool = True
+        self, clip: Clip, text: str, generator: torch.Generator, *, wraps: bool = True
     ) -> None:
-        self.clip, self.generator, self.torus = clip, generator, torus
+        self.clip, self.generator, self.wraps = clip, generator, wraps
         self.words = text
         with torch.no_grad():
             features = clip.model.encode_text(clip.tokenize([text]).to(clip.mean.device))
         self.text = F.normalize(features, dim=-1)  # [1, D]
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         clip = self.clip
         images = images.to(clip.mean.device)
         crops = torch.cat([self._crop(images, self.generator) for _ in range(CROPS)])
         features = clip.model.encode_image((crops.clamp(0, 1) - clip.mean) / clip.std)
         chord = (F.normalize(features, dim=-1) - self.text).norm(dim=-1)
-        # The arcsine is steeper than anything useful at its end.
+        # The slope of the arcsine is infinite at its end.
         angle = 2 * (chord / 2).clamp(max=1 - 1e-6).arcsin()
         return {"prompt": angle.square().view(CROPS, len(images)).mean(0)}
 
@@ -130,11 +131,11 @@ class PromptLoss(Term):
         return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """The same square of every picture, enlarged to what the model sees, [B, 3, side, side]."""
+        """Crop one square from all images, enlarged to the model size, [B, 3, side, side]."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))
-        if self.torus:
+        if self.wraps:
             shift = (-int(y * height), -int(x * width))
             images, x, y = images.roll(shift, (2, 3)), 0.0, 0.0
         top, left = int(y * (height - side + 1)), int(x * (width - side + 1))

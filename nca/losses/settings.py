@@ -1,4 +1,4 @@
-"""Settings of the losses that a rule is trained with, without heavy imports."""
+"""Settings of the losses of rules, without heavy imports."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -12,31 +12,31 @@ Weight = Annotated[float, Between(0)]
 
 @dataclass(frozen=True)
 class PromptSettings(Bounded):
-    """Words as an additional target."""
+    """A text as an additional target."""
 
     prompt: str | None = None
     """Text that the texture should match; needs the extra `clip`."""
     prompt_weight: Weight = 1.0
-    """Weight of the prompt."""
+    """Weight of the distance from the prompt."""
     clip: str = "ViT-B-32/laion2b_s34b_b79k"
     """CLIP model: ARCHITECTURE/WEIGHTS of open_clip, or a folder."""
 
 
 @dataclass(frozen=True)
 class LossSettings(Bounded):
-    """What is compared with the target, and how."""
+    """The loss: features, statistic, additional terms and weights."""
 
     features: str = "builtin"
-    """builtin, random, patches, vgg16 and others, or a file."""
+    """Features: builtin, random, patches, vgg16 and others, or a file."""
     statistic: str = "wasserstein"
-    """wasserstein, gram, transport, moments, or lesson20."""
+    """Statistic of features: wasserstein, gram, transport, moments, lesson20."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights by layer name; metrics.jsonl lists the names."""
+    """Weights of layers by name; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
-    """How a pretrained network pads pictures that do not wrap. The lesson pads all with zeros."""
+    """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
     terms: dict[str, float] = field(default_factory=dict)
-    """More terms and their weights: smooth, patches."""
+    """Names and weights of additional terms: smooth, patches."""
     overflow_weight: Weight = 30.0
-    """Weight of state values outside [-1, 1]."""
+    """Weight of the penalty on state values outside [-1, 1]."""

@@ -1,10 +1,10 @@
-"""What is compared of a layer of features: Gram matrix, distribution, or moments.
+"""Statistics of a layer of features: Gram matrix, distribution, or moments.
 
-Each statistic describes features and compares descriptions: the target is described once, every
-picture of a batch each time. Descriptions of parts can be merged into that of the whole, which is
-how several styles become one, and how a picture is compared that is too large for the memory. All
-of it in float32, whatever the precision of the features: sums
-of products over ten thousand positions leave the range of float16 and the digits of bfloat16.
+Each statistic describes features and compares descriptions: the target is described once, the
+images of a batch each time. Descriptions of parts can be merged into one of the whole. This is how
+several styles become one, and how images are compared that do not fit into memory. Everything is
+computed in float32, whatever the precision of the features: sums of products over ten thousand
+positions exceed the range of float16 and the digits of bfloat16.
 """
 
 from abc import ABC, abstractmethod
@@ -13,46 +13,47 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 
 
 class Statistic(ABC):
-    """Compares features of shape [B, N, h, w] with those of a target, of whatever size.
+    """Compares features of shape [B, N, h, w] with those of a target of any size.
 
     Attributes:
-        mergeable: whether :meth:`merge` of the parts of a picture gives what :meth:`describe` gives
-            of the whole, and the description is small.
-        random: whether it draws random numbers in every call.
-        from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
+        mergeable: :meth:`merge` of the parts of an image gives the same as :meth:`describe` of the
+            whole, and descriptions are small.
+        random: every call draws random numbers.
+        from_moments: :meth:`of_moments` can replace :meth:`describe`.
     """
 
     mergeable, random, from_moments = True, False, False
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
-        """What is kept of every picture, [B, ...]; blind to where in the picture it was."""
+        """Describe every image, [B, ...], independently of positions within the image."""
 
     def of_moments(self, moments: Tensor) -> Tensor:
-        """Describe features by their second moments and, as last column, means: [B, N, N + 1]."""
+        """Describe features by second moments and, in the last column, means: [B, N, N + 1]."""
         raise NotImplementedError
 
     @abstractmethod
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """How far every picture is from a target, described [1, ...]: [B], zero when equal."""
+        """Distance of every image from a described target, [1, ...]: [B], zero when equal."""
 
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """Describe a mixture of which each part has a share; the shares add up to 1."""
+        """Describe a mixture of parts with given shares, which add up to 1."""
         parts = [share * part for share, part in zip(shares, descriptions, strict=True)]
         return torch.stack(parts).sum(0)
 
     def distance(self, features: Tensor, target: Tensor) -> Tensor:
-        """How far the features of every picture are from a described target, [B]."""
+        """Distance of the features of every image from a described target, [B]."""
         return self.compare(self.describe(features), target)
 
 
 def precise(features: Tensor) -> Tensor:
-    """Float32, or float64 where it is that already."""
+    """Convert to float32, unless they are float64."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
@@ -67,7 +68,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """F F^T / n, whose two equal halves of the gradient autograd would compute one by one."""
+    """F F^T / n; autograd would compute the two equal halves of its gradient separately."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -77,61 +78,64 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        # In this order it lies as the other gradients of channels_last features do: adding two that
-        # lie differently takes longer than making one.
+        # This order gives the memory layout of the other gradients of channels_last features:
+        # adding two gradients of different layouts takes longer than computing one.
         gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT)
         return gradient.div_(flat.shape[2]).mT
 
 
-def knee(square: Tensor) -> Tensor:
-    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear when far, not when near.
+def pseudo_huber(square: Tensor) -> Tensor:
+    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear far away, quadratic nearby.
 
-    The squared distance of Gatys is quartic in the features, and one blown-up sample drowns the
-    rest; this one grows linearly when far and is quadratic when near.
+    The squared distance of Gatys is quartic in the features, so that one blown-up sample outweighs
+    all others.
     """
-    return (square + KNEE**2).sqrt() - KNEE
+    return (square + DELTA**2).sqrt() - DELTA
 
 
-KNEE = 0.1
+DELTA = 0.1
 
 
 class Gram(Statistic):
-    """Relative distance of Gram matrices, ``knee(|G - T|**2 / |T|**2)``."""
+    """Relative distance of Gram matrices, ``pseudo_huber(|G - T|**2 / |T|**2)``."""
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N]."""
+        # [B, N, N]
         return gram(features)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         return moments[:, :, :-1]
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
-        return knee((description - target).square().sum((1, 2)) / target.square().sum())
+        return pseudo_huber((description - target).square().sum((1, 2)) / target.square().sum())
 
 
 class LessonGram(Statistic):
-    """The loss of fast.ai's lesson 20, to the letter: mean squared difference of Gram matrices.
+    """The loss of fast.ai's lesson 20, unchanged: mean squared difference of Gram matrices.
 
-    The matrix of a batch is summed over the batch there, which makes it B times the target's for B
-    perfect pictures. Kept for the presets that repeat the lesson, and for nothing else.
+    The lesson sums the matrices of a batch, which makes the sum B times the target's for B perfect
+    images. This class exists for the presets that repeat the lesson.
     """
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N]."""
+        # [B, N, N]
         return gram(features)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         return moments[:, :, :-1]
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`; the same number for every picture."""
+        # The same value for every image.
         difference = description.sum(0) - target[0]
         return difference.square().mean().expand(len(description))
 
@@ -139,32 +143,34 @@ class LessonGram(Statistic):
 class Moments(Statistic):
     """Relative distance of the mean and of the covariance of the channels.
 
-    Unlike the Gram matrix, which mixes the two, it weighs them alike.
+    The Gram matrix mixes the two; here both count the same.
     """
 
     from_moments = True
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. [B, N, N + 1]: the covariance, and the mean as last column."""
+        # [B, N, N + 1]: the covariance, and the mean in the last column
         mean = precise(features).mean((2, 3))
         centered = precise(features) - mean[:, :, None, None]
         return torch.cat([gram(centered), mean[:, :, None]], 2)
 
+    @override
     def of_moments(self, moments: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         second, mean = moments[:, :, :-1], moments[:, :, -1:]
         return torch.cat([second - mean * mean.mT, mean], 2)
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         square = (description - target).square()
         scale = target.square()
         covariance = square[:, :, :-1].sum((1, 2)) / scale[:, :, :-1].sum()
         mean = square[:, :, -1].sum(1) / (scale[:, :, -1].sum() + 1e-6)
-        return knee(covariance) + knee(mean)
+        return pseudo_huber(covariance) + pseudo_huber(mean)
 
+    @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """See :class:`Statistic`: the means of the parts spread too."""
+        # The covariance of a mixture includes the spread of the means.
         mixed = super().merge(descriptions, shares)
         offsets = [part[:, :, -1:] - mixed[:, :, -1:] for part in descriptions]
         between = super().merge([offset @ offset.mT for offset in offsets], shares)
@@ -176,16 +182,16 @@ class Wasserstein(Moments):
 
     ``W**2 = |m - n|**2 + tr(C + D - 2 (D^.5 C D^.5)^.5)`` (Dowson and Landau, "The Frechet distance
     between multivariate normal distributions", 1982), used for style by Katherine Crowson in
-    style-transfer-pytorch, 2021. Through ``knee`` as the others.
+    style-transfer-pytorch, 2021. The result goes through ``pseudo_huber``.
     """
 
-    floor = 1e-4  # of the spread in directions the target has none in, as a part of the mean one
+    floor = 1e-4  # smallest spread in any direction, relative to the mean spread
 
     def __init__(self) -> None:
         self._roots: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         with torch.autocast(description.device.type, enabled=False):
             mean, covariance = description[:, :, -1], description[:, :, :-1]
             target_mean, target_covariance = target[:, :, -1], target[:, :, :-1]
@@ -200,11 +206,11 @@ class Wasserstein(Moments):
             )
             spread = _trace(target_covariance) + 1e-12
             scale = spread + target_mean.square().sum(1)
-            return knee((square / scale).clamp(min=0))
+            return pseudo_huber((square / scale).clamp(min=0))
 
     @torch.no_grad()
     def _of_target(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The floor as a matrix, and the root of the target's covariance: computed once."""
+        """The floor as a matrix, and the root of the target's covariance; computed once."""
         if id(target) not in self._roots:
             covariance = target[0, :, :-1]
             spread = covariance.trace() + 1e-12
@@ -219,11 +225,11 @@ class Wasserstein(Moments):
 def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
     """Trace of the square root of symmetric matrices, [B, N, N] -> [B].
 
-    On a GPU, where a decomposition takes a thousand kernels, it is computed by products alone.
+    On a GPU, where a decomposition takes a thousand kernels, it only uses matrix products.
 
     Args:
-        matrices: only the lower triangles are read on a CPU.
-        floor: of the roots of the eigenvalues.
+        matrices: on a CPU only the lower triangles are read.
+        floor: smallest root of an eigenvalue.
     """
     if matrices.is_cuda:
         trace: Tensor = _TraceOfRoot.apply(matrices)  # type: ignore[no-untyped-call]
@@ -233,10 +239,10 @@ def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
 
 
 class _TraceOfRoot(torch.autograd.Function):
-    """By the coupled Newton-Schulz iteration: Higham, "Functions of Matrices", 2008, eq. 6.35.
+    """The coupled Newton-Schulz iteration: Higham, "Functions of Matrices", 2008, eq. 6.35.
 
-    The gradient of the trace is half the inverse root, which the iteration gives too. Where a
-    matrix is nearly singular the inverse stays smaller than it is.
+    The gradient of the trace is half the inverse root, which the iteration gives too. For a nearly
+    singular matrix this inverse is smaller than the exact one.
     """
 
     iterations = 20
@@ -268,13 +274,13 @@ class SlicedTransport(Statistic):
     """Sliced optimal transport: distance of sorted projections on random directions.
 
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
-    the differences; here it is their absolute value, relative to the spread of the target's.
-    Directions are drawn anew at every call.
+    the differences; here it is their absolute value, relative to the spread of the target's. Every
+    call draws new directions.
 
     Args:
-        generator: of the directions.
-        directions: how many.
-        samples: positions taken of a picture at most, at random.
+        generator: source of the directions.
+        directions: number of directions.
+        samples: largest number of random positions per image.
     """
 
     mergeable = False
@@ -285,12 +291,13 @@ class SlicedTransport(Statistic):
     ) -> None:
         self.generator, self.directions, self.samples = generator, directions, samples
 
+    @override
     def describe(self, features: Tensor) -> Tensor:
-        """See :class:`Statistic`. The features themselves, [B, N, h * w]."""
+        # The features themselves, [B, N, h * w].
         return precise(features).flatten(2)
 
+    @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """See :class:`Statistic`."""
         flat = description
         with torch.autocast(flat.device.type, enabled=False):
             if flat.shape[2] > self.samples:
@@ -309,8 +316,9 @@ class SlicedTransport(Statistic):
             distance: Tensor = (mine - theirs).abs().mean((1, 2)) / (spread + 1e-6)
             return distance
 
+    @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """See :class:`Statistic`: of every part as many positions as its share, at random."""
+        # Random positions of every part, as many as its share.
         if len(descriptions) == 1:
             return descriptions[0]
         parts = []
@@ -335,7 +343,7 @@ def build_statistic(name: str, generator: torch.Generator) -> Statistic:
     """Make a statistic by name.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: the name is unknown.
     """
     if name not in STATISTICS:
         raise InputError(f"`statistic` {name}: must be one of {', '.join(STATISTICS)}")

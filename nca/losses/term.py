@@ -1,4 +1,4 @@
-"""Loss terms: they add, they have weights, and they print themselves.
+"""Loss terms, which can be added, weighted and printed.
 
 ::
 
@@ -9,13 +9,14 @@
 from abc import ABC, abstractmethod
 
 from torch import Tensor
+from typing_extensions import override
 
 
 class Term(ABC):
-    """A differentiable distance of images from what they should be.
+    """A differentiable distance of images from a goal.
 
     Attributes:
-        random: whether it draws random numbers: two calls then give two values.
+        random: it draws random numbers, so that two calls give two values.
     """
 
     random = False
@@ -28,11 +29,11 @@ class Term(ABC):
             images: [B, 3, H, W] in about [0, 1].
 
         Returns:
-            Name -> [B], zero where nothing is to improve.
+            Name -> [B]; zero is perfect.
         """
 
     def __add__(self, other: "Term") -> "Term":
-        """Both terms."""
+        """The sum of both terms."""
         return Sum(self, other)
 
     def __rmul__(self, weight: float) -> "Term":
@@ -49,8 +50,8 @@ class Weighted(Term):
     def __init__(self, weight: float, term: Term) -> None:
         self.weight, self.term = weight, term
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         return {name: self.weight * value for name, value in self.term(images).items()}
 
     def __repr__(self) -> str:
@@ -61,14 +62,14 @@ class Sum(Term):
     """Several terms.
 
     Raises:
-        ValueError: (when called) two of them use the same name.
+        ValueError: (when called) two terms have the same name.
     """
 
     def __init__(self, *terms: Term) -> None:
         self.terms = terms
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`Term`."""
         losses: dict[str, Tensor] = {}
         for term in self.terms:
             values = term(images)

@@ -1,4 +1,4 @@
-"""The distance of images from a texture, and the penalty on a state that overflows."""
+"""The distance of images from a texture, and the penalty on overflowing states."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ from nca.losses.term import Term
 
 
 class TextureLoss(Term):
-    """Distance of images from the texture of a target: features, compared by a statistic.
+    """Distance of images from the texture of a target: a statistic of features.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
-        features: layers that are compared.
-        statistic: how each layer is compared.
+        target: image, [1, 3, H, W] in [0, 1].
+        features: computes the compared layers.
+        statistic: compares each layer.
         weights: weights by layer name, 1 by default.
-        torus: whether the images, not the target, wrap.
+        wraps: whether the images wrap; the target does not.
         name: prefix of the names of the layers.
 
     Raises:
@@ -35,12 +35,12 @@ class TextureLoss(Term):
         statistic: Statistic,
         *,
         weights: Mapping[str, float] | None = None,
-        torus: bool = True,
+        wraps: bool = True,
         name: str = "texture",
     ) -> None:
-        self.features, self.torus, self.device = features, torus, target.device
+        self.features, self.wraps, self.device = features, wraps, target.device
         with torch.no_grad():
-            targets = describe(features(target, torus=False), statistic)
+            targets = describe(features(target, wraps=False), statistic)
         self.random = statistic.random
         self.style = StyleTerm(targets, statistic, weights=weights, name=name)
         self.kernel: TextureKernel | None = None
@@ -50,11 +50,11 @@ class TextureLoss(Term):
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Distance of every image by layer, ``NAME/LAYER`` -> [B]."""
         images = images.to(self.device)
-        moments = self.kernel and self.kernel(images, torus=self.torus)
+        moments = self.kernel and self.kernel(images, wraps=self.wraps)
         if moments:
             statistic = self.style.statistic
             return self.style.compare({k: statistic.of_moments(m) for k, m in moments.items()})
-        return self.style(self.features(images, torus=self.torus))
+        return self.style(self.features(images, wraps=self.wraps))
 
     def __repr__(self) -> str:
         features, statistic = type(self.features).__name__, type(self.style.statistic).__name__
@@ -62,5 +62,5 @@ class TextureLoss(Term):
 
 
 def overflow(state: Tensor) -> Tensor:
-    """Mean distance of state values from [-1, 1]: keeps a rule from blowing up."""
+    """Mean distance of state values from [-1, 1]; its penalty keeps a rule from blowing up."""
     return (state - state.clamp(-1, 1)).abs().mean()

@@ -1,12 +1,13 @@
-"""Pictures larger than the memory: the same loss and gradient, tile by tile.
+"""Images that do not fit into memory: the same loss and gradient, tile by tile.
 
-A style is compared by statistics over all positions, and those of the whole can be merged from
-those of the tiles. So every tile is looked at twice: once for its statistics, without a gradient,
-and, when the whole has been compared, once more to lead the gradient of its statistics back to its
-pixels. Unlike tiles that are each compared with the whole style, no tile must contain everything.
+Styles are compared by statistics over all positions, and those of the whole image can be merged
+from those of its tiles. So every tile is computed twice: once for its statistics, without a
+gradient, and after the comparison of the whole once more, to pass the gradient of its statistics
+back to its pixels. Unlike tiles that are compared with the style one by one, a tile need not
+contain all of the style.
 
-Tiles overlap by a margin, which is larger than what a position of most layers sees. Their grid is
-moved at random in every step, so that what is left of their borders averages out.
+Tiles overlap by a margin that is larger than what a position of most layers sees. The grid of tiles
+moves at random in every step, so that remaining effects of tile borders average out.
 """
 
 import itertools
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Features
@@ -23,14 +25,14 @@ from nca.losses.perceptual import StyleLoss, StyleTerm, at_layer, describe, mixt
 from nca.losses.statistics import Statistic
 from nca.losses.term import Term
 
-UNIT = 32  # corners lie on its multiples: whole positions of every layer
+UNIT = 32  # corners lie on its multiples, which are whole positions of every layer
 MARGIN = 64
-COARSEST = 16  # pixels a position of the deepest layers
+COARSEST = 16  # pixels per position of the deepest layers
 
 
 @dataclass(frozen=True)
 class Span:
-    """Part of a row or column: what counts, and what is computed round it."""
+    """Part of a row or column: what counts, and the margins that are computed with it."""
 
     start: int
     end: int
@@ -40,19 +42,19 @@ class Span:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture, in pixels."""
+    """A part of an image, in pixels."""
 
     rows: Span
     columns: Span
 
     def cut(self, images: Tensor) -> Tensor:
-        """What is computed, of pictures [..., H, W]."""
+        """Cut the computed part out of images, [..., H, W]."""
         return images[
             ..., self.rows.before : self.rows.after, self.columns.before : self.columns.after
         ]
 
     def crop(self, layers: Features) -> Features:
-        """What counts, of the layers of :meth:`cut`."""
+        """Cut the part that counts out of the layers of :meth:`cut`."""
         return {name: self._crop(features) for name, features in layers.items()}
 
     def _crop(self, features: Tensor) -> Tensor:
@@ -61,13 +63,13 @@ class Tile:
         return features[..., top:bottom, left:right]
 
     def inside(self, region: Tensor | None) -> Tensor | None:
-        """What counts, of a region [H, W]."""
+        """Cut the part that counts out of a region, [H, W]."""
         if region is None:
             return None
         return region[self.rows.start : self.rows.end, self.columns.start : self.columns.end]
 
     def area(self, inside: Tensor | None = None) -> float:
-        """Pixels that count, of those that lie in a region."""
+        """Number of pixels that count, within a region if there is one."""
         if inside is not None:
             return float(inside.sum())
         return (self.rows.end - self.rows.start) * (self.columns.end - self.columns.start)
@@ -76,7 +78,7 @@ class Tile:
 def positions(span: Span, count: int) -> tuple[int, int]:
     """First and last (exclusive) of ``count`` positions of a layer that lie in a span.
 
-    A layer may have lost some at both ends, where it does not pad.
+    A layer without padding has fewer positions at both ends.
     """
     length = span.after - span.before
     stride = 1
@@ -91,7 +93,7 @@ def positions(span: Span, count: int) -> tuple[int, int]:
 def spans(length: int, size: int, offset: int) -> list[Span]:
     """Cut a row into spans of ``size`` with their margins; the first ends at ``offset``.
 
-    What would be left at the end as less than a unit belongs to the last one.
+    A remainder that is smaller than a unit belongs to the last span.
     """
     inner = size // UNIT * UNIT - 2 * MARGIN
     cuts = [0, *range(offset % inner or inner, length - UNIT + 1, inner), length]
@@ -102,9 +104,9 @@ def spans(length: int, size: int, offset: int) -> list[Span]:
 
 
 def cover(height: int, width: int, size: int, generator: torch.Generator | None) -> list[Tile]:
-    """Tiles of at most size x size that cover a picture, moved at random if there is a generator.
+    """Tiles of at most size x size that cover an image, with a random offset if possible.
 
-    A picture that is no larger is one tile.
+    An image that is not larger is one tile.
     """
     offsets = [0, 0]
     if generator is not None:
@@ -126,27 +128,27 @@ def describe_tiled(
     size: int,
     region: Tensor | None = None,
 ) -> Features:
-    """Describe a style that may be larger than a tile.
+    """Describe a style image that may be larger than a tile.
 
     Args:
-        features: what is described.
-        image: [1, 3, H, W].
-        layers: names of them; None: all.
-        statistic: how.
-        size: of the tiles.
-        region: [H, W], where to look.
+        features: features to describe.
+        image: style image, [1, 3, H, W].
+        layers: names of the layers; None: all.
+        statistic: describes each layer.
+        size: largest side of a tile.
+        region: part of the image to describe, [H, W].
     """
     parts, shares = [], []
     for tile in cover(image.shape[-2], image.shape[-1], size, None):
         inside = tile.inside(region)
         if not counts(inside):
             continue
-        found = tile.crop(features(tile.cut(image), torus=False))
+        found = tile.crop(features(tile.cut(image), wraps=False))
         kept = {name: found[name] for name in layers or found}
         parts.append(describe(kept, statistic, inside))
         shares.append(tile.area(inside))
     if not parts:
-        raise InputError("a mask of a style has no white part that is large enough")
+        raise InputError("the white part of a style mask is too small")
     return mixture(parts, statistic, shares)
 
 
@@ -162,11 +164,11 @@ class TiledLoss(Term):
     """A :class:`~nca.losses.perceptual.StyleLoss` whose features are computed tile by tile.
 
     Args:
-        loss: its statistics can be merged; its content term needs no features of the content,
-            only its factors.
-        content: [1, 3, H, W]; what is kept of it is computed anew for each tile.
-        size: of the tiles.
-        generator: of their offset.
+        loss: loss whose statistics can be merged; its content term needs only factors, not the
+            features of the content.
+        content: content image, [1, 3, H, W]; its features are computed again for each tile.
+        size: largest side of a tile.
+        generator: source of the offsets.
     """
 
     def __init__(
@@ -174,8 +176,9 @@ class TiledLoss(Term):
     ) -> None:
         self.loss, self.content, self.size, self.generator = loss, content, size, generator
 
+    @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """See :class:`~nca.losses.perceptual.StyleLoss`; of one picture, and only for their sum."""
+        # For one image, and only for the sum of its terms.
         losses: dict[str, Tensor] = {}
         for term in self.loss.pixels:
             losses |= term(images)
@@ -186,7 +189,7 @@ class TiledLoss(Term):
         return dict(zip(names, found, strict=True)) | losses
 
     def value_and_gradient(self, image: Tensor) -> tuple[list[str], list[Tensor], Tensor]:
-        """Names and values of the terms that look at features, and the gradient of their sum."""
+        """Names and values of the terms that use features, and the gradient of their sum."""
         tiles = cover(image.shape[-2], image.shape[-1], self.size, self.generator)
         losses, pulls = self._compare_styles(image, tiles)
         gradient = torch.zeros_like(image)
@@ -205,12 +208,12 @@ class TiledLoss(Term):
 
     def _features(self, part: Tensor) -> Features:
         assert self.loss.features is not None
-        return self.loss.features(part, torus=False)
+        return self.loss.features(part, wraps=False)
 
     def _compare_styles(
         self, image: Tensor, tiles: list[Tile]
     ) -> tuple[dict[str, Tensor], list[list[Features | None]]]:
-        """Losses of all styles; for each the gradient of the description of every tile."""
+        """Losses of all styles, and their gradients with respect to the tiles' descriptions."""
         described: list[list[Features | None]] = [[] for _ in self.loss.styles]
         for tile in tiles if self.loss.styles else ():
             with torch.no_grad():
@@ -245,7 +248,7 @@ class TiledLoss(Term):
         return found, named
 
     def _content(self, layers: Features, tile: Tile, losses: dict[str, Tensor]) -> Tensor:
-        """Add a tile's part of the content terms to the losses, and return their sum."""
+        """Add a tile's share of the content terms to the losses; return its sum."""
         whole = torch.zeros((), device=self.content.device)
         if self.loss.content is None:
             return whole
@@ -265,7 +268,7 @@ def dot(described: Features, slopes: Features | None) -> Tensor:
 
 
 class _Precomputed(torch.autograd.Function):
-    """Values whose sum has a gradient that is known already."""
+    """Values whose sum has a known gradient."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, gradient: Tensor, *values: Tensor) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""Textures that come with the package: code of the project draws them (``tools/pictures``)."""
+"""Textures that come with the package; ``tools/pictures`` draws them."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ PICTURES = sorted(path.stem for path in FOLDER.glob("*.png"))  # names
 
 
 def picture_path(name: str) -> Path:
-    """The file of a picture: PNG, 256x256, RGB.
+    """The file of an image: PNG, 256x256, RGB.
 
     Raises:
-        InputError: there is no such picture; the text lists all.
+        InputError: there is no such image; the text lists all images.
     """
     if name not in PICTURES:
         raise InputError(f"no picture is called {name!r}; there are {', '.join(PICTURES)}")

@@ -1,1 +1,1 @@
-"""Style transfer: an image is the parameter that the shared core trains."""
+"""Style transfer: the shared core trains the pixels of an image."""

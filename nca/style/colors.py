@@ -1,4 +1,4 @@
-"""Whose colors a painted picture has.
+"""Choose the colors of a painted image: those of the style or of the content.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016.
 """
@@ -6,7 +6,7 @@ Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Sty
 import torch
 from torch import Tensor
 
-# Rec. 601, of gamma-coded red, green and blue: the luma that JPEG and television use.
+# Rec. 601 luma of gamma-coded red, green and blue, as in JPEG and television.
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
@@ -17,14 +17,14 @@ def luminance(images: Tensor) -> Tensor:
 
 
 def gray(images: Tensor) -> Tensor:
-    """Pictures without color, [B, 3, H, W]."""
+    """Images without color, [B, 3, H, W]."""
     return luminance(images).expand_as(images).clone()
 
 
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
-    """A style without color, as bright and as rich in contrast as the content.
+    """Make a style gray, with the brightness and contrast of the content.
 
-    Otherwise a dark style would darken the picture whose colors are kept.
+    Without this, a dark style would darken the image whose colors are kept.
     """
     theirs, ours = luminance(style), luminance(content)
     matched = (theirs - theirs.mean()) * (ours.std() / (theirs.std() + 1e-6)) + ours.mean()
@@ -32,15 +32,15 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
 
 
 def with_colors_of(painted: Tensor, content: Tensor) -> Tensor:
-    """The brightness of one picture with the hue and saturation of another, in [0, 1]."""
+    """The brightness of one image with the hue and saturation of another, in [0, 1]."""
     return (content + luminance(painted) - luminance(content)).clamp(0, 1)
 
 
 def transfer_colors(style: Tensor, content: Tensor) -> Tensor:
     """Give a style the mean and covariance of the content's colors by a linear map.
 
-    Of all such maps the one that moves colors least (Pitie and Kokaram, "The Linear
-    Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer", 2007).
+    Among all such maps this one moves the colors least (Pitie and Kokaram, "The Linear
+    Monge-Kantorovitch Linear Color Mapping for Example-Based Color Transfer", 2007).
 
     Args:
         style: [1, 3, H, W].
@@ -67,6 +67,6 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    # The floor, a deviation of 0.001, is for a picture of one color.
+    # The floor, a std of 0.001, is for images of one color.
     power: Tensor = vectors * values.clamp(min=1e-6).pow(exponent) @ vectors.T
     return power

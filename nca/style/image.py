@@ -1,4 +1,4 @@
-"""The image as a model: its pixels are what is trained."""
+"""The image as a model: its pixels are the trained parameters."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from nca.style.settings import Box
 from nca.training.callback import Callback
 from nca.training.learner import Learner
 
-MARGIN = 1 / 512  # from 0 and 1, where the slope of a sigmoid is as good as none
+MARGIN = 1 / 512  # distance from 0 and 1, where the slope of a sigmoid is almost zero
 
 
 class ImageModel(nn.Module):
-    """A picture that can change its size.
+    """An image that can change its size.
 
     Args:
-        image: [1, 3, H, W] in [0, 1], what it starts from.
-        box: ``sigmoid``: pixels are kept as what a sigmoid makes colors of.
+        image: initial image, [1, 3, H, W] in [0, 1].
+        box: ``sigmoid``: the colors are the sigmoid of the parameters.
     """
 
     def __init__(self, image: Tensor, box: Box) -> None:
@@ -26,11 +26,11 @@ class ImageModel(nn.Module):
         self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def forward(self) -> Tensor:
-        """The picture, [1, 3, H, W]."""
+        """The image, [1, 3, H, W]."""
         return self.pixels.sigmoid() if self.box == "sigmoid" else self.pixels
 
     def show(self, image: Tensor) -> None:
-        """Become a picture, of whatever size: ``pixels`` is then another parameter."""
+        """Replace the image, with any size: ``pixels`` is then a new parameter."""
         self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def _inverse(self, image: Tensor) -> Tensor:
@@ -44,11 +44,11 @@ class ImageModel(nn.Module):
 class Project(Callback):
     """Clip the colors to [0, 1] after every step: projected gradient descent."""
 
-    order = 5  # before the average is taken
+    order = 5  # before the average is updated
     essential = True
 
     @torch.no_grad()
     def after_step(self, learner: Learner) -> None:
-        """Clip."""
+        """Clip the colors."""
         assert isinstance(learner.model, ImageModel)
         learner.model.pixels.clamp_(0, 1)

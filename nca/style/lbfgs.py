@@ -1,4 +1,4 @@
-"""L-BFGS as a step of the shared loop: one direction from one gradient."""
+"""L-BFGS as a step of the shared loop: one direction per gradient."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGEST = 0.25  # change of a color in a step
-FIRST = 0.05  # in the first, along a gradient whose scale says nothing
+LARGEST = 0.25  # largest change of a color in a step
+FIRST = 0.05  # the same in the first step, because the scale of the gradient is arbitrary
 
 
 class LBFGS(torch.optim.LBFGS):
-    """Torch's, without its own loop: a step uses the gradient there is.
+    """Torch's L-BFGS without its inner loop: each step uses the gradient that is there.
 
-    Without a line search a direction may be far too long where the curvature changes; so a step
-    that would change any color by more than a quarter is shortened. What a projection changes after
-    the step counts as part of it, so that the estimate of the curvature stays true.
+    Without a line search a step may be far too long where the curvature changes. So a step that
+    would change any color by more than a quarter is shortened. Changes by a projection after the
+    step count as part of it, so that the estimate of the curvature stays correct.
 
     Args:
-        parameters: what is trained; one tensor.
-        rate: of the full step.
-        memory: steps that the curvature is estimated from.
+        parameters: one tensor to train.
+        rate: factor of the full step.
+        memory: number of steps that the curvature is estimated from.
     """
 
     def __init__(self, parameters: Any, rate: float = 1.0, memory: int = 20) -> None:
@@ -31,11 +31,11 @@ class LBFGS(torch.optim.LBFGS):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Go along the direction; ``closure`` is not needed."""
+        """Take a step; ``closure`` is not used."""
         del closure
         (weight,) = self._params
         state = self.state[weight]
-        self._numel_cache = None  # the picture may have grown
+        self._numel_cache = None  # the image may have grown
         if "before" in state:
             moved = (weight - state["before"]).flatten()
             state["d"] = moved / state["t"]

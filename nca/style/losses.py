@@ -1,4 +1,4 @@
-"""What a style transfer costs, at one scale: the terms that the settings ask for."""
+"""The loss of a style transfer at one scale, from the settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from nca.losses.tiled import TiledLoss, cover, describe_tiled
 from nca.style.scales import Size, resize
 from nca.style.settings import PixelSettings, StyleSettings, parse_color
 
-# The layer that tells the content, the first of these that the net has.
+# The content layer is the first of these that the network has.
 CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
-# Pixels that a picture needs on each side for features that are fitted to it, 12 where not named.
+# Smallest side of an image, in pixels, for features that are fitted to it; 12 for all others.
 LEAST = {"patches": 56}
-SAMPLE = 256  # pixels, side of the part of each picture that features are fitted to
+SAMPLE = 256  # pixels, side of the crop of each image that features are fitted to
 
 
 @dataclass(frozen=True)
 class StyleInputs:
-    """All pictures of a style transfer, at the size of the result.
+    """All images of a style transfer, at the size of the result.
 
     Attributes:
-        content: [1, 3, H, W] in [0, 1].
-        styles: [1, 3, h, w] each.
-        image: what the pixels are to match, [1, 3, H, W].
-        regions: where each style counts in the result, [H, W] each; empty: everywhere.
-        masks: where to look in each style, [h, w] each; empty: everywhere.
+        content: content image, [1, 3, H, W] in [0, 1].
+        styles: style images, [1, 3, h, w] each.
+        image: image to match pixel by pixel, [1, 3, H, W].
+        regions: region of the result for each style, [H, W] each; empty: everything.
+        masks: region of each style that is used, [h, w] each; empty: everything.
     """
 
     content: Tensor
@@ -45,7 +45,7 @@ class StyleInputs:
     masks: Sequence[Tensor] = ()
 
     def at(self, size: Size) -> "StyleInputs":
-        """All of them, the result being of another size."""
+        """The same images for a result of another size."""
         factor = max(size) / max(self.content.shape[-2:])
         of_styles = [_scaled(style, factor) for style in self.styles]
         return StyleInputs(
@@ -61,12 +61,12 @@ class Losses:
     """Makes the loss of every scale.
 
     Args:
-        settings: all of them.
-        pictures: at the size of the result.
-        generator: of whatever a step draws.
+        settings: settings of the style transfer.
+        pictures: images at the size of the result.
+        generator: source of all random numbers in a step.
 
     Raises:
-        InputError: there is nothing to lose, or the statistic cannot be computed in tiles.
+        InputError: all weights are 0, or the statistic cannot be computed in tiles.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Losses:
         if not (
             self.with_style or self.with_content or _pixel_terms(settings.pixels, pictures.image)
         ):
-            raise InputError("every weight is 0: there is nothing to paint for")
+            raise InputError("all weights are 0, so there is nothing to optimize")
 
     def at(self, size: Size) -> StyleLoss | TiledLoss:
-        """The loss of a picture of this height and width.
+        """The loss of an image of this height and width.
 
         Raises:
-            InputError: the features cannot be had, or a layer or a mask is not usable.
+            InputError: the features are not available, or a layer or a mask is not usable.
         """
         settings, pictures = self.settings, self.pictures.at(size)
         loss = StyleLoss(None, pixels=_pixel_terms(settings.pixels, pictures.image))
@@ -111,25 +111,25 @@ class Losses:
         return TiledLoss(loss, pictures.content, settings.scales.tile, self.generator)
 
     def _features(self, pictures: StyleInputs) -> FeatureExtractor:
-        name = self.settings.net.features
+        name = self.settings.network.features
         if not is_pretrained(name):
             self._check_sides(None, pictures)
             fitted = sample([pictures.content, *pictures.styles])
-            features = Mirrored(build_features(name, fitted, pooling=self.settings.net.pooling))
-            self._taps(list(features(fitted, torus=False)))
+            features = Mirrored(build_features(name, fitted, pooling=self.settings.network.pooling))
+            self._taps(list(features(fitted, wraps=False)))
             return features
         if self._net is None:
             self._net = build_features(
                 name,
                 pictures.content,
                 taps=self._taps,
-                border=self.settings.net.border,
-                pooling=self.settings.net.pooling,
+                border=self.settings.network.border,
+                pooling=self.settings.network.pooling,
             )
         return self._net
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
-        name = self.settings.net.features
+        name = self.settings.network.features
         least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
@@ -140,16 +140,16 @@ class Losses:
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Choose the layers of style and content: those asked for, or the net's usual ones."""
+        """Choose the layers of style and content: those of the settings, or the usual ones."""
         settings = self.settings
-        for name in (*settings.net.style_layers, *settings.net.content_layers):
+        for name in (*settings.network.style_layers, *settings.network.content_layers):
             if name not in names:
                 raise InputError(
-                    f"{settings.net.features} has no layer {name!r}; it has {', '.join(names)}"
+                    f"{settings.network.features} has no layer {name!r}; it has {', '.join(names)}"
                 )
         usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
-        style = settings.net.style_layers or [name for name in names if name in usual] or names
-        content = settings.net.content_layers or [name for name in CONTENT if name in names][:1]
+        style = settings.network.style_layers or [name for name in names if name in usual] or names
+        content = settings.network.content_layers or [name for name in CONTENT if name in names][:1]
         self._layers = style, content or names[-1:]
         chosen = (style if self.with_style else ()), (content if self.with_content else ())
         return tuple(dict.fromkeys(name for layers in chosen for name in layers))
@@ -191,11 +191,11 @@ class Losses:
         settings, wanted = self.settings, self._layers[1]
         weights = _of("content", settings.loss.layer_weights)
         if max(content.shape[-2:]) > settings.scales.tile:
-            # The loss is tiled, and computes the features again for each tile; a sample tells how
-            # large they are.
+            # The loss is tiled, and computes the features again for each tile; a sample gives their
+            # scale.
             middle = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
             content = middle[len(middle) // 2].cut(content)
-        layers = features(content, torus=False)
+        layers = features(content, wraps=False)
         kept = {name: layers[name] for name in wanted}
         weight = settings.loss.content_weight
         if settings.loss.relative_content:
@@ -220,7 +220,7 @@ def _pixel_terms(settings: PixelSettings, image: Tensor) -> list[Term]:
 
 
 def _of(term: str, weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights of the layers of one term, by the layer's name."""
+    """Weights of the layers of one term, by layer name."""
     return {
         name.removeprefix(f"{term}/"): weight
         for name, weight in weights.items()
@@ -234,7 +234,7 @@ def _scaled(picture: Tensor, factor: float) -> Size:
 
 
 def sample(pictures: Sequence[Tensor]) -> Tensor:
-    """The middles of pictures side by side, [1, 3, S, n * S]: what features are fitted to."""
+    """Join the centers of images, [1, 3, S, n * S], to fit features to them."""
     side = min(SAMPLE, *(length for picture in pictures for length in picture.shape[-2:]))
     middles = []
     for picture in pictures:
@@ -244,7 +244,7 @@ def sample(pictures: Sequence[Tensor]) -> Tensor:
 
 
 def shrink(mask: Tensor, size: Size) -> Tensor:
-    """A region [H, W] of true and false at another size."""
+    """Resize a region, [H, W] bool."""
     if tuple(mask.shape) == size:
         return mask
     return F.interpolate(mask[None, None].float(), size, mode="area")[0, 0] > 0.5

@@ -1,4 +1,4 @@
-"""The objective of style transfer: the losses of the picture as it is, at one scale."""
+"""The objective of style transfer: the loss of the current image at one scale."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from nca.training.objective import Objective
 
 
 class Stylize(Objective):
-    """Make a picture that costs little.
+    """Reduce the loss of an image.
 
     Args:
-        generator: of all that is drawn at random in a step; its state goes into checkpoints.
+        generator: source of all random numbers in a step; its state goes into checkpoints.
 
     Attributes:
-        loss: what it costs; set for each scale.
+        loss: the loss; it is set for each scale.
     """
 
     loss: StyleLoss | TiledLoss
@@ -26,20 +26,20 @@ class Stylize(Objective):
         self.generator = generator
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
-        """The picture, [1, 3, H, W]; there are no data."""
+        """The image, [1, 3, H, W]; batches are ignored."""
         del batch
         image: Tensor = model()
         return image
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
-        """Every term, by layer."""
+        """All terms, by layer."""
         del batch
         return {name: value.mean() for name, value in self.loss(prediction).items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the generator is."""
+        """The state of the generator."""
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.generator.set_state(state["generator"])

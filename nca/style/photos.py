@@ -1,4 +1,4 @@
-"""Pictures with their color profiles, turned as a camera's note says, as tensors and back."""
+"""Read upright images with their color profiles as tensors, and masks."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from nca.style.scales import Size
 
 
 def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
-    """Read a picture whose longer side becomes ``side``.
+    """Read an image whose longer side becomes ``side``.
 
     Args:
         path: the file.
-        side: pixels.
-        enlarge: whether a smaller picture is made larger too.
+        side: longer side of the result, in pixels.
+        enlarge: also enlarge smaller images.
 
     Returns:
-        [1, 3, H, W] in [0, 1], and the picture's own profile if it has one for RGB.
+        [1, 3, H, W] in [0, 1], and the image's own profile if it has one for RGB.
 
     Raises:
-        InputError: as :func:`nca.images.read_image`.
+        InputError: see :func:`nca.images.read_image`.
     """
     image = read_image(path, max_side=side, own_profile=True)
     profile = image.info.get("icc_profile")
@@ -36,19 +36,19 @@ def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor,
 
 
 def read_style(path: Path, side: int, profile: Profile) -> Tensor:
-    """Read a picture of at most ``side`` pixels, its colors as numbers of another's profile."""
+    """Read an image of at most ``side`` pixels, with its colors in the space of a profile."""
     image = read_image(path, max_side=side, own_profile=True)
     return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
 
 
 def read_mask(path: Path, size: Size) -> Tensor:
-    """Read a mask: where a picture is brighter than half, [H, W] of true and false.
+    """Read a mask, [H, W] bool: true where the image is brighter than half.
 
     Raises:
-        InputError: nothing in it is.
+        InputError: the mask is empty.
     """
     image = read_image(path).convert("L").convert("RGB")
     inside = F.interpolate(to_tensor(image)[None, :1], size, mode="area")[0, 0] > 0.5
     if not inside.any():
-        raise InputError(f"{path}: nothing in it is white; a mask is white where it counts")
+        raise InputError(f"{path}: no part of the mask is white; white parts are used")
     return inside

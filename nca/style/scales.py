@@ -1,9 +1,9 @@
-"""From coarse to fine: the picture grows while it is trained, and the optimizer with it.
+"""From coarse to fine: the image grows while it is trained, and so does the optimizer.
 
-Large shapes settle where they are cheap, and the features, which see a fixed number of pixels, see
-all sizes of the picture in turn. As in style-transfer-pytorch (Katherine Crowson), scales differ by
-the square root of 2, each starts from the average of the one before, and Adam's moments are
-resized instead of forgotten.
+Large shapes form at small sizes, where steps are fast, and the features, which see a fixed number
+of pixels, cover all scales of the image in turn. As in style-transfer-pytorch (Katherine Crowson),
+scales differ by the square root of 2, each starts from the average of the previous one, and Adam's
+moments are resized instead of reset.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 from nca.training.learner import Learner
 
-SIDE = 32  # pixels, shorter side of the smallest scale: less is nothing to the deepest layers
+SIDE = 32  # pixels, shorter side of the smallest scale; deep layers need at least this
 
 Size = tuple[int, int]
 
 
 def sizes(height: int, width: int, smallest: int) -> list[Size]:
-    """Height and width of every scale, from one of about ``smallest`` or more to the one given.
+    """Height and width of every scale, from about ``smallest`` up to the given size.
 
-    A long and narrow picture starts larger, so that its shorter side is not too short.
+    A long and narrow image starts larger, so that its shorter side is not too short.
     """
     count, longer, shorter = 1, max(height, width), min(height, width)
     while longer / 2 ** (count / 2) >= smallest and shorter / 2 ** (count / 2) >= SIDE:
@@ -38,7 +38,7 @@ def sizes(height: int, width: int, smallest: int) -> list[Size]:
 
 
 def resize(images: Tensor, size: Size) -> Tensor:
-    """Resize pictures [B, 3, H, W] in [0, 1] smoothly; what is made smaller is blurred first."""
+    """Resize images, [B, 3, H, W] in [0, 1], smoothly; they are blurred before they shrink."""
     if images.shape[-2:] == size:
         return images
     smaller = size[0] < images.shape[-2]
@@ -47,17 +47,17 @@ def resize(images: Tensor, size: Size) -> Tensor:
 
 
 class Scales(Callback):
-    """Let the picture grow when its steps on a scale are done.
+    """Enlarge the image when the steps of a scale are done.
 
     Args:
         sizes: height and width of every scale.
-        first: steps on the first scale.
-        others: steps on each other scale.
-        prepare: called with the number of a scale before its first step, also after a resume.
-        ema: the average that the next scale starts from; None: the picture as it is.
+        first: number of steps on the first scale.
+        others: number of steps on each other scale.
+        prepare: called with the number of a scale before its first step, and after a resume.
+        ema: average that the next scale starts from; None: it starts from the image itself.
 
     Attributes:
-        scale: number of the scale that the picture has now.
+        scale: number of the current scale.
     """
 
     order = -20
@@ -78,15 +78,15 @@ class Scales(Callback):
 
     @property
     def iterations(self) -> int:
-        """Steps on all scales."""
+        """Number of steps on all scales."""
         return self.first + (len(self.sizes) - 1) * self.others
 
     def before_fit(self, _: Learner) -> None:
-        """Prepare the scale that the picture has."""
+        """Prepare the current scale."""
         self.prepare(self.scale)
 
     def before_batch(self, learner: Learner) -> None:
-        """Grow, if it is time."""
+        """Enlarge the image if the steps of the scale are done."""
         due = (
             0
             if learner.iteration < self.first
@@ -110,10 +110,10 @@ class Scales(Callback):
 
 
 def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
-    """Let an optimizer go on with a picture of another size.
+    """Adapt an optimizer to an image of another size.
 
-    Adam's moments are resized; what any other optimizer remembers is forgotten. The loss is a mean,
-    so that a pixel's gradient is smaller by as much as there are more of them.
+    Adam's moments are resized; the state of other optimizers is reset. The loss is a mean, so the
+    gradient of a pixel is smaller by the ratio of the numbers of pixels.
     """
     (before,) = optimizer.param_groups[0]["params"]
     optimizer.param_groups[0]["params"][0] = pixels
@@ -123,6 +123,6 @@ def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
     mean, square, size = state["exp_avg"], state["exp_avg_sq"], pixels.shape[-2:]
     shrink = mean.shape[-2] * mean.shape[-1] / (size[0] * size[1])
     state["exp_avg"] = shrink * F.interpolate(mean, size, mode="bicubic")
-    # Linear, as squares must not become negative.
+    # Linear interpolation, because squares must not become negative.
     state["exp_avg_sq"] = shrink**2 * F.interpolate(square, size, mode="bilinear")
     optimizer.state[pixels] = state

@@ -1,6 +1,6 @@
 """Settings of style transfer, in groups, without heavy imports.
 
-Flags, help text and the saved configuration are made from these. A preset is a dictionary of
+Flags, help text and the saved configuration come from these classes. A preset is a dictionary of
 values that differ from the defaults.
 """
 
@@ -27,44 +27,44 @@ Steps = Annotated[int, Between(1, 10**6)]
 
 @dataclass(frozen=True)
 class ScaleSettings(Bounded):
-    """Size of the result, and the scales on the way there."""
+    """Size of the result, and the scales before it."""
 
     size: Side = 512
     """Longer side of the result, in pixels."""
     smallest: Side = 128
-    """Longer side of the first scale; each next one is 1.41 times as large."""
+    """Longer side of the first scale, in pixels; each next one is 1.41 times as large."""
     iterations: Steps = 150
-    """Steps on every scale but the first."""
+    """Number of steps on every scale but the first."""
     first_iterations: Steps = 300
-    """Steps on the first scale."""
+    """Number of steps on the first scale."""
     tile: Annotated[int, Between(256, 16384)] = 1024
-    """Side of the tiles of larger pictures, in pixels."""
+    """Side of the tiles of larger images, in pixels."""
 
 
 @dataclass(frozen=True)
 class StartSettings(Bounded):
-    """Initial picture."""
+    """Initial image."""
 
     start: str = "content"
     """content, noise, gray, style, style-noise (noise in the style's colors), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
-    """Std of the noise added to it; without any, a flat sky stays flat."""
+    """Std of the noise that is added to it; without noise, a flat sky stays flat."""
 
 
 @dataclass(frozen=True)
 class FeatureSettings(Bounded):
-    """Features that style and content are compared by."""
+    """Features for comparing style and content."""
 
     features: str = "builtin"
-    """builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
+    """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
     pooling: Pooling = "max"
-    """Pooling of a pretrained network; average is smoother."""
+    """Pooling of a pretrained network; average gives a smoother result."""
     style_layers: tuple[str, ...] = ()
-    """Layers for the style; by default the network's usual ones."""
+    """Layers for the style; default: the network's usual ones."""
     content_layers: tuple[str, ...] = ()
-    """Layers for the content; by default the network's usual one."""
+    """Layers for the content; default: the network's usual one."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
-    """How a pretrained network pads pictures. The lesson pads with zeros."""
+    """Padding of a pretrained network. The lesson pads with zeros."""
 
 
 @dataclass(frozen=True)
@@ -72,37 +72,37 @@ class StyleWeights(Bounded):
     """Statistic and weights of style and content."""
 
     statistic: str = "gram"
-    """gram, wasserstein, transport, moments, or lesson20."""
+    """Statistic of features: gram, wasserstein, transport, moments, lesson20."""
     style_weight: Weight = 1.0
     """Weight of the style."""
     style_weights: tuple[float, ...] = ()
-    """Shares of several styles; equal by default."""
+    """Shares of several styles; default: equal."""
     content_weight: Weight = 0.2
     """Weight of the content."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights by layer name, such as style/relu1_1; metrics.jsonl lists the names."""
+    """Weights of layers by name, such as style/relu1_1; metrics.jsonl lists the names."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
-    """Whether content differences are divided by the mean square of the layer."""
+    """Divide content differences by the mean square of the layer."""
 
 
 @dataclass(frozen=True)
 class PixelSettings(Bounded):
-    """Weights of terms that look at the colors alone."""
+    """Weights of terms that only use the colors."""
 
     smooth_weight: Weight = 2.0
     """Weight of the total variation, which suppresses noise."""
     image: Path | None = None
-    """Picture to match pixel by pixel; the content by default."""
+    """Image to match pixel by pixel; default: the content."""
     image_weight: Weight = 0.0
-    """Weight of --image."""
+    """Weight of the difference from --image."""
     color: str = ""
-    """Mean color of the result, such as #2a9d8f."""
+    """Mean color of the result, for example #2a9d8f."""
     color_weight: Weight = 10.0
-    """Weight of --color."""
+    """Weight of the difference from --color."""
     palette: tuple[str, ...] = ()
     """Colors that all pixels should be close to."""
     palette_weight: Weight = 10.0
-    """Weight of --palette."""
+    """Weight of the difference from --palette."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -121,17 +121,17 @@ class OptimizerSettings(Bounded):
     """Learning rate of Adam: change of a color in a step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
-    # A pixel's gradient gets smaller as there are more of them: the usual 1e-8 would be much.
+    # The gradient of a pixel falls with the number of pixels: the usual 1e-8 would be too large.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """What keeps colors in [0, 1]."""
+    """How colors are kept in [0, 1]: by clipping, by a sigmoid, or not at all."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
-    """Decay of the average of the picture; 0: no average."""
+    """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
+    """Device to paint on; auto: a GPU with CUDA if there is one, else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the layers; auto: the faster one."""
+    """Number format of the layers; auto: the faster one."""
 
 
 @dataclass(frozen=True)
@@ -139,44 +139,44 @@ class MaskSettings(Bounded):
     """Colors and regions."""
 
     style_scale: Annotated[float, Between(0.05, 10)] = 1.0
-    """Size of the styles in the result; smaller: finer strokes."""
+    """Size of the styles in the result; smaller values give finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
     """Colors of the style, or of the content: by luminance or by a linear map."""
     content_masks: tuple[Path, ...] = ()
-    """A picture per style: white where the result has it."""
+    """One image per style, white where the result has that style."""
     style_masks: tuple[Path, ...] = ()
-    """A picture per style: white where it is taken from."""
+    """One image per style, white where that style is used."""
 
 
 @dataclass(frozen=True)
 class StyleSettings(Bounded):
-    """Paint a picture in the style of others.
+    """Paint an image in the style of others.
 
-    The result is a folder with `result.png`, a movie and a sheet of the way there, the loss as a
-    plot and as numbers, and a page that shows it all while it runs.
+    The output folder gets `result.png`, a movie and a contact sheet of the progress, the loss
+    curves as a plot and as numbers, and a page that shows it all during the run.
     """
 
     content: Annotated[Path, tyro.conf.Positional]
-    """Picture to paint."""
+    """Image to paint."""
     styles: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Pictures whose style it is painted in; none, with other weights."""
+    """Style images; none, if other weights define the result."""
     out: Path
     """Output folder."""
     preset: Preset = "standard"
-    """Defaults of all others; lesson20, lesson20-noise: the two runs of fast.ai's lesson."""
+    """Default values of all other options; lesson20, lesson20-noise: as in fast.ai's lesson."""
     movie: Movie = "webp"
     """Format of the movie; mp4 needs imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)
     scales: ScaleSettings = field(default_factory=ScaleSettings)
     initial: StartSettings = field(default_factory=StartSettings)
-    net: FeatureSettings = field(default_factory=FeatureSettings)
+    network: FeatureSettings = field(default_factory=FeatureSettings)
     loss: StyleWeights = field(default_factory=StyleWeights)
     pixels: PixelSettings = field(default_factory=PixelSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)
     optimization: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
-        """Check values, and that lists have an entry for every style."""
+        """Check values, and that lists have an entry per style."""
         super().__post_init__()
         per_style = {
             "style_weights": self.loss.style_weights,
@@ -193,34 +193,34 @@ class StyleSettings(Bounded):
 
 @dataclass(frozen=True)
 class ReconstructSettings(Bounded):
-    """Find a picture with the same features as another at a layer, starting from noise.
+    """Find an image with the same features as another at a layer, starting from noise.
 
-    Shows what a layer still knows of a picture (Mahendran and Vedaldi 2015).
+    It shows what a layer preserves of an image (Mahendran and Vedaldi 2015).
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
-    """The picture."""
+    """The image."""
     out: Path
-    """Folder for the results."""
+    """Output folder."""
     layer: str
-    """The layer, such as relu3_1."""
+    """Layer of the network, such as relu3_1."""
     features: str = "builtin"
-    """Whose layer: builtin, vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
+    """Network of the layer: builtin, vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
     size: Side = 256
     """Longer side of the result, in pixels."""
     iterations: Steps = 400
-    """Steps."""
+    """Number of steps."""
     smooth_weight: Weight = 5.0
-    """Weight of the total variation; with less, noise is left that a layer does not see."""
+    """Weight of the total variation, which suppresses noise that a layer does not see."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
-    """Replace the results in the folder."""
+    """Replace the results in the output folder."""
     quiet: bool = False
-    """Plain lines instead of a progress bar."""
+    """Print plain lines instead of a progress bar."""
 
     def as_style(self) -> StyleSettings:
-        """The style transfer without a style that this is."""
+        """The same task as settings of a style transfer without a style."""
         return style_settings(
             self.picture,
             (),
@@ -241,46 +241,46 @@ class ReconstructSettings(Bounded):
 
 @dataclass(frozen=True)
 class VisualizeSettings(Bounded):
-    """Find a picture that excites one channel of a layer most: what the channel looks for.
+    """Find an image that activates one channel of a layer most.
 
     Olah, Mordvintsev and Schubert, "Feature Visualization", 2017.
     """
 
     out: Path
-    """Folder for the results."""
+    """Output folder."""
     layer: str
-    """The layer, such as relu3_1."""
+    """Layer of the network, such as relu3_1."""
     channel: Annotated[int, Between(0, 10**5)] = 0
-    """The channel, from 0."""
+    """Number of the channel, from 0."""
     features: str = "vgg16"
-    """Whose layer: vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
+    """Network of the layer: vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
     size: Annotated[int, Between(32, 4096)] = 224
-    """Side of the picture, in pixels."""
+    """Side of the image, in pixels."""
     iterations: Steps = 256
-    """Steps."""
+    """Number of steps."""
     learning_rate: Annotated[float, Between(1e-8, 10)] = 0.05
     """Learning rate of Adam."""
     jitter: Annotated[float, Between(0, 512)] = 8.0
-    """Most that the picture is moved in a step, in pixels."""
+    """Largest random shift in a step, in pixels."""
     zoom: Annotated[float, Between(0, 0.9)] = 0.1
-    """Most that it is made larger or smaller, as a part."""
+    """Largest random zoom in a step, as a fraction of the size."""
     rotation: Annotated[float, Between(0, 180)] = 10.0
-    """Most that it is turned, in degrees."""
+    """Largest random rotation in a step, in degrees."""
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU that has CUDA where there is one, else on the CPU."""
+    """Device to use; auto: a GPU with CUDA if there is one, else the CPU."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
-    """Replace the results in the folder."""
+    """Replace the results in the output folder."""
     quiet: bool = False
-    """Plain lines instead of a progress bar."""
+    """Print plain lines instead of a progress bar."""
 
 
 def parse_color(text: str) -> tuple[float, float, float]:
     """Read ``#rrggbb``: red, green and blue in [0, 1].
 
     Raises:
-        InputError: it is not that.
+        InputError: the text has another form.
     """
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
         raise InputError(f"color {text!r}: must be six hexadecimal digits, such as #2a9d8f")
@@ -289,9 +289,9 @@ def parse_color(text: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
-# https://github.com/fastai/course22p2, notebook 16A. Layers of VGG-16: 6, 18 and 25 of its
-# `features` are relu2_1, relu4_1 and relu5_1; weights are all 1, and colors are only clipped to be
-# shown. The second run starts from noise and lets the style count for a fifth.
+# https://github.com/fastai/course22p2, notebook 16A. Layers 6, 18 and 25 of VGG-16's `features` are
+# relu2_1, relu4_1 and relu5_1; all weights are 1, and colors are only clipped for display. The
+# second run starts from noise and gives the style a weight of a fifth.
 _LESSON20: dict[str, Any] = {
     "content_weight": 1.0,
     "relative_content": False,
@@ -333,16 +333,16 @@ def style_settings(
     preset: str = "standard",
     **values: Any,
 ) -> StyleSettings:
-    """Settings from Python: a preset with some values changed.
+    """Make settings in Python: a preset with some values changed.
 
     Args:
         content, styles, out: see :class:`StyleSettings`.
-        preset: what the other values start from.
-        values: of any field of any group, by its name.
+        preset: name of the preset that sets the other values.
+        values: values by field name, of any group.
 
     Raises:
         InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        TypeError: there is no field of that name.
     """
     usual = StyleSettings(Path(content), tuple(map(Path, styles)), Path(out))
     return override(usual, of_preset(PRESETS, preset) | values)

@@ -1,4 +1,4 @@
-"""Paint a picture: everything between the settings and the results."""
+"""Paint an image: everything between the settings and the results."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,13 +49,13 @@ MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
 FILES = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv", "live.html")
 WORTH_A_LOOK = {
     RESULT: "the picture",
-    "stages.png": "how it was painted; as a movie beside it",
+    "stages.png": "images of the progress; there is also a movie",
     "loss.png": LOSS_CURVES,
 }
-SHOWN = 512  # pixels, longer side of the pictures of the way
+SHOWN = 512  # pixels, longer side of the images of the progress
 DOWNLOADS = (
-    "builtin features know colors and strokes; --features squeezenet1_1 (5 MB, fetched once) or "
-    "vgg19 (548 MB) know larger shapes of the style too"
+    "builtin features see colors and strokes; --features squeezenet1_1 (5 MB, downloaded once) or "
+    "vgg19 (548 MB) also see larger shapes of the style"
 )
 
 
@@ -71,11 +71,11 @@ class Styled(Trained):
 
 
 def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
-    """Paint, and write all results; also the picture so far, if that is cut short.
+    """Paint, and write all results; after an interruption, write the image as it is.
 
     Args:
         settings: see :func:`nca.style.settings.style_settings`.
-        callbacks: more callbacks.
+        callbacks: additional callbacks.
 
     Returns, raises:
         See :func:`nca.training.job.run`.
@@ -90,20 +90,20 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
 
 
 def reconstruct(settings: ReconstructSettings) -> Styled:
-    """Find a picture by its features at a layer: a style transfer without a style."""
+    """Find an image from its features at a layer: a style transfer without a style."""
     return stylize(settings.as_style())
 
 
 class StyleTraining(Job[Styled]):
-    """A learner with everything that a painting needs around it.
+    """The learner of a painting, with all its callbacks and results.
 
     Args:
-        settings: all of them.
-        engine: computes gradients and steps; float32 in one process by default.
-        callbacks: more callbacks.
+        settings: settings of the style transfer.
+        engine: computes gradients and optimizer steps; default: float32 in one process.
+        callbacks: additional callbacks.
 
     Raises:
-        InputError: a picture or a setting is not usable.
+        InputError: an image or a setting is not usable.
     """
 
     files = FILES
@@ -151,7 +151,7 @@ class StyleTraining(Job[Styled]):
             ),
             LivePage(
                 settings.out / "live.html",
-                {"the picture so far": self._snapshot},
+                {"the image so far": self._snapshot},
                 metrics,
                 title=settings.content.name,
             ),
@@ -171,27 +171,28 @@ class StyleTraining(Job[Styled]):
             callbacks=[*own, *callbacks],
         )
         self._prepared = -1
-        # What is wrong with a layer or a mask is told before anything is written.
+        # Report a wrong layer or mask before anything is written.
         self._prepare(0)
 
     @override
     def begin(self) -> None:
-        if self.settings.net.features == "builtin" and not self.settings.run.resume:
+        if self.settings.network.features == "builtin" and not self.settings.run.resume:
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the picture, also if that is cut short."""
+        """Train on all scales; write the image, also after an interruption."""
         path = self.settings.out / RESULT
         try:
             super().fit()
         finally:
             if self.learner.iteration:
-                with self.learner.unwritten.going_on(path):
+                with self.learner.write_failures.deferred(path):
                     write_png16(path, self.result()[0], self.profile)
 
+    @override
     def finish(self) -> Styled:
-        """See :class:`Job`; the picture is already written."""
-        self.learner.unwritten.check()
+        # The image is already written.
+        self.learner.write_failures.check()
         return Styled(
             self.settings.out,
             self.learner.iteration,
@@ -202,7 +203,7 @@ class StyleTraining(Job[Styled]):
 
     @torch.no_grad()
     def result(self) -> Tensor:
-        """The picture as it is now, [1, 3, H, W] in [0, 1]: averaged, with the colors asked for."""
+        """The current image, [1, 3, H, W] in [0, 1]: averaged, with the requested colors."""
         model = self.learner.model
         image: Tensor
         if self.ema is None or not self.ema.weights:
@@ -216,7 +217,7 @@ class StyleTraining(Job[Styled]):
         return image
 
     def _prepare(self, scale: int) -> None:
-        """Make the loss of a scale; what that draws is the same whenever it is done."""
+        """Make the loss of a scale; its random numbers do not depend on when this is done."""
         if scale == self._prepared:
             return
         self._prepared = scale
@@ -234,7 +235,7 @@ class StyleTraining(Job[Styled]):
         start, settings = self.settings.initial.start, self.settings
         styles = self.pictures.styles
         if start.startswith("style") and not styles:
-            raise InputError(f"`start` {start}: there is no style; take content, noise or gray")
+            raise InputError(f"`start` {start}: there is no style; use content, noise or gray")
         generator = torch.Generator().manual_seed(settings.run.seed)
         if start == "noise":
             noise: Tensor = torch.rand(1, 3, *size, generator=generator).to(self.photo)
@@ -265,7 +266,7 @@ class StyleTraining(Job[Styled]):
 
 
 def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> StyleInputs:
-    """Read everything but the content itself, and change colors as asked.
+    """Read all images but the content, and change their colors if requested.
 
     Raises:
         InputError: a file is not usable.

@@ -1,8 +1,8 @@
-"""What a channel of a layer looks for: the picture that excites it most.
+"""Find the image that activates a channel of a layer most.
 
-Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the picture is trained as a spectrum
-in decorrelated colors, and moved, turned and zoomed a little in every step, so that it cannot rest
-on pixels.
+Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the image is parametrized by its
+spectrum in decorrelated colors, and is shifted, rotated and zoomed a little in every step, so that
+no result depends on single pixels.
 """
 
 import math
@@ -27,24 +27,24 @@ from nca.training.folder import SETTINGS, prepare_folder, write_settings
 from nca.training.learner import Learner
 from nca.training.objective import Objective
 
-# Square root of the covariance of the colors of photographs, about: most of what varies is
+# Approximate square root of the covariance of the colors of photographs: most of the variation is
 # brightness (first column), then orange against blue, then green against magenta.
 COLOR_AXES = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 WORTH_A_LOOK = {
     RESULT: "the picture",
-    "movie.webp": "how it came about",
-    "loss.png": "how excited the channel was, downwards",
+    "movie.webp": "the progress",
+    "loss.png": "negative activation of the channel",
 }
 CONTRAST = 1.3
-START = 0.01  # deviation of the first spectrum
+START = 0.01  # std of the initial spectrum
 
 
 class Spectrum(nn.Module):
-    """A square picture as what is trained: amplitudes of waves, equal in power per octave.
+    """A square image, parametrized by amplitudes of waves with equal power per octave.
 
     Args:
-        size: side, in pixels.
-        generator: of the start.
+        size: side in pixels.
+        generator: source of the initial values.
     """
 
     falloff: Tensor
@@ -60,21 +60,21 @@ class Spectrum(nn.Module):
         self.waves = nn.Parameter(START * start)
 
     def forward(self) -> Tensor:
-        """The picture, [1, 3, S, S] in [0, 1]."""
+        """The image, [1, 3, S, S] in [0, 1]."""
         spectrum = torch.view_as_complex(self.waves) * self.falloff
         waves = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
         colors = torch.einsum("ij,bjhw->bihw", self.axes, waves)
-        # Always of one contrast: more of it would excite any channel more.
+        # The contrast is fixed, because more contrast would activate any channel more.
         return (CONTRAST * colors / colors.std()).sigmoid()
 
 
 class Excite(Objective):
-    """Excite one channel, whatever small move the picture makes.
+    """Activate one channel, under small random shifts, zooms and rotations of the image.
 
     Args:
-        features: with one layer.
-        settings: which channel, and how far to move.
-        generator: of the moves; its state goes into checkpoints.
+        features: extractor of one layer.
+        settings: number of the channel, and sizes of the random changes.
+        generator: source of the random changes; its state goes into checkpoints.
     """
 
     def __init__(
@@ -83,28 +83,28 @@ class Excite(Objective):
         self.features, self.settings, self.generator = features, settings, generator
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
-        """The picture, moved, [1, 3, S, S]."""
+        """The image with random changes, [1, 3, S, S]."""
         del batch
         image: Tensor = model()
-        return moved(image, self.settings, self.generator)
+        return jittered(image, self.settings, self.generator)
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
-        """What the channel says, less being better."""
+        """Negative activation of the channel."""
         del batch
-        answer = self.features(prediction, torus=False)[self.settings.layer]
+        answer = self.features(prediction, wraps=False)[self.settings.layer]
         return {"excitement": -answer[:, self.settings.channel].float().mean()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the generator is."""
+        """The state of the generator."""
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.generator.set_state(state["generator"])
 
 
-def moved(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
-    """A picture [1, 3, S, S] jittered, zoomed and turned at random; beyond its border mirrored."""
+def jittered(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
+    """Shift, zoom and rotate an image, [1, 3, S, S], at random, with mirrored borders."""
     across, down, zoom, turn = (2 * torch.rand(4, generator=generator) - 1).tolist()
     factor = 1 + settings.zoom * zoom
     angle = math.radians(settings.rotation * turn)
@@ -116,7 +116,7 @@ def moved(image: Tensor, settings: VisualizeSettings, generator: torch.Generator
 
 
 def visualize(settings: VisualizeSettings) -> Styled:
-    """Find the picture, and write all results.
+    """Find the image, and write all results.
 
     Raises:
         InputError: the folder, the features, the layer or the channel is not usable.
@@ -154,27 +154,27 @@ def visualize(settings: VisualizeSettings) -> Styled:
     learner.fit()
     with torch.no_grad():
         image = model()
-    with learner.unwritten.going_on(settings.out / RESULT):
+    with learner.write_failures.deferred(settings.out / RESULT):
         write_png16(settings.out / RESULT, image[0])
-    learner.unwritten.check()
+    learner.write_failures.check()
     return Styled(settings.out, learner.iteration, learner.seconds, WORTH_A_LOOK, image)
 
 
 @torch.no_grad()
 def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
-    """The layer alone, checked to have the channel.
+    """Get the single layer, and check that it has the channel.
 
     Raises:
-        InputError: it has not, or there is no such layer.
+        InputError: the layer or the channel does not exist.
     """
     if not is_pretrained(settings.features):
         raise InputError(
-            f"`features` {settings.features}: only a trained net looks for anything; take vgg16, "
+            f"`features` {settings.features}: only trained networks can be visualized; use vgg16, "
             f"vgg19, squeezenet1_1, or a .safetensors file"
         )
     gray = torch.full((1, 3, settings.size, settings.size), 0.5)
     features = build_features(settings.features, gray, taps=(settings.layer,))
-    count = features(gray[..., :32, :32], torus=False)[settings.layer].shape[1]
+    count = features(gray[..., :32, :32], wraps=False)[settings.layer].shape[1]
     if settings.channel >= count:
         raise InputError(
             f"`channel` {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"

@@ -1,1 +1,1 @@
-"""Files, terminals, signals and threads: what the operating system may do to a program."""
+"""Files, terminals, signals and threads: the interface to the operating system."""

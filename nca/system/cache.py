@@ -1,4 +1,4 @@
-"""The folder of what can be made or fetched again: compiled libraries, published pictures."""
+"""The cache folder, for compiled libraries and downloaded files."""
 
 import os
 import sys
@@ -9,16 +9,18 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-BASE = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"  # names another place
+BASE = (
+    "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+)  # variable with another folder
 
 
 def user_cache() -> Path:
-    """The folder of this user, made if need be.
+    """The cache folder of this user; created if necessary.
 
     Raises:
-        OSError: there is none; the text says why.
+        OSError: there is no usable folder; the text gives the reason.
     """
-    # A relative folder would be that of whatever archive was unpacked where the program is started.
+    # A relative folder would lie in the current folder, which may be an untrusted archive.
     if not Path(os.environ.get(BASE, "")).is_absolute():
         _check_home()
     folder = Path(user_cache_dir("nca", appauthor=False))
@@ -42,7 +44,7 @@ def _check_home() -> None:
 
 @contextmanager
 def cache_folder() -> Iterator[Path]:
-    """The folder of this user, or a temporary one that is gone afterwards."""
+    """The cache folder of this user, or a temporary one that is deleted afterwards."""
     try:
         folder = user_cache()
     except OSError:

@@ -1,4 +1,4 @@
-"""What is written to the terminal, whatever has become of it."""
+"""Write to the terminal, even if it is closed or limited."""
 
 import io
 import os
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 def say(text: str) -> None:
-    """Write a line to standard error without tearing a progress bar."""
+    """Write a line to standard error without breaking a progress bar."""
     tqdm.write(text, file=sys.stderr)
     sys.stderr.flush()
 
@@ -17,8 +17,9 @@ def say(text: str) -> None:
 def prepare_console() -> None:
     """Make standard output and standard error usable.
 
-    A closed one leads nowhere. Characters that it cannot show are escaped. Writing to standard
-    error never fails: no message is worth a training whose terminal is gone or whose log is full.
+    A closed stream is replaced by the null device. Characters that cannot be shown are escaped.
+    Writing to standard error never fails: a training must not end because its terminal is gone or
+    its log full.
     """
     _open_closed_files()
     sys.stdout = sys.stdout or _nowhere()
@@ -26,16 +27,16 @@ def prepare_console() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Not what somebody has put in its place, such as a test that reads it.
+    # Leave replaced streams alone, such as those of a test that reads them.
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr = _lenient(sys.stderr)
 
 
 def flush_output() -> None:
-    """Write out what is still in the buffer of standard output.
+    """Write out the buffer of standard output.
 
     Raises:
-        OSError: that is not possible. Python's end does not try again.
+        OSError: this failed. Python does not try again when it exits.
     """
     try:
         sys.stdout.flush()
@@ -45,7 +46,7 @@ def flush_output() -> None:
 
 
 def _open_closed_files() -> None:
-    """Open descriptors 0 to 2 where they are closed: the next file would be one of them."""
+    """Open descriptors 0 to 2 if they are closed: the next opened file would get one of them."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
@@ -56,7 +57,7 @@ def _nowhere() -> TextIO:
 
 
 def _lenient(stream: io.TextIOWrapper) -> TextIO:
-    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # unbuffered, there is no other
+    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # an unbuffered stream has no other
     return io.TextIOWrapper(
         io.BufferedWriter(_Lenient(raw)),
         encoding=stream.encoding,
@@ -66,7 +67,7 @@ def _lenient(stream: io.TextIOWrapper) -> TextIO:
 
 
 class _Lenient(io.RawIOBase):
-    """A file that takes what the one below refuses, and drops it."""
+    """A file that drops what the file below refuses."""
 
     def __init__(self, below: Any) -> None:
         self._below = below

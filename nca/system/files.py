@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read only where reading ends."""
+"""Write files completely or not at all, and read only regular files."""
 
 import errno
 import glob
@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 from nca.errors import FailedError, InputError
 
-# The disk is full or broken; with any other error the path is not usable.
+# The disk is full or broken; any other error means that the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 TRIES, PAUSE = 20, 0.05  # seconds between tries to replace a file that is open elsewhere
-RANDOM_PART = "?" * 8  # of the names that mkstemp makes
+RANDOM_PART = "?" * 8  # pattern of the random part of names by mkstemp
 
-# Reading only, and without waiting for the other end of a pipe.
+# Open for reading only, and without waiting for the other end of a pipe.
 AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -31,8 +31,8 @@ def write_atomically(
 
     Args:
         path: the file.
-        data: all of it, or what writes it.
-        private: only this user can read and write it.
+        data: the content, or a function that writes it.
+        private: make the file readable and writable for this user only.
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
@@ -49,7 +49,7 @@ def write_atomically(
             data(file) if callable(data) else file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a result is as readable as any other new file.
+        # mkstemp makes private files; a result should be as readable as any other new file.
         if not private:
             umask = os.umask(0)
             os.umask(umask)
@@ -63,10 +63,10 @@ def write_atomically(
 
 
 def replace(source: Path, path: Path) -> None:
-    """Give a file another's name and place; on Windows, wait a little until nobody reads that one.
+    """Rename a file over another; on Windows, wait a little until nobody reads that one.
 
     Raises:
-        OSError: that is not possible.
+        OSError: this failed.
     """
     for _ in range(TRIES - 1 if sys.platform == "win32" else 0):
         try:
@@ -81,25 +81,26 @@ def replace(source: Path, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 as :func:`write_atomically` does.
 
-    What UTF-8 cannot hold, as in file names of another encoding, becomes a question mark.
+    Characters that UTF-8 cannot encode, as in file names of another encoding, become question
+    marks.
     """
     write_atomically(path, text.encode(errors="replace"))
 
 
 def remove_temporary(path: Path) -> None:
-    """Remove the temporary files that a killed process has left while writing a file."""
+    """Remove temporary files that a killed process left while writing a file."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.{RANDOM_PART}"):
         temporary.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
-    """The error to raise where a path cannot be written."""
+    """Make the error for a path that cannot be written."""
     kind = FailedError if error.errno in DISK_ERRORS else InputError
     return kind(f"cannot write {path}: {error.strerror or error}")
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; whatever else has a name could keep its reader waiting.
+    """Open a regular file for reading; other kinds of files could block the reader.
 
     Raises:
         InputError: it is a folder, a pipe or a device, is missing, or cannot be read.
@@ -118,13 +119,13 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Content of a regular file of at most ``limit`` bytes, read once.
+    """Read a regular file of at most ``limit`` bytes, once.
 
-    A file that another program changes meanwhile is read as it is then, which a mapped one is not:
-    cut short, it would end the process by SIGBUS.
+    If another program changes the file meanwhile, the result is its content at the time of reading.
+    A mapped file that is truncated would end the process by SIGBUS.
 
     Raises:
-        InputError: as :func:`open_regular`, or it is too large.
+        InputError: see :func:`open_regular`; or the file is too large.
     """
     try:
         with open_regular(path) as file:
@@ -136,8 +137,8 @@ def read_regular(path: Path, limit: int) -> bytes:
     return data
 
 
-def stands_in(data: bytes) -> str:
-    """What was saved in the place of a file, in words: often a page about it; "" if nothing known.
+def describe_placeholder(data: bytes) -> str:
+    """Describe a placeholder that was saved instead of a file; "" if there is no known one.
 
     Args:
         data: the file, or its first 64 bytes.

@@ -1,4 +1,4 @@
-"""Where results go: nothing that is there is replaced unless that was asked for."""
+"""Check output paths: existing results are replaced only on request."""
 
 import os
 from pathlib import Path
@@ -10,8 +10,8 @@ def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
     """Refuse a path that cannot take the result, before any work is done.
 
     Raises:
-        InputError: it is there without ``overwrite``, or is a file where a folder is needed or the
-            other way round, or its parent is missing or cannot be written.
+        InputError: it exists without ``overwrite``, or is a file instead of a folder or the
+            reverse, or its parent is missing or cannot be written.
     """
     if file and out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file")
@@ -19,7 +19,7 @@ def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
         raise InputError(f"{out} is a file; give the name of a folder")
     there = out.exists() and (file or any(out.iterdir()))
     if there and not overwrite:
-        raise InputError(f"{out} is already there; choose another name, or use `overwrite`")
+        raise InputError(f"{out} exists already; choose another name, or use `overwrite`")
     parent = out.parent
     if not parent.is_dir():
         raise InputError(f"cannot write {out}: there is no folder {parent}")

@@ -1,12 +1,12 @@
-"""Programs that run beside this one."""
+"""Start programs that run beside this one."""
 
 import subprocess
 import sys
 from typing import Any
 
 
-def apart() -> dict[str, Any]:
-    """Arguments of ``subprocess.Popen`` for a program that Ctrl-C and a closed terminal spare."""
+def own_process_group() -> dict[str, Any]:
+    """Arguments of ``subprocess.Popen`` for programs that survive Ctrl-C and a closed terminal."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

@@ -1,4 +1,4 @@
-"""What recording a CUDA graph takes."""
+"""Prepare the recording of a CUDA graph."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import torch
 
 
 def warm_up(run: Callable[[], object], times: int = 1) -> None:
-    """Run on a stream of its own, as torch asks for before a recording.
+    """Run on a separate stream, as torch requires before a recording.
 
-    Kernels are compiled, chosen and loaded at first use, which a recording cannot do.
+    Kernels are compiled, chosen and loaded at first use, which is not possible in a recording.
     """
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())

@@ -1,4 +1,4 @@
-"""Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does, on Windows SIGBREAK."""
+"""Signals that end a command: SIGTERM, SIGHUP and, on Windows, SIGBREAK act like Ctrl-C."""
 
 import signal
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")  # the last comes when a console of Windows is closed
+NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is sent when a Windows console is closed
 TERMINATION: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name) for name in NAMES if hasattr(signal, name)
 )
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP has come; whatever handles Ctrl-C handles this too.
+    """SIGTERM or SIGHUP; code that handles Ctrl-C also handles this.
 
     Attributes:
         signum: number of the signal; the exit code of the command is 128 more.
@@ -27,8 +27,8 @@ class Terminated(KeyboardInterrupt):
 def raise_on_termination() -> None:
     """Let SIGTERM and SIGHUP raise :class:`Terminated` in the main thread, once.
 
-    More of them do not disturb what saves and cleans up: a closed terminal sends SIGHUP twice. A
-    signal that is ignored, as SIGHUP is under ``nohup``, stays ignored.
+    Further signals do not interrupt the code that saves and cleans up: a closed terminal sends
+    SIGHUP twice. A signal that is ignored, like SIGHUP under ``nohup``, stays ignored.
     """
     for signum in TERMINATION:
         if signal.getsignal(signum) == signal.SIG_DFL:
@@ -36,19 +36,19 @@ def raise_on_termination() -> None:
 
 
 def ignore_termination() -> None:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP, in a worker whose parent ends it."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP in a worker that its parent ends."""
     for signum in (signal.SIGINT, *TERMINATION):
         signal.signal(signum, signal.SIG_IGN)
 
 
 class HeldSignals:
-    """Keeps back the signals that end a command until a good moment has come.
+    """Holds back signals that end a command until a suitable moment.
 
-    A second Ctrl-C takes effect at once; more of the others have no effect. SIGTERM and SIGHUP are
-    kept back only after :func:`raise_on_termination`.
+    A second Ctrl-C takes effect at once; further signals of other kinds have no effect. SIGTERM and
+    SIGHUP are held back only after :func:`raise_on_termination`.
 
     Attributes:
-        signum: number of the first signal that has come; 0: none has.
+        signum: number of the first signal that was held; 0: none.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class HeldSignals:
         self._handlers: dict[int, Any] = {}
 
     def hold(self) -> None:
-        """Begin; does nothing outside of the main thread, where no signal arrives."""
+        """Start holding; does nothing outside of the main thread, which gets no signals."""
         self.signum = 0
         if threading.current_thread() is not threading.main_thread():
             return
@@ -65,7 +65,7 @@ class HeldSignals:
             self._handlers[signum] = signal.signal(signum, self._note)
 
     def release(self) -> None:
-        """End: every signal has the effect that it had before."""
+        """Restore the handlers of all signals."""
         ending = self.signum in TERMINATION
         for signum, handler in self._handlers.items():
             ignored = ending and signum in TERMINATION
@@ -75,12 +75,12 @@ class HeldSignals:
     def _note(self, signum: int, _: object) -> None:
         if not self.signum:
             self.signum = signum
-        elif signum == signal.SIGINT:  # the second time it is meant
+        elif signum == signal.SIGINT:  # the second one is urgent
             raise KeyboardInterrupt
 
 
 def interruption(signum: int) -> KeyboardInterrupt:
-    """The exception that a signal stands for."""
+    """Make the exception for a signal."""
     return Terminated(signum) if signum in TERMINATION else KeyboardInterrupt()
 
 
@@ -89,7 +89,7 @@ def uninterrupted() -> Iterator[None]:
     """Hold back Ctrl-C, SIGTERM and SIGHUP until the block is done; a second Ctrl-C ends it.
 
     Raises:
-        KeyboardInterrupt: one of them has come.
+        KeyboardInterrupt: one of them was sent.
     """
     signals = HeldSignals()
     signals.hold()

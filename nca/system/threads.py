@@ -1,4 +1,4 @@
-"""How many threads to use: what was fastest when tried, not what was counted."""
+"""Choose the number of threads by measurement."""
 
 import math
 import os
@@ -10,26 +10,26 @@ from contextlib import contextmanager
 import torch
 
 ROUNDS = 5
-GAIN = 0.9  # more threads must take at most this share of the time
-ENOUGH = 1.0  # seconds of a trial; then no further round is begun
-LOOK_AGAIN = 60.0  # seconds: other programs come and go
+GAIN = 0.9  # more threads must take at most this fraction of the time
+ENOUGH = 1.0  # seconds of a trial, after which no further round starts
+LOOK_AGAIN = 60.0  # seconds between trials: other programs start and end
 
 
 class ThreadCount:
-    """Remembers the best number of threads for a while; finds it by trying when it is needed."""
+    """Measures the best number of threads when it is needed, and remembers it for a while."""
 
     def __init__(self) -> None:
-        self._best: dict[int, tuple[int, float]] = {}  # and until when it holds
+        self._best: dict[int, tuple[int, float]] = {}  # number of threads, and time when it expires
 
     def __call__(self, samples: int, run: Callable[[int], object]) -> int:
         """Number of threads for ``samples`` independent pieces of work.
 
         Args:
-            samples: more threads than this are of no use.
-            run: does a small piece of typical work with the given number of threads.
+            samples: upper limit of the number of threads.
+            run: does a small, typical piece of work with a number of threads.
 
         Returns:
-            At most ``torch.get_num_threads()``, the CPUs of the process, and ``samples``.
+            A number up to ``torch.get_num_threads()``, the CPUs of the process, and ``samples``.
         """
         limit = min(torch.get_num_threads(), usable_cpus())
         if min(limit, samples) <= 1:
@@ -42,16 +42,16 @@ class ThreadCount:
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may run on."""
+    """Number of CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def fastest(limit: int, run: Callable[[int], object]) -> int:
-    """Time 1, 2, 4, ... and ``limit`` threads in turn; more only where it clearly pays.
+    """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more only for a clear gain.
 
-    On a machine that is busy with other work the extra threads wait for a core, and one is best.
+    On a busy machine additional threads wait for a core, and one thread is best.
     """
     counts = sorted({limit, *(2**i for i in range(limit.bit_length()))})
     times: dict[int, list[float]] = {count: [] for count in counts}
@@ -71,12 +71,12 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
 
 
 def convolution() -> None:
-    """Typical work of a net on pictures: some ten milliseconds of one core."""
+    """Typical work of a network on images: about ten milliseconds of one core."""
     torch.conv2d(torch.ones(4, 64, 64, 64), torch.ones(64, 64, 3, 3))
 
 
 def use_fastest(limit: int, work: Callable[[], object]) -> None:
-    """Let torch use as many threads, ``limit`` at most, as ``work`` is done fastest by."""
+    """Set torch's number of threads, up to ``limit``, to the fastest for ``work``."""
 
     def run(threads: int) -> None:
         torch.set_num_threads(threads)
@@ -87,10 +87,10 @@ def use_fastest(limit: int, work: Callable[[], object]) -> None:
 
 @contextmanager
 def torch_threads(work: Callable[[], object] | None = convolution) -> Iterator[None]:
-    """Let torch use as many threads as ``work`` is done fastest by; afterwards as many as before.
+    """Set torch's number of threads to the fastest for ``work``; restore it afterwards.
 
     Args:
-        work: a small piece of what is to be done; None: one thread, for results whose bits repeat.
+        work: a small typical piece of work; None: one thread, for reproducible bits.
     """
     before = torch.get_num_threads()
     try:

@@ -1,1 +1,1 @@
-"""Training a rule that grows a texture."""
+"""Train a rule that grows a texture."""

@@ -1,4 +1,4 @@
-"""`nca train`: one rule, or a rule for every picture of a folder."""
+"""`nca train`: one rule, or a rule for every image of a folder."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from nca.viewer.files.watch import start_beside
 
 
 def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule | Path:
-    """Train; of a folder of pictures, give the table of all rules.
+    """Train one rule, or all rules of a folder; returns the result or the table of all rules.
 
     Args:
-        settings: as the flags say.
-        variants: the same with each of ``presets``.
+        settings: settings from the flags.
+        variants: the same settings with each of ``presets``.
     """
     if settings.picture.is_dir():
         return sweep(variants or [settings])

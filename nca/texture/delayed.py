@@ -1,18 +1,18 @@
-"""Small results of a GPU, read some iterations later: waiting for them would leave it idle."""
+"""Read small results of a GPU some iterations later: waiting for them would leave it idle."""
 
 from collections import deque
 
 import torch
 from torch import Tensor
 
-DELAY = 8  # iterations; a GPU is fewer behind than this
+DELAY = 8  # iterations; the GPU is never this far behind
 
 
 class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
-    """Gives back tensors on the CPU: at once from a CPU, a few calls later from a GPU."""
+    """Returns tensors on the CPU: at once from a CPU, a few calls later from a GPU."""
 
     def read(self, *values: Tensor) -> tuple[Tensor, ...] | None:
-        """Take in values; return those of :data:`DELAY` calls ago, or None if there are none."""
+        """Add values; return those of :data:`DELAY` calls ago, or None if there are none."""
         if not values[0].is_cuda:
             return tuple(value.cpu() for value in values)
         copies = tuple(torch.empty_like(value, device="cpu", pin_memory=True) for value in values)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Grow(Objective):
-    """Unroll the rule; lose the task's distance, and the overflow.
+    """Unroll the rule; the loss terms are the task's distance and the overflow.
 
     Args:
         task: defines the distance.
         overflow_weight: weight of the penalty on state values outside [-1, 1].
-        cap: whether the gradients of the distance are capped, see :func:`cap_gradients`.
-        backend: computes the steps.
+        cap: cap the gradients of the distance, see :func:`cap_gradients`.
+        backend: what computes the steps.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Grow(Objective):
         state = cap_gradients(prediction) if self.cap else prediction
         distances = self.task.distance(state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
-        # Of the state itself: nothing else pulls a blown-up sample back.
+        # Not capped: nothing else pulls a blown-up sample back.
         terms["overflow"] = self.overflow_weight * overflow(prediction)
         return terms
 
@@ -64,8 +64,9 @@ class _CapGradients(torch.autograd.Function):
 def cap_gradients(state: Tensor) -> Tensor:
     """Identity whose backward caps the gradient of every sample at the batch median.
 
-    One sample in trouble has a gradient many times that of the others, and the optimizer would see
-    nothing else. Samples that blew up get none: theirs leads nowhere useful.
+    One blown-up sample has a gradient many times as large as the others, and the step of the
+    optimizer would depend on that sample alone. Samples that blew up get a gradient of zero: theirs
+    points nowhere useful.
 
     Args:
         state: [B, C, H, W].

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Draw:
-    """A batch.
+    """A batch of states.
 
     Attributes:
-        index: [B], places of the states in the pool.
-        state: [B, C, H, W].
-        masks: [steps, B, H, W] bool, the cells that fire.
+        index: places of the states in the pool, [B].
+        state: the states, [B, C, H, W].
+        masks: cells that fire, [steps, B, H, W] bool.
     """
 
     index: Tensor
@@ -35,14 +35,14 @@ class Draw:
 
 
 NOISY = 0.5  # share of the damages that are noise
-AGE = 1000  # steps
+AGE = 1000  # steps that a state ages by
 
 Simulate = Callable[[Tensor, int, int], Tensor]
-"""``simulate(state, steps, seed)``: run states, [B, C, H, W], for long."""
+"""``simulate(state, steps, seed)`` runs states, [B, C, H, W], for many steps."""
 
 
 class Pool:
-    """An endless source of batches. Later in the training, grid and steps are larger.
+    """An endless source of batches; grid and number of steps grow later in the training.
 
     ::
 
@@ -54,12 +54,12 @@ class Pool:
         rule: defines channels and initial state; the states are on its device.
         settings: sizes, and how often a state is reset or damaged.
         generator: source of all random numbers.
-        simulate: ages states, see ``aging_rate``; without it states do not age.
-        rank, processes: with several processes, each has the whole pool and draws the same batch
+        simulate: ages states, see ``aging_rate``; None: states do not age.
+        rank, processes: with several processes, each holds the whole pool and draws the same batch
             of ``processes * batch_size`` states, of which it gets its part.
 
     Attributes:
-        progress: fraction of the training that is done; whoever trains keeps it up to date.
+        progress: fraction of the training that is done; the training keeps it up to date.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Pool:
 
     @torch.no_grad()
     def draw(self) -> Draw:
-        """Take a batch, some of its states reset or damaged."""
+        """Draw a batch, with some of its states reset or damaged."""
         settings, unroll = self.settings, self.settings.unroll
         late = self.progress >= unroll.late_from
         side = unroll.late_grid if late else unroll.grid
@@ -105,24 +105,24 @@ class Pool:
         return Draw(index[self.mine], state[self.mine], masks[:, self.mine])
 
     def _age(self, state: Tensor, simulate: Simulate) -> None:
-        """Perhaps run a state in the middle of a batch, [B, C, H, W], for long.
+        """Age a state in the middle of a batch, [B, C, H, W], with probability ``aging_rate``.
 
         A rule that has only seen states of some hundred steps may lose its colors after thousands.
         """
         chance = float(torch.rand((), generator=self.generator))
         seed = int(torch.randint(2**31, (), generator=self.generator))
         if chance < self.settings.aging_rate:
-            middle = len(state) // 2  # neither reset nor damaged
+            middle = len(state) // 2  # this one is neither reset nor damaged
             old = simulate(state[middle : middle + 1], AGE, seed)
-            # To ask whether it has blown up would wait for a GPU.
+            # Checking for a blow-up here would wait for the GPU.
             state[middle] = torch.where(blown_up(old)[:, None, None], state[middle], old[0])
 
     def pick(self) -> Tensor:
-        """Places of the states of a batch, of all processes, [processes * batch_size]."""
+        """Draw the places of a batch in the pool, of all processes, [processes * batch_size]."""
         return torch.randperm(self.settings.pool_size, generator=self.generator)[: self.drawn]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Perhaps reset the first state of a batch, and perhaps damage the last.
+        """Reset the first state of a batch and damage the last, each with its probability.
 
         Args:
             index: [B], places of the states in the pool.
@@ -138,7 +138,7 @@ class Pool:
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side
-        # The shorter way round the torus.
+        # The shorter way around the torus.
         dx, dy = ((along - place + 0.5) % 1 - 0.5 for place in (x, y))
         disc = dx.square() + dy[:, None].square() < (0.03 + 0.095 * size) ** 2
         noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
@@ -150,9 +150,9 @@ class Pool:
         state.copy_(torch.where(disc, filling, state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
-        """Store the states of a batch, of all processes.
+        """Store the states of a batch of all processes.
 
-        States that blew up are reset; from a GPU, that they did is known some iterations later.
+        States that blew up are reset; on a GPU this happens some iterations later.
         """
         self.states[index] = state.detach()
         known = self._blown.read(index, blown_up(state))
@@ -164,12 +164,12 @@ class Pool:
         return torch.arange(self.settings.pool_size, device=self.device)
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Initial states of places in the pool, [B] -> [B, C, side, side]."""
+        """Create initial states for places of the pool, [B] -> [B, C, side, side]."""
         seed = int(torch.randint(2**31, (), generator=self.generator))
-        return self.rule.seed(len(index), side, side, seed=seed)
+        return self.rule.initial_state(len(index), side, side, seed=seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """States (no copy), progress and the generator's state."""
+        """States (not copied), progress and the state of the generator."""
         return {
             "states": self.states,
             "progress": self.progress,
@@ -177,7 +177,7 @@ class Pool:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.states, self.progress = state["states"].to(self.device, copy=True), state["progress"]
         self.generator.set_state(state["generator"])
 
@@ -186,5 +186,5 @@ BLOWN_UP = 3.0  # healthy states stay near [-1, 1]; nothing returns from this fa
 
 
 def blown_up(state: Tensor) -> Tensor:
-    """Which states have left all bounds, [B, C, H, W] -> [B] bool; NaN counts too."""
+    """Find states that left all bounds, [B, C, H, W] -> [B] bool; NaN counts too."""
     return ~(state.detach().abs().amax((1, 2, 3)) < BLOWN_UP)

@@ -1,7 +1,7 @@
-"""Training the first layer in units of its filters.
+"""Train the first layer in units of its filters.
 
-A sobel filter answers 4 times, the laplacian 10 times as strongly as the identity. With the
-columns of ``w1`` in those units one learning rate suits all of them, and it can be several times
+A sobel filter responds 4 times, the laplacian 10 times as strongly as the identity. With the
+columns of ``w1`` in those units one learning rate fits all of them, and it can be several times
 higher. The rule itself is unchanged: the scale is folded back into ``w1``.
 """
 
@@ -22,21 +22,21 @@ class ColumnScale(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, weights: Tensor) -> Tensor:
-        """What is trained -> ``w1``."""
+        """Trained weights -> ``w1``."""
         return weights * self.scale
 
     def right_inverse(self, w1: Tensor) -> Tensor:
-        """``w1`` -> what is trained."""
+        """``w1`` -> trained weights."""
         return w1 / self.scale
 
 
 def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
-    """Let ``w1`` of a rule be trained in units of ``scale``, one number per filter.
+    """Train ``w1`` of a rule in units of ``scale``.
 
     Args:
-        rule: is changed in place.
+        rule: rule to change, in place.
         scale: one number per filter.
-        fresh: the weights are random ones, which shall be as large in the new units.
+        fresh: the weights are random; they are rescaled to be as large in the new units.
     """
     columns = torch.tensor(scale).repeat(rule.settings.channels)
     if fresh:

@@ -1,4 +1,4 @@
-"""What a training leaves for people to look at: preview, time-lapse, plot of the loss."""
+"""Images that a training writes: preview, time-lapse, thumbnail."""
 
 import base64
 import math
@@ -21,12 +21,12 @@ Labeled = tuple[str, Image.Image]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a rule looks.
+class RulePreview:
+    """Images of a rule.
 
     Attributes:
-        portrait: one picture.
-        preview: a sheet of several, labeled.
+        portrait: one image of the texture.
+        preview: a sheet of several labeled images.
         film: frames of one size.
     """
 
@@ -36,8 +36,8 @@ class Shown:
 
 
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
-    """Grow a texture of size x size and take its picture after some steps."""
-    states = simulate(rule, rule.seed(1, size, size, seed=seed), stops, seed=seed)
+    """Grow a texture of size x size; return its images after some numbers of steps."""
+    states = simulate(rule, rule.initial_state(1, size, size, seed=seed), stops, seed=seed)
     return [to_image(rule.to_rgb(state)[0]) for state in states]
 
 
@@ -49,7 +49,7 @@ def preview(rule: Rule, target: Tensor) -> Image.Image:
 
 
 def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Image.Image:
-    """Square pictures of one size with a label under each, in one row by default."""
+    """Arrange square images of one size, each with a label below, by default in one row."""
     columns = columns or len(pictures)
     size = pictures[0][1].width
     side, margin, line = size * max(1, round(320 / size)), 16, 30
@@ -68,19 +68,19 @@ def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Im
 
 
 def write_film(path: Path, frames: Sequence[Image.Image]) -> None:
-    """Write an animation, two pixels a cell."""
+    """Write an animation with two pixels per cell."""
     size = (2 * frames[0].width, 2 * frames[0].height)
     large = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
     write_animation(path, large, frames_per_second=20)
 
 
 def growth_stops() -> list[int]:
-    """Steps of the frames: every one at first, then in growing strides, without doubles."""
+    """Step numbers of the frames: every step at first, then growing strides, no duplicates."""
     ratio = math.log(GROWTH_STEPS) / (GROWTH_FRAMES - 1)
     return sorted({0} | {round(math.exp(ratio * i)) for i in range(GROWTH_FRAMES)})
 
 
 def thumbnail(picture: Image.Image, size: int = 64) -> str:
-    """A picture as a small base64 PNG, for the rule file."""
+    """Encode an image as a small base64 PNG, for the rule file."""
     small = picture.resize((size, size), Image.Resampling.LANCZOS)
     return base64.b64encode(png_bytes(small)).decode()

@@ -1,7 +1,7 @@
 """Settings of texture training, in groups, without heavy imports.
 
-Flags, help text and the saved configuration are made from these. A preset is a dictionary of
-values that differ from the defaults; so is what a task (``grow``, ``restore``) sets.
+Flags, help text and the saved configuration come from these classes. A preset is a dictionary of
+values that differ from the defaults; tasks (``grow``, ``restore``) set their values the same way.
 """
 
 from collections.abc import Iterable
@@ -27,18 +27,18 @@ PRESETS_HELP = (
 
 @dataclass(frozen=True)
 class TaskSettings(Bounded):
-    """What the rule learns; by default, the texture of the picture."""
+    """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Start from this rule, with its sizes and padding."""
+    """Start from the weights of this rule file, with its sizes and padding."""
     grow: bool = False
-    """Grow the picture itself, from one cell."""
+    """Grow the picture itself from one cell, and heal it when it is cut."""
     restore: bool = False
-    """Restore noisy or damaged pictures instead."""
+    """Restore noisy or damaged versions of the picture."""
     also: tuple[Path, ...] = ()
-    """More pictures for the rule; the initial noise selects one."""
+    """More pictures for the same rule; the initial noise selects one."""
     presets: tuple[Preset, ...] = ()
-    """For a folder: one rule per picture and preset."""
+    """For a folder: train one rule per picture and preset."""
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
@@ -53,15 +53,15 @@ class RuleOptions(Bounded):
     """Size and form of a new rule."""
 
     channels: Annotated[int, Between(4, 64)] = 8
-    """Values per cell."""
+    """Number of values per cell."""
     hidden: Annotated[int, Between(1, 1024)] = 32
-    """Width of the hidden layer."""
+    """Number of hidden units."""
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell fires in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What cells see beyond the border; circular tiles."""
+    """What cells see beyond the border; circular makes the texture tile."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Format of the state in players; training rounds to it."""
+    """Number format of the state in players; training rounds to it."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Width of the noise in the initial state; 0: all zeros."""
 
@@ -73,22 +73,22 @@ class RuleOptions(Bounded):
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):
-    """Grid and number of steps of an iteration."""
+    """Grid size and number of steps per iteration."""
 
     grid: Side = 64
-    """Side of the states at first, in cells."""
+    """Side of the grid in the first part of the training, in cells."""
     late_grid: Side = 96
-    """Side of the states later."""
+    """Side of the grid in the later part, in cells."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
-    """Fewest and most steps at first."""
+    """Fewest and most steps per iteration in the first part."""
     late_steps: Annotated[tuple[int, int], Between(1)] = (32, 64)
-    """Fewest and most steps later."""
+    """Fewest and most steps per iteration in the later part."""
     late_from: Rate = 0.6
-    """Part of the training after which "later" begins; 1: never."""
+    """Progress at which the later part begins, 0 to 1; 1: never."""
 
     @property
     def last_grid(self) -> int:
-        """Side of the states at the end of the training."""
+        """Side of the grid at the end of the training, in cells."""
         return self.late_grid if self.late_from < 1 else self.grid
 
     def __post_init__(self) -> None:
@@ -102,18 +102,18 @@ class UnrollSettings(Bounded):
 
 @dataclass(frozen=True)
 class PoolSettings(Bounded):
-    """States that keep growing from iteration to iteration."""
+    """The pool of states that keep growing from iteration to iteration."""
 
     batch_size: Annotated[int, Between(1, 256)] = 4
-    """States per iteration."""
+    """Number of states per iteration."""
     pool_size: Annotated[int, Between(1, 65536)] = 64
-    """States in the pool."""
+    """Number of states in the pool."""
     reset_rate: Rate = 0.5
-    """Probability that an iteration resets one of its states."""
+    """Probability per iteration that one state is reset."""
     damage_rate: Rate = 0.25
-    """Probability that an iteration damages a state, to be healed."""
+    """Probability per iteration that one state is damaged."""
     aging_rate: Rate = 0.0
-    """Probability that one ages by 1,000 steps first, against drift."""
+    """Probability per iteration that one state first ages by 1,000 steps."""
     unroll: UnrollSettings = field(default_factory=UnrollSettings)
 
     def __post_init__(self) -> None:
@@ -132,21 +132,21 @@ class OptimizerSettings(Bounded):
     learning_rate: Annotated[float, Between(1e-8, 1)] = 8e-3
     """Peak learning rate."""
     warm_up: Annotated[int, Between(0)] = 20
-    """Iterations until the learning rate peaks."""
+    """Number of iterations until the learning rate peaks."""
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Learning rate of each filter's weights, relative."""
+    """Relative learning rate of each filter's weights."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap gradients, nor ignore blown-up samples.",
+            help="Do not cap gradients, and keep those of blown-up samples.",
             help_behavior_hint="(default: capped)",
         ),
     ] = True
-    """Cap every sample's gradient at the batch median; ignore blown-up samples."""
+    """Cap each sample's gradient at the batch median; ignore blown-up samples."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the average of the weights; 0: no average."""
+    """Decay of the moving average of the weights; 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -160,37 +160,37 @@ class ComputeSettings(Bounded):
     """Device, backend and precision."""
 
     device: DeviceName = "auto"
-    """Where to compute; auto: on a GPU with CUDA, else the CPU."""
+    """Device to train on; auto: a GPU with CUDA if there is one, else the CPU."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
-    """What computes the steps; `nca info` lists what works here."""
+    """Implementation of the steps; `nca info` lists the available ones."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the layers; auto: the faster one."""
+    """Number format of the layers; auto: the faster one."""
 
 
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
-    """Train a rule on a picture.
+    """Train a rule on an image.
 
-    The result is a folder with `rule.safetensors`, a preview, a time-lapse of the texture growing
-    from its initial state, and the loss as a plot and as numbers.
+    The output folder gets `rule.safetensors`, a preview, a time-lapse of the texture as it grows,
+    and the loss curves as a plot and as numbers.
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
-    """A picture, of which the centered square is used, or a folder: one rule per picture."""
+    """An image, of which the centered square is used, or a folder: one rule per image."""
     out: Path
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
-    """Defaults of all other options, see ``PRESETS``."""
+    """Default values of all other options, see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Side of the scaled picture: one pixel is one cell."""
+    """Side of the scaled image in pixels; one pixel is one cell."""
     view: bool = False
-    """Open a window that shows the rule while it learns."""
+    """Open a window that shows the rule during the training."""
     run: RunSettings = field(default_factory=RunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)
     loss: LossSettings = field(default_factory=LossSettings)
-    words: PromptSettings = field(default_factory=PromptSettings)
+    text: PromptSettings = field(default_factory=PromptSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
@@ -277,7 +277,7 @@ def defaults_of(preset: str = "small", tasks: Iterable[str] = ()) -> dict[str, A
 def train_settings(
     picture: str | Path, out: str | Path, preset: str = "small", **values: Any
 ) -> TrainSettings:
-    """Settings from Python: a preset with some values changed.
+    """Make settings in Python: a preset with some values changed.
 
     ::
 
@@ -285,12 +285,12 @@ def train_settings(
 
     Args:
         picture, out: see :class:`TrainSettings`.
-        preset: what the other values start from.
-        values: of any field of any group, by its name.
+        preset: name of the preset that sets the other values.
+        values: values by field name, of any group.
 
     Raises:
         InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        TypeError: there is no field of that name.
     """
     defaults = defaults_of(preset, (name for name in TASKS if values.get(name)))
     return override(TrainSettings(Path(picture), Path(out)), defaults | values)

@@ -1,7 +1,7 @@
-"""The rule that a training starts from: fresh, or a trained one (a warm start).
+"""Make the rule that a training starts from: a fresh one, or a trained one (warm start).
 
-A rule that has learned one texture learns another one sooner, and keeps something of its ways: the
-"grafting" of Niklasson et al., 2021.
+A rule that has learned one texture learns another one faster, and keeps some of its behavior:
+"grafting" in Niklasson et al., 2021.
 """
 
 from dataclasses import replace
@@ -17,10 +17,10 @@ from nca.texture.state_formats import round_weights
 
 
 def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
-    """Take sizes, padding, noise and rate from the rule of ``from_rule``, if there is one.
+    """Take sizes, padding, noise and update rate from the rule of ``from_rule``, if it is set.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the rule cannot be read.
     """
     if settings.task.from_rule is None:
         return settings
@@ -30,7 +30,7 @@ def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
         hidden=parent.hidden,
         padding=parent.padding,
         update_rate=parent.update_rate,
-        noise=parent.noise_level if parent.seed_state == "noise" else 0.0,
+        noise=parent.noise_level if parent.start == "noise" else 0.0,
     )
 
 
@@ -42,17 +42,17 @@ def starting_rule(
     filters: Tensor | None = None,
     update_bias: bool = False,
 ) -> Rule:
-    """Make the rule, ready to train: its first layer in units of its filters.
+    """Make the initial rule, with its first layer in units of its filters.
 
     Args:
-        settings: of the training.
+        settings: settings of the training.
         generator: source of new weights.
-        own: settings that the task wants. A parent keeps everything else: its colors, the bound of
-            its hidden layer, its rounding, its filters, its biases.
-        filters, update_bias: of a new rule.
+        own: settings that the task requires. A parent rule keeps everything else: its color map,
+            the bound of its hidden layer, its rounding, its filters and its biases.
+        filters, update_bias: arguments of a new rule.
 
     Raises:
-        InputError: the parent cannot be read.
+        InputError: the parent rule cannot be read.
     """
     parent = settings.task.from_rule
     if parent is None:
@@ -76,10 +76,10 @@ def starting_rule(
 
 
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:
-    """What to train the columns of each filter in.
+    """Units of the columns of each filter during the training.
 
-    The scale is for the default filters. A published rule may have them divided by 8, with weights
-    8 times as large; a bank of other filters is left as it is.
+    ``scale`` is meant for the default filters. A published rule may have filters divided by 8, with
+    weights 8 times as large; any other set of filters is left as it is.
     """
     usual = torch.tensor(DEFAULT_FILTERS)
     if filters.shape != usual.shape:

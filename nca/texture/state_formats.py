@@ -1,8 +1,8 @@
-"""Training for hosts that keep state and weights in 8 bits, and what coarser states cost.
+"""Train for targets that store state and weights in 8 bits, and measure coarser formats.
 
-Small updates vanish between two levels, so a rule that was trained in floats may stand still when
-its state is kept in bytes. Here the forward pass rounds as the host will, and gradients pass as if
-it did not: the straight-through estimator of Bengio et al. 2013, as in Niklasson et al.,
+Updates smaller than a level vanish, so a rule that was trained in floats may stand still when its
+state is stored in bytes. Here the forward pass rounds as the target does, and the gradients ignore
+the rounding: the straight-through estimator of Bengio et al. 2013, as in Niklasson et al.,
 "Self-Organising Textures", Distill 2021.
 """
 
@@ -21,7 +21,7 @@ FORMAT_STEPS, FORMAT_SEEDS = 300, 2
 
 
 class ByteLevels(nn.Module):
-    """Weights on 255 levels from their largest to its negative, one grid for every filter.
+    """Round weights to 255 levels between plus and minus the largest, with one grid per filter.
 
     Args:
         filters: K, columns of ``w1`` that share their size: column c * K + k is on grid k. 1: one
@@ -39,18 +39,18 @@ class ByteLevels(nn.Module):
         return straight_through(weights, (weights.detach() / level).round() * level)
 
     def right_inverse(self, weights: Tensor) -> Tensor:
-        """What is trained are the weights themselves."""
+        """Return the weights themselves: they are what is trained."""
         return weights
 
 
 def round_weights(rule: Rule) -> None:
-    """Let the weights of a rule be rounded wherever they are read; changes the rule in place."""
+    """Round the weights of a rule whenever they are read; changes the rule in place."""
     parametrize.register_parametrization(rule, "w1", ByteLevels(len(rule.filters)))
     for name in ("b1", "w2") if rule.b2 is None else ("b1", "w2", "b2"):
         parametrize.register_parametrization(rule, name, ByteLevels())
 
 
-# What a host's texture keeps of a state.
+# What a texture of the target stores of a state.
 KEPT: dict[str, Callable[[Tensor], Tensor]] = {
     "rgba32f": lambda state: state,
     "rgba16f": lambda state: state.half().float(),
@@ -62,21 +62,21 @@ KEPT: dict[str, Callable[[Tensor], Tensor]] = {
 def loss_by_state(
     rule: Rule, score: Callable[[Tensor, Tensor], Tensor], side: int, seed: int
 ) -> dict[str, float | None]:
-    """Distance of a texture from its target after 300 steps, with its state kept in each format.
+    """Measure a texture after 300 steps, with its state stored in each format.
 
     Args:
-        rule: the rule; the rounding of its own state is left out.
+        rule: the rule; the rounding of its own state is ignored.
         score: :meth:`nca.texture.tasks.base.Task.score`.
         side: of the grid.
-        seed: of the first of two runs, of which the worse one counts.
+        seed: random seed of the first of two runs; the worse one counts.
 
     Returns:
-        The loss by format, None where the state left all bounds.
+        The loss by format; None where the state left all bounds.
     """
     plain = rule.with_settings(quantization=Quantization())
-    start = rule.seed(FORMAT_SEEDS, side, side, seed=seed)
+    start = rule.initial_state(FORMAT_SEEDS, side, side, seed=seed)
     states = {name: keep(start) for name, keep in KEPT.items()}
-    for step in range(FORMAT_STEPS):  # masks of all of them would take gigabytes
+    for step in range(FORMAT_STEPS):  # the masks of all steps would take gigabytes
         mask = rule.fire_masks(FORMAT_SEEDS, side, side, 1, seed=seed, first_step=step)
         for name, keep in KEPT.items():
             states[name] = keep(unroll(states[name], plain, mask))

@@ -1,7 +1,7 @@
-"""A sweep: a rule for every picture of a folder and every preset, as many at a time as cores.
+"""Train a rule for every image of a folder and every preset, one process per core.
 
-A run has a process of its own with one thread, so that none slows another down, and none takes the
-others with it. What is finished stays finished: a sweep that was stopped goes on where it was.
+Each run has its own process with one thread, so that runs neither slow down nor crash each other.
+Finished runs are kept: a sweep that was stopped continues where it was.
 """
 
 import csv
@@ -29,7 +29,7 @@ from nca.system.threads import usable_cpus
 from nca.texture.settings import TrainSettings
 from nca.texture.train import RULE, train
 from nca.training.folder import CHECKPOINT, make_folder
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 
 TABLE, LOG = "table.csv", "log.txt"
 COUNTS, LOSSES = ("iterations", "seconds"), ("long_run_loss", "loss_at_10000_steps")
@@ -45,51 +45,51 @@ class Run:
 
     @property
     def rule(self) -> Path:
-        """The file of the rule, which is there from the first iteration on."""
+        """Path of the rule file, which exists from the first iteration on."""
         return self.settings.out / RULE
 
     def result(self) -> RuleFile | None:
-        """The rule that was kept; None as long as the training has not ended.
+        """The final rule; None until the training has ended.
 
         Raises:
-            InputError: what is there is no rule.
+            InputError: the file is not a rule.
         """
         if not self.rule.exists():
             return None
         file = load_rule(self.rule)
-        # What the end of a training adds to what its course has written.
+        # The end of a training adds this to the file.
         return file if "kept_from_iteration" in file.training else None
 
 
 def sweep(
     variants: Sequence[TrainSettings], work: Callable[[TrainSettings], None] | None = None
 ) -> Path:
-    """Train every rule that is not there yet; write ``table.csv`` with a line for each.
+    """Train every rule that does not exist yet; write ``table.csv`` with one line per rule.
 
     Args:
-        variants: settings of each preset. ``picture`` is a folder of pictures; ``out`` gets a
+        variants: settings of each preset. ``picture`` is a folder of images; ``out`` gets a
             folder for each rule.
-        work: what a run does, in its own process; by default it trains.
+        work: what a run does in its own process; it trains by default.
 
     Returns:
-        The table, which is up to date after every run.
+        Path of the table, which is updated after every run.
 
     Raises:
-        InputError: there is no picture, or a run was refused; the others have been finished.
-        FailedError: a run failed, or the table could not be written; the others as above.
+        InputError: there is no image, or a run was refused; the other runs have finished.
+        FailedError: a run failed, or the table could not be written; the other runs have finished.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
     runs, out = plan(variants), variants[0].out
     table = out / TABLE
     make_folder(out)
     remove_temporary(table)
-    unwritten = Unwritten()
+    write_failures = WriteFailures()
     overwrite = variants[0].run.overwrite
     waiting = [run for run in runs if overwrite or run.result() is None]
-    say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them finished before")
+    say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them already finished")
     failed: dict[str, int] = {}
     going: dict[BaseProcess, Run] = {}
-    with unwritten.going_on(table):
+    with write_failures.deferred(table):
         write_table(table, runs, failed)
     try:
         while waiting or going:
@@ -101,11 +101,11 @@ def sweep(
                 run = going.pop(process)
                 if process.exitcode:
                     failed[run.name] = process.exitcode
-                with unwritten.going_on(table):
+                with write_failures.deferred(table):
                     write_table(table, runs, failed)
                 say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
     except KeyboardInterrupt:
-        for process in going:  # a signal may have come to this process alone
+        for process in going:  # the signal may have reached this process only
             process.terminate()
         raise
     finally:
@@ -117,15 +117,15 @@ def sweep(
         raise kind(
             f"{len(failed)} of {len(runs)} rules failed, such as {name}; see {out / name / LOG}"
         )
-    unwritten.check()
+    write_failures.check()
     return table
 
 
 def plan(variants: Sequence[TrainSettings]) -> list[Run]:
-    """The runs of a sweep, by picture and preset; see :func:`sweep`.
+    """List the runs of a sweep, by image and preset; see :func:`sweep`.
 
     Raises:
-        InputError: no picture is in the folder, or two have the same name.
+        InputError: the folder has no images, or two of the same name.
     """
     first = variants[0]
     pictures = pictures_in(first.picture)
@@ -138,7 +138,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
         for variant in variants:
             name = picture.stem if len(variants) == 1 else f"{picture.stem}-{variant.preset}"
             out = first.out / name
-            # What was left by a run that was killed before its first checkpoint is of no use.
+            # A run that was killed before its first checkpoint left nothing of use.
             resume = not first.run.overwrite and (out / CHECKPOINT).exists()
             own = variant.override(
                 picture=picture, out=out, presets=(), quiet=True, resume=resume,
@@ -155,7 +155,7 @@ def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
 
 
 def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
-    """Work in this process, with its words in a file; the exit code says how it went."""
+    """Work in this process, with its output in a file; the exit code is that of the work."""
     prepare_console()
     raise_on_termination()
     try:
@@ -181,7 +181,7 @@ def write_table(path: Path, runs: Sequence[Run], failed: Collection[str]) -> Non
     """Write a line for every run.
 
     Raises:
-        InputError: that is not possible.
+        InputError: the table cannot be written.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

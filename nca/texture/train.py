@@ -1,4 +1,4 @@
-"""Train a rule on a picture: everything between the settings and the results."""
+"""Train a rule on an image: everything between the settings and the results."""
 
 import hashlib
 import math
@@ -52,7 +52,7 @@ from nca.training.same_target import SameTarget
 RULE = "rule.safetensors"
 LIVE = "live.html"
 FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
-FRESH_SEEDS = 100  # beyond those by which the rule was chosen
+FRESH_SEEDS = 100  # distance from the seeds that chose the rule
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class TrainedRule(Trained):
     """Result of training a rule.
 
     Attributes:
-        kept: the rule that is kept.
-        loss_by_state: its distance with the state kept as rgba32f, rgba16f and rgba8.
-        restores: how often the training went back after a blow-up.
+        kept: the rule that was chosen.
+        loss_by_state: its texture loss with the state stored as rgba32f, rgba16f and rgba8.
+        restores: number of times that weights were restored after a blow-up.
     """
 
     kept: Candidate
@@ -84,19 +84,17 @@ def train(
     callbacks: Sequence[Callback] = (),
     show: Callable[[Path], object] | None = None,
 ) -> TrainedRule:
-    """Train, choose the rule that is kept, and write all results.
+    """Train, choose the final rule, and write all results.
 
     Under ``accelerate launch`` or ``torchrun`` the processes train one rule together: each works on
     ``batch_size`` states of the same pool.
 
     Args:
         settings: see :func:`nca.texture.settings.train_settings`.
-        callbacks: more callbacks.
-        show: gets the path of the rule file before the first iteration, to watch it: the file is
-            not there yet, and then changes as the rule learns.
+        callbacks: additional callbacks.
+        show: gets the path of the rule file before the first iteration, to watch it. The file does
+            not exist yet at that time; it changes as the rule learns.
 
-    Returns, raises:
-        See :func:`nca.training.job.run`.
     """
     settings = with_sizes_of_parent(settings)
 
@@ -109,13 +107,13 @@ def train(
 
 
 class TextureTraining(Job[TrainedRule]):
-    """A learner with everything that a rule needs around it.
+    """The learner of a rule, with all its callbacks and results.
 
     Args:
-        settings: all of them.
-        target: as the task reads it; [3, S, S] in [0, 1] for a texture.
-        engine: computes gradients and steps; float32 in one process by default.
-        callbacks: more callbacks.
+        settings: settings of the training.
+        target: target as the task reads it; [3, S, S] in [0, 1] for a texture.
+        engine: computes gradients and optimizer steps; default: float32 in one process.
+        callbacks: additional callbacks.
         show: see :func:`train`.
 
     Raises:
@@ -136,7 +134,7 @@ class TextureTraining(Job[TrainedRule]):
         show: Callable[[Path], object] | None = None,
     ) -> None:
         self.settings, self.show = settings, show
-        self.picture_sha256 = _sha256(settings.picture)  # now: the file may change before the end
+        self.picture_sha256 = _sha256(settings.picture)  # the file may change later
         engine = engine or Engine()
         pool, adam = settings.pool, settings.optimizer
         if pool.pool_size < engine.processes * pool.batch_size:
@@ -202,10 +200,10 @@ class TextureTraining(Job[TrainedRule]):
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> TrainedRule:
-        """Choose the rule, write it, then everything there is to look at.
+        """Choose the rule, write it, then the images and plots.
 
         Raises:
-            FailedError: naming what could not be written, after everything else has been.
+            FailedError: some results could not be written; all others have been.
         """
         settings, learner = self.settings, self.learner
         kept = self.best.choose()
@@ -213,18 +211,18 @@ class TextureTraining(Job[TrainedRule]):
         by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
         report = self._report(kept)
         info = {"training": report | {"loss_by_state": by_state}}
-        folder, going_on = settings.out, learner.unwritten.going_on
-        with going_on(folder / RULE):
+        folder, deferred = settings.out, learner.write_failures.deferred
+        with deferred(folder / RULE):
             save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
-        with going_on(folder / PREVIEW):
+        with deferred(folder / PREVIEW):
             write_image(folder / PREVIEW, shown.preview)
-        with going_on(folder / FILM):
+        with deferred(folder / FILM):
             write_film(folder / FILM, shown.film)
-        with going_on(folder / "loss.png"):
+        with deferred(folder / "loss.png"):
             write_loss_plot(
                 folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
             )
-        learner.unwritten.check()
+        learner.write_failures.check()
         return TrainedRule(
             folder,
             learner.iteration,

@@ -1,6 +1,6 @@
-"""The training core: one loop that trains a rule, an image or a U-Net. It knows nothing of NCA.
+"""The training core: one loop for a rule, an image or a U-Net, independent of NCA.
 
-Read :mod:`nca.training.learner` first: the loop. Then :mod:`~nca.training.objective` (what is
-predicted and lost), :mod:`~nca.training.engines` (how a gradient and a step are computed), and
+Read :mod:`nca.training.learner` first: the loop. Then :mod:`~nca.training.objective` (prediction
+and loss terms), :mod:`~nca.training.engines` (gradients and optimizer steps), and
 :mod:`~nca.training.callbacks` (everything else).
 """

@@ -1,16 +1,17 @@
-"""Adam that is there at once."""
+"""Adam without the import time of ``torch.compile``."""
 
 import inspect
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 
 class Adam(torch.optim.Adam):
-    """Adam of torch, without loading ``torch.compile``.
+    """Torch's Adam, without loading ``torch.compile``.
 
-    What torch wraps around the methods of an optimizer is for programs that compile it. At the
-    first call it loads the compiler, which takes half as long as torch.
+    Torch wraps the methods of an optimizer for programs that compile it. At the first call that
+    wrapper loads the compiler, which takes half as long as loading torch.
     """
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
@@ -18,9 +19,9 @@ class Adam(torch.optim.Adam):
     state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
     load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
 
+    @override
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """See :meth:`torch.optim.Adam.step`."""
         return _STEP(self, closure)
 
 

@@ -1,4 +1,4 @@
-"""Where batches come from: a position in the epoch that can be gone back to, and repetition."""
+"""Batches with a resumable position in the epoch, and repeated batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Protocol, runtime_checkable
@@ -10,32 +10,32 @@ from nca.training.generators import generator_state, set_generator_state
 
 @runtime_checkable
 class Stateful(Protocol):
-    """Something whose state goes into a checkpoint."""
+    """An object whose state goes into a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers, strings, lists and dicts of them."""
+        """State as tensors, numbers, strings, lists and dicts of them."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         ...
 
 
 class Batches:
-    """The batches of an epoch, and how many of them are taken.
+    """The batches of an epoch, and how many of them have been used.
 
-    An epoch that was left in the middle goes on there: the generators are set back to where they
-    were when it began, so that a shuffled loader shuffles alike, the batches that were seen are
-    skipped, and the generators are set forward again. A source that has a state of its own (such as
-    a pool) is trusted to go on by itself.
+    An epoch that was interrupted continues where it stopped: the generators are set back to the
+    start of the epoch, so that a shuffled loader shuffles the same way, the used batches are
+    skipped, and the generators are set forward again. A source with a state of its own (such as a
+    pool) is expected to continue by itself.
 
     Args:
-        source: the loader as it was made.
-        prepared: what is gone through: the source, or the part of it that this process has.
+        source: the original loader.
+        prepared: what is iterated: the source, or the part of it for this process.
 
     Attributes:
-        taken: batches of the epoch that were handed out.
-        ended: whether the source was asked for more and had none.
+        taken: number of batches of the epoch that were used.
+        ended: the source has no more batches.
     """
 
     def __init__(self, source: Iterable[Any], prepared: Iterable[Any] | None = None) -> None:
@@ -46,21 +46,21 @@ class Batches:
         self._at_start: dict[str, Any] = {}
 
     def __len__(self) -> int:
-        """Batches of an epoch.
+        """Number of batches of an epoch.
 
         Raises:
-            TypeError: the source does not tell.
+            TypeError: the source has no length.
         """
         return len(self.prepared)  # type: ignore[arg-type]
 
     @property
     def finished(self) -> bool:
-        """Whether all batches are taken, as far as the source tells how many there are."""
+        """Whether all batches are used, as far as the length of the source is known."""
         known = isinstance(self.prepared, Sized) and self.taken >= len(self.prepared)
         return known or self.ended
 
     def __iter__(self) -> Iterator[Any]:
-        if self.ended:  # left while validating; a sampler may draw once more when it ends
+        if self.ended:  # stopped by a validation; a sampler may draw once more when it ends
             return
         now = self._generators()
         if self.taken == 0 or self.stateful is not None:
@@ -76,11 +76,11 @@ class Batches:
             self.taken += 1
             yield batch
         if self.taken == 0:
-            raise ValueError("an epoch has no batch; a source must be iterable again and again")
+            raise ValueError("an epoch has no batches; the source must be iterable more than once")
         self.ended = True
 
     def rewind(self) -> None:
-        """Begin the next epoch."""
+        """Start the next epoch."""
         self.taken, self.ended = 0, False
 
     def _generators(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Batches:
         set_generator_state(state["global"])
 
     def state_dict(self) -> dict[str, Any]:
-        """The position, and the generators as they were when the epoch began and as they are."""
+        """The position, and the generators at the start of the epoch and now."""
         position = {"taken": self.taken, "ended": self.ended}
         if self.stateful is not None:
             return position | {"source": self.stateful.state_dict()}
@@ -101,7 +101,7 @@ class Batches:
         return position | {"at_start": self._at_start, "own": own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.taken, self.ended = state["taken"], state["ended"]
         if self.stateful is not None:
             self.stateful.load_state_dict(state["source"])
@@ -112,7 +112,7 @@ class Batches:
 
 
 def generators_of(source: Any) -> list[torch.Generator]:
-    """Find the generators that a loader shuffles by, its own and its samplers', each once."""
+    """Find the generators that a loader shuffles with, its own and its samplers', each once."""
     if isinstance(source, Repeated):
         return generators_of(source.batches)
     sampler = getattr(source, "sampler", None)
@@ -123,14 +123,14 @@ def generators_of(source: Any) -> list[torch.Generator]:
 
 
 class Repeated:
-    """Every batch several times in a row: for data that are slow to load.
+    """Every batch several times in a row, for data that are slow to load.
 
-    The lesson's ``MultDL`` repeated noised batches with the noise they had. Here it is drawn anew.
+    The lesson's ``MultDL`` repeated noised batches with the same noise. Here the noise is new.
 
     Args:
         batches: the batches.
-        times: how often each is given.
-        renew: ``renew(batch)`` -> batch; draws anew what is random in it, every time.
+        times: number of times that each batch is used.
+        renew: ``renew(batch)`` -> batch; draws new random values for each repetition.
 
     Raises:
         ValueError: ``times`` is below 1.

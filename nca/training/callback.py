@@ -1,4 +1,4 @@
-"""Callbacks: whatever watches or adjusts a training loop without being part of it."""
+"""Callbacks: code that observes or adjusts a training loop from outside."""
 
 import difflib
 import re
@@ -12,15 +12,15 @@ EVENTS = frozenset(
 
 
 class CancelFit(Exception):  # noqa: N818  (not an error: it asks the loop to stop)
-    """Raised in a callback to abandon the fit; to end it early but well, ``learner.stop()``."""
+    """Raise in a callback to abandon the fit; call ``learner.stop()`` to end it normally."""
 
 
 class CancelEpoch(Exception):  # noqa: N818
-    """Raised in a callback to end the epoch and go on with the next."""
+    """Raise in a callback to end the epoch and continue with the next."""
 
 
 class CancelBatch(Exception):  # noqa: N818
-    """Raised in a callback to end the batch and go on with the next; its gradient is dropped."""
+    """Raise in a callback to end the batch and continue with the next; drops its gradient."""
 
 
 CANCEL: dict[str, type[Exception]] = {
@@ -33,20 +33,20 @@ CANCEL: dict[str, type[Exception]] = {
 class Callback:
     """Base of callbacks. A subclass defines methods named as events, each taking the learner.
 
-    A fit, an epoch and a batch each have three events. ``before_`` comes first; ``after_`` when all
-    went well, not when it was cancelled or failed; ``cleanup_`` always, for every callback, even
-    for those whose ``before_`` was not reached. Within a batch there are ``after_predict``,
-    ``after_loss`` and, when training, ``after_backward`` (the gradient is complete) and
-    ``after_step`` (the weights have changed). A method that looks like an event and is none is
-    refused when its class is made.
+    A fit, an epoch and a batch each have three events. ``before_`` comes first; ``after_`` runs
+    after success, not after a cancellation or failure; ``cleanup_`` runs always, for every
+    callback, even if its ``before_`` was not reached. Within a batch there are ``after_predict``,
+    ``after_loss`` and, in training, ``after_backward`` (the gradient is complete) and
+    ``after_step`` (the weights have changed). Defining a class with a method that looks like an
+    event but is not one raises TypeError.
 
     Attributes:
-        order: callbacks with a smaller order run first; equal ones as they were given.
-        essential: the callback is part of how the model is trained (devices, gradients, pools), so
-            that a search for the learning rate needs it too. Others only watch or record.
-        main_process_only: of several processes only the first runs it.
-        state_name: of its state in checkpoints; by default the name of its class.
-        kept: names of attributes that must survive a stop and resume: its state, where that is all.
+        order: callbacks with a smaller order run first; equal ones in the given order.
+        essential: the callback is part of the training itself (devices, gradients, pools), so that
+            a search for the learning rate needs it too. Other callbacks only observe or record.
+        main_process_only: with several processes, only the first one runs it.
+        state_name: name of its state in checkpoints; default: the name of its class.
+        kept: names of the attributes that form its state in checkpoints.
     """
 
     order: ClassVar[int] = 0
@@ -64,10 +64,10 @@ class Callback:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a stop and resume: tensors, numbers, strings, lists and dicts."""
+        """State that must survive a resume: tensors, numbers, strings, lists and dicts."""
         return {name.strip("_"): getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         for name in self.kept:
             setattr(self, name, state[name.strip("_")])

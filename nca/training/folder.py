@@ -1,4 +1,4 @@
-"""The folder of results: made, checked, gone back to. Never overwritten unless asked."""
+"""The output folder: create, check and reopen it. Existing results are kept unless asked."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def saved_state(folder: Path) -> dict[str, Any]:
     """State of the learner in the checkpoint of a folder.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: there is no checkpoint, or it cannot be read.
     """
     if not (folder / CHECKPOINT).is_file():
         raise InputError(f"`resume`: there is no {CHECKPOINT} in {folder}")
@@ -30,13 +30,13 @@ def saved_state(folder: Path) -> dict[str, Any]:
 def open_folder(
     settings: Any, results: Sequence[str], may_change: Sequence[str], rank: int = 0
 ) -> None:
-    """Get the folder of a training ready, to be resumed or new.
+    """Prepare the folder of a training, new or resumed.
 
     Args:
-        settings: with ``out`` and ``run``.
+        settings: settings with ``out`` and ``run``.
         results: names of the files that the training writes.
         may_change: settings that may differ on a resume.
-        rank: which of several processes this is; only the first makes or clears the folder.
+        rank: index of this process; only the first one makes or clears the folder.
 
     Raises:
         InputError: see :func:`check_resumable` and :func:`prepare_folder`.
@@ -53,10 +53,10 @@ def open_folder(
 
 
 def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> None:
-    """Make a folder for results; with ``overwrite``, clear it of earlier ones.
+    """Make a folder for results; with ``overwrite``, remove earlier ones.
 
     Raises:
-        InputError: it holds results, or see :func:`make_folder`.
+        InputError: the folder holds results, or an error of :func:`make_folder`.
     """
     found = [name for name in results if os.path.lexists(folder / name)]
     if found and not overwrite:
@@ -72,10 +72,10 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results, if it is not there.
+    """Make a folder for results if it does not exist.
 
     Raises:
-        InputError: it is a file or a link that leads nowhere, or cannot be made.
+        InputError: it is a file or a broken link, or cannot be made.
     """
     if folder.is_symlink() and not folder.exists():
         target = folder.readlink()
@@ -89,10 +89,10 @@ def make_folder(folder: Path) -> None:
 
 
 def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
-    """Refuse to resume with settings other than those of the folder, but for ``may_change``.
+    """Refuse to resume with other settings than those of the folder, except ``may_change``.
 
     Raises:
-        InputError: naming the setting; or the folder's settings cannot be read.
+        InputError: a setting differs, or the settings of the folder cannot be read.
     """
     path = settings.out / SETTINGS
     try:
@@ -107,26 +107,26 @@ def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
 
 
 def write_settings(settings: Any) -> None:
-    """Write the settings as JSON into their folder; of other files, only the names."""
+    """Write the settings as JSON into their folder; paths of other files lose their folders."""
     write_text(settings.out / SETTINGS, json.dumps(recorded(settings), indent=1))
 
 
 def recorded(settings: Any) -> dict[str, Any]:
-    """Settings as plain JSON data that may be handed on."""
+    """Settings as plain JSON data that is safe to share."""
     data: dict[str, Any] = shareable(flatten(settings))
     return data
 
 
 def changes(before: dict[str, Any], settings: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Settings that are not as they were recorded: name, value before, value now.
+    """Settings that differ from the recorded ones: name, value before, value now.
 
     Args:
-        before: what :func:`recorded` gave, or whole paths from an older version. A setting that it
-            does not have counts as unchanged.
-        settings: those of now.
+        before: what :func:`recorded` returned, or whole paths from an older version. Settings that
+            it lacks count as unchanged.
+        settings: the current settings.
 
     Raises:
-        ValueError: ``before`` was never recorded from settings.
+        ValueError: ``before`` does not have the form of recorded settings.
     """
     values = flatten(settings)
     for name, now in recorded(settings).items():

@@ -1,7 +1,7 @@
-"""The random generators that a training draws from: kept, restored, and left alone.
+"""Save and restore the random generators that a training uses.
 
-Torch's own, on the CPU and on every GPU, and Python's. A generator that a loader or an objective
-has for itself belongs to the state of its owner.
+These are torch's, on the CPU and on every GPU, and Python's. A generator that belongs to a loader
+or an objective is part of its owner's state.
 """
 
 import random
@@ -20,7 +20,7 @@ def generator_state() -> dict[str, Any]:
 
 
 def set_generator_state(state: dict[str, Any]) -> None:
-    """Take up what :func:`generator_state` gave; of GPUs, as many as there are."""
+    """Restore what :func:`generator_state` returned, for as many GPUs as there are."""
     torch.set_rng_state(state["torch"])
     for device, its_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(its_state, device)
@@ -28,6 +28,6 @@ def set_generator_state(state: dict[str, Any]) -> None:
 
 
 def seed_generators(seed: int) -> None:
-    """Let all generators begin anew."""
+    """Seed all generators."""
     torch.manual_seed(seed)
     random.seed(seed)

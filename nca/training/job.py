@@ -1,6 +1,6 @@
-"""A training from settings to results: what rules, images and diffusion models have in common.
+"""Run a training from settings to results: the part that is the same for all kinds.
 
-Every training is a job: a learner, and what is written at the end. :func:`run` does the rest: the
+Every training is a job: a learner, and the results at the end. :func:`run` does the rest: the
 output folder, resuming, threads, the limits of the fit, and the other processes of a group.
 """
 
@@ -31,8 +31,8 @@ class Trained:
 
     Attributes:
         folder: the output folder.
-        iterations, seconds: of training.
-        results: what the files in the folder show, by name.
+        iterations, seconds: number of iterations, and their time.
+        results: captions of the files in the folder, by name.
     """
 
     folder: Path
@@ -52,11 +52,11 @@ class Job(ABC, Generic[Result]):
     """A learner with everything around it.
 
     Attributes:
-        files: names of the files that it writes, beside checkpoint and settings.
+        files: names of the files that it writes, besides checkpoint and settings.
         may_change: settings that may differ on a resume.
-        memory: settings on which the memory that is needed depends most.
-        settings: with ``out`` and ``run``.
-        learner: trains.
+        memory: settings that the needed memory depends on most.
+        settings: settings with ``out`` and ``run``.
+        learner: the learner.
     """
 
     files: ClassVar[Sequence[str]]
@@ -68,12 +68,12 @@ class Job(ABC, Generic[Result]):
 
     @property
     def limits(self) -> Limits | None:
-        """How long to train; None: until the batches end."""
+        """Limits of the training; None: until the batches end."""
         limits: Limits | None = getattr(self.settings, "limits", None)
         return limits
 
     def begin(self) -> None:
-        """Called when the folder is ready, before the first iteration."""
+        """Hook that runs once the folder is ready, before the first iteration."""
 
     def fit(self) -> None:
         """Train to the limits."""
@@ -90,7 +90,7 @@ class Job(ABC, Generic[Result]):
         """Write the results.
 
         Raises:
-            FailedError: naming what could not be written, after everything else has been.
+            FailedError: some results could not be written; all others have been.
         """
 
 
@@ -103,16 +103,16 @@ def run(
     """Prepare a job, train, and write all results.
 
     Args:
-        settings: with ``out``, ``run`` and perhaps ``limits``.
-        prepare: makes the job; gets the state of the learner that is resumed, if there is one.
-        one_thread: whether a run by iterations uses one thread: its bits depend on the number.
+        settings: settings with ``out``, ``run`` and possibly ``limits``.
+        prepare: makes the job; gets the state of the resumed learner, if there is one.
+        one_thread: use one thread if the run is limited by iterations, so that it is reproducible.
 
     Returns:
-        The result. Of several processes only the first returns; the others exit.
+        The result. With several processes only the first one returns; the others exit.
 
     Raises:
         InputError: a setting, an input or the folder is not usable.
-        FailedError: a result could not be written; the others have been.
+        FailedError: a result could not be written; all others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     limits: Limits | None = getattr(settings, "limits", None)
@@ -120,11 +120,11 @@ def run(
     if limits is not None and limits.iterations is not None:
         fixed = torch_threads(None) if one_thread else nullcontext()
     state = saved_state(settings.out) if settings.run.resume else None
-    # By time, the callback Threads takes over in the fit.
+    # If the run is limited by time, the callback Threads chooses the number during the fit.
     with fixed or torch_threads():
         job = prepare(state)
     rank = job.learner.engine.rank
-    # Only now: nothing is cleared for settings that turn out to be unusable.
+    # Clear the folder only now, after all settings have turned out to be usable.
     open_folder(settings, (*job.files, CHECKPOINT, SETTINGS), job.may_change, rank)
     if state is not None:
         job.learner.load_state_dict(state)
@@ -144,7 +144,7 @@ def run(
 
 
 def loggers(settings: RunSettings, folder: Path, metrics: Metrics) -> list[Callback]:
-    """Callbacks for what ``log`` names."""
+    """Callbacks of the services that ``log`` names."""
     made: dict[str, Callable[[], Callback]] = {
         "tensorboard": lambda: TensorBoard(metrics, folder / "tensorboard"),
         "wandb": lambda: WandB(metrics, project="nca", name=folder.name, dir=str(folder)),

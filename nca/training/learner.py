@@ -1,4 +1,4 @@
-"""The training loop: fast.ai's lesson, grown up.
+"""The training loop, after the learner of fast.ai's lessons.
 
 The loop reads like the algorithm, with one event after each of its lines. The objective computes
 the prediction and its loss terms, the engine the gradient and the step; everything else is a
@@ -21,7 +21,7 @@ from nca.training.callback import CANCEL, EVENTS, Callback
 from nca.training.engines import Engine
 from nca.training.generators import generator_state, seed_generators, set_generator_state
 from nca.training.objective import Objective
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 
 VALIDATION_SEED = 0
 
@@ -30,31 +30,31 @@ class Learner:
     """Trains a model.
 
     Args:
-        model: what is trained.
-        batches: what every epoch goes through from the start: a DataLoader, a list, ``range(n)``
-            where there are no data. May be endless if the fit has another limit.
+        model: the model to train.
+        batches: iterable of the batches of an epoch: a DataLoader, a list, or ``range(n)`` without
+            data. It may be endless if the fit has another limit.
         objective: computes the prediction and its loss terms.
         optimizer: updates the weights.
-        engine: how a gradient and a step are computed; float32 in one process by default.
-        callbacks: whatever watches or adjusts.
-        valid_batches: what is gone through after each epoch, and at the end of the fit, without
-            training. It is given the same random numbers every time, and takes none of training's.
+        engine: computes gradients and steps; default: float32 in one process.
+        callbacks: observe or adjust the training.
+        valid_batches: batches for validation after each epoch and at the end of the fit. Validation
+            gets the same random numbers every time, and uses none of training's.
 
     Attributes:
-        epoch: finished epochs, over all fits.
-        iteration: batches that training has begun with, over all fits.
-        steps: changes of the weights; fewer, where several batches make a step or one is skipped.
-        seconds: time spent in fits, as of the last batch, over all resumes.
-        progress: part of the fit that is done, 0 to 1; see there.
-        training: whether the batch is trained on.
-        batch, prediction: at hand.
-        losses, loss: of the batch, by term, and their sum.
-        measures: what callbacks measured of the batch, by name: recorded beside the losses.
-        unwritten: files that callbacks could not write; to be checked at the end of the training.
+        epoch: number of finished epochs, over all fits.
+        iteration: number of started training batches, over all fits.
+        steps: number of weight updates; fewer if several batches make a step or a step is skipped.
+        seconds: time spent in fits up to the last batch, over all resumes.
+        progress: fraction of the fit that is done, 0 to 1.
+        training: True in training, False in validation.
+        batch, prediction: the current batch and its prediction.
+        losses, loss: loss terms of the batch by name, and their sum.
+        measures: measurements of the batch by callbacks, by name; recorded with the losses.
+        write_failures: files that callbacks could not write; check it at the end of the training.
 
     Raises:
-        TypeError: the objective is none, or something among the callbacks is none, such as a second
-            objective or engine.
+        TypeError: the objective is not an :class:`Objective`, or a callback is not a
+            :class:`Callback`, for example a second objective or engine.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Learner:
         self.loss: Tensor
         self.losses: dict[str, Tensor] = {}
         self.measures: dict[str, Tensor] = {}
-        self.unwritten = Unwritten()
+        self.write_failures = WriteFailures()
         self._loaded = False
-        self._set_aside: dict[str, Any] | None = None  # training's generators while validating
+        self._set_aside: dict[str, Any] | None = None  # training's generators during validation
         self._set_limits(1, None, None)
 
     # ---- the loop ------------------------------------------------------------------------------
@@ -100,13 +100,13 @@ class Learner:
         iterations: int | None = None,
         minutes: float | None = None,
     ) -> None:
-        """Train until so many epochs or iterations are done, or the time is over.
+        """Train until the number of epochs, iterations or minutes is reached.
 
-        All three are counted from the very beginning, over all fits and resumes; what comes first
-        ends the fit. Without any of them it is one epoch more.
+        All three count from the beginning, over all fits and resumes; the first one that is reached
+        ends the fit. Without a limit it runs one more epoch.
 
         Raises:
-            InputError: the first batch shows that the state that was loaded is damaged.
+            InputError: the first batch shows that the loaded state is damaged.
         """
         self._set_limits(epochs, iterations, minutes)
         loaded, self._loaded = self._loaded, False
@@ -162,7 +162,7 @@ class Learner:
         if not self.training:
             return
         if not self.engine.backward(self.loss, self.optimizer):
-            return  # the batches that follow add to the gradient before a step is made of it
+            return  # the next batches add to the gradient before the step
         try:
             self._emit("after_backward")
             if self.engine.step(self.optimizer):
@@ -184,7 +184,7 @@ class Learner:
         for handler in self._handlers[f"cleanup_{name}"]:
             try:
                 handler(self)
-            except BaseException as error:  # the others must clean up all the same
+            except BaseException as error:  # the others must still clean up
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -197,10 +197,10 @@ class Learner:
 
     @property
     def progress(self) -> float:
-        """Part of the fit that is done, 0 to 1.
+        """Fraction of the fit that is done, 0 to 1.
 
-        The largest of the parts of the epochs, the iterations and the time, so that a schedule that
-        follows it fits whichever ends the fit.
+        This is the largest of the fractions of epochs, iterations and time, so that a schedule that
+        follows it fits any limit.
         """
         return min(
             1.0,
@@ -212,7 +212,7 @@ class Learner:
         )
 
     def stop(self) -> None:
-        """End the fit after this batch, as if that had been its limit."""
+        """End the fit after this batch, as if a limit had been reached."""
         self._stopped = True
 
     @property
@@ -243,10 +243,10 @@ class Learner:
     # ---- callbacks -----------------------------------------------------------------------------
 
     def use_callbacks(self, callbacks: Sequence[Callback]) -> None:
-        """Take these callbacks instead of those there are.
+        """Replace the callbacks.
 
         Raises:
-            TypeError: one of them is none.
+            TypeError: one of them is not a callback.
         """
         for part in callbacks:
             if not isinstance(part, Callback):
@@ -263,9 +263,9 @@ class Learner:
     # ---- state ---------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed fit needs to give the same bits as one that was not interrupted.
+        """Everything that a resumed fit needs to give the same bits as an uninterrupted one.
 
-        Whole after every batch. Of several processes all must call this together.
+        The state is complete after every batch. All processes must call this together.
         """
         parts: dict[str, Any] = {
             "model": self.model.state_dict(),
@@ -283,24 +283,22 @@ class Learner:
         return parts
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state_dict`.
+        """Restore what :meth:`state_dict` returned.
 
         Raises:
-            InputError: the state is that of something else.
+            InputError: the state does not match this run.
         """
         try:
             self._load(state)
-        except Exception as error:  # of a damaged state, any part may be of any type
+        except Exception as error:  # in a damaged state, any part can have any type
             raise _does_not_fit(error) from error
         self._loaded = True
 
     def _load(self, state: dict[str, Any]) -> None:
         named = dict(self._named())
-        strangers = sorted(set(state["callbacks"]) - set(named))
-        if strangers:
-            raise ValueError(
-                f"it has the state of {strangers[0]}, which is not among the callbacks"
-            )
+        unexpected = sorted(set(state["callbacks"]) - set(named))
+        if unexpected:
+            raise ValueError(f"it has state for callback {unexpected[0]}, which is not attached")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.engine.load_state_dict(state["engine"])
@@ -325,20 +323,20 @@ class Learner:
 
 
 COUNTS = ("epoch", "iteration", "steps", "seconds")
-# What parts of a wrong type raise when they are used.
+# Errors that parts of a wrong type raise when they are used.
 DAMAGE = (TypeError, ValueError, LookupError, AttributeError, AssertionError)
 
 
 def _does_not_fit(error: Exception) -> InputError:
     text = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"the checkpoint does not fit what is to be trained: {text}")
+    return InputError(f"the checkpoint does not match this run: {text}")
 
 
 def checked_count(counts: dict[str, Any], name: str) -> Any:
-    """One of :data:`COUNTS`.
+    """Get one of :data:`COUNTS`.
 
     Raises:
-        ValueError: it is not a number, or below 0.
+        ValueError: the value is not a number, or is below 0.
     """
     value = counts[name]
     kinds = (int, float) if name == "seconds" else (int,)
@@ -348,7 +346,7 @@ def checked_count(counts: dict[str, Any], name: str) -> Any:
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:
-    """Sum of the terms of a loss."""
+    """Sum of the loss terms."""
     first, *others = losses.values()
     for term in others:
         first = first + term

@@ -1,4 +1,4 @@
-"""Frames to a movie: animations by Pillow, MP4 by ffmpeg where it is installed."""
+"""Write frames as a movie: animations by Pillow, MP4 by ffmpeg if it is installed."""
 
 import tempfile
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ LAST = 1.5  # seconds that the last frame stays
 
 
 def write_movie(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
-    """Write frames of one size; the last one stays for a moment.
+    """Write frames of one size; the last one stays longer.
 
     Args:
         path: ``.webp``, ``.gif``, ``.png`` or ``.apng``; ``.mp4`` with imageio-ffmpeg.
-        frames: at least one.
-        fps: frames a second.
+        frames: images of one size, at least one.
+        fps: frames per second.
 
     Raises:
-        InputError: another ending, no ffmpeg for an MP4, or the path cannot be written.
+        InputError: the ending is unknown, ffmpeg is missing, or the path cannot be written.
     """
     frames = [*frames, *[frames[-1]] * round(LAST * fps)]
     if path.suffix.lower() == ".mp4":
@@ -51,7 +51,7 @@ def import_ffmpeg() -> ModuleType:
 
 
 def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
-    """Encode as H.264; odd sides are made even, as it demands.
+    """Encode as H.264, with even sides, which it requires.
 
     Raises:
         InputError: imageio-ffmpeg is not installed.
@@ -71,7 +71,7 @@ def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
 
 
 def evenly(items: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` of the items, evenly spread, the first and the last among them."""
+    """Choose at most ``count`` items at even distances, including the first and the last."""
     if len(items) <= count:
         return list(items)
     if count == 1:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Objective(ABC):
-    """What a model is trained for."""
+    """Computes the prediction and the loss terms of a model."""
 
     @abstractmethod
     def predict(self, model: nn.Module, batch: Any) -> Any:
@@ -16,23 +16,23 @@ class Objective(ABC):
 
     @abstractmethod
     def losses(self, prediction: Any, batch: Any) -> dict[str, Tensor]:
-        """Name every term of the loss; the loss is their sum. Scalars, weights included."""
+        """Loss terms by name, as weighted scalars; the loss is their sum."""
 
 
 class Supervised(Objective):
-    """Inputs to targets: the first ``n_inputs`` parts of a batch go in, the rest is compared.
+    """Inputs and targets: the first ``n_inputs`` parts of a batch are inputs, the rest targets.
 
     Args:
         loss: ``loss(prediction, *targets)`` -> scalar.
-        n_inputs: how many parts of a batch the model takes.
-        name: of the loss, in logs.
+        n_inputs: number of inputs of the model.
+        name: name of the loss in logs.
     """
 
     def __init__(self, loss: Callable[..., Tensor], n_inputs: int = 1, name: str = "loss") -> None:
         self.loss, self.n_inputs, self.name = loss, n_inputs, name
 
     def predict(self, model: nn.Module, batch: Any) -> Any:
-        """Give the model its inputs."""
+        """Run the model on its inputs."""
         return model(*batch[: self.n_inputs])
 
     def losses(self, prediction: Any, batch: Any) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Search for a learning rate: raise it until the loss explodes, and look where it fell.
+"""Search for a learning rate: raise it until the loss explodes, and see where the loss fell.
 
 Smith, "Cyclical Learning Rates for Training Neural Networks", 2017.
 """
@@ -18,11 +18,11 @@ from nca.training.learner import Learner
 
 @dataclass(frozen=True)
 class RateSearch:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
-        rates, losses: of every batch; the losses are smoothed.
-        suggestion: a rate in the valley, or None if the loss did not fall anywhere.
+        rates, losses: learning rate and smoothed loss of every batch.
+        suggestion: a rate in the valley; None if the loss never fell.
     """
 
     rates: list[float]
@@ -30,7 +30,7 @@ class RateSearch:
     suggestion: float | None
 
     def write(self, folder: Path, name: str = "rate_search") -> None:
-        """Write ``.json`` and a plot, ``.png``.
+        """Write a ``.json`` file and a plot, ``.png``.
 
         Raises:
             InputError: a file cannot be written.
@@ -66,17 +66,17 @@ def find_rate(
     explosion: float = 3.0,
     smoothing: float = 0.8,
 ) -> RateSearch:
-    """Train with rising rates, and put everything back as it was, to the bit.
+    """Train with rising rates, then restore the learner exactly.
 
-    Of the callbacks only the essential ones take part. Validation does not.
+    Only the essential callbacks take part. There is no validation.
 
     Args:
-        learner: is left as it was: weights, optimizer, generators, batches, callbacks, counts.
-        start: first rate, of all groups of the optimizer.
+        learner: its weights, optimizer, generators, batches, callbacks and counts do not change.
+        start: first rate, for all groups of the optimizer.
         end: last rate.
-        factor: from one batch to the next.
-        explosion: the search ends when the smoothed loss is so many times its lowest, or NaN.
-        smoothing: decay of the average of the losses.
+        factor: ratio of the rates of two successive batches.
+        explosion: end the search when the smoothed loss is this many times its minimum, or NaN.
+        smoothing: decay of the moving average of the losses.
 
     Returns:
         The curve and a suggestion.
@@ -125,7 +125,7 @@ class _RisingRate(Callback):
 
 
 def valley(rates: list[float], losses: list[float]) -> float | None:
-    """A rate in the middle of the longest descent of a curve, as fast.ai does.
+    """Find a rate in the middle of the longest descent of a curve, as fast.ai does.
 
     The descent is the longest falling subsequence, so that noise does not end it.
     """

@@ -1,4 +1,4 @@
-"""A resume goes on with the pictures that it began with, wherever their files are by now."""
+"""Resume only with the images that the training began with, wherever their files are now."""
 
 import hashlib
 from pathlib import Path
@@ -10,14 +10,14 @@ from nca.training.callback import Callback
 
 
 class SameTarget(Callback):
-    """Put the fingerprint of pictures into the checkpoint; refuse to go on with others.
+    """Store a fingerprint of images in the checkpoint; refuse to resume with other images.
 
     Args:
-        name: of the pictures, for the words of a refusal.
-        parts: their values, of any shape, or their files.
+        name: name of the images in the error message.
+        parts: the images as tensors of any shape, or as paths of files.
 
     Raises:
-        ValueError: (when a state is loaded) it is that of other pictures.
+        ValueError: (when a state is loaded) the images differ.
         OSError: a file cannot be read.
     """
 
@@ -38,4 +38,4 @@ class SameTarget(Callback):
     @override
     def load_state_dict(self, state: dict[str, str]) -> None:
         if state["fingerprint"] != self.fingerprint:
-            raise ValueError(f"{self.name} is another picture than before")
+            raise ValueError(f"{self.name} is not the same image as before")

@@ -1,7 +1,7 @@
 (() => {
 "use strict";
-const WAIT = 120;   // ms of rest before a texture is woken
-const GROWN = 200;  // steps until it is shown in place of its picture
+const WAIT = 120;   // ms of rest before a texture starts
+const GROWN = 200;  // steps before it replaces its image
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const scripts = new Map();
 
@@ -19,7 +19,7 @@ function load(stem) {
   return scripts.get(stem);
 }
 
-/** Only one texture lives at a time: a browser has few graphics contexts to give. */
+/** Only one texture runs at a time: a browser has few graphics contexts. */
 let awake = null;
 
 async function wake(picture) {
@@ -30,7 +30,7 @@ async function wake(picture) {
   try {
     await load(picture.dataset.stem);
   } catch {
-    return;  // the picture stays as it is
+    return;  // the image stays
   }
   if (awake !== picture || picture.querySelector("nca-texture")) return;
   const texture = document.createElement("nca-texture");

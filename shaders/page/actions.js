@@ -1,4 +1,4 @@
-// What can be done on the page: one method for every key and button.
+// The actions of the page: one method per key and button.
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
@@ -17,15 +17,15 @@ class Actions extends EventTarget {
     return this.player.data.rules;
   }
 
-  /** Tell the person, on the page and to a screen reader. */
+  /** Show a message, which a screen reader also reads. */
   say(text) {
     this.dispatchEvent(new CustomEvent("say", { detail: text }));
   }
 
-  /** Say once what cannot be done where read-back lies; the texture runs all the same. */
+  /** Report once what cannot be saved if read-back is not reliable; the texture still runs. */
   sayTrust() {
     const { states, pictures } = this.player.trust ?? { states: true };
-    const without = pictures ? "the state" : "states, pictures and videos";
+    const without = pictures ? "the state" : "states, images and videos";
     if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
   }
 
@@ -47,7 +47,7 @@ class Actions extends EventTarget {
   reset(seed) {
     this.simulation.remember();
     this.player.reset(typeof seed === "number" ? seed : undefined);
-    this.say(`Started again from seed ${this.simulation.seed}`);
+    this.say(`Restarted with seed ${this.simulation.seed}`);
   }
 
   newSeed() {
@@ -94,7 +94,7 @@ class Actions extends EventTarget {
     this.say(`Brush: ${tool === "rule" ? this.rules[this.brush.rule].name : CONTROLS.tools[tool].help}`);
   }
 
-  /** Paint with a rule; choosing the one that is chosen already grows it everywhere. */
+  /** Paint with a rule; choosing the current rule again grows it everywhere. */
   chooseRule(rule) {
     const again = this.brush.tool === "rule" && this.brush.rule === rule;
     this.brush.rule = rule;
@@ -123,7 +123,7 @@ class Actions extends EventTarget {
   smallerBrush() { this.setRadius(this.brush.radius / CONTROLS.radius_step); }
   largerBrush() { this.setRadius(this.brush.radius * CONTROLS.radius_step); }
 
-  /** Move the ring of the brush by half its radius; it appears in the middle of the window. */
+  /** Move the ring of the brush by half its radius; it starts in the middle of the window. */
   moveBrush(dx, dy) {
     const { player, brush } = this, { camera, canvas } = player;
     const [x, y, , shown] = player.ring;
@@ -177,7 +177,7 @@ class Actions extends EventTarget {
     this.player.touch();
   }
 
-  /** Show the state repeated three by three, with lines between the tiles. */
+  /** Show three by three copies of the state, with lines between the tiles. */
   tiles() {
     const { camera, canvas, look } = this.player;
     if (look.view === "channels") this.setView("colors");
@@ -251,30 +251,30 @@ class Actions extends EventTarget {
     this.say(look[name] ? on : off);
   }
 
-  /** Save a picture of all that the view shows, `scale` pixels a cell. */
+  /** Save an image of the whole view, `scale` pixels per cell. */
   savePicture(scale = 1) {
     const { width, height } = this.player.extent, camera = new Camera();
     camera.zoom = typeof scale === "number" ? scale : 1;
     this.saveAs(camera, Math.round(width * camera.zoom), Math.round(height * camera.zoom));
   }
 
-  /** Save what the window shows. */
+  /** Save an image of the window. */
   saveWindow() {
     const { camera, canvas } = this.player;
     this.saveAs(camera, canvas.width, canvas.height);
   }
 
   saveAs(camera, width, height) {
-    if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no picture can be saved`);
+    if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no image can be saved`);
     const canvas = this.player.display.picture(this.simulation, camera, width, height);
     canvas.toBlob((blob) => {
-      if (!blob) return this.say(`A picture of ${width} by ${height} is too large here`);
+      if (!blob) return this.say(`An image of ${width} by ${height} is too large here`);
       download(blob, `${this.name}-${width}x${height}.png`);
       this.say(`Saved ${width} by ${height} pixels`);
     }, "image/png");
   }
 
-  /** File name of what is shown. */
+  /** File name for the current view. */
   get name() {
     return fileName(this.simulation.field.present.slice(0, 3).map((r) => this.rules[r].name).join("-"));
   }
@@ -308,10 +308,10 @@ class Actions extends EventTarget {
     this.dispatchEvent(new Event("open"));
   }
 
-  /** Open a state (.npz) or put a picture into the color channels. */
+  /** Open a state (.npz) or move the colors to an image. */
   async openFile(file) {
     try {
-      if (file.name.endsWith(".safetensors")) throw new Error("a page runs the rules it was made with; nca view opens others");
+      if (file.name.endsWith(".safetensors")) throw new Error("a page only runs its own rules; nca view opens others");
       if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
       this.player.replaced();

@@ -1,8 +1,8 @@
-// The part of the address after "#": which rule, seed, view, speed, grid, calm and average.
+// The part of the address after "#": rule, seed, view, speed, grid, calm and average.
 
-const LINK_CELLS = 2 ** 20; // the most that a link makes a stranger's device run; the menu has as many
+const LINK_CELLS = 2 ** 20; // the largest grid that a link can set; the menu has the same limit
 
-/** Settings in the address; what is unknown or out of range is left out. */
+/** Settings in the address; unknown ones, and values out of range, are ignored. */
 function readAddress(hash, { rules, start }) {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const settings = {};
@@ -24,7 +24,7 @@ function readAddress(hash, { rules, start }) {
   return settings;
 }
 
-/** Keep what is shown in the address, so that it can be shared. */
+/** Keep the settings in the address, so that it can be shared. */
 function writeAddress(actions) {
   const { player, simulation } = actions, { options } = player;
   const query = new URLSearchParams();

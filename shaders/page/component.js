@@ -2,16 +2,16 @@
 //
 //   <nca-texture rule="bubbles" style="width: 100%; height: 300px"></nca-texture>
 //
-// Attributes: rule (name; default the first), seed, grid ("256x256"; default by the size of the
-// element), cell (CSS pixels a cell), speed (steps a frame), paused, inert (no painting), label,
-// calm ("on", "off"; default as the rule says), average-steps (1: only the last step is shown),
-// touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger was
-// held still before). Methods: play(), pause(), reset(seed), dispose(). The element's player is
-// `element.player`; where a page has more elements than a browser has graphics contexts, those that
-// wait for one have no player yet, and others rest: they show a still picture.
+// Attributes: rule (name; default: the first one), seed, grid ("256x256"; default: by the size of the
+// element), cell (CSS pixels per cell), speed (steps per frame), paused, inert (no painting), label,
+// calm ("on", "off"; default: as the rule says), average-steps (1: show only the last step),
+// touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger is
+// held still first). Methods: play(), pause(), reset(seed), dispose(). The element's player is
+// `element.player`. A browser limits the number of graphics contexts: elements that wait for one have
+// no player yet, and others rest and show a still image.
 
-const GROWN = 200; // steps; then an element may rest, where another has no picture yet
-// Attributes that are numbers: least, largest, and whether they are whole.
+const GROWN = 200; // steps after which an element may rest, if another has no image yet
+// Numeric attributes: smallest value, largest value, and whether they are integers.
 const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false], "average-steps": [...LIMITS.average_steps, true] };
 const CALM = ["auto", "on", "off"];
 const STYLE = `
@@ -28,7 +28,7 @@ class NcaTexture extends HTMLElement {
   static sources = [];
   static stage = new Stage();
 
-  /** Make more rules known; a page may load several exported files. */
+  /** Add rules; a page may load several exported files. */
   static add(data) {
     NcaTexture.sources.push(data);
   }
@@ -58,29 +58,29 @@ class NcaTexture extends HTMLElement {
     this.addEventListener("pointerleave", () => this.point(false), { signal });
     this.addEventListener("click", () => {
       this.point(true);
-      this.point(false); // a finger points only while it touches
+      this.point(false); // a finger only points while it touches
     }, { signal });
     NcaTexture.stage.add(this);
   }
 
-  /** A hand is on this element: it lives first. */
+  /** The pointer is on this element: it gets a context first. */
   point(pointed) {
     this.pointed = pointed;
     if (pointed) NcaTexture.stage.settle();
   }
 
-  /** Whether it may take the context of another that can be seen. */
+  /** Whether it may take the context of another visible element. */
   get urgent() {
     return this.pointed || !this.pictured;
   }
 
-  /** Whether its picture can stand for it. */
+  /** Whether its image can replace it. */
   get grown() {
     const { running, speed, warmup, shown, simulation } = this.player ?? {};
     return !this.pointed && shown && (running && speed.stepsPerFrame > 0 ? simulation.stepNumber >= GROWN : !warmup);
   }
 
-  /** Live: the stage has given this element a context. */
+  /** Start: the stage has given this element a context. */
   wake() {
     try {
       if (this.player) this.player.regain();
@@ -90,7 +90,7 @@ class NcaTexture extends HTMLElement {
     }
   }
 
-  /** Give the context back and show a still picture; false where the browser cannot. */
+  /** Give the context back and show a still image; false if the browser cannot. */
   rest() {
     const { player, still } = this;
     if (!player) return true;
@@ -131,13 +131,13 @@ class NcaTexture extends HTMLElement {
     on("stats", () => NcaTexture.stage.settle());
   }
 
-  /** Show a text in place of the texture. */
+  /** Show a text instead of the texture. */
   fail(message) {
     this.release();
     this.shadowRoot.replaceChildren(message);
   }
 
-  /** The source and number of a rule by its name; the very first without one. */
+  /** The source and number of a rule by its name; without a name, the first one. */
   find(name) {
     for (const data of NcaTexture.sources) {
       const rule = name === null ? 0 : data.rules.findIndex((r) => r.name === name);
@@ -147,20 +147,20 @@ class NcaTexture extends HTMLElement {
     throw new Error(`No rule is called ${name}; there are ${known.join(", ")}`);
   }
 
-  /** The number in an attribute; without one, or out of range, another. */
+  /** The number in an attribute; if it is missing or out of range, a default. */
   number(name, otherwise) {
     const text = this.getAttribute(name);
     if (text === null) return otherwise;
     const [least, largest, whole] = NUMBERS[name], value = text.trim() ? Number(text) : NaN;
     const good = value >= least && (!whole || Number.isInteger(value));
     const used = good ? Math.min(value, largest) : otherwise;
-    if (used !== value) this.warn(name, `must be ${whole ? "whole, " : ""}${least} to ${largest}; it is ${used}`);
+    if (used !== value) this.warn(name, `must be ${whole ? "an integer from " : ""}${least} to ${largest}; using ${used}`);
     return used;
   }
 
   get calm() {
     const text = this.getAttribute("calm") ?? "auto", known = CALM.includes(text);
-    if (!known) this.warn("calm", `must be ${CALM.join(", ")}; it is auto`);
+    if (!known) this.warn("calm", `must be ${CALM.join(", ")}; using auto`);
     return known ? text : "auto";
   }
 
@@ -207,18 +207,18 @@ class NcaTexture extends HTMLElement {
 
   reset(seed) {
     if (!this.player) return;
-    this.shadowRoot.replaceChildren(this.frame); // in place of what was wrong, if something was
+    this.shadowRoot.replaceChildren(this.frame); // replaces an error message, if there was one
     this.player.reset(seed);
     this.renew();
   }
 
-  /** The still picture is of the past. */
+  /** The still image is no longer valid. */
   renew() {
     this.pictured = false;
     NcaTexture.stage.settle();
   }
 
-  /** Give everything back: graphics memory, observers, listeners. */
+  /** Free everything: graphics memory, observers, listeners. */
   dispose() {
     this.release();
     this.lifetime?.abort();

@@ -1,6 +1,6 @@
-// The controls: they show what the player does and call the actions.
+// The controls: they show the state of the player and call the actions.
 
-const IDLE_AFTER = 3500; // milliseconds without a hand before the controls fade
+const IDLE_AFTER = 3500; // milliseconds without input before the controls fade
 
 /** Powers of two on a slider, in steps of a twentieth of their exponent. */
 const onSlider = (value) => 20 * Math.log2(value);
@@ -28,7 +28,7 @@ class Panel {
     target.addEventListener(type, run, { signal: this.signal });
   }
 
-  /** Sliders and menus: how each is read from the player, and what it sets. */
+  /** Sliders and menus: how to read each from the player, and how to set it. */
   bindInputs() {
     const { actions } = this, { player, brush } = actions;
     const degrees = () => Math.round(actions.simulation.rotation * 180 / Math.PI);
@@ -71,7 +71,7 @@ class Panel {
     }
   }
 
-  /** One button with a thumbnail for every rule, where there are several. */
+  /** One button with a thumbnail per rule, if there are several. */
   listRules() {
     const list = this.find("#rules"), { rules } = this.actions;
     list.hidden = rules.length < 2;
@@ -123,7 +123,7 @@ class Panel {
     this.on(player, "stats", () => this.showStats());
     this.on(player, "trouble", ({ detail }) => this.say(detail, true));
     this.on(player, "lost", () => this.say("The graphics device was lost; waiting for it", true));
-    this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Going on where it stopped" : "Started again"));
+    this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Continuing where it stopped" : "Restarted"));
     this.on(actions, "say", ({ detail }) => this.say(detail));
     this.on(actions, "settings", () => this.openSettings(this.find("#panel").hidden));
     this.on(actions, "hide", () => this.body.classList.toggle("bare"));
@@ -174,7 +174,7 @@ class Panel {
     else help.showModal();
   }
 
-  /** Show the controls, and let them fade when nobody uses them for a while. */
+  /** Show the controls, and let them fade after a while without input. */
   wake() {
     this.setIdle(false);
     clearTimeout(this.idle);
@@ -189,7 +189,7 @@ class Panel {
     this.actions.player.rest(idle);
   }
 
-  /** A word to the person, shown for a moment and read by a screen reader. */
+  /** Show a message for a moment; a screen reader also reads it. */
   say(text, lasting = false) {
     const toast = this.find("#toast");
     toast.textContent = text;
@@ -199,7 +199,7 @@ class Panel {
     if (!lasting) this.toast = setTimeout(() => toast.classList.remove("shown"), reading);
   }
 
-  /** Show in the controls what is so. */
+  /** Update the controls. */
   update() {
     const { actions } = this, { player, brush } = actions;
     const press = (selector, on) => {

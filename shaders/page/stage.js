@@ -1,12 +1,12 @@
-// Which elements of a page have a graphics context. Chromium gives sixteen to all that it shows, eight
-// on phones, and takes the oldest away where more are asked for; some are left for the rest of the page.
+// Shares graphics contexts among the elements of a page. Chromium allows sixteen for all visible pages,
+// eight on phones, and takes the oldest away if more are requested; some are left for the rest of the page.
 
 const CONTEXTS = matchMedia("(pointer: coarse)").matches ? 6 : 12;
 
-/** Shares the contexts out: first to elements that can be seen, then to those that have no picture yet. */
+/** Gives contexts first to visible elements, then to elements without an image. */
 class Stage {
   constructor() {
-    this.live = new Set(); // in the order in which they were woken
+    this.live = new Set(); // in the order in which they started
     this.waiting = new Set();
   }
 
@@ -21,7 +21,7 @@ class Stage {
     this.settle();
   }
 
-  /** Wake those that wait, as far as there is room. */
+  /** Start waiting elements while there are contexts left. */
   settle() {
     const seenFirst = [...this.waiting].sort((a, b) => b.inView - a.inView);
     for (const element of seenFirst) {
@@ -33,7 +33,7 @@ class Stage {
     }
   }
 
-  /** Let another rest for an element that can be seen; whether there is room then. */
+  /** Let another element rest in favor of a visible one; returns whether there is a context then. */
   makeRoom(element) {
     if (!element.inView) return false;
     const live = [...this.live];

@@ -31,8 +31,8 @@ CASES = {
     "many channels": {"channels": 64, "hidden": 130, "size": (8, 8), "steps": 4},
     "many channels, few hidden": {"channels": 61, "hidden": 3, "size": (8, 8), "steps": 4},
     "many hidden": {"channels": 4, "hidden": 1024, "size": (8, 8), "steps": 4},
-    # With the seed 0 a hidden value lies within 1e-8 of the ReLU's kink: any order of float32 sums
-    # may put it on the other side than float64 does.
+    # With the seed 0 a hidden value lies within 1e-8 of the ReLU's kink: another order of float32
+    # sums than float64's may put it on the other side.
     "other filters": {"filters": torch.linspace(-1, 1, 45).reshape(5, 3, 3) ** 3 / 2, "seed": 1},
     "tiny other filters": {
         "channels": 7,

@@ -1,4 +1,4 @@
-"""What a compiler may do, and the commands that other systems need: they are simulated here."""
+"""The compiler: its errors, and simulated commands of other systems."""
 
 import importlib.util
 import os
@@ -34,7 +34,7 @@ sys.modules.update(dict.fromkeys(sys.argv[1:]))
 from nca.rule import Rule, RuleSettings
 from nca.backends import unroll
 rule = Rule(RuleSettings(channels=4, hidden=8))
-state, masks = rule.seed(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
+state, masks = rule.initial_state(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)
 for _ in range(3):
     unroll(state, rule, masks)
 try:
@@ -47,7 +47,7 @@ except Exception as error:
 def unroll_with(
     cxx: str, folder: Path, *absent: str, **more: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Three unrolls by whatever can, and one by the compiled library; without some modules."""
+    """Three unrolls with any backend, and one with the compiled library, without some modules."""
     environment = os.environ | {
         "CXX": cxx,
         "XDG_CACHE_HOME": str(folder / "cache"),
@@ -79,7 +79,7 @@ def test_a_compiler_that_writes_nothing_is_named(tmp_path: Path) -> None:
 def test_a_compiler_that_writes_something_else_is_named(tmp_path: Path) -> None:
     other = script(tmp_path, 'for last in "$@"; do :; done; echo no library > "$last"')
     done = unroll_with(str(other), tmp_path)
-    assert "cannot load what" in done.stderr.splitlines()[0]
+    assert "cannot load the library made by" in done.stderr.splitlines()[0]
     assert list((tmp_path / "cache").rglob("*.so")) == []
 
 
@@ -122,7 +122,7 @@ def test_ctrl_c_in_the_compiler_is_ctrl_c(code: str, tmp_path: Path) -> None:
 
 
 class System:
-    """A system by name, where a compiler is found by name and refuses some flags."""
+    """A simulated system: compilers are found by name and reject some flags."""
 
     def __init__(self, patch: pytest.MonkeyPatch, name: str, found: str, refused: str = "") -> None:
         self.runs: list[list[str]] = []
@@ -132,8 +132,8 @@ class System:
         patch.setattr(shutil, "which", lambda each: f"/bin/{each}" if each == found else None)
         patch.setattr(compiler, "_zig", lambda: [])
         patch.setattr(compiler, "_run", self._run)
-        patch.setattr(compiler, "load_and_keep", lambda made, *_: made.name)
-        patch.setattr(compiler, "kept_library", lambda *_: None)
+        patch.setattr(compiler, "load_and_cache", lambda made, *_: made.name)
+        patch.setattr(compiler, "cached_library", lambda *_: None)
 
     def _run(self, command: list[str]) -> str:
         if self._refused and self._refused in command:

@@ -1,4 +1,4 @@
-"""What the cache of compiled libraries may hold."""
+"""The cache of compiled libraries."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ ANSWER = 'extern "C" int answer() { return 42; }'
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder of this test, empty; warnings are given again."""
+    """An empty cache folder for this test; warnings appear again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     library.warn_once.cache_clear()
     return tmp_path / "cache" / "nca"
@@ -38,7 +38,7 @@ def answer(source: Path) -> int:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What the compiler was called with."""
+    """Commands of the compiler."""
     find_compiler()
     found: list[list[str]] = []
     run = compiler._run
@@ -118,14 +118,14 @@ def test_a_library_without_a_symbol_is_made_again(
     cache: Path, source: Path, runs: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source.write_text(ANSWER.replace("answer", "question"))
-    with pytest.raises(CompileError, match=r"is not whole: .*undefined symbol: answer"):
+    with pytest.raises(CompileError, match=r"incomplete library: .*undefined symbol: answer"):
         answer(source)
-    with monkeypatch.context() as trusting:  # as one that an older program has kept
+    with monkeypatch.context() as trusting:  # like one stored by an older version
         trusting.setattr(library, "load", lambda path, _: path)
         answer_of_old = load_library(source, {}, symbols=("answer",))
     assert str(answer_of_old)
     assert len(list(cache.iterdir())) == 1
-    with pytest.raises(CompileError, match="is not whole"):
+    with pytest.raises(CompileError, match="incomplete library"):
         answer(source)
     assert len(runs) == 3
     assert list(cache.iterdir()) == []
@@ -168,7 +168,7 @@ def test_a_cache_of_another_user_is_not_used(
 
 
 def fails_to_load_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the folder lies on a file system that is mounted ``noexec``."""
+    """Simulate a folder on a file system that is mounted ``noexec``."""
     load = library.load
 
     def picky(path: Path, symbols: list[str]) -> object:

@@ -129,7 +129,7 @@ def test_weights_of_wrong_shape_never_reach_the_kernel() -> None:
 
 @pytest.mark.slow
 def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
-    """Sizes that end badly on vectors and blocks, where every access is watched."""
+    """Sizes that do not fill vectors and blocks, with every access checked."""
     finder = subprocess.run(
         ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )

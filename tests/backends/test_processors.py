@@ -1,4 +1,4 @@
-"""The kernels on other processors than this one: they are compiled for each, and run or emulated.
+"""The kernels on other processors: compiled for each, then run or emulated.
 
 AddressSanitizer and all cases: test_unroll_native.py and test_unroll.py.
 """
@@ -23,7 +23,7 @@ X86 = platform.machine() == "x86_64"
 
 
 class Processor(NamedTuple):
-    """A compiler's flag, what runs the result, and the macro that the kernels should have seen."""
+    """A compiler's flag, the program that runs the result, and the macro that the kernels see."""
 
     flags: tuple[str, ...]
     compiler: str = ""
@@ -47,7 +47,7 @@ CASES = {
 
 
 def build(processor: Processor, case: Case, folder: Path) -> Path:
-    """Compile the program; skip by name where there is no compiler for the processor."""
+    """Compile the program; skip if there is no compiler for the processor."""
     own = find_compiler().command[0]
     compiler = shutil.which(processor.compiler) if processor.compiler else own
     if compiler is None:
@@ -74,7 +74,7 @@ def build(processor: Processor, case: Case, folder: Path) -> Path:
 
 
 def run(program: list[str], case: Case, *, bfloat16: bool) -> dict[str, Tensor]:
-    """What the program gives, by the names of the oracle."""
+    """Results of the program, named as in the oracle."""
     rule, state, masks, d_last = case
     settings = rule.settings
     padding = PADDINGS.index(settings.padding)

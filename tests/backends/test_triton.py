@@ -24,7 +24,7 @@ on_gpu_only = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU h
 
 @pytest.fixture(autouse=True)
 def _few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not torch.cuda.is_available():  # the interpreter's time is a matter of their number
+    if not torch.cuda.is_available():  # the interpreter's time grows with their number
         monkeypatch.setattr(triton_tape, "CELLS", 1024)
 
 
@@ -130,7 +130,7 @@ def test_without_gradients_it_gives_the_same_state(
 @pytest.mark.parametrize("name", ["default", "life"])
 def test_recording_leaves_no_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class RunsFirst(triton_tape.Graph):  # type: ignore[name-defined]
-        """Runs what it records once, as on a GPU to compile the kernels."""
+        """Runs what it records once, as a GPU does to compile the kernels."""
 
         def __init__(
             self, run: Callable[[int], None], steps: int, *others: Any, **more: Any
@@ -160,7 +160,7 @@ def test_what_it_cannot_compute_is_named() -> None:
 
 def test_more_inputs_than_shared_memory_holds_go_to_torch() -> None:
     case = on_device(make_case(channels=33, filters=torch.rand(5, 3, 3)))
-    assert "256 inputs" in str(triton_backend.obstacle(case.state, case.rule))
+    assert "256 inputs" in str(triton_backend.unsupported_reason(case.state, case.rule))
 
 
 def test_cpu_states_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_auto_takes_it_where_the_state_is(monkeypatch: pytest.MonkeyPatch) -> No
     class OnGpu(Tensor):
         is_cuda = True
 
-    monkeypatch.setattr(triton_backend, "obstacle", lambda *_: None)
+    monkeypatch.setattr(triton_backend, "unsupported_reason", lambda *_: None)
     case = make_case()
     assert choose_backend("auto", case.state.as_subclass(OnGpu), case.rule) == "triton"
     assert choose_backend("auto", case.state, case.rule) == "native"

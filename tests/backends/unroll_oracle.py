@@ -1,4 +1,4 @@
-"""Rules to test unrolls with, and what they give in float64 by ``Rule.step`` alone."""
+"""Rules for tests of unrolls, and their results in float64 by ``Rule.step`` alone."""
 
 import copy
 from collections.abc import Callable

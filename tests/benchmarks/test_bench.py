@@ -237,7 +237,7 @@ def test_memory_of_a_training_grows_with_its_steps() -> None:
 
 @pytest.mark.slow
 def test_the_command_measures_everything(tmp_path: Path) -> None:
-    """All that it does, with small work; the peers have a test of their own."""
+    """All measurements, with small work; the peers have their own test."""
     out, plot = tmp_path / "speed.json", tmp_path / "speed.svg"
     command = [sys.executable, "-m", "nca", "bench", "train", "--rounds", "3", "--json", str(out)]
     done = subprocess.run(
@@ -255,7 +255,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     assert [row["name"] for row in data["growth"]] == ["grid 48", "steps 8"]
     assert len(data["parity"]) >= 5
     assert all(check["met"] for check in data["parity"])
-    assert "mean nothing" in data["machine"]["sizes"]
+    assert "have no meaning" in data["machine"]["sizes"]
     assert plot.stat().st_size > 5000
     assert "NOT MET" in done.stdout or all(gate["met"] for gate in data["gates"])
 

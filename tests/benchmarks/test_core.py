@@ -27,7 +27,7 @@ def test_the_benchmark_compares_what_computes_the_same(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "core.json").read_text())
     assert data["gates"][0]["row"] == "loop_watched"
     assert data["gates"][0]["limit"] == 1.02
-    assert "written straight" in report.table()
+    assert "plain loop" in report.table()
 
 
 @pytest.mark.usefixtures("short")

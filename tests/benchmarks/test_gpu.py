@@ -1,4 +1,4 @@
-"""Without a GPU it is one line; its parts run on the CPU here, as small as can be."""
+"""Without a GPU the command prints one line; its parts run on the CPU here, with small work."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ from nca.texture.settings import train_settings
 
 @pytest.fixture
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU takes the place of the card, `auto` that of its backend; the work is small."""
+    """The CPU replaces the GPU, and `auto` means its backend; the work is small."""
     small = {"device": "cpu", "backend": "auto", "grid": 32, "late_grid": 32, "size": 64,
              "steps": (2, 3), "late_steps": (2, 3), "quiet": True}  # fmt: skip
     monkeypatch.setattr(gpu, "GPU", torch.device("cpu"))
@@ -37,7 +37,7 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_is_one_line() -> None:
-    with pytest.raises(InputError, match="`bench gpu`: torch found no GPU that has CUDA"):
+    with pytest.raises(InputError, match="`bench gpu`: torch found no GPU with CUDA"):
         gpu.run(BenchGpuSettings())
 
 

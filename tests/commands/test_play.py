@@ -68,6 +68,6 @@ def test_the_photograph_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_grows_lives_everywhere() -> None:
-    alive = bounded_rule(RuleSettings(6, 16, alive_threshold=0.1, seed_state="center"))
+    alive = bounded_rule(RuleSettings(6, 16, alive_threshold=0.1, start="center"))
     result = play_over(alive, photo(), (1,), 4, 1.0)
     assert (result - photo()).abs().mean() < 0.1

@@ -1,4 +1,4 @@
-"""What ``nca render``, ``nca play`` and ``nca view --headless`` leave on the disk."""
+"""Files written by ``nca render``, ``nca play`` and ``nca view --headless``."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def test_nothing_is_written_over_unless_asked_for(
     command = [*(places.get(word, word) for word in words), str(out)]
     out.write_bytes(b"mine")
     assert main(command) == 2
-    complaint = f"{out} is already there; choose another name, or use --overwrite"
+    complaint = f"{out} exists already; choose another name, or use --overwrite"
     assert complaint in capsys.readouterr().err
     assert out.read_bytes() == b"mine"
     assert main([*command, "--overwrite"]) == 0
@@ -129,7 +129,7 @@ def test_an_average_is_that_of_the_steps_before(tmp_path: Path) -> None:
     words = ["render", str(path), "--size", "16", "--out", str(out), "--overwrite"]
     assert main([*words, "--steps", "12", "--average-steps", "4"]) == 0
     rule = load_rule(path).rule
-    states = simulate(rule, rule.seed(1, 16, 16), range(13))
+    states = simulate(rule, rule.initial_state(1, 16, 16), range(13))
     *_, expected = averages((rule.to_rgb(state)[0] for state in states), 4)
     picture = to_tensor(Image.open(out))
     assert (picture - expected).abs().max() <= 0.51 / 255
@@ -151,6 +151,6 @@ def test_a_calm_picture_is_that_of_a_calm_run(tmp_path: Path, own: bool) -> None
         out = tmp_path / f"{calm}.png"
         words = ["render", str(path), "--size", "16", "--steps", "310", "--out", str(out)]
         assert main([*words, "--calm", calm]) == 0
-        (state,) = simulate(rule, rule.seed(1, 16, 16), [310], calm=runs_calm)
+        (state,) = simulate(rule, rule.initial_state(1, 16, 16), [310], calm=runs_calm)
         expected = rule.to_rgb(state)[0].clamp(0, 1)
         assert (to_tensor(Image.open(out)) - expected).abs().max() <= 0.51 / 255

@@ -236,7 +236,7 @@ def test_what_is_fetched_is_kept_if_its_hash_is_right(
         fetch(wrong, tmp_path / "other")
     assert not (tmp_path / "other").exists()
     gone = Published(address, {"absent.gz": "0" * 32}, ())
-    with pytest.raises(InputError, match=r"cannot fetch .*absent.gz \(File not found\)"):
+    with pytest.raises(InputError, match=r"cannot download .*absent.gz \(File not found\)"):
         fetch(gone, tmp_path / "other")
 
 

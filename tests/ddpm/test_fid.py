@@ -1,4 +1,4 @@
-"""FID and KID against scipy and the definition; intervals; what the report says of itself."""
+"""FID and KID against scipy and the definition; intervals; the contents of the report."""
 
 import json
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_a_classifier_learns_without_touching_the_generators() -> None:
 
 
 def true_kernel_distance(square: float) -> float:
-    """Of the standard normal distribution in 4 dimensions and one shifted by a squared length.
+    """Between the standard normal distribution in 4 dimensions and a shifted one.
 
     The moments of the product of two independent draws, for the kernel ``(x y / 4 + 1)^3``.
     """
@@ -113,7 +113,7 @@ def true_kernel_distance(square: float) -> float:
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_the_interval_is_that_of_the_whole_comparison(shift: float) -> None:
-    """It holds the true distance of two Gaussians 95 times in 100; the repeats alone, far less."""
+    """It has the true distance of two Gaussians in 95 of 100 cases; without the reference, in few."""
     truth, trials = true_kernel_distance(shift**2), 100
     means, held, held_by_repeats = [], 0, 0
     errors = {"reference": 0.0, "repeats": 0.0}

@@ -1,4 +1,4 @@
-"""Guidance: what it does to a guess, and that it works with every sampler."""
+"""Guidance: its effect on an estimate, and its use with every sampler."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def unsure(x: Tensor, sigma: float) -> Tensor:
 
 
 def light(images: Tensor) -> dict[str, Tensor]:
-    """Lost is what is missing to white, in two terms."""
+    """The loss is the difference from white, in two terms."""
     missing = (1 - images).square().mean((2, 3))
     return {"red": missing[:, 0], "others": missing[:, 1:].sum(1)}
 
@@ -92,7 +92,7 @@ def test_the_style_of_a_picture_is_taken_on() -> None:
 
     plain, guided = drawn(unsure), drawn(Guided(unsure, across))
     assert lost(across, guided) < 0.97 * lost(across, plain)
-    # Of two styles that are each other turned, noise is as far from both.
+    # Noise is equally far from two styles that are rotations of each other.
     turned = drawn(Guided(unsure, down))
     assert lost(across, guided) < lost(across, turned)
     assert lost(down, turned) < lost(down, guided)

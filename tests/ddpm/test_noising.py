@@ -1,4 +1,4 @@
-"""Noise in the collate function: what a batch holds, how its times are drawn, and who draws."""
+"""Noise in the collate function: contents of a batch, distribution of times, random generators."""
 
 import math
 import pickle
@@ -127,7 +127,7 @@ def test_times_by_loss_are_drawn_by_the_root_of_its_square_and_weighed_back() ->
 
 
 class Blind(nn.Module):
-    """Answers with one number."""
+    """Returns one number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class Blind(nn.Module):
 
 
 def test_times_by_loss_learn_of_the_losses() -> None:
-    """Of the picture as target, the loss of a blind net is the same at all times; halve some."""
+    """With the image as target, a blind network has equal losses at all times; halve some."""
     schedule = Discrete(linear(1000))
     times = ByLoss(schedule, bins=2, decay=0.5)
     noisify = Noisify(schedule, build_parameterization("image", 1), times)

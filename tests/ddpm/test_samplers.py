@@ -1,4 +1,4 @@
-"""Samplers against diffusers' schedulers, step for step, and against data whose answer is known."""
+"""Samplers against diffusers' schedulers, step for step, and against data with a known result."""
 
 import math
 
@@ -33,7 +33,7 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
 
 
 def predict_noise(x_t: Tensor, t: int) -> Tensor:
-    """Any function will do in place of a net."""
+    """A function that replaces a network."""
     return torch.sin(3 * x_t + 0.01 * t) + 0.5 * x_t
 
 
@@ -56,7 +56,7 @@ class Recorded:
 
 
 def theirs(scheduler: DDPMScheduler | DDIMScheduler, x_t: Tensor, **options: float) -> list[Tensor]:
-    """x_t after every step of a scheduler, with the same noise as ours is given."""
+    """x_t after every step of a scheduler, with the same noise as our sampler."""
     noise, states = Recorded(tuple(x_t.shape)), [x_t]
     for t in scheduler.timesteps.tolist():
         output = predict_noise(x_t, t)
@@ -72,7 +72,7 @@ def theirs(scheduler: DDPMScheduler | DDIMScheduler, x_t: Tensor, **options: flo
 
 
 def recorded(sampler: Sampler, schedule: Discrete, times: list[int]) -> list[Tensor]:
-    """The same of ours, as x_t of the variance-preserving process."""
+    """The same for our sampler, as x_t of the variance-preserving process."""
     sigmas = [*schedule.sigma(torch.tensor(times)).tolist(), 0.0]
     x_t = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     states: list[Tensor] = []
@@ -88,7 +88,7 @@ def recorded(sampler: Sampler, schedule: Discrete, times: list[int]) -> list[Ten
 
 @pytest.fixture
 def patched_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Diffusers' DDPM draws its noise by a function of its module: give it ours."""
+    """Diffusers' DDPM draws its noise with a function of its module: replace it by ours."""
     from diffusers.schedulers import scheduling_ddpm  # noqa: PLC0415
 
     noise = Recorded((2, 1, 4, 4))
@@ -119,7 +119,7 @@ def test_ddim_takes_the_steps_of_diffusers(eta: float) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-# How near the mean and the std of the data come, beyond what 16,384 draws scatter by.
+# Allowed distances of mean and std from the data, beyond the scatter of 16,384 draws.
 SAMPLERS = {
     "ddpm": (DDPM(large=True), 1000, 0.02),
     "ddpm, small variance": (DDPM(), 1000, 0.02),
@@ -224,7 +224,7 @@ def test_a_picture_depends_on_its_own_seed_alone() -> None:
 def test_levels_must_fall_to_nothing() -> None:
     x = torch.zeros(1, 1, 2, 2)
     for wrong in ([1.0, 2.0, 0.0], [2.0, 1.0], [0.0]):
-        with pytest.raises(ValueError, match="fall, and the last one be 0"):
+        with pytest.raises(ValueError, match="fall and end at 0"):
             LMS(order=1)(gaussian, x, wrong, lambda: x)
 
 

@@ -92,7 +92,7 @@ def test_karras_levels_are_those_of_diffusers() -> None:
 
 @pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "karras"])
 def test_most_levels_are_where_pictures_appear(name: str) -> None:
-    """The highest level of a cosine schedule must not draw the others up with it."""
+    """The highest level of a cosine schedule must not raise the others."""
     levels = karras_levels(build_schedule(name, 1000), 20)  # type: ignore[arg-type]
     assert levels[0] <= 80
     assert ((levels > 0.05) & (levels < 20)).sum() >= 11
@@ -101,7 +101,7 @@ def test_most_levels_are_where_pictures_appear(name: str) -> None:
 @pytest.mark.parametrize("sampler", ["dpmpp", "ddim"])
 @pytest.mark.parametrize("name", ["linear", "cosine", "karras"])
 def test_strength_is_the_part_of_the_noise_at_the_start(name: str, sampler: str) -> None:
-    """Whatever the schedule and the spacing, and always in as many steps."""
+    """For every schedule and spacing, and always with the same number of steps."""
     schedule = build_schedule(name, 1000)  # type: ignore[arg-type]
     for strength in (0.2, 0.5, 0.9):
         first, *others = noise_levels(schedule, 12, sampler, strength=strength)

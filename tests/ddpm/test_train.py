@@ -62,7 +62,7 @@ def test_samples_from_a_checkpoint_alone(run: Run, tmp_path: Path) -> None:
     assert main([*command, "--out", str(tmp_path / "single"), "--label", "below"]) == 0
     assert len(list((tmp_path / "single").iterdir())) == 6
     assert np.asarray(Image.open(tmp_path / "single" / "000005.png")).shape == (SIDE, SIDE, 3)
-    assert main([*command, "--out", str(tmp_path / "sheet.png")]) == 2  # is there already
+    assert main([*command, "--out", str(tmp_path / "sheet.png")]) == 2  # exists already
 
 
 def settings(run: Run, **changes: Any) -> SampleSettings:
@@ -151,7 +151,7 @@ def test_resume_goes_on_and_refuses_other_settings(run: Run, tmp_path: Path) -> 
     shutil.copytree(chosen.data, moved)
     train(chosen.override(data=str(moved)))
     Image.effect_noise((SIDE, SIDE), 60).save(next(moved.rglob("*.png")))
-    with pytest.raises(InputError, match="is another picture than before"):
+    with pytest.raises(InputError, match="is not the same image as before"):
         train(chosen.override(data=str(moved)))
 
 
@@ -252,7 +252,7 @@ def test_a_bare_net_of_diffusers_needs_five_lines(tmp_path: Path) -> None:
     [
         ({"batch_size": 0}, "`batch_size` 0: must be 1 to 65536"),
         ({"channels": (10,)}, "`channels` 10: must be a multiple of `groups` 4"),
-        ({"times": "loss", "workers": 2}, "`times` loss: worker processes do not know"),
+        ({"times": "loss", "workers": 2}, "`times` loss: needs `workers` 0"),
         ({"held_out": 1.0}, "`held_out` 1.0: must be 0 to 0.9"),
     ],
 )

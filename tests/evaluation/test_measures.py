@@ -67,7 +67,7 @@ def test_the_floor_is_what_more_of_the_same_has() -> None:
     assert large is not None
     assert small > 1.5 * large
     assert distance.floor((128, 128)) is None
-    assert distance.floor((128, 128), torus=False) == 0
+    assert distance.floor((128, 128), wraps=False) == 0
     assert distance.floor((31, 256)) is None
 
 
@@ -158,7 +158,7 @@ def test_a_texture_that_comes_by_has_not_healed_yet() -> None:
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.0, 2.0])
 def test_a_texture_that_does_not_come_back_is_told(level: float) -> None:
     """A rule that never changes anything shows its noise for ever; a hole in it stays."""
-    rule = Rule(RuleSettings(4, 8, seed_state="noise", noise_level=level))
+    rule = Rule(RuleSettings(4, 8, start="noise", noise_level=level))
     healing = heal(rule, 64, 0)
     assert healing.measurable
     assert healing.steps is None

@@ -16,7 +16,7 @@ from nca.errors import InputError
 from nca.evaluation import report as report_module
 from nca.evaluation.evaluation import verdict
 from nca.evaluation.healing import heal
-from nca.evaluation.measures import Moment, PatchDistance, follow
+from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
@@ -26,9 +26,9 @@ from tests.helpers.known_rules import decaying, exploding, swinging
 from tools.pictures import draw
 
 
-def moment(steps: int, **values: float) -> Moment:
-    ones = dict.fromkeys((field.name for field in dataclasses.fields(Moment)[1:-1]), 1.0)
-    return Moment(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
+def moment(steps: int, **values: float) -> Measurement:
+    ones = dict.fromkeys((field.name for field in dataclasses.fields(Measurement)[1:-1]), 1.0)
+    return Measurement(steps, **ones | {"saturated": 0.0} | values, picture=torch.zeros(3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def moment(steps: int, **values: float) -> Moment:
         ([moment(1000, saturated=0.3)], "saturated after 1,000 steps, blew up before 10,000 steps"),
     ],
 )
-def test_verdicts(run: list[Moment], word: str) -> None:
+def test_verdicts(run: list[Measurement], word: str) -> None:
     stops = [moment.steps for moment in run] if len(run) > 2 else [1000, 10_000]
     assert verdict(run, stops) == word
 
@@ -67,7 +67,7 @@ def few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_report(path: Path) -> Any:
-    """JSON as the standard has it: without NaN."""
+    """Strict JSON, without NaN."""
 
     def refuse(word: str) -> None:
         raise AssertionError(word)
@@ -135,7 +135,7 @@ def test_the_report_has_every_figure_of_each_rule(
     assert page.count('class="who r1"') == 4
     assert page.count("data:image/png;base64,") > 20
     assert "http" not in page.replace("http-equiv", "")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         evaluate(settings)
 
 
@@ -173,14 +173,14 @@ def test_the_report_of_a_rule_that_blows_up_is_complete(
 
 
 class ReachedError(Exception):
-    """What is measured, as far as the test wants to know."""
+    """A measurement was reached; the test needs no more."""
 
 
 @pytest.fixture
 def only_start(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(_name: str, file: RuleFile, measured: Measured, _settings: EvalSettings) -> None:
         own = file.rule.settings
-        raise ReachedError(measured.target.shape[-1], own.seed_state, own.noise_level)
+        raise ReachedError(measured.target.shape[-1], own.start, own.noise_level)
 
     monkeypatch.setattr(report_module, "measure", measure)
 
@@ -225,7 +225,7 @@ def test_the_same_rule_can_be_its_own_peer(
 ) -> None:
     """With other noise it grows another picture."""
     rule, target = files
-    save_rule(rule, Rule(RuleSettings(4, 8, seed_state="noise", noise_level=1.0)))
+    save_rule(rule, Rule(RuleSettings(4, 8, start="noise", noise_level=1.0)))
     out = tmp_path / "r.html"
     evaluate(EvalSettings(rule, target, out, peer=rule, peer_noise=0.5, size=64, steps=1000))
     rules = read_report(tmp_path / "r.json")["rules"]

@@ -1,4 +1,4 @@
-"""The page of a vote: what it compares, and what it keeps, in a real browser."""
+"""The page of a vote: its pairs and its results, in a real browser."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def plain(value: float) -> Tensor:
 
 
 def pairs(count: int = 12) -> list[Pair]:
-    """Pairs whose pictures are plain: of the old side dark, of the new side bright."""
+    """Pairs of plain images: the old side is dark, the new side bright."""
     return [
         Pair(f"texture{i}", plain(0.5), {"old": plain(0.1), "new": plain(0.9)})
         for i in range(count)
@@ -78,7 +78,7 @@ def test_folders_are_compared_by_name(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [pair["texture"] for pair in data["pairs"]] == ["r"]
     said = capsys.readouterr().err
     assert all(f"left out: {name}:" in said for name in "pqs")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         write_vote(settings)
 
 
@@ -148,7 +148,7 @@ def test_a_vote_needs_two_and_a_peer_is_given_once() -> None:
 
 @pytest.mark.browser
 def test_votes_name_the_sides_truthfully(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    """Choose the brighter picture by its pixels, but for one vote that is taken back."""
+    """Choose the brighter image by its pixels; one vote is taken back."""
     (tmp_path / "vote.html").write_text(vote_page(pairs(5), 3))
     page = open_page(tmp_path / "vote.html")
     brightness = """id => {

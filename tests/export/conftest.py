@@ -1,4 +1,4 @@
-"""What the tests of exporters leave behind."""
+"""Clean up after tests of exporters."""
 
 import gc
 from collections.abc import Iterator
@@ -8,6 +8,6 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _collect() -> Iterator[None]:
-    """Collect objects of wgpu: a forked process that does it waits for a lock for ever."""
+    """Collect objects of wgpu, for which a forked process would wait forever."""
     yield
     gc.collect()

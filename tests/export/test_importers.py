@@ -1,4 +1,4 @@
-"""Rules made by others: the article's 66, muNCA shaders, and files that mean harm."""
+"""Published rules: the article's 66, muNCA shaders, and malicious files."""
 
 import base64
 import io
@@ -122,7 +122,7 @@ def test_every_published_rule_runs_as_in_torch(gl, published):
     options = ExportOptions(weights="texture", steps_per_frame=1)
     for name, file in read_published(published).items():
         rule = file.rule
-        state = rule(rule.seed(1, 24, 32), 50)
+        state = rule(rule.initial_state(1, 24, 32), 50)
         got = glsl.run(glsl.build(name, file, options), rule, options, state[0], 1, gl)
         far = (got - rule(state, 1)[0]).abs()
         # A sum that is added up in another order may be rounded to the neighboring level; where
@@ -175,7 +175,7 @@ def test_a_mu_rule_is_its_formula(read, text):
         ({"shape": None}, "shape must be"),
         ({"layout": [65536, 65536]}, "too large"),
         ({"layout": [1, 1]}, "no room for 2 rules"),
-        ({"layout": [3, 1]}, "shape and layout tell"),
+        ({"layout": [3, 1]}, "shape and layout give"),
         ({"scale": "1"}, "scale must be a number"),
         ({"scale": True}, "scale must be a number"),
         ({"scale": 10**400}, "scale must be a number, not 1000"),

@@ -1,4 +1,4 @@
-"""Export as a whole: what it reports, what it refuses, and that nothing is left half-written."""
+"""Exports: their reports, their errors, and that no file is half-written."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_the_manifest_holds_the_measure(gl, rule, tmp_path):
 
 @pytest.mark.gl
 def test_a_wrong_shader_is_told_by_its_measure(gl, rule, tmp_path):
-    """The measure runs the files that are written: spoil one and see."""
+    """The measurement runs the written files: damage one and see."""
     host = TARGETS["glsl"]
     files = dict(host.build({"lava": rule}, ExportOptions()))
     text = files["330/step.frag"].decode()
@@ -153,7 +153,7 @@ def test_what_is_there_is_kept(rule, tmp_path, unmeasured):
     export({"lava": rule}, "shadertoy", out, ExportOptions())
     (out / "mine.txt").write_text("mine")
     (out / "image.glsl").write_text("old")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         export({"lava": rule}, "shadertoy", out, ExportOptions())
     assert (out / "image.glsl").read_text() == "old"
     export({"lava": rule}, "shadertoy", out, ExportOptions(overwrite=True))

@@ -60,7 +60,7 @@ HEADERS = (
 
 
 def mutate_array(rng: Random, data: bytes) -> bytes:
-    """Header or values of a .npy file; what is wrong of a header may be true of the values."""
+    """Header or values of a .npy file; a changed header may still fit the values."""
     (length,) = struct.unpack("<H", data[8:10])
     header, body = data[10 : 10 + length].decode("latin1"), data[10 + length :]
     version = b"\x01\x00"
@@ -116,7 +116,7 @@ def mutate_npz(rng: Random, data: bytes) -> bytes:
 
 
 def _npz_bomb(name: str, blocks: int) -> bytes:
-    """An archive whose array is said to be, and is, ``blocks`` times 64 MiB of zeros."""
+    """An archive whose array really has ``blocks`` times 64 MiB of zeros."""
     shape = f"({4 * blocks}, 1024, 4096)"
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
@@ -138,7 +138,7 @@ CHUNKS = (
     b"tRNS", b"PLTE", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"acTL", b"fcTL", b"fdAT",
     b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"cICP", b"IEND", b"IHDR", b"IDAT", b"abcd",
 )  # fmt: skip
-# Width, height, bits and kind of color of pictures that are small only as files.
+# Width, height, bits and color type of images that are small only as files.
 LARGE = (
     (13_300, 13_300, 16, 0), (13_300, 13_300, 8, 6), (12_000, 12_000, 8, 3), (9_000, 9_000, 16, 6),
     (13_000, 13_000, 1, 0), (14_100, 14_100, 8, 0), (100_000, 1_000, 8, 2),

@@ -1,4 +1,4 @@
-"""Seeded damage to files: in their bytes, and in the structures that the bytes stand for."""
+"""Damage to files from a seed: to their bytes, and to the structures in them."""
 
 import copy
 import functools
@@ -27,7 +27,7 @@ OTHERS: tuple[Any, ...] = (
     None, True, False, [], {}, [[]], [None], [0] * 5, ["a"], {"a": 1}, {"": {}}, {"__proto__": 1},
     [1e308, 1e308], [-1, 2**70],
 )  # fmt: skip
-# JSON that no value stands for: put in the place of a string that stands for it.
+# JSON that no Python value stands for; it replaces a placeholder string.
 RAW = {
     "@digits": "9" * 5000,
     "@deep": "[" * 100_000 + "]" * 100_000,
@@ -70,7 +70,7 @@ def mutate_bytes(rng: Random, data: bytes) -> bytes:
 
 
 def _packed(rng: Random) -> bytes:
-    """A number that is a limit of something, in bytes."""
+    """A limit of some number type, in bytes."""
     form = rng.choice(("<H", ">H", "<I", ">I", "<f", ">f"))
     if form[1] == "f":
         return struct.pack(form, rng.choice((0.0, 1.0, 2.0, -1.0, 1e9, float("nan"))))

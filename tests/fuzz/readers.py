@@ -1,4 +1,4 @@
-"""The readers of files that others may have made: valid files, their damage, the reading."""
+"""The readers of files from untrusted sources: valid files, their damage, the reading."""
 
 import gzip
 import io
@@ -42,7 +42,7 @@ from tests.helpers.rules import bounded_rule
 
 
 def written(name: str, write: Callable[[Path], None]) -> bytes:
-    """What a writer of the project writes."""
+    """The output of a writer of the project."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         write(path)
@@ -50,9 +50,9 @@ def written(name: str, write: Callable[[Path], None]) -> bytes:
 
 
 def rules() -> Files:
-    """A plain rule, and one with every setting and all that a training says of itself."""
+    """A plain rule, and one with every setting and all information on its training."""
     full = RuleSettings(
-        6, 10, alive_threshold=0.1, seed_state="center", hidden_clip=2.0,
+        6, 10, alive_threshold=0.1, start="center", hidden_clip=2.0,
         quantization=Quantization(Quantizer(4.0, 0.5), hidden=Quantizer(2.0, 0.0)),
     )  # fmt: skip
     training = {
@@ -121,7 +121,7 @@ def packed_idx() -> Files:
 
 
 def checkpoints() -> Files:
-    """A diffusion model that nobody trained."""
+    """An untrained diffusion model."""
     settings = ddpm_settings("x", "x", size=8, channels=(8,), groups=4, noise_steps=10)
     info = DataInfo(1, 8, 0.5, ("a", "b"))
     torch.manual_seed(0)
@@ -137,7 +137,7 @@ def checkpoints() -> Files:
 
 
 def training(folder: Path) -> TrainSettings:
-    """Settings of a training that goes on in a folder."""
+    """Settings of a training that resumes in a folder."""
     return train_settings("leaf.png", folder, resume=True)
 
 

@@ -1,4 +1,4 @@
-"""Runs the cases of a reader in forked processes, and notes all that a reader must not do.
+"""Runs the cases of a reader in forked processes, and records everything a reader must not do.
 
 By hand, from the root of the repository: ``python -m tests.fuzz.runner READER SEED FIRST COUNT``
 prints a line of JSON for each failing case. A seed and a number always make the same case.
@@ -45,7 +45,7 @@ class Reader:
     Attributes:
         files: makes valid files by name; a case damages one of them.
         mutate: damages it.
-        read: reads it; what it returns is shown to people if it is text.
+        read: reads it; text that it returns is shown to users.
         beside: makes files that lie beside it.
     """
 
@@ -57,12 +57,12 @@ class Reader:
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that ended as it must not.
+    """A case with a wrong outcome.
 
     Attributes:
-        number: of the case.
-        what: went wrong.
-        where: in the program.
+        number: number of the case.
+        what: what went wrong.
+        where: place in the program.
         file: the damaged file, kept.
     """
 
@@ -76,7 +76,7 @@ def run(
     name: str, seed: int, numbers: range, folder: Path, *, table: str = TABLE,
     cpu_seconds: float = CPU_SECONDS,
 ) -> list[Failure]:  # fmt: skip
-    """Run cases in a process of their own, which keeps the files of failing ones in a folder."""
+    """Run cases in a separate process, which keeps the files of failing ones in a folder."""
     words = [name, seed, numbers.start, len(numbers), folder, table, cpu_seconds]
     command = [sys.executable, "-m", "tests.fuzz.runner", *map(str, words)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
@@ -106,10 +106,10 @@ class Cases:
     """The cases of a reader.
 
     Args:
-        name: of the reader.
-        seed: of the damage.
+        name: name of the reader.
+        seed: seed of the damage.
         table: module that has the ``READERS``.
-        cpu_seconds: that a case may take.
+        cpu_seconds: limit of a case.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class Cases:
         return str(path)
 
     def check_files(self) -> None:
-        """Read what is not damaged; this fills caches too.
+        """Read undamaged files, which also fills caches.
 
         Raises:
-            InputError: all is refused. Some may be, such as a kind of picture that is not taken.
+            InputError: all files are refused. Some may be, such as an unsupported kind of image.
         """
         refusals = []
         for name, data in self.files:
@@ -221,7 +221,7 @@ class Cases:
 
 
 class Watch:
-    """Notes what is written, started or connected to while it is entered."""
+    """Records what is written, started or connected to while it is entered."""
 
     def __init__(self) -> None:
         self.deeds: list[str] = []

@@ -41,7 +41,7 @@ LOOK = """() => {
 
 
 class Visitor:
-    """Somebody who opens states in a page; a fresh page comes after each trouble.
+    """A user who opens states in a page; each problem is followed by a fresh page.
 
     Args:
         open_page: opens a page of one rule that is not running.
@@ -53,7 +53,7 @@ class Visitor:
         self.complaints: list[str] = []
 
     def trouble(self, name: str, data: bytes) -> str:
-        """What is wrong when a state is opened; empty if nothing is."""
+        """What went wrong when a state was opened; empty if nothing did."""
         page = self.page = self.page or self._fresh()
         try:
             trouble = self._open(page, name, data)

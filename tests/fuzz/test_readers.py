@@ -1,4 +1,4 @@
-"""No reader fails otherwise than by one line about a damaged file, or takes much for it."""
+"""Readers of damaged files fail with one line, and without using many resources."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The runner sees each kind of fault, in readers that have one each."""
+"""The runner detects each kind of fault, in readers that have one each."""
 
 import os
 import signal

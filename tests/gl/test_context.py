@@ -1,4 +1,4 @@
-"""What is said where there is no usable OpenGL."""
+"""The error without a usable OpenGL."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def trouble(**environment: str) -> str:
-    """What a process says that opens a context in this environment."""
+    """The message of a process that opens a context in this environment."""
     code = (
         "from nca.errors import GraphicsError\n"
         "from nca.gl.context import open_headless\n"

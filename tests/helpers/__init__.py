@@ -1,1 +1,1 @@
-"""What several tests share."""
+"""Shared code of the tests."""

@@ -1,4 +1,4 @@
-"""What tests of the page share: waiting, and states in and out."""
+"""Shared code of tests of the page: waiting, and reading and writing states."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""A diffusion model that is hardly trained, on pictures drawn here, for several tests."""
+"""A briefly trained diffusion model on drawn images, for several tests."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def write_pictures(folder: Path, colors: int = 1) -> Path:
 
 
 def tiny(folder: Path, **changes: Any) -> TrainSettings:
-    """Settings of a training of a moment; makes the pictures if there are none."""
+    """Settings of a very short training; makes the images if there are none."""
     pictures = folder / "pictures"
     if not pictures.exists():
         write_pictures(pictures)
@@ -41,7 +41,7 @@ def tiny(folder: Path, **changes: Any) -> TrainSettings:
 
 
 def trained_run(folder: Path, **changes: Any) -> Run:
-    """Train for a moment."""
+    """Train briefly."""
     settings = tiny(folder, **changes)
     train(settings)
     return load_run(settings.out)

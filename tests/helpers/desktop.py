@@ -1,4 +1,4 @@
-"""A display without a screen, and hands on it: a viewer that a person would use, really run."""
+"""A virtual display with mouse and keyboard, and a real viewer in it."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ class Screen:
         return np.asarray(ImageGrab.grab(xdisplay=self.name).convert("RGB"))
 
     def do(self, *words: object) -> str:
-        """Let xdotool do something."""
+        """Run a command of xdotool."""
         done = subprocess.run(
             ["xdotool", *map(str, words)],
             env={**os.environ, "DISPLAY": self.name},
@@ -57,7 +57,7 @@ class Screen:
         return done.stdout
 
     def kill(self) -> None:
-        """Let the server vanish from under its windows."""
+        """Kill the server while its windows are open."""
         self.display.close()
         self._server.kill()
         self._server.wait()
@@ -76,7 +76,7 @@ class Viewer:
         screen: where.
         folder: where it saves.
         words: its arguments.
-        stderr: where its complaints go, as for ``subprocess.Popen``.
+        stderr: target of its error messages, as for ``subprocess.Popen``.
     """
 
     def __init__(
@@ -193,6 +193,6 @@ class Viewer:
         return self.process.wait(PATIENCE)
 
     def end(self) -> None:
-        """End it however it is."""
+        """Kill the viewer if it is still running."""
         self.process.kill()
         self.process.wait()

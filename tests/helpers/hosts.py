@@ -1,4 +1,4 @@
-"""What the tests of all hosts share: a rule of plain numbers, golden files, differences."""
+"""Shared code of the tests of hosts: a rule of plain numbers, golden files, differences."""
 
 import os
 import shutil
@@ -41,8 +41,8 @@ CASES = {
 
 
 def golden_rule() -> RuleFile:
-    """A rule whose numbers are told by a formula, the same on every machine."""
-    rule = Rule(RuleSettings(5, 3, alive_threshold=0.1, seed_state="center"), update_bias=True)
+    """A rule with weights from a formula, the same on every machine."""
+    rule = Rule(RuleSettings(5, 3, alive_threshold=0.1, start="center"), update_bias=True)
     with torch.no_grad():
         for parameter in rule.parameters():
             numbers = torch.arange(parameter.numel()) * 37 % 101 - 50

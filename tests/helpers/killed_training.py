@@ -1,8 +1,7 @@
 """A server that forks a training for every line it is sent, so that a test can kill many.
 
-It imports everything once, by a short training. A child says that it is about to begin and trains
-without an end; its checkpoint is written after every batch, so that it is in the middle of writing
-most of the time.
+It imports everything once, in a short training. A child announces its start and trains without end.
+Its checkpoint is written after every batch, so that most of the time it is being written.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rules whose runs are known beforehand: every cell follows a linear equation of its own."""
+"""Rules with known runs: every cell follows its own linear equation."""
 
 import math
 
@@ -25,14 +25,14 @@ def linear(settings: RuleSettings, matrix: Tensor, constant: Tensor) -> Rule:
 
 
 def decaying(level: float) -> Rule:
-    """A rule whose cells all go to one grey by a fifth of the way in a step."""
+    """A rule whose cells all approach one gray by a fifth of the distance per step."""
     settings = RuleSettings(4, 8, rgb_offset=0.0)
     return linear(settings, -0.2 * torch.eye(4), torch.full((4,), 0.2 * level))
 
 
 def exploding(rate: float) -> Rule:
     """A rule whose cells grow by a factor of 1 + ``rate`` when they fire."""
-    settings = RuleSettings(4, 8, seed_state="noise", noise_level=1.0)
+    settings = RuleSettings(4, 8, start="noise", noise_level=1.0)
     return linear(settings, rate * torch.eye(4), torch.zeros(4))
 
 

@@ -14,7 +14,7 @@ from tests.helpers.rules import bounded_rule
 
 
 class Clock:
-    """A clock that stands still but for what a test adds."""
+    """A clock that only advances when a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0  # seconds
@@ -35,7 +35,7 @@ def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) 
     values: dict[str, Any] = {
         "channels": 8,
         "hidden": 16,
-        "seed_state": "noise",
+        "start": "noise",
         "noise_level": 0.5,
         **settings,
     }

@@ -17,7 +17,8 @@ def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = F
     """A rule whose states stay around 0.5: each channel decays, with small couplings between.
 
     The first hidden units are relu(x_c) and relu(-x_c) as far as there is room for pairs; their
-    second layer takes 40 % of x_c away. Growing errors would drown what a comparison is about.
+    second layer subtracts 40 % of x_c. Growing rounding errors would hide the differences that a
+    test looks for.
     """
     generator = torch.Generator().manual_seed(seed)
     rule = Rule(settings, update_bias=update_bias, generator=generator)

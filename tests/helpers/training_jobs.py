@@ -27,7 +27,7 @@ from nca.training.objective import Objective, Supervised
 
 
 class StopAt(Callback):
-    """Abandon the fit after so many iterations, as an interruption would."""
+    """Abandon the fit after some iterations, like an interruption."""
 
     order = 200
 
@@ -66,7 +66,7 @@ class MatchPatch(Objective):
 
 
 class TinyUNet(nn.Module):
-    """One level down and up again, told the time: what a diffusion model is, in small."""
+    """One level down and up again, with the time as input: a small diffusion model."""
 
     def __init__(self, width: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def wavy_images(count: int = 20, side: int = 8) -> Tensor:
 def rule_job(
     folder: Path, callbacks: Sequence[Callback] = (), engine: Engine | None = None
 ) -> Learner:
-    """A texture rule, with all that belongs to it."""
+    """A texture rule, with everything it needs."""
     settings = train_settings(
         "picture.png", folder, "tiny", size=32, grid=16, late_grid=24, steps=(3, 6),
         late_steps=(4, 8), pool_size=12, quiet=True, features="random", reset_rate=0.5,
@@ -154,7 +154,7 @@ JOBS: dict[str, Callable[..., Learner]] = {"rule": rule_job, "image": image_job,
 
 
 def differences(a: Any, b: Any, where: str = "") -> list[str]:
-    """Where two states differ by a bit; seconds are allowed to."""
+    """Where two states differ in any bit; seconds may differ."""
     if isinstance(a, Tensor):
         equal = a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
         return [] if equal or (a.isnan() & b.isnan()).all() else [where]

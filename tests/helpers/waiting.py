@@ -1,4 +1,4 @@
-"""Waiting for what another process or thread does, and what ends it."""
+"""Wait for other processes or threads."""
 
 import signal
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 PATIENCE = 90.0  # seconds; a test that passes does not depend on it
 
-# Under nohup, or behind & in a script, a child ignores some of them as we do.
+# Under nohup, or in the background of a script, a child ignores some of them as this process does.
 ENDING_SIGNALS = [
     each
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -15,7 +15,7 @@ ENDING_SIGNALS = [
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until something is the case."""
+    """Wait until a condition is true."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"

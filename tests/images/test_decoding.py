@@ -1,4 +1,4 @@
-"""Files become pixels: every kind right, in bounded memory, with one line on what fails."""
+"""Files become pixels: every kind correctly, in limited memory, with one-line errors."""
 
 import io
 import os

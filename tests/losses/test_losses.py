@@ -29,9 +29,9 @@ from nca.losses.term import Term
 from nca.losses.texture import TextureLoss, overflow
 
 
-def texture_loss(target: Tensor, features: str, statistic: str, *, torus: bool = True) -> Term:
+def texture_loss(target: Tensor, features: str, statistic: str, *, wraps: bool = True) -> Term:
     settings = LossSettings(features=features, statistic=statistic)
-    return build_loss(target, settings, generator(), torus=torus)
+    return build_loss(target, settings, generator(), wraps=wraps)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -39,7 +39,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def stripes(period: int = 8, size: int = 64, angle: float = 0.6) -> Tensor:
-    """A picture of [1, 3, size, size] with waves in three colours."""
+    """A picture of [1, 3, size, size] with waves in three colors."""
     y, x = torch.meshgrid(*2 * [torch.arange(size, dtype=torch.float32)], indexing="ij")
     phase = 2 * torch.pi / period * (x * np.cos(angle) + y * np.sin(angle))
     return torch.stack([phase.sin(), phase.cos(), (2 * phase).sin()])[None] * 0.4 + 0.5
@@ -57,8 +57,8 @@ EXTRACTORS = {
 def test_features_on_a_torus_move_with_the_picture(name: str) -> None:
     extract = EXTRACTORS[name](stripes())
     image = torch.rand(2, 3, 64, 64, generator=generator())
-    moved = extract(image.roll((8, 16), (2, 3)), torus=True)
-    for layer, features in extract(image, torus=True).items():
+    moved = extract(image.roll((8, 16), (2, 3)), wraps=True)
+    for layer, features in extract(image, wraps=True).items():
         scale = 64 // features.shape[-1]
         expected = features.roll((8 // scale, 16 // scale), (2, 3))
         assert torch.allclose(moved[layer], expected, atol=1e-4), layer
@@ -69,9 +69,9 @@ def test_features_without_a_torus_see_no_border(name: str) -> None:
     extract = EXTRACTORS[name](stripes())
     image = stripes(size=64)
     brighter = F.pad(image[:, :, 8:-8, 8:-8], (8, 8, 8, 8), value=1.0)
-    for layer, features in extract(image, torus=False).items():
+    for layer, features in extract(image, wraps=False).items():
         assert torch.isfinite(features).all()
-        assert features.shape[1] == extract(brighter, torus=False)[layer].shape[1]
+        assert features.shape[1] == extract(brighter, wraps=False)[layer].shape[1]
         assert features.shape[-1] < 64 or layer == "color"
 
 
@@ -111,23 +111,23 @@ def test_patchnet_is_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.parametrize("size", [32, 48, 128])
 def test_no_layer_gets_too_coarse(size: int) -> None:
-    features = Builtin(stripes(size=size))(stripes(size=size), torus=True)
+    features = Builtin(stripes(size=size))(stripes(size=size), wraps=True)
     assert min(min(f.shape[2:]) for f in features.values()) >= 10
 
 
 def test_a_flat_picture_has_features_too() -> None:
     flat = torch.full((1, 3, 64, 64), 0.3)
-    for features in Builtin(flat)(torch.rand(1, 3, 64, 64), torus=True).values():
+    for features in Builtin(flat)(torch.rand(1, 3, 64, 64), wraps=True).values():
         assert torch.isfinite(features).all()
 
 
 def test_halving_keeps_the_mean_and_the_torus() -> None:
     image = torch.rand(1, 3, 32, 32, generator=generator())
-    half = halve(image, torus=True)
+    half = halve(image, wraps=True)
     assert half.shape == (1, 3, 16, 16)
     assert torch.allclose(half.mean((2, 3)), image.mean((2, 3)), atol=1e-6)
-    assert torch.allclose(halve(image.roll(2, 3), torus=True), half.roll(1, 3), atol=1e-6)
-    assert [p.shape[-1] for p in pyramid(image, 3, torus=False)] == [32, 16, 8]
+    assert torch.allclose(halve(image.roll(2, 3), wraps=True), half.roll(1, 3), atol=1e-6)
+    assert [p.shape[-1] for p in pyramid(image, 3, wraps=False)] == [32, 16, 8]
 
 
 def test_gram_is_the_mean_of_outer_products() -> None:
@@ -202,7 +202,7 @@ def test_gram_distance_is_robust() -> None:
 
 
 def test_lesson_gram_is_the_lesson_s() -> None:
-    """Straight from notebook 16B: einsum over the batch, divided by the positions."""
+    """As in notebook 16B: einsum over the batch, divided by the number of positions."""
     batch = torch.randn(4, 5, 6, 7, generator=generator())
     target = torch.randn(1, 5, 6, 7, generator=generator(1))
     grams = [torch.einsum("bchw,bdhw->cd", f, f) / (6 * 7) for f in (batch, target)]
@@ -243,7 +243,7 @@ def test_transport_takes_pictures_of_another_size() -> None:
 @pytest.mark.parametrize("features", ["builtin", "random", "patches"])
 @pytest.mark.parametrize("statistic", ["gram", "transport", "moments"])
 def test_losses_tell_textures_apart_and_have_gradients(features: str, statistic: str) -> None:
-    loss = texture_loss(stripes(), features, statistic, torus=False)
+    loss = texture_loss(stripes(), features, statistic, wraps=False)
     images = torch.cat([stripes(), stripes(period=16), torch.rand(1, 3, 64, 64)])
     images = images.requires_grad_()
     totals = torch.stack(list(loss(images).values())).sum(0)
@@ -279,7 +279,7 @@ def test_weights_of_layers() -> None:
     layers = loss(torch.rand(1, 3, 64, 64))
     assert layers["texture/net1"] == 0
     assert layers["texture/net2"] > 0
-    with pytest.raises(InputError, match=r"no layer 'net9' to weigh; there are \['color'"):
+    with pytest.raises(InputError, match=r"no layer 'net9'; there are \['color'"):
         build_loss(stripes(), LossSettings(layer_weights={"net9": 1.0}), generator())
 
 
@@ -316,11 +316,11 @@ def test_overflow_counts_what_leaves_the_unit_range() -> None:
 def test_texture_loss_keeps_the_target_s_description(tmp_path: Path) -> None:
     calls = []
 
-    def extract(images: Tensor, *, torus: bool) -> dict[str, Tensor]:
-        calls.append((tuple(images.shape), torus))
+    def extract(images: Tensor, *, wraps: bool) -> dict[str, Tensor]:
+        calls.append((tuple(images.shape), wraps))
         return {"a": images}
 
-    loss = TextureLoss(stripes(), extract, Gram(), torus=True)
+    loss = TextureLoss(stripes(), extract, Gram(), wraps=True)
     loss(torch.rand(2, 3, 32, 32))
     assert calls == [((1, 3, 64, 64), False), ((2, 3, 32, 32), True)]
 

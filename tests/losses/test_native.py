@@ -15,9 +15,9 @@ from nca.losses.features.patchnet import Builtin
 from nca.losses.statistics import STATISTICS
 from nca.losses.texture import TextureLoss
 
-# A response within rounding of the ReLU's kink has its gradient or not, by the order of the sums.
+# A response close to the ReLU's kink has a gradient or none, depending on the order of the sums.
 VALUES, GRADIENTS = 1e-5, 3e-3
-# In float32 the distance of Gaussians is that far from float64's, by the kernel and by torch.
+# In float32 the distance of Gaussians differs this much from float64's, by the kernel and by torch.
 LIMITS = {"gram": VALUES, "wasserstein": 1e-4, "moments": VALUES, "lesson20": VALUES}
 SIZES = {
     "even": (2, 48, 64),
@@ -36,9 +36,9 @@ def picture(batch: int, height: int, width: int, seed: int = 0) -> Tensor:
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
 
-def make_loss(statistic: str = "gram", *, torus: bool = True) -> TextureLoss:
+def make_loss(statistic: str = "gram", *, wraps: bool = True) -> TextureLoss:
     target = picture(1, 128, 128)
-    return TextureLoss(target, Builtin(target), STATISTICS[statistic](generator()), torus=torus)
+    return TextureLoss(target, Builtin(target), STATISTICS[statistic](generator()), wraps=wraps)
 
 
 def results(loss: TextureLoss, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,7 +52,7 @@ def results(loss: TextureLoss, images: Tensor) -> tuple[Tensor, Tensor]:
 def both(loss: TextureLoss, images: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Results of the kernel, which must have been used, and of torch."""
     assert loss.kernel is not None
-    assert loss.kernel(images, torus=loss.torus) is not None
+    assert loss.kernel(images, wraps=loss.wraps) is not None
     mine = results(loss, images)
     loss.kernel = None
     return [mine, results(loss, images)]
@@ -78,20 +78,20 @@ def test_values_and_gradients_are_those_of_torch_with_a_border(
     statistic: str, size: tuple[int, int, int]
 ) -> None:
     (values, gradient), (right, right_gradient) = both(
-        make_loss(statistic, torus=False), picture(*size, seed=1)
+        make_loss(statistic, wraps=False), picture(*size, seed=1)
     )
     assert error(values, right) < LIMITS[statistic]
     assert error(gradient, right_gradient) < GRADIENTS
 
 
-@pytest.mark.parametrize("torus", [True, False])
-def test_every_entry_of_the_moments_counts(torus: bool) -> None:
+@pytest.mark.parametrize("wraps", [True, False])
+def test_every_entry_of_the_moments_counts(wraps: bool) -> None:
     """A distance hides an entry among thousands; a random direction does not."""
-    loss = make_loss(torus=torus)
+    loss = make_loss(wraps=wraps)
     images = picture(2, 60, 68, seed=1).requires_grad_(True)
     assert loss.kernel is not None
-    moments = loss.kernel(images, torus=torus)
-    layers = loss.features(images, torus=torus)
+    moments = loss.kernel(images, wraps=wraps)
+    layers = loss.features(images, wraps=wraps)
     assert moments is not None
     assert list(moments) == list(layers)
     for name, found in moments.items():
@@ -153,10 +153,10 @@ def test_what_is_not_a_number_stays_visible() -> None:
 
 
 def test_torch_takes_what_the_kernel_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    loss = make_loss(torus=False)
+    loss = make_loss(wraps=False)
     assert loss.kernel is not None
-    assert loss.kernel(picture(1, 64, 64).double(), torus=False) is None
-    assert loss.kernel(picture(1, 12, 64), torus=False) is None  # torch then says what is wrong
+    assert loss.kernel(picture(1, 64, 64).double(), wraps=False) is None
+    assert loss.kernel(picture(1, 12, 64), wraps=False) is None  # torch then says what is wrong
     assert make_loss("transport").kernel is None
 
     def fail() -> None:
@@ -172,9 +172,9 @@ import torch
 from nca.backends import compiler
 compiler.FLAGS = (*compiler.FLAGS, "-O1", "-fsanitize=address")
 from tests.losses.test_native import make_loss, picture, results
-for torus, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91))):
-    loss = make_loss("moments", torus=torus)
-    assert loss.kernel(picture(*size), torus=torus) is not None
+for wraps, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91))):
+    loss = make_loss("moments", wraps=wraps)
+    assert loss.kernel(picture(*size), wraps=wraps) is not None
     results(loss, picture(*size))
     print("ok")
 """
@@ -182,7 +182,7 @@ for torus, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91
 
 @pytest.mark.slow
 def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
-    """Sizes that end badly on vectors and blocks, where every access is watched."""
+    """Sizes that do not fill vectors and blocks, with every access checked."""
     finder = subprocess.run(
         ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nca.losses.build import build_loss
 from nca.losses.features.base import circular_pad
-from nca.losses.patches import Known, NearestPatches
+from nca.losses.patches import NearestPatches, TargetPatches
 from nca.losses.settings import LossSettings
 
 
@@ -23,15 +23,15 @@ def total(term: NearestPatches, images: Tensor) -> Tensor:
     return torch.stack(list(term(images).values())).sum(0)
 
 
-@pytest.mark.parametrize("torus", [True, False])
-def test_every_patch_is_compared_with_its_nearest(*, torus: bool) -> None:
+@pytest.mark.parametrize("wraps", [True, False])
+def test_every_patch_is_compared_with_its_nearest(*, wraps: bool) -> None:
     """With all queries, all candidates and no penalty: the plain definition."""
     target, image = noise(14, 15), noise(2 * 8, 12, seed=1).view(2, 3, 8, 12)
     term = NearestPatches(
-        target, seeded(), size=3, levels=1, queries=999, candidates=999, alpha=1e9, torus=torus
+        target, seeded(), size=3, levels=1, queries=999, candidates=999, alpha=1e9, wraps=wraps
     )
     theirs = F.unfold(target, 3)[0].T
-    padded = circular_pad(image, 1) if torus else image
+    padded = circular_pad(image, 1) if wraps else image
     for found, patches in zip(term(image)["patches/1"], F.unfold(padded, 3).mT, strict=True):
         nearest = theirs[torch.cdist(patches, theirs).argmin(1)]
         expected = (patches - nearest).square().mean().sqrt() / theirs.std()
@@ -40,14 +40,14 @@ def test_every_patch_is_compared_with_its_nearest(*, torus: bool) -> None:
 
 def test_only_its_own_patches_cost_nothing() -> None:
     target = noise(40, 40)
-    inside = partial(NearestPatches, target, size=5, candidates=9999, levels=1, torus=False)
+    inside = partial(NearestPatches, target, size=5, candidates=9999, levels=1, wraps=False)
     assert float(total(inside(seeded()), target)) < 1e-2
     assert float(total(inside(seeded()), noise(40, 40, seed=1))) > 0.5
     wrapped = NearestPatches(target.repeat(1, 1, 2, 2), seeded(), size=5, candidates=9999, levels=2)
     assert float(total(wrapped, target.roll((6, 10), (2, 3)))) < 0.05
 
 
-def test_a_patch_that_many_want_becomes_dear() -> None:
+def test_a_patch_that_many_use_becomes_expensive() -> None:
     """A flat image is nearest to the one flat patch; with the penalty, other patches count too."""
     target = noise(24, 24)
     target[:, :, :5, :5] = 0.5
@@ -55,7 +55,7 @@ def test_a_patch_that_many_want_becomes_dear() -> None:
     known = [NearestPatches(target, seeded(), size=5, levels=1, alpha=a) for a in (1e9, 1e-3)]
     without, penalized = (float(total(term, flat)) for term in known)
     assert without < 0.05
-    assert penalized < 0.05  # all patches are alike: whichever is taken by one is taken by all
+    assert penalized < 0.05  # all patches are equal, so that all use the same one
     varied = flat + 0.05 * (noise(24, 24, seed=2) - 0.5)
     without, penalized = (float(total(term, varied)) for term in known)
     assert penalized > 3 * without
@@ -112,17 +112,17 @@ def test_levels_and_their_weights() -> None:
 def test_a_perfect_and_a_flat_image_have_finite_gradients() -> None:
     for target in (noise(20, 20), torch.full((1, 3, 20, 20), 0.3)):
         image = target.clone().requires_grad_()
-        term = NearestPatches(target, seeded(), size=3, levels=2, torus=False)
+        term = NearestPatches(target, seeded(), size=3, levels=2, wraps=False)
         total(term, image).sum().backward()
         assert image.grad is not None
         assert torch.isfinite(image.grad).all()
 
 
 def test_the_search_needs_no_more_than_the_components() -> None:
-    """Of smooth patches the nearest by components is as near as the nearest of all."""
+    """For smooth patches the nearest by components is as near as the nearest of all."""
     smooth = F.avg_pool2d(noise(80, 80), 9, 1)
     patches = F.unfold(smooth, 7)[0].T
-    queries, known = patches[::97], Known(patches[1::2])
+    queries, known = patches[::97], TargetPatches(patches[1::2])
     found = known.patches[known.distances(queries).argmin(1)]
     best = torch.cdist(queries, known.patches).min(1).values
     assert (queries - found).norm(dim=1).mean() < 1.05 * best.mean()
@@ -131,7 +131,7 @@ def test_the_search_needs_no_more_than_the_components() -> None:
 def test_it_is_a_term_by_name() -> None:
     settings = LossSettings(terms={"patches": 0.5}, texture_weight=0.0)
     target, image = noise(48, 48), noise(48, 48, seed=1)
-    for torus in (True, False):
-        loss = build_loss(target, settings, seeded(), torus=torus)(image)
-        own = NearestPatches(target, seeded(), torus=torus)(image)
+    for wraps in (True, False):
+        loss = build_loss(target, settings, seeded(), wraps=wraps)(image)
+        own = NearestPatches(target, seeded(), wraps=wraps)(image)
         assert float(loss["patches/1"]) == pytest.approx(0.5 * float(own["patches/1"]))

@@ -76,15 +76,15 @@ def scalar_loss(name: str) -> Callable[[Tensor], Tensor]:
     if name in pixels:
         return lambda images: StyleLoss(None, pixels=[pixels[name]])(images)[name].sum()
     features = build_features("random", style)
-    layers = features(style, torus=False)
+    layers = features(style, wraps=False)
     if name == "content":
-        kept = features(content, torus=False)
+        kept = features(content, wraps=False)
         loss = StyleLoss(features, content=ContentTerm(kept, relative(kept, 1.0, {})))
     else:
         torch.manual_seed(0)
         region = torch.zeros(24, 24, dtype=torch.bool)
         region[:, :20] = True
-        # Directions anew at every call would make every call another function.
+        # New directions in every call would make every call another function.
         statistic = STATISTICS[name](generator())
         targets = describe(layers, statistic)
         loss = StyleLoss(features, styles=[StyleTerm(targets, statistic, region=region)])
@@ -118,13 +118,13 @@ def test_all_terms_take_one_pass_and_are_named_by_layer() -> None:
     passes = []
     features = build_features("random", style)
 
-    def counted(images: Tensor, *, torus: bool) -> dict[str, Tensor]:
-        passes.append(torus)
-        return features(images, torus=torus)
+    def counted(images: Tensor, *, wraps: bool) -> dict[str, Tensor]:
+        passes.append(wraps)
+        return features(images, wraps=wraps)
 
-    kept = {"bank2": features(content, torus=False)["bank2"]}
+    kept = {"bank2": features(content, wraps=False)["bank2"]}
     gram = STATISTICS["gram"](generator())
-    targets = describe(features(style, torus=False), gram)
+    targets = describe(features(style, wraps=False), gram)
     loss = StyleLoss(
         counted,
         styles=[StyleTerm(targets, gram, name="style", weights={"bank1": 3.0}, weight=2.0)],
@@ -138,7 +138,7 @@ def test_all_terms_take_one_pass_and_are_named_by_layer() -> None:
     assert float(losses["style/bank2"][0]) == pytest.approx(0, abs=1e-5)
     assert float(losses["content/bank2"][1]) == pytest.approx(0, abs=1e-5)
     assert float(losses["content/bank2"][2]) > 1
-    distance = StyleTerm(targets, gram)(features(content, torus=False))
+    distance = StyleTerm(targets, gram)(features(content, wraps=False))
     assert float(losses["style/bank1"][1]) == pytest.approx(6 * float(distance["bank1"]), rel=1e-4)
 
 
@@ -167,7 +167,7 @@ def test_a_weight_of_no_layer_is_named() -> None:
         lambda: StyleTerm(describe(kept, gram), gram, weights={"b": 1.0}),
         lambda: relative(kept, 1.0, {"b": 1.0}),
     ):
-        with pytest.raises(InputError, match=r"no layer 'b' to weigh; there are \['a'\]"):
+        with pytest.raises(InputError, match=r"no layer 'b'; there are \['a'\]"):
             make()
 
 

@@ -98,7 +98,7 @@ def test_vgg_layers_are_torchvision_s(
     extract = Pretrained(str(path), border="zeros")
     assert extract.architecture == ("vgg16" if configuration is VGG16 else "vgg19")
     images = torch.rand(1, 3, 32, 32)
-    result = extract(images, torus=False)
+    result = extract(images, wraps=False)
     assert list(result) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
     with torch.no_grad():
         for tap, features in zip(taps, result.values(), strict=True):
@@ -115,7 +115,7 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         expected = net[:30](normalized(images))
-        assert torch.allclose(extract(images, torus=False)["relu5_1"], expected, atol=1e-5)
+        assert torch.allclose(extract(images, wraps=False)["relu5_1"], expected, atol=1e-5)
     with pytest.raises(InputError, match="`pooling` average: only pretrained networks offer it"):
         build_features("builtin", images, pooling="average")
 
@@ -140,7 +140,7 @@ def test_layers_are_those_of_torchvision_itself(
     extract = Pretrained(str(save_features(net, tmp_path / "net.safetensors")), border="zeros")
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        for tap, features in zip(taps, extract(images, torus=False).values(), strict=True):
+        for tap, features in zip(taps, extract(images, wraps=False).values(), strict=True):
             assert torch.allclose(features, net[: tap + 1](normalized(images)), atol=1e-5)
 
 
@@ -151,7 +151,7 @@ def test_squeezenet_layers_are_torchvision_s(tmp_path: Path) -> None:
     assert extract.architecture == "squeezenet1_1"
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        result = extract(images, torus=False).values()
+        result = extract(images, wraps=False).values()
         for tap, features in zip((1, 4, 7, 10, 12), result, strict=True):
             expected = net[: tap + 1](normalized(images))
             assert features.shape == expected.shape
@@ -162,7 +162,7 @@ def test_only_the_layers_in_use_are_kept(tmp_path: Path) -> None:
     path = save_features(vgg(VGG19, 16), tmp_path / "vgg.safetensors")
     extract = Pretrained(str(path), taps=("relu2_2",))
     assert [node.name for node in extract.nodes] == ["relu1_1", "relu1_2", "relu2_1", "relu2_2"]
-    assert list(extract(torch.rand(1, 3, 16, 16), torus=True)) == ["relu2_2"]
+    assert list(extract(torch.rand(1, 3, 16, 16), wraps=True)) == ["relu2_2"]
     assert not any(node.weight.requires_grad for node in extract.nodes)
 
 
@@ -179,8 +179,8 @@ def test_a_cut_off_file_has_the_taps_it_has(tmp_path: Path) -> None:
 def test_a_torus_has_no_border(tmp_path: Path) -> None:
     extract = Pretrained(str(save_features(vgg(VGG19, 16), tmp_path / "v.safetensors")))
     images = torch.rand(1, 3, 32, 32)
-    moved = extract(images.roll(16, 3), torus=True)
-    for name, features in extract(images, torus=True).items():
+    moved = extract(images.roll(16, 3), wraps=True)
+    for name, features in extract(images, wraps=True).items():
         shift = 16 * features.shape[-1] // 32
         assert torch.allclose(features.roll(shift, 3), moved[name], atol=1e-4)
 
@@ -198,7 +198,7 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An 'official address' on this disk, with weights whose name tells their hash."""
+    """A local 'official address', with weights whose name contains their hash."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     weights = {f"features.{k}": v for k, v in vgg(VGG16, 16).state_dict().items()}
     weights["classifier.0.weight"] = torch.zeros(3)
@@ -270,7 +270,8 @@ def test_weights_without_a_tensor_are_refused(tmp_path: Path) -> None:
 
 def test_without_network_the_way_out_is_told(official: Path) -> None:
     official.unlink()
-    with pytest.raises(InputError, match=r"cannot fetch vgg16 from .* `features` builtin needs no"):
+    said = r"cannot download vgg16 from .* `features` builtin needs no"
+    with pytest.raises(InputError, match=said):
         load_weights("vgg16")
 
 
@@ -289,7 +290,7 @@ def test_genuine_features_tell_textures_apart(genuine: str) -> None:
     pictures = [read_square(DATA / "textures" / name, 128)[None] for name in names]
     for i, picture in enumerate(pictures):
         settings = LossSettings(features=genuine)
-        loss = build_loss(picture[..., :64], settings, torch.Generator(), torus=False)
+        loss = build_loss(picture[..., :64], settings, torch.Generator(), wraps=False)
         distances = [
             float(torch.stack(list(loss(other[..., 64:]).values())).sum()) for other in pictures
         ]

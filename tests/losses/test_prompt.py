@@ -1,6 +1,6 @@
-"""CLIP by open_clip, with a tiny model that the tests make: no weights are fetched.
+"""CLIP by open_clip, with a tiny model made by the tests, without downloads.
 
-What needs no open_clip is tested with a stand-in that sees the mean color.
+Parts that need no open_clip are tested with a stand-in that sees the mean color.
 """
 
 import json
@@ -103,7 +103,7 @@ def test_pictures_can_be_drawn_to_the_words(tiny: Path) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainSettings:
-    """A training of seconds, with words."""
+    """A training of seconds, with a prompt."""
     for name in ("noise", "other"):
         Image.effect_noise((40, 40), 60).convert("RGB").save(tmp_path / f"{name}.png")
     return train_settings(
@@ -133,7 +133,7 @@ def test_a_model_is_where_it_is_wanted(tiny: Path) -> None:
 
 
 class Eye(torch.nn.Module):
-    """A model that sees the mean color, to which every text says red."""
+    """A model that sees the mean color, and maps every text to red."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -223,9 +223,9 @@ def test_the_words_count_in_what_is_kept(
     for run in runs:
         state = run.state + 0.1
         found = task.score(state, run.target)
-        task.words, words = None, task.words
+        task.prompt_term, words = None, task.prompt_term
         without = task.score(state, run.target)
-        task.words = words
+        task.prompt_term = words
         color = task.rule.to_rgb(state).clamp(0, 1).mean((2, 3))
         angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))
         assert torch.allclose(found, without + 2 * angle.square(), rtol=0.03)

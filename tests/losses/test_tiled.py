@@ -71,9 +71,9 @@ def test_tiles_give_the_loss_and_the_gradient_of_the_whole(
     features, compared = FEATURES[kind](net), STATISTICS[statistic](generator())
     content, style = picture(256, 320), stripes(9, 288)
     with torch.no_grad():
-        kept = features(content, torus=False)
+        kept = features(content, wraps=False)
         last = list(kept)[-1]
-        targets = describe(features(style, torus=False), compared)
+        targets = describe(features(style, wraps=False), compared)
     tiled_targets = describe_tiled(features, style, list(kept), compared, SIZE)
     for name, target in targets.items():
         error = (tiled_targets[name] - target).norm() / target.norm()
@@ -106,7 +106,7 @@ def test_tiles_give_the_loss_and_the_gradient_of_the_whole(
 def test_every_pixel_of_a_mirrored_picture_counts() -> None:
     """The gradient of a sum over all positions is as large at the border as in the middle."""
     image = picture(64, 96).requires_grad_()
-    for name, layer in builtin(image)(image, torus=False).items():
+    for name, layer in builtin(image)(image, wraps=False).items():
         assert layer.shape[-1] / layer.shape[-2] == 1.5, name
         (gradient,) = torch.autograd.grad(layer.square().sum(), image, retain_graph=True)
         size = gradient.abs().mean((0, 1))

@@ -1,4 +1,4 @@
-"""What the page shows of a state, in a real browser, against torch."""
+"""The display of the page in a real browser, against torch."""
 
 import base64
 
@@ -23,7 +23,7 @@ PICTURE = """() => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
   return btoa(String.fromCharCode(...pixels));
 }"""
-# The page keeps its names to itself; a camera of one pixel a cell is all that is needed.
+# The page's names are private; a camera of one pixel per cell is all that is needed.
 CAMERA = "{ x: 0, y: 0, zoom: 1 }"
 
 
@@ -68,5 +68,5 @@ def test_a_stroke_in_a_pause_is_seen_at_once_and_a_reset_begins_again(still_page
     assert (picture(page) - 0.4).abs().max() < 0.01
     write(page, start)
     page.evaluate("nca.player.runSteps(10); nca.actions.reset(3); nca.player.runSteps(1)")
-    (expected,) = colors(RULE, RULE.seed(1, HEIGHT, WIDTH, seed=3)[0], 1)
+    (expected,) = colors(RULE, RULE.initial_state(1, HEIGHT, WIDTH, seed=3)[0], 1)
     assert (picture(page) - expected).abs().max() <= 1.01 / 255

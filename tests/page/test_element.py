@@ -1,4 +1,4 @@
-"""The element ``<nca-texture>`` in other pages: attributes, fingers on it, and many of it."""
+"""The element ``<nca-texture>`` in other pages: attributes, touch, and many elements at once."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ ALL = "[...document.querySelectorAll('nca-texture')]"
 
 @pytest.fixture
 def host(tmp_path: Path, quick_thumbnails: None) -> Callable[[str], Path]:
-    """Write a page around elements that know the rules ``one`` and ``two``."""
+    """Write a page around elements that have the rules ``one`` and ``two``."""
     del quick_thumbnails
     rules = {
         name: RuleFile(bounded_rule(RuleSettings(channels=4, hidden=8), seed=seed))

@@ -1,4 +1,4 @@
-"""The page and the element in Firefox, as it comes and as those have it who hide from trackers."""
+"""The page and the element in Firefox, with default settings and with tracking protection."""
 
 import shutil
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(scope="module")
 def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    """As LibreWolf, Tor Browser and Mullvad Browser are: read-back is noise."""
+    """Settings of LibreWolf, Tor Browser and Mullvad Browser: read-back is noise."""
     folder = tmp_path_factory.mktemp("hiding")
     firefox = started(folder, **{"privacy.resistFingerprinting": True})
     yield firefox
@@ -93,7 +93,7 @@ def test_a_lost_context_comes_back_with_its_state(plain, tmp_path):
     plain.evaluate("nca.player.regain()")
     plain.until("!nca.player.gl.isContextLost() && nca.player.simulation.seeded")
     assert torch.equal(read(plain, SHAPE), before)
-    assert plain.evaluate(TOAST) == "Going on where it stopped"
+    assert plain.evaluate(TOAST) == "Continuing where it stopped"
 
 
 def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
@@ -107,7 +107,7 @@ def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
     assert hiding.evaluate("nca.player.running")
     assert hiding.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
     hiding.evaluate("nca.player.release(), nca.player.regain()")
-    hiding.until(f"{TOAST} === 'Started again'")
+    hiding.until(f"{TOAST} === 'Restarted'")
     hiding.until("nca.player.simulation.stepNumber > 5")
 
 

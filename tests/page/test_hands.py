@@ -1,4 +1,4 @@
-"""What a hand does to the page: mouse, touch, pen, keys, files."""
+"""User input on the page: mouse, touch, pen, keys, files."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page beyond a single quiet rule: several rules, trouble, privacy, embedding."""
+"""The page beyond a single quiet rule: several rules, errors, privacy, embedding."""
 
 import json
 import re

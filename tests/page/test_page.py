@@ -1,4 +1,4 @@
-"""The page in a real browser: the same numbers as torch, and what a hand does to it."""
+"""The page in a real browser: the same numbers as torch, and reactions to input."""
 
 import pytest
 import torch

@@ -13,7 +13,7 @@ SHAPE = (12, 24, 24)
 LEVEL = 4 / 255  # between two values of a state that is kept in bytes
 
 
-# What rounds takes the same path in the shader for every rule: each sixth is enough.
+# Rounding takes the same path in the shader for every rule: each sixth is enough.
 @pytest.mark.parametrize(
     ("rounded", "every"), [(False, 1), (True, 6)], ids=["unrounded", "as published"]
 )

@@ -1,6 +1,6 @@
 """Browsers that hinder fingerprinting by returning noise for what a page draws.
 
-Nothing that needs read-back may act on the noise, and the page says so once.
+Nothing may act on the noise, and the page reports it once.
 """
 
 import pytest
@@ -52,7 +52,7 @@ def some_rule():
 )
 def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures):
     page = still_page({"rule": some_rule()}, grid=(24, 24), browser={"before": before})
-    without = "the state" if pictures else "states, pictures and videos"
+    without = "the state" if pictures else "states, images and videos"
     assert f"so {without} cannot be saved" in page.evaluate(TOAST)
     page.evaluate("nca.player.setRunning(true)")
     until(page, "nca.player.simulation.stepNumber > 30")
@@ -67,7 +67,7 @@ def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures)
             page.keyboard.press("s")
     else:
         page.keyboard.press("s")
-        assert "no picture can be saved" in page.evaluate(TOAST)
+        assert "no image can be saved" in page.evaluate(TOAST)
         page.keyboard.press("p")
         assert "no video can be recorded" in page.evaluate(TOAST)
 
@@ -83,7 +83,7 @@ def test_a_lost_context_starts_again_from_its_seed(still_page):
     page.wait_for_timeout(100)
     page.evaluate("loss.restoreContext()")
     until(page, "!nca.player.gl.isContextLost() && nca.player.simulation.seeded")
-    assert page.evaluate(TOAST) == "Started again"
+    assert page.evaluate(TOAST) == "Restarted"
     shown = "({ field, seed, stepNumber }) => [field.present, seed, stepNumber]"
     assert page.evaluate(f"({shown})(nca.player.simulation)") == [[1], 77, 0]
     page.evaluate("globalThis.real = true")

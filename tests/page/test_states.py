@@ -1,4 +1,4 @@
-"""States as files: what the page opens, and what it refuses with its own state untouched."""
+"""States as files: those that the page opens, and those that it refuses, keeping its own state."""
 
 import io
 import struct
@@ -50,7 +50,7 @@ def with_shape(text: str, count: int) -> bytes:
 
 
 def claiming(unpacked: int, real: int) -> bytes:
-    """A state that says it is so large when unpacked, and is of another size."""
+    """A state that claims one size when unpacked, and has another."""
     packer = zlib.compressobj(wbits=-15)
     packed = packer.compress(bytes(real)) + packer.flush()
     common = struct.pack(

@@ -101,7 +101,7 @@ def test_the_movie_may_be_an_mp4(settings: StyleSettings, monkeypatch: pytest.Mo
 
 
 class StopAt(Callback):
-    """End the fit early, as a killed process would: between two iterations."""
+    """End the fit early, like a killed process: between two iterations."""
 
     order = 200
 
@@ -160,7 +160,7 @@ def test_a_resume_goes_on_with_the_same_pictures(settings: StyleSettings, tmp_pa
     at_home = resume.override(content=moved / "content.png", styles=(moved / "style.png",))
     stylize(at_home)
     (moved / "style.png").write_bytes(settings.content.with_name("style2.png").read_bytes())
-    with pytest.raises(InputError, match=r"style\.png is another picture than before"):
+    with pytest.raises(InputError, match=r"style\.png is not the same image as before"):
         stylize(at_home)
 
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_of_before_there_was_a_fingerprint_is_gone_on_with(
 def lesson_loop(
     net: nn.Sequential, content: Tensor, style: Tensor, start: Tensor, run: str
 ) -> Tensor:
-    """The lesson's style transfer written straight, as notebook 16A has it."""
+    """The lesson's style transfer as a plain loop, as in notebook 16A."""
     content_layers, steps, rate, share = {
         "content": ((18, 25), 6, 1e-2, 1.0),
         "noise": ((6, 18, 25), 6, 5e-2, 0.2),
@@ -299,13 +299,13 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
     ("change", "said"),
     [
         ({"style_layers": ("relu9_9",)}, "random has no layer 'relu9_9'; it has bank1"),
-        ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9' to weigh"),
+        ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9'; there are"),
         ({"features": "other"}, "`features` other: must be one of builtin"),
         ({"pooling": "average"}, "`pooling` average: only pretrained networks offer it"),
         ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
-        ({"style_masks": (Path("speck.png"),)}, "no white part that is large enough|leaves noth"),
+        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves noth"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},
             "`statistic` transport with `tile` 256: it sorts the features of the whole picture, "
@@ -374,7 +374,7 @@ def test_objectives_beside_pictures(settings: StyleSettings) -> None:
     assert float((matched - F.interpolate(stripes(7), (48, 64), mode="bicubic")).abs().mean()) < 0.1
     palette = paint(only.override(start="content", palette=("#000000", "#ffffff")))
     assert float(torch.minimum(palette, 1 - palette).mean()) < 0.1
-    with pytest.raises(InputError, match="every weight is 0: there is nothing to paint for"):
+    with pytest.raises(InputError, match="all weights are 0"):
         stylize(only)
 
 

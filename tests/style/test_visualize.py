@@ -6,7 +6,7 @@ import torch
 
 from nca.errors import InputError
 from nca.style.settings import VisualizeSettings
-from nca.style.visualize import Spectrum, layer_of, moved, visualize
+from nca.style.visualize import Spectrum, jittered, layer_of, visualize
 from tests.conftest import DATA
 from tests.losses.test_losses import generator
 from tests.losses.test_pretrained import VGG19, save_features, vgg
@@ -47,7 +47,7 @@ def test_genuine_channels_prefer_their_own_pictures(tmp_path: Path) -> None:
             size=48, iterations=40, quiet=True,
         )  # fmt: skip
         image = visualize(settings).image
-        answers = layer_of(settings)(image, torus=False)["relu2_1"].mean((0, 2, 3))
+        answers = layer_of(settings)(image, wraps=False)["relu2_1"].mean((0, 2, 3))
         excited.append(answers[[3, 17]])
     assert excited[0][0] > 2 * excited[1][0]
     assert excited[1][1] > 2 * excited[0][1]
@@ -56,8 +56,8 @@ def test_genuine_channels_prefer_their_own_pictures(tmp_path: Path) -> None:
 def test_a_move_of_nothing_is_none(settings: VisualizeSettings) -> None:
     image = torch.rand(1, 3, 48, 48, generator=generator())
     still = settings.override(jitter=0.0, zoom=0.0, rotation=0.0)
-    assert torch.allclose(moved(image, still, generator()), image, atol=1e-5)
-    shifted = moved(image, still.override(jitter=8.0), generator())
+    assert torch.allclose(jittered(image, still, generator()), image, atol=1e-5)
+    shifted = jittered(image, still.override(jitter=8.0), generator())
     assert float((shifted - image).abs().mean()) > 0.1
 
 
@@ -76,7 +76,7 @@ def test_a_spectrum_starts_as_a_picture_of_fixed_contrast() -> None:
     [
         ({"channel": 8}, "`channel` 8: relu2_1 has 8, 0 to 7"),
         ({"layer": "relu9_1"}, "no layer"),
-        ({"features": "builtin"}, "only a trained net looks for anything"),
+        ({"features": "builtin"}, "only trained networks can be visualized"),
     ],
 )
 def test_what_there_is_not_is_named(

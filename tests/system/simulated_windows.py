@@ -1,4 +1,4 @@
-"""Run by test_portability.py: a Python without what Windows lacks; imports all, trains a little."""
+"""Run by test_portability.py: Python without what Windows lacks; imports all modules, trains."""
 
 import importlib
 import os
@@ -27,7 +27,7 @@ FLAGS = ("O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY")
 
 
 def remove(folder: Path) -> None:
-    """Take away what POSIX has; other people's packages have been imported before."""
+    """Remove what only POSIX has; other packages have been imported before."""
     for name in MODULES:
         sys.modules[name] = None  # type: ignore[assignment]
     for module, names in ((os, FUNCTIONS + FLAGS), (signal, SIGNALS + SIGNAL_FUNCTIONS)):

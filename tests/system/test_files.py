@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nca.errors import InputError
-from nca.system.files import open_regular, read_regular, stands_in, write_atomically
+from nca.system.files import describe_placeholder, open_regular, read_regular, write_atomically
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -85,5 +85,5 @@ def test_no_more_is_read_than_a_file_of_its_kind_has(tmp_path: Path) -> None:
     ],
 )
 def test_what_was_saved_in_the_place_of_a_file(data: bytes, said: str) -> None:
-    assert stands_in(data).count(said)
-    assert bool(stands_in(data)) == bool(said)
+    assert describe_placeholder(data).count(said)
+    assert bool(describe_placeholder(data)) == bool(said)

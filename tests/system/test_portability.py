@@ -1,4 +1,4 @@
-"""Other systems: what is not on Windows is not asked for."""
+"""Other systems: nothing is used that Windows lacks."""
 
 import subprocess
 import sys
@@ -8,10 +8,10 @@ import pytest
 
 from nca.system import files
 from nca.system.files import replace
-from nca.system.processes import apart
+from nca.system.processes import own_process_group
 from tests.test_packages import ROOT, modules
 
-PEERS = ("jax_peer", "cax_peer")  # need packages that are not ours to have
+PEERS = ("jax_peer", "cax_peer")  # need packages that are not installed
 
 
 def test_a_training_runs_on_a_python_without_what_windows_lacks(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_that_is_open_elsewhere_is_replaced_when_it_is_not(
 
 
 def test_a_program_of_its_own_is_spared_by_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert apart() == {"start_new_session": True}
+    assert own_process_group() == {"start_new_session": True}
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
-    assert apart() == {"creationflags": 512}
+    assert own_process_group() == {"creationflags": 512}

@@ -1,4 +1,4 @@
-"""The number of threads is what was fastest, and torch's is put back."""
+"""The number of threads is the fastest one, and torch's is restored."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture
 def sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets time go by on a clock of its own: on a busy machine real naps take any time."""
+    """Advances its own clock: on a busy machine real sleeps take any time."""
     now = [0.0]
     monkeypatch.setattr("nca.system.threads.time.perf_counter", lambda: now[0])
 

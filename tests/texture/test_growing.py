@@ -22,7 +22,7 @@ from nca.training.engines import Engine
 
 @pytest.fixture(autouse=True)
 def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Candidates are looked at after fewer steps: life is decided step by step, and slow."""
+    """Score candidates after fewer steps: rules with life are slow."""
     monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (20, 60))
     monkeypatch.setattr("nca.texture.callbacks.keep_best.LONG", 100)
 
@@ -80,7 +80,7 @@ def test_a_figure_shows_as_on_white_paper(task: Growing) -> None:
     rgb = task.rule.to_rgb(figure[None])[0]
     assert rgb[:, 18, 18].tolist() == pytest.approx([1, 1 - 128 / 255, 1 - 128 / 255], abs=1e-2)
     assert (rgb[:, :2] == 1).all()
-    seed = task.rule.to_rgb(task.rule.seed(1, 36, 36))
+    seed = task.rule.to_rgb(task.rule.initial_state(1, 36, 36))
     assert (seed == 1).all()
 
 
@@ -91,7 +91,7 @@ def test_the_rule_is_that_of_the_paper(task: Growing) -> None:
     assert rule.b2 is not None
     assert torch.equal(rule.filters, growing_filters())
     assert rule.filters[1, 1].tolist() == [-0.25, 0, 0.25]
-    seed = rule.seed(1, 36, 36)[0]
+    seed = rule.initial_state(1, 36, 36)[0]
     assert seed.sum() == 8 - 3
 
 
@@ -108,7 +108,7 @@ def test_the_worst_starts_anew_and_the_best_are_cut(task: Growing) -> None:
     order = squared_error(before, task.target).argsort()
     assert int(order[-1]) == 0
     pool.disturb(torch.arange(6), state)
-    assert torch.equal(state[0], task.rule.seed(1, 36, 36)[0])
+    assert torch.equal(state[0], task.rule.initial_state(1, 36, 36)[0])
     for place, i in enumerate(order.tolist()[:-1]):
         cut = (state[i] != before[i]).any(0)
         assert bool(cut.any()) == (place < 3), place
@@ -120,7 +120,7 @@ def test_a_cut_leaves_something_alive(task: Growing) -> None:
     pool = task.pool
     assert isinstance(pool, GrowingPool)
     for _ in range(60):
-        seed = task.rule.seed(1, 36, 36)[0]
+        seed = task.rule.initial_state(1, 36, 36)[0]
         pool._cut(seed)
         assert seed[3].max() == 1
 
@@ -130,7 +130,7 @@ def test_growing_leaves_what_it_promises(settings: TrainSettings) -> None:
     assert all((settings.out / name).stat().st_size > 0 for name in FILES)
     rule = load_rule(settings.out / "rule.safetensors").rule
     assert rule.settings.alive_threshold == 0.1
-    assert rule.settings.seed_state == "center"
+    assert rule.settings.start == "center"
     assert trained.results["growth.webp"].startswith("the picture growing from one cell")
 
 

@@ -1,4 +1,4 @@
-"""Which rule is kept: scores after long runs, and a warning of those that do not last."""
+"""The choice of the rule: scores after long runs, and a warning if a rule does not last."""
 
 import math
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
 
 
 class Fixed:
-    """Judges rules by numbers that are given."""
+    """Scores rules by given numbers."""
 
     def __init__(self, distances: dict[int, float]) -> None:
         self.distances = distances
@@ -78,7 +78,7 @@ def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(keep, "score", lambda *_: scores.pop(0))
     learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=7)
     while scores:
-        keep.look(learner)  # type: ignore[arg-type]
+        keep.evaluate(learner)  # type: ignore[arg-type]
     assert [candidate.score for candidate in keep.candidates] == [3, 4, 1]
 
 
@@ -116,7 +116,7 @@ def test_what_has_always_been_blown_up_does_not_last() -> None:
 
 
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise"))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise"))
     task = synthesis("lesson20")
     one, other = (long_run_score(task, rule, (5,), range(seed, seed + 1)).loss for seed in (0, 1))
     both = long_run_score(task, rule, (5,), range(2)).loss

@@ -18,7 +18,7 @@ from nca.texture.train import TextureTraining
 
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 
-# Candidates are looked at after fewer steps than in earnest; what a process ends with is written.
+# Candidates are scored after few steps; the result of each process is written.
 SCRIPT = """
 import sys
 from hashlib import sha256

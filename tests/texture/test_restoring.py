@@ -16,7 +16,7 @@ from nca.training.engines import Engine
 
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainSettings:
-    """Broad stripes, crops of which come back in seconds."""
+    """Broad stripes, whose crops are restored after seconds."""
     x = np.arange(48)
     stripes = np.where((x // 12 % 2)[None, :, None], [220, 180, 40], [30, 60, 120])
     Image.fromarray(np.broadcast_to(stripes, (48, 48, 3)).astype(np.uint8)).save(tmp_path / "s.png")

@@ -117,12 +117,12 @@ def test_processes_draw_the_same_whatever_pictures_they_have(settings: TrainSett
 
 def test_reset_erase_and_noise_of_a_player_are_the_seeds(task: Several) -> None:
     rule = task.rule
-    assert rule.settings.seed_state == "noise"
+    assert rule.settings.start == "noise"
     assert rule.settings.noise_level == 0.5  # reset grows the second
-    assert float(rule.with_settings(noise_level=1.0).seed(1, 16, 16).abs().max()) == pytest.approx(
-        0.5, abs=0.01
-    )
-    assert not rule.with_settings(noise_level=0.0).seed(1, 16, 16).any()
+    assert float(
+        rule.with_settings(noise_level=1.0).initial_state(1, 16, 16).abs().max()
+    ) == pytest.approx(0.5, abs=0.01)
+    assert not rule.with_settings(noise_level=0.0).initial_state(1, 16, 16).any()
 
 
 def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
@@ -157,7 +157,7 @@ def test_the_noise_decides(settings: TrainSettings) -> None:
     # Gram matrices: the fastest at first.
     rule = train(two.override(late_from=1.0, steps=(8, 14), statistic="gram")).kept.rule
     seeded = [rule.with_settings(noise_level=level) for level in (0.0, 1.0)]
-    first, second = (one.to_rgb(one(one.seed(1, 32, 32), 30)) for one in seeded)
+    first, second = (one.to_rgb(one(one.initial_state(1, 32, 32), 30)) for one in seeded)
     red, green = (image.mean((0, 2, 3)) for image in (first, second))
     # In so few iterations the second is not yet green, but far from the red of the first.
     assert red[0] - red[1] > green[0] - green[1] + 0.05

@@ -35,7 +35,7 @@ def test_a_warm_start_is_the_parent_with_all_that_is_its_own(settings: TrainSett
     parent = bounded_rule(
         RuleSettings(
             6, 20, rgb_scale=0.5, hidden_clip=2.0, padding="zeros", update_rate=1.0,
-            seed_state="noise", noise_level=0.25, quantization=Quantization(state=eight_bit),
+            start="noise", noise_level=0.25, quantization=Quantization(state=eight_bit),
         ),
         update_bias=True,
     )  # fmt: skip

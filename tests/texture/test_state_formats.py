@@ -133,12 +133,12 @@ def score_of(rule: Rule, loss: Term) -> Callable[[torch.Tensor, torch.Tensor], t
 
 def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     generator = torch.Generator().manual_seed(0)
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.9))
     loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", generator)
     scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
     rounding = rule.with_settings(quantization=Quantization(state=EIGHT_BIT_STATE))
     for name, model in (("rgba32f", rule), ("rgba8", rounding)):
-        state = model(rule.seed(2, 16, 16, seed=5), 300, seed=5)
+        state = model(rule.initial_state(2, 16, 16, seed=5), 300, seed=5)
         expected = torch.stack(list(loss(rule.to_rgb(state)).values())).sum(0).max()
         assert scores[name] == pytest.approx(float(expected), rel=0.02), name
     assert scores["rgba8"] != pytest.approx(scores["rgba32f"], rel=1e-3)
@@ -149,18 +149,18 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
 
 def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
     generator = torch.Generator().manual_seed(0)
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.9))
     target = torch.rand(1, 3, 32, 32, generator=generator)
     loss = texture_loss(target, "lesson20", generator)
     scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
     # The lesson's loss of two pictures is that of their sum.
-    runs = rule.to_rgb(rule(rule.seed(2, 16, 16, seed=5), 300, seed=5)).split(1)
+    runs = rule.to_rgb(rule(rule.initial_state(2, 16, 16, seed=5), 300, seed=5)).split(1)
     each = [float(torch.stack(list(loss(run).values())).sum()) for run in runs]
     assert scores["rgba32f"] == pytest.approx(max(each), rel=0.02)
 
 
 def test_masks_of_all_steps_are_never_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.9))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.9))
     loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", torch.Generator())
     made = []
 

@@ -19,7 +19,7 @@ from nca.system.signals import Terminated, raise_on_termination
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.sweep import plan, sweep, write_table
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def settings(tmp_path: Path) -> TrainSettings:
 
 
 def both(settings: TrainSettings) -> list[TrainSettings]:
-    """The settings for two presets; what was set by hand holds for both."""
+    """The settings for two presets; values set by hand apply to both."""
     return [settings.override(preset="tiny", channels=4), settings]
 
 
 def pretend(settings: TrainSettings) -> None:
-    """Stands in for a training: prints its threads, and fails for one of the pictures."""
+    """Replaces a training: prints its threads, and fails for one of the images."""
     print(f"threads {torch.get_num_threads()}")
     if settings.picture.stem == "b" and settings.rule.channels == 4:
         raise InputError("no good")
@@ -84,7 +84,9 @@ def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
 def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings) -> None:
     settings.out.joinpath("a").mkdir(parents=True)
     unfinished = settings.out / "a" / "rule.safetensors"
-    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1, unwritten=Unwritten())
+    learner = SimpleNamespace(
+        model=Rule(RuleSettings(4, 8)), iteration=1, write_failures=WriteFailures()
+    )
     WriteNewest(unfinished, None).after_batch(learner)  # type: ignore[arg-type]
     write_table(settings.out / "table.csv", plan([settings]), set())
     assert [row["state"] for row in table(settings)] == ["waiting", "waiting"]

@@ -29,7 +29,7 @@ from nca.texture.tasks.synthesis import Synthesis
 from nca.texture.train import FILES, TextureTraining, train
 from nca.training.engines import Engine
 from nca.training.learner import Learner
-from nca.training.unwritten import Unwritten
+from nca.training.write_failures import WriteFailures
 from tests.helpers.rules import bounded_rule
 
 
@@ -107,7 +107,7 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="`backend` triton: needs a GPU"):
         TextureTraining(settings.override(backend="triton"), target)
-    with pytest.raises(InputError, match=r"`device` cuda: torch .* finds none"):
+    with pytest.raises(InputError, match=r"`device` cuda: torch .* has none"):
         TextureTraining(settings.override(device="cuda"), target)
 
 
@@ -260,7 +260,7 @@ def test_the_rule_file_is_there_while_the_training_goes_on(
 
 def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
     rule = Rule(RuleSettings(4, 8))
-    learner = SimpleNamespace(model=rule, iteration=1, unwritten=Unwritten())
+    learner = SimpleNamespace(model=rule, iteration=1, write_failures=WriteFailures())
     with torch.no_grad():
         rule.w1[0, 0] = math.nan
     newest.WriteNewest(tmp_path / "a.safetensors", None).after_batch(learner)  # type: ignore[arg-type]
@@ -268,10 +268,12 @@ def test_weights_that_are_not_finite_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_cannot_be_written_on_the_way_is_a_warning(tmp_path: Path) -> None:
-    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=1, unwritten=Unwritten())
+    learner = SimpleNamespace(
+        model=Rule(RuleSettings(4, 8)), iteration=1, write_failures=WriteFailures()
+    )
     path = tmp_path / "none" / "a.safetensors"
     newest.WriteNewest(path, None).after_batch(learner)  # type: ignore[arg-type]
-    assert list(learner.unwritten.reasons) == [path]
+    assert list(learner.write_failures.reasons) == [path]
 
 
 def test_a_picture_that_is_gone_by_the_end_does_not_matter(settings: TrainSettings) -> None:
@@ -328,7 +330,7 @@ def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_pat
     moved.write_bytes(settings.picture.read_bytes())
     assert train(settings.override(picture=moved, resume=True)).iterations == 12
     Image.effect_noise((64, 64), 60).save(moved)
-    with pytest.raises(InputError, match=r"moved\.png is another picture than before"):
+    with pytest.raises(InputError, match=r"moved\.png is not the same image as before"):
         train(settings.override(picture=moved, resume=True))
 
 
@@ -429,7 +431,7 @@ def test_blown_up_training_goes_back(settings: TrainSettings, capsys) -> None:
     )
     trained = train(reckless)
     assert trained.restores > 0
-    assert "the states blew up; back to earlier weights" in capsys.readouterr().err
+    assert "the states blew up; restoring earlier weights" in capsys.readouterr().err
     assert all(torch.isfinite(p).all() for p in trained.kept.rule.parameters())
 
 

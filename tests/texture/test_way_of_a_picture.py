@@ -1,4 +1,4 @@
-"""How many files a reader has to open to follow a picture into the first unrolled step."""
+"""The number of files from an image to the first unrolled step."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ from nca.texture.train import train
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "training.md").read_text()
-# How far it is from the target, and what only watches: they are read for themselves.
+# The loss, and code that only observes, are not counted.
 ASIDE = (
     "nca/losses",
     "nca/training/callbacks",
@@ -25,7 +25,7 @@ ASIDE = (
 )
 
 
-class Arrived(Exception):  # noqa: N818  (ends the run where it gets interesting no more)
+class Arrived(Exception):  # noqa: N818  (ends the run where counting ends)
     """The first step is about to be unrolled."""
 
 

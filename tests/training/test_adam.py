@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nca.training.adam import Adam
 
-# What a start must not wait for; each takes 0.2 to 1 s to load.
+# Modules that a start must not load; each takes 0.2 to 1 s.
 LATE = ("jinja2", "matplotlib", "torch._dynamo", "moderngl", "diffusers", "scipy")
 START = """
 import sys

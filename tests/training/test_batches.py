@@ -25,7 +25,7 @@ def shuffled(seed: int | None = 3, workers: int = 0) -> DataLoader:
 @pytest.mark.parametrize("seed", [3, None])
 @pytest.mark.parametrize("stop", [1, 4, 6, 8])
 def test_an_epoch_goes_on_where_it_was_left(seed: int | None, stop: int) -> None:
-    """Others draw in between, as dropout does."""
+    """Other code draws in between, as dropout does."""
 
     def go(batches: Batches, count: int) -> list[Tensor]:
         seen: list[Tensor] = []

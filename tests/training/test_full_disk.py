@@ -1,4 +1,4 @@
-"""A disk that has no room for the largest files: what fits is there in the end."""
+"""A disk without room for the largest files: all others are written in the end."""
 
 import resource
 from collections.abc import Iterator

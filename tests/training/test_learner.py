@@ -35,7 +35,7 @@ def make(*callbacks: Callback, batches: Any = None, **options: Any) -> Learner:
 
 
 def spy(act: Callable[[str, Learner], None] = lambda *_: None) -> tuple[Callback, list[str]]:
-    """A callback of all events that writes down what it is told, and then acts."""
+    """A callback of all events that records them, and then acts."""
     seen: list[str] = []
 
     def note(event: str) -> Callable[[Callback, Learner], None]:
@@ -341,5 +341,5 @@ def test_an_empty_epoch_is_told() -> None:
     with pytest.raises(ValueError, match="an epoch has no batch"):
         make(batches=[]).fit()
     spent = iter([(torch.tensor(1.0), torch.tensor(0.0))])
-    with pytest.raises(ValueError, match="iterable again and again"):
+    with pytest.raises(ValueError, match="iterable more than once"):
         make(batches=spent).fit(2)

@@ -1,4 +1,4 @@
-"""The callbacks that write: metrics, plot, boards, pictures, progress."""
+"""The callbacks that write: metrics, plot, boards, images, progress."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ from nca.training.callbacks import (
     TensorBoard,
     WandB,
 )
-from nca.training.callbacks.progress import Pace, clock
+from nca.training.callbacks.progress import RateMeter, clock
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.movie import evenly, write_movie
@@ -34,7 +34,7 @@ from tests.helpers.training_jobs import JOBS, StopAt, image_job, unet_job
 
 
 class Count(Objective):
-    """Losses that are known: iteration, by term and by layer."""
+    """Known losses: the iteration, by term and by layer."""
 
     def predict(self, model: nn.Module, batch: Any) -> Tensor:
         return model.weight * batch
@@ -134,7 +134,7 @@ def test_tensorboard_has_the_rows(tmp_path: Path) -> None:
 
 
 class FakeRun:
-    """What WandB asks of a run, to see what it asks; the real one is tested below."""
+    """A WandB run that records its calls; the real one is tested below."""
 
     def __init__(self, **options: Any) -> None:
         self.options, self.rows, self.finished = options, [], False
@@ -285,23 +285,23 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 class Steady:
-    """A fit of 1,000 iterations, and a clock that runs as fast as each iteration takes."""
+    """A fit of 1,000 iterations, with a clock that depends on the time of each iteration."""
 
     def __init__(self) -> None:
         self.iteration, self.time = 0, 0.0
-        self.pace = Pace(lambda: self.time)
-        self.pace.begin(self)  # type: ignore[arg-type]
+        self.meter = RateMeter(lambda: self.time)
+        self.meter.begin(self)  # type: ignore[arg-type]
 
     @property
     def progress(self) -> float:
         return self.iteration / 1000
 
     def run(self, iterations: int, seconds: float) -> tuple[float, float]:
-        """Go on; give the time left and the rate."""
+        """Continue; return the time left and the rate."""
         for _ in range(iterations):
             self.iteration, self.time = self.iteration + 1, self.time + seconds
-            self.pace.note(self)  # type: ignore[arg-type]
-        return self.pace.left(self), self.pace.rate(self)  # type: ignore[arg-type]
+            self.meter.record(self)  # type: ignore[arg-type]
+        return self.meter.seconds_left(self), self.meter.rate(self)  # type: ignore[arg-type]
 
 
 def test_the_time_left_is_that_of_the_last_half_minute() -> None:
@@ -319,8 +319,8 @@ def test_the_time_left_is_that_of_the_last_half_minute() -> None:
 def test_the_time_left_of_a_fit_that_goes_on_counts_from_there() -> None:
     fit = Steady()
     fit.iteration = 900
-    fit.pace.begin(fit)  # type: ignore[arg-type]
-    assert clock(fit.pace.left(fit)) == "--:--"  # type: ignore[arg-type]
+    fit.meter.begin(fit)  # type: ignore[arg-type]
+    assert clock(fit.meter.seconds_left(fit)) == "--:--"  # type: ignore[arg-type]
     assert fit.run(10, 2.0)[0] == pytest.approx(180)
 
 

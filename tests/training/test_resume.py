@@ -26,7 +26,7 @@ def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(job: str, folder: Path, engine: str, stops: tuple[int, ...] = ()) -> Learner:
-    """Train, with interruptions after which everything is made anew from a checkpoint."""
+    """Train, with interruptions after which everything is created again from a checkpoint."""
     folder.mkdir(exist_ok=True)
     state = None
     for stop in (*stops, TOTAL + 1):
@@ -78,7 +78,7 @@ def test_a_seed_gives_the_same_bits_and_another_does_not(tmp_path: Path, job: st
 
 
 def test_one_fit_is_as_good_as_several(tmp_path: Path) -> None:
-    # Two epochs at once, and one after the other: the schedule is told the same end.
+    # Two epochs at once, and one after the other: the schedule has the same end.
     whole, parts = unet_job(tmp_path), unet_job(tmp_path)
     torch.manual_seed(5)
     whole.use_callbacks([])
@@ -93,7 +93,7 @@ def test_one_fit_is_as_good_as_several(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     image, unet = image_job(tmp_path), unet_job(tmp_path)
-    with pytest.raises(InputError, match=r"does not fit what is to be trained: .*pixels"):
+    with pytest.raises(InputError, match=r"does not match this run: .*pixels"):
         unet.load_state_dict(image.state_dict())
 
 
@@ -126,5 +126,5 @@ def test_what_only_the_first_batch_shows_of_a_damaged_state_is_named(tmp_path: P
     state["optimizer"]["param_groups"][0]["eps"] = "small"
     again = image_job(tmp_path)
     again.load_state_dict(state)
-    with pytest.raises(InputError, match="does not fit what is to be trained"):
+    with pytest.raises(InputError, match="does not match this run"):
         again.fit(iterations=4)

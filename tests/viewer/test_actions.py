@@ -1,4 +1,4 @@
-"""What is saved and opened."""
+"""Saving and opening."""
 
 import os
 

@@ -34,7 +34,7 @@ def test_picture_state_and_figures_are_those_of_torch(tmp_path, capsys):
     assert view(path, "--steps", 12, "--seed", 5, "--screenshot", picture, "--state-out", state,
                 "--stats", "json") == 0  # fmt: skip
     rule = load_rule(path).rule
-    expected = rule(rule.seed(1, 24, 32, seed=5), 12, seed=5)
+    expected = rule(rule.initial_state(1, 24, 32, seed=5), 12, seed=5)
     assert (load_state(state).state - expected[0]).abs().max() < 1e-5
     assert (
         to_tensor(read_image(picture)) - rule.to_rgb(expected)[0].clamp(0, 1)
@@ -86,7 +86,7 @@ def test_a_weak_input_only_nudges(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "white.png").replace(folder / "white.png")
-    path, out = rule_file(tmp_path, seed_state="zeros"), tmp_path / "a.npz"
+    path, out = rule_file(tmp_path, start="zeros"), tmp_path / "a.npz"
     assert (
         view(path, "--steps", 1, "--input", folder, "--input-strength", 0.1, "--state-out", out)
         == 0

@@ -1,4 +1,4 @@
-"""The clock of the viewer: files that change, states that break, recordings, input."""
+"""The player: files that change, states that break, recordings, input."""
 
 import math
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.gl
 
 
 def look(player):
-    """A frame in which it is time to look at the rule files again."""
+    """Advance by a frame in which the rule files are checked."""
     clock_of(player).now += INTERVAL
     player.advance()
 

@@ -1,4 +1,4 @@
-"""Steps a frame."""
+"""Steps per frame."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_device_that_keeps_up_takes_what_is_asked():
 
 
 def test_steps_are_given_up_before_frames_are():
-    """On a device with 10 ms a step, 64 steps a frame settle at a frame time that is allowed."""
+    """On a device with 10 ms per step, 64 steps per frame settle at an allowed frame time."""
     control, frame = SpeedControl(64), FAST
     for _ in range(30):
         frame = 0.001 + 0.010 * control.steps(frame)

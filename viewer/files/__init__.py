@@ -1,1 +1,1 @@
-"""What the viewer reads and writes: rules, states, recordings, moving pictures."""
+"""Files of the viewer: rules, states, recordings, moving images."""

@@ -1,4 +1,4 @@
-"""Recording: frames go to a thread of their own, so that drawing never waits for a file."""
+"""Record frames in a separate thread, so that drawing never waits for a file."""
 
 import queue
 import threading
@@ -23,12 +23,12 @@ class Recorder(AbstractContextManager["Recorder"]):
         path: a video, an animation or a folder, see :func:`open_writer`.
         size: width and height of the frames; videos need even numbers.
         fps: frames per second.
-        overwrite: replace a file of this name, when the new one is finished.
+        overwrite: replace a file of this name once the new one is finished.
 
     Attributes:
-        path: where the result will be; of no frame nothing is left.
-        frames: that were handed to the writer so far.
-        dropped: frames that came faster than they could be written.
+        path: path of the result; without frames there is no file.
+        frames: number of frames handed to the writer so far.
+        dropped: number of frames that came faster than they could be written.
     """
 
     def __init__(self, path: Path, size: Size, fps: float, *, overwrite: bool = False) -> None:
@@ -43,37 +43,37 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._thread.start()
 
     def add(self, pixels: bytes, *, wait: bool = False) -> None:
-        """Hand over a frame as read from a framebuffer, RGB, lowest row first.
+        """Add a frame as read from a framebuffer, RGB, lowest row first.
 
         Args:
             pixels: the frame.
-            wait: wait where the writer is behind; else the frame is dropped.
+            wait: wait for a slow writer; otherwise the frame is dropped.
 
         Raises:
-            OSError: writing has failed.
+            OSError: writing failed.
         """
         self._check()
-        if wait or self._frames.qsize() < WAITING_FRAMES:  # one place is left for the end
+        if wait or self._frames.qsize() < WAITING_FRAMES:  # one place is reserved for the end
             self._frames.put(pixels)
         else:
             self.dropped += 1
 
     def finish(self) -> None:
-        """Let the thread write what waits and finish the file; see :attr:`finished`."""
+        """Let the thread write the remaining frames and finish the file; see :attr:`finished`."""
         if not self._ended:
             self._ended = True
             self._frames.put(None)
 
     @property
     def finished(self) -> bool:
-        """The file is there, or :meth:`close` tells why not."""
+        """Whether the file is complete, or :meth:`close` will report why not."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Write what waits, finish the file, and wait for it.
+        """Write the remaining frames, finish the file, and wait for it.
 
         Raises:
-            OSError: writing has failed; what could be kept of it is there.
+            OSError: writing failed; the usable part of the file is kept.
         """
         self.finish()
         with uninterrupted():
@@ -84,7 +84,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self.close()
 
     def _work(self) -> None:
-        """Write until the end; after a failure go on taking frames, so that nobody waits."""
+        """Write until the end; after a failure keep accepting frames, so that no caller waits."""
         while (pixels := self._frames.get()) is not None:
             if self._trouble is None:
                 self._attempt(self._writer.add, image_of(pixels, self.size))
@@ -94,7 +94,7 @@ class Recorder(AbstractContextManager["Recorder"]):
     def _attempt(self, action: Any, *arguments: Any) -> None:
         try:
             action(*arguments)
-        except Exception as error:  # whatever it is belongs to the thread that draws
+        except Exception as error:  # any error is passed to the thread that draws
             self._trouble = self._trouble or error
 
     def _check(self) -> None:
@@ -107,9 +107,9 @@ class Recorder(AbstractContextManager["Recorder"]):
 
 
 class Grabber:
-    """Reads frames of one size from a framebuffer of its own; a frame comes one call late.
+    """Reads frames of one size from its own framebuffer; each frame comes one call late.
 
-    The graphics card has the time between two frames to hand one over, so drawing never waits.
+    The graphics card transfers a frame during the next one, so that drawing never waits.
     """
 
     def __init__(self, gl: moderngl.Context, size: Size) -> None:
@@ -118,18 +118,18 @@ class Grabber:
         self._count = 0
 
     def grab(self) -> bytes | None:
-        """Begin to read what the target shows now; give the frame before, if there is one."""
+        """Start to read the current frame; return the previous one, if there is one."""
         before = self.last()
         self.target.read_into(self._buffers[self._count % 2], components=3, alignment=1)
         self._count += 1
         return before
 
     def last(self) -> bytes | None:
-        """Give the frame that was begun last, waiting for it."""
+        """Return the frame that was started last, waiting for it."""
         return self._buffers[(self._count - 1) % 2].read() if self._count else None
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         self.target.release()
         for buffer in self._buffers:
             buffer.release()

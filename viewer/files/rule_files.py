@@ -1,4 +1,4 @@
-"""The rules that are played: their names, and the files that they come from."""
+"""The displayed rules: their names and files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ MAX_RULES = 16
 
 @dataclass(frozen=True)
 class NamedRule:
-    """A rule and what people call it; None: its file is not there yet."""
+    """A rule and its displayed name; None: its file does not exist yet."""
 
     name: str
     rule: Rule | None
 
 
 def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:
-    """Read rule files; those that are not there yet may be waited for.
+    """Read rule files; optionally wait for those that do not exist yet.
 
     Raises:
-        InputError: one cannot be used.
+        InputError: a file cannot be used.
     """
     return [
         NamedRule(rule_name(path), None if wait and not path.exists() else load_rule(path).rule)
@@ -34,17 +34,17 @@ def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:
 
 
 class RuleFiles:
-    """The files of the rules that share a grid, watched for changes.
+    """Files of the rules on a grid, watched for changes.
 
     Args:
-        rules: those of the start.
+        rules: the initial rules.
         paths: their files.
-        watch: look at the files while they are played.
-        clock: says when it is time to look.
+        watch: watch the files.
+        clock: decides when to check them.
 
     Attributes:
-        names: of the rules, by their numbers.
-        awaited: numbers of the rules whose file is not there yet.
+        names: names of the rules, by their numbers.
+        awaited: numbers of the rules whose file does not exist yet.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class RuleFiles:
 
     @property
     def trouble(self) -> str:
-        """Which file cannot be read, and why, or ""."""
+        """Name of a file that cannot be read, with the reason, or ""."""
         return next(iter(self._unreadable.values()), "")
 
     def load(self, path: Path) -> Rule:
-        """Read one more rule; :meth:`add` makes it one of these.
+        """Read another rule; :meth:`add` then adds it.
 
         Raises:
-            InputError: the file cannot be used, or there are as many rules as there can be.
+            InputError: the file cannot be used, or there are too many rules.
         """
         rule = load_rule(path).rule
         if len(self.names) >= MAX_RULES:
@@ -72,13 +72,13 @@ class RuleFiles:
         return rule
 
     def add(self, path: Path) -> None:
-        """Take in a rule with the next number."""
+        """Add a rule with the next number."""
         self.names.append(rule_name(path))
         if self._watcher is not None:
             self._watcher.add(path)
 
     def changes(self) -> Iterator[tuple[int, Rule]]:
-        """Numbers and rules of the files that have changed since the last call."""
+        """Numbers and rules of files that changed since the last call."""
         for change in self._watcher.poll() if self._watcher else []:
             if change.rule is None:
                 name = self.names[change.number]

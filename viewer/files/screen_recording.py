@@ -1,4 +1,4 @@
-"""Recordings of what the window shows, at a steady rate, however fast the screen is drawn."""
+"""Record the window at a constant frame rate, independent of the display rate."""
 
 import contextlib
 from collections.abc import Callable
@@ -16,13 +16,13 @@ Draw = Callable[[moderngl.Framebuffer], None]
 
 
 class ScreenRecording:
-    """Takes a frame when one is due, and hands it to a thread that writes.
+    """Captures a frame when one is due, and passes it to a thread that writes.
 
     Args:
-        gl: the context.
+        gl: OpenGL context.
         path: a video, an animation or a folder.
-        size: width and height of the picture; videos get even sides.
-        clock: says when a frame is due.
+        size: width and height of the image; videos get even sides.
+        clock: decides when a frame is due.
 
     Raises:
         InputError: the file cannot be written.
@@ -35,15 +35,15 @@ class ScreenRecording:
         self._clock, self._due = clock, clock()
 
     def frame(self, draw: Draw) -> None:
-        """Draw a frame into the recording, where one is due.
+        """Draw a frame into the recording if one is due.
 
         Raises:
-            OSError: writing has failed.
+            OSError: writing failed.
         """
         late = self._clock() - self._due
         if late < 0:
             return
-        # A slow screen shows a frame for longer; so does the recording, up to a second.
+        # On a slow screen a frame stays longer; so it does in the recording, up to a second.
         times = min(1 + int(late * FPS), int(FPS))
         self._due += max(times / FPS, late - 1)
         draw(self._grabber.target)
@@ -53,10 +53,10 @@ class ScreenRecording:
                 self._recorder.add(pixels)
 
     def stop(self) -> Recorder:
-        """End the recording; its thread goes on to finish the file."""
+        """End the recording; its thread finishes the file."""
         last = self._grabber.last()
         if last is not None:
-            with contextlib.suppress(OSError):  # the recorder keeps it and says it when it closes
+            with contextlib.suppress(OSError):  # the recorder reports it when it is closed
                 self._recorder.add(last)
         self._grabber.release()
         return self.rescue()
@@ -68,15 +68,15 @@ class ScreenRecording:
 
 
 class Recordings:
-    """The recording that runs, if one does, and those whose files are being finished.
+    """The current recording, if there is one, and those whose files are being finished.
 
     Args:
-        gl: the context.
-        say: tells the person something.
-        clock: says when a frame is due.
+        gl: OpenGL context.
+        say: shows a message.
+        clock: decides when a frame is due.
 
     Attributes:
-        running: the one that takes frames, or None.
+        running: the current recording, or None.
     """
 
     def __init__(self, gl: moderngl.Context, say: Callable[[str], None], clock: Clock) -> None:
@@ -85,7 +85,7 @@ class Recordings:
         self._being_finished: list[Recorder] = []
 
     def start(self, path: Path, size: Size) -> None:
-        """Record until it is stopped; see :class:`ScreenRecording`.
+        """Start to record; see :class:`ScreenRecording`.
 
         Raises:
             InputError: the file cannot be written.
@@ -93,13 +93,13 @@ class Recordings:
         self.running = ScreenRecording(self._gl, path, size, self._clock)
 
     def stop(self) -> None:
-        """End the recording; :meth:`look` says when its file is there, or why it is not."""
+        """End the recording; :meth:`look` reports when its file is complete, or why it is not."""
         recording, self.running = self.running, None
         if recording is not None:
             self._being_finished.append(recording.stop())
 
     def frame(self, draw: Draw) -> None:
-        """Draw a frame into the recording, where one runs; it ends where writing has failed."""
+        """Draw a frame into the current recording; end it if writing failed."""
         if self.running is None:
             return
         try:
@@ -108,7 +108,7 @@ class Recordings:
             self.stop()
 
     def look(self) -> None:
-        """Say what has become of those that are finished by now."""
+        """Report the recordings that have been finished since the last call."""
         for recorder in [one for one in self._being_finished if one.finished]:
             self._being_finished.remove(recorder)
             lost = f"; {recorder.dropped} frames were lost" if recorder.dropped else ""
@@ -122,26 +122,26 @@ class Recordings:
                 self._say(str(error))
 
     def rescue(self) -> None:
-        """End all and wait for the files, when there is nothing to draw on any more.
+        """End all recordings and wait for the files, without a usable graphics card.
 
         Raises:
-            OSError: writing has failed.
+            OSError: writing failed.
         """
         if self.running is not None:
             self._being_finished.append(self.running.rescue())
         self._wait()
 
     def close(self) -> None:
-        """End all, and wait for the files.
+        """End all recordings, and wait for the files.
 
         Raises:
-            OSError: writing has failed.
+            OSError: writing failed.
         """
         self.stop()
         self._wait()
 
     def _wait(self) -> None:
-        """Wait for every file, also where one of them fails."""
+        """Wait for every file, even if one of them fails."""
         with contextlib.ExitStack() as recorders:
             for recorder in self._being_finished:
                 recorders.callback(recorder.close)

@@ -1,7 +1,7 @@
-"""States on disk: ``.npz``, as the web page writes them too. Nothing in such a file can run.
+"""States in ``.npz`` files, which the web page also writes. No code in such a file can run.
 
 Arrays: ``state`` [C, H, W] float32; ``step_seed`` [2] uint32, the number of the next step and the
-seed; ``owner`` [H, W] uint8, the number of the rule that has each cell.
+seed; ``owner`` [H, W] uint8, the number of the rule that owns each cell.
 """
 
 import io
@@ -29,7 +29,7 @@ ARRAYS = ("state", "step_seed", "owner")
 
 @dataclass(frozen=True)
 class SavedState:
-    """A simulation as it was."""
+    """A saved simulation."""
 
     state: Tensor
     owner: Bytes
@@ -54,11 +54,10 @@ def save_state(path: Path, saved: SavedState) -> None:
 
 
 def load_state(path: Path) -> SavedState:
-    """Read and check a state; a file without ``owner`` or ``step_seed`` gets zeros.
+    """Read and check a state; missing ``owner`` or ``step_seed`` are zeros.
 
     Raises:
-        InputError: the file is missing, is no such file, too large, or its numbers are not as they
-            must be.
+        InputError: the file is missing, of another kind, too large, or has invalid values.
     """
     try:
         return _checked(_decoded(path))
@@ -69,11 +68,11 @@ def load_state(path: Path) -> SavedState:
 
 
 def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a file that have a meaning in a state.
+    """Read the arrays of a file that belong to a state.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too large, or not what :func:`save_state` writes.
+        ValueError: it is too large, or of another kind.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("not a file")
@@ -85,7 +84,9 @@ def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as arrays:
                     return {name: np.asarray(arrays[name]) for name in ARRAYS if name in arrays}
-        except Exception as error:  # zipfile, its decompressors and numpy have no base class
+        except (
+            Exception
+        ) as error:  # errors of zipfile, its decompressors and numpy have no common base class
             raise ValueError(one_line(error)) from error
     raise ValueError(f"it holds {size} bytes, at most {MAX_BYTES} are read")
 

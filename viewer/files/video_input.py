@@ -1,4 +1,4 @@
-"""Pictures that move, as input: a video, a folder of pictures, a camera."""
+"""Moving images as input: a video, a folder of images, a camera."""
 
 import re
 import subprocess
@@ -18,46 +18,46 @@ from nca.viewer.files.writers import import_ffmpeg
 
 FOLDER_FPS = 24.0
 
-# How ffmpeg opens a camera: its input format and what camera number n is called there.
+# ffmpeg's input format and device name for camera number n.
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 
 Size = tuple[int, int]
 
 
 class Source(Protocol):
-    """Where frames come from; each call of ``frames`` starts at the first one.
+    """A source of frames; each call of ``frames`` starts with the first one.
 
     Attributes:
-        fps: frames per second; 0: frames come when they come, as from a camera.
+        fps: frames per second; 0: frames come at any time, as from a camera.
     """
 
     fps: float
 
     def frames(self) -> Iterator[Image.Image]:
-        """Frames of the size that was asked for."""
+        """Frames of the requested size."""
 
 
 class Folder:
-    """The pictures of a folder, in natural order of their names."""
+    """The images of a folder, in natural order of their names."""
 
     def __init__(self, path: Path, size: Size) -> None:
         self._paths = pictures_in(path)
         self.fps, self._size = FOLDER_FPS, size
 
     def frames(self) -> Iterator[Image.Image]:
-        """Read one after the other, cropped to the size."""
+        """Read the images one by one, cropped to the size."""
         for path in self._paths:
             yield ImageOps.fit(read_image(path), self._size, Image.Resampling.LANCZOS)
 
 
 class Ffmpeg:
-    """What ffmpeg can read: a video file or a camera."""
+    """A video file or a camera, read by ffmpeg."""
 
     def __init__(self, name: str, size: Size, options: list[str]) -> None:
         self._size = size
         program = import_ffmpeg().get_ffmpeg_exe()
         self._open = [program, "-hide_banner", "-nostdin", *options, "-i", name]
-        # Without an output ffmpeg tells what it has opened, and ends.
+        # Without an output ffmpeg describes its input, and ends.
         text = subprocess.run(self._open, capture_output=True, check=False).stderr.decode("latin-1")
         rate = re.search(r"Video: .*?([\d.]+) (?:fps|tbr)", text)
         if rate is None:
@@ -82,14 +82,14 @@ class Ffmpeg:
 
 
 def open_source(text: str, size: Size) -> Source:
-    """Open an input by its name: ``camera``, ``camera:1``, a folder of pictures or a video file.
+    """Open an input by name: ``camera``, ``camera:1``, a folder of images or a video file.
 
     Args:
         text: the name.
         size: width and height that frames are scaled and cropped to.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the input cannot be read.
     """
     kind, _, number = text.partition(":")
     if kind == "camera":
@@ -108,7 +108,7 @@ def open_source(text: str, size: Size) -> Source:
 
 
 class LiveInput:
-    """Plays a source in a thread at its own rate, over and over; gives the newest frame."""
+    """Plays a source in a loop in a thread at its own rate; provides the newest frame."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -119,7 +119,7 @@ class LiveInput:
         self._thread.start()
 
     def newest(self) -> Image.Image | None:
-        """The frame to show now; None before the first."""
+        """The current frame; None before the first."""
         return self._newest
 
     def close(self) -> None:
@@ -133,7 +133,9 @@ class LiveInput:
                 self._play_once()
                 if self._newest is None:
                     raise InputError("the input holds no frame")
-        except Exception as error:  # decoders raise anything; the texture goes on without input
+        except (
+            Exception
+        ) as error:  # decoders can raise anything; the simulation continues without input
             self.trouble = explain(error)
 
     def _play_once(self) -> None:

@@ -1,4 +1,4 @@
-"""Rule files that change while they are shown."""
+"""Watch rule files for changes."""
 
 import stat
 import subprocess
@@ -11,17 +11,17 @@ from pathlib import Path
 from nca.errors import explain
 from nca.rule import Rule
 from nca.rulefile import load_rule
-from nca.system.processes import apart
+from nca.system.processes import own_process_group
 from nca.viewer.speed import Clock
 
-INTERVAL = 0.25  # seconds between looks at the files
+INTERVAL = 0.25  # seconds between two checks of the files
 
 Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
 class Change:
-    """A rule file that is not what it was: its new rule, or why it cannot be read."""
+    """A changed rule file: its new rule, or the reason why it cannot be read."""
 
     number: int
     rule: Rule | None
@@ -29,10 +29,9 @@ class Change:
 
 
 class Watcher:
-    """Looks for changes of rule files.
+    """Finds changes of rule files.
 
-    A file that is written in place and one that is renamed into place are seen alike: by time,
-    size and inode.
+    It detects files that are rewritten and files that are replaced, by time, size and inode.
     """
 
     def __init__(self, paths: Sequence[Path], clock: Clock = time.monotonic) -> None:
@@ -41,12 +40,12 @@ class Watcher:
         self._next_look = clock()
 
     def add(self, path: Path) -> None:
-        """Watch one more file."""
+        """Watch another file."""
         self._paths.append(path)
         self._stamps.append(_stamp(path))
 
     def poll(self) -> list[Change]:
-        """What has changed since the last call; cheap enough for every frame."""
+        """Changes since the last call; fast enough for every frame."""
         now = self._clock()
         if now < self._next_look:
             return []
@@ -59,18 +58,18 @@ class Watcher:
             self._stamps[number] = stamp
             try:
                 changes.append(Change(number, load_rule(path).rule))
-            except Exception as error:  # the file may be anything; what is shown goes on
+            except Exception as error:  # the file may hold anything; keep the current rule
                 changes.append(Change(number, None, explain(error)))
         return changes
 
 
 def start_beside(rule: Path) -> subprocess.Popen[bytes]:
-    """Open a viewer in a process of its own, for a rule file that is being made.
+    """Open a viewer in a separate process, for a rule file of a training.
 
-    It stays when the training ends, also by Ctrl-C: hence the session of its own.
+    It stays open when the training ends, even by Ctrl-C, and so has its own session.
     """
     command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
-    return subprocess.Popen(command, **apart())
+    return subprocess.Popen(command, **own_process_group())
 
 
 def _stamp(path: Path) -> Stamp:
@@ -78,6 +77,6 @@ def _stamp(path: Path) -> Stamp:
         status = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):  # to read a pipe could take for ever
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe could block
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,4 +1,4 @@
-"""What writes the frames of a recording: a video, an animation, a folder of pictures."""
+"""Writers for the frames of a recording: a video, an animation, a folder of images."""
 
 import contextlib
 import importlib
@@ -14,10 +14,10 @@ from PIL import Image
 from nca.errors import InputError
 from nca.images import ANIMATIONS, write_animation, write_image
 from nca.system.outputs import check_free
-from nca.system.processes import apart
+from nca.system.processes import own_process_group
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm")
-FRAGMENTED = (".mp4", ".mov")  # the others can be played without their end as they are
+FRAGMENTED = (".mp4", ".mov")  # the other formats can be played without their end
 MAX_ANIMATION_FRAMES = 3000
 
 Size = tuple[int, int]
@@ -27,24 +27,24 @@ class Writer(Protocol):
     """Writes frames of one size to a file or a folder."""
 
     def add(self, frame: Image.Image) -> None:
-        """Take one frame more."""
+        """Add a frame."""
 
     def close(self) -> None:
-        """Finish; the result is there only after this.
+        """Finish the file, which is complete only after this.
 
         Raises:
-            Exception: it could not be finished; what can be used of it is there.
+            Exception: it could not be finished; the usable part is kept.
         """
 
     def discard(self) -> None:
-        """Leave nothing; no frame was added."""
+        """Remove the result of a recording without frames."""
 
 
 class VideoWriter:
-    """A video, by the ffmpeg of imageio-ffmpeg; it gets its name at the end.
+    """A video written by the ffmpeg of imageio-ffmpeg; it is renamed at the end.
 
     Until then an .mp4 or .mov consists of fragments that can be played without its end, so that
-    little is lost where the end cannot be written. The finished file is an ordinary one.
+    little is lost if the end cannot be written. The finished file is an ordinary one.
     """
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
@@ -61,11 +61,11 @@ class VideoWriter:
         if self._suffix in FRAGMENTED:
             output += ["-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"]
         command = [self._ffmpeg, "-v", "error", *frames, "-r", str(fps), "-i", "-"]
-        # Ctrl-C and a closed terminal reach us alone, who finish the file.
+        # Ctrl-C and a closed terminal must reach only this process, which finishes the file.
         self._process = subprocess.Popen(
             [*command, "-pix_fmt", "yuv420p", *output, str(self._part)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._log,
-            **apart(),
+            **own_process_group(),
         )  # fmt: skip
 
     def add(self, frame: Image.Image) -> None:
@@ -78,7 +78,7 @@ class VideoWriter:
             raise OSError(self._reason()) from error
 
     def close(self) -> None:
-        """Finish the file and give it its name, also where its end could not be written."""
+        """Finish and rename the file, even if its end could not be written."""
         failed = self._end() != 0
         if self._part.exists() and self._part.stat().st_size:
             part = self._part if failed else self._without_fragments()
@@ -89,19 +89,19 @@ class VideoWriter:
             raise OSError(reason)
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Remove the file."""
         self._process.kill()
         self._end()
         self._clean()
 
     def _end(self) -> int:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # the exit code says it
+        with contextlib.suppress(OSError):  # the exit code reports it
             self._process.stdin.close()
         return self._process.wait()
 
     def _without_fragments(self) -> Path:
-        """The finished file as one piece, where there is room for a copy."""
+        """The finished file in one piece, if there is room for a copy."""
         if self._suffix not in FRAGMENTED:
             return self._part
         whole = self._part.with_name(f"whole-{self._part.name}")
@@ -109,12 +109,12 @@ class VideoWriter:
         done = subprocess.run(
             [*command, "-movflags", "+faststart", str(whole)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
-            **apart(),
+            **own_process_group(),
         )  # fmt: skip
         return whole if done.returncode == 0 else self._part
 
     def _reason(self) -> str:
-        """The last words of ffmpeg, without what part of it says them."""
+        """The last message of ffmpeg, without the name of its component."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
@@ -126,7 +126,7 @@ class VideoWriter:
 
 
 class SequenceWriter:
-    """A folder of numbered PNG pictures."""
+    """A folder of numbered PNG images."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -136,12 +136,12 @@ class SequenceWriter:
         self._folder, self._count = folder, 0
 
     def add(self, frame: Image.Image) -> None:
-        """Write a picture."""
+        """Write an image."""
         write_image(self._folder / f"{self._count:06}.png", frame)
         self._count += 1
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: all images are written."""
 
     def discard(self) -> None:
         """Remove the folder."""
@@ -149,7 +149,7 @@ class SequenceWriter:
 
 
 class AnimationWriter:
-    """A looping WebP, GIF or APNG; its frames are kept in memory until the end."""
+    """A looping WebP, GIF or APNG; its frames stay in memory until the end."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self._path, self._fps = path, fps
@@ -165,7 +165,7 @@ class AnimationWriter:
         self._frames.append(frame)
 
     def close(self) -> None:
-        """Write the file; in a temporary folder if it cannot be written in its place."""
+        """Write the file, or a file in a temporary folder if the path cannot be written."""
         try:
             write_animation(self._path, self._frames, self._fps)
         except InputError as error:
@@ -181,14 +181,14 @@ class AnimationWriter:
         return f"; it is kept as {folder / self._path.name}"
 
     def discard(self) -> None:
-        """Nothing is there."""
+        """Do nothing: there is no file."""
 
 
 def import_ffmpeg() -> ModuleType:
     """Import imageio-ffmpeg.
 
     Raises:
-        InputError: it is not installed.
+        InputError: imageio-ffmpeg is not installed.
     """
     try:
         return importlib.import_module("imageio_ffmpeg")
@@ -199,15 +199,15 @@ def import_ffmpeg() -> ModuleType:
 
 
 def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) -> Writer:
-    """Choose the writer by the ending: a video, an animation, or none: a folder of PNG pictures.
+    """Choose the writer by the ending: a video, an animation, or a folder of PNG images.
 
     Raises:
-        InputError: the ending is unknown, the extra for videos is missing, or the place cannot be
+        InputError: the ending is unknown, the extra for videos is missing, or the path cannot be
             written.
     """
     suffix = path.suffix.lower()
     if not suffix and path.exists():
-        raise InputError(f"{path} is already there; a folder of pictures needs another name")
+        raise InputError(f"{path} exists already; a folder of images needs another name")
     check_free(path, overwrite, file=True)
     if suffix in VIDEOS:
         return VideoWriter(path, size, fps)

@@ -1,1 +1,1 @@
-"""Rules on an OpenGL context, and what is seen of them; without a window."""
+"""Rules in an OpenGL context, and their display, without a window."""

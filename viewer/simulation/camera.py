@@ -1,4 +1,4 @@
-"""The part of the plane of cells that is seen."""
+"""The visible part of the plane of cells."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Camera:
     """A view straight down on the cells.
 
     Attributes:
-        x, y: cell at the top left corner of the picture.
+        x, y: cell at the top left corner of the image.
         zoom: pixels per cell.
-        fitted: the grid fills the picture, and shall go on to do so when either changes its size.
+        fitted: the grid fills the image, and stays fitted when either changes its size.
     """
 
     x: float = 0.0
@@ -25,7 +25,7 @@ class Camera:
     fitted: bool = True
 
     def fit(self, grid: Size, picture: Size, *, wraps: bool) -> None:
-        """Cover the picture with a torus, or show all of a grid that ends; sizes width, height."""
+        """Fill the image with a wrapping grid, or show all of another; sizes are width, height."""
         scales = (picture[0] / grid[0], picture[1] / grid[1])
         self.zoom = max(scales) if wraps else min(scales)
         self._center(grid, picture)
@@ -42,24 +42,24 @@ class Camera:
         self.y = (grid[1] - picture[1] / self.zoom) / 2
 
     def cell_at(self, x: float, y: float) -> tuple[float, float]:
-        """Place on the grid under a pixel, in cells."""
+        """Position on the grid under a pixel, in cells."""
         return self.x + x / self.zoom, self.y + y / self.zoom
 
     def zoom_at(self, x: float, y: float, factor: float) -> None:
-        """Zoom and keep the place under a pixel where it is."""
+        """Zoom, keeping the position under a pixel."""
         cell_x, cell_y = self.cell_at(x, y)
         self.zoom = min(max(self.zoom * factor, MIN_ZOOM), MAX_ZOOM)
         self.x, self.y = cell_x - x / self.zoom, cell_y - y / self.zoom
         self.fitted = False
 
     def pan(self, dx: float, dy: float) -> None:
-        """Move the picture with the pointer, by pixels."""
+        """Move the view by pixels, with the pointer."""
         self.x -= dx / self.zoom
         self.y -= dy / self.zoom
         self.fitted = False
 
     def resize(self, grid: Size, before: Size, after: Size, *, wraps: bool) -> None:
-        """Keep what is in the middle of the picture there, or fit again."""
+        """Keep the center of the image, or fit again."""
         if self.fitted:
             self.fit(grid, after, wraps=wraps)
         else:

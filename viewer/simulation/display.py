@@ -1,6 +1,6 @@
-"""What is seen of a state: its colors, its channels, or what changes.
+"""Display a state: its colors, its channels, or its last change.
 
-The colors of the cells are drawn into a texture, and that is shown through a camera.
+The colors of the cells are drawn into a texture, which is then shown through a camera.
 """
 
 import math
@@ -19,21 +19,21 @@ from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
 NO_RING = (0.0, 0.0, 0.0, 0.0)
 
-LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # pixels to a side of the texture with all channels
+LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # largest side in pixels of the texture of all channels
 
 _HOST = Capabilities("330", blend=True)
 
 
 @dataclass
 class Look:
-    """How a state is shown.
+    """Settings of the display.
 
     Attributes:
         view: one of :func:`view_names`.
-        color_map: of the views that show numbers, one of ``COLOR_MAPS``.
-        smooth: blend between cells; else cells are squares.
-        borders: draw lines between the tiles of a torus.
-        average_steps: how many steps are averaged; 1: only the last is shown.
+        color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
+        smooth: blend between cells; otherwise cells are squares.
+        borders: draw lines between tiles.
+        average_steps: number of averaged steps; 1: only the last step is shown.
     """
 
     view: str = "colors"
@@ -44,7 +44,7 @@ class Look:
 
 
 def view_names(channels: int) -> list[str]:
-    """All views of a state: colors, one channel, all channels side by side, the last change."""
+    """All views of a state: colors, single channels, all channels side by side, the last change."""
     return ["colors", *(f"channel {c + 1}" for c in range(channels)), "channels", "change"]
 
 
@@ -52,7 +52,7 @@ def parse_view(text: str, channels: int) -> str:
     """Find a view by its name; ``alpha`` is channel 4.
 
     Raises:
-        InputError: a state of so many channels has no such view.
+        InputError: a state with this number of channels has no such view.
     """
     name = f"channel {ALPHA + 1}" if text == "alpha" else text
     if name not in view_names(channels):
@@ -64,24 +64,24 @@ def parse_view(text: str, channels: int) -> str:
 
 
 def mosaic(channels: int) -> tuple[int, int]:
-    """Columns and rows of the view of all channels; as in ``colors.glsl``."""
+    """Columns and rows of the view of all channels, as in ``colors.glsl``."""
     across = math.ceil(channels**0.5)
     return across, -(-channels // across)
 
 
 def extent(simulation: Simulation, look: Look) -> tuple[int, int]:
-    """Width and height of what is seen, in cells: of the grid, or of all channels side by side."""
+    """Width and height of the view in cells: of the grid, or of all channels side by side."""
     across, down = mosaic(simulation.channels) if look.view == "channels" else (1, 1)
     return simulation.width * across, simulation.height * down
 
 
 def repeats(simulation: Simulation, look: Look) -> bool:
-    """Whether what is seen goes on beyond its borders: a torus does, its channels do not."""
+    """Whether the view repeats beyond its borders, as colors that wrap do; channels never do."""
     return simulation.wraps and look.view != "channels"
 
 
 class Display:
-    """Draws simulations into framebuffers and pictures."""
+    """Draws simulations into framebuffers and images."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -104,7 +104,7 @@ class Display:
     ) -> None:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1.
 
-        What was drawn the last time is kept at the second, and copied from then on.
+        If nothing has changed, the second call stores the result, and further calls copy it.
         """
         size = (target.viewport[2], target.viewport[3])
         seen = (*simulation.seen, astuple(camera), astuple(look), ring, size)
@@ -119,17 +119,17 @@ class Display:
         self._gl.copy_framebuffer(target, self._kept)
 
     def average(self, simulation: Simulation, look: Look) -> None:
-        """Take a step into the average of those that are shown.
+        """Add the current step to the average.
 
-        The weights of earlier steps fall by a constant factor, and are as smooth as the plain mean
-        of ``look.average_steps``. Another rule, grid or view begins it again.
+        The weights of earlier steps fall by a constant factor; the average is as smooth as the
+        plain mean of ``look.average_steps`` steps. Another rule, grid or view restarts it.
         """
         if look.average_steps > 1:
             follows = self._averaged == _averaged(simulation, look)
             self._color(simulation, look, 2 / (look.average_steps + 1) if follows else 1.0)
 
     def begin_average(self) -> None:
-        """Leave what was shown out of the average."""
+        """Restart the average."""
         self._averaged = ()
 
     def _draw(
@@ -140,7 +140,7 @@ class Display:
         target: moderngl.Framebuffer,
         ring: tuple[float, float, float, float],
     ) -> None:
-        # What changes without a step, as a stroke in a pause, is to be seen at once.
+        # Changes without a step, such as a stroke during a pause, must be visible at once.
         if (self._averaged, self._average_seen) != (_averaged(simulation, look), simulation.seen):
             self._color(simulation, look)
         colored = self._texture
@@ -177,7 +177,7 @@ class Display:
         return self._screens[sampling, marks]
 
     def _color(self, simulation: Simulation, look: Look, weight: float = 1.0) -> None:
-        """Draw the colors of the cells, with a weight above those that are there."""
+        """Draw the colors of the cells, blended by a weight over the existing ones."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
         sides = extent(simulation, look)
@@ -218,13 +218,13 @@ class Display:
             self._colored.release()
             self._texture.release()
             self._texture = self._gl.texture(size, 4, dtype=dtype)
-            self._texture.build_mipmaps()  # reserves the levels
+            self._texture.build_mipmaps()  # allocates the levels
             self._colored = self._gl.framebuffer([self._texture])
 
     def picture(
         self, simulation: Simulation, camera: Camera, look: Look, size: tuple[int, int]
     ) -> Image.Image:
-        """Draw a picture of ``size``, width and height in pixels.
+        """Draw an image of ``size``, width and height in pixels.
 
         Raises:
             InputError: the driver cannot make one of this size.
@@ -239,15 +239,15 @@ class Display:
         return image
 
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
-        """Draw the whole grid, ``scale`` pixels per cell; of a torus this is one exact tile."""
+        """Draw the whole grid, ``scale`` pixels per cell; if it wraps, this is one exact tile."""
         if scale == 1:
-            look = replace(look, smooth=False)  # smoothing reaches into the next cells
+            look = replace(look, smooth=False)  # smoothing would use the next cells
         width, height = extent(simulation, look)
         size = (width * scale, height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
         self._forget()
@@ -256,17 +256,17 @@ class Display:
 
 
 def _averaged(simulation: Simulation, look: Look) -> tuple[object, ...]:
-    """What has to stay the same so that an average goes on."""
+    """Values whose change restarts the average."""
     size = simulation.width, simulation.height
     return simulation.colors, size, look.view, look.color_map, look.average_steps
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:
-    """Picture of a framebuffer; OpenGL's lowest row is the picture's last."""
+    """Image of a framebuffer; OpenGL's lowest row is the image's last."""
     return image_of(target.read(components=3, alignment=1), target.size)
 
 
 def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:
-    """Picture of bytes that were read from a framebuffer, RGB."""
+    """Image of bytes that were read from a framebuffer, RGB."""
     image = Image.frombytes("RGB", size, pixels)
     return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

@@ -1,4 +1,4 @@
-"""Which rule owns which cell, and the soft borders between them."""
+"""The owner of each cell, and the soft borders between rules."""
 
 import math
 
@@ -14,16 +14,16 @@ _TRIANGLE = np.array([BORDER + 1 - abs(d) for d in range(-BORDER, BORDER + 1)], 
 
 
 class Field:
-    """The owner of every cell, and the shares that the shaders blend by.
+    """The owner of every cell, and the shares for blending in shaders.
 
     Args:
-        height, width: in cells.
-        wraps: the grid is a torus.
+        height, width: size in cells.
+        wraps: the grid wraps at its sides.
 
     Attributes:
-        owner: [H, W] uint8, number of the rule.
-        shares: [H, W, 4] uint8: number and share (0 to 255) of the rule that has most of a cell,
-            number and share of the second. Together they have 255.
+        owner: number of the owning rule, [H, W] uint8.
+        shares: [H, W, 4] uint8: number and share (0 to 255) of the rule with the largest share of a
+            cell, number and share of the second. The shares add up to 255.
     """
 
     def __init__(self, height: int, width: int, *, wraps: bool) -> None:
@@ -34,7 +34,7 @@ class Field:
 
     @property
     def present(self) -> list[int]:
-        """Numbers of the rules that have a part of any cell."""
+        """Numbers of the rules with a share of any cell."""
         held = {int(rule) for rule in np.unique(self.shares[..., 0])}
         second = self.shares[..., 2][self.shares[..., 3] > 0]
         return sorted(held | {int(rule) for rule in np.unique(second)})
@@ -45,7 +45,7 @@ class Field:
         self.shares[...] = (rule, 255, rule, 0)
 
     def restore(self, owner: Bytes) -> None:
-        """Take over the owners of another field of this size."""
+        """Copy the owners of another field of this size."""
         self.owner[...] = owner
         height, width = owner.shape
         self._blend(0, 0, height, width)
@@ -70,7 +70,7 @@ class Field:
         self._blend(top - BORDER, left - BORDER, low + BORDER, right + BORDER)
 
     def _blend(self, top: int, left: int, low: int, right: int) -> None:
-        """Make the shares in a rectangle anew: every rule's area blurred, the two largest kept."""
+        """Compute the shares in a rectangle: blur the area of every rule, keep the two largest."""
         height, width = self.owner.shape
         if self.wraps:
             rows = np.arange(top, min(low, top + height))
@@ -101,7 +101,7 @@ class Field:
 
 
 def _blurred(area: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Weighted means by a triangle; the result is 2 * BORDER narrower and lower."""
+    """Weighted means with a triangle; the result is smaller by 2 * BORDER in both directions."""
     rows, columns = area.shape[0] - 2 * BORDER, area.shape[1] - 2 * BORDER
     weights = _TRIANGLE / _TRIANGLE.sum()
     across = np.zeros((area.shape[0], columns), np.float32)

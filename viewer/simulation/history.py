@@ -1,4 +1,4 @@
-"""Undo: a ring of earlier states, kept on the graphics card."""
+"""Undo: a ring of earlier states, stored on the graphics card."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ MOST = 64
 
 
 @dataclass
-class Moment:
-    """A simulation at one time."""
+class HistoryEntry:
+    """A simulation at an earlier time."""
 
     state: StateBuffer
     owner: Bytes
@@ -24,33 +24,33 @@ class Moment:
 
 
 class History:
-    """What a simulation can go back to."""
+    """Earlier states of a simulation."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
-        self._moments: deque[Moment] = deque()
+        self._entries: deque[HistoryEntry] = deque()
 
     def __len__(self) -> int:
-        return len(self._moments)
+        return len(self._entries)
 
     def remember(self, simulation: Simulation) -> None:
-        """Keep the state as it is; the oldest is forgotten when there is no room."""
+        """Store the current state; drop the oldest ones if there is no room."""
         state = simulation.state
         size, groups = (state.height, state.width), len(state.textures)
         room = max(2, min(MOST, BUDGET // (16 * groups * state.height * state.width)))
-        if len(self._moments) >= room:
-            buffer = self._moments.popleft().state
+        if len(self._entries) >= room:
+            buffer = self._entries.popleft().state
         else:
             buffer = StateBuffer(self._gl, size, groups)
         buffer.copy_from(state)
         owner = simulation.field.owner.copy()
-        self._moments.append(Moment(buffer, owner, simulation.step_number, simulation.seed))
+        self._entries.append(HistoryEntry(buffer, owner, simulation.step_number, simulation.seed))
 
     def undo(self, simulation: Simulation) -> bool:
-        """Go back to what was remembered last; False: there is nothing."""
-        if not self._moments:
+        """Return to the last stored state; False if there is none."""
+        if not self._entries:
             return False
-        moment = self._moments.pop()
+        moment = self._entries.pop()
         simulation.state.copy_from(moment.state)
         simulation.previous.copy_from(moment.state)
         simulation.field.restore(moment.owner)
@@ -60,7 +60,7 @@ class History:
         return True
 
     def clear(self) -> None:
-        """Forget all: the grid has another size, or the state other channels."""
-        for moment in self._moments:
+        """Drop all states, because the size of the grid or the number of channels has changed."""
+        for moment in self._entries:
             moment.state.release()
-        self._moments.clear()
+        self._entries.clear()

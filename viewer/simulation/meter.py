@@ -1,4 +1,4 @@
-"""Range of a state and whether it is finite, measured on the graphics card without waiting."""
+"""Measure the range of a state, and whether it is finite, on the graphics card without waiting."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy as np
 from nca.gl.shader import Shader
 from nca.viewer.simulation.simulation import Simulation
 
-BLOCK = 16  # cells to a side that one texel of the result tells about
+BLOCK = 16  # side in cells of the block that one texel of the result describes
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class StateRange:
 
 
 class Meter:
-    """Measures a simulation; a result is that of the call before."""
+    """Measures a simulation; each result is that of the previous call."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -30,9 +30,9 @@ class Meter:
         self._pending = False
 
     def update(self, simulation: Simulation) -> StateRange | None:
-        """Give the result that was begun by the last call, if any, and begin anew.
+        """Return the result of the last call, if there is one, and start a new measurement.
 
-        Called some frames apart, it never waits for the graphics card.
+        If called some frames apart, it never waits for the graphics card.
         """
         key = (simulation.height, simulation.width, simulation.channels)
         if key != self._key:
@@ -46,11 +46,11 @@ class Meter:
         return result
 
     def forget(self) -> None:
-        """Drop the result that was begun: the state is another one now."""
+        """Drop the current measurement, because the state was replaced."""
         self._pending = False
 
     def measure(self, simulation: Simulation) -> StateRange:
-        """Measure now and wait for the result."""
+        """Measure now, waiting for the result."""
         self.update(simulation)
         self._pending = False
         return self._result()
@@ -80,7 +80,7 @@ layout(location = 0) out vec4 nca_out0;
 float nca_low = 3e38, nca_high = -3e38;
 bool nca_broken;
 
-// By the bits: compilers may take isnan() to be false.
+// Checks the bits: compilers may assume that isnan() is false.
 bool nca_finite(float nca_v) {{ return (floatBitsToUint(nca_v) & 0x7f800000u) != 0x7f800000u; }}
 
 void nca_look(vec4 nca_v) {{

@@ -1,4 +1,4 @@
-"""A rule, compiled for a state of so many groups of channels."""
+"""The shaders of a rule, compiled for a number of channel groups."""
 
 from collections.abc import Sequence
 
@@ -14,29 +14,34 @@ Passes = list[tuple[Shader, tuple[int, ...]]]
 
 
 class RuleShaders:
-    """One rule, compiled.
+    """The compiled shaders of one rule.
 
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
-        textures: what they read beside the state.
+        textures: textures that they read beside the state, by sampler.
     """
 
     def __init__(
-        self, gl: moderngl.Context, rule: Rule, host: Capabilities, groups: int, choice: StoreChoice
+        self,
+        gl: moderngl.Context,
+        rule: Rule,
+        capabilities: Capabilities,
+        groups: int,
+        choice: StoreChoice,
     ) -> None:
         self.rule = rule
         self.store: Store = choose_store(rule, choice)
-        self.step = self._compiled(gl, step_passes(rule, host, self.store, groups=groups))
-        self.life = self._compiled(gl, life_passes(rule, host, groups=groups))
-        self.paint = self._compiled(gl, paint_passes(rule, host, groups=groups))
+        self.step = self._compiled(gl, step_passes(rule, capabilities, self.store, groups=groups))
+        self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
+        self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
         self.textures: dict[str, moderngl.Texture] = {}
         if self.store == "texture":
             packed = pack_weights(rule)
             size = (packed.shape[1], packed.shape[0])
             self.textures["nca_weights"] = gl.texture(size, 4, packed.tobytes(), dtype="f4")
 
-    def takes(self, rule: Rule) -> bool:
-        """Whether only the numbers in the weight texture tell a rule from this one."""
+    def can_take_weights(self, rule: Rule) -> bool:
+        """Whether a rule differs from this one only in the numbers of the weight texture."""
         mine = self.rule
         return (
             self.store == "texture"
@@ -44,17 +49,17 @@ class RuleShaders:
             and torch.equal(rule.filters, mine.filters)
         )
 
-    def take(self, rule: Rule) -> None:
-        """Put another rule's weights in the place of this one's, without compiling."""
+    def take_weights(self, rule: Rule) -> None:
+        """Replace this rule's weights by those of another, without compiling."""
         self.rule = rule
         self.textures["nca_weights"].write(pack_weights(rule).tobytes())
 
     def shaders(self) -> list[Shader]:
-        """All of them."""
+        """All shaders."""
         return [shader for shader, _ in [*self.step, *self.life, *self.paint]]
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         for shader in self.shaders():
             shader.release()
         for texture in self.textures.values():

@@ -1,4 +1,4 @@
-"""A simulation on an OpenGL context. It knows no window."""
+"""A simulation in an OpenGL context, independent of windows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,27 +32,27 @@ class Simulation:
     """One or several rules on one grid, in float textures.
 
     The same cells fire as in :meth:`nca.rule.Rule.forward` with the same seed. Several rules share
-    the grid: every cell belongs to one of them, or to two in parts (``field``).
+    the grid: every cell belongs to one of them, or to two in shares (``field``).
 
     Args:
-        gl: a context with OpenGL 3.3, see :mod:`nca.gl.context`.
-        rules: at least one.
+        gl: context with OpenGL 3.3, see :mod:`nca.gl.context`.
+        rules: rules, at least one.
         size: height and width in cells.
-        seed: which cells fire, and noise.
-        store: where the weights are.
-        targets: textures that a pass draws into at most; default what the driver allows.
+        seed: random seed of the firing cells and of noise.
+        store: place of the weights.
+        targets: largest number of textures that a pass draws into; default: the driver's limit.
 
     Attributes:
-        state, previous: before and after the last step.
-        step_number: steps since the last reset.
-        rotation: angle in radians by which the perceived directions are turned.
+        state, previous: state after and before the last step.
+        step_number: number of steps since the last reset.
+        rotation: angle of the perceived directions, in radians.
         coarseness: size of the pattern: 1 as trained, 2 twice as large.
-        dt: length of a step, 1 as trained; where the pattern is larger it is shortened by itself,
-            as else nothing would be stable.
-        update_rate: probability that a cell fires, or None: that of every rule itself.
-        calm: whether all cells fire at a shorter step while nothing changes the state from outside.
-        quiet: steps since something did.
-        field: which rule has which cell; :meth:`show_field` after a change.
+        dt: length of a step, 1 as trained; a larger pattern shortens it automatically, because it
+            would be unstable otherwise.
+        update_rate: probability that a cell fires; None: that of each rule.
+        calm: let all cells fire in shorter steps while nothing changes the state from outside.
+        quiet: number of steps since the last change from outside.
+        field: the owner of each cell; call :meth:`show_field` after a change.
 
     Raises:
         GraphicsError: the driver cannot run these rules.
@@ -93,12 +93,12 @@ class Simulation:
 
     @property
     def channels(self) -> int:
-        """Channels of the state: those of the rule that has most."""
+        """Number of channels of the state: the largest of all rules."""
         return max(rule.settings.channels for rule in self.rules)
 
     @property
     def color_map_of_all(self) -> tuple[float, float] | None:
-        """Scale and offset of the colors of the rule that has all cells, if one has."""
+        """Scale and offset of the colors of the rule that owns all cells, if there is one."""
         if len(self._present) > 1:
             return None
         settings = self._present[0].rule.settings
@@ -106,22 +106,22 @@ class Simulation:
 
     @property
     def runs_calm(self) -> bool:
-        """Whether the first of the rules that have cells is to be calm."""
+        """Whether the first rule that owns cells runs calm."""
         return self._present[0].rule.settings.runs_calm(self.calm)
 
     @property
     def seen(self) -> tuple[object, ...]:
-        """Everything that a picture shows; equal as long as none of it has changed."""
+        """Everything that an image depends on; equal if nothing has changed."""
         state, before = self.state, self.previous
         return state, state.changes, before, before.changes, self.colors, self._field_changes
 
     @property
     def wraps(self) -> bool:
-        """Whether the grid is a torus for every rule."""
+        """Whether the grid wraps for every rule."""
         return all(rule.settings.wraps for rule in self.rules)
 
     def _build(self, rules: Sequence[Rule]) -> None:
-        """Compile; the state, where there is one, is kept as far as the channels go."""
+        """Compile the rules; keep an existing state as far as the channels fit."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
         host = Capabilities("330", self._targets, blend=blend, steering=True, rate=True)
@@ -146,14 +146,14 @@ class Simulation:
                 shader.set(fixed)
 
     def set_rule(self, number: int, rule: Rule) -> None:
-        """Replace a rule and keep the state; a number one beyond the last adds a rule.
+        """Replace a rule and keep the state; the number after the last one adds a rule.
 
         Raises:
-            GraphicsError: the driver cannot run it; everything stays as it was.
+            GraphicsError: the driver cannot run the rule; nothing has changed.
         """
         self.quiet = 0
-        if number < len(self._compiled) and self._compiled[number].takes(rule):
-            self._compiled[number].take(rule)
+        if number < len(self._compiled) and self._compiled[number].can_take_weights(rule):
+            self._compiled[number].take_weights(rule)
             return
         rules = self.rules
         rules[number : number + 1] = [rule]
@@ -174,7 +174,7 @@ class Simulation:
             rate = self.update_rate or settings.update_rate
             dt = self.dt / max(1.0, self.coarseness**2)
             if self.quiet >= CALM_AFTER and settings.runs_calm(self.calm):
-                rate, dt = 1.0, rate * dt  # as nca.rescaling.calmed
+                rate, dt = 1.0, rate * dt  # as in nca.rescaling.calmed
             values: dict[str, Value] = {
                 "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
                 "nca_coarseness": self.coarseness,
@@ -208,13 +208,13 @@ class Simulation:
         self.previous, self.state = self.state, mixed
 
     def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
-        """Erase, plant, make noise or start under a brush, each cell as its rule has it."""
+        """Erase, plant, make noise or restart under a brush, as the rule of each cell does."""
         self.quiet = 0
         values: dict[str, Value] = {
             "nca_tool": TOOL_NUMBERS[tool],
             "nca_stroke": (*stroke.start, *stroke.end),
             "nca_radius": stroke.radius,
-            # Noise that is painted twice in one place is to differ; a reset is to repeat.
+            # Noise painted twice in one place should differ; a reset should be reproducible.
             "nca_number": (self.seed + (self.step_number + 1) * (stroke.radius >= 0)) & UINT32_MAX,
         }
         for shaders in self._present:
@@ -225,15 +225,16 @@ class Simulation:
             shader.draw(self.state.target(groups), {"nca_field": self.field_texture}, values)
 
     def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
-        """Give the cells under a brush to a rule; those that were another's get its seed.
+        """Give the cells under a brush to a rule; new cells get its initial state.
 
-        Many rules do not recover from the hidden channels of another. One whose seed is a cell in
-        the middle of the grid has nothing to begin with elsewhere, and goes on from what is there.
+        Many rules do not recover from the hidden channels of another. A rule that grows from a cell
+        in the middle of the grid would be empty elsewhere, and so continues from the existing
+        state.
         """
         before = self.field.owner.copy()
         self.field.paint(number, stroke)
         taker = self._compiled[number]
-        if taker.rule.settings.seed_state != "center":
+        if taker.rule.settings.start != "center":
             taken = np.zeros_like(self.field.shares)
             taken[..., 0], taken[..., 1] = number, 255 * (before != self.field.owner)
             self.field_texture.write(taken.tobytes())
@@ -242,7 +243,7 @@ class Simulation:
         self.show_field()
 
     def reset(self, tool: str = "start") -> None:
-        """Go to step 0 and the rule's own start, one planted cell in the middle, or noise."""
+        """Go to step 0 and the rule's initial state, one planted cell in the middle, or noise."""
         self.step_number = 0
         if tool == "plant":
             self.paint("erase")
@@ -255,12 +256,12 @@ class Simulation:
     def stamp(
         self, picture: Image.Image, place: tuple[float, float, float, float], strength: float = 1.0
     ) -> None:
-        """Move the colors towards a picture, where it is not transparent.
+        """Move the colors towards an image where it is not transparent.
 
         Args:
-            picture: RGB or RGBA.
-            place: left, top, width and height in cells; beyond the border a torus goes on.
-            strength: part of the way, 0 to 1.
+            picture: image, RGB or RGBA.
+            place: left, top, width and height in cells; beyond the border the grid may wrap.
+            strength: fraction of the way, 0 to 1.
         """
         self.quiet = 0
         size = (max(round(place[2]), 1), max(round(place[3]), 1))
@@ -268,12 +269,12 @@ class Simulation:
         texture = self.gl.texture(size, 4, rgba.tobytes())
         texture.repeat_x = texture.repeat_y = False
         dies = any(rule.settings.alive_threshold is not None for rule in self.rules)
-        # Channel 3 is drawn towards 1, alive, where cells can die; else it is left alone.
+        # Channel 3 moves towards 1, alive, if cells can die; otherwise it is left alone.
         life = (
             (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA) if dies else (moderngl.ZERO, moderngl.ONE)
         )
         self.gl.enable(moderngl.BLEND)
-        # Four factors are allowed; moderngl's annotation knows two.
+        # Four factors are allowed; moderngl's annotation only has two.
         self.gl.blend_func = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, *life)  # type: ignore[assignment]
         textures = {
             "nca_picture": texture,
@@ -291,14 +292,14 @@ class Simulation:
         texture.release()
 
     def read(self) -> Tensor:
-        """State, [C, H, W] on the CPU."""
+        """The state, [C, H, W] on the CPU."""
         return torch.from_numpy(self.state.read()[: self.channels].copy())
 
     def write(self, state: Tensor) -> None:
-        """Replace the state by one of [C, H, W].
+        """Replace the state by another, [C, H, W].
 
         Raises:
-            InputError: it has another shape.
+            InputError: the shape is wrong.
         """
         shape = (self.channels, self.height, self.width)
         if tuple(state.shape) != shape:
@@ -308,14 +309,14 @@ class Simulation:
         self.previous.copy_from(self.state)
 
     def show_field(self) -> None:
-        """Let the next step go by the field as it is now."""
+        """Use the current field from the next step on."""
         self.quiet = 0
         self.field_texture.write(self.field.shares.tobytes())
         self._field_changes += 1
         self._set_present()
 
     def _set_present(self) -> None:
-        """Leave out rules that have no cell; one that has all cells needs no shares."""
+        """Leave out rules without cells; a rule that owns all cells needs no shares."""
         numbers = self.field.present
         self._present = [self._compiled[number] for number in numbers]
         for number, shaders in zip(numbers, self._present, strict=True):
@@ -323,13 +324,13 @@ class Simulation:
                 shader.set({"nca_rule": number if len(numbers) > 1 else -1})
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         self._release()
         self._stamp.release()
         self.field_texture.release()
 
     def _release(self) -> None:
-        """Free what belongs to these rules."""
+        """Free the objects of these rules."""
         for buffer in self._buffers:
             buffer.release()
         for shaders in self._compiled:

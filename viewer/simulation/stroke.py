@@ -1,4 +1,4 @@
-"""Where a brush goes."""
+"""The path of a brush."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Stroke:
-    """A brush of ``radius`` moved along a line, in cells, y down. Everywhere: radius below 0."""
+    """A brush moved along a line, in cells, y down. A radius below 0 covers everything."""
 
     start: tuple[float, float]
     end: tuple[float, float]
     radius: float
 
     def covers(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Tell which points of a plane, in cells, lie under the brush; as in ``paint.glsl``."""
+        """Which points of a plane, in cells, lie under the brush, as in ``paint.glsl``."""
         line = np.subtract(self.end, self.start, dtype=np.float64)
         from_start = np.subtract(x, self.start[0]), np.subtract(y, self.start[1])
         along = from_start[0] * line[0] + from_start[1] * line[1]

@@ -1,4 +1,4 @@
-"""Text as pictures, for the overlay: legible on any texture, in the sizes of the screen."""
+"""Text as images for the overlay, legible on any texture and in any size."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,17 +10,17 @@ INK = (244, 242, 238, 255)
 QUIET = (172, 170, 166, 255)
 GLASS = (22, 21, 20, 224)
 
-OVERSAMPLING = 4  # corners of boxes are drawn larger and scaled down, to be smooth
+OVERSAMPLING = 4  # boxes are drawn this many times as large and scaled down, for smooth corners
 
 
 @cache
 def font(size: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib and has letters of many languages."""
+    """DejaVu Sans, which comes with matplotlib and supports many languages."""
     return ImageFont.truetype(font_path(bold=bold), size)
 
 
 def font_path(*, bold: bool = False) -> str:
-    """File of the font that overlay and panel have."""
+    """File of the font of overlay and panel."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return str(files("matplotlib").joinpath("mpl-data", "fonts", "ttf", name))
 
@@ -31,7 +31,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:
-    """Lines of a text that are not wider than this, as far as its words allow."""
+    """Break a text into lines of at most this width, if its words allow it."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -45,11 +45,11 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
 def floating_lines(
     lines: Sequence[tuple[str, float, bool]], *, align_right: bool = False
 ) -> Image.Image:
-    """Draw light lines with a soft shadow, straight on the texture.
+    """Draw light lines with a soft shadow, directly on the texture.
 
     Args:
         lines: text, size in pixels, bold.
-        align_right: put them at the right edge.
+        align_right: align the lines at the right edge.
     """
     sizes = [size for _, size, _ in lines]
     margin = round(1.2 * max(sizes))
@@ -92,7 +92,7 @@ def box(width: int, height: int, radius: float) -> Image.Image:
 
 
 def toast(text: str, size: float, width: float) -> Image.Image:
-    """Draw a message in a pill; a long one takes several lines."""
+    """Draw a message in a pill; a long one has several lines."""
     lines = wrapped(text, size, width)
     text_wide = max(text_width(line, size) for line in lines)
     line_height = 1.45 * size
@@ -111,9 +111,9 @@ def help_sheet(
     """Draw the help: a title, the gestures, the keys in two columns with their caps.
 
     Args:
-        gestures: what is done with the mouse, and what it does.
-        keys: key, and what it does.
-        size: of the text, in pixels.
+        gestures: mouse gestures, and their effects.
+        keys: keys, and their effects.
+        size: size of the text, in pixels.
     """
     pad, row, gap = 2.2 * size, 1.95 * size, 3.0 * size
     column = max(
@@ -152,7 +152,7 @@ def help_sheet(
 
 
 def _key_cap(sheet: Image.Image, text: str, right: float, middle: float, size: float) -> float:
-    """Draw one key that ends at ``right``; gives its width."""
+    """Draw one key whose right edge is at ``right``; return its width."""
     small = 0.86 * size
     width = max(text_width(text, small) + 1.0 * size, 1.7 * size)
     cap = box(round(width), round(1.5 * size), 0.42 * size)

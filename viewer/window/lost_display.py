@@ -1,4 +1,4 @@
-"""An X server that goes away. Xlib ends the process there, in its own words and with code 1."""
+"""Handle the loss of the X server: Xlib would end the process with its own message and code 1."""
 
 import ctypes
 import os
@@ -10,14 +10,14 @@ import glfw
 NO_GRAPHICS = 3  # exit code, as in nca.cli
 
 _HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-_kept: list[object] = []  # what Xlib calls has to live as long as the process
+_kept: list[object] = []  # callbacks of Xlib must live as long as the process
 
 
 def leave_with_display(last: Callable[[], None]) -> None:
-    """Let the process end in one line and with code 3 when its X server is gone.
+    """End the process with one line and code 3 when its X server is gone.
 
     Args:
-        last: is done before; it must not draw. A second loss, from within it, ends the process.
+        last: called before the end; it must not draw. A second loss during it ends the process.
     """
     if glfw.get_platform() != glfw.PLATFORM_X11:
         return
@@ -30,9 +30,9 @@ def leave_with_display(last: Callable[[], None]) -> None:
             print("nca: the display is gone", file=sys.stderr, flush=True)
             try:
                 last()
-            except Exception as error:  # nothing above could catch it: Xlib calls this
+            except Exception as error:  # nothing can catch it: the caller is Xlib
                 print(f"nca: {error}", file=sys.stderr, flush=True)
-        os._exit(NO_GRAPHICS)  # Xlib's functions cannot go on
+        os._exit(NO_GRAPHICS)  # Xlib's functions cannot return
 
     handler = _HANDLER(leave)
     _kept.append(handler)

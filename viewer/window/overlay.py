@@ -1,4 +1,4 @@
-"""What is written over the texture: name, numbers, messages, the help. Needs no toolkit."""
+"""Text over the texture: name, numbers, messages, the help. Needs no toolkit."""
 
 from collections.abc import Callable, Hashable
 
@@ -18,8 +18,8 @@ NUMBERS_EVERY = 0.5  # seconds
 
 _FRAGMENT = """#version 330
 uniform sampler2D nca_picture;
-uniform vec2 nca_corner;   // of the picture in the target, pixels, top left
-uniform float nca_height;  // of the target
+uniform vec2 nca_corner;   // top left of the image in the target, in pixels
+uniform float nca_height;  // height of the target
 layout(location = 0) out vec4 nca_out0;
 void main() {
   vec2 nca_pixel = vec2(gl_FragCoord.x, nca_height - gl_FragCoord.y) - nca_corner;
@@ -29,11 +29,11 @@ void main() {
 
 
 class Overlay:
-    """Draws pictures of text; each is made anew only when what it says changes.
+    """Draws images of text, which are made again only when the text changes.
 
     Args:
-        gl: the context.
-        actions: what it tells about.
+        gl: OpenGL context.
+        actions: source of the displayed values.
     """
 
     def __init__(self, gl: moderngl.Context, actions: Actions) -> None:
@@ -44,21 +44,21 @@ class Overlay:
         self._numbers, self._numbers_at = "", 0.0
 
     def wake(self) -> None:
-        """The person has done something: show the name and the numbers again for a while."""
+        """After user input: show name and numbers again for a while."""
         self._active_at = self._actions.player.clock()
 
     @property
     def idle(self) -> bool:
-        """Nothing was done for a while."""
+        """Whether there was no user input for a while."""
         return self._actions.player.clock() - self._active_at > IDLE_SECONDS
 
     def draw(self, target: moderngl.Framebuffer, scale: float, *, covered: float = 0.0) -> None:
-        """Write over what a target shows.
+        """Draw over a target.
 
         Args:
-            target: where.
-            scale: pixels per unit of the screen, 2 on a fine one.
-            covered: pixels at the right that the panel covers; it tells the numbers itself.
+            target: framebuffer to draw into.
+            scale: pixels per unit of the screen, 2 on a high-resolution one.
+            covered: width in pixels of the panel at the right, which shows the numbers itself.
         """
         actions, player = self._actions, self._actions.player
         width = target.viewport[2] - covered
@@ -97,7 +97,7 @@ class Overlay:
         width, height = target.viewport[2:]
         keys = [(key.show, key.help) for key in KEYS if key.help]
         whole = help_sheet(GESTURES, keys, text)
-        # A small window has a smaller help, as far as it can be read.
+        # A small window gets smaller text, as long as it is legible.
         room = min(1.0, 0.96 * width / whole.width, 0.96 * height / whole.height)
         size = max(text * room, 0.6 * text)
         sheet = self._picture("help", size, lambda: help_sheet(GESTURES, keys, size))
@@ -113,7 +113,7 @@ class Overlay:
         return ", ".join(parts)
 
     def _number_lines(self) -> str:
-        """Numbers as text, a few times a second at most."""
+        """Numbers as text, updated a few times per second."""
         now = self._actions.player.clock()
         if now - self._numbers_at >= NUMBERS_EVERY:
             self._numbers_at, self._numbers = now, number_text(self._actions)
@@ -135,7 +135,7 @@ class Overlay:
     def _put(
         self, target: moderngl.Framebuffer, picture: moderngl.Texture, x: float, y: float
     ) -> None:
-        """Draw a picture with its top left corner here, cut off where the target ends."""
+        """Draw an image with its top left corner here, clipped at the border of the target."""
         whole = target.viewport
         left, top = round(x), round(y)
         bottom = whole[3] - top - picture.height

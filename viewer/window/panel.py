@@ -1,6 +1,6 @@
-"""The panel of controls, by Dear ImGui (extra ``ui``). It knows no window: events are handed to it.
+"""The panel of controls, by Dear ImGui (extra ``ui``). It gets its events from the window.
 
-Sections, words and colors are those of the web page.
+Sections, labels and colors are those of the web page.
 """
 
 import math
@@ -19,7 +19,7 @@ from nca.viewer.window.panel_style import ACCENT, ON_ACCENT, QUIET, TEXT, set_st
 
 WIDTH, MARGIN = 292.0, 22.0  # units of the screen
 
-# Keys that typing a number needs, by the names of nca.viewer.controls.
+# Keys for typing a number, by their names in nca.viewer.controls.
 EDITING_KEYS = {
     "Backspace": imgui.Key.backspace,
     "Delete": imgui.Key.delete,
@@ -37,7 +37,7 @@ class Panel:
     """Controls at the right edge.
 
     Args:
-        actions: what they do.
+        actions: actions of the controls.
         scale: pixels per unit of the screen.
     """
 
@@ -53,15 +53,15 @@ class Panel:
         self._drawn_at = self._actions.player.clock()
         self._visible = False
         self._pointer = (-1.0, -1.0)
-        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as it was drawn
+        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as drawn last
         self._seed: int | None = None
 
     @property
     def has_pointer(self) -> bool:
-        """The pointer is on the panel, or holds one of its controls.
+        """Whether the pointer is on the panel, or holds one of its controls.
 
-        ImGui itself tells that of the last frame: a button that goes down as soon as the pointer
-        has come would be taken for a stroke on the texture below.
+        ImGui itself returns the value of the last frame: a click right after the pointer has
+        arrived would be taken for a stroke on the texture below.
         """
         if not self._visible:
             return False
@@ -75,41 +75,41 @@ class Panel:
 
     @property
     def busy(self) -> bool:
-        """Somebody uses it: it should not hide itself."""
+        """Whether it is in use and should not be hidden."""
         return self.has_pointer or imgui.get_io().want_text_input
 
     def move(self, x: float, y: float) -> None:
-        """Take note of the pointer, in pixels."""
+        """Handle a move of the pointer, in pixels."""
         self._pointer = x, y
         if self._visible:
             imgui.get_io().add_mouse_pos_event(x, y)
 
     def button(self, button: int, down: bool) -> None:
-        """Take note of a mouse button: 0 left, 1 right, 2 middle."""
+        """Handle a mouse button: 0 left, 1 right, 2 middle."""
         if self._visible:
             imgui.get_io().add_mouse_button_event(button, down)
 
     def wheel(self, dx: float, dy: float) -> None:
-        """Take note of the wheel, in notches."""
+        """Handle the wheel, in notches."""
         if self._visible:
             imgui.get_io().add_mouse_wheel_event(dx, dy)
 
     def key(self, name: str, down: bool) -> bool:
-        """Take note of a key; True: it is the panel's, a number is being typed."""
+        """Handle a key; True if the panel uses it, because a number is being typed."""
         if self._visible and name in EDITING_KEYS:
             imgui.get_io().add_key_event(EDITING_KEYS[name], down)
         return self._visible and imgui.get_io().want_text_input
 
     def letter(self, letter: str) -> bool:
-        """Take note of a typed letter; True: it is the panel's."""
+        """Handle a typed letter; True if the panel uses it."""
         if self._visible:
             imgui.get_io().add_input_character(ord(letter))
         return self._visible and imgui.get_io().want_text_input
 
     def hide(self) -> None:
-        """Draw nothing for now, and forget what is held down.
+        """Hide the panel for now, and forget pressed keys and buttons.
 
-        ImGui keeps what it is told until it draws: it would be done when the panel is seen again.
+        ImGui queues events until it draws: they would take effect when the panel is shown again.
         """
         if self._visible:
             self._visible = False
@@ -119,11 +119,11 @@ class Panel:
             io.clear_input_keys()
 
     def covers(self, target: moderngl.Framebuffer) -> float:
-        """Width that the panel takes at the right, with its margin, in pixels."""
+        """Width of the panel at the right including its margin, in pixels."""
         return float(min((WIDTH + MARGIN) * self._scale, target.viewport[2] - MARGIN * self._scale))
 
     def draw(self, target: moderngl.Framebuffer) -> None:
-        """Draw the panel, and do what was clicked since the last call."""
+        """Draw the panel, and run the actions that were clicked since the last call."""
         if not self._visible:
             self._visible = True
             imgui.get_io().add_mouse_pos_event(*self._pointer)
@@ -158,7 +158,7 @@ class Panel:
         imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
 
     def release(self) -> None:
-        """Free what the driver and ImGui hold."""
+        """Free the objects of the driver and ImGui."""
         imgui.backends.opengl3_shutdown()
         imgui.destroy_context(self._context)
 
@@ -229,7 +229,7 @@ class Panel:
         self._seed_row()
 
     def _seed_row(self) -> None:
-        """Type a seed, or draw another; it counts when the typing ends."""
+        """Type a seed, or draw another; it takes effect when the typing ends."""
         actions = self._actions
         imgui.align_text_to_frame_padding()
         imgui.text("Seed")
@@ -305,7 +305,7 @@ def _legend(text: str, *, first: bool = False) -> None:
 
 
 def _slider(name: str, shown: str, value: float, low: float, high: float) -> float:
-    """A slider under its name and, at the right, what it stands at."""
+    """A slider with its name above, and its value at the right."""
     imgui.text(name)
     width = imgui.calc_text_size(shown).x
     imgui.same_line(imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x - width)
@@ -333,7 +333,7 @@ def _menu(name: str, entries: Sequence[str], chosen: int) -> int:
 
 
 def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None = None) -> None:
-    """Buttons of one width in a row; the lit one has the accent."""
+    """A row of buttons of equal width; the lit one has the accent color."""
     gap = imgui.get_style().item_spacing.x
     width = (imgui.get_content_region_avail().x - gap * (len(entries) - 1)) / len(entries)
     imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, imgui.get_style().frame_padding.y))

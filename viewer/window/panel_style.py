@@ -1,4 +1,4 @@
-"""Colors and measures of the panel: those of the web page."""
+"""Colors and sizes of the panel, as on the web page."""
 
 from imgui_bundle import imgui
 
@@ -12,7 +12,7 @@ ACCENT, ON_ACCENT, EDGE = (1.0, 0.706, 0.329, 1.0), (0.11, 0.075, 0.02, 1.0), (1
 
 
 def set_style(scale: float) -> None:
-    """Dress the current context of ImGui, for a screen of so many pixels a unit."""
+    """Style the current context of ImGui, for ``scale`` pixels per unit of the screen."""
     style = imgui.get_style()
     style.window_rounding, style.frame_rounding, style.popup_rounding = 18.0, 8.0, 10.0
     style.grab_rounding, style.scrollbar_rounding = 8.0, 8.0

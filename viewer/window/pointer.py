@@ -1,4 +1,4 @@
-"""Keys and mouse. The key map is data: the help lists it, the window obeys it."""
+"""Keys and mouse. The keys come from data that the help also uses."""
 
 import math
 
@@ -7,7 +7,7 @@ from nca.viewer.controls import KEYS
 from nca.viewer.simulation.display import NO_RING
 from nca.viewer.simulation.stroke import Stroke
 
-LEFT, RIGHT, MIDDLE = range(3)  # buttons, as glfw counts them
+LEFT, RIGHT, MIDDLE = range(3)  # numbers of the buttons in glfw
 
 WHEEL_ZOOM, WHEEL_RADIUS = 1.15, 1.12  # factors per notch
 
@@ -16,7 +16,7 @@ _BY_NAME = {name: key for key in KEYS for name in key.keys}
 
 
 def press(actions: Actions, name: str) -> bool:
-    """Do what a key is for; False: it is for nothing. See :class:`nca.viewer.controls.Key`."""
+    """Run the action of a key, see :class:`nca.viewer.controls.Key`; False if there is none."""
     key = _BY_NAME.get(name)
     if key is not None:
         action = getattr(actions, key.action)
@@ -25,17 +25,17 @@ def press(actions: Actions, name: str) -> bool:
 
 
 class Pointer:
-    """Turns what the mouse does into strokes and moves of the camera; places in pixels."""
+    """Turns mouse events into strokes and moves of the camera; positions are in pixels."""
 
     def __init__(self, actions: Actions) -> None:
         self._actions = actions
         self._button: int | None = None
-        self._tool: str | None = None  # None while a button is held: the camera is moved
+        self._tool: str | None = None  # None while a button is held: the camera moves
         self._at = (0.0, 0.0)
         self._cell = self._origin = (0.0, 0.0)
 
     def press(self, button: int, x: float, y: float, *, shift: bool, alt: bool) -> None:
-        """Begin a stroke or a move; one button at a time counts."""
+        """Begin a stroke or a move, if no other button is held."""
         if self._button is not None:
             return
         player = self._actions.player
@@ -46,7 +46,7 @@ class Pointer:
         self._tool = "erase" if button == RIGHT or shift else self._actions.brush.tool
         player.history.remember(player.simulation)
         cell = player.camera.cell_at(x, y)
-        # In the view of all channels a stroke belongs to the tile that it begins in.
+        # In the view of all channels a stroke stays in the tile where it begins.
         if player.look.view == "channels":
             tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
             self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
@@ -56,7 +56,7 @@ class Pointer:
         self._paint(self._cell)
 
     def move(self, x: float, y: float) -> None:
-        """Go on."""
+        """Continue a stroke or a move."""
         player = self._actions.player
         before, self._at = self._at, (x, y)
         if self._button is not None and self._tool is None:
@@ -67,12 +67,12 @@ class Pointer:
         player.ring = (*cell, self._actions.brush.radius, 1.0)
 
     def release(self, button: int) -> None:
-        """End it."""
+        """End a stroke or a move."""
         if button == self._button:
             self._button = None
 
     def leave(self) -> None:
-        """The pointer is gone."""
+        """The pointer has left the window."""
         self._actions.player.ring = NO_RING
 
     def wheel(self, notches: float, x: float, y: float, *, resize_brush: bool) -> None:

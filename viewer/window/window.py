@@ -1,4 +1,4 @@
-"""The window: glfw's events in, frames out."""
+"""The window: handle glfw's events, draw frames."""
 
 import importlib
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from nca.viewer.window.pointer import Pointer, press
 if TYPE_CHECKING:
     from nca.viewer.window.panel import Panel
 
-RESTING = 1 / 15  # seconds that a paused viewer sleeps at most, to look at files and messages
+RESTING = 1 / 15  # longest sleep of a paused viewer, in seconds, to check files and messages
 
 SPECIAL_KEYS = {
     glfw.KEY_SPACE: "Space",
@@ -44,9 +44,9 @@ class Window:
     """A window with an OpenGL context.
 
     Args:
-        title: for the frame.
+        title: title of the window.
         size: width and height in units of the screen.
-        monitor: number of the screen that full screen fills.
+        monitor: number of the screen for full screen.
         vsync: draw in step with the screen.
 
     Raises:
@@ -86,7 +86,7 @@ class Window:
 
     @property
     def handle(self) -> Any:
-        """What glfw's functions take."""
+        """The window's handle for glfw."""
         return self._handle
 
     @property
@@ -97,21 +97,21 @@ class Window:
 
     @property
     def scale(self) -> float:
-        """Pixels per unit of text: 2 on a fine screen."""
+        """Pixels per unit of text: 2 on a high-resolution screen."""
         return float(max(glfw.get_window_content_scale(self._handle)))
 
     def to_pixels(self, x: float, y: float) -> tuple[float, float]:
-        """Pixel of a place in units of the screen."""
+        """Convert a position in units of the screen to pixels."""
         width, height = glfw.get_window_size(self._handle)
         across, down = self.picture_size
         return x * across / max(width, 1), y * down / max(height, 1)
 
     def pointer(self) -> tuple[float, float]:
-        """Where the pointer is, in pixels."""
+        """Position of the pointer, in pixels."""
         return self.to_pixels(*glfw.get_cursor_pos(self._handle))
 
     def set_fullscreen(self, on: bool) -> None:
-        """Fill a screen, or go back to the place before."""
+        """Fill a screen, or return to the previous place."""
         if on == self.fullscreen:
             return
         monitors = glfw.get_monitors()
@@ -126,15 +126,15 @@ class Window:
             glfw.set_window_monitor(self._handle, monitor, 0, 0, width, height, mode.refresh_rate)
         else:
             x, y, width, height = self._place
-            no_monitor: Any = None  # its annotation knows no window without one
+            no_monitor: Any = None  # its annotation does not allow None
             glfw.set_window_monitor(self._handle, no_monitor, x, y, width, height, glfw.DONT_CARE)
 
     def lost_its_monitor(self) -> bool:
-        """Whether the screen that the window fills is gone."""
+        """Whether the screen that the window fills was disconnected."""
         return self.fullscreen and not glfw.get_window_monitor(self._handle)
 
     def close(self) -> None:
-        """Close the window and let go of glfw."""
+        """Close the window and shut glfw down."""
         glfw.destroy_window(self._handle)
         glfw.terminate()
 
@@ -143,7 +143,7 @@ class Window:
 
 
 class Stage:
-    """A player in a window: hands events on, and draws frame after frame."""
+    """A player in a window: passes events on, and draws frame after frame."""
 
     def __init__(self, window: Window, player: Player) -> None:
         self._window, self._player = window, player
@@ -155,11 +155,11 @@ class Stage:
         self._connect()
 
     def run(self) -> None:
-        """Go on until the window is closed."""
+        """Run until the window is closed."""
         window, player, actions = self._window, self._player, self._actions
         window.set_fullscreen(actions.fullscreen)
         while not (glfw.window_should_close(window.handle) or actions.quitting):
-            with uninterrupted():  # what a signal raises in a callback of C is lost
+            with uninterrupted():  # exceptions of signals in a C callback would be lost
                 if player.running and all(player.size):
                     glfw.poll_events()
                 else:
@@ -193,7 +193,7 @@ class Stage:
         glfw.swap_buffers(window.handle)
 
     def _follow_scale(self) -> None:
-        """A window that was moved to a finer screen has larger controls."""
+        """Resize the controls after a move to a screen of another resolution."""
         if self._window.scale == self._scale:
             return
         self._scale = self._window.scale
@@ -209,7 +209,7 @@ class Stage:
         glfw.set_scroll_callback(handle, self._on_wheel)
         glfw.set_key_callback(handle, self._on_key)
         glfw.set_char_callback(handle, self._on_letter)
-        on_drop: Any = self._on_drop  # pyGLFW hands over a list; its annotation has the C types
+        on_drop: Any = self._on_drop  # pyGLFW passes a list; its annotation has the C types
         glfw.set_drop_callback(handle, on_drop)
 
     def _on_button(self, _: Any, button: int, action: int, mods: int) -> None:
@@ -262,7 +262,7 @@ class Stage:
         letter = chr(codepoint)
         if self._panel is not None and self._panel.letter(letter):
             return
-        if not letter.isalpha():  # letters come as keys, which tell of Ctrl and Shift
+        if not letter.isalpha():  # letters come as keys, which include Ctrl and Shift
             press(self._actions, letter)
 
     def _on_drop(self, _: Any, paths: Any) -> None:
@@ -273,17 +273,17 @@ class Stage:
         return self._panel is not None and self._panel.has_pointer
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects of the driver."""
         if self._panel is not None:
             self._panel.release()
         self._player.release()
 
 
 def key_name(key: int, scancode: int, mods: int) -> str | None:
-    """Name of a pressed key for the key map; None for signs, which come as text.
+    """Name of a pressed key for the key map; None for characters, which come as text.
 
-    Letters are those that are printed on the keys, whatever the layout; where they are not Latin,
-    those of the same place on an American keyboard.
+    Letters are those printed on the keys of any layout, or, if they are not Latin, those of the
+    same place on an American keyboard.
     """
     name = SPECIAL_KEYS.get(key)
     if name is None and glfw.KEY_A <= key <= glfw.KEY_Z:
@@ -298,12 +298,14 @@ def key_name(key: int, scancode: int, mods: int) -> str | None:
 
 
 def open_panel(actions: Actions, scale: float) -> "Panel | None":
-    """Open the panel; None: the extra ``ui`` is missing or not usable here, and the keys do."""
+    """Open the panel; None if the extra ``ui`` is missing or not usable here."""
     if find_spec("imgui_bundle") is None:
         return None
     try:
         module = importlib.import_module("nca.viewer.window.panel")
-    except ImportError:  # as with glfw for Wayland, which lacks functions that imgui_bundle needs
+    except (
+        ImportError
+    ):  # for example with glfw for Wayland, which lacks functions that imgui_bundle needs
         actions.player.say("The panel cannot be shown here; H shows the keys")
         return None
     panel: Panel = module.Panel(actions, scale)

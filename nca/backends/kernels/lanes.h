@@ -47,8 +47,8 @@ inline void store(float* p, Floats v) { *reinterpret_cast<LooseFloats*>(p) = v; 
 inline Floats broadcast(float v) { return v - Floats{}; }
 inline Floats dot(float a, Floats b, Floats sum) { return a * b + sum; }
 
-// Keep a value in a register. Compilers like to load an operand anew at each of its uses, and then
-// wait for the loads: some 20 % of a matrix product.
+// Keep a value in a register. Compilers tend to load an operand again at each use, and then
+// wait for the loads: about 20 % of a matrix product.
 template <class Vector> inline void pin(Vector& v) {
 #if defined(__AVX512F__)
     asm("" : "+v"(v));
@@ -72,7 +72,7 @@ inline Ints lanes_of(const uint8_t* bytes) {
 inline Floats relu(Floats v) { return v < 0 ? Floats{} : v; }
 inline Floats at_most(Floats v, float bound) { return v > bound ? broadcast(bound) : v; }
 
-// Gradient through min(relu(v), bound), told from the clipped value itself.
+// Gradient through min(relu(v), bound), derived from the clipped value itself.
 inline Floats pass_gradient(Floats gradient, Floats clipped, float bound) {
     return keep(~((clipped <= 0) | (clipped >= bound)), gradient);
 }
@@ -147,8 +147,8 @@ constexpr int rows_of_block(int vectors) { return SUMS / vectors; }
 constexpr int MAX_BLOCK_ROWS = 24;
 
 // Row-major product of a strided left side (element (i, k) at left[i * next_row + k * next_column])
-// and `VECTORS` vectors wide rows on the right. Rows are done in whole blocks: what a caller
-// gives and takes must reach up to round_up(rows, MAX_BLOCK_ROWS).
+// and `VECTORS` vectors wide rows on the right. Rows are computed in whole blocks: buffers that a caller
+// passes must hold round_up(rows, MAX_BLOCK_ROWS) rows.
 template <int VECTORS, class Unit, class Start, class Finish>
 inline void multiply(const Unit* left, ptrdiff_t next_row, ptrdiff_t next_column, int rows, const Unit* right,
                      ptrdiff_t right_row, int depth, Start start, Finish finish) {

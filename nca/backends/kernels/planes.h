@@ -6,9 +6,9 @@
 #include "rule.h"
 
 struct Planes {
-    static constexpr int BLOCK = 2;  // vectors of a row that are done together
-    static constexpr int TILE = 4;   // weight gradients are done in tiles of TILE x TILE
-    static constexpr int UNITS = 8;  // rows of a product that are done together
+    static constexpr int BLOCK = 2;  // vectors of a row that are computed together
+    static constexpr int TILE = 4;   // weight gradients are computed in tiles of TILE x TILE
+    static constexpr int UNITS = 8;  // rows of a product that are computed together
     static constexpr int WIDE = round_up(HIDDEN, UNITS), PERCEIVED = round_up(PERCEPTION, UNITS),
                          CHANNELS_UP = round_up(CHANNELS, TILE);
 
@@ -115,7 +115,7 @@ struct Planes {
                     [&](int j, int v, Floats sum) { finish(i + j, x + v * LANES, sum + broadcast(start(i + j))); });
     }
 
-    // Recompute a row and leave in the buffers what the weights' gradients and the neighbors need.
+    // Recompute a row; leave what the gradients of weights and neighbors need in the buffers.
     static void backward_row(const Weights& w, Scratch& s, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const float clip = w.clip;

@@ -17,7 +17,7 @@ constexpr float FILTER[FILTERS][3][3] = {NCA_FILTERS};
 
 enum Padding : int64_t { CIRCULAR, ZEROS, REFLECT, REPLICATE };
 
-// What Python hands over. All pointers are to dense float32 (masks: bytes, 0 or 1) of the shapes told.
+// Arguments from Python. Pointers are to dense float32 (masks: bytes, 0 or 1) of the given shapes.
 struct Problem {
     int64_t steps, batch, height, width, padding;
     int64_t threads;    // at most this many
@@ -37,7 +37,7 @@ struct Plane {
     int cell;
 };
 
-// The place inside 0..n-1 that the border position -1 or n shows; -1: nothing, zero.
+// The position in 0..n-1 that border position -1 or n copies; -1: none, the value is zero.
 inline int border_source(int position, int n, int64_t padding) {
     const bool before = position < 0;
     if (padding == CIRCULAR) return before ? n - 1 : 0;
@@ -46,7 +46,7 @@ inline int border_source(int position, int n, int64_t padding) {
     return -1;
 }
 
-// Give the border the values that the padding puts there. Columns first: rows then carry the corners.
+// Fill the border as the padding requires. Columns first: rows then include the corners.
 inline void fill_border(const Plane& plane, int height, int width, int64_t padding) {
     const auto copy = [](float* to, const float* from, size_t n) {
         if (from) std::memcpy(to, from, n * sizeof(float));
@@ -66,7 +66,7 @@ inline void fill_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// The transpose of fill_border: what reached the border goes to the cell that was shown there.
+// The transpose of fill_border: gradients of the border go to the cells that it copied.
 inline void fold_border(const Plane& plane, int height, int width, int64_t padding) {
     const auto move = [](float* to, float* from, int n) {
         for (int i = 0; i < n; ++i) {
@@ -88,7 +88,7 @@ inline void fold_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// Filter k of the cells at `cell`, as finish(k, value); rows and columns lie so many floats apart.
+// Filter k of the cells at `cell`, as finish(k, value); rows and columns are this many floats apart.
 template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, ptrdiff_t column, Finish finish) {
     Floats near[3][3];
     UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {

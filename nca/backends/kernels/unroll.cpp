@@ -1,4 +1,4 @@
-// Many steps of a rule, forward and backward, for whole batches: what nca/backends/native.py loads.
+// Many steps of a rule, forward and backward, for whole batches; loaded by nca/backends/native.py.
 //
 // The backward pass recomputes a step from the saved state before it, so that only states are kept.
 // A sample belongs to one thread and has its own gradient sums, added at the end in the order of
@@ -17,12 +17,12 @@ namespace {
 
 enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
 
-// Where planes were faster than cells when both were timed: 4 channels with up to 32 hidden units, 8
+// Sizes for which planes were faster than cells: 4 channels with up to 32 hidden units, 8
 // with up to 16, 12 with up to 8.
 constexpr bool SMALL = PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
 
 // Run work(sample) for every sample. The calling thread takes part: if the system has no thread
-// to spare, it does all.
+// to spare, it does all the work.
 template <class MakeScratch, class Work> int for_each_sample(const Problem& p, MakeScratch scratch, Work work) {
     std::atomic<int64_t> next{0};
     std::atomic<int> status{DONE};

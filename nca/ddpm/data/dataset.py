@@ -1,4 +1,4 @@
-"""The images a diffusion model learns from: IDX files, folders, or drawn by code."""
+"""The images that a diffusion model learns from: IDX files, folders, or drawn by code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from nca.images import read_image
 from nca.images.picture_files import pictures_in
 from nca.system.cache import cache_folder
 
-FOLDER_SIZE = 32  # side of images whose source sets none
-LEAST = 16  # images
+FOLDER_SIZE = 32  # side of images from folders without `size`
+LEAST = 16  # smallest number of images
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class DataInfo:
     """Properties of the images that a model is trained on.
 
     Attributes:
-        colors: channels, 1 or 3.
-        side: in pixels.
-        std: of all values, on the scale from -1 to 1.
-        names: of the classes.
+        colors: number of channels, 1 or 3.
+        side: side in pixels.
+        std: std of all values, which range from -1 to 1.
+        names: names of the classes.
     """
 
     colors: int
@@ -49,7 +49,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     Attributes:
         images: [N, C, S, S] uint8; C is 1 or 3.
         labels: [N] int64, or None.
-        names: of the classes.
+        names: names of the classes.
     """
 
     images: Tensor
@@ -64,12 +64,12 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         return self.images[index], label
 
     def take(self, chosen: Tensor) -> "ImageDataset":
-        """The images with some indices."""
+        """The images with the given indices."""
         labels = None if self.labels is None else self.labels[chosen]
         return ImageDataset(self.images[chosen], labels, self.names)
 
     def info(self) -> DataInfo:
-        """See :class:`DataInfo`."""
+        """Properties that a network must match; see :class:`DataInfo`."""
         levels = torch.arange(256, dtype=torch.float64) / 127.5 - 1
         shares = torch.bincount(self.images.flatten().int(), minlength=256) / self.images.numel()
         mean = (shares * levels).sum()
@@ -78,14 +78,14 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
 
 def read_dataset(data: str, size: int | None = None) -> ImageDataset:
-    """Read, fetch or draw images.
+    """Read, download or draw images.
 
     Args:
         data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
-        size: side they are scaled to, cropped to squares first.
+        size: side that images are scaled to, after they are cropped to squares.
 
     Raises:
-        InputError: there are too few, or they cannot be read.
+        InputError: there are too few images, or they cannot be read.
     """
     if data == "builtin":
         images, labels, names = draw_glyphs(size or FOLDER_SIZE)
@@ -116,7 +116,7 @@ def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Im
 
 
 def _from_folder(folder: Path, size: int) -> ImageDataset:
-    """Images of a folder and of its subfolders, which are the classes if there are any."""
+    """Images of a folder and its subfolders; subfolders are classes."""
     paths = pictures_in(folder, subfolders=True)
     images = np.stack([np.asarray(_square(read_image(p, max_side=8 * size), size)) for p in paths])
     if (images == images[..., :1]).all():
@@ -134,7 +134,7 @@ def _square(image: Image.Image, side: int) -> Image.Image:
 
 
 def split(dataset: ImageDataset, held_out: float, seed: int) -> tuple[ImageDataset, ImageDataset]:
-    """The images that are trained on, and those that are not, at random."""
+    """Split at random into images to train on, and held-out images."""
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
     count = round(held_out * len(dataset))
     return dataset.take(order[count:]), dataset.take(order[:count])

@@ -1,7 +1,7 @@
-"""Images drawn by code, for a machine without network: letters and shapes in two colors.
+"""Images drawn by code, for machines without a network: letters and shapes in two colors.
 
-Each differs in place, size, turn and color, so that a model has something to learn that is easy
-to judge by eye.
+Place, size, rotation and color vary, so that a model has something to learn that is easy to judge
+by eye.
 """
 
 import math
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 COUNT = 6000
-SCALE = 4  # drawn so much larger, for smooth edges
+SCALE = 4  # drawn this many times as large, for smooth edges
 LETTERS = "AEHKRSX"
 Point = tuple[float, float]
 Draw = Callable[[ImageDraw.ImageDraw, Point, float, float, str], None]
@@ -23,12 +23,12 @@ Draw = Callable[[ImageDraw.ImageDraw, Point, float, float, str], None]
 def draw_glyphs(
     size: int, count: int = COUNT, seed: int = 0
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Draw images of every class in turn.
+    """Draw images of all classes in turn.
 
     Args:
         size: side of an image.
-        count: images.
-        seed: of place, size, turn and colors.
+        count: number of images.
+        seed: random seed of place, size, rotation and colors.
 
     Returns:
         [N, 3, S, S] uint8, [N] classes, and their names.

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: in a folder, or fetched from where they are published."""
+"""IDX files, the format of MNIST: in a folder, or downloaded from their publisher."""
 
 import gzip
 import hashlib
@@ -19,19 +19,19 @@ from nca.errors import InputError
 from nca.system.files import write_atomically
 
 UNSIGNED_BYTE = 0x08
-MAX_BYTES = 800 * 2**20  # of an array; the largest of the kind, EMNIST, has 610 MiB
+MAX_BYTES = 800 * 2**20  # largest array; EMNIST, the largest known, has 610 MiB
 PIECE = 2**20
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds without data
 
 
 @dataclass(frozen=True)
 class Published:
-    """Files that are fetched once.
+    """Files that are downloaded once.
 
     Attributes:
-        address: of the folder they are in, ending in a slash.
-        md5: of each file, from its publisher (FashionMNIST) or torchvision (MNIST).
-        names: of the classes.
+        address: address of their folder, ending in a slash.
+        md5: hash of each file, from its publisher (FashionMNIST) or torchvision (MNIST).
+        names: names of the classes.
     """
 
     address: str
@@ -61,21 +61,22 @@ PUBLISHED = {
 
 
 class Readable(Protocol):
-    """A file that is open for reading."""
+    """A file open for reading."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at its end."""
+        """At most ``size`` bytes; no bytes at the end."""
         ...
 
 
 def read_idx(path: Path) -> Tensor:
-    """Read an array of bytes, packed by gzip or not.
+    """Read an array of bytes, compressed by gzip or not.
 
     Returns:
-        uint8, of the shape in the header.
+        uint8, with the shape in the header.
 
     Raises:
-        InputError: it cannot be read, is of another kind, or its length differs from its header.
+        InputError: the file cannot be read, is of another kind, or its length does not match its
+            header.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -108,7 +109,7 @@ def _read_shape(path: Path, file: Readable) -> tuple[int, ...]:
 
 
 def _read_at_most(file: Readable, count: int) -> bytearray:
-    """Read piece by piece: what a header claims takes no memory before it is there."""
+    """Read piece by piece, so that a false size in the header does not allocate memory."""
     data = bytearray()
     while len(data) < count and (piece := file.read(min(PIECE, count - len(data)))):
         data += piece
@@ -116,15 +117,15 @@ def _read_at_most(file: Readable, count: int) -> bytearray:
 
 
 def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:
-    """Read the images of a folder and their classes, if there are any.
+    """Read the images of a folder, and their classes if there are any.
 
-    The training part is taken if there is one, else the test part (``t10k``).
+    The training set is used if it exists, otherwise the test set (``t10k``).
 
     Returns:
         [N, H, W] uint8, and [N] int64.
 
     Raises:
-        InputError: there is none, or a file is not as it should be.
+        InputError: there are no such files, or one is not valid.
     """
     for part in ("train", "t10k"):
         images = _find(folder, f"{part}-images-idx3-ubyte")
@@ -149,10 +150,10 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def fetch(published: Published, folder: Path) -> None:
-    """Fetch the files that are not in the folder yet; check the hash of those that come.
+    """Download the files that are missing in the folder; check their hashes.
 
     Raises:
-        InputError: no network, or a file is damaged. A damaged one is not kept.
+        InputError: there is no network, or a file is damaged and was discarded.
     """
     for name, md5 in published.md5.items():
         if (folder / name).exists():
@@ -165,7 +166,7 @@ def fetch(published: Published, folder: Path) -> None:
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise InputError(
-                f"cannot fetch {address} ({reason}); give the folder that it is in as `data`, or "
+                f"cannot download {address} ({reason}); give its folder as `data`, or "
                 f"use `data` builtin, which needs no network"
             ) from error
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:

@@ -1,16 +1,17 @@
-"""The one function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
+"""The function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
 
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
 from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all images that a noised one may have been made from."""
+    """Estimates the mean of all images that a noised one could come from."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.
@@ -25,13 +26,13 @@ class Denoise(Protocol):
         ...
 
 
-class Denoiser:
+class Denoiser(Denoise):
     """A trained network as a denoiser.
 
     Args:
         network: ``network(x, times)`` or ``network(x, times, classes)`` -> [B, C, H, W].
-        schedule, parameterization: it was trained with.
-        classes: [B], or one for all images, for a network that is conditioned on them.
+        schedule, parameterization: those that it was trained with.
+        classes: [B], or one for all images, if the network is conditioned on classes.
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class Denoiser:
         self.network, self.schedule = network, schedule
         self.parameterization, self.classes = parameterization, classes
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`Denoise`."""
         of, sigmas = self.parameterization, x.new_full((len(x),), sigma, dtype=torch.float64)
         classes = self.classes
         if isinstance(classes, int):
@@ -61,12 +62,12 @@ def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | 
     return output
 
 
-class Clipped:
-    """Keeps estimates in [-1, 1]: early ones would leave it."""
+class Clipped(Denoise):
+    """Limits estimates to [-1, 1], which early ones would exceed."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`Denoise`."""
         return self.denoise(x, sigma).clamp(-1, 1)

@@ -1,4 +1,4 @@
-"""Draw images with a model: levels, seeds and batches around a sampler."""
+"""Draw images with a model: noise levels, seeds and batches around a sampler."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,21 +11,21 @@ from nca.ddpm.diffusion.samplers import Sampler, Watch
 from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
 from nca.errors import InputError
 
-EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers made for levels evenly spaced in time
+EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers for levels that are evenly spaced in time
 
 
 def noise_levels(
     schedule: Schedule, steps: int, sampler: str, spacing: str = "auto", strength: float = 1.0
 ) -> list[float]:
-    """Falling noise levels for a sampler, and 0, [steps + 1].
+    """Falling noise levels for a sampler, ending in 0, [steps + 1].
 
     Args:
-        schedule: whose levels.
+        schedule: source of the levels.
         steps: number of levels.
         sampler: decides the spacing if that is ``auto``.
         spacing: ``time``, ``karras`` or ``auto``.
-        strength: 1: from noise alone; below: from an image. Its part of the std is
-            ``cos(strength * pi / 2)``, and that of the noise added to it the sine.
+        strength: 1 starts from noise alone; lower values start from an image. The image's share of
+            the std is ``cos(strength * pi / 2)``, and that of the added noise is the sine.
 
     Raises:
         InputError: the strength is below the lowest noise level.
@@ -46,10 +46,10 @@ def noise_levels(
 
 
 class SeededNoise:
-    """Noise of image i depends on its own seed alone, whatever else is in the batch.
+    """Noise of image i depends only on its own seed, not on the rest of the batch.
 
     Args:
-        seeds: one per image.
+        seeds: random seeds, one per image.
         shape: [C, H, W] of an image.
     """
 
@@ -77,11 +77,11 @@ def draw(
     """Draw one image per seed.
 
     Args:
-        denoise, sampler, sigmas: how.
+        denoise, sampler, sigmas: the denoiser, the sampler and its noise levels.
         shape: [C, H, W].
-        seeds: of the images.
-        device: where.
-        start: an image that noise is added to instead of nothing, [C, H, W] in [-1, 1].
+        seeds: random seeds, one per image.
+        device: device of the network.
+        start: image that noise is added to, [C, H, W] in [-1, 1]; None: noise alone.
         watch: see :class:`~nca.ddpm.diffusion.samplers.Sampler`.
 
     Returns:
@@ -96,6 +96,6 @@ def draw(
 
 
 def batched(count: int, size: int) -> Iterator[range]:
-    """Ranges of at most ``size`` that make up ``range(count)``."""
+    """Ranges of at most ``size`` that together are ``range(count)``."""
     for first in range(0, count, size):
         yield range(first, min(first + size, count))

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.ddpm.diffusion.denoiser import Denoise
 from nca.losses.features.build import build_features
@@ -12,20 +13,20 @@ from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, describe, r
 from nca.losses.statistics import Gram
 
 
-class ClassFree:
+class ClassFree(Denoise):
     """Strengthen a class: Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022.
 
     Args:
         conditional: denoiser that is conditioned on the class.
         unconditional: the same without a class.
-        scale: 1: as trained; above: away from the unconditional estimate.
+        scale: 1: as trained; above 1: away from the unconditional estimate.
     """
 
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:
         self.conditional, self.unconditional, self.scale = conditional, unconditional, scale
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`~nca.ddpm.diffusion.denoiser.Denoise`."""
         return torch.lerp(self.unconditional(x, sigma), self.conditional(x, sigma), self.scale)
 
 
@@ -37,8 +38,8 @@ class Distance(Protocol):
         ...
 
 
-class Guided:
-    """Reduce a loss of the estimates: distance from a style, from the structure of an image.
+class Guided(Denoise):
+    """Reduce a loss of the estimates, such as the distance from a style or an image's structure.
 
     The estimate moves against the gradient of the loss with respect to the noised image, through
     the network (Dhariwal and Nichol 2021; Chung et al., "Diffusion Posterior Sampling", 2023).
@@ -46,16 +47,16 @@ class Guided:
     estimate moves by at most a quarter of its remaining uncertainty.
 
     Args:
-        denoise: what is guided.
+        denoise: the guided denoiser.
         distance: the loss.
-        weight: strength.
+        weight: strength of the guidance.
     """
 
     def __init__(self, denoise: Denoise, distance: Distance, weight: float = 1.0) -> None:
         self.denoise, self.distance, self.weight = denoise, distance, weight
 
+    @override
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """See :class:`~nca.ddpm.diffusion.denoiser.Denoise`."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             denoised = self.denoise(x, sigma)
@@ -84,12 +85,12 @@ def style_distance(style: Tensor, features: str) -> StyleLoss:
         InputError: the features are not available.
     """
     extractor, statistic = build_features(features, style), Gram()
-    targets = describe(extractor(style, torus=False), statistic)
+    targets = describe(extractor(style, wraps=False), statistic)
     return StyleLoss(extractor, styles=[StyleTerm(targets, statistic, name="style")])
 
 
 def structure_distance(image: Tensor, features: str) -> StyleLoss:
-    """The content loss of style transfer, which compares structure and not pixels.
+    """The content loss of style transfer, which compares structure instead of pixels.
 
     Args:
         image: [1, 3, S, S] in [0, 1], of the size of the samples.
@@ -99,5 +100,5 @@ def structure_distance(image: Tensor, features: str) -> StyleLoss:
         InputError: the features are not available.
     """
     extractor = build_features(features, image)
-    layers = extractor(image, torus=False)
+    layers = extractor(image, wraps=False)
     return StyleLoss(extractor, content=ContentTerm(layers, relative(layers, 1.0, {})))

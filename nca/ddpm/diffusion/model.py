@@ -19,11 +19,11 @@ class Model:
     """A network and the meaning of its outputs.
 
     Args:
-        settings: it is trained with.
-        info: about the images.
+        settings: settings of the training.
+        info: properties of the images.
 
     Raises:
-        InputError: the settings ask for classes, and the images have none.
+        InputError: the settings need classes, but the images have none.
     """
 
     def __init__(self, settings: TrainSettings, info: DataInfo) -> None:
@@ -38,11 +38,11 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Device of the network."""
         return next(self.network.parameters()).device
 
     def labels(self, seeds: Sequence[int]) -> Tensor | None:
-        """Classes in turn, [B], by seed; None if the network is not conditioned on them."""
+        """Classes in turn, [B], by seed; None if the network is not conditioned on classes."""
         if self.classes is None:
             return None
         return torch.tensor(seeds, device=self.device) % self.classes
@@ -55,7 +55,7 @@ class Model:
             guidance: scale of :class:`ClassFree`; 1: none.
 
         Raises:
-            InputError: there are labels, and the network was not trained with classes.
+            InputError: there are labels, but the network was not trained with classes.
         """
         if labels is not None and self.classes is None:
             raise InputError("`label`: the model was not trained with `classes`")

@@ -1,7 +1,7 @@
-"""Noise in the collate function: a batch comes out of the loader ready to learn from.
+"""Add noise in the collate function, so that the loader gives complete training batches.
 
-Nothing else is needed to train: :class:`Denoising` is the objective, and no callback takes part,
-unless the times are drawn by their loss.
+Training needs nothing else: :class:`Denoising` is the objective, and no callback takes part unless
+the times are drawn by their loss.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from nca.training.callbacks.device import to_device
 from nca.training.learner import Learner
 from nca.training.objective import Objective
 
-LABEL_DROPOUT = 0.1  # part of the images that are learned without their class
+LABEL_DROPOUT = 0.1  # fraction of images that are trained without their class
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Batch:
 
     Attributes:
         input: noised images, scaled for the network, [B, C, H, W].
-        times: [B].
-        classes: [B] for a network that is conditioned on them.
+        times: times of the noise levels, [B].
+        classes: classes of the images, [B], if the network is conditioned on them.
         target: what the network should predict, [B, C, H, W].
-        weights: of the errors of the images, [B]; None: equal.
+        weights: weights of the images' errors, [B]; None: equal.
     """
 
     input: Tensor
@@ -45,7 +45,7 @@ class Batch:
     weights: Tensor | None
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """Move to a device; Accelerate's loaders call this."""
+        """Move to a device; the loaders of Accelerate call this."""
         del non_blocking
         moved: Batch = to_device(self, device)
         return moved
@@ -71,24 +71,24 @@ class Times(Protocol):
         ...
 
 
-class Uniform:
-    """Independent of each other."""
+class Uniform(Times):
+    """Draws independent times."""
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, None]:
-        """See :class:`Times`."""
         return torch.rand(count, dtype=torch.float64), None
 
 
-class Stratified:
-    """One in every B-th of the range: each batch sees all noise levels."""
+class Stratified(Times):
+    """Draws one time from each of B equal parts of the range: each batch has all noise levels."""
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, None]:
-        """See :class:`Times`."""
         return (torch.arange(count) + torch.rand(count, dtype=torch.float64)) / count, None
 
 
-class ByLoss(Callback):
-    """More often where the loss is large; a callback too, which observes the losses.
+class ByLoss(Times, Callback):
+    """Draws times more often if the loss is large; also a callback, which observes the losses.
 
     Nichol and Dhariwal 2021, section 3.3: the probability of a bin is proportional to the root of
     the mean squared loss in it. They keep the last ten losses of every time; here it is a decaying
@@ -97,8 +97,8 @@ class ByLoss(Callback):
     Args:
         schedule: gives the bin of a time.
         bins: number of bins.
-        floor: the part that is always drawn uniformly.
-        decay: of the mean.
+        floor: fraction that is always drawn uniformly.
+        decay: decay of the mean.
     """
 
     essential = True
@@ -111,12 +111,12 @@ class ByLoss(Callback):
         self.squares = torch.ones(bins, dtype=torch.float64)
 
     def probabilities(self) -> Tensor:
-        """Of the bins."""
+        """Probabilities of the bins."""
         roots = self.squares.sqrt()
         return (1 - self.floor) * roots / roots.sum() + self.floor / len(roots)
 
+    @override
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """See :class:`Times`."""
         probabilities = self.probabilities()
         bins = torch.multinomial(probabilities, count, replacement=True)
         quantiles = (bins + torch.rand(count, dtype=torch.float64)) / len(probabilities)
@@ -139,14 +139,15 @@ class ByLoss(Callback):
 
 
 class Noisify:
-    """Collate function: noises images.
+    """Collate function that adds noise to images.
 
     Args:
         schedule: noise levels of times.
         parameterization: what the network predicts.
-        times: which times.
-        min_snr: whether the loss has min-SNR weights.
-        classes: how many, for a network that is conditioned on them; class ``classes`` means none.
+        times: draws the times.
+        min_snr: use min-SNR weights for the loss.
+        classes: number of classes, if the network is conditioned on them; class ``classes`` stands
+            for no class.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class Noisify:
         self.min_snr, self.classes = min_snr, classes
 
     def __call__(self, items: Sequence[tuple[Tensor, int]]) -> Batch:
-        """Noise images, [C, H, W] uint8, each with its class."""
+        """Add noise to images, [C, H, W] uint8, each with its class."""
         images = from_bytes(torch.stack([image for image, _ in items]))
         quantiles, weights = self.times.draw(len(items))
         times = self.schedule.times(quantiles)
@@ -192,12 +193,12 @@ def from_bytes(images: Tensor) -> Tensor:
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """SaveMetadata [-1, 1] -> uint8."""
+    """[-1, 1] -> uint8."""
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def noise_loss(prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Squared error, mean over the batch; ``weights`` [B] of its images."""
+    """Squared error, averaged over the batch with ``weights`` [B]."""
     errors = (prediction.float() - target).square().flatten(1).mean(1)
     return errors.mean() if weights is None else (weights * errors).mean()
 
@@ -212,18 +213,18 @@ def build_loader(
     workers: int = 0,
     rank: int = 0,
 ) -> "DataLoader[Any]":
-    """A loader of noised batches; the noise is new in every epoch.
+    """Make a loader of noised batches; the noise is new in every epoch.
 
-    The order of the images is the same for all processes, which share them; the noise is not.
+    All processes, which share the images, use the same order of images but different noise.
 
     Args:
-        images: what is noised.
-        noisify: how.
+        images: images to add noise to.
+        noisify: adds the noise.
         batch_size: images per batch.
-        seed: of the order.
-        shuffle: whether the order changes; then the last, smaller batch is dropped.
-        workers: processes that add noise, each with a seed of its own.
-        rank: which of several processes this is.
+        seed: random seed of the order.
+        shuffle: change the order every epoch, and drop the last, smaller batch.
+        workers: number of processes that add noise, each with its own seed.
+        rank: index of this process.
     """
     return DataLoader(
         images,
@@ -238,9 +239,9 @@ def build_loader(
 
 
 class _Worker:
-    """Torch gives every worker a seed of its own, but the same in every process.
+    """Initializes a worker process: torch's seed for a worker is the same in every process.
 
-    What ends the training ends the workers when their last batch has been used.
+    An event that ends the training ends the workers once their last batch has been used.
     """
 
     def __init__(self, rank: int) -> None:

@@ -1,8 +1,8 @@
-"""What the network predicts, and how that makes an image.
+"""What the network predicts, and how an image follows from that.
 
-All parameterizations are one formula (Karras et al. 2022, eq. 7) with other coefficients: the
+All parameterizations are one formula (Karras et al. 2022, eq. 7) with different coefficients: the
 denoised image is ``skip(sigma) * x + out(sigma) * network(scale(sigma) * x)``. They differ in the
-output that this needs, and so in what the mean squared error weights.
+target of the network, and so in the weighting that the mean squared error implies.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nca.ddpm.settings import TargetName
 
-GAMMA = 5.0  # of min-SNR
+GAMMA = 5.0  # of min-SNR weights
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Parameterization:
     Attributes:
         skip: factor of the noised image in the denoised one.
         out: factor of the network's output.
-        std: of the images; the network's input is ``x / sqrt(sigma^2 + std^2)``.
+        std: std of the images; the network's input is ``x / sqrt(sigma^2 + std^2)``.
     """
 
     skip: Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ class Parameterization:
             sigma: [B] float64.
         """
         skip, out = self.skip(sigma), self.out(sigma)
-        # (image - skip * x) / out, written so that a small sigma cancels before it is rounded.
+        # (image - skip * x) / out, in a form where a small sigma cancels before rounding.
         of_noise = expand_like(skip * sigma / out, noise) * noise
         return expand_like((1 - skip) / out, images) * images - of_noise
 
@@ -61,7 +61,7 @@ def expand_like(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images)[:, None, None, None]
 
 
-# No lambdas: worker processes get a parameterization as a pickle where they are not forks.
+# No lambdas: worker processes that are not forks get the parameterization as a pickle.
 
 
 def predict_noise() -> Parameterization:
@@ -88,7 +88,7 @@ def _out_v(sigma: Tensor) -> Tensor:
 
 
 def predict_edm(std: float) -> Parameterization:
-    """Unit variance in and out (Karras et al. 2022), given the std of the images."""
+    """Unit variance of input and output (Karras et al. 2022), given the std of the images."""
     return Parameterization(skip=partial(_skip_edm, std), out=partial(_out_edm, std), std=std)
 
 
@@ -101,7 +101,7 @@ def _out_edm(std: float, sigma: Tensor) -> Tensor:
 
 
 def build_parameterization(name: TargetName, std: float) -> Parameterization:
-    """Make a parameterization by the name of its target; ``std`` is that of all values."""
+    """Make a parameterization by the name of its target; ``std`` is the std of all values."""
     if name == "edm":
         return predict_edm(std)
     return {"noise": predict_noise, "image": predict_image, "v": predict_v}[name]()

@@ -1,4 +1,4 @@
-"""Samplers: from noise to images, through falling noise levels, by calls of ``denoise(x, sigma)``.
+"""Samplers: turn noise into images along falling noise levels, by calls of ``denoise``.
 
 The loop is written once, in :class:`Sampler`; samplers differ in its step. Any sampler works with
 any denoiser, guided or not.
@@ -18,7 +18,7 @@ from typing_extensions import override
 from nca.ddpm.diffusion.denoiser import Denoise
 from nca.ddpm.settings import SamplerName
 
-REMEMBERED = 8  # steps
+REMEMBERED = 8  # number of steps
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Step:
     """The state of a sampler at a step.
 
     Attributes:
-        index: of the step.
-        sigma: the noise level of ``x``.
-        x: the noised images, [B, C, H, W].
-        denoised: the estimate of the images in ``x``.
+        index: number of the step.
+        sigma: noise level of ``x``.
+        x: noised images, [B, C, H, W].
+        denoised: estimate of the images in ``x``.
     """
 
     index: int
@@ -39,7 +39,7 @@ class Step:
 
     @property
     def slope(self) -> Tensor:
-        """The noise in ``x``, of std 1: the derivative of ``x`` by ``sigma``."""
+        """The noise in ``x``, with std 1: the derivative of ``x`` with respect to ``sigma``."""
         return (self.x - self.denoised) / self.sigma
 
 
@@ -63,10 +63,10 @@ class Sampler(ABC):
 
         Args:
             denoise: estimates images.
-            x: images + ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
+            x: images plus ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
             sigmas: falling levels; the last one is 0.
-            noise: gives standard normal noise of the shape of ``x``.
-            watch: is called with every step.
+            noise: returns standard normal noise with the shape of ``x``.
+            watch: called with every step.
 
         Returns:
             Images, [B, C, H, W].
@@ -75,7 +75,7 @@ class Sampler(ABC):
             ValueError: the levels do not fall to 0.
         """
         if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
-            raise ValueError("noise levels must fall, and the last one be 0")
+            raise ValueError("noise levels must fall and end at 0")
         steps: deque[Step] = deque(maxlen=REMEMBERED)
         for index, (sigma, sigma_next) in enumerate(pairwise(map(float, sigmas))):
             x, level = self.add_churn(x, sigma, len(sigmas) - 1, noise)
@@ -87,7 +87,7 @@ class Sampler(ABC):
         return x
 
     def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """``x`` and its level before one of ``count`` calls; unchanged by default."""
+        """``x`` and its level before one of ``count`` steps; by default unchanged."""
         del count, noise
         return x, sigma
 
@@ -96,7 +96,7 @@ class Sampler(ABC):
         """``x`` at the next level.
 
         Args:
-            steps: the current one, then those before it.
+            steps: the current step, then the previous ones.
             sigma_next: the next level.
             denoise, noise: as given to the sampler.
         """
@@ -104,11 +104,12 @@ class Sampler(ABC):
 
 @dataclass(frozen=True)
 class DDPM(Sampler):
-    """Ancestral sampling, Ho et al. 2020, algorithm 2; levels may be left out.
+    """Ancestral sampling, Ho et al. 2020, algorithm 2; it works with any subset of the levels.
 
     Args:
-        large: the variance of the noise is beta, as in the lesson, instead of the posterior's:
-            their two choices, optimal for images that are noise, and for a single one.
+        large: use beta as the variance of the noise, as in the lesson, instead of the posterior's.
+            The paper gives both: they are optimal for images that are noise, and for a single
+            image.
     """
 
     large: bool = False
@@ -117,7 +118,7 @@ class DDPM(Sampler):
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         del denoise
         sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
-        # The posterior of the level below, given the image: eq. 7 in terms of sigma.
+        # The posterior of the next level, given the image: eq. 7 in terms of sigma.
         x = denoised + (sigma_next / sigma) ** 2 * (x - denoised)
         if sigma_next == 0:
             return x
@@ -130,12 +131,12 @@ class DDPM(Sampler):
 
 @dataclass(frozen=True)
 class DDPMSkip(DDPM):
-    """:class:`DDPM` as in fast.ai's notebook 19: the network runs every third time and at the end.
+    """:class:`DDPM` as in fast.ai's notebook 19: the network runs every third step and at the end.
 
-    The other steps reuse the noise that it found last.
+    The other steps reuse its last estimate of the noise.
 
     Args:
-        every: steps from one call to the next.
+        every: number of steps between two calls.
         last: number of steps at the end that all call it.
     """
 
@@ -190,12 +191,12 @@ class DDIM(Sampler):
 class Heun(Sampler):
     """Karras et al. 2022, algorithm 2, over all levels.
 
-    Everything after the noise is added works at the raised level; the lesson's version denoised
-    and divided by the old one.
+    Everything after the noise has been added uses the raised level; the lesson's version used the
+    old one for denoising and dividing.
 
     Args:
-        churn: S_churn, the amount of noise that is added over all steps.
-        inflation: S_noise of the noise that is added.
+        churn: S_churn, the amount of noise added over all steps.
+        inflation: S_noise, the std of the added noise.
     """
 
     churn: float = 0.0
@@ -224,8 +225,8 @@ class LMS(Sampler):
     """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
 
     Args:
-        order: how many steps, 1 to 8; of one it is Euler's method on the ordinary differential
-            equation of Karras et al. 2022, eq. 4.
+        order: number of slopes, 1 to 8; 1 is Euler's method for the ordinary differential equation
+            of Karras et al. 2022, eq. 4.
     """
 
     order: int = 4
@@ -260,7 +261,7 @@ class DPMPP(Sampler):
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         del denoise, noise
         sigma, estimate = steps[0].sigma, steps[0].denoised
-        # To 0 the step is infinitely long: the last estimate is the result.
+        # The step to 0 is infinitely long in lambda: the last estimate is the result.
         if len(steps) > 1 and sigma_next > 0:
             ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / sigma_next)
             estimate = (1 + 0.5 / ratio) * estimate - 0.5 / ratio * steps[1].denoised
@@ -268,7 +269,7 @@ class DPMPP(Sampler):
 
 
 def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:
-    """A sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
+    """Make a sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
     samplers: dict[SamplerName, Sampler] = {
         "ddpm": DDPM(large=True),
         "ddpm-skip": DDPMSkip(),

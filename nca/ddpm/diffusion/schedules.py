@@ -1,7 +1,7 @@
-"""Noise schedules: how much noise there is at a time, and the levels a sampler goes through.
+"""Noise schedules: the noise level at a time, and the levels of a sampler.
 
-A discrete schedule has T times with a level each; between them the level is interpolated, so that a
-sampler may stop anywhere. Karras' has a continuous level and no end.
+A discrete schedule has T times with a level each; levels in between are interpolated, so that a
+sampler may stop anywhere. Karras' schedule is continuous and has no end.
 """
 
 import math
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nca.ddpm.settings import ScheduleName
 
@@ -17,13 +18,13 @@ LARGEST_BETA = 0.999
 
 
 class Schedule(Protocol):
-    """Times, as the network gets them, and noise levels."""
+    """Relates noise levels to times, the input of the network."""
 
     lowest: float
     highest: float
 
     def times(self, quantiles: Tensor) -> Tensor:
-        """Times at quantiles in [0, 1) of the distribution they are drawn from, [B]."""
+        """Times at quantiles in [0, 1) of their distribution, [B]."""
         ...
 
     def quantiles(self, times: Tensor) -> Tensor:
@@ -39,15 +40,15 @@ class Schedule(Protocol):
         ...
 
 
-class Discrete:
+class Discrete(Schedule):
     """T times, 0 to T - 1.
 
     Args:
-        alpha_bar: [T], the image's part of the variance; must fall, within (0, 1).
+        alpha_bar: [T], the image's share of the variance; must fall, within (0, 1).
 
     Attributes:
         alpha_bar: the same, float64.
-        levels: [T], sigma of each time; rises.
+        levels: [T], sigma of each time, rising.
 
     Raises:
         ValueError: ``alpha_bar`` does not fall, or leaves (0, 1).
@@ -64,34 +65,38 @@ class Discrete:
     def __len__(self) -> int:
         return len(self.levels)
 
+    @override
     def times(self, quantiles: Tensor) -> Tensor:
-        """See :class:`Schedule`; whole numbers."""
+        # Whole numbers.
         return (quantiles * len(self)).long().clamp(0, len(self) - 1)
 
+    @override
     def quantiles(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`; the middle of what gives the time."""
+        # The middle of the quantiles that give the time.
         return (times.double() + 0.5) / len(self)
 
+    @override
     def sigma(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`; between two times, log sigma is interpolated."""
+        # Between two times, log sigma is interpolated.
         if not times.is_floating_point():
             return self.levels.to(times.device)[times]
         logs, below = self._log.to(times.device), times.long().clamp(0, len(self) - 2)
         return torch.lerp(logs[below], logs[below + 1], times.double() - below).exp()
 
+    @override
     def time(self, sigma: Tensor) -> Tensor:
-        """See :class:`Schedule`. float64; whole where sigma is a level."""
+        # float64; whole numbers where sigma is a level.
         logs, log = self._log.to(sigma.device), sigma.double().log()
         below = (torch.searchsorted(logs, log, right=True) - 1).clamp(0, len(self) - 2)
         between = (log - logs[below]) / (logs[below + 1] - logs[below])
         return below + between.clamp(0, 1)
 
 
-class LogNormal:
+class LogNormal(Schedule):
     """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
 
-    The network gets ``1000 * ln(sigma) / 4``: their c_noise on the scale of a thousand times, for
-    which the usual time embeddings are made.
+    The network gets ``1000 * ln(sigma) / 4``: their c_noise, scaled to a thousand times, the range
+    of the usual time embeddings.
     """
 
     lowest, highest = 0.002, 80.0
@@ -99,28 +104,28 @@ class LogNormal:
     def __init__(self, mean: float = -1.2, std: float = 1.2) -> None:
         self.mean, self.std = mean, std
 
+    @override
     def times(self, quantiles: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         normal: Tensor = torch.special.ndtri(quantiles.double().clamp(1e-6, 1 - 1e-6))
         return 250 * (self.mean + self.std * normal)
 
+    @override
     def quantiles(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         normal = (times.double() / 250 - self.mean) / self.std
         result: Tensor = torch.special.ndtr(normal)
         return result
 
+    @override
     def sigma(self, times: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         return (times.double() / 250).exp()
 
+    @override
     def time(self, sigma: Tensor) -> Tensor:
-        """See :class:`Schedule`."""
         return 250 * sigma.double().log()
 
 
 def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
-    """Falling noise levels, [steps], evenly spread over the times; all of them for T steps."""
+    """Falling noise levels, [steps], evenly spaced in time; with T steps, all levels."""
     ends = [min(schedule.highest, highest), schedule.lowest]
     first, last = schedule.time(torch.tensor(ends, dtype=torch.float64)).tolist()
     return schedule.sigma(torch.linspace(first, last, steps, dtype=torch.float64))
@@ -129,10 +134,10 @@ def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Te
 def karras_levels(
     schedule: Schedule, steps: int, highest: float = LogNormal.highest, rho: float = 7.0
 ) -> Tensor:
-    """Falling noise levels, [steps], denser where they are low: Karras et al. 2022, eq. 5.
+    """Falling noise levels, [steps], denser at low levels: Karras et al. 2022, eq. 5.
 
-    They begin at 80 at most, as there, unless they are to begin higher. A cosine schedule goes up
-    to 20,000, and most levels would be spent on pure noise.
+    They start at 80 at most, as in the paper, unless ``highest`` is larger. A cosine schedule goes
+    up to 20,000, and most levels would be spent on pure noise.
     """
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     high = min(schedule.highest, highest) ** (1 / rho)
@@ -164,7 +169,7 @@ def sigmoid(steps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
 
 
 def _limited(alpha_bar: Tensor) -> Tensor:
-    """Times 1 to T of a curve at times 0 to T, no beta above 0.999: something is left at T."""
+    """Times 1 to T of a curve at times 0 to T, with betas up to 0.999: some image is left."""
     betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
     return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
 

@@ -1,4 +1,4 @@
-"""The U-Net: ``diffusers.UNet2DModel``, started as the lesson starts it."""
+"""The U-Net: ``diffusers.UNet2DModel`` with the lesson's initial weights."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ class UNet(nn.Module):
     """Maps a noised image and its time, and optionally a class, to an image.
 
     Images whose side is not a multiple of what the levels need are padded, and the output is
-    cropped again. With ``patch`` above 1, squares of that side become the channels of one pixel: a
-    quarter of the work or less.
+    cropped. With ``patch`` above 1, squares of that side become the channels of one pixel, which
+    takes a quarter of the work or less.
 
     Args:
-        colors: channels of the images.
-        widths: channels of the levels.
-        layers: residual blocks of a level.
-        groups: of the normalization.
+        colors: number of channels of the images.
+        widths: numbers of channels of the levels.
+        layers: number of residual blocks per level.
+        groups: groups of the normalization.
         attention: number of levels with attention, coarsest first.
         patch: side of a patch.
         classes: number of classes; None: not conditioned on classes.
@@ -72,10 +72,10 @@ class UNet(nn.Module):
 
 
 def init_ddpm(model: Any) -> None:
-    """Start a ``UNet2DModel`` as fast.ai's notebook 17 does.
+    """Initialize a ``UNet2DModel`` as fast.ai's notebook 17 does.
 
-    The second convolution of every residual block and the last one start at zero, so that the
-    network starts as little more than its shortcuts; downsampling starts orthogonal.
+    The second convolution of every residual block and the last one start at zero, so that at first
+    only the shortcuts count; downsampling starts orthogonal.
     """
     for level in model.down_blocks:
         for block in level.resnets:
@@ -89,7 +89,7 @@ def init_ddpm(model: Any) -> None:
 
 
 def build_unet(settings: TrainSettings, colors: int, classes: int | None) -> UNet:
-    """The U-Net of the settings, with weights drawn from its seed."""
+    """Make the U-Net of the settings, with weights drawn from its seed."""
     network = settings.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)

@@ -1,1 +1,1 @@
-"""FID and KID: how far samples are from images that the model has not seen."""
+"""FID and KID: distances of samples from images that the model was not trained on."""

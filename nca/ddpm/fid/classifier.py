@@ -1,4 +1,4 @@
-"""A small classifier of the images at hand: FID and KID compare its features.
+"""A small classifier of the training images; FID and KID compare its features.
 
 Papers use Inception's features, which were learned from large photographs and need a download. A
 network trained on these images has features that fit them.
@@ -56,14 +56,14 @@ class Classifier(nn.Module):
 
 
 def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True) -> Classifier:
-    """Train on all images; without classes, on recognizing four rotations.
+    """Train on all images; without classes, train to recognize four rotations.
 
     (Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations", 2018.)
 
     Args:
         dataset: training data.
-        seed: of the weights and the order.
-        quiet: plain lines instead of a progress bar.
+        seed: random seed of the weights and the order.
+        quiet: print plain lines instead of a progress bar.
     """
     before = generator_state()
     seed_generators(seed)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Quantiles 0.975 of Student's t, by degrees of freedom; beyond, that of the normal distribution.
+# 0.975 quantiles of Student's t, by degrees of freedom; after these, the normal distribution.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
        2.145, 2.131, 2.120, 2.110, 2.101, 2.093)  # fmt: skip
-PARTS = 10  # of the reference
+PARTS = 10  # number of parts of the reference
 
 Distance = Callable[[Tensor, Tensor], float]
 
@@ -19,7 +19,7 @@ Distance = Callable[[Tensor, Tensor], float]
 def frechet(a: Tensor, b: Tensor) -> float:
     """Frechet distance of the Gaussians of two sets (Heusel et al. 2017).
 
-    Biased upwards by an amount that falls with the number of images: compare equal numbers only.
+    The bias is positive and falls with the number of images: compare equal numbers only.
 
     Args:
         a, b: [N, D] and [M, D].
@@ -47,8 +47,8 @@ def _root(matrix: Tensor) -> Tensor:
 def kernel_distance(a: Tensor, b: Tensor) -> float:
     """Squared maximum mean discrepancy with the kernel ``(x y / D + 1)^3``, without bias.
 
-    Binkowski et al., "Demystifying MMD GANs", 2018. 0 on average for two sets of one distribution,
-    so it may be negative.
+    Binkowski et al., "Demystifying MMD GANs", 2018. It is 0 on average for two sets of one
+    distribution, and so may be negative.
 
     Args:
         a, b: [N, D] and [M, D].
@@ -73,12 +73,12 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the 95 % interval that it is known to.
+    """A mean with its 95 % interval.
 
     Attributes:
-        mean, low, high: Student's t over independent repeats, and over parts of the reference.
-        values: of the repeats.
-        repeats_error, reference_error: standard errors of the mean that come of each.
+        mean, low, high: from Student's t over independent repeats, and over parts of the reference.
+        values: values of the repeats.
+        repeats_error, reference_error: the standard error of the mean from each of the two.
     """
 
     mean: float
@@ -90,18 +90,18 @@ class Interval:
 
     @classmethod
     def of(cls, values: list[float], without_part: Sequence[float] = ()) -> "Interval":
-        """Of two or more independent values.
+        """The interval of two or more independent values.
 
         Args:
-            values: of the repeats.
-            without_part: their means if one part of what all are compared with is left out, part by
-                part. Their differences estimate those of other references (the
-                delete-a-group jackknife, e.g. Wolter, "Introduction to Variance Estimation").
+            values: values of the repeats.
+            without_part: their means with one part of the reference left out, part by part. Their
+                differences estimate the effect of other references (the delete-a-group jackknife,
+                e.g. Wolter, "Introduction to Variance Estimation").
         """
         count, parts = len(values), len(without_part)
         repeats = statistics.variance(values) / count
         reference = (parts - 1) ** 2 / parts * statistics.variance(without_part) if parts else 0.0
-        # Welch and Satterthwaite: the degrees of freedom of a sum of two variances.
+        # Welch and Satterthwaite: degrees of freedom of a sum of two variances.
         square = repeats**2 / (count - 1) + (reference**2 / (parts - 1) if parts else 0)
         freedom = (repeats + reference) ** 2 / square if square > 0 else 1
         reach = quantile(freedom) * math.sqrt(repeats + reference)
@@ -112,7 +112,7 @@ class Interval:
 
 
 def quantile(freedom: float) -> float:
-    """0.975 of Student's t; degrees of freedom are rounded down."""
+    """0.975 quantile of Student's t; degrees of freedom are rounded down."""
     whole = int(freedom + 1e-9)
     return T95[whole - 1] if whole <= len(T95) else 1.96
 
@@ -120,12 +120,12 @@ def quantile(freedom: float) -> float:
 def compare(distance: Distance, sets: Sequence[Tensor], reference: Tensor) -> Interval:
     """Mean distance of sets of features from a reference.
 
-    The interval is that of the whole comparison: other sets, and another reference as large.
+    The interval covers the whole comparison: other sets, and another reference of the same size.
 
     Args:
-        distance: of two sets, such as :func:`frechet`.
-        sets: two or more, independent of each other, [N, D] each.
-        reference: [M, D], in an order that says nothing.
+        distance: distance of two sets, such as :func:`frechet`.
+        sets: two or more independent sets, [N, D] each.
+        reference: [M, D], in random order.
     """
     parts = torch.arange(len(reference)) % min(PARTS, len(reference) // 2)
     without_part = [

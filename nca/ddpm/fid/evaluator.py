@@ -1,9 +1,9 @@
-"""`nca ddpm fid`: how far samples are from images that the model has not seen.
+"""`nca ddpm fid`: measure samples against images that the model was not trained on.
 
-Some images are held out when the model is trained: the reference. Sets of n samples are compared
-with it, and so are sets of n real images that the model was trained on. The figures of those are
-the floor: below it, samples cannot be distinguished from real images. Every figure has the
-interval of the whole comparison: of its repeats, and of the choice of the reference.
+The reference are images that were held out in the training. Sets of n samples are compared with it,
+and so are sets of n real images that the model was trained on. The latter give the floor: below
+it, samples cannot be distinguished from real images. Every figure has an interval for the whole
+comparison, which includes its repeats and the choice of the reference.
 """
 
 import json
@@ -30,7 +30,7 @@ from nca.system.files import write_text
 from nca.system.threads import torch_threads
 
 COMPARABLE = 2048  # with fewer images, FID mostly measures their number
-SEEDS = 1_000_000  # between the first seeds of two repeats
+SEEDS = 1_000_000  # distance of the first seeds of two repeats
 
 Features = Callable[[Tensor], Tensor]
 """Images, [B, C, H, W] in [-1, 1], to features, [B, D]."""
@@ -38,7 +38,7 @@ Features = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Figures:
-    """Distances of a kind of images from the reference."""
+    """Distances of one kind of images from the reference."""
 
     name: str
     fid: Interval
@@ -47,7 +47,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Report:
-    """Figures and how they were measured.
+    """Figures, and how they were measured.
 
     Attributes:
         protocol: everything that the figures depend on.
@@ -63,7 +63,7 @@ class Report:
 
 
 def figure_lines(rows: Iterable[Figures]) -> list[str]:
-    """Figures as lines of a table."""
+    """Format figures as lines of a table."""
     lines = [f"{'':18} {'FID [95 %]':>26} {'KID x 1000 [95 %]':>28}"]
     for row in rows:
         fid, kid = row.fid, row.kid
@@ -78,14 +78,14 @@ def measure(settings: FidSettings) -> Report:
     """Draw samples, compare them and the real ones with the reference, and write the figures.
 
     Raises:
-        InputError: the checkpoint or the images are not usable, or too few for n.
+        InputError: the checkpoint or the images are not usable, or there are too few for n.
     """
     run = load_run(settings.run)
     evaluator = FidEvaluator(run, settings)
     samples = evaluator.samples({"samples": (settings.sampler, settings.steps)})
     report = Report(
         evaluator.protocol() | {"sampler": settings.sampler, "steps": settings.steps},
-        [*samples, evaluator.reals()],
+        [*samples, evaluator.real_images()],
     )
     if settings.json is not None:
         write_text(settings.json, json.dumps(asdict(report), indent=1))
@@ -97,7 +97,7 @@ class FidEvaluator:
 
     Args:
         run: the model.
-        settings: n, repeats and features; the sampler is given with every set of samples.
+        settings: n, repeats and features; samplers are arguments of :meth:`samples`.
 
     Raises:
         InputError: there are too few images.
@@ -120,7 +120,7 @@ class FidEvaluator:
         self.target = self._embed(from_bytes(self.reference.images))
 
     def protocol(self) -> dict[str, Any]:
-        """What the figures depend on."""
+        """Everything that the figures depend on."""
         settings = self.settings
         comparable = settings.n >= COMPARABLE
         return {
@@ -142,11 +142,11 @@ class FidEvaluator:
         samplers: Mapping[str, tuple[SamplerName, int]],
         seconds: dict[str, list[float]] | None = None,
     ) -> list[Figures]:
-        """Figures of samplers, which take turns.
+        """Figures of samplers, which draw in turn.
 
         Args:
             samplers: sampler and steps by name.
-            seconds: gets the CPU seconds that each took to draw, of every repeat.
+            seconds: filled with the CPU seconds of every sampler and repeat.
         """
         sets: dict[str, list[Tensor]] = {name: [] for name in samplers}
         for repeat in range(self.settings.repeats):
@@ -172,8 +172,8 @@ class FidEvaluator:
         )
         return draw_samples(self.run, asked)
 
-    def reals(self) -> Figures:
-        """Figures of real images: the floor. The sets do not overlap if there are enough."""
+    def real_images(self) -> Figures:
+        """Figures of real images: the floor. The sets are disjoint if there are enough images."""
         n, count = self.settings.n, len(self.learned)
         generator = torch.Generator().manual_seed(self.settings.seed)
         orders = [torch.randperm(count, generator=generator) for _ in range(self.settings.repeats)]
@@ -199,20 +199,20 @@ class FidEvaluator:
 
 
 def build_features(name: str, learned: ImageDataset) -> Features:
-    """Features by name; ``classifier`` is trained on the images that the model was trained on.
+    """Features by name; ``classifier`` is trained on the training images of the model.
 
     Raises:
-        InputError: they are not available.
+        InputError: the features are not available.
     """
     if name == "classifier":
-        with torch_threads(None):  # so that the figures repeat
+        with torch_threads(None):  # makes the figures reproducible
             network = train_classifier(learned)
         device = next(network.parameters()).device
         return lambda images: network.features(images.to(device))
     extractor = Pretrained(name)
 
     def describe(images: Tensor) -> Tensor:
-        layers = extractor(to_unit(images), torus=False)
+        layers = extractor(to_unit(images), wraps=False)
         return torch.cat([layer.mean((2, 3)) for layer in layers.values()], 1)
 
     return describe

@@ -1,8 +1,8 @@
-"""What every feature extractor has in common, and raw patches, the simplest of them.
+"""The interface of feature extractors, and raw patches, the simplest one.
 
-A feature extractor maps pictures to named layers of features. Pictures that live on a torus (the
-states of a rule with circular padding) are taken with circular padding, so that there is no border;
-others with valid convolutions, so that no border is invented.
+A feature extractor maps images to named layers of features. Images that wrap (the states of a rule
+with circular padding) get circular padding and so have no border; other images get valid
+convolutions, which do not invent a border.
 """
 
 import math
@@ -12,56 +12,57 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 Features = dict[str, Tensor]
 
 
 class FeatureExtractor(Protocol):
-    """Maps pictures to features."""
+    """Maps images to features."""
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         """Compute the features of every layer.
 
         Args:
             images: [B, 3, H, W] in about [0, 1].
-            torus: whether the left side goes on at the right, the top at the bottom.
+            wraps: whether the left side continues at the right, and the top at the bottom.
 
         Returns:
-            Name of the layer -> [B, N, h, w], shallow layers first.
+            Layer name -> [B, N, h, w], shallow layers first.
         """
         ...
 
 
 def circular_pad(images: Tensor, size: int) -> Tensor:
-    """Add ``size`` pixels on every side of pictures on a torus."""
+    """Add ``size`` pixels on every side of images that wrap."""
     return F.pad(images, (size, size, size, size), mode="circular")
 
 
 @cache
 def binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The filter [1, 3, 3, 1] / 8 both ways, [4, 4]."""
+    """The filter [1, 3, 3, 1] / 8 in both directions, [4, 4]."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
     return torch.outer(taps, taps)
 
 
-def halve(images: Tensor, *, torus: bool) -> Tensor:
-    """Blur by the binomial filter [1, 3, 3, 1] / 8 and take every second pixel."""
+def halve(images: Tensor, *, wraps: bool) -> Tensor:
+    """Blur with the binomial filter [1, 3, 3, 1] / 8 and keep every second pixel."""
     channels = images.shape[1]
     kernel = binomial(images.device, images.dtype).expand(channels, 1, 4, 4)
-    padded = F.pad(images, (1, 1, 1, 1), mode="circular" if torus else "reflect")
+    padded = F.pad(images, (1, 1, 1, 1), mode="circular" if wraps else "reflect")
     return F.conv2d(padded, kernel, stride=2, groups=channels)
 
 
-def pyramid(images: Tensor, levels: int, *, torus: bool) -> list[Tensor]:
-    """Pictures at full, half, quarter ... size, ``levels`` of them."""
+def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
+    """Images at full, half, quarter ... size, on ``levels`` levels."""
     result = [images]
     for _ in range(levels - 1):
-        result.append(halve(result[-1], torus=torus))
+        result.append(halve(result[-1], wraps=wraps))
     return result
 
 
-class Patches:
-    """Raw colour patches of a pyramid: with sliced transport, a patch distance.
+class Patches(FeatureExtractor):
+    """Raw color patches of a pyramid: sliced transport makes them a patch distance.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching",
     ECCV 2022.
@@ -70,43 +71,43 @@ class Patches:
     def __init__(self, size: int = 7, levels: int = 4) -> None:
         self.size, self.levels = size, levels
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`FeatureExtractor`."""
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         result = {}
-        for level, picture in enumerate(pyramid(images, self.levels, torus=torus)):
-            padded = circular_pad(picture, self.size // 2) if torus else picture
+        for level, picture in enumerate(pyramid(images, self.levels, wraps=wraps)):
+            padded = circular_pad(picture, self.size // 2) if wraps else picture
             patches = F.unfold(padded, self.size)  # [B, 3 * size**2, positions]
             side = padded.shape[-1] - self.size + 1
             result[f"patch{level}"] = patches.view(*patches.shape[:2], -1, side)
         return result
 
 
-class Mirrored:
-    """Features that see as much of a picture's border as of its middle: mirrored beyond it.
+class Mirrored(FeatureExtractor):
+    """Features of an image that is mirrored at its border, so that the border counts like the rest.
 
-    Without padding a pixel at the border is seen by fewer positions than others, and a picture that
-    is trained grows a frame. Of the padded picture as many positions are kept as a layer has for
-    the picture itself, so that every pixel counts the same.
+    Without padding, fewer positions see a pixel at the border than one in the middle, and a trained
+    image grows a frame. Of the padded image, as many positions are kept as a layer has for the
+    original, so that every pixel counts the same.
     """
 
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
         self.features, self.margin = features, margin
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`FeatureExtractor`."""
-        if torus:
-            return self.features(images, torus=True)
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
+        if wraps:
+            return self.features(images, wraps=True)
         height, width = images.shape[-2:]
         margin = min(self.margin, height, width)
-        layers = self.features(mirror(images, margin), torus=False)
+        layers = self.features(mirror(images, margin), wraps=False)
         return {name: _middle(layer, height, width, margin) for name, layer in layers.items()}
 
 
 def mirror(images: Tensor, size: int) -> Tensor:
-    """Add ``size`` pixels on every side as a mirror on the border shows them: 321 123 321.
+    """Add ``size`` pixels on every side, mirrored at the border: 321 123 321.
 
-    Unlike 32 123 21, the border's own pixels are there as often as all others, also in a picture
-    of half the size.
+    Unlike 32 123 21, this repeats the border pixels as often as all others, also in an image of
+    half the size.
     """
     for axis in (-2, -1):
         length = images.shape[axis]

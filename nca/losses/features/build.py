@@ -1,4 +1,4 @@
-"""Feature extractors by name."""
+"""Build feature extractors by name."""
 
 from collections.abc import Callable
 
@@ -19,23 +19,23 @@ FEATURES = (*FITTED, *ARCHITECTURES)
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether the features of this name are a network's, which needs no target."""
+    """Whether the features of this name come from a pretrained network, which needs no target."""
     return name in ARCHITECTURES or name.endswith(".safetensors")
 
 
 def build_features(
     name: str, target: Tensor, *, taps: Taps = None, border: str = "reflect", pooling: str = "max"
 ) -> FeatureExtractor:
-    """Make the features of a name.
+    """Build features by name.
 
     Args:
         name: one of :data:`FEATURES`, or the path of a ``.safetensors`` file.
-        target: [1, 3, H, W] in [0, 1], which fitted features are fitted to.
-        taps, border, pooling: of pretrained ones, see
+        target: image, [1, 3, H, W] in [0, 1], for features that are fitted to one.
+        taps, border, pooling: arguments of pretrained features, see
             :class:`~nca.losses.features.pretrained.Pretrained`.
 
     Raises:
-        InputError: there are no such features, or they have no choice of pooling.
+        InputError: the features do not exist, or have no choice of pooling.
     """
     if is_pretrained(name):
         return Pretrained(name, taps, border, pooling)

@@ -1,11 +1,11 @@
-"""Features that need no download: filters learned from the target picture itself in a moment.
+"""Features without a download: filters that are learned from the target in a moment.
 
-``PatchNet`` is a small convolutional net whose filters are the centers of half-whitened patches,
-layer after layer (Coates and Ng, "Learning Feature Representations with K-Means", 2012, who whiten
-fully; half whitening is what converges on smooth pictures). ``RandomBank`` is one layer of fixed
-random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
-Networks with Random Filters", 2016). ``Builtin`` joins the two: the net knows shapes, the bank
-colours and all scales.
+``PatchNet`` is a small convolutional network whose filters are the centers of half-whitened
+patches, layer after layer (Coates and Ng, "Learning Feature Representations with K-Means", 2012;
+they whiten fully, but only half whitening converges on smooth images). ``RandomBank`` is one layer
+of fixed random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow
+Convolutional Networks with Random Filters", 2016). ``Builtin`` joins the two: the network responds
+to shapes, the bank to colors at all scales.
 """
 
 from typing import Any
@@ -13,45 +13,47 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from nca.losses.features.base import Features, circular_pad, halve, pyramid
+from nca.losses.features.base import FeatureExtractor, Features, circular_pad, halve, pyramid
 
-LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size and filters; 2x2 pooling in between
+LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size, number of filters; 2x2 pooling between
 LEVELS = 4
-SMALLEST_LEVEL = 12  # a coarser target has too few positions for its statistics to mean anything
+SMALLEST_LEVEL = 12  # pixels; statistics of a coarser level would have too few positions
 PATCHES = 4000
 NOISE_FLOOR = 0.05
 COLOR_FLOOR = 0.03**2
 
 
 class Normalization:
-    """Zero mean, about unit deviation over all, and colors that are half as unequal.
+    """Normalize to zero mean and a std of about 1 overall; halve color differences.
 
-    Colors of a picture mostly vary together, so an error in hue would hardly count beside one in
-    brightness; half whitening of the color axes makes it count, as in :func:`_patch_centers`.
+    The colors of an image mostly vary together, so that an error in hue would hardly count beside
+    one in brightness. Half whitening of the color axes makes it count, as in
+    :func:`_patch_centers`.
     """
 
     def __init__(self, target: Tensor) -> None:
         self.mean = target.mean((2, 3), keepdim=True)
         colors = (target - self.mean).flatten(2)[0]
         values, vectors = torch.linalg.eigh(colors @ colors.T / colors.shape[1])
-        # The floor keeps the noise of a nearly flat picture from being blown up to full contrast.
+        # The floor keeps the noise of a nearly flat image from being amplified to full contrast.
         values = values.clamp(min=0) + COLOR_FLOOR
         quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
         deviation = (values / quarter_root.square()).mean().sqrt()
         self.matrix = (vectors / quarter_root @ vectors.T / deviation)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalize pictures as the target was, [B, 3, H, W]."""
+        """Normalize images like the target, [B, 3, H, W]."""
         return F.conv2d(images - self.mean, self.matrix)
 
 
-class PatchNet:
-    """A net fitted to a target.
+class PatchNet(FeatureExtractor):
+    """A convolutional network that is fitted to a target.
 
     Args:
-        target: [1, 3, H, W] in [0, 1].
-        seed: of the patches taken and of the first centers.
+        target: image, [1, 3, H, W] in [0, 1].
+        seed: random seed of the chosen patches and the first centers.
     """
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
@@ -69,27 +71,27 @@ class PatchNet:
             self.layers.append((weight, bias))
             features = F.relu(F.conv2d(features, weight, bias))
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         features = self.normalize(images)
         result = {"color": _with_ones(features)}
         for i, (weight, bias) in enumerate(self.layers):
             if i:
                 features = F.avg_pool2d(features, 2)
-            padded = circular_pad(features, weight.shape[-1] // 2) if torus else features
+            padded = circular_pad(features, weight.shape[-1] // 2) if wraps else features
             features = F.conv2d(padded, weight, bias).relu_()
             result[f"net{i + 1}"] = features
         return result
 
 
-class RandomBank:
-    """Zero-mean random filters on a pyramid, both signs rectified, beside the colours.
+class RandomBank(FeatureExtractor):
+    """Zero-mean random filters on a pyramid, both signs rectified, and the colors.
 
     Args:
-        target: [1, 3, H, W] in [0, 1], to which the responses are scaled.
-        size: of the filters.
-        count: filters per level.
-        seed: of the filters.
+        target: image, [1, 3, H, W] in [0, 1]; the responses are scaled to it.
+        size: side of the filters.
+        count: number of filters per level.
+        seed: random seed of the filters.
     """
 
     def __init__(self, target: Tensor, size: int = 5, count: int = 24, seed: int = 0) -> None:
@@ -101,23 +103,23 @@ class RandomBank:
             filters = torch.randn(count, 3, size, size, generator=generator)
             filters -= filters.mean((2, 3), keepdim=True)
             self.levels.append(_equalize(filters.to(target), level))
-            level = halve(level, torus=False)
+            level = halve(level, wraps=False)
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         result = {}
-        levels = pyramid(self.normalize(images), len(self.levels), torus=torus)
+        levels = pyramid(self.normalize(images), len(self.levels), wraps=wraps)
         for i, ((weight, bias), level) in enumerate(zip(self.levels, levels, strict=True)):
             margin = weight.shape[-1] // 2
-            padded = circular_pad(level, margin) if torus else level
+            padded = circular_pad(level, margin) if wraps else level
             response = F.conv2d(padded, weight, bias)
-            colors = F.pad(padded, (-margin,) * 4)  # what the responses are centered on
+            colors = F.pad(padded, (-margin,) * 4)  # the pixels at the centers of the responses
             result[f"bank{i + 1}"] = _BothSigns.apply(response, _with_ones(colors))  # type: ignore[no-untyped-call]
         return result
 
 
 class _BothSigns(torch.autograd.Function):
-    """``cat([relu(x), relu(-x), more])`` that keeps no more than bits for the way back."""
+    """``cat([relu(x), relu(-x), more])`` that keeps only bits for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, more: Tensor) -> Tensor:
@@ -135,27 +137,27 @@ class _BothSigns(torch.autograd.Function):
         return gradient, more.to(ctx.dtype)
 
 
-class Builtin:
+class Builtin(FeatureExtractor):
     """``PatchNet`` and ``RandomBank`` together: the default features."""
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
-        self.net, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
+        self.network, self.bank = PatchNet(target, seed), RandomBank(target, seed=seed)
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
-        return self.net(images, torus=torus) | self.bank(images, torus=torus)
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
+        return self.network(images, wraps=wraps) | self.bank(images, wraps=wraps)
 
 
 def _with_ones(features: Tensor) -> Tensor:
-    """Append a channel of ones: the Gram matrix then holds the means too."""
+    """Append a channel of ones, so that the Gram matrix also holds the means."""
     return torch.cat([features, torch.ones_like(features[:, :1])], 1)
 
 
 def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale filters to zero-mean, unit-deviation responses on ``features``.
+    """Scale filters so that their responses on ``features`` have zero mean and a std of 1.
 
-    A filter that the target hardly excites would get an enormous gain, and the loss is quartic in
-    it; so its deviation counts as no less than the response to a little white noise.
+    A filter that hardly responds to the target would get an enormous gain, and the loss is quartic
+    in the gain. So its std counts as at least that of the response to a little white noise.
     """
     response = F.conv2d(features, filters)
     noise = NOISE_FLOOR * features.var((0, 2, 3)).mean() * filters.square().sum((1, 2, 3))
@@ -164,7 +166,7 @@ def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Generator) -> Tensor:
-    """Filters of [count, C, size, size] that answer to the typical patches of ``features``."""
+    """Filters, [count, C, size, size], that respond to the typical patches of ``features``."""
     patches = F.unfold(features, size)[0].T  # [positions, C * size**2]
     chosen = torch.randperm(len(patches), generator=generator)[:PATCHES]
     patches = patches[chosen.to(patches.device)]
@@ -181,7 +183,7 @@ def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Gen
 def _spherical_kmeans(
     points: Tensor, count: int, generator: torch.Generator, rounds: int = 12
 ) -> Tensor:
-    """Unit directions that points lie along, [count, D]."""
+    """Unit vectors in the main directions of points, [count, D]."""
     first = torch.randperm(len(points), generator=generator)[:count].to(points.device)
     centers = F.normalize(points[first], dim=1)
     if len(centers) < count:

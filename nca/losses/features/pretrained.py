@@ -1,8 +1,8 @@
-"""Features of nets trained on ImageNet: VGG-16, VGG-19 (Simonyan and Zisserman), SqueezeNet 1.1.
+"""Features of networks trained on ImageNet: VGG-16, VGG-19 (Simonyan, Zisserman), SqueezeNet 1.1.
 
-The weights are torchvision's, fetched once from their official address and checked against the hash
-in their name, or read from a ``.safetensors`` file with torchvision's key names. Only the layers
-that are used are kept; they are frozen.
+The weights are torchvision's. They are downloaded once from their official address and checked
+against the hash in their name, or read from a ``.safetensors`` file with torchvision's key names.
+Only the used layers are kept; they are frozen.
 """
 
 import hashlib
@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from typing_extensions import override
 
 from nca.errors import InputError
-from nca.losses.features.base import Features
+from nca.losses.features.base import FeatureExtractor, Features
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -28,7 +29,7 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where a net's weights are, and which of its layers are taps by default."""
+    """Address of a network's weights, and its default taps."""
 
     url: str
     megabytes: int
@@ -45,13 +46,13 @@ ARCHITECTURES = {
         ("relu1", "fire3", "fire5", "fire7", "fire9"),
     ),
 }
-# Convolutions per block; 2x2 max pooling lies between blocks.
+# Number of convolutions per block; 2x2 max pooling between blocks.
 VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-SQUEEZENET_POOLS = (2, 5)  # pooling comes before these of `features`; Fire modules in between
+SQUEEZENET_POOLS = (2, 5)  # pooling precedes these indices of `features`; others: Fire modules
 
 
 def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
-    """Fetch or read weights.
+    """Download or read weights.
 
     Args:
         source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a ``.safetensors`` file.
@@ -60,8 +61,8 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
         The name of the architecture and its ``features.*`` tensors.
 
     Raises:
-        InputError: no network and not yet in the cache, the hash is wrong, or the file is not
-            usable.
+        InputError: the weights are neither in the cache nor can be downloaded, the hash is wrong,
+            or the file is not usable.
     """
     if source in ARCHITECTURES:
         return source, _download(source, ARCHITECTURES[source])
@@ -77,7 +78,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
 
 
 def fetched() -> list[str]:
-    """Which nets are in the cache already and need no network; they may be damaged."""
+    """Names of the networks that are in the cache; the files may be damaged."""
     return [name for name, net in ARCHITECTURES.items() if _cache_path(net).exists()]
 
 
@@ -94,10 +95,10 @@ def _download(name: str, architecture: Architecture) -> dict[str, Tensor]:
         _check_hash(path)
         weights: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return {key: tensor for key, tensor in weights.items() if key.startswith("features.")}
-    except Exception as error:  # what is damaged fails anywhere in torch and in pickle
+    except Exception as error:  # damaged data can fail anywhere in torch and pickle
         text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{name}: {path} cannot be used ({text}); delete it, and it is fetched again"
+            f"{name}: {path} cannot be used ({text}); delete it to download it again"
         ) from error
 
 
@@ -111,10 +112,10 @@ def _fetch(name: str, architecture: Architecture, path: Path) -> None:
         torch.hub.download_url_to_file(architecture.url, str(path), _hash_in_name(path))
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
-            f"cannot fetch {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
+            f"cannot download {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
             f"`features` builtin needs no download, or give the path of a .safetensors file"
         ) from error
-    except RuntimeError as error:  # torch.hub's word for a hash that does not match
+    except RuntimeError as error:  # torch.hub raises this if the hash does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
 
 
@@ -149,22 +150,22 @@ def _recognize(weights: Mapping[str, Tensor]) -> str:
 Taps = tuple[str, ...] | Callable[[Sequence[str]], tuple[str, ...]] | None
 
 
-class Pretrained:
-    """A frozen pretrained net.
+class Pretrained(FeatureExtractor):
+    """A frozen pretrained network.
 
     Args:
         source: see :func:`load_weights`.
-        taps: names of layers, such as ``relu3_1``, or a function that chooses them from those there
-            are; default the net's usual five, or those of them that a cut-off file has.
-        border: padding of pictures that are not on a torus: ``reflect`` invents no edge that a
-            torus could not have; ``zeros`` is what the nets were trained with.
-        pooling: ``max`` as the nets were trained, or ``average``.
+        taps: names of layers, such as ``relu3_1``, or a function that chooses among the existing
+            ones; default: the network's usual five, or those of them that a truncated file has.
+        border: padding of images that do not wrap: ``reflect`` adds no edge that wrapping would not
+            have; ``zeros`` is what the networks were trained with.
+        pooling: ``max`` as in training, or ``average``.
 
     Attributes:
-        least: pixels that a picture needs on each side: two positions of the deepest layer.
+        least: smallest side of an image in pixels: two positions of the deepest layer.
 
     Raises:
-        InputError: see :func:`load_weights`; or a tap is unknown.
+        InputError: a tap is unknown, or an error of :func:`load_weights`.
     """
 
     def __init__(
@@ -190,9 +191,9 @@ class Pretrained:
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
         self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
-    def __call__(self, images: Tensor, *, torus: bool) -> Features:
-        """See :class:`nca.losses.features.base.FeatureExtractor`."""
-        border = "circular" if torus else self.border
+    @override
+    def __call__(self, images: Tensor, *, wraps: bool) -> Features:
+        border = "circular" if wraps else self.border
         features = (images - self.mean.to(images)) / self.deviation.to(images)
         features = features.contiguous(memory_format=torch.channels_last)
         result = {}
@@ -206,15 +207,16 @@ class Pretrained:
 
 
 def max_pool(features: Tensor, side: int) -> Tensor:
-    """The largest of every square."""
-    # Only SqueezeNet's squares, of three, can reach beyond the border.
+    """The maximum of every square."""
+    # Only the 3x3 squares of SqueezeNet can reach beyond the border.
     return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
 def average_pool(features: Tensor, side: int) -> Tensor:
-    """Twice the mean of every square, as Gatys et al. took for smoother pictures.
+    """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
 
-    Unlike theirs twice, as the next layers were trained with maxima, which are about that large.
+    The factor of two makes means about as large as the maxima that the next layers were trained
+    with.
     """
     return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
@@ -227,11 +229,11 @@ class Convolution:
     """A convolution and ReLU.
 
     Attributes:
-        name: of what comes out.
-        weight, bias: of the convolution.
-        pool: side of the squares that are pooled before; 0: none.
-        stride: of the convolution.
-        pads: off where the net does not pad.
+        name: name of the output.
+        weight, bias: parameters of the convolution.
+        pool: side of the squares that are pooled before the convolution; 0: no pooling.
+        stride: stride of the convolution.
+        pads: False if the network does not pad here.
     """
 
     name: str
@@ -255,7 +257,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Fire:
-    """A Fire module of SqueezeNet (Iandola et al. 2016): squeeze, then expand by two sizes."""
+    """A Fire module of SqueezeNet (Iandola et al. 2016): squeeze, then expand with two sizes."""
 
     name: str
     squeeze: Convolution
@@ -281,7 +283,7 @@ def _tensor(weights: Mapping[str, Tensor], name: str) -> Tensor:
 
 def _vgg(architecture: str, weights: Mapping[str, Tensor]) -> list[Convolution | Fire]:
     nodes: list[Convolution | Fire] = []
-    index = 0  # in torchvision's `features`, where ReLU and pooling count too
+    index = 0  # in torchvision's `features`, which include ReLU and pooling
     for block, count in enumerate(VGG_BLOCKS[architecture], 1):
         for i in range(1, count + 1):
             key = f"features.{index}"

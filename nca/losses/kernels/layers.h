@@ -1,4 +1,4 @@
-// The layers of the features, and the sizes of what goes in and comes out.
+// The layers of the features, and the sizes of their inputs and outputs.
 #pragma once
 
 #include <vector>
@@ -7,29 +7,29 @@
 
 constexpr int64_t NET = -1;
 
-// A convolution with ReLU. In the chain of the net, 2x2 means in between; or on a level of the
-// pyramid, then both signs are kept, the colors, and ones. Weights as `combine` takes them.
+// A convolution with ReLU. In the network, 2x2 means lie between layers; on a level of the pyramid, both
+// signs are kept, and the colors and ones are added. Weights are in the order that `combine` takes.
 struct Layer {
     int64_t size, inputs, count, level;
     const float *weights, *back, *bias;
 };
 
 struct Problem {
-    int64_t batch, height, width, torus, threads, layer_count;
+    int64_t batch, height, width, wraps, threads, layer_count;
     const Layer* layers;
     const float *matrix, *mean;  // of the normalization of the colors
     float* features;             // batch * texture_floats
 };
 
 struct Shape {
-    int64_t height, width, pad, rows, pitch;   // of what comes in, without and with padding
-    int64_t out_height, out_width, positions;  // positions: to the end of the last row, junk included
+    int64_t height, width, pad, rows, pitch;   // of the input, without and with padding
+    int64_t out_height, out_width, positions;  // positions: to the end of the last row, including unused ones
     int64_t features, middle, margin;
     int64_t in_stride, feature_stride, gradient_stride;
 
-    Shape(const Layer& layer, int64_t height, int64_t width, bool torus) : height(height), width(width) {
+    Shape(const Layer& layer, int64_t height, int64_t width, bool wraps) : height(height), width(width) {
         middle = layer.size / 2;
-        pad = torus ? middle : 0;
+        pad = wraps ? middle : 0;
         rows = height + 2 * pad;
         pitch = width + 2 * pad;
         out_height = rows - layer.size + 1;
@@ -56,11 +56,11 @@ inline std::vector<Shape> shapes_of(const Problem& p) {
         if (layer.level == NET) {
             if (!first) height /= 2, width /= 2;
             first = false;
-            shapes.emplace_back(layer, height, width, p.torus);
+            shapes.emplace_back(layer, height, width, p.wraps);
             height = shapes.back().out_height;
             width = shapes.back().out_width;
         } else {
-            shapes.emplace_back(layer, p.height >> layer.level, p.width >> layer.level, p.torus);
+            shapes.emplace_back(layer, p.height >> layer.level, p.width >> layer.level, p.wraps);
         }
     }
     return shapes;

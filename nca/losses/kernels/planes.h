@@ -1,8 +1,8 @@
 // Planes of numbers, padded and flat, and the sums of products that a texture loss consists of.
 //
-// A convolution runs over a padded picture as if it were one long row: position t of the result is
+// A convolution runs over a padded image as if it were one long row: position t of the result is
 // the sum over taps of  weight * in[t + ky * pitch + kx].  At the end of each row it computes
-// `size - 1` positions that mean nothing; a mask makes them zero. So no width needs a special case.
+// `size - 1` meaningless positions; a mask makes them zero. So no width needs a special case.
 #pragma once
 
 #include <algorithm>
@@ -126,7 +126,7 @@ inline void wrap(float* plane, int64_t height, int64_t width, int64_t pad) {
             std::memcpy(plane + (y + pad) * pitch, plane + (modulo(y, height) + pad) * pitch, pitch * sizeof(float));
 }
 
-// The gradient through wrap: the border is added to the interior that it came from.
+// The transpose of wrap: the border is added to the interior that it came from.
 inline void unwrap(float* plane, int64_t height, int64_t width, int64_t pad) {
     const int64_t pitch = width + 2 * pad;
     for (int64_t y = -pad; y < height + pad; ++y)
@@ -143,12 +143,12 @@ inline void unwrap(float* plane, int64_t height, int64_t width, int64_t pad) {
         }
 }
 
-// Blur by [1, 3, 3, 1] / 8 both ways and keep every second position; beyond the border the plane goes
-// on at the other side, or is mirrored.
+// Blur by [1, 3, 3, 1] / 8 in both directions and keep every second position; beyond the border the plane
+// continues at the other side, or is mirrored.
 class Halving {
    public:
-    Halving(int64_t height, int64_t width, bool torus)
-        : width(width), rows(height / 2), columns(width / 2), height(height), torus(torus), row(floats(width)) {}
+    Halving(int64_t height, int64_t width, bool wraps)
+        : width(width), rows(height / 2), columns(width / 2), height(height), wraps(wraps), row(floats(width)) {}
 
     void forward(const float* from, float* to) {
         for (int64_t y = 0; y < rows; ++y) {
@@ -182,12 +182,12 @@ class Halving {
    private:
     static constexpr float OUTER = 0.125f, INNER = 0.375f;
     int64_t width, rows, columns, height;
-    bool torus;
+    bool wraps;
     Buffer row;
 
     float& at(int64_t x) { return row[x > 0 && x < width ? x : place(x, width)]; }
     int64_t place(int64_t i, int64_t n) const {
-        if (torus) return modulo(i, n);
+        if (wraps) return modulo(i, n);
         return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
     }
 };

@@ -1,7 +1,7 @@
-// Second moments of the features `builtin`, and the gradient of the pictures from theirs.
+// Second moments of the features `builtin`, and the gradient of the images from theirs.
 //
 // Features are kept between the passes, everything else is computed again. Samples are independent,
-// and each is computed by one thread in one order: the number of threads changes no bit.
+// and each is computed by one thread in one order: the result does not depend on the number of threads.
 
 #include <atomic>
 #include <new>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t OUT_OF_MEMORY = 1;
 
-// What one thread needs to compute one sample after the other.
+// Buffers of one thread, which computes samples one by one.
 class Sample {
    public:
     explicit Sample(const Problem& p) : p(p), shapes(shapes_of(p)) {
@@ -31,7 +31,7 @@ class Sample {
         }
         for (int64_t level = 0; level < levels; ++level) {
             this->levels.push_back(floats(COLORS * plane(level)));
-            if (level) halvings.emplace_back(p.height >> (level - 1), p.width >> (level - 1), p.torus);
+            if (level) halvings.emplace_back(p.height >> (level - 1), p.width >> (level - 1), p.wraps);
         }
         input = floats(padded);
         chain = floats(padded);
@@ -256,7 +256,7 @@ template <class Run> int64_t for_each_sample(const Problem& p, Run run) {
     std::vector<std::thread> others;
     try {
         for (int64_t i = 1; i < std::min(p.threads, p.batch); ++i) others.emplace_back(work);
-    } catch (...) {  // no more threads; those there are do it
+    } catch (...) {  // no more threads; the existing ones do the work
     }
     work();
     for (std::thread& other : others) other.join();
@@ -270,7 +270,7 @@ extern "C" {
 // Rows of a block of weights; three where a layer's gradient has three.
 EXPORTED int64_t texture_rows() { return ROWS; }
 
-// Floats of the features of a sample; zero where pictures of this size are too small for a layer.
+// Floats of the features of a sample; zero if images of this size are too small for a layer.
 EXPORTED int64_t texture_floats(const Problem* p) {
     for (const Shape& shape : shapes_of(*p))
         if (!shape.possible()) return 0;

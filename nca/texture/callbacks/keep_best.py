@@ -1,4 +1,4 @@
-"""Which rule is kept: the one that looks best after a long time, not the one with the last loss."""
+"""Keep the rule that looks best after long runs, not the one of the last iteration."""
 
 import math
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from nca.training.learner import Learner
 if TYPE_CHECKING:
     from nca.texture.tasks.base import LongRun
 
-STOPS = (200, 700, 2000)  # steps after which a candidate is looked at
-LONG = 10_000  # steps that the one that is kept has survived
-DRIFT = 1.5  # how many times worse it may look by then
-GRAINY = 1.15  # speckle, the target's = 1, above which a candidate is kept only if all are
-LOOKED_AT, CERTIFIED = 2, 4  # seeds of a look, and of the long run at the end
+STOPS = (200, 700, 2000)  # steps after which a candidate is scored
+LONG = 10_000  # steps of the final run of a candidate
+DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the score
+GRAINY = 1.15  # speckle, the target's = 1; grainier candidates rank last
+EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds of a score, and of the final run
 KEPT = 3
 
 
 class Score(NamedTuple):
-    """How a rule looks after long runs.
+    """Figures of a rule after long runs.
 
     Attributes:
-        loss: mean over runs and stops of the texture loss of the worst seed.
-        speckle: the highest, the target's = 1.
+        loss: texture loss of the worst seed, averaged over runs and stops.
+        speckle: highest speckle, relative to the target's.
     """
 
     loss: float
@@ -43,11 +43,11 @@ class Candidate:
     """A rule that may be kept.
 
     Attributes:
-        rule: itself.
-        iteration: that it is from.
-        score: texture loss after long runs, worst seed.
-        late: the same after 10,000 steps, once it has been measured.
-        speckle: after long runs, the target's = 1.
+        rule: the rule, with averaged weights.
+        iteration: iteration that the weights are from.
+        score: texture loss of the worst seed after long runs.
+        late: the same after 10,000 steps; NaN until it has been measured.
+        speckle: highest speckle after long runs, relative to the target's.
     """
 
     rule: Rule
@@ -58,17 +58,17 @@ class Candidate:
 
     @property
     def lasts(self) -> bool:
-        """Whether it looks about as good after 10,000 steps as before."""
+        """Whether it looks about the same after 10,000 steps as before."""
         return math.isfinite(self.late) and self.late <= DRIFT * self.score
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """The lower, the better: a grainy one comes after all that are not."""
+        """Sort key, best first: grainy rules come after all others."""
         return self.speckle > GRAINY, self.score
 
     @property
     def warning(self) -> str:
-        """A line for whoever trained it, if it does not last."""
+        """A one-line warning if the rule does not last, else an empty string."""
         if self.lasts:
             return ""
         what = (
@@ -79,11 +79,11 @@ class Candidate:
         return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"
 
 
-class Judge(Protocol):
-    """What a rule is judged by; see :class:`nca.texture.tasks.base.Task`."""
+class RuleScorer(Protocol):
+    """Starts and scores long runs; see :class:`nca.texture.tasks.base.Task`."""
 
     def long_runs(self, rule: Rule, seeds: range) -> list["LongRun"]:
-        """States that the rule runs from."""
+        """Initial states of the long runs."""
         ...
 
     def score(self, state: Tensor, target: Tensor) -> Tensor:
@@ -91,80 +91,82 @@ class Judge(Protocol):
         ...
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        """Mean speckle of the states, their target's = 1."""
+        """Mean speckle of the states, relative to their target's."""
         ...
 
 
 @torch.no_grad()
-def long_run_score(judge: Judge, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
-    """Look at a rule after long runs; both figures are infinite if one blows up.
+def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
+    """Score a rule after long runs; both figures are infinite if one run blows up.
 
     Args:
-        judge: starts the runs and measures them.
+        scorer: starts the runs and measures them.
         rule: a plain rule.
-        stops: steps after which the states are looked at.
-        seeds: one run of each.
+        stops: steps after which the states are measured.
+        seeds: random seeds, one run each.
     """
     worst, speckles, seed = [], [], seeds.start
-    for run in judge.long_runs(rule, seeds):
+    for run in scorer.long_runs(rule, seeds):
         for after in simulate(run.rule, run.state, stops, seed=seed):
             if blown_up(after).any():
                 return Score(math.inf, math.inf)
-            worst.append(float(judge.score(after, run.target).max()))
-            speckles.append(judge.speckle(after, run.target))
+            worst.append(float(scorer.score(after, run.target).max()))
+            speckles.append(scorer.speckle(after, run.target))
     return Score(sum(worst) / len(worst), max(speckles))
 
 
 class KeepBest(Callback):
-    """Score the averaged rule now and then in the second half of the fit; keep the best few.
+    """Score the averaged rule several times in the second half of the fit; keep the best few.
 
     Args:
-        ema: the average that is scored; without one the weights themselves are.
-        judge: starts the long runs and measures them.
-        seed: of the long runs.
-        looks: how often a candidate is scored.
+        ema: average of the weights; None: the weights themselves are scored.
+        scorer: starts the long runs and measures them.
+        seed: first random seed of the long runs.
+        evaluations: number of scored candidates.
     """
 
     order = 40
 
-    def __init__(self, ema: EMA | None, judge: Judge, seed: int, looks: int = 8) -> None:
-        self.ema, self.judge, self.seed, self.looks = ema, judge, seed, looks
+    def __init__(
+        self, ema: EMA | None, scorer: RuleScorer, seed: int, evaluations: int = 8
+    ) -> None:
+        self.ema, self.scorer, self.seed, self.evaluations = ema, scorer, seed, evaluations
         self.candidates: list[Candidate] = []
-        self._looked = 0
+        self._evaluated = 0
 
     @torch.no_grad()
     def after_batch(self, learner: Learner) -> None:
-        """Look, when it is time."""
+        """Score the rule when an evaluation is due."""
         due = self._due(learner)
-        if due > self._looked:
-            self._looked = due
-            self.look(learner)
+        if due > self._evaluated:
+            self._evaluated = due
+            self.evaluate(learner)
 
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
         """See :func:`long_run_score`."""
-        return long_run_score(self.judge, rule, stops, seeds)
+        return long_run_score(self.scorer, rule, stops, seeds)
 
     def _due(self, learner: Learner) -> int:
-        """Looks that should have been taken by now."""
-        return max(0, math.floor((2 * learner.progress - 1) * self.looks))
+        """Number of evaluations that should be done by now."""
+        return max(0, math.floor((2 * learner.progress - 1) * self.evaluations))
 
     def after_fit(self, learner: Learner) -> None:
-        """Look at the last one."""
-        self.look(learner)
+        """Score the last rule."""
+        self.evaluate(learner)
 
     @torch.no_grad()
-    def look(self, learner: Learner) -> None:
-        """Score the rule as it is."""
+    def evaluate(self, learner: Learner) -> None:
+        """Score the rule as it is now."""
         rule = averaged_rule(learner, self.ema)
-        seeds = range(self.seed, self.seed + LOOKED_AT)
+        seeds = range(self.seed, self.seed + EVALUATION_SEEDS)
         score = self.score(rule, STOPS, seeds)
         candidate = Candidate(rule, learner.iteration, score.loss, speckle=score.speckle)
         self.candidates = sorted([*self.candidates, candidate], key=lambda c: c.rank)[:KEPT]
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Take the best that looks alike after 10,000 steps with other seeds, else the best."""
-        seeds = range(self.seed + LOOKED_AT, self.seed + LOOKED_AT + CERTIFIED)
+        """Choose the best candidate that lasts 10,000 steps with new seeds, else the best."""
+        seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
         for candidate in self.candidates:
             candidate.late = self.score(candidate.rule, (LONG,), seeds).loss
             if candidate.lasts:
@@ -190,8 +192,8 @@ class KeepBest(Callback):
         self._restored = state["candidates"]
 
     def before_fit(self, learner: Learner) -> None:
-        """See how many looks are over; turn restored weights into rules again."""
-        self._looked = self._due(learner)  # fewer, when a resume is to train for longer
+        """Skip the evaluations that are over; make rules of the restored weights."""
+        self._evaluated = self._due(learner)  # fewer where a resumed run trains for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
             rule = learner.model.with_settings()
@@ -204,7 +206,7 @@ class KeepBest(Callback):
 
 @torch.no_grad()
 def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
-    """A plain copy of the rule in training, with averaged weights if there are some."""
+    """A plain copy of the rule in training, with averaged weights if there is an average."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:

@@ -1,4 +1,4 @@
-"""States return to the pool after every iteration."""
+"""Put states back into the pool after every iteration."""
 
 from nca.texture.pool import Pool
 from nca.training.callback import Callback
@@ -6,7 +6,7 @@ from nca.training.learner import Learner
 
 
 class KeepPool(Callback):
-    """Put the states of a batch back into its pool, and keep the pool's progress up to date."""
+    """Put the states of a batch back into its pool, and update the pool's progress."""
 
     essential = True
 
@@ -14,7 +14,7 @@ class KeepPool(Callback):
         self.pool = pool
 
     def after_batch(self, learner: Learner) -> None:
-        """Put back what the engine has gathered."""
+        """Put back the states of all processes."""
         engine = learner.engine
         self.pool.put_back(
             engine.gather(learner.batch.index), engine.gather(learner.prediction.detach())

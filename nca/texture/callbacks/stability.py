@@ -1,4 +1,4 @@
-"""What keeps a training going when states blow up."""
+"""Keep a training going when states blow up."""
 
 from collections.abc import Iterable
 
@@ -13,24 +13,24 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # iterations in which the first big steps may overshoot; the pool starts states anew
-CALM = 25  # iterations without any blow-up after which weights are worth going back to
+GRACE = 50  # iterations in which the first big steps may overshoot; the pool resets such states
+CALM = 25  # iterations without a blow-up after which the weights are kept as a good copy
 KEPT = 8
 SLOW_DOWN = 0.7
 
 
 class Stabilizer(Callback):
-    """Skip steps whose gradient is not finite; go back when most of a batch blows up.
+    """Skip steps with gradients that are not finite; restore weights when most of a batch blows up.
 
-    Back is the weights as they were the last time that all was well for a while, with a fresh
-    optimizer and a lower learning rate, as the old rate is what led here. If that does not help at
-    once, the weights before those are next; the first are never given up.
+    It restores the weights of the last calm period, with a fresh optimizer and a lower learning
+    rate, because the old rate led to the blow-up. If that does not help at once, it restores the
+    weights before those; the initial weights are always kept.
 
     Args:
-        schedule: whose rates are lowered.
+        schedule: its learning rates are lowered.
 
     Attributes:
-        restores: how often it went back.
+        restores: number of times that weights were restored.
     """
 
     order = 5  # after the gradients are normalized
@@ -44,22 +44,22 @@ class Stabilizer(Callback):
         self._blown = Delayed()
 
     def before_fit(self, learner: Learner) -> None:
-        """Keep the first weights."""
+        """Keep a copy of the initial weights."""
         if not self.good:
             self.good = [_copies(learner.model.parameters())]
 
     def after_backward(self, learner: Learner) -> None:
-        """Take the gradients away if one of them is not finite."""
+        """Drop the gradients if one of them is not finite."""
         gradients = gradients_of(learner.model)
         finite = all_finite(gradients)
-        if finite.is_cuda:  # to ask would wait for it
+        if finite.is_cuda:  # bool() would wait for the GPU
             for gradient in gradients:
                 gradient.masked_fill_(~finite, 0)
         elif not finite:
             learner.optimizer.zero_grad(set_to_none=True)
 
     def after_step(self, learner: Learner) -> None:
-        """Go back, if it must be; else note that all is well."""
+        """Restore weights after a blow-up; otherwise keep a copy after a calm period."""
         known = self._blown.read(learner.engine.gather(blown_up(learner.prediction).int()))
         if known is None:
             return
@@ -83,7 +83,7 @@ class Stabilizer(Callback):
         self.restores += 1
         self._calm = 0
         say(
-            f"iteration {learner.iteration}: the states blew up; back to earlier weights, "
+            f"iteration {learner.iteration}: the states blew up; restoring earlier weights, "
             f"learning rate x {SLOW_DOWN}"
         )
 

@@ -1,4 +1,4 @@
-"""The rule file while the training goes on: whoever watches it sees the rule learn."""
+"""Write the rule file during the training, so that a viewer shows the rule as it learns."""
 
 import time
 from pathlib import Path
@@ -15,11 +15,11 @@ INTERVAL = 0.5  # seconds; writing takes some milliseconds, most of them waiting
 
 
 class WriteNewest(Callback):
-    """Write the newest rule now and then; the end of the training puts the best in its place.
+    """Write the newest rule at intervals; the end of the training replaces it by the best one.
 
     Args:
-        path: of the rule file.
-        ema: the average that is written; without one the weights themselves are.
+        path: path of the rule file.
+        ema: average of the weights to write; None: the weights themselves.
     """
 
     order = 90
@@ -30,12 +30,12 @@ class WriteNewest(Callback):
         self._next = 0.0
 
     def after_batch(self, learner: Learner) -> None:
-        """Write, when it is time."""
+        """Write the rule if the interval is over."""
         now = time.monotonic()
         if now < self._next:
             return
         rule = averaged_rule(learner, self.ema).cpu()
         if all(torch.isfinite(weight).all() for weight in rule.parameters()):
             self._next = now + INTERVAL
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 save_rule(self.path, rule, {"training": {"iterations": learner.iteration}})

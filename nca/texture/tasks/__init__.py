@@ -1,4 +1,4 @@
-"""Which task the settings ask for."""
+"""Choose the task from the settings."""
 
 from nca.texture.settings import TaskSettings
 from nca.texture.tasks.base import Task
@@ -7,7 +7,7 @@ from nca.texture.tasks.restoring import Restoring
 from nca.texture.tasks.several import Several
 from nca.texture.tasks.synthesis import Synthesis
 
-# By the field of TaskSettings that asks for it.
+# By the field of TaskSettings that selects it.
 TASKS: dict[str, type[Task]] = {
     "grow": Growing,
     "restore": Restoring,
@@ -16,5 +16,5 @@ TASKS: dict[str, type[Task]] = {
 
 
 def task_of(settings: TaskSettings) -> type[Task]:
-    """The class of the task."""
+    """Class of the selected task."""
     return next((task for name, task in TASKS.items() if getattr(settings, name)), Synthesis)

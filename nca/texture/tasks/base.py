@@ -1,9 +1,9 @@
-"""What a rule is trained for: the one way in which trainings differ.
+"""Tasks: what a rule is trained for.
 
-A task brings the initial rule, the pool of states, the distance of a state from what it should be,
-and the pictures to look at. Optimizer, schedule, callbacks, checkpoints and the choice of the rule
-that is kept are the same for all tasks: :mod:`nca.texture.train`. A new task is a new file and a
-line in :mod:`nca.texture.tasks`.
+A task defines the initial rule, the pool of states, the distance of a state from its target, and
+the images of the results. Optimizer, schedule, callbacks, checkpoints and the choice of the final
+rule are the same for all tasks: :mod:`nca.texture.train`. A new task is a new file and a line in
+:mod:`nca.texture.tasks`.
 """
 
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.results import Shown
+from nca.texture.results import RulePreview
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
 from nca.training.callbacks.device import choose_device
@@ -37,12 +37,12 @@ SCORE_SEED = 0
 
 @dataclass(frozen=True)
 class LongRun:
-    """States that a rule runs from when it is judged.
+    """Initial states of a long run that scores a rule.
 
     Attributes:
         rule: the rule.
-        state: [B, C, H, W], one for each seed.
-        target: what the states are compared with, as :meth:`Task.distance` takes it.
+        state: the states, [B, C, H, W], one per seed.
+        target: target of the comparison, as :meth:`Task.distance` takes it.
     """
 
     rule: Rule
@@ -54,7 +54,7 @@ class Task(ABC):
     """Base of all tasks.
 
     Args:
-        settings: all of them.
+        settings: settings of the training.
         target: as :meth:`read` returned it.
         generator: source of all random numbers.
         engine: its rank and number of processes divide the batches.
@@ -63,8 +63,8 @@ class Task(ABC):
         rule: the initial rule, which is trained.
         target: the target.
         pool: source of the batches.
-        pictures: what the pictures in the output folder show, by file name.
-        caps_gradients: whether the gradients of the distance may be capped.
+        pictures: captions of the images in the output folder, by file name.
+        caps_gradients: the gradients of the distance may be capped.
     """
 
     rule: Rule
@@ -81,7 +81,7 @@ class Task(ABC):
         self.pool = self.make_pool(
             simulate=self.run_long, rank=engine.rank, processes=engine.processes
         )
-        self.words = prompt_term(settings, generator)
+        self.prompt_term = prompt_term(settings, generator)
 
     @staticmethod
     @abstractmethod
@@ -89,27 +89,27 @@ class Task(ABC):
         """Read the target.
 
         Raises:
-            InputError: a picture cannot be read or used.
+            InputError: an image cannot be read or used.
         """
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of the rule: those of a texture by default."""
+        """Settings of the rule; by default those of a texture."""
         options = self.settings.rule
         return RuleSettings(
             channels=options.channels,
             hidden=options.hidden,
             padding=options.padding,
             update_rate=options.update_rate,
-            seed_state="noise" if options.noise else "zeros",
+            start="noise" if options.noise else "zeros",
             noise_level=options.noise,
         )
 
     def new_rule(self) -> dict[str, Any]:
-        """Arguments of a new rule beside its settings: ``filters``, ``update_bias``."""
+        """Arguments of a new rule besides its settings: ``filters``, ``update_bias``."""
         return {}
 
     def make_pool(self, **shared: Any) -> Pool:
-        """The pool; called once the rule is there.
+        """Make the pool; called after the rule has been made.
 
         Args:
             shared: keyword arguments of every :class:`~nca.texture.pool.Pool`.
@@ -117,15 +117,15 @@ class Task(ABC):
         return Pool(self.rule, self.settings.pool, self.generator, **shared)
 
     def run_long(self, state: Tensor, steps: int, seed: int) -> Tensor:
-        """States of the rule as it is now, some steps later, [B, C, H, W]."""
+        """Run states, [B, C, H, W], for some steps of the rule as it is now."""
         (old,) = simulate(self.rule.with_settings(), state, [steps], seed=seed)
         return old
 
-    # ---- how far a state is from what it should be ---------------------------------------------
+    # ---- distance from the target --------------------------------------------------------------
 
     @abstractmethod
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Terms of the task's own distance, weights included: name -> [B].
+        """Terms of the task's own distance, with weights: name -> [B].
 
         Args:
             state: [B, C, H, W].
@@ -133,22 +133,23 @@ class Task(ABC):
         """
 
     def compared_with(self, index: Tensor) -> Tensor:
-        """What states of the pool are compared with, by their places, [B]: those, by default."""
+        """Targets for states of the pool, by their places, [B]; by default those places."""
         return index
 
     def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """All terms of the distance, prompt included: name -> [B]; see :meth:`compare`."""
+        """All terms of the distance, including the prompt: name -> [B]; see :meth:`compare`."""
         terms = self.compare(state, target)
-        if self.words is not None:
-            terms |= self.words(self.rule.to_rgb(state))
+        if self.prompt_term is not None:
+            terms |= self.prompt_term(self.rule.to_rgb(state))
         return terms
 
     @torch.no_grad()
     def score(self, state: Tensor, target: Tensor) -> Tensor:
         """Total distance of every state, [B]: the sum of all terms.
 
-        States are compared one at a time, as the lesson's loss of one depends on the others, and
-        with the same random numbers every time, so that chance selects no rule.
+        States are compared one at a time, because the lesson's loss of one depends on the others,
+        and with the same random numbers every time, so that the choice of a rule does not depend on
+        chance.
         """
         totals = []
         for i in range(len(state)):
@@ -158,18 +159,18 @@ class Task(ABC):
         return torch.cat(totals)
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        """Mean speckle of states, their target's = 1; 0 where grain does not matter."""
+        """Mean speckle of states, relative to their target's; 0 where grain does not matter."""
         del state, target
         return 0.0
 
     @abstractmethod
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """What a plain rule is judged by: one state per seed in each run."""
+        """Long runs that score a rule, with one state per seed in each run."""
 
-    # ---- what there is to look at --------------------------------------------------------------
+    # ---- images of the results -----------------------------------------------------------------
 
     def targets(self) -> list[Image.Image]:
-        """The pictures that the rule should show."""
+        """Images that the rule should reproduce."""
         return [to_image(self.target)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
@@ -178,13 +179,13 @@ class Task(ABC):
         return {}
 
     @abstractmethod
-    def show(self, rule: Rule) -> Shown:
-        """What there is to look at of the rule that is kept."""
+    def show(self, rule: Rule) -> RulePreview:
+        """Make the preview images of the final rule."""
 
 
 @contextmanager
 def repeated(generator: torch.Generator, seed: int = SCORE_SEED) -> Iterator[None]:
-    """Draw the same random numbers every time; afterwards the generator is where it was."""
+    """Use the same random numbers every time; restore the generator afterwards."""
     before = generator.get_state()
     generator.manual_seed(seed)
     try:
@@ -194,10 +195,10 @@ def repeated(generator: torch.Generator, seed: int = SCORE_SEED) -> Iterator[Non
 
 
 def device_of(settings: TrainSettings) -> torch.device:
-    """Where the rule is trained.
+    """Device that the rule is trained on.
 
     Raises:
-        InputError: the device is not there, or the backend cannot use it.
+        InputError: the device does not exist, or the backend cannot use it.
     """
     compute = settings.compute
     wanted = "cpu" if compute.backend == "native" and compute.device == "auto" else compute.device
@@ -212,16 +213,16 @@ def device_of(settings: TrainSettings) -> torch.device:
 def texture_loss(
     settings: TrainSettings, target: Tensor, generator: torch.Generator, name: str = "texture"
 ) -> Term:
-    """The texture loss of one target, [3, S, S].
+    """Make the texture loss of one target, [3, S, S].
 
     Raises:
-        InputError: there are no such features, or the states are too small for them.
+        InputError: the features do not exist, or the states are too small for them.
     """
     loss = build_loss(
         target[None].to(device_of(settings)),
         settings.loss,
         generator,
-        torus=settings.rule.wraps,
+        wraps=settings.rule.wraps,
         name=name,
     )
     unroll = settings.pool.unroll
@@ -237,14 +238,14 @@ def texture_loss(
 
 
 def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | None:
-    """The distance from the prompt, with its weight, if there is one.
+    """Make the weighted distance from the prompt, if there is a prompt.
 
     Raises:
         InputError: the model cannot be loaded.
     """
-    words = settings.words
-    if words.prompt is None:
+    text = settings.text
+    if text.prompt is None:
         return None
-    model = load_clip(words.clip, device_of(settings))
-    distance = PromptLoss(model, words.prompt, generator, torus=settings.rule.wraps)
-    return words.prompt_weight * distance
+    model = load_clip(text.clip, device_of(settings))
+    distance = PromptLoss(model, text.prompt, generator, wraps=settings.rule.wraps)
+    return text.prompt_weight * distance

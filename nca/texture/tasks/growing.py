@@ -1,14 +1,14 @@
-"""Growing a picture from one cell, and regrowing what is cut off.
+"""Grow an image from one cell, and regrow parts that are cut off.
 
-Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, the fourth of
-them life; the worst state of a batch starts anew, the three best are damaged. Where we differ: the
-pool holds 256 states, not 1,024 (a checkpoint holds it too), there are 32 to 64 steps at first and
-64 to 96 later, the learning rate falls along a cosine, and channels that leave [-1, 1] cost
-something.
+Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, of which the
+fourth is life; the worst state of a batch is reset, the three best are damaged. Deviations: the
+pool holds 256 states instead of 1,024 (checkpoints include it), the number of steps is 32 to 64 at
+first and 64 to 96 later, the learning rate falls along a cosine, and values outside [-1, 1] are
+penalized.
 
-The paper shows ``1 - alpha + rgb``. Here the first three channels hold what is to be added to the
-ground, so that a dead cell, all zeros, has the color of the ground in every player: white for a
-fresh rule.
+The paper shows ``1 - alpha + rgb``. Here the first three channels are added to the background, so
+that a dead cell, all zeros, has the color of the background in every player: white for a fresh
+rule.
 """
 
 from dataclasses import replace
@@ -25,20 +25,20 @@ from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
 from nca.system.console import say
 from nca.texture.pool import Pool
-from nca.texture.results import Shown, labeled_sheet
+from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
 ALIVE = 0.1
 WHITE = 1.0
-DAMAGED = 3  # best states of a batch
+DAMAGED = 3  # number of the best states of a batch that are damaged
 OPAQUE = 0.99
 
 
 class Growing(Task):
-    """A figure on a plain ground; the target is [4, S, S] in [0, 1]: colors times opacity, opacity.
+    """A figure on a plain background; the target is [4, S, S] in [0, 1], premultiplied RGBA.
 
-    ``size`` is that of the figure; ``grid`` leaves room around it. See
+    ``size`` is the size of the figure; ``grid`` leaves room around it. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -49,10 +49,10 @@ class Growing(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The whole picture with its transparency, [4, S, S].
+        """The whole image with its transparency, [4, S, S].
 
         Raises:
-            InputError: the picture cannot be read, has nothing that lives, or the grid is too small
+            InputError: the image cannot be read, has no opaque pixel, or the grid is too small
                 for it.
         """
         grid, late_grid = settings.pool.unroll.grid, settings.pool.unroll.late_grid
@@ -67,25 +67,26 @@ class Growing(Task):
                 f"{settings.picture}: nowhere more than {100 * ALIVE:g} % opaque, so nothing lives"
             )
         if is_opaque(cutout[ALPHA]):
-            say(f"{settings.picture} has no transparency: all of it grows, up to its edges")
+            say(f"{settings.picture} has no transparency; the whole rectangle grows")
         return cutout
 
     def rule_settings(self) -> RuleSettings:
-        """A rule whose cells live and die, growing from one cell."""
+        """Settings of a rule whose cells live and die, and which grows from one cell."""
         return replace(
             super().rule_settings(),
             rgb_offset=WHITE,
             alive_threshold=ALIVE,
-            seed_state="center",
+            start="center",
             noise_level=0.0,
         )
 
     def new_rule(self) -> dict[str, Any]:
-        """The filters of the paper, and a bias of the second layer."""
+        """The filters of the paper, and a bias in the second layer."""
         return {"filters": growing_filters(), "update_bias": True}
 
+    @override
     def make_pool(self, **shared: Any) -> Pool:
-        """See :class:`nca.texture.tasks.base.Task`; the target becomes a state, [4, H, W]."""
+        # The target becomes a state, [4, H, W].
         side = self.settings.pool.unroll.grid
         self.target = figure_state(self.target, self.rule.settings, side)
         self.figure = self.target.to(self.rule.filters.device)
@@ -100,7 +101,7 @@ class Growing(Task):
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        state = rule.seed(len(seeds), *self.target.shape[1:])
+        state = rule.initial_state(len(seeds), *self.target.shape[1:])
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
     @override
@@ -109,11 +110,11 @@ class Growing(Task):
 
     @override
     @torch.no_grad()
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
 
-        seed = rule.seed(1, *self.target.shape[1:])
+        seed = rule.initial_state(1, *self.target.shape[1:])
         growth = list(simulate(rule, seed, [*range(0, 160, 4), 200, 2000]))
         cut = growth[-1].clone()
         cut[..., cut.shape[-1] // 2 :] = 0
@@ -129,7 +130,7 @@ class Growing(Task):
             ],
         )
         film = [picture(state) for state in [*growth, *healing]]
-        return Shown(picture(growth[-2]), sheet, film)
+        return RulePreview(picture(growth[-2]), sheet, film)
 
 
 def is_opaque(alpha: Tensor) -> bool:
@@ -145,10 +146,10 @@ def growing_filters() -> Tensor:
 
 
 class GrowingPool(Pool):
-    """The pool of the paper: of each batch the worst state starts anew, the best are damaged.
+    """The pool of the paper: the worst state of a batch is reset, the best ones are damaged.
 
     Args:
-        target: [4, H, W], what the first channels should be.
+        target: target of the first channels, [4, H, W].
         others: see :class:`nca.texture.pool.Pool`.
     """
 
@@ -167,7 +168,7 @@ class GrowingPool(Pool):
             state[best] = self._cut(state[best])
 
     def _cut(self, states: Tensor) -> Tensor:
-        """Erase a disc of every state, [B, C, H, W], unless nothing would be left alive."""
+        """Erase a disc of every state, [B, C, H, W], unless no cell would stay alive."""
         discs = torch.stack([self._disc(states.shape[-1]) for _ in states]).to(states.device)
         cut = states.masked_fill(discs[:, None], 0)
         lives = (cut[:, ALPHA] > ALIVE).any(2).any(1)
@@ -187,12 +188,12 @@ def squared_error(state: Tensor, target: Tensor) -> Tensor:
 
 
 def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
-    """What the first channels are to be so that a figure shows, in the middle of a plain ground.
+    """Values of the first channels that show a figure in the middle of a plain background.
 
     Args:
-        target: [4, S, S], colors times opacity, then opacity.
-        rule: whose color map is used; its offset is the ground.
-        side: of the grid.
+        target: premultiplied RGBA, [4, S, S].
+        rule: settings with the color map; its offset is the background.
+        side: side of the grid.
 
     Returns:
         [4, side, side]; zero where the figure is transparent.

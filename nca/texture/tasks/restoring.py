@@ -1,8 +1,8 @@
-"""A rule that restores: a noisy or damaged picture comes back, and stays.
+"""A rule that restores a noisy or damaged image, and then keeps it.
 
-The rule sees crops of one picture, disturbed by noise and holes, and learns what such a picture is
-like: cells mend it from their neighborhood. A pool as in Mordvintsev et al. 2020 keeps the mended
-crops, so that a picture also stays once it is back.
+The rule sees crops of one image, disturbed by noise and holes, and learns what such an image looks
+like: cells repair it from their neighborhood. A pool as in Mordvintsev et al. 2020 keeps the
+restored crops, so that the rule also learns to leave a restored image alone.
 """
 
 from typing import Any, ClassVar
@@ -17,19 +17,19 @@ from nca.errors import InputError
 from nca.images import read_square, to_image
 from nca.rule import Rule
 from nca.texture.pool import Pool
-from nca.texture.results import Shown, labeled_sheet
+from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
-NOISE = 0.4  # strongest standard deviation of the noise, of the range of colors
+NOISE = 0.4  # largest std of the noise, relative to the range of colors
 HOLES = 4
-HOLE = (0.03, 0.12)  # radius, as a part of the width
+HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 
 
 class Restoring(Task):
-    """Disturbed crops of one picture, and what they were; the target is [3, S, S] in [0, 1].
+    """Disturbed crops of one image, and their originals; the target is [3, S, S] in [0, 1].
 
-    ``size`` is that of the picture, ``grid`` that of the crops. See
+    ``size`` is the size of the image, ``grid`` that of the crops. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -41,10 +41,10 @@ class Restoring(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered square of the picture, [3, S, S].
+        """The centered square of the image, [3, S, S].
 
         Raises:
-            InputError: the picture cannot be read, or the crops would be larger.
+            InputError: the image cannot be read, or is smaller than the crops.
         """
         for name in ("grid", "late_grid"):
             side = getattr(settings.pool.unroll, name)
@@ -59,7 +59,7 @@ class Restoring(Task):
         )
 
     def compared_with(self, index: Tensor) -> Tensor:
-        """The crops before they were disturbed, [B] -> [B, 3, H, W]."""
+        """The original crops, [B] -> [B, 3, H, W]."""
         return self.pool.targets[index]
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -67,14 +67,14 @@ class Restoring(Task):
         return {"picture": (self.rule.to_rgb(state) - target).abs().mean((1, 2, 3))}
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """The whole picture; each seed disturbs it in its own way."""
+        """Run the whole image; each seed disturbs it differently."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
         targets = self.target.to(rule.filters.device).expand(len(seeds), -1, -1, -1)
         return [LongRun(rule, state_of(disturbed, rule), targets)]
 
     @override
     @torch.no_grad()
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         disturbed = disturb(self.target, _generator(self.settings.run.seed))
         stops = [*range(0, 61, 2), 200, 2000]
         states = simulate(rule, state_of(disturbed[None], rule), stops)
@@ -87,11 +87,11 @@ class Restoring(Task):
                 *((f"{steps:,} steps", frames[steps]) for steps in (30, 200, 2000)),
             ],
         )
-        return Shown(frames[200], sheet, list(frames.values())[:-1])
+        return RulePreview(frames[200], sheet, list(frames.values())[:-1])
 
 
 class RestoringPool(Pool):
-    """States that began as disturbed crops of a picture, and the crops as they were.
+    """States that began as disturbed crops of an image, and the original crops.
 
     Args:
         picture: [3, S, S] in [0, 1].
@@ -119,7 +119,7 @@ class RestoringPool(Pool):
         return state_of(torch.stack([disturb(crop, self.generator) for crop in crops]), self.rule)
 
     def state_dict(self) -> dict[str, object]:
-        """What the crops were, too."""
+        """The state of the pool, with the original crops."""
         return super().state_dict() | {"targets": self.targets.clone()}
 
     @override
@@ -131,7 +131,7 @@ class RestoringPool(Pool):
 
 
 def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
-    """Add noise of a random strength and some grey holes to a picture, [3, H, W]."""
+    """Add noise of random strength and some gray holes to an image, [3, H, W]."""
     strength = NOISE * float(torch.rand((), generator=generator))
     noisy = picture + strength * torch.randn(picture.shape, generator=generator)
     height, width = picture.shape[1:]
@@ -144,7 +144,7 @@ def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def state_of(pictures: Tensor, rule: Rule) -> Tensor:
-    """States that show pictures, [B, 3, H, W] -> [B, C, H, W]; the other channels are zero."""
+    """Make states that show images, [B, 3, H, W] -> [B, C, H, W]; other channels are zero."""
     settings, pictures = rule.settings, pictures.to(rule.filters.device)
     batch, _, height, width = pictures.shape
     state = pictures.new_zeros(batch, settings.channels, height, width)

@@ -1,9 +1,9 @@
-"""Several textures in one rule; the noise of the seed decides which one grows.
+"""Several textures in one rule; the noise of the initial state selects the one that grows.
 
 After the noise-controlled automata of the Self-Organising Systems group ("self-organising systems",
-noise_controlled_nca, 2021), where 0.02 of noise chose between two. Here the noise is from 0 for the
-first texture to 1 for the last in even steps, which every player can make: *erase* gives the first,
-*noise* the last, and *reset* the second.
+noise_controlled_nca, 2021), where noise of 0.02 chose between two. Here the noise rises in even
+steps from 0 for the first texture to 1 for the last, values that every player can make: *erase*
+gives the first, *noise* the last, and *reset* the second.
 """
 
 from dataclasses import replace
@@ -19,20 +19,20 @@ from nca.evaluation.appearance import mean_speckle
 from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
 from nca.texture.pool import Pool
-from nca.texture.results import PREVIEW_STEPS, Shown, growth_stops, labeled_sheet, pictures_at
+from nca.texture.results import PREVIEW_STEPS, RulePreview, growth_stops, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
 from nca.training.engines import Engine
 
 
 class Several(Task):
-    """Two or three pictures, the target is [N, 3, S, S] in [0, 1].
+    """Two or three images; the target is [N, 3, S, S] in [0, 1].
 
-    Place ``i`` of the pool belongs to picture ``i % N``. See
+    Place ``i`` of the pool belongs to image ``i % N``. See
     :class:`nca.texture.tasks.base.Task`.
 
     Raises:
-        InputError: a batch, of all processes, has fewer states than there are pictures.
+        InputError: a batch of all processes has fewer states than there are images.
     """
 
     pictures: ClassVar = {
@@ -58,14 +58,14 @@ class Several(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered squares of the pictures, [N, 3, S, S]."""
+        """The centered squares of the images, [N, 3, S, S]."""
         paths = (settings.picture, *settings.task.also)
         return torch.stack([read_texture(path, settings.size) for path in paths])
 
     def rule_settings(self) -> RuleSettings:
         """A rule that grows from noise."""
         level = noise_levels(len(self.target))[1]
-        return replace(super().rule_settings(), seed_state="noise", noise_level=level)
+        return replace(super().rule_settings(), start="noise", noise_level=level)
 
     @override
     def make_pool(self, **shared: Any) -> Pool:
@@ -74,13 +74,13 @@ class Several(Task):
         )
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The texture loss of every picture by layer; zero for states of other pictures."""
+        """The texture loss of every image by layer; zero for states of other images."""
         images = self.rule.to_rgb(state)
         terms = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
-            # One of several processes may have no state of a picture. Random numbers are drawn all
-            # the same, or the generators would part.
+            # One of several processes may have no state of an image. It draws the random numbers
+            # anyway, so that the generators of all processes stay the same.
             layers = loss(images[own] if len(own) else images[:1].detach())
             for name, value in layers.items():
                 zeros = value.new_zeros(len(images))
@@ -89,17 +89,17 @@ class Several(Task):
 
     @override
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        # A long run has states of one picture.
+        # All states of a long run belong to one image.
         own = self.target[int(target[0]) % len(self.target)]
-        return mean_speckle(self.rule.to_rgb(state), own, torus=self.settings.rule.wraps)
+        return mean_speckle(self.rule.to_rgb(state), own, wraps=self.settings.rule.wraps)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """A run for every picture, from its own initial state."""
+        """One run per image, from its own initial state."""
         side = self.settings.pool.unroll.last_grid
         runs = []
         for i, level in enumerate(noise_levels(len(self.target))):
             one = rule.with_settings(noise_level=level)
-            state = one.seed(len(seeds), side, side, seed=seeds.start)
+            state = one.initial_state(len(seeds), side, side, seed=seeds.start)
             runs.append(LongRun(one, state, torch.full((len(seeds),), i)))
         return runs
 
@@ -108,7 +108,7 @@ class Several(Task):
         return [to_image(target) for target in self.target]
 
     @override
-    def show(self, rule: Rule) -> Shown:
+    def show(self, rule: Rule) -> RulePreview:
         size = self.settings.size
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
@@ -119,14 +119,14 @@ class Several(Task):
             films.append(pictures_at(one, size, growth_stops()))
         frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
         preview = labeled_sheet(sheet, columns=1 + len(PREVIEW_STEPS))
-        return Shown(films[0][-1], preview, frames)
+        return RulePreview(films[0][-1], preview, frames)
 
 
 class SeveralPool(Pool):
-    """A pool whose places begin with the noise of their picture.
+    """A pool in which each place starts from the noise of its image.
 
     Args:
-        count: number of pictures.
+        count: number of images.
         others: see :class:`nca.texture.pool.Pool`.
     """
 
@@ -136,9 +136,9 @@ class SeveralPool(Pool):
         super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
-        """As many places of each picture as can be: a batch without one would unlearn it.
+        """Draw as many places of each image as possible: a batch without an image would unlearn it.
 
-        Where a batch has room for more, it is chance which pictures are in it once more.
+        Random images get the places that are left over.
         """
         order = torch.randperm(self.settings.pool_size, generator=self.generator)
         count = len(self.levels)
@@ -149,25 +149,25 @@ class SeveralPool(Pool):
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Perhaps reset one state, and perhaps a disc of another, to its own picture's noise.
+        """Reset one state, and a disc of another, to the noise of its image, with some probability.
 
-        Erased or filled with noise, as in other pools, it would be the seed of another picture.
+        A disc of zeros or of other noise would be the initial state of another image.
         """
         side = state.shape[-1]
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
             state[:1] = self.initial_states(index[:1], side)
         if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
             whole = torch.ones(1, side, side)
-            self._damage(whole)  # leaves ones around the disc, and none in it
+            self._damage(whole)  # leaves ones outside the disc, and zeros inside
             whole = whole.to(state.device)
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Noise whose width selects the picture."""
+        """Noise whose width selects the image."""
         level = self.levels[index % len(self.levels)]
         return super().initial_states(index, side) * level[:, None, None, None]
 
 
 def noise_levels(count: int) -> list[float]:
-    """Width of the noise that each of some pictures grows from: from 0 to 1."""
+    """Width of the initial noise of each image: from 0 to 1."""
     return [i / (count - 1) for i in range(count)]

@@ -1,4 +1,4 @@
-"""One texture from one picture: Niklasson et al., "Self-Organising Textures", Distill 2021."""
+"""One texture from one image: Niklasson et al., "Self-Organising Textures", Distill 2021."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from typing_extensions import override
 from nca.evaluation.appearance import mean_speckle
 from nca.images import read_texture
 from nca.rule import Rule
-from nca.texture.results import Shown, growth_stops, pictures_at, preview
+from nca.texture.results import RulePreview, growth_stops, pictures_at, preview
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import loss_by_state
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
@@ -33,7 +33,7 @@ class Synthesis(Task):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The centered square of the picture, [3, S, S]."""
+        """The centered square of the image, [3, S, S]."""
         return read_texture(settings.picture, settings.size)
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -44,12 +44,12 @@ class Synthesis(Task):
     @override
     def speckle(self, state: Tensor, target: Tensor) -> float:
         del target
-        return mean_speckle(self.rule.to_rgb(state), self.target, torus=self.settings.rule.wraps)
+        return mean_speckle(self.rule.to_rgb(state), self.target, wraps=self.settings.rule.wraps)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         side = self.settings.pool.unroll.last_grid
-        state = rule.seed(len(seeds), side, side, seed=seeds.start)
+        state = rule.initial_state(len(seeds), side, side, seed=seeds.start)
         return [LongRun(rule, state, torch.arange(len(seeds)))]
 
     @override
@@ -57,8 +57,8 @@ class Synthesis(Task):
         return loss_by_state(rule, self.score, self.settings.pool.unroll.last_grid, seed)
 
     @override
-    def show(self, rule: Rule) -> Shown:
-        return Shown(
+    def show(self, rule: Rule) -> RulePreview:
+        return RulePreview(
             portrait=pictures_at(rule, 128, (400,))[0],
             preview=preview(rule, self.target),
             film=pictures_at(rule, self.settings.size, growth_stops()),

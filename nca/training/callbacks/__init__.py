@@ -1,4 +1,4 @@
-"""The callbacks that come with the core, one concept a module."""
+"""The callbacks of the core, one concept per module."""
 
 from nca.training.callbacks.activations import ActivationStatistics
 from nca.training.callbacks.boards import TensorBoard, WandB

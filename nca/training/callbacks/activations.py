@@ -1,4 +1,4 @@
-"""What happens inside a model while it learns."""
+"""Statistics of a model's activations during the training."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,22 +11,22 @@ from torch.utils.hooks import RemovableHandle
 from nca.training.callback import Callback
 from nca.training.learner import Learner
 
-DEAD = 1e-3  # an activation nearer to zero than this does nothing
+DEAD = 1e-3  # absolute value below which an activation counts as dead
 
 
 class ActivationStatistics(Callback):
-    """Measure mean, standard deviation and dead part of what layers put out.
+    """Measure mean, std and dead fraction of the outputs of layers.
 
     The measures are ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward hooks are
-    removed however the fit ends. A model whose layers are not modules that are called, such as a
-    rule, has nothing to hook.
+    removed however the fit ends. Models whose layers are not called as modules, such as rules, have
+    nothing to hook.
 
     Args:
-        layers: names of modules as in ``model.named_modules()``; by default all that have weights
-            and no modules in them.
+        layers: names of modules as in ``model.named_modules()``; default: all that have weights and
+            no submodules.
 
     Raises:
-        ValueError: (in the fit) there is no module of a name.
+        ValueError: (in the fit) a name is not that of a module.
     """
 
     def __init__(self, layers: Sequence[str] | None = None) -> None:
@@ -34,7 +34,7 @@ class ActivationStatistics(Callback):
         self._handles: list[RemovableHandle] = []
 
     def before_fit(self, learner: Learner) -> None:
-        """Hook the layers."""
+        """Register the hooks."""
         modules = dict(learner.model.named_modules())
         names = weighted_leaves(learner.model) if self.layers is None else self.layers
         for name in names:
@@ -61,7 +61,7 @@ class ActivationStatistics(Callback):
 
 
 def weighted_leaves(model: nn.Module) -> list[str]:
-    """Names of the modules that have weights of their own and no modules in them."""
+    """Names of the modules that have weights of their own and no submodules."""
     return [
         name
         for name, module in model.named_modules()

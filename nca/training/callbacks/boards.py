@@ -1,4 +1,4 @@
-"""Metrics on TensorBoard and on Weights & Biases."""
+"""Write metrics to TensorBoard and to Weights & Biases."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ class TensorBoard(RowReader):
     """Write every row of the metrics as TensorBoard scalars.
 
     Args:
-        metrics: whose rows.
-        folder: of the event files.
+        metrics: source of the rows.
+        folder: folder of the event files.
 
     Raises:
         InputError: (in the fit) tensorboard is not installed.
@@ -34,7 +34,7 @@ class TensorBoard(RowReader):
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
         except ImportError as error:
             raise InputError("tensorboard is not installed; pip install tensorboard") from error
-        # Values after a resume replace what a killed process wrote beyond its checkpoint.
+        # Values after a resume replace those that a killed process wrote after its checkpoint.
         self._writer = SummaryWriter(str(self.folder), purge_step=learner.iteration + 1)
 
     def show(self, row: dict[str, float], learner: Learner) -> None:
@@ -55,8 +55,9 @@ class WandB(RowReader):
     """Log every row of the metrics to Weights & Biases.
 
     Args:
-        metrics: whose rows.
-        options: of ``wandb.init``, such as ``project``, ``config``, or ``mode="offline"``.
+        metrics: source of the rows.
+        options: arguments of ``wandb.init``, such as ``project``, ``config``, or
+            ``mode="offline"``.
 
     Raises:
         InputError: (in the fit) wandb is not installed.
@@ -71,7 +72,7 @@ class WandB(RowReader):
         self._id: str | None = None
 
     def before_fit(self, learner: Learner) -> None:
-        """Begin a run, or go on with the one of the checkpoint."""
+        """Start a run, or continue the one of the checkpoint."""
         super().before_fit(learner)
         try:
             import wandb  # noqa: PLC0415  (optional)

@@ -1,4 +1,4 @@
-"""Checkpoints that survive whatever happens while they are written."""
+"""Checkpoints that survive a crash or a full disk while they are written."""
 
 import io
 import re
@@ -19,19 +19,20 @@ MAGIC = b"nca-checkpoint %d\n"
 
 
 class Checkpoint(Callback):
-    """Write the state of the learner now and then, when the fit ends, and when it is interrupted.
+    """Write the state of the learner at intervals, at the end of the fit, and on an interrupt.
 
-    A checkpoint that cannot be written is a warning, and noted in ``learner.unwritten``: the one
-    before is still there, and the end of a training has results that may have room. Ctrl-C takes
-    effect between two batches, where all parts of the state belong together; a second one takes
-    effect at once. SIGTERM and SIGHUP are like Ctrl-C after ``raise_on_termination()``.
+    A checkpoint that cannot be written gives a warning and is recorded in
+    ``learner.write_failures``: the previous one is still there, and the results at the end of the
+    training may still fit on the disk. Ctrl-C takes effect between two batches, where all parts of
+    the state are consistent; a second one takes effect at once. After ``raise_on_termination()``,
+    SIGTERM and SIGHUP act like Ctrl-C.
 
     Args:
-        path: the file; the one before is replaced only when the new one is whole.
-        every_seconds: between two writes; the first is after the first batch.
+        path: path of the file; a complete new file replaces the old one.
+        every_seconds: seconds between two writes; the first one follows the first batch.
 
     Raises:
-        KeyboardInterrupt: (in the fit) after Ctrl-C, when the state is written.
+        KeyboardInterrupt: (in the fit) after Ctrl-C, once the state has been written.
         InputError: (in the fit) after Ctrl-C, when the state cannot be written.
     """
 
@@ -43,36 +44,36 @@ class Checkpoint(Callback):
         self._signals = HeldSignals()
 
     def before_fit(self, learner: Learner) -> None:
-        """Catch Ctrl-C; sweep up what a process that was killed while writing has left."""
+        """Catch Ctrl-C; remove temporary files of a process that was killed while writing."""
         self._due = 0.0
         self._signals.hold()
         if learner.engine.rank == 0:
             remove_temporary(self.path)
 
     def after_batch(self, learner: Learner) -> None:
-        """Write, if it is time."""
+        """Write the state if the interval is over."""
         signum = int(learner.engine.highest(self._signals.signum))
         if signum:
             self._save(learner)
             raise interruption(signum)
         if learner.seconds >= self._due and learner.training:
             self._due = learner.seconds + self.every_seconds
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 self._save(learner)
 
     def after_fit(self, learner: Learner) -> None:
-        """Write the last state."""
-        with learner.unwritten.going_on(self.path):
+        """Write the final state."""
+        with learner.write_failures.deferred(self.path):
             self._save(learner)
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Give Ctrl-C back; if it came too late for a batch, it takes effect now."""
+        """Restore the handling of Ctrl-C; one that came after the last batch takes effect now."""
         self._signals.release()
         if self._signals.signum:
             raise interruption(self._signals.signum)
 
     def _save(self, learner: Learner) -> None:
-        state = learner.state_dict()  # of several processes, by all together
+        state = learner.state_dict()  # all processes must call this together
         if learner.engine.rank == 0:
             save_checkpoint(self.path, state)
 
@@ -81,12 +82,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state with its checksum.
 
     Raises:
-        InputError: the file cannot be written; the one before is still there.
+        InputError: the file cannot be written; the previous one is still there.
     """
 
     def write(file: BinaryIO) -> None:
         file.write(MAGIC % VERSION + bytes(4))
-        summed = _Summed(file)
+        summed = _ChecksummedFile(file)
         torch.save(state, cast(IO[bytes], summed))
         if summed.failure is not None:
             raise summed.failure
@@ -96,10 +97,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
-class _Summed(io.RawIOBase):
-    """Passes what is written on to a file, without a copy in memory, and sums it up.
+class _ChecksummedFile(io.RawIOBase):
+    """Passes data on to a file without a copy in memory, and computes its checksum.
 
-    Torch hides errors of a file behind its own: the first is kept, and nothing more is written.
+    Torch replaces errors of a file by its own: the first one is kept, and writing stops.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -118,7 +119,7 @@ class _Summed(io.RawIOBase):
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a state; only tensors and plain data are accepted, nothing in the file can run.
+    """Read a state; only tensors and plain data are accepted, so that no code in the file can run.
 
     Raises:
         InputError: there is no such file, or it is damaged or of another version.
@@ -134,13 +135,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if version != VERSION:
         raise InputError(
             f"{path} is of version {version}, this program reads version {VERSION}; "
-            f"{'update nca' if version > VERSION else 'train anew'}"
+            f"{'update nca' if version > VERSION else 'train again'}"
         )
     if zlib.crc32(data).to_bytes(4, "big") != checksum:
         raise InputError(f"{path} is damaged: its checksum does not match")
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # what is damaged fails anywhere in torch and in pickle
+    except Exception as error:  # damaged data can fail anywhere in torch and pickle
         text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} cannot be loaded: {text}") from error
     if not isinstance(state, dict):

@@ -1,4 +1,4 @@
-"""Where the work is done."""
+"""The device of the training."""
 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -15,8 +15,8 @@ class Device(Callback):
     """Move the model, the optimizer's state and every batch to a device.
 
     Args:
-        device: such as ``cuda``; by default the GPU if there is one. An engine that has a device
-            of its own decides.
+        device: for example ``cuda``; default: the GPU if there is one. An engine with a device of
+            its own has priority.
     """
 
     order = -10
@@ -26,33 +26,33 @@ class Device(Callback):
         self.device = torch.device(device or choose_device("auto"))
 
     def before_fit(self, learner: Learner) -> None:
-        """Move what stays."""
+        """Move the model and the state of the optimizer."""
         self.device = learner.engine.device or self.device
         learner.model.to(self.device)
-        # Loading its own state, an optimizer moves it to where the weights are by now.
+        # When an optimizer loads its own state, it moves it to the device of the weights.
         learner.optimizer.load_state_dict(learner.optimizer.state_dict())
 
     def before_batch(self, learner: Learner) -> None:
-        """Move what comes."""
+        """Move the batch."""
         learner.batch = to_device(learner.batch, self.device)
 
 
 def choose_device(name: str) -> torch.device:
-    """A device by its name; ``auto`` is CUDA where there is one, else the CPU.
+    """Get a device by name; ``auto`` is CUDA if there is a GPU, else the CPU.
 
     Raises:
-        InputError: it is not there.
+        InputError: the device does not exist.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     missing = name == "cuda" and not torch.cuda.is_available()
     if missing or (name == "mps" and not torch.backends.mps.is_available()):
-        raise InputError(f"`device` {name}: torch {torch.__version__} finds none; use cpu or auto")
+        raise InputError(f"`device` {name}: torch {torch.__version__} has none; use cpu or auto")
     return torch.device(name)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move every tensor of a batch: one, or any lists, tuples, dictionaries and dataclasses."""
+    """Move all tensors of a batch: one tensor, or nested lists, tuples, dicts and dataclasses."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):

@@ -13,12 +13,12 @@ from nca.training.learner import Learner
 
 
 class EMA(Callback):
-    """Keep an average of the weights, which is smoother than any of them.
+    """Keep a moving average of the weights, which is smoother than the weights themselves.
 
     Args:
-        decay: the part of the average that is kept in a step. While few steps were made, less is:
-            ``(1 + n) / (10 + n)``, so that the first weights do not linger.
-        warm_up: whether that is so.
+        decay: fraction of the average that each step keeps.
+        warm_up: in the first steps, lower the decay to ``(1 + n) / (10 + n)``, so that the initial
+            weights are forgotten quickly.
     """
 
     order = 10
@@ -27,12 +27,12 @@ class EMA(Callback):
         self.decay, self.warm_up = decay, warm_up
         self.steps = 0
         self.weights: list[Tensor] = []
-        # Finding the weights, or turning gradients off, at every step would take longer than
-        # averaging: these share their memory, and have no gradient.
+        # Collecting the weights, or disabling gradients, at every step would take longer than the
+        # averaging itself: these tensors share the weights' memory, and have no gradient.
         self._followed: list[Tensor] = []
 
     def before_fit(self, learner: Learner) -> None:
-        """Begin with the weights as they are."""
+        """Start with the current weights."""
         self._followed = [weight.detach() for weight in learner.model.parameters()]
         if not self.weights:
             self.weights = [weight.clone() for weight in self._followed]
@@ -42,7 +42,7 @@ class EMA(Callback):
         ]
 
     def restart(self, model: nn.Module) -> None:
-        """Begin anew with the weights of a model that has other ones now, such as larger ones."""
+        """Start again from a model with new weights, for example after its size has changed."""
         self._followed = [weight.detach() for weight in model.parameters()]
         self.weights = [weight.clone() for weight in self._followed]
         self.steps = 0
@@ -63,7 +63,7 @@ class EMA(Callback):
 
     @contextmanager
     def averaged(self, model: nn.Module) -> Iterator[None]:
-        """Let a model have the averaged weights for the length of a ``with`` block."""
+        """Give a model the averaged weights within a ``with`` block."""
         own = [weight.detach().clone() for weight in model.parameters()]
         self.copy_to(model)
         try:
@@ -74,7 +74,7 @@ class EMA(Callback):
                     weight.copy_(kept)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and how many steps it has seen."""
+        """The average and the number of its steps."""
         return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
 
     @override

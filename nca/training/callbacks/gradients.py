@@ -1,4 +1,4 @@
-"""What is done to gradients between backward and step."""
+"""Change gradients between backward pass and optimizer step."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from nca.training.learner import Learner
 
 
 class NormalizeGradients(Callback):
-    """Give the gradient of every weight tensor unit length.
+    """Scale the gradient of every weight tensor to unit length.
 
-    Every serious NCA trainer does this, from "Growing Neural Cellular Automata" on: the scale of
-    gradients through dozens of steps is arbitrary, their direction is not.
+    NCA trainers do this since "Growing Neural Cellular Automata": the scale of gradients through
+    dozens of steps is arbitrary, their direction is not.
     """
 
     essential = True
@@ -25,12 +25,12 @@ class NormalizeGradients(Callback):
 
 
 class ClipGradients(Callback):
-    """Shorten the gradient of all weights together to a length, and record what it was.
+    """Limit the norm of the gradient of all weights together, and record it.
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
 
     Args:
-        norm: the longest that a gradient may be.
+        norm: largest norm.
     """
 
     essential = True
@@ -39,25 +39,25 @@ class ClipGradients(Callback):
         self.norm = norm
 
     def after_backward(self, learner: Learner) -> None:
-        """Shorten."""
+        """Limit the norm."""
         length = clip_grad_norm_(learner.model.parameters(), self.norm)
         learner.measures["gradient_norm"] = length
 
 
 class NaNGuard(Callback):
-    """Skip a batch whose gradient is not finite; give up when that goes on and on.
+    """Skip batches whose gradient is not finite; stop after too many in a row.
 
-    Waits for the device at every step. One bad gradient otherwise turns every weight, and every
-    average of them, into NaN.
+    This waits for the device at every step. Without it, one bad gradient turns all weights, and all
+    averages of them, into NaN.
 
     Args:
-        patience: so many bad batches in a row end the training.
+        patience: number of bad batches in a row that ends the training.
 
     Attributes:
-        skipped: bad batches, in all.
+        skipped: total number of bad batches.
 
     Raises:
-        RuntimeError: (in the fit) the patience is at its end.
+        RuntimeError: (in the fit) too many bad batches in a row.
     """
 
     order = -5  # before anything uses the gradient
@@ -69,7 +69,7 @@ class NaNGuard(Callback):
         self.skipped = self._in_a_row = 0
 
     def after_backward(self, learner: Learner) -> None:
-        """Look at the gradient."""
+        """Check the gradient."""
         if all_finite(gradients_of(learner.model)):
             self._in_a_row = 0
             return
@@ -90,7 +90,7 @@ def gradients_of(model: nn.Module) -> list[Tensor]:
 
 @torch.no_grad()
 def all_finite(tensors: list[Tensor]) -> Tensor:
-    """Whether no number in them is infinite or NaN: one answer for all, on their device."""
+    """Whether all numbers are finite, as one boolean tensor on their device."""
     if not tensors:
         return torch.tensor(True)
     return torch.stack([tensor.isfinite().all() for tensor in tensors]).all()

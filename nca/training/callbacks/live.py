@@ -12,27 +12,27 @@ from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
-from nca.training.callbacks.progress import Pace, clock
+from nca.training.callbacks.progress import RateMeter, clock
 from nca.training.callbacks.snapshots import Snapshot
 from nca.training.learner import Learner
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SMALL = 320  # pixels; a picture that is narrower is shown pixel by pixel
+SMALL = 320  # pixels; narrower images are shown without smoothing
 
 
 class LivePage(Callback):
-    """Write an HTML file now and then that shows what is trained and lost, and reloads itself.
+    """Write an HTML file at intervals that shows images and losses, and reloads itself.
 
-    It works from ``file://`` and asks the network for nothing.
+    It works from ``file://`` and makes no requests.
 
     Args:
-        path: the file.
-        pictures: draw what is trained, by caption.
-        metrics: whose losses are drawn; must be among the callbacks too.
-        title: of the page.
-        every_seconds: between two writes.
+        path: path of the file.
+        pictures: functions that draw images of the training, by caption.
+        metrics: source of the losses; must be among the callbacks too.
+        title: title of the page.
+        every_seconds: seconds between two writes.
     """
 
     order = 36
@@ -50,24 +50,24 @@ class LivePage(Callback):
         self.path, self.pictures, self.metrics = path, pictures, metrics
         self.title, self.every_seconds = title, every_seconds
         self._due = 0.0
-        self._pace = Pace()
+        self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
-        """The first page is written after the first batch."""
+        """Start the clocks; the first page is written after the first batch."""
         self._due = 0.0
-        self._pace.begin(learner)
+        self._meter.begin(learner)
 
     def after_batch(self, learner: Learner) -> None:
-        """Write, if it is time."""
+        """Write the page if the interval is over."""
         if not learner.training:
             return
-        self._pace.note(learner)
+        self._meter.record(learner)
         if time.monotonic() >= self._due:
             self._write(learner, running=True)
             self._due = time.monotonic() + self.every_seconds
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write a page that does not reload itself any more."""
+        """Write a final page that does not reload itself."""
         if learner.losses:
             self._write(learner, running=False)
 
@@ -80,7 +80,7 @@ class LivePage(Callback):
             state="training" if running else ended,
             every=max(1, round(self.every_seconds)),
             percent=f"{learner.progress:.0%}",
-            facts=facts(learner, self._pace.left(learner) if running else None),
+            facts=facts(learner, self._meter.seconds_left(learner) if running else None),
             pictures={caption: data_url(picture) for caption, picture in drawn.items()},
             small=all(picture.width < SMALL for picture in drawn.values()),
             chart=loss_chart(self.metrics.rows, self.metrics.terms),
@@ -89,13 +89,13 @@ class LivePage(Callback):
             height=HEIGHT,
             time=time.strftime("%H:%M:%S"),
         )
-        with learner.unwritten.going_on(self.path):
+        with learner.write_failures.deferred(self.path):
             write_text(self.path, page)
 
 
 @cache
 def template() -> "Template":
-    """The page without its values."""
+    """The template of the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  (0.2 s)
 
     return Environment(
@@ -107,7 +107,7 @@ def template() -> "Template":
 
 
 def facts(learner: Learner, left: float | None) -> dict[str, str]:
-    """Numbers of a fit, by name; the seconds that are left of it, where it is running."""
+    """Numbers of a fit, by name; ``left`` is the remaining time in seconds, if it is running."""
     done = {
         "progress": f"{learner.progress:.0%}",
         "iteration": f"{learner.iteration:,}",
@@ -124,7 +124,7 @@ def facts(learner: Learner, left: float | None) -> dict[str, str]:
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
-    """Of every term that has layers: name, newest value, and that in parts of the largest, %."""
+    """Layers of every term that has some: name, newest value, and its share of the largest, %."""
     rows = [row for row in metrics.rows if "loss" in row]
     found: dict[str, list[Any]] = {}
     for term, names in groups(metrics.terms).items():

@@ -1,4 +1,4 @@
-"""Losses by term and by layer, written to files that a program can read."""
+"""Write losses by term and by layer to files that programs can read."""
 
 import csv
 import io
@@ -20,26 +20,26 @@ from nca.training.callback import Callback
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 
-SUM = "loss"  # of all terms, in a row
+SUM = "loss"  # name of the sum of all terms in a row
 SECONDS = 0.5  # between writes of rows; opening a file takes longer than making a row
 
 
 class Metrics(Callback):
     """Average every term of the loss, and every measure, over an interval; write them as a row.
 
-    The values stay on the device; one transfer an interval brings them over. Rows are appended to
-    ``metrics.jsonl`` twice a second, if there are new ones; at the end of a fit all are written as
-    ``metrics.csv`` too. Of several processes the mean is taken.
+    The values stay on the device; one transfer per interval fetches them. New rows are appended to
+    ``metrics.jsonl`` twice a second; at the end of a fit all rows are written as ``metrics.csv``
+    too. With several processes the rows hold means over all of them.
 
     Args:
-        folder: where the files go; None: rows are kept in memory only.
-        every: iterations an interval.
+        folder: folder of the files; None: rows are kept in memory only.
+        every: number of iterations per interval.
 
     Attributes:
-        rows: one dictionary an interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every term
-            by name (``term/layer`` where a term has layers) and every measure. A validation gives a
-            row of its own: ``iteration``, ``seconds`` and ``valid/`` with the names.
-        terms: names of the terms of the loss.
+        rows: one dictionary per interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every
+            term by name (``term/layer`` if a term has layers) and every measure. A validation adds
+            a row of its own: ``iteration``, ``seconds`` and the same names after ``valid/``.
+        terms: names of the loss terms.
     """
 
     order = 20
@@ -52,25 +52,25 @@ class Metrics(Callback):
         self._training: dict[str, list[Tensor]] = defaultdict(list)
         self._validation: dict[str, list[Tensor]] = defaultdict(list)
         self._writes = False
-        self._written = 0  # rows that are in the file; 0: it is to be written anew
+        self._written = 0  # number of rows in the file; 0: write the whole file
         self._due = 0.0
 
     def before_fit(self, learner: Learner) -> None:
-        """Begin the file with the rows from before a resume, of which there may be none."""
+        """Start the file with the rows from before a resume, if there are some."""
         self._writes = self.path is not None and learner.engine.rank == 0
         if self._writes:
             self._rewrite()
 
     def before_epoch(self, _: Learner) -> None:
-        """Begin a validation with nothing."""
+        """Start a validation with empty averages."""
         self._validation = defaultdict(list)
 
     def after_batch(self, learner: Learner) -> None:
-        """Keep the values; make a row when the interval is full."""
+        """Keep the values; make a row at the end of the interval."""
         held = self._training if learner.training else self._validation
         held[SUM].append(learner.loss.detach())
         for name, value in learner.losses.items():
-            if name != SUM:  # a single term may be called as the sum is
+            if name != SUM:  # a single term may have the name of the sum
                 held[name].append(value.detach())
         for name, value in learner.measures.items():
             held[name].append(value.detach())
@@ -78,19 +78,19 @@ class Metrics(Callback):
             self._add_row(learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Make a row of a validation."""
+        """Make the row of a validation."""
         if not learner.training and self._validation:
             row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
             means = averages(self._validation, learner.engine)
             self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
 
     def after_fit(self, learner: Learner) -> None:
-        """Make a row of what is left."""
+        """Make a row of the remaining values."""
         if self._training:
             self._add_row(learner)
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write the table."""
+        """Write the table as CSV."""
         if self.path is None or not self._writes:
             return
         table = io.StringIO()
@@ -99,9 +99,9 @@ class Metrics(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         csv_path = self.path.with_suffix(".csv")
-        with learner.unwritten.going_on(csv_path):
+        with learner.write_failures.deferred(csv_path):
             write_text(csv_path, table.getvalue())
-        with learner.unwritten.going_on(self.path):
+        with learner.write_failures.deferred(self.path):
             self._rewrite()
 
     def _add_row(self, learner: Learner) -> None:
@@ -118,12 +118,15 @@ class Metrics(Callback):
         self.rows.append(row)
         if self.path is not None and self._writes and time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 self._append() if self._written else self._rewrite()
 
     def _append(self) -> None:
         assert self.path is not None
-        new, self._written = self.rows[self._written :], 0  # a failure may leave part of a line
+        new, self._written = (
+            self.rows[self._written :],
+            0,
+        )  # after a failure the file may end with part of a line
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(map(_line, new))
         self._written = len(self.rows)
@@ -134,7 +137,7 @@ class Metrics(Callback):
         self._written = len(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far, and the interval that is not full yet."""
+        """The rows so far, and the values of the current interval."""
         return {"rows": list(self.rows), "terms": self.terms, "interval": dict(self._training)}
 
     @override
@@ -148,10 +151,10 @@ class RowReader(Callback):
     """Base of callbacks that show the rows of :class:`Metrics` somewhere.
 
     Args:
-        metrics: whose rows; must be among the callbacks too.
+        metrics: source of the rows; must be among the callbacks too.
     """
 
-    order = 25  # after the rows are made
+    order = 25  # after the rows have been made
     main_process_only = True
 
     def __init__(self, metrics: Metrics) -> None:
@@ -159,37 +162,37 @@ class RowReader(Callback):
         self._read = 0
 
     def before_fit(self, _: Learner) -> None:
-        """Rows from before a resume were shown then."""
+        """Skip the rows from before a resume, which have been shown."""
         self._read = len(self.metrics.rows)
 
     def after_batch(self, learner: Learner) -> None:
-        """Look for new rows."""
+        """Show the rows that are new."""
         for row in self.metrics.rows[self._read :]:
             self._read += 1
             self.show(row, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """See :meth:`after_batch`."""
+        """Show the rows that are new."""
         RowReader.after_batch(self, learner)
 
     def after_fit(self, learner: Learner) -> None:
-        """See :meth:`after_batch`."""
+        """Show the rows that are new."""
         RowReader.after_batch(self, learner)
 
     def show(self, row: dict[str, float], learner: Learner) -> None:
-        """Do with a row what it is for."""
+        """Show one row; subclasses define this."""
         raise NotImplementedError
 
 
 @torch.no_grad()
 def averages(held: dict[str, list[Tensor]], engine: Engine) -> dict[str, float]:
-    """Mean of every list, over all processes too, in one transfer from the device."""
+    """Mean of every list, over all processes, in one transfer from the device."""
     everything = torch.stack([value for values in held.values() for value in values])
     numbers = iter(engine.gather(everything[None]).float().mean(0).tolist())
     return {name: fmean(islice(numbers, len(values))) for name, values in held.items()}
 
 
 def _line(row: dict[str, float]) -> str:
-    # JSON has no NaN and no infinity.
+    # JSON has neither NaN nor infinity.
     finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
     return json.dumps(finite) + "\n"

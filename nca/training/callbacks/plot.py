@@ -1,4 +1,4 @@
-"""The losses as a plot."""
+"""Plot the losses."""
 
 import io
 import math
@@ -22,12 +22,12 @@ RGB = tuple[float, float, float]
 
 
 class Plot(Callback):
-    """Plot the terms of the loss, and that of validation, when a fit ends.
+    """Plot the loss terms, and the validation loss, at the end of a fit.
 
     Args:
-        metrics: whose rows; must be among the callbacks too.
-        path: ``.png``.
-        title: above the plot.
+        metrics: source of the rows; must be among the callbacks too.
+        path: path of the ``.png`` file.
+        title: title of the plot.
     """
 
     order = 30
@@ -37,28 +37,27 @@ class Plot(Callback):
         self.metrics, self.path, self.title = metrics, path, title
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write the file, also of a training that was cut short."""
+        """Write the file, also after an interrupted training."""
         if self.metrics.rows:
-            with learner.unwritten.going_on(self.path):
+            with learner.write_failures.deferred(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)
 
 
 def write_loss_plot(
     path: Path, rows: Sequence[dict[str, float]], terms: Sequence[str], title: str
 ) -> None:
-    """Plot terms of the loss, their sum and the loss of validation over the iterations.
+    """Plot loss terms, their sum and the validation loss over the iterations.
 
     Args:
-        path: the file, a PNG.
-        rows: of :class:`~nca.training.callbacks.metrics.Metrics`.
-        terms: names of the terms; of a name such as ``term/layer`` the last part is shown if it is
-            unique.
-        title: above the plot.
+        path: path of the PNG file.
+        rows: rows of :class:`~nca.training.callbacks.metrics.Metrics`.
+        terms: names of the terms; ``term/layer`` is shown as ``layer`` if that is unique.
+        title: title of the plot.
 
     Raises:
         InputError: the path cannot be written.
     """
-    # Takes half a second to load, which no start of a training should wait for.
+    # Matplotlib takes half a second to load, which would delay the start of every training.
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: PLC0415
 
@@ -75,13 +74,13 @@ def write_loss_plot(
         ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
     axes.set(yscale="log" if positive else "linear")
-    # A file's name may be no UTF-8, and has no formulas between its dollar signs.
+    # A file name may not be UTF-8, and its dollar signs do not enclose formulas.
     title = title.encode(errors="replace").decode()
     heading = axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
     heading.set_parse_math(False)
     axes.set_xlabel("iteration", color=QUIET)
     if positive:
-        # Whole decades may be none or one: then some numbers between them are written too.
+        # If the range has fewer than two powers of ten, some numbers between them get labels too.
         low, high = axes.get_ylim()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -97,16 +96,16 @@ def write_loss_plot(
     label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
     with warnings.catch_warnings():
-        # A letter that the font lacks is a box; the name is in other places too.
+        # A missing glyph is drawn as a box; the name is in other places too.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
 
 
 def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
-    """Name, label and color of every term: a hue a term, a shade a layer.
+    """Name, label and color of every term: one hue per term, one shade per layer.
 
-    Of ``term/layer`` the last part is the label if it is unique.
+    ``term/layer`` is labeled ``layer`` if that is unique.
     """
     from matplotlib.colors import to_rgb  # noqa: PLC0415
 
@@ -126,7 +125,7 @@ def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
 def label_ends(
     axes: "Axes", curves: Sequence[tuple[str, Sequence[float], Sequence[float], RGB | str]]
 ) -> None:
-    """Write names beside the ends of curves, moved up or down where they would touch."""
+    """Write labels at the ends of curves, moved up or down where they would overlap."""
     (low, high), log = axes.get_ylim(), axes.get_yscale() == "log"
     scale = math.log if log else float
 
@@ -140,7 +139,7 @@ def label_ends(
     )
     gap, above = min(0.048, 1 / max(len(ends), 1)), 1.0 + 0.048
     places = []
-    for i, (at, _, _) in reversed(list(enumerate(ends))):  # from the top, leaving room below
+    for i, (at, _, _) in reversed(list(enumerate(ends))):  # from the top down
         above = max(min(at, above - gap), i * gap)
         places.append(above)
     for (_, text, color), at in zip(reversed(ends), places, strict=True):

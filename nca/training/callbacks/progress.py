@@ -15,17 +15,17 @@ from nca.training.callback import Callback
 from nca.training.learner import Learner
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
-WINDOW = 30.0  # seconds by which the speed is measured
-SECONDS = 0.2  # between looks at the loss, each of which waits for the device
+WINDOW = 30.0  # seconds over which the rate is measured
+SECONDS = 0.2  # between two reads of the loss, each of which waits for the device
 
 
-class Pace:
-    """How fast a fit has been in the last half minute, and how long it takes at that speed.
+class RateMeter:
+    """Measures the rate of a fit over the last half minute, and estimates the time that is left.
 
-    The whole past would count what is over: a compilation, a pause, another program.
+    An average over the whole fit would include compilation, pauses and other programs.
 
     Args:
-        now: gives the time in seconds.
+        now: returns the time in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -33,12 +33,12 @@ class Pace:
         self._past: deque[tuple[float, int, float]] = deque()  # time, iteration, progress
 
     def begin(self, learner: Learner) -> None:
-        """Forget what was before; call it at the start of a fit."""
+        """Start measuring; call it at the start of a fit."""
         self._past.clear()
         self._past.append((self._now(), learner.iteration, learner.progress))
 
-    def note(self, learner: Learner) -> None:
-        """Take the time of a batch."""
+    def record(self, learner: Learner) -> None:
+        """Record the time of a batch."""
         now = self._now()
         if now - self._past[-1][0] < SECONDS:
             return
@@ -51,18 +51,19 @@ class Pace:
         then, iteration, _ = self._past[0]
         return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
 
-    def left(self, learner: Learner) -> float:
-        """Seconds until the fit is done; infinity until that is known."""
+    def seconds_left(self, learner: Learner) -> float:
+        """Estimated seconds until the end of the fit; infinity while unknown."""
         then, _, progress = self._past[0]
         seconds, done = self._now() - then, learner.progress - progress
         return seconds * (1 - learner.progress) / done if done > 0 else math.inf
 
 
 class Progress(Callback):
-    """Show how far the fit is, how fast, what is lost and when it will be done.
+    """Show progress, rate, losses and the remaining time of a fit.
 
     Args:
-        quiet: plain lines, one every tenth of the fit, as also when standard error is no terminal.
+        quiet: print plain lines, one per tenth of the fit. This is also done if standard error is
+            no terminal.
     """
 
     order = 30
@@ -73,20 +74,20 @@ class Progress(Callback):
         self._bar: tqdm[Never] | None = None
         self._shown = 0.0
         self._tenths = 0
-        self._pace = Pace()
+        self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
         """Open the bar."""
         self._tenths = int(10 * learner.progress)
-        self._pace.begin(learner)
+        self._meter.begin(learner)
         if not self.plain:
             self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
 
     def after_batch(self, learner: Learner) -> None:
-        """Update the bar now and then, or write a line when a tenth is done."""
+        """Update the bar, or print a line after each tenth."""
         if not learner.training:
             return
-        self._pace.note(learner)
+        self._meter.record(learner)
         if self._bar is None:
             if int(10 * learner.progress) > self._tenths:
                 self._tenths = int(10 * learner.progress)
@@ -95,7 +96,7 @@ class Progress(Callback):
             self._draw(self._bar, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Draw the bar once more when it is full: before a validation, whose losses are others."""
+        """Draw the full bar before a validation, which has other losses."""
         if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
@@ -112,20 +113,20 @@ class Progress(Callback):
 
     def _describe(self, learner: Learner) -> str:
         return (
-            f"{clock(self._pace.left(learner))} left, iteration {learner.iteration}, "
-            f"{self._pace.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
+            f"{clock(self._meter.seconds_left(learner))} left, iteration {learner.iteration}, "
+            f"{self._meter.rate(learner):.3g}/s, {describe_losses(learner.losses)}"
         )
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as a clock shows them."""
+    """Format a time as minutes and seconds."""
     if seconds == math.inf:
         return "--:--"
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
 def describe_losses(losses: dict[str, Tensor]) -> str:
-    """The loss and its terms; those of the layers of one term (``term/layer``) are added up."""
+    """The loss and its terms; layers of a term (``term/layer``) are added up."""
     terms: dict[str, float] = {}
     for name, value in losses.items():
         term = name.partition("/")[0]

@@ -8,20 +8,19 @@ from nca.training.callback import Callback
 from nca.training.learner import Learner
 
 Curve = Callable[[float, int], float]
-"""``curve(progress, steps)``: progress of the fit in [0, 1], and steps made so far."""
+"""``curve(progress, steps)``: progress of the fit in [0, 1], and number of steps so far."""
 
 
 class Schedule(Callback):
-    """Set the learning rate, and if asked for the momentum, before every step.
+    """Set the learning rate, and optionally the momentum, before every step.
 
-    The rate moves on only when the weights have changed: it is the same for all batches of an
-    accumulated step, and for another try after a step that was skipped. As it follows the progress
-    of the fit and does not count, it is right under any number of processes and is done when the
-    fit is.
+    The rate changes only after the weights have changed: it is the same for all batches of an
+    accumulated step, and after a step that was skipped. It depends on the progress of the fit
+    instead of a count, so it fits any number of processes and reaches its end with the fit.
 
     Args:
-        factor: what the optimizer's own rates are multiplied by.
-        momentum: momentum, or the first beta of Adam.
+        factor: curve that the optimizer's own rates are multiplied by.
+        momentum: curve of the momentum, or of Adam's first beta.
     """
 
     kept = ("base_rates", "_steps")
@@ -29,15 +28,15 @@ class Schedule(Callback):
     def __init__(self, factor: Curve, momentum: Curve | None = None) -> None:
         self.factor, self.momentum = factor, momentum
         self.base_rates: list[float] = []
-        self._steps = -1  # that were made when the rates were set last
+        self._steps = -1  # number of steps when the rates were last set
 
     def before_fit(self, learner: Learner) -> None:
-        """Keep the optimizer's own rates."""
+        """Remember the optimizer's own rates."""
         if not self.base_rates:
             self.base_rates = [group["lr"] for group in learner.optimizer.param_groups]
 
     def before_batch(self, learner: Learner) -> None:
-        """Set the rates, if there was a step since."""
+        """Set the rates if a step has been made since."""
         if learner.steps == self._steps:
             return
         self._steps = learner.steps
@@ -49,7 +48,7 @@ class Schedule(Callback):
 
 
 def set_momentum(group: dict[str, Any], value: float) -> None:
-    """Set the momentum of a group of an optimizer: of SGD, or the first beta of Adam."""
+    """Set the momentum of an optimizer's group: of SGD, or the first beta of Adam."""
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])
     else:
@@ -63,28 +62,28 @@ def cosine(start: float, end: float, position: float) -> float:
 
 
 def one_cycle(rise: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> Curve:
-    """Rise from ``start`` to 1 in the first part of the fit, fall to ``end`` in the rest.
+    """Rise from ``start`` to 1 in the first part of the fit, then fall to ``end``.
 
-    Smith, "Super-Convergence", 2018, with the half cosines of fast.ai. For its momentum, falling
-    while the rate rises, take ``one_cycle_momentum``.
+    Smith, "Super-Convergence", 2018, with the half cosines of fast.ai. For its momentum, which
+    falls while the rate rises, use ``one_cycle_momentum``.
     """
     return lambda progress, _: up_and_down(progress, rise, start, 1.0, end)
 
 
 def one_cycle_momentum(rise: float = 0.25, high: float = 0.95, low: float = 0.85) -> Curve:
-    """Fall from ``high`` to ``low`` while the rate of :func:`one_cycle` rises, and come back."""
+    """Fall from ``high`` to ``low`` while the rate of :func:`one_cycle` rises, then return."""
     return lambda progress, _: up_and_down(progress, rise, high, low, high)
 
 
 def up_and_down(progress: float, rise: float, start: float, middle: float, end: float) -> float:
-    """From ``start`` to ``middle`` while progress is below ``rise``, then to ``end``."""
+    """Go from ``start`` to ``middle`` while progress is below ``rise``, then to ``end``."""
     if progress < rise:
         return cosine(start, middle, progress / rise)
     return cosine(middle, end, (progress - rise) / max(1 - rise, 1e-9))
 
 
 def warm_up_then_cosine(warm_up: int, final: float) -> Curve:
-    """Rise linearly over ``warm_up`` steps, and fall to ``final`` along half a cosine."""
+    """Rise linearly over ``warm_up`` steps, then fall to ``final`` along half a cosine."""
     return lambda progress, steps: (
         min(1.0, (steps + 1) / max(warm_up, 1)) * cosine(1.0, final, progress)
     )

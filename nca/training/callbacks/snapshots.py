@@ -1,4 +1,4 @@
-"""The training as pictures: a movie of it, and a sheet of its stages."""
+"""Images of the training: a movie of its progress, and a contact sheet."""
 
 import io
 from collections.abc import Callable
@@ -15,28 +15,28 @@ from nca.training.learner import Learner
 from nca.training.movie import evenly, import_ffmpeg, write_movie
 
 Snapshot = Callable[[Learner], Image.Image]
-"""Draws what is trained as it is: samples, an image, a grown texture. Always of one size."""
+"""Draws the current result: samples, an image, a grown texture. Its size must not change."""
 
 
 class Snapshots(Callback):
-    """Take a picture of what is trained at even stages of the fit; make a movie and a sheet.
+    """Take images at even intervals of the fit; make a movie and a contact sheet of them.
 
-    A snapshot must not disturb the training: what it draws at random comes from a generator of its
+    A snapshot must not disturb the training: its random numbers must come from a generator of its
     own.
 
     Args:
-        snapshot: draws what is trained.
-        movie: ``.webp``, ``.gif`` or ``.png``; ``.mp4`` with the package imageio-ffmpeg.
-        sheet: ``.png``, ``.jpg`` or ``.webp``.
-        frames: of the movie, at most; 2 or more.
-        stages: pictures on the sheet, at most.
-        fps: frames a second.
+        snapshot: draws the current result.
+        movie: path of the movie: ``.webp``, ``.gif`` or ``.png``; ``.mp4`` with imageio-ffmpeg.
+        sheet: path of the contact sheet: ``.png``, ``.jpg`` or ``.webp``.
+        frames: largest number of frames in the movie, 2 or more.
+        stages: largest number of images on the sheet.
+        fps: frames per second.
 
     Attributes:
-        taken: the pictures so far, as PNG.
+        taken: the images so far, as PNG.
 
     Raises:
-        ValueError: neither a movie nor a sheet is asked for, or there are too few frames.
+        ValueError: there is neither a movie nor a sheet, or there are too few frames.
         InputError: the movie is an MP4, and imageio-ffmpeg is not installed.
     """
 
@@ -58,38 +58,38 @@ class Snapshots(Callback):
         if frames < 2:
             raise ValueError(f"frames must be 2 or more, not {frames}")
         if movie is not None and movie.suffix == ".mp4":
-            import_ffmpeg()  # hours before it is needed
+            import_ffmpeg()  # fail now, not after hours of training
         self.snapshot, self.movie, self.sheet = snapshot, movie, sheet
         self.frames, self.stages, self.fps = frames, stages, fps
         self.taken: list[bytes] = []
 
     def before_fit(self, learner: Learner) -> None:
-        """If more is trained than was planned, the first part becomes a shorter part."""
+        """Recompute the interval: a longer fit makes the first part a smaller share."""
         self.taken = evenly(self.taken, self._due(learner))
 
     def after_batch(self, learner: Learner) -> None:
-        """Take a picture, if it is time."""
+        """Take an image if the interval is over."""
         if learner.training and len(self.taken) < self._due(learner):
             data = io.BytesIO()
             self.snapshot(learner).save(data, format="PNG")
             self.taken.append(data.getvalue())
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write the files, also of a training that was cut short."""
+        """Write the files, also after an interrupted training."""
         if not self.taken:
             return
         if self.sheet is not None:
-            with learner.unwritten.going_on(self.sheet):
+            with learner.write_failures.deferred(self.sheet):
                 write_image(self.sheet, contact_sheet(_images(evenly(self.taken, self.stages))))
         if self.movie is not None:
-            with learner.unwritten.going_on(self.movie):
+            with learner.write_failures.deferred(self.movie):
                 write_movie(self.movie, _images(self.taken), self.fps)
 
     def _due(self, learner: Learner) -> int:
         return 1 + int(learner.progress * (self.frames - 1))
 
     def state_dict(self) -> dict[str, Any]:
-        """The pictures."""
+        """The images so far."""
         pictures = [torch.frombuffer(bytearray(png), dtype=torch.uint8) for png in self.taken]
         return {"taken": pictures}
 

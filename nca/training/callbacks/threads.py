@@ -1,4 +1,4 @@
-"""How many of torch's threads a training uses, as other programs come and go."""
+"""Choose the number of torch's threads, as other programs come and go."""
 
 import time
 
@@ -9,24 +9,24 @@ from nca.training.callback import Callback
 from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total
 
-WINDOW = 1.0  # seconds of iterations that are judged together
-APART = 0.15  # change of the CPU seconds per second that calls for a trial
-SLOWER = 1.5  # times the seconds of an iteration that call for one: a larger picture, another load
-SOONEST = 5.0  # seconds from one trial to the next
-SHARE, LARGEST_SHARE = 0.02, 0.05  # of the time for trials, usual and while the load changes
+WINDOW = 1.0  # seconds of iterations that are measured together
+APART = 0.15  # change of CPU seconds per second that starts a trial
+SLOWER = 1.5  # factor in the time of an iteration that starts one: a larger image, another load
+SOONEST = 5.0  # smallest number of seconds between two trials
+SHARE, LARGEST_SHARE = 0.02, 0.05  # fraction of the time for trials, usual and under changing load
 
 
 class Threads(Callback):
-    """Let torch use as many threads as the gradient of a batch is computed fastest by.
+    """Use the number of threads with which the gradient of a batch is computed fastest.
 
-    They are tried on the first batch, once a minute, and when the CPU time and the wall time of an
-    iteration come apart, or an iteration takes much longer or shorter than before: then another
-    program has come or gone, or the work is another one. A
-    trial changes nothing that is trained or drawn. But more threads add in another order, so that
-    the bits of a training repeat on one thread only (``OMP_NUM_THREADS=1``, which tries nothing).
+    Numbers are tried on the first batch, once a minute, and when CPU time and wall time of an
+    iteration diverge, or an iteration takes much longer or shorter than before: then another
+    program has started or ended, or the work has changed. A trial changes neither weights nor
+    random numbers. But the order of additions depends on the number of threads, so that training is
+    reproducible bit by bit only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
 
     Args:
-        generators: that the objective draws from, beside torch's own.
+        generators: random generators of the objective, besides torch's own.
     """
 
     essential = True
@@ -34,20 +34,20 @@ class Threads(Callback):
     def __init__(self, *generators: torch.Generator) -> None:
         self.generators = generators
         self._limit = 1
-        self._spent = 0.0  # seconds of batches; pauses between them do not count
+        self._spent = 0.0  # seconds spent in batches, without pauses
         self._due = self._soonest = 0.0
         self._started = (0.0, 0.0)
         self._load = Load()
 
     def before_fit(self, learner: Learner) -> None:
-        """As many as there are now are the most that will be used; one beside a GPU."""
+        """Take the current number as the maximum; with a GPU, use one thread."""
         weight = next(learner.model.parameters(), None)
         on_gpu = weight is not None and weight.device.type != "cpu"
         self._limit = 1 if on_gpu else torch.get_num_threads()
         self._due = self._spent
 
     def before_batch(self, learner: Learner) -> None:
-        """Try, if it is time."""
+        """Run a trial if one is due."""
         if self._limit == 1 or not learner.training:
             return
         if self._spent >= self._due:
@@ -55,7 +55,7 @@ class Threads(Callback):
         self._started = clocks()
 
     def after_batch(self, learner: Learner) -> None:
-        """Compare CPU and wall time with those after the trial."""
+        """Compare CPU and wall time with those after the last trial."""
         if self._limit == 1 or not learner.training:
             return
         wall, cpu = (now - then for now, then in zip(clocks(), self._started, strict=True))
@@ -64,12 +64,12 @@ class Threads(Callback):
             self._due = min(self._due, self._soonest)
 
     def cleanup_fit(self, _: Learner) -> None:
-        """As many as before."""
+        """Restore the number of threads."""
         if self._limit > 1:
             torch.set_num_threads(self._limit)
 
     def _try(self, learner: Learner) -> None:
-        self._gradient(learner)  # not timed: the first one may compile
+        self._gradient(learner)  # not timed: the first call may compile
         start, _ = clocks()
         use_fastest(self._limit, lambda: self._gradient(learner))
         cost = clocks()[0] - start
@@ -78,7 +78,7 @@ class Threads(Callback):
         self._load = Load()
 
     def _gradient(self, learner: Learner) -> None:
-        """Compute the gradient of the batch; the same numbers are drawn every time."""
+        """Compute the gradient of the batch, with the same random numbers every time."""
         own, common = [each.get_state() for each in self.generators], generator_state()
         try:
             with learner.engine.precision():
@@ -93,7 +93,7 @@ class Threads(Callback):
 
 
 class Load:
-    """CPU seconds per second, and seconds per iteration, window by window, against the first."""
+    """Compares CPU load and time per iteration of each window with those of the first."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
@@ -118,5 +118,5 @@ class Load:
 
 
 def clocks() -> tuple[float, float]:
-    """Seconds, and CPU seconds of this process."""
+    """Wall time, and CPU time of this process, in seconds."""
     return time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""How gradients and steps are computed: one engine per learner."""
+"""Engines: how gradients and optimizer steps are computed. A learner has one engine."""
 
 from nca.training.engines.engine import Autocast, Engine
 

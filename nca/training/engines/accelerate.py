@@ -1,8 +1,8 @@
-"""Training on several processes or devices, by Hugging Face Accelerate.
+"""Training with several processes or devices, through Hugging Face Accelerate.
 
-``accelerate launch --num_processes 2 ...`` starts the processes; this engine makes them one
-training. Each works on its part of the batches, the gradients are averaged, and all make the same
-step.
+``accelerate launch --num_processes 2 ...`` starts the processes; this engine joins them into one
+training. Each process works on its part of the batches, the gradients are averaged, and all make
+the same step.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from nca.training.batches import Repeated
 from nca.training.engines.engine import Engine
@@ -23,14 +24,14 @@ DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Accelerate(Engine):
-    """Data parallelism and mixed precision by an ``accelerate.Accelerator``.
+    """Data parallelism and mixed precision with an ``accelerate.Accelerator``.
 
-    The gradients are averaged here, once they are complete, instead of by
-    ``DistributedDataParallel``: that wraps the model, and only sees what goes through its
-    ``forward``, which the weights of an unrolled rule do not. Buffers, such as the running
-    statistics of batch normalization, stay each process's own; checkpoints hold the first one's.
-    Accelerate's loaders fetch one batch ahead, so that a resume is exact only if what is random in
-    a batch is not drawn from the generator that the model draws from too.
+    This class averages the complete gradients itself instead of using ``DistributedDataParallel``,
+    which wraps the model and only sees calls of its ``forward``; an unrolled rule does not call it.
+    Buffers, such as the running statistics of batch normalization, stay separate in each process;
+    checkpoints hold those of the first. Accelerate's loaders fetch one batch ahead, so that a
+    resume is exact only if the random parts of a batch do not come from the generator that the
+    model uses.
 
     Args:
         accelerator: devices, precision and processes; its own gradient accumulation must be 1.
@@ -53,17 +54,17 @@ class Accelerate(Engine):
         self.device = self.accelerator.device
         self._unscaled = False
 
+    @override
     def precision(self) -> AbstractContextManager[None]:
-        """See :meth:`Engine.precision`."""
         context: AbstractContextManager[None] = self.accelerator.autocast()
         return context
 
+    @override
     def add_gradients(self, loss: Tensor) -> None:
-        """See :meth:`Engine.add_gradients`."""
         self.accelerator.backward(loss)
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Average over the processes; divide the scale out, where there is one."""
+        """Average over the processes; divide by the scale, if there is one."""
         if self.processes > 1:
             self._average(weight for group in optimizer.param_groups for weight in group["params"])
         self.accelerator.unscale_gradients(optimizer)
@@ -78,21 +79,21 @@ class Accelerate(Engine):
         for weight, part in zip(trained, parts, strict=True):
             weight.grad = part.view_as(weight)
 
+    @override
     def step(self, optimizer: Optimizer) -> bool:
-        """See :meth:`Engine.step`."""
         optimizer.step()
         self._unscaled = False
         return not self.accelerator.optimizer_step_was_skipped
 
+    @override
     def zero_grad(self, optimizer: Optimizer) -> None:
-        """See :meth:`Engine.zero_grad`."""
         if self._unscaled:  # the batch was cancelled before its step
             self.accelerator.scaler.update()
             self._unscaled = False
         super().zero_grad(optimizer)
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> Optimizer:
-        """Move the model to the device and give all processes the weights of the first."""
+        """Move the model to the device and copy the weights of the first process to all others."""
         model.to(self.accelerator.device)
         if self.processes > 1:
             with torch.no_grad():
@@ -102,7 +103,7 @@ class Accelerate(Engine):
         return prepared
 
     def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """Split a DataLoader: process i has every n-th batch, from the i-th on, on its device.
+        """Split a DataLoader: process i gets every n-th batch, from the i-th on, on its device.
 
         Other sources must split themselves by ``rank`` and ``processes``.
         """
@@ -113,30 +114,30 @@ class Accelerate(Engine):
             return prepared
         return batches
 
+    @override
     def gather(self, tensor: Tensor) -> Tensor:
-        """See :meth:`Engine.gather`."""
         gathered: Tensor = self.accelerator.gather(tensor)
         return gathered
 
+    @override
     def gather_object(self, value: Any) -> list[Any]:
-        """See :meth:`Engine.gather_object`."""
         values: list[Any] = gather_object([value])
         return values
 
+    @override
     def highest(self, value: float) -> float:
-        """See :meth:`Engine.highest`."""
         if self.processes == 1:
             return value
         mine = torch.tensor([value], dtype=torch.float64, device=self.accelerator.device)
         return float(self.accelerator.gather(mine).max())
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale, where there is one, and how far the accumulation is."""
+        """The scale, if there is one, and the position within an accumulated step."""
         scaler = self.accelerator.scaler
         return super().state_dict() | {"scaler": {} if scaler is None else scaler.state_dict()}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         super().load_state_dict(state)
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -1,7 +1,7 @@
-"""The engine: how a gradient and a step are computed. A learner has exactly one.
+"""The engine: how gradients and optimizer steps are computed. A learner has exactly one.
 
-Precision, scaling, accumulation and the number of processes are its business, so that neither the
-loop nor a callback ever asks. Several processes: :mod:`nca.training.engines.accelerate`.
+Precision, scaling, accumulation and the number of processes are handled here, so that neither the
+loop nor a callback depends on them. Several processes: :mod:`nca.training.engines.accelerate`.
 """
 
 from collections.abc import Iterable
@@ -11,21 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from typing_extensions import override
 
 AS_IT_IS = nullcontext()
 
 
 class Engine:
-    """Float32, one process: the plain way.
+    """Float32 in one process.
 
     Args:
-        accumulate: batches whose gradients are averaged into one step.
+        accumulate: number of batches whose gradients are averaged into one step.
 
     Attributes:
-        added: batches whose gradients wait for the rest of their step.
-        dtype: of the layers.
-        device: where model and batches have to be; None: the engine does not mind.
-        rank, processes: which process this is, of how many.
+        added: number of batches in the current, incomplete step.
+        dtype: number format of the layers.
+        device: device for model and batches; None: any.
+        rank, processes: index of this process, and number of processes.
 
     Raises:
         ValueError: ``accumulate`` is below 1.
@@ -41,11 +42,11 @@ class Engine:
         self.accumulate, self.added = accumulate, 0
 
     def precision(self) -> AbstractContextManager[None]:
-        """Context in which prediction and loss are computed."""
+        """Context manager in which prediction and loss are computed."""
         return AS_IT_IS
 
     def backward(self, loss: Tensor, optimizer: Optimizer) -> bool:
-        """Add the gradients of a batch. Tells whether those of a whole step are there."""
+        """Add the gradients of a batch; return whether those of a whole step are complete."""
         self.add_gradients(loss / self.accumulate if self.accumulate > 1 else loss)
         self.added = (self.added + 1) % self.accumulate
         if self.added:
@@ -58,24 +59,24 @@ class Engine:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Make the sums in ``.grad`` the true gradients, before any callback looks at them."""
+        """Make the sums in ``.grad`` the true gradients, before any callback uses them."""
 
     def step(self, optimizer: Optimizer) -> bool:
-        """Change the weights. Tells whether it was done."""
+        """Change the weights; return whether they changed."""
         optimizer.step()
         return True
 
     def zero_grad(self, optimizer: Optimizer) -> None:
-        """Forget the gradients, whether or not a step was made of them."""
+        """Clear the gradients, whether or not they were used for a step."""
         optimizer.zero_grad()
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> Optimizer:
-        """Get model and optimizer ready; returns the optimizer that is to be used."""
+        """Prepare model and optimizer; return the optimizer to use."""
         del model
         return optimizer
 
     def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """Batches of this process."""
+        """The batches of this process."""
         return batches
 
     def gather(self, tensor: Tensor) -> Tensor:
@@ -87,24 +88,24 @@ class Engine:
         return [value]
 
     def highest(self, value: float) -> float:
-        """The highest value of all processes: what they agree on before they branch."""
+        """The highest value of all processes, for decisions that all must make alike."""
         return value
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the accumulation is."""
+        """The position within an accumulated step."""
         return {"added": self.added}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore what :meth:`state_dict` returned."""
         self.added = state["added"]
 
 
 class Autocast(Engine):
     """Mixed precision: layers in 16 bits where that is safe, weights and sums in float32.
 
-    Bfloat16 has the range of float32. Float16 has not: small gradients become zero. The loss is
-    multiplied by a scale that grows until gradients overflow, and a step that overflows is skipped
-    (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
+    Bfloat16 has the range of float32. Float16 has a smaller one: small gradients become zero. So
+    the loss is multiplied by a scale that grows until gradients overflow, and a step that overflows
+    is skipped (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
 
     Args:
         device_type: ``cpu`` or ``cuda``.
@@ -112,7 +113,7 @@ class Autocast(Engine):
         accumulate: see :class:`Engine`.
 
     Raises:
-        ValueError: another dtype.
+        ValueError: the dtype is another one.
     """
 
     def __init__(
@@ -126,32 +127,33 @@ class Autocast(Engine):
         if dtype not in (torch.bfloat16, torch.float16):
             raise ValueError(f"dtype must be torch.bfloat16 or torch.float16, not {dtype}")
         self.device_type, self.dtype = device_type, dtype
-        # A disabled scaler passes everything through, so that both dtypes take the same way.
+        # A disabled scaler passes everything through, so that both dtypes use the same code.
         self.scaler = torch.amp.GradScaler(device_type, enabled=dtype == torch.float16)
         self._unscaled = False
 
+    @override
     def precision(self) -> AbstractContextManager[None]:
-        """See :meth:`Engine.precision`."""
         return torch.autocast(self.device_type, self.dtype)
 
+    @override
     def add_gradients(self, loss: Tensor) -> None:
-        """See :meth:`Engine.add_gradients`; of the scaled loss."""
+        # gradients of the scaled loss
         super().add_gradients(self.scaler.scale(loss))
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Divide the scale out."""
+        """Divide by the scale."""
         self.scaler.unscale_(optimizer)
         self._unscaled = True
 
     def step(self, optimizer: Optimizer) -> bool:
-        """Step, unless a gradient overflowed; the scale then shrinks."""
+        """Step unless a gradient overflowed; the scale is lowered in that case."""
         before = self.scaler.get_scale()
         self.scaler.step(optimizer)
         self._update_scale()
         return self.scaler.get_scale() >= before
 
+    @override
     def zero_grad(self, optimizer: Optimizer) -> None:
-        """See :meth:`Engine.zero_grad`."""
         if self._unscaled:  # the batch was cancelled before its step
             self._update_scale()
         super().zero_grad(optimizer)
@@ -161,11 +163,11 @@ class Autocast(Engine):
         self._unscaled = False
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale, and how far the accumulation is."""
+        """The scale, and the position within an accumulated step."""
         return super().state_dict() | {"scaler": self.scaler.state_dict()}
 
+    @override
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
         super().load_state_dict(state)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])

@@ -1,4 +1,4 @@
-"""The engine that a training asks for, alone or as one of several processes."""
+"""Choose the engine of a training, alone or as one of several processes."""
 
 import atexit
 import os
@@ -16,15 +16,15 @@ from nca.training.engines.precision import bfloat16_is_fast
 def build_engine(
     precision: str, device: torch.device, state: Mapping[str, Any] | None = None
 ) -> Engine:
-    """The engine that a training asks for.
+    """Make the engine for the settings of a training.
 
     Args:
         precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where it is faster.
-        device: where the layers are computed.
-        state: of a learner that is resumed; ``auto`` then means the precision that it has.
+        device: device of the layers.
+        state: state of a resumed learner; ``auto`` then means the precision of that state.
 
     Raises:
-        InputError: float16 on a CPU; or see :func:`launched`.
+        InputError: float16 on a CPU, or an error of :func:`launched`.
     """
     if precision == "float16" and device.type == "cpu":
         raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")
@@ -45,11 +45,11 @@ SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"
 
 
 def process_count() -> int:
-    """How many processes a launcher has started for this training; 1 without one.
+    """Number of processes that a launcher has started for this training; 1 without one.
 
     Raises:
-        InputError: ``accelerate launch --cpu`` was asked for several and has started one, which is
-            what it does without MPI.
+        InputError: ``accelerate launch --cpu`` was asked for several processes but started one,
+            which it does without MPI.
     """
     count = max(int(os.environ.get(name, "1")) for name in SIZES)
     if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
@@ -61,11 +61,11 @@ def process_count() -> int:
 
 
 def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
-    """The engine of one of several processes that a launcher has started.
+    """Make the engine for one of several processes that a launcher has started.
 
     Args:
-        bfloat16: the precision of the layers; what the first process says holds for all.
-        cpu: train there even where there is a GPU.
+        bfloat16: precision of the layers; the value of the first process counts for all.
+        cpu: train on the CPU even if there is a GPU.
 
     Raises:
         InputError: accelerate is not installed, or it does not see the other processes.
@@ -94,10 +94,10 @@ PAUSE = 1.0  # seconds
 
 
 def _leave_group() -> None:
-    """Give the threads of the group time to end their work while Python is still there.
+    """Give the threads of the group time to finish before Python exits.
 
-    A thread of Gloo that lets go of the last tensors when Python's end has begun cannot have the
-    interpreter any more, and aborts the process.
+    A Gloo thread that releases the last tensors after the exit has started cannot get the
+    interpreter lock any more, and aborts the process.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

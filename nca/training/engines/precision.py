@@ -1,20 +1,20 @@
-"""Which precision is fast on this processor: tried, not assumed."""
+"""Find out by measurement which precision is fast on this processor."""
 
 import time
 from functools import cache
 
 import torch
 
-FASTER = 0.9  # the part of float32's time that bfloat16 may take at most to be worth it
-SIDE, TRIES = 512, 10  # of the matrices that are multiplied to find out: some 30 ms in all
+FASTER = 0.9  # bfloat16 must take at most this fraction of float32's time
+SIDE, TRIES = 512, 10  # size and number of the test products: about 30 ms in all
 
 
 @cache
 def bfloat16_is_fast() -> bool:
-    """Return whether this CPU multiplies matrices faster in bfloat16 than in float32, by trying.
+    """Measure whether this CPU multiplies matrices faster in bfloat16 than in float32.
 
-    To have the instructions is not enough: AMD's Zen 5 carries them out at twice the rate of
-    float32, Intel's Xeons outside their matrix unit at half of it.
+    Having the instructions is not enough: AMD's Zen 5 runs them at twice the speed of float32,
+    Intel's Xeons outside their matrix unit at half of it.
     """
     capable = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if not (capable and torch.ops.mkldnn._is_mkldnn_bf16_supported()):

@@ -1,12 +1,12 @@
-// The part of the plane of cells that is seen.
+// The visible part of the plane of cells.
 
-/** x, y is the cell at the top left corner of the picture, zoom is pixels a cell. */
+/** x, y is the cell at the top left corner of the image, zoom is pixels per cell. */
 class Camera {
   constructor() {
     Object.assign(this, { x: 0, y: 0, zoom: 1, fitted: true });
   }
 
-  /** Cover the picture with the grid, or show all of a grid that ends. */
+  /** Fill the image with a grid that wraps, or show all of another grid. */
   fit(grid, picture) {
     const scales = [picture.width / grid.width, picture.height / grid.height];
     this.zoom = grid.wraps ? Math.max(...scales) : Math.min(...scales);
@@ -14,7 +14,7 @@ class Camera {
     this.fitted = true;
   }
 
-  /** Show the grid so many times in each direction. */
+  /** Show the grid `times` times in each direction. */
   showTiles(grid, picture, times) {
     this.zoom = Math.min(picture.width / grid.width, picture.height / grid.height) / times;
     this.center(grid, picture);
@@ -31,7 +31,7 @@ class Camera {
     return { x: this.x + px / this.zoom, y: this.y + py / this.zoom };
   }
 
-  /** Zoom and keep the place under a pixel where it is. */
+  /** Zoom, keeping the position under a pixel. */
   zoomAt(px, py, factor) {
     const { x, y } = this.cellAt(px, py), [least, most] = LIMITS.zoom;
     this.zoom = Math.min(most, Math.max(least, this.zoom * factor));
@@ -46,7 +46,7 @@ class Camera {
     this.fitted = false;
   }
 
-  /** Keep what is in the middle of the picture there, or fit again. */
+  /** Keep the center of the image, or fit again. */
   resize(grid, before, after) {
     if (this.fitted) this.fit(grid, after);
     else {

@@ -1,7 +1,7 @@
-// The controls that page and window share: CONTROLS is shaders/controls.json.
+// Controls of both page and window: CONTROLS is shaders/controls.json.
 
 const { limits: LIMITS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
-const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps a frame
+const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps per frame
 
 const KEY_NAMES = { " ": "Space", Escape: "Esc", ArrowLeft: "Left", ArrowRight: "Right", ArrowUp: "Up", ArrowDown: "Down" };
 const KEYS = [...toolKeys(), ...CONTROLS.keys].filter(here);
@@ -24,7 +24,7 @@ function toolKeys() {
   return entries.sort((a, b) => (a.keys[0] < b.keys[0] ? -1 : 1));
 }
 
-/** The entry of the key map that a key event asks for; a key with Shift that is not there acts without. */
+/** The entry of the key map for a key event; a key without an entry with Shift acts without Shift. */
 function keyOf(event) {
   const typing = event.target.closest?.("input, select, textarea, dialog[open]");
   const pressing = event.target.closest?.("button, a, summary") && [" ", "Enter"].includes(event.key);
@@ -35,7 +35,7 @@ function keyOf(event) {
   return (event.shiftKey && KEY_BY_NAME.get(`${held}Shift+${name}`)) || KEY_BY_NAME.get(held + name);
 }
 
-/** How the help writes a key. */
+/** A key as the help writes it. */
 function shownKey({ keys: [name], show }) {
   return show ?? name.replace(/\+(?=.)/g, " ");
 }

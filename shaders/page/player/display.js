@@ -1,18 +1,18 @@
-// What is seen of a state: its colors, its channels, or what changes; drawn to the canvas or into a picture.
+// Display a state: its colors, its channels, or its last change; on the canvas or in an image.
 
-/** What is seen, in cells: the grid, or all channels side by side, laid out as in colors.glsl. */
+/** Size of the view in cells: the grid, or all channels side by side, arranged as in colors.glsl. */
 function extent({ width, height, wraps, data }, look) {
   if (look.view !== "channels") return { width, height, wraps };
   const across = Math.ceil(Math.sqrt(data.channels)), down = Math.ceil(data.channels / across);
   return { width: width * across, height: height * down, wraps: false };
 }
 
-/** What has to stay the same so that an average goes on. */
+/** Values whose change restarts the average. */
 function averaged({ width, height, colors }, { view, colorMap, averageSteps }) {
   return { colors, of: `${width}x${height} ${view} ${colorMap} ${averageSteps}` };
 }
 
-/** Draws a simulation: the colors of its cells into a texture, and that through a camera. */
+/** Draws a simulation: the colors of its cells into a texture, and the texture through a camera. */
 class Display {
   constructor(gl, data, look) {
     Object.assign(this, { gl, data, look });
@@ -20,13 +20,13 @@ class Display {
     this.programs = {};
     this.colored = null;
     this.averaged = {};
-    this.current = false; // the average has the last step, and nothing else has changed the state
+    this.current = false; // the average includes the last step, and the state has not changed since
   }
 
   /**
-   * Take a step into the average of those that are shown. The weights of earlier steps fall by a
-   * constant factor, and are as smooth as the plain mean of look.averageSteps. Another rule, grid or
-   * view begins it again.
+   * Add the current step to the average. The weights of earlier steps fall by a constant factor; the
+   * average is as smooth as the plain mean of look.averageSteps steps. Another rule, grid or view
+   * restarts it.
    */
   average(simulation) {
     const { averageSteps } = this.look;
@@ -35,7 +35,7 @@ class Display {
     this.current = true;
   }
 
-  /** Leave what was shown out of the average. */
+  /** Restart the average. */
   beginAverage() {
     this.averaged = {};
   }
@@ -45,21 +45,21 @@ class Display {
     return this.averaged.colors === colors && this.averaged.of === of;
   }
 
-  /** Have the colors ready. What changes without a step, as a stroke in a pause, is seen at once. */
+  /** Update the colors. Changes without a step, such as a stroke during a pause, are visible at once. */
   show(simulation) {
     if (!(this.current && this.follows(simulation))) this.color(simulation);
   }
 
   /**
-   * Colors of the cells, with a weight above those that are there; with the view of all channels the
-   * texture is larger than the state.
+   * Draw the colors of the cells, blended by a weight over the existing ones; in the view of all
+   * channels the texture is larger than the state.
    */
   color(simulation, weight = 1) {
     const { gl, data, look } = this;
     const { width, height } = simulation, [kind, number] = look.view.split(" ");
     const seen = extent(simulation, look);
     const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
-    // Bytes would round small parts of an average away; a device without floats has nothing better.
+    // Bytes would lose small contributions to an average; a device without floats has no better format.
     const internal = look.averageSteps > 1 && simulation.format !== "rgba8" ? gl.RGBA16F : gl.RGBA8;
     this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), internal);
     this.programs[kind] ??= new Program(gl, data.vertex, data.colors[kind]);
@@ -102,7 +102,7 @@ class Display {
     this.colored = null;
   }
 
-  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the picture. */
+  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. */
   draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
     const { gl, look } = this, seen = extent(simulation, look);
     gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
@@ -117,7 +117,7 @@ class Display {
     }, { nca_colors_of_cells: this.colored });
   }
 
-  /** A picture of any size as a two-dimensional canvas. */
+  /** An image of any size as a two-dimensional canvas. */
   picture(simulation, camera, width, height) {
     const { gl } = this;
     const canvas = document.createElement("canvas");

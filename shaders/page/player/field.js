@@ -1,6 +1,6 @@
-// Which rule owns which cell, and soft borders between them.
+// The owner of each cell, and the soft borders between rules.
 
-/** The owner of every cell; its shares are what the shaders blend by, over BORDER cells on either side. */
+/** The owner of every cell, and the shares for blending, over BORDER cells on both sides of a border. */
 class Field {
   constructor(width, height, wraps) {
     Object.assign(this, { width, height, wraps });
@@ -15,7 +15,7 @@ class Field {
     this.refresh();
   }
 
-  /** Take over a field that was kept, if it has this size. */
+  /** Restore a stored field, if it has this size. */
   restore(owner) {
     this.owner.set(owner);
     this.refresh();
@@ -59,7 +59,7 @@ class Field {
       Math.min(right - left + 2 * BORDER, width), Math.min(low - top + 2 * BORDER, height));
   }
 
-  /** Shares in a rectangle: every rule's area blurred by a triangle, the two largest kept. */
+  /** Shares in a rectangle: the area of every rule blurred by a triangle, the two largest kept. */
   blend(left, top, across, down) {
     const { width, height, owner, shares } = this;
     const wide = across + 2 * BORDER, tall = down + 2 * BORDER;
@@ -99,7 +99,7 @@ function wrap(i, size) {
   return ((i % size) + size) % size;
 }
 
-/** Weighted sums of a row, 2 * BORDER narrower than it. */
+/** Weighted sums of a row, which is shortened by 2 * BORDER. */
 function blurRows(values, wide, tall) {
   const narrow = wide - 2 * BORDER;
   const out = new Float32Array(narrow * tall);

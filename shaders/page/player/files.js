@@ -1,15 +1,15 @@
-// Files in and out: pictures, videos, and states as .npz, which numpy and the viewer read too.
+// Files: images, videos, and states as .npz, which numpy and the viewer also read.
 
 const MAX_STATE_BYTES = 512e6;
-const TOO_LARGE = `it holds more than ${MAX_STATE_BYTES / 1e6} MB, the most that is read`;
-const MAX_CHANNELS = 64;                      // of any rule
+const TOO_LARGE = `it holds more than ${MAX_STATE_BYTES / 1e6} MB, the limit`;
+const MAX_CHANNELS = 64;                      // limit of all rules
 const END_SIZE = 22, MAX_COMMENT = 65535;     // bytes at the end of a zip archive
 
 function bytesFromBase64(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-/** Hand a file to the person. */
+/** Download a file. */
 function download(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -18,7 +18,7 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A file name without what some file system refuses. */
+/** A file name without characters that some file systems reject. */
 function fileName(text) {
   return text.normalize("NFKD").replace(/[^\w.-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "") || "texture";
 }
@@ -105,7 +105,7 @@ async function unzip(bytes, wanted) {
     if (!wanted.includes(label)) continue;
     const begin = from + 30 + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
     const packed = bytes.subarray(begin, begin + size);
-    if (method !== 0 && method !== 8) throw new Error(`${label} is packed in a way (${method}) that is not known here`);
+    if (method !== 0 && method !== 8) throw new Error(`${label} has an unknown compression method (${method})`);
     room -= unpacked;
     if (room < 0) throw new Error(TOO_LARGE);
     const body = method === 0 ? packed : await inflate(packed, unpacked);
@@ -115,7 +115,7 @@ async function unzip(bytes, wanted) {
   return files;
 }
 
-/** Unpack to so many bytes, and no more: a small file can hold a huge one. */
+/** Decompress at most this number of bytes: a small file can hold a huge one. */
 async function inflate(packed, size) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const reader = stream.getReader(), out = new Uint8Array(size);
@@ -123,7 +123,7 @@ async function inflate(packed, size) {
     const { done, value } = await reader.read();
     if (done) return out;
     if (at + value.length > size) await reader.cancel();
-    out.set(value, at); // a RangeError where it is more
+    out.set(value, at); // raises a RangeError if there are more
     at += value.length;
   }
 }
@@ -161,7 +161,7 @@ function stateFile(simulation) {
   return new Blob([zip(arrays)], { type: "application/zip" });
 }
 
-/** The arrays of an .npz file by the names that a state has. */
+/** The arrays of an .npz file that belong to a state. */
 async function readArrays(file) {
   if (file.size > MAX_STATE_BYTES) throw new Error(TOO_LARGE);
   const names = ["state", "step_seed", "owner"];
@@ -169,13 +169,13 @@ async function readArrays(file) {
     const files = await unzip(new Uint8Array(await file.arrayBuffer()), names.map((name) => `${name}.npy`));
     return names.map((name) => files.has(`${name}.npy`) ? fromNpy(files.get(`${name}.npy`)) : null);
   } catch (error) {
-    // Thrown by views of bytes, and by what inflates, where a file is cut or changed.
+    // Thrown by views of bytes and by the decompression, if a file is truncated or damaged.
     if (error instanceof RangeError || error instanceof TypeError) throw new Error("the .npz file is damaged");
     throw error;
   }
 }
 
-/** Read what stateFile() or numpy.savez(state=...) wrote. Throws unless all of it can be shown. */
+/** Read what stateFile() or numpy.savez(state=...) wrote. Throws an error unless all of it is valid. */
 async function readState(file, largest) {
   const [state, count, owner] = await readArrays(file);
   const check = (good, name, wanted, { values, shape }) => {
@@ -218,7 +218,7 @@ class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** End, and give the video as a blob and the ending of its name. */
+  /** Stop, and return the video as a blob and the ending of its name. */
   async stop() {
     const stopped = new Promise((done) => this.recorder.addEventListener("stop", done));
     this.recorder.stop();

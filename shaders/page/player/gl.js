@@ -1,13 +1,13 @@
-// WebGL2: programs compiled in the background, and states kept as texture arrays.
+// WebGL2: programs compiled in the background, and states stored as texture arrays.
 
-/** How a state can be kept, best first. A texel t holds (t - zero) * range. */
+/** Formats of a state, best first. A texel t holds (t - zero) * range. */
 const STATE_FORMATS = {
   rgba32f: { internal: "RGBA32F", type: "FLOAT", bytes: 16, label: "32-bit float" },
   rgba16f: { internal: "RGBA16F", type: "FLOAT", bytes: 8, label: "16-bit float" },
   rgba8: { internal: "RGBA8", type: "UNSIGNED_BYTE", bytes: 4, label: "8-bit" },
 };
 
-/** A vertex and a fragment shader. Nothing waits for the compiler until finish() is called. */
+/** A vertex and a fragment shader. Only finish() waits for the compiler. */
 class Program {
   constructor(gl, vertex, fragment) {
     this.gl = gl;
@@ -32,7 +32,7 @@ class Program {
     return this.gl.getProgramParameter(this.handle, parallel.COMPLETION_STATUS_KHR);
   }
 
-  /** Look the uniforms up. Throws what the compiler says where it refused. */
+  /** Look up the uniforms. Throws the compiler's message if it failed. */
   finish() {
     const { gl, handle } = this;
     if (this.uniforms) return;
@@ -49,7 +49,7 @@ class Program {
     }
   }
 
-  /** Draw the viewport. Values and textures that the shader does not use are passed over. */
+  /** Draw the viewport. Values and textures that the shader does not use are ignored. */
   draw(values, textures) {
     const { gl } = this;
     this.finish();
@@ -151,7 +151,7 @@ class StateTexture {
     return gl.checkFramebufferStatus(gl.FRAMEBUFFER) === gl.FRAMEBUFFER_COMPLETE;
   }
 
-  /** Texels of all layers as they are kept, [layers, height, width, 4]. Waits for the device. */
+  /** Stored texels of all layers, [layers, height, width, 4]. Waits for the device. */
   read() {
     const { gl, width, height, layers } = this;
     const Values = this.format === "rgba8" ? Uint8Array : Float32Array;
@@ -187,7 +187,7 @@ class StateTexture {
   }
 }
 
-/** The best format, of those wanted, that this device can draw into; null if there is none. */
+/** The best of the wanted formats that this device can draw into; null if there is none. */
 function chooseFormat(gl, wanted, groups) {
   gl.getExtension("EXT_color_buffer_float") ?? gl.getExtension("EXT_color_buffer_half_float");
   for (const format of wanted) {

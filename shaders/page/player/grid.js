@@ -1,18 +1,18 @@
-// How many cells: as asked for, within bounds, or by the size of the canvas.
+// The number of cells: as requested, within bounds, or by the size of the canvas.
 
-const CELL_SIZE = 3; // CSS pixels a cell at the start
+const CELL_SIZE = 3; // initial CSS pixels per cell
 const MAX_CELLS = 300_000;
 const MIN_CELLS = 6_000;
 const MIN_SIDE = 3, MAX_SIDE = 4096; // cells
 
-/** A grid written as "256x128", or null where the text is none or out of range. */
+/** A grid written as "256x128", or null if the text is invalid or out of range. */
 function readGrid(text) {
   const [width, height] = /^(\d{1,4})x(\d{1,4})$/.exec(text ?? "")?.slice(1).map(Number) ?? [];
   const possible = Math.min(width, height) >= MIN_SIDE && Math.max(width, height) <= MAX_SIDE;
   return possible ? { width, height } : null;
 }
 
-/** Cells across and down: as asked, or so that a cell has its usual size on the page. */
+/** Cells across and down: as requested, or so that a cell has its usual size on the page. */
 function gridFor(canvas, { grid, cellSize = CELL_SIZE }, largestSide) {
   if (grid) return { width: Math.min(grid.width, largestSide), height: Math.min(grid.height, largestSide) };
   const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;

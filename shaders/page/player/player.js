@@ -1,21 +1,21 @@
-// The clock: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
+// The player: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
 
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
-const JUDGE_AFTER = 1.5;      // seconds, then a device is known to be fast enough or not
-const LEAST_RATE = 15;        // steps a second
-const REDUCED_WARMUP = 200;   // steps before the still picture for those who want no motion
+const JUDGE_AFTER = 1.5;      // seconds after which the speed of a device is known
+const LEAST_RATE = 15;        // steps per second
+const REDUCED_WARMUP = 200;   // steps before the still image for users who want reduced motion
 
 /**
- * Plays rules on a canvas. Events: "change" (anything a control shows), "stats" (twice a second),
- * "lost", "restored" (detail: {resumed}), "shown" (drawn for the first time since the device was there),
- * "trouble" (detail: a message).
+ * Plays rules on a canvas. Events: "change" (something a control shows), "stats" (twice a second),
+ * "lost", "restored" (detail: {resumed}), "shown" (first drawing on a device), "trouble" (detail: a
+ * message).
  */
 class Player extends EventTarget {
   /**
-   * @param canvas  its size on the page decides the resolution
-   * @param data    what the exporter wrote
+   * @param canvas  its size on the page determines the resolution
+   * @param data    data of the exporter
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
-   *                best), speed, running, warmup (steps that are taken before anything is shown),
+   *                best), speed, running, warmup (steps before the first drawing),
    *                calm ("auto", "on" or "off"), averageSteps
    */
   constructor(canvas, data, options) {
@@ -27,8 +27,8 @@ class Player extends EventTarget {
     this.camera = new Camera();
     this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false, averageSteps: options.averageSteps ?? 1 };
     this.ring = [0, 0, 0, 0];
-    this.resting = false; // nobody uses it just now: the ring is hidden
-    this.asleep = false; // nobody can see it
+    this.resting = false; // no input at present: the ring is hidden
+    this.asleep = false; // it is not visible
     this.fences = [];
     this.captured = null;
     this.reader = null;
@@ -36,8 +36,8 @@ class Player extends EventTarget {
     this.dirty = false;
     this.stats = { fps: 0, steps: 0, largest: 0, finite: true };
     this.counts = { since: performance.now(), frames: 0, steps: 0 };
-    this.loss = null; // of a context that was given away: what gives it back
-    this.shown = false; // drawn, since everything on the device was made
+    this.loss = null; // restores a context that was given away
+    this.shown = false; // drawn at least once on this device
     this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
     });
@@ -56,7 +56,7 @@ class Player extends EventTarget {
     this.frame = requestAnimationFrame(this.advance);
   }
 
-  /** Make everything on the device anew, from what was captured if there is something. */
+  /** Create everything on the device, from the captured state if there is one. */
   build() {
     const { gl, data } = this;
     this.shaders = new Map();
@@ -64,14 +64,14 @@ class Player extends EventTarget {
     this.populate();
   }
 
-  /** Make the state and what acts on it; compiled rules and the display are there. */
+  /** Create the state and its tools; rules are compiled and the display exists. */
   populate() {
     const { gl, data, options, shaders } = this;
     const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
     const formats = options.format ? [options.format] : Object.keys(STATE_FORMATS);
     this.format = chooseFormat(gl, formats, targets);
     if (!this.format) {
-      throw new Error(`This device cannot keep a state as ${formats.join(" or ")}.`);
+      throw new Error(`This device cannot store a state as ${formats.join(" or ")}.`);
     }
     if (!gl.isContextLost()) this.trust ??= this.probe();
     this.simulation = new Simulation(gl, data, {
@@ -87,18 +87,18 @@ class Player extends EventTarget {
     this.emit("change");
   }
 
-  /** What read-back can be believed for: states to the bit, pictures where nobody sees a difference. */
+  /** How reliable read-back is: exact for states, without visible differences for images. */
   probe() {
     const { gl, format } = this;
     return { states: readBackError(gl, format) === 0, pictures: readBackError(gl, "rgba8") <= 1 };
   }
 
-  /** The most cells to a side. */
+  /** The largest number of cells along a side. */
   get largestSide() {
     return Math.min(MAX_SIDE, this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) ?? MAX_SIDE);
   }
 
-  /** Start again on another grid; null: by the size of the canvas. */
+  /** Restart on another grid; null: by the size of the canvas. */
   setGrid(grid) {
     this.options.grid = grid;
     this.options.rule = this.simulation.field.present[0];
@@ -129,12 +129,12 @@ class Player extends EventTarget {
     this.touch();
   }
 
-  /** Width and height of what is seen, in cells, and whether it goes on beyond. */
+  /** Width and height of the view in cells, and whether it repeats. */
   get extent() {
     return extent(this.simulation, this.look);
   }
 
-  /** The corner of the tile that has a place, where all channels are seen side by side. */
+  /** The corner of the tile at a position, in the view of all channels. */
   tileAt({ x, y }) {
     const { look, simulation: { width, height } } = this;
     if (look.view !== "channels") return { x: 0, y: 0 };
@@ -146,7 +146,7 @@ class Player extends EventTarget {
     this.touch();
   }
 
-  /** Say that something visible has changed. */
+  /** Report a visible change. */
   touch() {
     this.stale = true;
     this.emit("change");
@@ -157,14 +157,14 @@ class Player extends EventTarget {
     this.resting = resting;
   }
 
-  /** Say that the state has changed by other means than a step. */
+  /** Report a change of the state by other means than a step. */
   changed() {
     this.dirty = true;
     this.display.current = false;
     this.touch();
   }
 
-  /** Say that the whole state is another one. */
+  /** Report that the whole state was replaced. */
   replaced() {
     this.display.beginAverage();
     this.changed();
@@ -183,7 +183,7 @@ class Player extends EventTarget {
     this.touch();
   }
 
-  /** Start again from the seed state; without a context, as soon as there is one. */
+  /** Restart from the initial state; without a context, as soon as there is one. */
   reset(seed = this.simulation.seed) {
     this.stats.finite = true;
     if (this.gl.isContextLost()) {
@@ -202,7 +202,7 @@ class Player extends EventTarget {
     this.replaced();
   }
 
-  /** Take steps at once, also while paused. */
+  /** Make steps at once, also while paused. */
   runSteps(steps) {
     if (!this.simulation.ready) return;
     this.changed();
@@ -213,7 +213,7 @@ class Player extends EventTarget {
     this.counts.steps += steps;
   }
 
-  /** One frame of time: take steps, draw, now and then look at the state. */
+  /** One frame: make steps, draw, and sometimes check the state. */
   advance(now) {
     this.frame = requestAnimationFrame(this.advance);
     const { gl, simulation } = this;
@@ -238,12 +238,12 @@ class Player extends EventTarget {
     this.measure(now);
   }
 
-  /** On a device that is slow from the start, begin again with as few cells as it needs. */
+  /** If the device is slow from the start, restart with fewer cells. */
   coarser(now) {
     const { options, simulation } = this;
     const { stepNumber, width, height } = simulation;
     if (this.judged || options.grid || !this.running || this.warmup) return false;
-    // The first steps are those in which drivers translate the shaders once more.
+    // During the first steps drivers may compile the shaders again.
     if (stepNumber < 3 || [...this.shaders.values()].some((s) => s.settling)) return false;
     this.settledAt ??= { now, stepNumber };
     const seconds = (now - this.settledAt.now) / 1000;
@@ -268,7 +268,7 @@ class Player extends EventTarget {
     this.emit("shown");
   }
 
-  /** Whether the device has not yet finished earlier frames; fewer steps are taken then. */
+  /** Whether the device has not finished earlier frames; fewer steps are made then. */
   behind() {
     const { gl } = this;
     this.fences = this.fences.filter((fence) => {
@@ -281,7 +281,7 @@ class Player extends EventTarget {
     return late;
   }
 
-  /** How many steps this frame takes: by the speed, as far as the device keeps up. */
+  /** Number of steps of this frame: by the speed, if the device keeps up. */
   stepsNow() {
     if (this.warmup) {
       const steps = Math.min(4, this.warmup);
@@ -293,7 +293,7 @@ class Player extends EventTarget {
     return this.speed.steps();
   }
 
-  /** Now and then read the state, to go on from after a lost context and to look at. */
+  /** Sometimes read the state, to check it and to restore it after a lost context. */
   capture(now) {
     if (this.reader) {
       const texels = this.reader.poll();
@@ -309,7 +309,7 @@ class Player extends EventTarget {
     }
   }
 
-  /** Look at the numbers: a state that has left all bounds is stopped. */
+  /** Check the values: stop a state that has left all bounds. */
   inspect({ texels, format }) {
     let largest = 0, finite = true;
     for (const value of texels) {
@@ -320,7 +320,7 @@ class Player extends EventTarget {
     if (format === "rgba8") largest = Math.max(zero, largest / 255 - zero) * range;
     if (!finite && this.running) {
       this.setRunning(false);
-      this.emit("trouble", "The state has left all bounds. Reset starts it again.");
+      this.emit("trouble", "The state has left all bounds. Reset restarts it.");
     }
     Object.assign(this.stats, { largest, finite });
   }
@@ -335,7 +335,7 @@ class Player extends EventTarget {
     this.emit("stats");
   }
 
-  /** Keep the state now, waiting for the device. */
+  /** Capture the state now, waiting for the device. */
   keep() {
     if (!this.trust?.states || this.gl.isContextLost() || !this.simulation.seeded) return;
     this.forget();
@@ -343,7 +343,7 @@ class Player extends EventTarget {
     this.dirty = false;
   }
 
-  /** Keep what there is before the page sleeps. */
+  /** Capture the state before the page sleeps. */
   show() {
     if (document.hidden) this.keep();
     this.speed.rest();
@@ -351,7 +351,7 @@ class Player extends EventTarget {
   }
 
   lose(event) {
-    event.preventDefault(); // asks the browser to give the context back
+    event.preventDefault(); // asks the browser to restore the context
     this.forget();
     this.emit("lost");
     if (!this.loss) return;
@@ -360,7 +360,7 @@ class Player extends EventTarget {
     setTimeout(() => this.loss?.wanted && this.regain());
   }
 
-  /** Give the context away, with the state kept; false where the browser cannot. */
+  /** Give the context away, keeping the state; false if the browser cannot. */
   release() {
     const { gl, loss } = this;
     if (loss) loss.wanted = false;
@@ -373,7 +373,7 @@ class Player extends EventTarget {
     return true;
   }
 
-  /** Take a context again, and go on from the state that was kept. */
+  /** Take a context again, and continue from the stored state. */
   regain() {
     const { loss } = this;
     if (!loss) return;
@@ -392,7 +392,7 @@ class Player extends EventTarget {
     this.emit("restored", { resumed: this.simulation.seeded });
   }
 
-  /** Wait for nothing that the device still does. */
+  /** Cancel all pending reads of the device. */
   forget() {
     this.reader?.dispose();
     this.reader = null;
@@ -400,7 +400,7 @@ class Player extends EventTarget {
     this.fences = [];
   }
 
-  /** Let go of the device and the page. */
+  /** Release the device and the page. */
   dispose() {
     cancelAnimationFrame(this.frame);
     this.watcher.disconnect();

@@ -1,9 +1,9 @@
 // Mouse, pen and fingers: one paints, two zoom and move.
 
-const HOLD = 300; // milliseconds that a resting finger waits before it paints, where swipes scroll
+const HOLD = 300; // milliseconds before a resting finger paints, if swipes scroll
 const SLOP = 8;   // CSS pixels that a resting finger may move
 
-/** What a stroke does: tool is one of CONTROLS.tools, radius in cells, rule what the tool "rule" paints. */
+/** The brush: tool is one of CONTROLS.tools, radius is in cells, rule is what the tool "rule" paints. */
 class Brush {
   constructor() {
     Object.assign(this, { ...CONTROLS.brush, rule: 0 });
@@ -12,12 +12,12 @@ class Brush {
 
 /** Turns pointer events on a player's canvas into strokes and camera moves. */
 class Pointer {
-  /** scrolls: vertical swipes scroll the page, unless the finger was held still before. */
+  /** scrolls: vertical swipes scroll the page, unless the finger is held still first. */
   constructor(player, brush, { signal, zooms = true, scrolls = false }) {
     Object.assign(this, { player, brush, scrolls });
     this.pointers = new Map();
     this.stroke = null;
-    this.finger = null; // one that may be about to scroll: {event, timer}
+    this.finger = null; // a finger that may start to scroll: {event, timer}
     const { canvas } = player;
     const on = (type, run) => canvas.addEventListener(type, run, { signal, passive: false });
     on("pointerdown", (event) => this.press(event));
@@ -28,7 +28,7 @@ class Pointer {
     if (zooms) on("wheel", (event) => this.wheel(event));
     on("contextmenu", (event) => event.preventDefault());
     canvas.style.touchAction = scrolls ? "pan-y" : "none";
-    // What the browser may do with a finger is fixed when it comes down; only this keeps it from scrolling then.
+    // The browser decides about scrolling when a finger comes down; only this prevents it.
     if (scrolls) on("touchmove", (event) => this.keepFromScrolling(event));
     signal.addEventListener("abort", () => this.dropFinger());
   }
@@ -81,7 +81,7 @@ class Pointer {
     this.player.touch();
   }
 
-  /** Whether a finger that has moved paints: it does if it moves across the way of scrolling. */
+  /** Whether a finger that has moved paints: it does if it moves across the scrolling direction. */
   decide(event) {
     const { event: start } = this.finger;
     const across = Math.abs(event.clientX - start.clientX), along = Math.abs(event.clientY - start.clientY);
@@ -95,7 +95,7 @@ class Pointer {
     if (event.cancelable && (this.stroke || this.pointers.size > 1)) event.preventDefault();
   }
 
-  /** Forget the finger that was waited for; gives the event that it came down with. */
+  /** Stop waiting for the finger; returns the event of its touch. */
   dropFinger() {
     const { event, timer } = this.finger ?? {};
     clearTimeout(timer);
@@ -103,7 +103,7 @@ class Pointer {
     return event;
   }
 
-  /** The browser has taken the pointer, to scroll for example. */
+  /** The browser has taken over the pointer, for example to scroll. */
   cancel(event) {
     this.dropFinger();
     this.release(event);
@@ -116,7 +116,7 @@ class Pointer {
     if (event.pointerType === "touch") this.showRing(null);
   }
 
-  /** A second finger means zoom: take back what the first has painted in the meantime. */
+  /** A second finger means zoom: undo what the first has painted meanwhile. */
   cancelStroke() {
     if (this.stroke && this.stroke.tool !== "pan") {
       this.player.simulation.undo();
@@ -143,7 +143,7 @@ class Pointer {
     const { player, stroke } = this;
     const { x, y } = this.pixel(event);
     const cell = player.camera.cellAt(x, y);
-    // Where all channels are seen, a stroke belongs to the tile that it begins in.
+    // In the view of all channels a stroke stays in the tile where it begins.
     stroke.origin ??= player.tileAt(cell);
     const to = { x: cell.x - stroke.origin.x, y: cell.y - stroke.origin.y };
     const from = stroke.last ?? to;
@@ -151,14 +151,14 @@ class Pointer {
     this.draw(stroke.tool, { x0: from.x, y0: from.y, x1: to.x, y1: to.y, radius: this.radiusOf(event) });
   }
 
-  /** One dot of the brush, without a pointer. */
+  /** One dab of the brush, without a pointer. */
   dab(cell) {
     const origin = this.player.tileAt(cell), x = cell.x - origin.x, y = cell.y - origin.y;
     this.player.simulation.remember();
     this.draw(this.brush.tool, { x0: x, y0: y, x1: x, y1: y, radius: this.brush.radius });
   }
 
-  /** Act on the cells under a stroke. */
+  /** Apply the tool to the cells under a stroke. */
   draw(tool, stroke) {
     const { player, brush } = this;
     if (tool === "rule") player.simulation.paintRule(brush.rule, stroke);

@@ -1,4 +1,4 @@
-// What comes back from the device: states, read without waiting, and whether they can be believed.
+// Read states back from the device without waiting, and check whether the values are reliable.
 
 /** Reads the texels of a state texture without waiting for the device. */
 class TexelReader {
@@ -18,7 +18,7 @@ class TexelReader {
     this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
   }
 
-  /** The texels, or null while the device is still at it. */
+  /** The texels, or null while the device is not ready. */
   poll() {
     const { gl } = this;
     return gl.clientWaitSync(this.fence, 0, 0) === gl.TIMEOUT_EXPIRED ? null : this.take();
@@ -41,8 +41,8 @@ class TexelReader {
 }
 
 /**
- * How far what is read is from what was written, at most. Against fingerprinting, browsers return
- * noise: Firefox with resistFingerprinting everywhere, Brave in the last bit of some bytes.
+ * Largest difference between written and read values. Against fingerprinting, browsers return noise:
+ * Firefox with resistFingerprinting everywhere, Brave in the last bit of some bytes.
  */
 function readBackError(gl, format) {
   const probe = new StateTexture(gl, 16, 16, 1, format);

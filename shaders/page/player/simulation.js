@@ -1,14 +1,14 @@
-// The simulation: a state, the rules that act on it, and what paints into it.
+// The simulation: a state, the rules that run on it, and the brush.
 
-/** A brush moved along a line, in cells; everywhere: radius below 0. */
+/** A brush moved along a line, in cells; a radius below 0 covers everything. */
 const EVERYWHERE = { x0: 0, y0: 0, x1: 0, y1: 0, radius: -1 };
 
 const LARGEST_HASH = 2 ** 32 - 1;
-const PATIENCE = 1000; // milliseconds that the fast programs have before the others stand in
+const PATIENCE = 1000; // milliseconds to wait for the fast programs before others replace them
 
 /**
- * The programs of one rule. Weights as literals run fastest, but some compilers take long over
- * them; then the weights come from a texture until the literals are ready.
+ * The programs of one rule. Weights as literals run fastest, but some compilers take long; then the
+ * weights come from a texture until the literals are ready.
  */
 class RuleShaders {
   constructor(gl, vertex, rule) {
@@ -34,12 +34,12 @@ class RuleShaders {
     return this.steps !== null;
   }
 
-  /** Whether better programs are still to come. */
+  /** Whether better programs may still become ready. */
   get settling() {
     return this.candidates.length > 0;
   }
 
-  /** Take what the compiler has finished; called once a frame. Throws if nothing compiles. */
+  /** Use what the compiler has finished; called once per frame. Throws if nothing compiles. */
   poll() {
     const settled = ({ passes }) => passes.every(({ program }) => program.settled);
     const rushed = performance.now() - this.since > PATIENCE;
@@ -57,7 +57,7 @@ class RuleShaders {
     this.drop(this.steps ?? []);
     this.steps = chosen.passes;
     this.store = chosen.store;
-    // What is better than the chosen comes first; what is worse is not needed any more.
+    // Better programs than the current one come first; worse ones are no longer needed.
     const place = this.candidates.indexOf(chosen);
     for (const { passes } of this.candidates.slice(place + 1)) this.drop(passes);
     this.candidates = this.candidates.slice(0, place);
@@ -74,13 +74,13 @@ class RuleShaders {
   }
 }
 
-/** A grid of cells on a WebGL2 context. Everything on the device can be rebuilt from capture(). */
+/** A grid of cells in a WebGL2 context. Everything on the device can be rebuilt from capture(). */
 class Simulation {
   /**
    * @param gl      WebGL2 context
-   * @param data    what the exporter wrote: vertex shader, rules, groups
-   * @param options width, height (cells), seed, rule (number of the first), format, and shaders, a
-   *                map in which compiled rules are kept beyond this simulation
+   * @param data    data of the exporter: vertex shader, rules, groups
+   * @param options width, height (cells), seed, rule (number of the first), format, and shaders, a map
+   *                of compiled rules that outlives this simulation
    */
   constructor(gl, data, { width, height, seed, rule = 0, format, shaders = new Map() }) {
     Object.assign(this, { gl, data, width, height, seed, format, shaders });
@@ -89,8 +89,8 @@ class Simulation {
     this.rotation = 0;
     this.coarseness = 1;
     this.dt = 1;
-    this.calm = "auto"; // "on", "off", or as the rules say
-    this.quiet = 0; // steps since something else changed the state
+    this.calm = "auto"; // "on", "off", or "auto": as the rules say
+    this.quiet = 0; // steps since the last change from outside
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
     this.field = new Field(width, height, this.wraps);
@@ -116,13 +116,13 @@ class Simulation {
     return this.field.present.every((rule) => this.load(rule).ready);
   }
 
-  /** Let compilers go on; seed the state as soon as its rule can. */
+  /** Let compilers continue; start the state as soon as its rule can run. */
   poll() {
     for (const shaders of this.shaders.values()) shaders.poll();
     if (!this.seeded && this.ready) this.reset(this.seed);
   }
 
-  /** A state texture that is none of these. */
+  /** A state texture other than these. */
   spare(...busy) {
     let texture = this.pool.find((t) => !busy.includes(t));
     if (!texture) {
@@ -132,15 +132,15 @@ class Simulation {
     return texture;
   }
 
-  /** Whether a rule lets all cells fire at a shorter step while nothing is painted. */
+  /** Whether a rule lets all cells fire in shorter steps while nothing is painted. */
   runsCalm(rule = this.field.present[0]) {
     return this.calm === "auto" ? this.data.rules[rule].calm : this.calm === "on";
   }
 
-  /** How many cells of a rule fire, and how far a step goes. */
-  pace(rule) {
+  /** Which cells of a rule fire, and the length of a step. */
+  firing(rule) {
     const { rate, limit } = this.data.rules[rule];
-    const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is stable in shorter steps only
+    const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is only stable in shorter steps
     const calm = this.quiet >= this.data.calmAfter && this.runsCalm(rule);
     return calm ? { nca_limit: LARGEST_HASH, nca_dt: dt * rate } : { nca_limit: limit, nca_dt: dt };
   }
@@ -159,7 +159,7 @@ class Simulation {
     }
   }
 
-  /** One step of every rule on the grid, each by its share in a cell. */
+  /** One step of every rule on the grid, weighted by its share in each cell. */
   step() {
     const { present } = this.field;
     const { state } = this;
@@ -170,7 +170,7 @@ class Simulation {
       const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
       const values = {
         nca_base: stepBase(this.stepNumber, this.seed), nca_first: result === null,
-        nca_rule: present.length > 1 ? rule : -1, ...this.pace(rule),
+        nca_rule: present.length > 1 ? rule : -1, ...this.firing(rule),
       };
       let target = this.spare(state, sum);
       this.draw(steps, target, textures, values);
@@ -187,7 +187,7 @@ class Simulation {
     this.quiet++;
   }
 
-  /** Start again from the seed state of the rules on the grid. */
+  /** Restart from the initial states of the rules on the grid. */
   reset(seed = this.seed) {
     this.seed = seed >>> 0;
     this.stepNumber = 0;
@@ -195,7 +195,7 @@ class Simulation {
     this.paint("start");
   }
 
-  /** Erase, plant, make noise or start under a stroke, each cell as its rule has it. */
+  /** Erase, plant, make noise or restart under a stroke, as the rule of each cell does. */
   paint(tool, stroke = EVERYWHERE, number = this.seed + (stroke.radius < 0 ? 0 : this.stepNumber + 1)) {
     const { present } = this.field;
     for (const rule of present) this.apply(tool, rule, present.length > 1 ? rule : -1, stroke, number);
@@ -210,8 +210,8 @@ class Simulation {
   }
 
   /**
-   * Give the cells under a stroke to a rule. Those that were another's start again: many rules do not
-   * recover from the hidden channels of another.
+   * Give the cells under a stroke to a rule. New cells get its initial state: many rules do not recover
+   * from the hidden channels of another.
    */
   paintRule(rule, stroke = EVERYWHERE) {
     const { field, fieldTexture } = this;
@@ -229,7 +229,7 @@ class Simulation {
     fieldTexture.write(field.shares);
   }
 
-  /** Remember the state, for undo. As many are kept as fit in some 64 MB, eight at most. */
+  /** Store the state for undo: up to eight states, and about 64 MB. */
   remember() {
     const bytes = this.width * this.height * this.data.groups * STATE_FORMATS[this.format].bytes;
     const room = Math.max(1, Math.min(8, Math.floor(64e6 / bytes)));
@@ -240,7 +240,7 @@ class Simulation {
     this.history.push({ state, owner: this.field.owner.slice(), stepNumber: this.stepNumber });
   }
 
-  /** Go back to what was remembered last; false if there is nothing. */
+  /** Return to the last stored state; false if there is none. */
   undo() {
     const kept = this.history.pop();
     if (!kept) return false;
@@ -253,13 +253,13 @@ class Simulation {
     return true;
   }
 
-  /** Everything that makes up the simulation, as plain arrays. Waits for the device, unless given texels. */
+  /** Everything that makes up the simulation, as plain arrays. Waits for the device unless texels are given. */
   capture(texels = this.state.read()) {
     const { width, height, seed, stepNumber, format } = this;
     return { width, height, seed, stepNumber, format, texels, owner: this.field.owner.slice() };
   }
 
-  /** Go on from what capture() gave, on this or another context. */
+  /** Continue from the result of capture(), in this or another context. */
   resume(captured) {
     this.seed = captured.seed;
     this.stepNumber = captured.stepNumber;
@@ -285,7 +285,7 @@ class Simulation {
     return values;
   }
 
-  /** Set the values of all channels; those the state does not have are passed over. */
+  /** Set the values of all channels; channels that the state does not have are ignored. */
   write(values, channels) {
     const { width, height, format, code } = this, cells = width * height;
     const texels = new (format === "rgba8" ? Uint8Array : Float32Array)(this.data.groups * cells * 4);
@@ -302,7 +302,7 @@ class Simulation {
     this.seeded = true;
   }
 
-  /** Let go of the state; compiled rules stay. */
+  /** Free the state; compiled rules stay. */
   dispose() {
     for (const texture of [...this.pool, ...this.history.map((h) => h.state)]) texture.dispose();
     this.fieldTexture.dispose();

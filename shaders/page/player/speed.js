@@ -1,6 +1,6 @@
-// How many steps a frame takes: as asked, as far as the device keeps up.
+// The number of steps per frame: as requested, if the device keeps up.
 
-/** Steps of each frame: stepsPerFrame are asked for, below 1 one step in several frames. */
+/** Steps per frame: stepsPerFrame is requested; below 1 it means one step in several frames. */
 class SpeedControl {
   constructor(stepsPerFrame) {
     Object.assign(this, { stepsPerFrame, limit: 1, credit: 0 });
@@ -18,17 +18,17 @@ class SpeedControl {
     this.set(SPEEDS.findLast((speed) => speed < this.stepsPerFrame) ?? SPEEDS[0]);
   }
 
-  /** Take fewer steps when the device is late, more when it is not. */
+  /** Make fewer steps if the device is late, more if it is not. */
   adapt(late) {
     this.limit = late ? Math.max(1 / 16, 0.8 * this.limit) : Math.min(64, 1.05 * this.limit);
   }
 
-  /** Owe no steps from before. */
+  /** Drop steps that are overdue. */
   rest() {
     this.credit = 0;
   }
 
-  /** How many steps to take now. */
+  /** Number of steps to make now. */
   steps() {
     this.credit = Math.min(this.credit + Math.min(this.stepsPerFrame, Math.max(this.limit, 1 / 8)), 64);
     const steps = Math.floor(this.credit);

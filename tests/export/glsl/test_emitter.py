@@ -7,7 +7,7 @@ import moderngl
 import pytest
 import torch
 
-from nca.exporters.glsl.emitter import life_source, seed_source, step_source
+from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.pieces import number
 from nca.exporters.glsl.weights import Store, choose_store, pack_weights
@@ -26,7 +26,7 @@ GLSL_WORDS = """
 
 
 def start(rule: Rule, height: int, width: int) -> torch.Tensor:
-    """Noise, with a hole in which cells are dead where a rule knows death."""
+    """Noise, with a hole of dead cells if the rule has an alive threshold."""
     generator = torch.Generator().manual_seed(5)
     state = torch.rand(1, rule.settings.channels, height, width, generator=generator) - 0.3
     if rule.settings.alive_threshold is not None:
@@ -133,14 +133,14 @@ def test_rounding_does_not_move_unused_channels(gl):
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("seed_state", ["zeros", "noise", "center"])
-def test_seeds_are_the_same_bits(gl, seed_state):
-    settings = RuleSettings(6, 8, seed_state=seed_state, noise_level=0.3)
+@pytest.mark.parametrize("start", ["zeros", "noise", "center"])
+def test_seeds_are_the_same_bits(gl, start):
+    settings = RuleSettings(6, 8, start=start, noise_level=0.3)
     rule = bounded_rule(settings)
     simulation = Simulation(gl, rule, (18, 31), Capabilities(), "inline")
     simulation.write(torch.ones(6, 18, 31))
     simulation.paint(nca_tool=3, nca_number=77)
-    assert torch.equal(simulation.read(), rule.seed(1, 18, 31, seed=77)[0])
+    assert torch.equal(simulation.read(), rule.initial_state(1, 18, 31, seed=77)[0])
 
 
 @pytest.mark.gl
@@ -156,7 +156,7 @@ def test_the_brush_goes_round_the_torus(gl):
 
 @pytest.mark.gl
 def test_steering_turns_what_is_perceived(gl):
-    """A step with directions turned by 90 degrees is the turned step of the turned state."""
+    """A step with directions rotated by 90 degrees is the rotated step of the rotated state."""
     rule = bounded_rule(RuleSettings(4, 16, update_rate=1.0))
     with torch.no_grad():
         rule.w1.mul_(5)
@@ -202,7 +202,7 @@ def test_every_name_is_ours():
         quantization=Quantization(state=Quantizer(4, 0.5)),
     )
     rule = Rule(settings)
-    text = step_source(rule, "texture", steering=True) + life_source(rule) + seed_source(rule)
+    text = step_source(rule, "texture", steering=True) + life_source(rule) + start_source(rule)
     known = re.findall(r"\w+", GLSL_WORDS)
     code = re.sub(r"//.*", "", text)
     names = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", code)) - set(known)

@@ -2,7 +2,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nca.exporters.glsl.pieces import HASH
-from nca.exporters.glsl.text import MAX_LINE, comment, file_name, file_names, once, one_line
+from nca.exporters.glsl.text import (
+    MAX_LINE,
+    comment,
+    file_name,
+    file_names,
+    one_line,
+    without_repeats,
+)
 
 
 @given(st.text())
@@ -41,5 +48,5 @@ def test_names_of_devices_of_windows_are_not_used():
 
 
 def test_helpers_are_kept_once():
-    assert once("a" + HASH + "b" + HASH + "c") == "a" + HASH + "bc"
-    assert once("nothing") == "nothing"
+    assert without_repeats("a" + HASH + "b" + HASH + "c") == "a" + HASH + "bc"
+    assert without_repeats("nothing") == "nothing"

@@ -1,4 +1,4 @@
-"""The gallery: a folder that works as it stands, in a real browser."""
+"""The gallery: a folder that works without changes, in a real browser."""
 
 import io
 import json
@@ -25,7 +25,7 @@ NASTY = '</script><script>alert(1)</script> "x"'
 
 
 def some_rules() -> dict[str, RuleFile]:
-    settings = RuleSettings(4, 8, seed_state="noise", noise_level=0.8)
+    settings = RuleSettings(4, 8, start="noise", noise_level=0.8)
     return {
         name: RuleFile(bounded_rule(settings, seed=seed), {"author": "Ann", "license": "CC0-1.0"})
         for seed, name in enumerate(("lava", "sand", NASTY))
@@ -99,7 +99,7 @@ def test_a_nasty_name_stays_text_and_its_page_opens(folder, open_page):
 def test_thumbnails_are_what_torch_grows(gl, monkeypatch):
     monkeypatch.setattr(gallery, "THUMBNAIL_STEPS", 12)
     rule = next(iter(some_rules().values())).rule
-    state = rule.seed(1, 128, 128, seed=3)
+    state = rule.initial_state(1, 128, 128, seed=3)
     expected = to_image(rule.to_rgb(rule(state, 12, seed=3))[0])
 
     wanted = torch.tensor(list(expected.tobytes())).float()

@@ -45,7 +45,7 @@ def test_a_hundred_steps(gl):
 
 @pytest.mark.gl
 def test_it_starts_by_itself_and_a_moving_mouse_erases(gl):
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.5))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.5))
     options = ExportOptions(steps_per_frame=1)
     (data,) = glslviewer.build("rule", RuleFile(rule), options).values()
     name = "u_doubleBuffer0"
@@ -57,7 +57,7 @@ def test_it_starts_by_itself_and_a_moving_mouse_erases(gl):
         machine.frame(draws, sizes)
         return machine.read(name, (4, 60, 60))
 
-    assert torch.equal(frame(0, (30.0, 30.0)), rule.seed(1, 60, 60)[0])
+    assert torch.equal(frame(0, (30.0, 30.0)), rule.initial_state(1, 60, 60)[0])
     assert frame(1, (30.0, 30.0))[:, 29, 29].all(), "a resting mouse touches nothing"
     assert not np.asarray(frame(2, (40.0, 30.0)))[:, 29, 30:40].any()
 

@@ -84,7 +84,7 @@ def test_an_eight_bit_state_is_the_rounded_state_of_torch(gl):
 
 @pytest.mark.gl
 def test_first_frame_restart_and_eraser(gl):
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.5))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.5))
     (data,) = isf.build("rule", RuleFile(rule), SMALL).values()
     size = arrange(rule, 24, isf.ROOM).texture_size
     machine = TileMachine(gl, arrange(rule, 24, isf.ROOM), {isf.STATE: size, isf.OTHER: size})
@@ -96,7 +96,7 @@ def test_first_frame_restart_and_eraser(gl):
     ]
     # A host may begin to count frames where it likes.
     machine.frame(draws, {"FRAMEINDEX": 3})
-    seed = rule.seed(1, 24, 24, seed=77)[0]
+    seed = rule.initial_state(1, 24, 24, seed=77)[0]
     assert torch.equal(machine.read(isf.STATE, (4, 24, 24)), seed)
     brush = {"nca_brush_x": 0.25, "nca_brush_y": 0.75, "nca_brush_size": 0.1}
     machine.frame(draws, {"FRAMEINDEX": 4, **brush})

@@ -107,33 +107,33 @@ class Site:
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("seed_state", ["noise", "center"])
-def test_it_starts_from_the_seed_of_the_rule(gl, seed_state):
-    settings = RuleSettings(4, 8, seed_state=seed_state, noise_level=0.4)
+@pytest.mark.parametrize("start", ["noise", "center"])
+def test_it_starts_from_the_seed_of_the_rule(gl, start):
+    settings = RuleSettings(4, 8, start=start, noise_level=0.4)
     rule = bounded_rule(settings)
     site = Site(gl, rule, (41, 40))
     site.frame()
-    assert torch.equal(site.state(4, 40, 40), rule.seed(1, 40, 40)[0])
+    assert torch.equal(site.state(4, 40, 40), rule.initial_state(1, 40, 40)[0])
     site.frame()
-    expected = rule(rule.seed(1, 40, 40), 4)[0]
+    expected = rule(rule.initial_state(1, 40, 40), 4)[0]
     assert (site.state(4, 40, 40) - expected).abs().max() < 1e-6
 
 
 @pytest.mark.gl
 def test_a_key_starts_anew_and_so_does_another_screen(gl):
-    rule = bounded_rule(RuleSettings(4, 8, seed_state="noise", noise_level=0.4))
+    rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.4))
     site = Site(gl, rule, (41, 40))
     for _ in range(3):
         site.frame()
     site.press(82)
     site.frame()
-    assert torch.equal(site.state(4, 40, 40), rule.seed(1, 40, 40)[0])
+    assert torch.equal(site.state(4, 40, 40), rule.initial_state(1, 40, 40)[0])
     site.press()
     site.frame()
-    assert not torch.equal(site.state(4, 40, 40), rule.seed(1, 40, 40)[0])
+    assert not torch.equal(site.state(4, 40, 40), rule.initial_state(1, 40, 40)[0])
     site.screen = (31, 30)  # the texture keeps its old picture, as on the site
     site.frame()
-    assert torch.equal(site.state(4, 30, 30), rule.seed(1, 30, 30)[0])
+    assert torch.equal(site.state(4, 30, 30), rule.initial_state(1, 30, 30)[0])
 
 
 @pytest.mark.gl
@@ -181,7 +181,7 @@ def test_what_the_site_cannot_do_is_refused():
 
 @pytest.mark.gl
 def test_the_json_runs_in_another_program(monkeypatch):
-    """wgpu-shadertoy translates the tabs itself and runs them in an order of its own making."""
+    """wgpu-shadertoy translates the tabs itself and runs them in its own order."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", "/tmp"))
     try:
         from wgpu_shadertoy import Shadertoy  # noqa: PLC0415
@@ -189,7 +189,7 @@ def test_the_json_runs_in_another_program(monkeypatch):
         absent(f"wgpu-shadertoy ({error})")
     load_wgpu()
     for name in ("small", "dying"):
-        settings = replace(CASES[name], seed_state="noise", noise_level=1.0)
+        settings = replace(CASES[name], start="noise", noise_level=1.0)
         rule = bounded_rule(settings, update_bias=True)
         files = shadertoy.build("rule", RuleFile(rule), ExportOptions())
         tiles = arrange(rule, None)
@@ -200,7 +200,7 @@ def test_the_json_runs_in_another_program(monkeypatch):
             picture = toy.snapshot(frame=frame)
         assert np.asarray(picture)[..., :3].std() > 1
         steps = 5 * shadertoy.frame_steps(rule, ExportOptions())
-        expected = rule(rule.seed(1, 16, 24), steps)[0]
+        expected = rule(rule.initial_state(1, 16, 24), steps)[0]
         texture = toy.buffers["d"].texture_front
         layout = {"bytes_per_row": 16 * size[0], "rows_per_image": size[1]}
         data = toy._device.queue.read_texture({"texture": texture}, layout, (*size, 1))

@@ -29,8 +29,8 @@ FLAGS = [
     "--use-angle=vulkan",
 ]
 FRAMES = 3
-# What a canvas shows cannot be read in a headless browser: draw into a texture instead, and stop
-# after some frames.
+# A headless browser cannot read what a canvas shows: draw into a texture instead, and stop after
+# some frames.
 PAGE = """<!doctype html><link rel="icon" href="data:,"><canvas width="64" height="32"></canvas>
 <script type="module">
 let drawn, device, frames = 0;
@@ -82,7 +82,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("alive", [None, 0.1])
 @pytest.mark.parametrize("weights", ["inline", "texture"])
 def test_its_pictures_are_those_of_torch(address, tmp_path, alive, weights):
-    settings = RuleSettings(6, 8, alive_threshold=alive, seed_state="noise", noise_level=0.8)
+    settings = RuleSettings(6, 8, alive_threshold=alive, start="noise", noise_level=0.8)
     rule = bounded_rule(settings, update_bias=True)
     options = ExportOptions(grid=32, seed=9, steps_per_frame=2, weights=weights)
     for name, data in wgsl.build("rule", RuleFile(rule), options).items():
@@ -104,7 +104,7 @@ def test_its_pictures_are_those_of_torch(address, tmp_path, alive, weights):
         browser.close()
     pixels = np.frombuffer(base64.b64decode(got["bytes"]), np.uint8).reshape(32, 64, 4)
     colors = pixels[..., [2, 1, 0]] if got["format"].startswith("bgra") else pixels[..., :3]
-    state = rule(rule.seed(1, 32, 32, seed=9), 2 * FRAMES, seed=9)
+    state = rule(rule.initial_state(1, 32, 32, seed=9), 2 * FRAMES, seed=9)
     expected = rule.to_rgb(state)[0].clamp(0, 1).permute(1, 2, 0).numpy() * 255
     expected = np.concatenate([expected, expected], 1)  # the torus is repeated
     assert np.abs(colors - expected).max() < 1

@@ -1,4 +1,4 @@
-"""What an export of a page says about its distance from torch."""
+"""The reported difference of an exported page from torch."""
 
 import json
 from pathlib import Path

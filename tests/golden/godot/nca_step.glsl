@@ -5,14 +5,14 @@
 // Rule by: A. Nonymous
 // License: CC0-1.0
 // Shader made by nca-studio 0.
-// Run here as OpenGL compute shaders, untested in Godot itself.
+// Tested as OpenGL compute shaders, not in Godot itself.
 
 layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
 layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // which cells fire
-  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 start anew
+  uint seed;    // decides which cells fire
+  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
 } nca_constants;
 
 ivec2 nca_size;

@@ -2,21 +2,21 @@
 # Rule by: A. Nonymous
 # License: CC0-1.0
 # Shader made by nca-studio 0.
-# Run here as OpenGL compute shaders, untested in Godot itself.
+# Tested as OpenGL compute shaders, not in Godot itself.
 extends TextureRect
 ## Runs a neural cellular automaton on the GPU and shows it: add this script to a TextureRect.
 ##
 ## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. Drag to erase, shift and drag to
-## plant, R starts anew. All calls of the rendering device are made on the render thread.
+## plant, R restarts. All calls of the rendering device are made on the render thread.
 
 const GROUPS := 2
 const DIES := true
 const FORMAT := RenderingDevice.DATA_FORMAT_R32G32B32A32_SFLOAT
 
-## Cells across and down.
+## Number of cells across and down.
 @export var grid := Vector2i(256, 256)
 @export_range(1, 64) var steps_per_frame := 4
-## Which cells fire, and the noise that some rules grow from.
+## Random seed: decides which cells fire, and the noise of the initial state.
 @export var seed_number := 0
 ## Radius of the brush, in cells.
 @export var brush := 10.0
@@ -147,6 +147,6 @@ func _uniform(type: int, binding: int, id: RID) -> RDUniform:
 
 
 func _free_all() -> void:
-	# Uniform sets go with the textures they bind, pipelines with their shaders.
+	# Uniform sets are freed with their textures, pipelines with their shaders.
 	for id in _textures + _shaders.values():
 		_device.free_rid(id)

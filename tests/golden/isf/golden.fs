@@ -1,6 +1,6 @@
 /*{
   "ISFVSN": "2",
-  "DESCRIPTION": "golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights. Rule by: A. Nonymous License: CC0-1.0 Shader made by nca-studio 0. Run here in the order of its passes, untested in a VJ program.",
+  "DESCRIPTION": "golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights. Rule by: A. Nonymous License: CC0-1.0 Shader made by nca-studio 0. Tested in the order of its passes, not in a VJ program.",
   "CREDIT": "A. Nonymous",
   "CATEGORIES": [
     "Generator"
@@ -8,7 +8,7 @@
   "INPUTS": [
     {
       "NAME": "nca_restart",
-      "LABEL": "Start anew",
+      "LABEL": "Restart",
       "TYPE": "event"
     },
     {
@@ -110,10 +110,10 @@
 const int nca_columns = 1;
 const int nca_rows = 2;
 const int nca_groups = 2;
-const int nca_side = 256;  // cells along a side, where the screen has room for them
-const uint nca_seed_number = 0u;  // another number: other cells fire
-const bool nca_is_exact = true;  // texels keep any number
-const bool nca_is_torus = true;
+const int nca_side = 256;  // cells along a side, if they fit on the screen
+const uint nca_seed_number = 0u;  // decides which cells fire
+const bool nca_is_exact = true;  // texels can hold any number
+const bool nca_wraps = true;
 const float nca_rgb_scale = 1.0;
 const float nca_rgb_offset = 0.5;
 
@@ -128,8 +128,8 @@ vec4 nca_encode(vec4 nca_v) { return nca_v; }
 
 // A state of several groups of four channels in one texture: group g is the tile at column
 // g % nca_columns and row g / nca_columns, each nca_size texels. Row 0 of the state is the
-// lowest row of its tile. The texel right of the tiles holds a mark, by which a pass knows a
-// state of its own size from an empty or resized texture.
+// lowest row of its tile. The texel to the right of the tiles holds a mark, which identifies a valid
+// state of this size, unlike an empty or resized texture.
 
 ivec2 nca_corner(int nca_group) {
   return nca_size * ivec2(nca_group % nca_columns, nca_group / nca_columns);
@@ -137,7 +137,7 @@ ivec2 nca_corner(int nca_group) {
 
 ivec2 nca_mark_place() { return ivec2(nca_columns * nca_size.x, 0); }
 
-// The group that a texel belongs to, -1 beside the tiles; and its cell.
+// The group that a texel belongs to (-1 beside the tiles), and its cell.
 int nca_group_at(ivec2 nca_texel, out ivec2 nca_at) {
   ivec2 nca_t = nca_texel / nca_size;
   nca_at = nca_texel - nca_t * nca_size;
@@ -153,28 +153,28 @@ bool nca_is_marked() {
   return all(lessThan(abs(nca_before(nca_mark_place()) - nca_mark()), vec4(0.01)));
 }
 
-// Cells per pixel: a torus is repeated, any other state is shown once and whole.
+// Cells per pixel: a state that wraps is repeated, any other is shown once as a whole.
 float nca_zoom(vec2 nca_screen) {
   vec2 nca_cells = vec2(nca_size);
-  if (nca_is_torus) return min(1.0, 225.0 / nca_screen.y);
+  if (nca_wraps) return min(1.0, 225.0 / nca_screen.y);
   return max(nca_cells.x / nca_screen.x, nca_cells.y / nca_screen.y);
 }
 
-// Place of a pixel among the cells; pixels count from the lower left, cells from the upper left.
+// Position of a pixel in cells; pixels count from the lower left, cells from the upper left.
 vec2 nca_place(vec2 nca_pixel, vec2 nca_screen) {
   vec2 nca_turned = vec2(nca_pixel.x, nca_screen.y - nca_pixel.y);
   float nca_scale_down = nca_zoom(nca_screen);
-  if (nca_is_torus) return nca_turned * nca_scale_down;
+  if (nca_wraps) return nca_turned * nca_scale_down;
   return (nca_turned - 0.5 * nca_screen) * nca_scale_down + 0.5 * vec2(nca_size);
 }
 
-// The texel above the mark keeps where the pointer was, so that a quick stroke has no gaps.
+// The texel above the mark stores the last pointer position, so that a quick stroke has no gaps.
 ivec2 nca_pointer_place() { return nca_mark_place() + ivec2(0, 1); }
 
 bool nca_brushed(ivec2 nca_at, vec2 nca_from, vec2 nca_to, float nca_radius) {
   vec2 nca_line = nca_to - nca_from, nca_cells = vec2(nca_size);
   vec2 nca_away = vec2(nca_at) + 0.5 - nca_from - 0.5 * nca_line;
-  if (nca_is_torus) nca_away -= nca_cells * floor(nca_away / nca_cells + 0.5);
+  if (nca_wraps) nca_away -= nca_cells * floor(nca_away / nca_cells + 0.5);
   float nca_along = dot(nca_away, nca_line) / max(dot(nca_line, nca_line), 0.000001);
   return length(nca_away - clamp(nca_along, -0.5, 0.5) * nca_line) < nca_radius;
 }
@@ -182,18 +182,18 @@ bool nca_brushed(ivec2 nca_at, vec2 nca_from, vec2 nca_to, float nca_radius) {
 vec3 nca_color(ivec2 nca_at) {
   ivec2 nca_last = nca_size - 1;
   ivec2 nca_cell = clamp(nca_at, ivec2(0), nca_last);
-  if (nca_is_torus) {
+  if (nca_wraps) {
     nca_cell = nca_at - nca_size * ivec2(floor(vec2(nca_at) / vec2(nca_size)));
     nca_cell = clamp(nca_cell, ivec2(0), nca_last);
   }
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The picture, smooth between the cells.
+// The image, smooth between cells.
 vec3 nca_view(vec2 nca_pixel, vec2 nca_screen) {
   vec2 nca_point = nca_place(nca_pixel, nca_screen);
   vec2 nca_outside = abs(nca_point - 0.5 * vec2(nca_size)) - 0.5 * vec2(nca_size);
-  if (!nca_is_torus && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
+  if (!nca_wraps && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;
   vec3 nca_above = mix(nca_color(nca_a), nca_color(ivec2(nca_b.x, nca_a.y)), nca_part.x);
@@ -352,8 +352,8 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }
 
-// The last pass of a frame may start anew, erase under a brush, or plant under it. The brush is
-// its place among the cells and its radius in cells, 0 where it does not touch.
+// The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
+// its position in cells and its radius in cells, 0 if it does not touch.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {
   ivec2 nca_at;

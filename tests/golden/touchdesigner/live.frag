@@ -4,10 +4,10 @@
 // Shader made by nca-studio 0.
 //
 // For a GLSL TOP.
-// Run here with TouchDesigner's names put before it, untested in TouchDesigner itself.
+// Tested with TouchDesigner's names put before it, not in TouchDesigner itself.
 
 const float nca_step_number = 0.0;
-const uint nca_seed_number = 0u;  // another number: other cells fire
+const uint nca_seed_number = 0u;  // decides which cells fire
 ivec2 nca_size;
 uint nca_base;
 
@@ -90,7 +90,7 @@ void nca_live(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
   nca_next1 = nca_fetch_after(1, nca_at) * nca_life;
 }
 
-uniform float nca_reset;  // 1: start anew
+uniform float nca_reset;  // 1: restart
 uniform vec4 nca_brush;   // x, y in cells from the lower left, radius in cells, 1: plant, 0: erase
 
 vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {

@@ -4,10 +4,10 @@
 // Shader made by nca-studio 0.
 //
 // For a GLSL TOP.
-// Run here with TouchDesigner's names put before it, untested in TouchDesigner itself.
+// Tested with TouchDesigner's names put before it, not in TouchDesigner itself.
 
 uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...
-const uint nca_seed_number = 0u;  // another number: other cells fire
+const uint nca_seed_number = 0u;  // decides which cells fire
 ivec2 nca_size;
 uint nca_base;
 

@@ -7,10 +7,10 @@
 
 struct NcaFrame {
   size: vec2i,    // cells across and down
-  base: u32,      // hash(step + hash(seed)): which cells fire
-  seed: u32,      // of the noise
+  base: u32,      // hash(step + hash(seed)): decides which cells fire
+  seed: u32,      // random seed of the noise
   brush: vec4f,   // x, y, radius in cells (below 0: everywhere), and the tool:
-                  // 0 erase, 1 plant, 2 noise, 3 start anew
+                  // 0 erase, 1 plant, 2 noise, 3 restart
   screen: vec4f,  // pixels across and down, cells per pixel, unused
 }
 
@@ -159,7 +159,7 @@ fn nca_color(at: vec2i) -> vec3f {
   return clamp(nca_fetch(0, c).rgb * 1.0 + 0.5, vec3f(0.0), vec3f(1.0));
 }
 
-// The picture, smooth between the cells; row 0 of the state is its top, as pixels count here.
+// The image, smooth between cells; row 0 of the state is its top, as are pixels here.
 @fragment
 fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   let point = pixel.xy * nca_frame.screen.z - 0.5;
@@ -177,7 +177,7 @@ fn nca_fetch_after(group: i32, at: vec2i) -> vec4f {
   return nca_decode(textureLoad(nca_after, at, group, 0));
 }
 
-// Cells die that have no living neighbor, before or after the step.
+// Kill cells that had no living neighbor before or after the step.
 @compute @workgroup_size(8, 8)
 fn nca_live(@builtin(global_invocation_id) cell: vec3u) {
   let at = vec2i(cell.xy);
@@ -187,7 +187,7 @@ fn nca_live(@builtin(global_invocation_id) cell: vec3u) {
   for (var y = -1; y <= 1; y++) {
     for (var x = -1; x <= 1; x++) {
       let c = nca_pad(at + vec2i(x, y));
-      // Beyond a border of zeros there is the value zero, not a neighbor left out.
+      // Beyond a border of zeros the value zero counts as a neighbor.
       if (true) {
         before = max(before, nca_fetch(0, c).w);
         after = max(after, nca_fetch_after(0, c).w);

@@ -1,4 +1,4 @@
-"""The callbacks that act on weights, gradients and rates; others have a file of their own."""
+"""Callbacks that change weights, gradients and rates; others have their own files."""
 
 import contextlib
 import math
@@ -46,7 +46,7 @@ def make(
 
 
 class Watch(Callback):
-    """Keeps rates and momentums of every batch."""
+    """Records rates and momentums of every batch."""
 
     order = 90
 

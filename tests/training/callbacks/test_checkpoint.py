@@ -66,7 +66,7 @@ def test_a_training_killed_again_and_again_gives_the_same_bits(tmp_path: Path) -
 
 
 class Interrupt(Callback):
-    """A signal, Ctrl-C by default, in the middle of a batch, as often as is said."""
+    """Raise a signal, Ctrl-C by default, in the middle of a batch, a given number of times."""
 
     def __init__(
         self, iteration: int, times: int = 1, number: signal.Signals = signal.SIGINT
@@ -106,7 +106,7 @@ def test_ctrl_c_saves_a_whole_batch_and_resume_gives_the_same_bits(
 
 @pytest.fixture
 def termination() -> Iterator[None]:
-    """SIGTERM and SIGHUP as in the command line, and afterwards as before."""
+    """SIGTERM and SIGHUP as in the command line, restored afterwards."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     for number in numbers:
@@ -211,7 +211,7 @@ def test_checkpoints_are_written_now_and_then_and_at_the_end(
 
 
 class LimitFiles(Callback):
-    """From one iteration to another, files can be of so many bytes only: a full disk."""
+    """Limit the size of files between two iterations, like a full disk."""
 
     def __init__(self, first: int, last: int, size: int) -> None:
         self.first, self.last, self.size = first, last, size
@@ -226,7 +226,7 @@ class LimitFiles(Callback):
 
 
 class CopyAt(Callback):
-    """Look at the checkpoint after an iteration."""
+    """Read the checkpoint after an iteration."""
 
     order = 150
 
@@ -250,7 +250,7 @@ def test_a_full_disk_is_one_warning_and_the_last_good_checkpoint_stays(
     assert "checkpoint: File too large; going on" in said
     assert look.found == 2
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 8
-    learner.unwritten.check()
+    learner.write_failures.check()
     assert not list(tmp_path.glob(".checkpoint.*"))
 
 
@@ -261,7 +261,7 @@ def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         FailedError, match=r"^not written: checkpoint \(.*checkpoint: File too large"
     ):
-        learner.unwritten.check()
+        learner.write_failures.check()
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 2
 
 
@@ -280,7 +280,7 @@ def test_a_folder_that_vanished_is_told_while_training_and_an_error_at_the_end(
     learner.use_callbacks([*learner.callbacks, Remove()])
     learner.fit(iterations=5)
     with pytest.raises(FailedError, match=r"cannot write .*run/checkpoint: No such file"):
-        learner.unwritten.check()
+        learner.write_failures.check()
     assert learner.iteration == 5
     assert "warning: cannot write" in capfd.readouterr().err
 
@@ -313,7 +313,7 @@ def test_a_file_that_ends_too_early_is_noticed(tmp_path: Path, good: bytes, leng
         load_checkpoint(tmp_path / "bad")
 
 
-@pytest.mark.parametrize(("version", "advice"), [(3, "update nca"), (1, "train anew")])
+@pytest.mark.parametrize(("version", "advice"), [(3, "update nca"), (1, "train again")])
 def test_another_version_is_named(tmp_path: Path, good: bytes, version: int, advice: str) -> None:
     (tmp_path / "bad").write_bytes(good.replace(b"checkpoint 2", b"checkpoint %d" % version, 1))
     said = rf"is of version {version}, this program reads version 2; {advice}"

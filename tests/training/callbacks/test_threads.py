@@ -1,4 +1,4 @@
-"""A training uses as many threads as pay at the time, and blocks where it waits for one."""
+"""A training uses as many threads as are useful at the time, and waits without spinning."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_waiting_is_set_before_torch_is_loaded(given: dict[str, str], expected: 
 
 
 class Machine:
-    """Stands in for the machine: how many threads are best, and what its clocks say."""
+    """Replaces the machine: the best number of threads, and its clocks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.best, self.trials = 2, 0
@@ -78,7 +78,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 class Work(Callback):
-    """Lets time go by in every iteration; notes the threads, and what happens when."""
+    """Advances the clock in every iteration; records the threads, and events."""
 
     def __init__(self, machine: Machine, events: dict[int, Callable[[], None]]) -> None:
         self.machine, self.events = machine, events
@@ -145,7 +145,7 @@ def test_a_load_that_comes_and_goes_does_not_make_it_try_all_the_time(machine: M
 
 
 def test_nothing_that_is_trained_or_drawn_is_changed(machine: Machine) -> None:
-    """But by the number of threads: one for all here."""
+    """Except for the number of threads, which is one for all here."""
     machine.best = 1
     torch.set_num_threads(1)
     without = learner_of()

@@ -23,7 +23,7 @@ HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def make(engine: Engine, *callbacks: Callback, batch: int = 8, spike: float = 1.0) -> Learner:
-    """A net of two layers; the targets of one example are ``spike`` times as far."""
+    """A network of two layers; the target of one example is ``spike`` times as far."""
     torch.manual_seed(0)
     x = torch.randn(32, 4)
     y = x.sum(1, keepdim=True) / 8

@@ -1,4 +1,4 @@
-"""Recordings are read back by other programs."""
+"""Recordings, read by other programs."""
 
 import importlib
 import resource
@@ -65,7 +65,7 @@ def test_a_video(tmp_path):
 def test_bad_places_are_told_before_work_starts(tmp_path):
     (tmp_path / "there.mp4").write_bytes(b"")
     for name, text in (
-        ("there.mp4", "is already there"),
+        ("there.mp4", "exists already"),
         ("none/a.mp4", "there is no folder"),
         ("a.txt", "a recording ends in .mp4"),
     ):

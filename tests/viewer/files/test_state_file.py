@@ -1,4 +1,4 @@
-"""States on disk."""
+"""Files of states."""
 
 import contextlib
 import io

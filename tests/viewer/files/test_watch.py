@@ -1,4 +1,4 @@
-"""Rule files that change."""
+"""Changing rule files."""
 
 import os
 
@@ -8,7 +8,7 @@ from tests.helpers.players import Clock, rule_file
 
 
 def looking(paths):
-    """A watcher, and what looks through it once it is time again."""
+    """A watcher, and a function that lets it check once the interval is over."""
     clock = Clock()
     watcher = Watcher(paths, clock)
 

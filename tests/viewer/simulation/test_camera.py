@@ -1,4 +1,4 @@
-"""The part of the plane that is seen."""
+"""The camera."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is seen of a state, against torch."""
+"""The display of a state, against torch."""
 
 import numpy as np
 import pytest
@@ -205,7 +205,7 @@ def test_another_size_and_another_brush_are_drawn(gl, simulation, display):
 
 
 def averaged_steps(simulation, display, look, count) -> torch.Tensor:
-    """Run and show steps; what Python makes of them."""
+    """Run and display steps; compute the same in Python."""
     colors = []
     for _ in range(count):
         simulation.step()

@@ -1,4 +1,4 @@
-"""Which rule owns which cell."""
+"""The owners of cells."""
 
 import numpy as np
 import pytest

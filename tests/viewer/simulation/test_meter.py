@@ -1,4 +1,4 @@
-"""Range of a state."""
+"""The meter."""
 
 import math
 

@@ -132,8 +132,8 @@ def test_two_rules_with_a_share_each(gl):
 def test_cells_given_to_another_rule_start_from_its_seed(gl):
     settings = (
         RuleSettings(8, 16),
-        RuleSettings(12, 16, seed_state="noise", noise_level=0.4),
-        RuleSettings(4, 16, seed_state="center"),
+        RuleSettings(12, 16, start="noise", noise_level=0.4),
+        RuleSettings(4, 16, start="center"),
     )
     rules = [bounded_rule(own, seed=seed) for seed, own in enumerate(settings)]
     simulation = Simulation(gl, rules, (HEIGHT, WIDTH), seed=7)
@@ -143,10 +143,13 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
     mine = torch.from_numpy(simulation.field.owner == 1)
     painted = simulation.read()
     assert torch.equal(painted[:, ~mine], start[:, ~mine])
-    assert torch.equal(painted[:, mine], rules[1].seed(1, HEIGHT, WIDTH, seed=7)[0][:, mine])
+    assert torch.equal(
+        painted[:, mine], rules[1].initial_state(1, HEIGHT, WIDTH, seed=7)[0][:, mine]
+    )
     assert painted[:, mine].std() > 0.1
 
-    # What this rule has already is left alone, and another that takes it begins with its zeros.
+    # Existing channels of this rule are left alone, and another rule that takes them starts with
+    # zeros.
     simulation.step()
     before = simulation.read()
     simulation.paint_rule(1, Stroke((8.5, 8.5), (8.5, 8.5), 5))
@@ -156,7 +159,7 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
     assert taken.sum() > 4
     assert simulation.read()[:, taken].eq(0).all()
 
-    # A seed in the middle of the grid is no seed elsewhere.
+    # An initial cell in the middle is not one elsewhere.
     before = simulation.read()
     simulation.paint_rule(2, Stroke((20.5, 8.5), (20.5, 8.5), 3))
     assert torch.equal(simulation.read(), before)
@@ -166,17 +169,17 @@ def test_cells_given_to_another_rule_start_from_its_seed(gl):
 
 
 def test_seeds_are_those_of_the_rule(gl):
-    for seed_state, tool in (
+    for start, tool in (
         ("zeros", "start"),
         ("noise", "start"),
         ("center", "start"),
         ("center", "plant"),
     ):
-        rule = bounded_rule(RuleSettings(6, 8, seed_state=seed_state, noise_level=0.3))
+        rule = bounded_rule(RuleSettings(6, 8, start=start, noise_level=0.3))
         simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=7)
         simulation.step(3)
         simulation.reset(tool)
-        assert torch.equal(simulation.read(), rule.seed(1, HEIGHT, WIDTH, seed=7)[0])
+        assert torch.equal(simulation.read(), rule.initial_state(1, HEIGHT, WIDTH, seed=7)[0])
         assert simulation.step_number == 0
 
 

@@ -1,4 +1,4 @@
-"""What is written over the texture."""
+"""Text over the texture."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.gl
 
 
 class Hand:
-    """Uses a panel as a person does: it sees where controls are, moves there and clicks."""
+    """Uses a panel like a user: finds the controls, moves to them and clicks."""
 
     def __init__(self, gl, player, monkeypatch) -> None:
         self.actions, self.player = Actions(player), player

@@ -73,10 +73,10 @@ def test_starting_again(actions):
     press(actions, "R")
     rule = simulation.rules[0]
     assert simulation.step_number == 0
-    assert torch.equal(state(actions), rule.seed(1, 24, 32, seed=0)[0])
+    assert torch.equal(state(actions), rule.initial_state(1, 24, 32, seed=0)[0])
     press(actions, "Shift+R")
     assert simulation.seed != 0
-    assert torch.equal(state(actions), rule.seed(1, 24, 32, seed=simulation.seed)[0])
+    assert torch.equal(state(actions), rule.initial_state(1, 24, 32, seed=simulation.seed)[0])
     press(actions, "C")
     assert (state(actions) != 0).any(0).sum() == 1
     assert state(actions)[3:, 12, 16].eq(1).all()

@@ -44,7 +44,7 @@ def open_viewer(screen, tmp_path_factory):
 
 @pytest.fixture
 def viewer(open_viewer):
-    """The window as it was at first, full of noise."""
+    """The initial window, full of noise."""
     assert open_viewer.process.poll() is None, "it has crashed"
     open_viewer.resize(*SIZE)
     open_viewer.screen.do("mousemove", 790, 590)
@@ -62,7 +62,7 @@ def test_keys_take_steps_and_start_again(viewer):
     assert state.step_number == 11
     viewer.keys("r")
     rule = load_rule(viewer.folder / "a.safetensors").rule
-    assert torch.equal(viewer.state().state, rule.seed(1, 24, 32, seed=0)[0])
+    assert torch.equal(viewer.state().state, rule.initial_state(1, 24, 32, seed=0)[0])
     viewer.keys("ctrl+z", "period")
     state = rule(state.state[None], 1, seed=0, first_step=11)[0]
     assert (viewer.state().state - state).abs().max() < 1e-5

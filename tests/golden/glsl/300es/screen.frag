@@ -8,15 +8,15 @@ precision highp int;
 precision highp sampler2D;
 precision highp sampler2DArray;
 
-// Show the colors of the cells through a camera; row 0 of the state is the top of the picture.
+// Show the colors of the cells through a camera; row 0 of the state is the top of the image.
 // The texture of the colors repeats, is filtered linearly and has mipmaps.
 
 uniform sampler2D nca_colors_of_cells;
 uniform vec2 nca_cells;      // size of the state
-uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells a pixel
-uniform float nca_height;    // of the picture in pixels
-uniform bool nca_wraps;      // the state is a torus
-uniform float nca_borders;   // strength of the lines between the tiles of a torus, 0 to 1
+uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells per pixel
+uniform float nca_height;    // height of the image in pixels
+uniform bool nca_wraps;      // the state wraps at its sides
+uniform float nca_borders;   // strength of the lines between tiles, 0 to 1
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
 // Lines and ring may be drawn.
@@ -24,8 +24,8 @@ uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, 
 #define NCA_MARKS 1
 #endif
 
-// 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. A host that knows
-// defines it: some drivers compute all branches.
+// 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. Define it if it is
+// fixed: some drivers compute all branches.
 #ifndef NCA_SAMPLING
 uniform bool nca_smooth;
 #define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : nca_smooth ? 1 : 2)
@@ -56,7 +56,7 @@ vec3 nca_sampled(vec2 nca_point) {
     return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z)).rgb;
   }
   if (NCA_SAMPLING == 1) return nca_cubic(nca_point);
-  // Squares with edges one pixel wide, so that they do not shimmer at odd zooms.
+  // Squares with edges one pixel wide, so that they do not flicker at odd zooms.
   vec2 nca_corner = floor(nca_point + 0.5);
   vec2 nca_edge = clamp((nca_point - nca_corner) / nca_camera.z, -0.5, 0.5);
   return textureLod(nca_colors_of_cells, (nca_corner + nca_edge) / nca_cells, 0.0).rgb;

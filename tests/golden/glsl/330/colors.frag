@@ -23,24 +23,24 @@ vec3 nca_rgb(ivec2 nca_at) {
   return nca_fetch(0, nca_at).rgb * 1.0 + 0.5;
 }
 
-// The color of every cell, drawn into an 8-bit texture of the size nca_picture. How colors are
-// seen (zoom, smoothing) is a matter of screen.glsl.
+// The color of every cell, drawn into an 8-bit texture of the size nca_picture. screen.glsl zooms and
+// smooths these colors.
 //
 // NCA_VIEW is 0: colors, 1: one channel, 2: all channels side by side, 3: change in the last step.
 
-uniform vec2 nca_picture;    // size of the texture; that of the state, or a multiple for view 2
+uniform vec2 nca_picture;    // size of the texture: that of the state, or a multiple in view 2
 uniform int nca_channel;     // the channel that view 1 shows
-uniform int nca_channels;    // how many view 2 shows
+uniform int nca_channels;    // number of channels in view 2
 uniform int nca_color_map;     // of views 1 to 3: 0 grey, 1 inferno, 2 diverging
 
-// Lightness rises evenly from black over violet and orange to pale yellow.
+// Lightness rises evenly from black through violet and orange to pale yellow.
 vec3 nca_inferno(float nca_t) {
   vec3 nca_low = mix(vec3(0.0, 0.0, 0.02), vec3(0.34, 0.06, 0.43), smoothstep(0.0, 0.35, nca_t));
   vec3 nca_mid = mix(nca_low, vec3(0.93, 0.41, 0.15), smoothstep(0.25, 0.7, nca_t));
   return mix(nca_mid, vec3(0.99, 1.0, 0.64), smoothstep(0.65, 1.0, nca_t));
 }
 
-// From blue over near-white at 0.5 to red; a change, never below zero, begins at 0.5.
+// From blue through near-white at 0.5 to red; a change, never below zero, starts at 0.5.
 vec3 nca_diverging(float nca_t) {
   vec3 nca_end = nca_t < 0.5 ? vec3(0.13, 0.35, 0.68) : vec3(0.74, 0.14, 0.17);
   return mix(vec3(0.94), nca_end, smoothstep(0.0, 0.5, abs(nca_t - 0.5)));
@@ -59,7 +59,7 @@ float nca_value(int nca_c, ivec2 nca_at) {
 vec3 nca_color(vec2 nca_pixel) {
   vec2 nca_place = nca_pixel / nca_picture;
 #if NCA_VIEW == 2
-  // A grid as square as can be, every tile showing the whole state.
+  // A grid that is nearly square; every tile shows the whole state.
   int nca_across = int(ceil(sqrt(float(nca_channels))));
   int nca_down = (nca_channels + nca_across - 1) / nca_across;
   vec2 nca_tiles = vec2(nca_across, nca_down);

@@ -1,4 +1,4 @@
-"""Files that a training could not write: warnings while it goes on, an error at its end."""
+"""Files that could not be written: warnings during the training, an error at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from nca.errors import FailedError, InputError
 from nca.system.console import say
 
 
-class Unwritten:
-    """Keeps account of the files that could not be written.
+class WriteFailures:
+    """Records which files could not be written.
 
     Attributes:
-        reasons: by file, until it could be written.
+        reasons: error messages by file; a later success removes the file.
     """
 
     def __init__(self) -> None:
         self.reasons: dict[Path, str] = {}
 
     @contextmanager
-    def going_on(self, path: Path) -> Iterator[None]:
-        """Write a file; if that fails, say so once and go on: a full disk may have room later."""
+    def deferred(self, path: Path) -> Iterator[None]:
+        """Write a file; on failure warn once and continue: a full disk may have room later."""
         try:
             yield
         except InputError as error:
@@ -36,7 +36,7 @@ class Unwritten:
         self.reasons[path] = reason
 
     def check(self) -> None:
-        """See that everything has been written in the end.
+        """Raise an error if some files are still missing.
 
         Raises:
             FailedError: naming every file that was not.
