@@ -90,6 +90,7 @@ def export(
     options: ExportOptions,
     *,
     context: moderngl.Context | None = None,
+    measured: bool = True,
 ) -> ExportReport:
     """Turn rules into files for a target.
 
@@ -105,6 +106,7 @@ def export(
         out: output file or folder.
         options: options of the export.
         context: OpenGL context for the measurement; default: a new one.
+        measured: compare the result with torch, which may compile shaders for many seconds.
 
     Raises:
         InputError: the target is unknown or does not have an option, a weight is not finite, or a
@@ -114,12 +116,14 @@ def export(
     is_file = target.is_file(rules, out)
     check_free(out, options.overwrite, file=is_file)
     files = target.build(rules, options)
-    differences = target.measure(rules, files, options, context)
-    measured = {
-        path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
-        for path, data in files.items()
-    }
-    written = write_files(out, measured, is_file=is_file)
+    differences: dict[str, Difference] = {}
+    if measured:
+        differences = target.measure(rules, files, options, context)
+        files = {
+            path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
+            for path, data in files.items()
+        }
+    written = write_files(out, files, is_file=is_file)
     return ExportReport(to, out, written, differences, target.verified)
 
 

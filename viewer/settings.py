@@ -162,7 +162,6 @@ def view_settings(*rules: str | Path, **values: Any) -> ViewSettings:
     """Make settings in Python, by names of fields of any group.
 
     Raises:
-        InputError: a value is out of bounds.
-        TypeError: there is no field of that name.
+        InputError: a value is out of bounds, or there is no field of that name.
     """
     return override(ViewSettings(tuple(map(Path, rules))), values)

@@ -16,6 +16,8 @@ from typing_extensions import override
 import nca
 from nca.errors import InputError
 from nca.images import contact_sheet, to_image, write_image
+from nca.options import Picture
+from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Candidate, KeepBest
 from nca.texture.callbacks.keep_pool import KeepPool
@@ -36,6 +38,7 @@ from nca.training.callbacks import (
     LivePage,
     Metrics,
     NormalizeGradients,
+    NotebookPicture,
     Progress,
     Schedule,
     Threads,
@@ -55,19 +58,30 @@ FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
 FRESH_SEEDS = 100  # distance from the seeds that chose the rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedRule(Trained):
     """Result of training a rule.
 
     Attributes:
         kept: the rule that was chosen.
-        loss_by_state: its texture loss with the state stored as rgba32f, rgba16f and rgba8.
+        losses: mean of each term, and of their sum ``loss``, over every 20 iterations.
+        loss_by_state: texture loss of the rule with the state stored as rgba32f, rgba16f and rgba8;
+            empty without a folder.
         restores: number of times that weights were restored after a blow-up.
     """
 
     kept: Candidate
+    losses: dict[str, list[float]]
     loss_by_state: dict[str, float | None]
     restores: int
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that is kept, on the CPU."""
+        return self.kept.rule.cpu()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         losses = ", ".join(
@@ -93,7 +107,7 @@ def train(
         settings: see :func:`nca.texture.settings.train_settings`.
         callbacks: additional callbacks.
         show: gets the path of the rule file before the first iteration, to watch it. The file does
-            not exist yet at that time; it changes as the rule learns.
+            not exist yet at that time; it changes as the rule learns. Not called without a folder.
 
     """
     settings = with_sizes_of_parent(settings)
@@ -168,15 +182,7 @@ class TextureTraining(Job[TrainedRule]):
             self.metrics,
             self.best,
             Progress(quiet=settings.run.quiet),
-            WriteNewest(settings.out / RULE, self.ema),
-            LivePage(
-                settings.out / LIVE,
-                {"target": self._targets, "states of the newest batch": self._newest},
-                self.metrics,
-                title=settings.picture.name,
-            ),
-            Checkpoint(settings.out / CHECKPOINT),
-            *loggers(settings.run, settings.out, self.metrics),
+            *self._watchers(),
         ]
         self.learner = Learner(
             task.rule,
@@ -187,9 +193,28 @@ class TextureTraining(Job[TrainedRule]):
             callbacks=[*own, *callbacks],
         )
 
+    def _watchers(self) -> list[Callback]:
+        """Callbacks that show the states in a notebook, and that write into the folder."""
+        settings, folder = self.settings, self.settings.out
+        shown = [] if settings.run.quiet else [NotebookPicture(self._newest)]
+        if folder is None:
+            return [*shown]
+        return [
+            *shown,
+            WriteNewest(folder / RULE, self.ema),
+            LivePage(
+                folder / LIVE,
+                {"target": self._targets, "states of the newest batch": self._newest},
+                self.metrics,
+                title=settings.picture.name,
+            ),
+            Checkpoint(folder / CHECKPOINT),
+            *loggers(settings.run, folder, self.metrics),
+        ]
+
     @override
     def begin(self) -> None:
-        if self.show is not None:
+        if self.show is not None and self.settings.out is not None:
             self.show(self.settings.out / RULE)
 
     def _targets(self, _: Learner) -> Image.Image:
@@ -200,18 +225,32 @@ class TextureTraining(Job[TrainedRule]):
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> TrainedRule:
-        """Choose the rule, write it, then the images and plots.
+        """Choose the rule; if there is a folder, write the rule, images and plots.
 
         Raises:
             FailedError: some results could not be written; all others have been.
         """
-        settings, learner = self.settings, self.learner
+        learner, folder = self.learner, self.settings.out
         kept = self.best.choose()
+        by_state: dict[str, float | None] = {}
+        if folder is not None:
+            by_state = self.task.loss_by_state(kept.rule, self.settings.run.seed + FRESH_SEEDS)
+            self._write(folder, kept, by_state)
+        return TrainedRule(
+            folder,
+            learner.iteration,
+            learner.seconds,
+            self.task.pictures | {RULE: "the rule", "loss.png": LOSS_CURVES},
+            kept,
+            self.metrics.curves(),
+            by_state,
+            self.stabilizer.restores,
+        )
+
+    def _write(self, folder: Path, kept: Candidate, by_state: dict[str, float | None]) -> None:
+        learner, deferred = self.learner, self.learner.write_failures.deferred
         shown = self.task.show(kept.rule)
-        by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
-        report = self._report(kept)
-        info = {"training": report | {"loss_by_state": by_state}}
-        folder, deferred = settings.out, learner.write_failures.deferred
+        info = {"training": self._report(kept) | {"loss_by_state": by_state}}
         with deferred(folder / RULE):
             save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
         with deferred(folder / PREVIEW):
@@ -220,18 +259,12 @@ class TextureTraining(Job[TrainedRule]):
             write_film(folder / FILM, shown.film)
         with deferred(folder / "loss.png"):
             write_loss_plot(
-                folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
+                folder / "loss.png",
+                self.metrics.rows,
+                self.metrics.terms,
+                self.settings.picture.name,
             )
         learner.write_failures.check()
-        return TrainedRule(
-            folder,
-            learner.iteration,
-            learner.seconds,
-            self.task.pictures | {RULE: "the rule", "loss.png": LOSS_CURVES},
-            kept,
-            by_state,
-            self.stabilizer.restores,
-        )
 
     def _report(self, kept: Candidate) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
@@ -255,7 +288,7 @@ class TextureTraining(Job[TrainedRule]):
         }
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256(path: Picture) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

@@ -40,6 +40,19 @@ class Callback:
     ``after_step`` (the weights have changed). Defining a class with a method that looks like an
     event but is not one raises TypeError.
 
+    ::
+
+        class LargestWeight(nca.Callback):
+            def after_step(self, learner):
+                self.largest = max(w.detach().abs().max() for w in learner.model.parameters())
+
+        largest = LargestWeight()
+        nca.train(
+            nca.grow("scales", 64), callbacks=[largest], preset="tiny", iterations=1,
+            size=32, grid=16, late_grid=16,
+        )
+        print(largest.largest)
+
     Attributes:
         order: callbacks with a smaller order run first; equal ones in the given order.
         essential: the callback is part of the training itself (devices, gradients, pools), so that

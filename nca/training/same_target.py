@@ -1,11 +1,11 @@
 """Resume only with the images that the training began with, wherever their files are now."""
 
 import hashlib
-from pathlib import Path
 
 from torch import Tensor
 from typing_extensions import override
 
+from nca.options import Picture
 from nca.training.callback import Callback
 
 
@@ -14,21 +14,21 @@ class SameTarget(Callback):
 
     Args:
         name: name of the images in the error message.
-        parts: the images as tensors of any shape, or as paths of files.
+        parts: the images, as tensors of any shape, paths of files, or in-memory images.
 
     Raises:
         ValueError: (when a state is loaded) the images differ.
         OSError: a file cannot be read.
     """
 
-    def __init__(self, name: str, *parts: Tensor | Path) -> None:
+    def __init__(self, name: str, *parts: Tensor | Picture) -> None:
         self.name = name
         digest = hashlib.sha256()
         for part in parts:
-            if isinstance(part, Path):
-                digest.update(part.read_bytes())
-            else:
+            if isinstance(part, Tensor):
                 digest.update(part.contiguous().numpy().tobytes())
+            else:
+                digest.update(part.read_bytes())
         self.fingerprint = digest.hexdigest()
 
     def state_dict(self) -> dict[str, str]:

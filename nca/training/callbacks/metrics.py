@@ -55,6 +55,12 @@ class Metrics(Callback):
         self._written = 0  # number of rows in the file; 0: write the whole file
         self._due = 0.0
 
+    def curves(self) -> dict[str, list[float]]:
+        """The loss and each of its terms, a number for every row of the training."""
+        rows = [row for row in self.rows if SUM in row]
+        names = dict.fromkeys([SUM, *self.terms])
+        return {name: [row.get(name, math.nan) for row in rows] for name in names}
+
     def before_fit(self, learner: Learner) -> None:
         """Start the file with the rows from before a resume, if there are some."""
         self._writes = self.path is not None and learner.engine.rank == 0
