@@ -25,7 +25,7 @@ nca.train(colors, preset="tiny", iterations=30, size=32, grid=16, late_grid=16)"
 
 def turning_rule() -> Rule:
     """Two channels turn about zero in every cell, and never rest."""
-    rule = Rule(RuleSettings(channels=4, hidden=4, seed_state="noise", noise_level=1.0))
+    rule = Rule(RuleSettings(channels=4, hidden=4, start="noise", noise_level=1.0))
     with torch.no_grad():
         for weight in rule.parameters():
             weight.zero_()
