@@ -1,4 +1,4 @@
-"""What docs/explanation/training-loop.md shows is what there is, and what it tells to run runs."""
+"""The code in docs/explanation/training-loop.md is the real code, and its examples run."""
 
 import inspect
 import re
