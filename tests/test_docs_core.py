@@ -1,4 +1,4 @@
-"""The code in docs/core.md matches the package, and its commands run."""
+"""The code in docs/explanation/training-loop.md matches the package, and its commands run."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ import torch
 
 from nca.training.learner import Learner
 
-TEXT = (Path(__file__).parents[1] / "docs" / "core.md").read_text()
+TEXT = (Path(__file__).parents[1] / "docs" / "explanation" / "training-loop.md").read_text()
 BLOCK = re.compile(r"(<!-- from: \S+ -->\n)?```python\n(.*?)```", re.DOTALL)
 
 

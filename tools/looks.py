@@ -1,7 +1,7 @@
 """``python -m tools.looks [RULES PICTURES]``: compare rules with their images, as a table.
 
 RULES and PICTURES are folders; files with the same name belong together. The default is the
-gallery. ``-`` stands for values that cannot be compared: see ``docs/quality.md``.
+gallery. ``-`` stands for values that cannot be compared: see ``docs/how-to/measure-a-rule.md``.
 """
 
 import sys

@@ -15,7 +15,7 @@ from nca.texture.settings import train_settings
 from nca.texture.train import train
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "training.md").read_text()
+GUIDE = (ROOT / "docs" / "explanation" / "training.md").read_text()
 # The loss, and code that only observes, are not counted.
 ASIDE = (
     "nca/losses",
