@@ -314,7 +314,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ),
     ],
 )
-def test_what_cannot_be_painted_is_told_before_anything_is_written(
+def test_what_cannot_be_painted_is_reported_before_anything_is_written(
     settings: StyleSettings,
     change: dict[str, object],
     said: str,
