@@ -305,7 +305,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
-        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves noth"),
+        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves nothing"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},
             "`statistic` transport with `tile` 256: it sorts the features of the whole picture, "
