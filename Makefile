@@ -1,53 +1,55 @@
-# Two commands: `make demo` and `make test`. README.md has the plain lines behind them.
+# The two main commands are `make demo` and `make test`. README.md shows what they run.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What the tests with real graphics and a real browser need, by Debian's names.
+# Debian packages for the tests with real graphics and a real browser.
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
 .PHONY: help demo test quick check format fuzz lowest system-packages
 
-help: ## what there is
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/base ## train on a bundled picture and make its page
+demo: $(VENV)/base ## train on a bundled image and make its page
 	$(BIN)/nca demo --out demo --overwrite
 
-# Two files at once, each on one thread: more threads than cores only wait for each other.
-test: $(VENV)/dev system-packages check ## everything, as the continuous integration runs it
+# Two test files at once, each on one thread: more threads than cores would wait for each other.
+test: $(VENV)/dev system-packages check ## all tests, as in continuous integration
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The maths, the files and the command line, without graphics, browser and training: half a minute.
+# Maths, files and the command line, without graphics, browser and training: half a minute.
 quick: $(VENV)/dev ## tests without graphics, browser and training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
 	  tests/test_*.py tests/losses tests/images tests/export/glsl
 
-format: $(VENV)/dev ## rewrite all code in the project's format
+format: $(VENV)/dev ## reformat all code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: $(VENV)/dev ## linter, format and types
+check: $(VENV)/dev ## linter, format, types, spelling and wording
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy -p nca -p tools -p tests
+	$(BIN)/python -m pytest -q tests/test_words.py
 
-# Damaged files for every reader, thousands of them; another SEED makes others.
+# Thousands of damaged files for every reader; each SEED makes different ones.
 CASES ?= 5000
 SEED ?= 1
 fuzz: $(VENV)/dev ## damaged files for every reader: CASES=5000 SEED=1
 	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 
-# A short suite on the lowest releases that pyproject.toml allows; TORCH=2.13.0 takes another torch.
-# Old releases warn of what was deprecated since; the deselected tests quote what tyro and Pillow say, and how.
+# A short suite with the lowest releases that pyproject.toml allows; TORCH=2.13.0 sets another torch.
+# Old releases warn about later deprecations; the deselected tests quote messages of tyro and Pillow.
 LOWEST := build/lowest
 SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py export/test_command.py \
          export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
          viewer/test_headless.py viewer/window/test_panel.py viewer/files viewer/window/test_window.py page/test_hands.py \
          losses/test_prompt.py style ddpm evaluation \
          training/callbacks/test_callbacks.py training/test_records.py)
-lowest: ## a short suite on the lowest releases that are allowed
+lowest: ## a short suite with the lowest allowed releases
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tools/lowest.py $(TORCH))
@@ -65,7 +67,7 @@ $(VENV)/dev: pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[all,dev]'
 	@touch $@ $(VENV)/base
 
-# Installed where this machine allows it, else named.
+# Install the packages if possible, otherwise list them.
 system-packages:
 	@missing=""; for package in $(PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \

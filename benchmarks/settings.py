@@ -30,7 +30,7 @@ class TimedSettings(BenchSettings):
     """Settings of benchmarks whose variants alternate."""
 
     rounds: Rounds = 7
-    """Number of times that every variant is timed; more rounds give narrower quartiles."""
+    """Number of rounds; more give narrower quartiles."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class BenchGpuSettings(BenchSettings):
     """
 
     rounds: Rounds = 7
-    """Number of times that every variant is timed; more rounds give narrower quartiles."""
+    """Number of rounds; more give narrower quartiles."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class BenchPageSettings(BenchSettings):
     """
 
     rounds: Rounds = 7
-    """Number of times that every variant is timed; more rounds give narrower quartiles."""
+    """Number of rounds; more give narrower quartiles."""
 
 
 @dataclass(frozen=True)

@@ -314,7 +314,7 @@ def _sixteen(arrays: Mapping[str, list[float]], name: str, index: int) -> list[f
 
 
 def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
-    """The four numbers of a ``vec4``, or of the only array of four; zeros if there is none."""
+    """The four numbers of a ``vec4``, or of the only array of four; zeros by default."""
     found = [_floats(numbers) for numbers in BIAS.findall(code)]
     found = [numbers for numbers in found if len(numbers) == 4]
     found += [numbers for numbers in arrays.values() if len(numbers) == 4]

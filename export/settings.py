@@ -49,17 +49,17 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Place of the weights: in the text, or in a texture; auto: by size."""
+    """Weights in the text, or in a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
     """Number of digits of weights in the text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
-    """Number of steps between two frames; None: as suits the target."""
+    """Steps between two frames; None: as suits the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
     """Number of cells along a side; None: as suits the target."""
     state: StateFormat = "rgba32f"
     """Number format of the state."""
     seed: Seed = 0
-    """Random seed: decides which cells fire, and the noise of the initial state."""
+    """Random seed of firing cells and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 

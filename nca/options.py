@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 # Shows the flags of a group among those of the settings that contain it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
-Calm = Literal[
-    "auto", "on", "off"
-]  # a calm run: all cells fire in short steps; auto: as the rule says
+Calm = Literal["auto", "on", "off"]  # let all cells fire in short steps; auto: as the rule says
+DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
 
 T = TypeVar("T")
 

@@ -46,7 +46,7 @@ class RuleFile:
         return training if isinstance(training, dict) else {}
 
     def text(self, key: str) -> str:
-        """A text entry; "" if there is none."""
+        """A text entry; "" if it is missing."""
         words = self.info.get(key)
         return words if isinstance(words, str) else ""
 

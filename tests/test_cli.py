@@ -191,9 +191,9 @@ def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "preview.png" in done.stdout
     assert "training 100%" in done.stderr
-    told = json.loads(nca("info", out / "rule.safetensors", "--json").stdout)
-    assert told["weights"] == 168
-    assert told["training"]["target"] == "waves.png"
+    output = json.loads(nca("info", out / "rule.safetensors", "--json").stdout)
+    assert output["weights"] == 168
+    assert output["training"]["target"] == "waves.png"
     again = nca("train", picture, "--out", out, "--iterations", "6", *QUICK)
     assert again.returncode == 2
     assert "use --overwrite or --resume" in again.stderr
@@ -218,12 +218,12 @@ def test_info_believes_no_field_of_a_rule_file(
     path = tmp_path / "a.safetensors"
     save_rule(path, Rule(RuleSettings()), LIES | {"training": training})
     assert main(["info", str(path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["file"], told["bytes"]) == (str(path), path.stat().st_size)
-    assert (told["weights"], len(told["filters"])) == (1312, 4)
-    assert told["settings"]["channels"] == 8
-    assert {backend["name"] for backend in told["backends"]} == {"torch", "native", "triton"}
-    assert told["training"] == training
+    output = json.loads(capsys.readouterr().out)
+    assert (output["file"], output["bytes"]) == (str(path), path.stat().st_size)
+    assert (output["weights"], len(output["filters"])) == (1312, 4)
+    assert output["settings"]["channels"] == 8
+    assert {backend["name"] for backend in output["backends"]} == {"torch", "native", "triton"}
+    assert output["training"] == training
     assert main(["info", str(path)]) == 0
     lines = capsys.readouterr().out.rstrip("\n").split("\n")
     assert all(line.isprintable() for line in lines)

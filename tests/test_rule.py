@@ -188,7 +188,7 @@ def test_rule_files_call_the_start_seed_state() -> None:
         RuleSettings.from_dict({"start": "noise"})
 
 
-def test_programs_that_know_no_calm_rules_read_all_others() -> None:
+def test_programs_without_calm_rules_read_all_others() -> None:
     assert "calm" not in RuleSettings().to_dict()
     assert RuleSettings(calm=True).to_dict()["calm"] is True
 

@@ -48,7 +48,7 @@ def test_a_rule_comes_back_as_it_was(path: Path, rule: Rule) -> None:
         assert torch.equal(loaded.rule.state_dict()[name], tensor)
 
 
-def test_what_we_do_not_know_is_kept(path: Path, tmp_path: Path) -> None:
+def test_unknown_entries_are_kept(path: Path, tmp_path: Path) -> None:
     loaded = load_rule(path)
     save_rule(tmp_path / "again.safetensors", loaded.rule, loaded.info)
     assert header_of(tmp_path / "again.safetensors")["gadget"] == {"a": [1]}

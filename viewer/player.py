@@ -225,7 +225,7 @@ class Player:
         self._recover()
 
     def undo(self) -> bool:
-        """Return to the state before the last stroke or reset; False if there is none."""
+        """Return to the state before the last stroke or reset; False if no state is stored."""
         undone = self.history.undo(self.simulation)
         if undone:
             self._recover()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, Calm, override, parse_size
+from nca.options import DT, Between, Bounded, Calm, override, parse_size
 
 MAX_STEPS = 10**9
 
@@ -22,17 +22,17 @@ class MotionSettings(Bounded):
     """How the rules run."""
 
     rotation: Annotated[float, Between(-360, 360)] = 0.0
-    """Rotation of the directions that cells perceive, in degrees."""
+    """Rotation of the perceived directions, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as trained, 2 twice as large."""
-    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
-    """Length of a step: 1 as trained, less for slower and smoother motion."""
+    dt: Annotated[float, Between(0.01, 2), DT] = 1.0
+    """Length of a step: 1 as trained, less: smoother."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
     """Probability that a cell fires; None: the rule's own."""
     calm: Calm = "auto"
     """Let all cells fire in short steps; auto: as the rule says."""
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Place of the weights: literals in the shader, or a texture; auto: by size."""
+    """Weights in the shader text, or in a texture; auto: by size."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class InputSettings(Bounded):
     state: Path | None = None
     """State to start from (.npz)."""
     input: str | None = None
-    """Input to run over: video file, folder of images, camera or camera:1."""
+    """Video file, folder of images, camera or camera:1 to run over."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """Fraction of the way to the input that each frame moves the colors, 0 to 1."""
 
@@ -127,7 +127,7 @@ class ViewSettings(Bounded):
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    """Random seed: decides which cells fire, and the noise of the initial state."""
+    """Random seed of firing cells and initial noise."""
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)

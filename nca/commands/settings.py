@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, Calm, parse_size
+from nca.options import DT, Between, Bounded, Calm, parse_size
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class RenderSettings(Bounded):
     scale: Annotated[int, Between(1, 64)] = 1
     """Number of pixels per cell."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
-    """Size of the pattern: 1 as trained, 2 twice as large; see --preset noise of nca train."""
-    dt: Annotated[float, Between(0.01, 2), tyro.conf.arg(aliases=("--pace",))] = 1.0
+    """Size of the pattern: 1 as trained, 2 twice as large."""
+    dt: Annotated[float, Between(0.01, 2), DT] = 1.0
     """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
     calm: Calm = "auto"
     """Let all cells fire in short steps from step 300 on; auto: as the rule says."""
@@ -39,7 +39,7 @@ class RenderSettings(Bounded):
     seed: int = 0
     """Random seed: decides which cells fire, and the noise of the initial state."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
-    """What computes the steps: gl uses the graphics card, auto the fastest way on the CPU."""
+    """Where steps run: gl: graphics card; auto: the fastest on the CPU."""
     overwrite: bool = False
     """Replace the result of an earlier run."""
 
@@ -64,11 +64,11 @@ class PlaySettings(Bounded):
     size: Annotated[int, Between(16, 4096)] = 768
     """Longer side of the result, in pixels."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Pixels per cell of each run: coarse runs make large forms, fine runs make details."""
+    """Pixels per cell of each run, from coarse to fine."""
     steps: Annotated[int, Between(0, 10**6)] = 60
     """Number of steps of each run."""
     strength: Annotated[float, Between(0, 1)] = 0.05
-    """Fraction of the way to the photograph that the colors move per step, 0 to 1."""
+    """Fraction of the way to the photograph per step."""
     seed: int = 0
     """Random seed: decides which cells fire."""
     overwrite: bool = False

@@ -45,7 +45,7 @@ class DiffusionSettings(Bounded):
     target: TargetName = "v"
     """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
-    """How the times of a batch are drawn; loss: more often where the loss is large."""
+    """How times are drawn; loss: more often at large losses."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -55,7 +55,7 @@ class NetworkSettings(Bounded):
     """The U-Net."""
 
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Number of channels of each level; each has half the resolution of the previous one."""
+    """Channels per level, each with half the resolution of the last."""
     layers: Annotated[int, Between(1, 8)] = 1
     """Number of residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
@@ -90,7 +90,7 @@ class OptimizerSettings(Bounded):
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Device to train on; auto: a GPU with CUDA if there is one, else the CPU."""
+    """Device; auto: a GPU with CUDA, or else the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the layers; float16 needs a GPU."""
 
@@ -104,12 +104,12 @@ class TrainSettings(Bounded):
     """
 
     data: str
-    """builtin, fashion or mnist (downloaded once), or a folder of IDX files or images."""
+    """builtin, fashion, mnist (downloaded once), or a folder of images."""
     out: Path
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Default values of all other options; lesson20: of fast.ai's notebook 17, for a GPU."""
+    """Values of all other options; lesson20: fast.ai's, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -133,7 +133,7 @@ class SampleSettings(Bounded):
     run: Annotated[Path, tyro.conf.Positional]
     """Output folder of a training, or its checkpoint."""
     out: Path
-    """Result: an image of all (.png), a movie of the denoising (.webp, .gif, .mp4), or a folder."""
+    """Image of all (.png), movie of the denoising (.webp, .mp4), or folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
@@ -141,7 +141,7 @@ class SampleSettings(Bounded):
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each takes one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
-    """Spacing of the noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
+    """Noise levels even in time (auto for ddpm and ddim), or as in Karras 2022."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
@@ -151,7 +151,7 @@ class SampleSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, for a model trained with --classes; default: all in turn."""
+    """Class of the samples, if trained with --classes; None: all in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Class guidance scale; 1: as trained."""
 
@@ -160,17 +160,17 @@ class SampleSettings(Bounded):
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Style guidance strength."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Side that the style image is scaled to, in pixels; smaller makes finer strokes."""
+    """Side of the scaled style image; smaller makes finer strokes."""
     like: Picture | None = None
     """Image whose structure is kept (image to image)."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
-    """How much of --like may change: 1 starts from noise alone, 0.3 with little noise."""
+    """How much of --like may change: 1 starts from noise, 0.3 keeps most."""
     features: str = "builtin"
-    """Features for comparing style and structure; see nca train --help."""
+    """Features of style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Device to draw on; auto: a GPU with CUDA if there is one, else the CPU."""
+    """Device; auto: a GPU with CUDA, or else the CPU."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -202,7 +202,7 @@ class FidSettings(Bounded):
     features: str = "classifier"
     """Features: classifier (trained for this), vgg19, or a .safetensors file of a VGG."""
     data: str | None = None
-    """Where the images are now; default: where they were in the training."""
+    """Where the images are now; None: where they were in the training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     seed: int = 0

@@ -22,7 +22,7 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """The target image; its centered square is used. For a vote also a folder of images."""
+    """The target image (its centered square); for a vote also a folder."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None
@@ -30,9 +30,9 @@ class EvalSettings(Bounded):
     peer: Path | None = None
     """Another rule for the same image, to compare with."""
     vote: Path | None = None
-    """Page to write instead: people choose which of two rules, images or folders is better."""
+    """Write this page instead, for a blind vote on rules, images or folders."""
     features: tuple[str, ...] = ()
-    """Additional features for losses: vgg16, vgg19, squeezenet1_1, or .safetensors files."""
+    """More features for losses: vgg16, vgg19, squeezenet1_1, or files."""
     noise: Annotated[float | None, Between(0, 100)] = None
     """Width of the initial noise; None: the rule's own. It selects an image of --also."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None

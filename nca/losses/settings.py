@@ -15,11 +15,11 @@ class PromptSettings(Bounded):
     """A text as an additional target."""
 
     prompt: str | None = None
-    """Text that the texture should match; needs the extra `clip`."""
+    """Text to match; needs the extra `clip`."""
     prompt_weight: Weight = 1.0
     """Weight of the distance from the prompt."""
     clip: str = "ViT-B-32/laion2b_s34b_b79k"
-    """CLIP model: ARCHITECTURE/WEIGHTS of open_clip, or a folder."""
+    """CLIP model of open_clip, or a folder."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class LossSettings(Bounded):
     """The loss: features, statistic, additional terms and weights."""
 
     features: str = "builtin"
-    """Features: builtin, random, patches, vgg16 and others, or a file."""
+    """builtin, random, patches, vgg16 and others, or a file."""
     statistic: str = "wasserstein"
-    """Statistic of features: wasserstein, gram, transport, moments, lesson20."""
+    """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: dict[str, float] = field(default_factory=dict)
     """Weights of layers by name; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0

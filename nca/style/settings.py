@@ -40,7 +40,7 @@ class ScaleSettings(Bounded):
     size: Side = 512
     """Longer side of the result, in pixels."""
     smallest: Side = 128
-    """Longer side of the first scale, in pixels; each next one is 1.41 times as large."""
+    """Longer side of the first scale, in pixels; each next one is 1.41 times."""
     iterations: Steps = 150
     """Number of steps on every scale but the first."""
     first_iterations: Steps = 300
@@ -54,9 +54,9 @@ class StartSettings(Bounded):
     """Initial image."""
 
     start: str = "content"
-    """content, noise, gray, style, style-noise (noise in the style's colors), or a file."""
+    """content, noise, gray, style, style-noise (noise of its colors), a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
-    """Std of the noise that is added to it; without noise, a flat sky stays flat."""
+    """Std of the added noise; without it, flat areas stay flat."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StyleWeights(Bounded):
     content_weight: Weight = 0.2
     """Weight of the content."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights of layers by name, such as style/relu1_1; metrics.jsonl lists the names."""
+    """Weights of layers, such as style/relu1_1; metrics.jsonl lists them."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
     """Divide content differences by the mean square of the layer."""
 
@@ -133,11 +133,11 @@ class OptimizerSettings(Bounded):
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """How colors are kept in [0, 1]: by clipping, by a sigmoid, or not at all."""
+    """What keeps colors in [0, 1]: clipping or a sigmoid."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
-    """Device to paint on; auto: a GPU with CUDA if there is one, else the CPU."""
+    """Device; auto: a GPU with CUDA, or else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the layers; auto: the faster one."""
 
@@ -171,7 +171,7 @@ class StyleSettings(Bounded):
     out: Folder
     """Output folder."""
     preset: Preset = "standard"
-    """Default values of all other options; lesson20, lesson20-noise: as in fast.ai's lesson."""
+    """Values of all other options; lesson20 and lesson20-noise: of fast.ai."""
     movie: Movie = "webp"
     """Format of the movie; mp4 needs imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)
@@ -213,13 +213,13 @@ class ReconstructSettings(Bounded):
     layer: str
     """Layer of the network, such as relu3_1."""
     features: str = "builtin"
-    """Network of the layer: builtin, vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
+    """Network of the layer: builtin, vgg16, vgg19, squeezenet1_1, or a file."""
     size: Side = 256
     """Longer side of the result, in pixels."""
     iterations: Steps = 400
     """Number of steps."""
     smooth_weight: Weight = 5.0
-    """Weight of the total variation, which suppresses noise that a layer does not see."""
+    """Weight of the total variation, which suppresses unseen noise."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
@@ -261,7 +261,7 @@ class VisualizeSettings(Bounded):
     channel: Annotated[int, Between(0, 10**5)] = 0
     """Number of the channel, from 0."""
     features: str = "vgg16"
-    """Network of the layer: vgg16, vgg19, squeezenet1_1, or a .safetensors file."""
+    """Network of the layer: vgg16, vgg19, squeezenet1_1, or a file."""
     size: Annotated[int, Between(32, 4096)] = 224
     """Side of the image, in pixels."""
     iterations: Steps = 256
@@ -275,7 +275,7 @@ class VisualizeSettings(Bounded):
     rotation: Annotated[float, Between(0, 180)] = 10.0
     """Largest random rotation in a step, in degrees."""
     device: DeviceName = "auto"
-    """Device to use; auto: a GPU with CUDA if there is one, else the CPU."""
+    """Device; auto: a GPU with CUDA, or else the CPU."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False

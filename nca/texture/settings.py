@@ -30,8 +30,8 @@ Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
 PRESETS_HELP = (
-    "Defaults of all others: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96), noise "
-    "(12, 96; size and speed can be changed while it runs), or lesson20 (of fast.ai)."
+    "Values of all other options: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96), "
+    "noise (12, 96; its size and speed can change while it runs), lesson20 (of fast.ai)."
 )
 
 
@@ -40,15 +40,15 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Start from the weights of this rule file, with its sizes and padding."""
+    """Rule file to start from; sets sizes and padding."""
     grow: bool = False
-    """Grow the picture itself from one cell, and heal it when it is cut."""
+    """Grow the image itself, from one cell."""
     restore: bool = False
-    """Restore noisy or damaged versions of the picture."""
+    """Restore noisy or damaged images instead."""
     also: tuple[Picture, ...] = ()
-    """More pictures for the same rule; the initial noise selects one."""
+    """More images for the rule; the initial noise selects one."""
     presets: tuple[Preset, ...] = ()
-    """For a folder: train one rule per picture and preset."""
+    """For a folder: one rule per image and preset."""
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
@@ -71,7 +71,7 @@ class RuleOptions(Bounded):
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What cells see beyond the border; circular makes the texture tile."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Number format of the state in players; training rounds to it."""
+    """Format of the state in players; training rounds to it."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Width of the noise in the initial state; 0: all zeros."""
 
@@ -86,7 +86,7 @@ class UnrollSettings(Bounded):
     """Grid size and number of steps per iteration."""
 
     grid: Side = 64
-    """Side of the grid in the first part of the training, in cells."""
+    """Side of the grid in the first part, in cells."""
     late_grid: Side = 96
     """Side of the grid in the later part, in cells."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
@@ -146,11 +146,11 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Relative learning rate of each filter's weights."""
+    """Relative learning rates of the filters."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap gradients, and keep those of blown-up samples.",
+            help="Do not cap gradients, nor ignore blown-up samples.",
             help_behavior_hint="(default: capped)",
         ),
     ] = True
@@ -170,7 +170,7 @@ class ComputeSettings(Bounded):
     """Device, backend and precision."""
 
     device: DeviceName = "auto"
-    """Device to train on; auto: a GPU with CUDA if there is one, else the CPU."""
+    """Device; auto: a GPU with CUDA, or else the CPU."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
     """Implementation of the steps; `nca info` lists the available ones."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -31,4 +31,4 @@ class Limits(Bounded):
     minutes: Annotated[float, Between(0.01, 10_000)] = 5.0
     """Training time in minutes, unless --iterations is given."""
     iterations: Annotated[int | None, Between(1, 10**8)] = None
-    """Number of iterations, instead of --minutes; the same seed gives the same bits."""
+    """Number of iterations; the same seed gives the same bits."""

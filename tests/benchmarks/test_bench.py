@@ -55,7 +55,7 @@ def test_a_ratio_is_taken_within_a_round() -> None:
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(2.0, 3.0, 4.0)
 
 
-def test_gates_tell_whether_they_are_met() -> None:
+def test_gates_say_whether_they_are_met() -> None:
     row = Row("speed", 5.0, 4.0, 6.0, "a peer")
     assert Gate("speed", 5.0).met_by(row)
     assert not Gate("speed", 5.1).met_by(row)

@@ -240,7 +240,7 @@ def test_what_is_fetched_is_kept_if_its_hash_is_right(
         fetch(gone, tmp_path / "other")
 
 
-def test_without_a_network_a_line_tells_what_to_do(tmp_path: Path) -> None:
+def test_without_a_network_a_line_says_what_to_do(tmp_path: Path) -> None:
     nowhere = Published("http://127.0.0.1:9/", {"x.gz": "0" * 32}, ())
     with pytest.raises(InputError, match="use `data` builtin, which needs no network"):
         fetch(nowhere, tmp_path)

@@ -113,7 +113,7 @@ def true_kernel_distance(square: float) -> float:
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_the_interval_is_that_of_the_whole_comparison(shift: float) -> None:
-    """It contains the true distance in 95 of 100 cases; without the reference, in few."""
+    """It holds the true distance of two Gaussians in 95 of 100 cases; the repeats alone, in few."""
     truth, trials = true_kernel_distance(shift**2), 100
     means, held, held_by_repeats = [], 0, 0
     errors = {"reference": 0.0, "repeats": 0.0}

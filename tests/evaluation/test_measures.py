@@ -156,7 +156,7 @@ def test_a_texture_that_comes_by_has_not_healed_yet() -> None:
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.0, 2.0])
-def test_a_texture_that_does_not_come_back_is_told(level: float) -> None:
+def test_a_texture_that_does_not_come_back_is_reported(level: float) -> None:
     """A rule that never changes anything shows its noise for ever; a hole in it stays."""
     rule = Rule(RuleSettings(4, 8, start="noise", noise_level=level))
     healing = heal(rule, 64, 0)

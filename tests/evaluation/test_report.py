@@ -266,7 +266,7 @@ def test_a_rule_that_makes_no_texture_is_refused(
         ({"json": Path("missing/r.json")}, "missing/r.json: there is no folder missing"),
     ],
 )
-def test_what_cannot_be_had_is_told_before_the_first_run(
+def test_what_is_not_available_is_reported_before_the_first_run(
     more: dict[str, Any],
     words: str,
     files: tuple[Path, Path],

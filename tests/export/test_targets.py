@@ -66,7 +66,7 @@ def test_the_manifest_holds_the_measure(gl, rule, tmp_path):
 
 
 @pytest.mark.gl
-def test_a_wrong_shader_is_told_by_its_measure(gl, rule, tmp_path):
+def test_a_wrong_shader_shows_in_its_measurement(gl, rule, tmp_path):
     """The measurement runs the written files: damage one and see."""
     host = TARGETS["glsl"]
     files = dict(host.build({"lava": rule}, ExportOptions()))
@@ -84,7 +84,7 @@ def test_without_graphics_it_exports_and_says_so(rule, tmp_path, unmeasured):
     assert (tmp_path / "a.fs").stat().st_size == report.files[0].size
 
 
-def test_one_rule_of_one_file_goes_where_it_is_told(rule, tmp_path, unmeasured):
+def test_one_rule_of_one_file_goes_where_it_should(rule, tmp_path, unmeasured):
     export({"lava": rule}, "isf", tmp_path / "mine.fs", ExportOptions())
     assert (tmp_path / "mine.fs").is_file()
     export({"lava": rule, "Lava": rule}, "isf", tmp_path / "two", ExportOptions())
@@ -202,7 +202,7 @@ def test_nothing_is_left_of_a_folder_that_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_notes_tell_what_to_expect(tmp_path, unmeasured):
+def test_notes_say_what_to_expect(tmp_path, unmeasured):
     rounded = Rule(RuleSettings(12, 96, quantization=Quantization(state=EIGHT_BIT_STATE)))
     options = ExportOptions(weights="inline", state="rgba8")
     found = " ".join(export({"r": RuleFile(rounded)}, "glsl", tmp_path / "a", options).lines())
@@ -214,7 +214,7 @@ def test_notes_tell_what_to_expect(tmp_path, unmeasured):
     assert "not trained for an 8-bit state" in found
 
 
-def test_a_shader_too_long_for_its_site_is_told_of(tmp_path, unmeasured):
+def test_a_shader_too_long_for_its_site_is_reported(tmp_path, unmeasured):
     large = {"r": RuleFile(bounded_rule(RuleSettings(12, 96)))}
     found = " ".join(export(large, "shadertoy", tmp_path / "a", ExportOptions()).lines())
     assert "65000 may be too many; `digits` 5 makes it shorter" in found

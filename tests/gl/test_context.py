@@ -46,7 +46,7 @@ def trouble(**environment: str) -> str:
         ({"GLCONTEXT_LINUX_LIBGL": "/none.so"}, "apt install libegl1 libgl1"),
     ],
 )
-def test_old_or_missing_drivers_are_told_in_a_line(environment, said):
+def test_old_or_missing_drivers_are_reported_in_a_line(environment, said):
     text = trouble(**environment)
     assert said in text
     assert text.count("\n") == 1

@@ -33,8 +33,8 @@ class Screen:
         command = ["Xvfb", "-displayfd", str(write), "-screen", "0", geometry, "-nolisten", "tcp"]
         self._server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
         os.close(write)
-        with os.fdopen(read) as told:
-            self.name = f":{told.readline().strip()}"
+        with os.fdopen(read) as output:
+            self.name = f":{output.readline().strip()}"
         self.display = Display(self.name)
         root = self.display.screen().root
         resources = f"Xft.dpi:\t{dots_per_inch}\n".encode()
@@ -167,14 +167,14 @@ class Viewer:
             if event.type == X.SelectionRequest:
                 content = "".join(f"{path.as_uri()}\r\n" for path in paths).encode()
                 event.requestor.change_property(event.property, event.target, 8, content)
-                told = SelectionNotify(
+                output = SelectionNotify(
                     time=event.time,
                     requestor=event.requestor,
                     selection=event.selection,
                     target=event.target,
                     property=event.property,
                 )
-                event.requestor.send_event(told)
+                event.requestor.send_event(output)
                 display.flush()
             elif event.type == X.ClientMessage:
                 if event.client_type == atom("XdndStatus"):

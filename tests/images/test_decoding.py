@@ -50,7 +50,7 @@ def large(name: str) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux reports the peak")
 @pytest.mark.parametrize(
     ("name", "how"),
     [("grey16", "square"), ("rgba", "cutout"), ("rgba", "whole"), ("palette", "whole")],

@@ -242,7 +242,7 @@ def test_transport_takes_pictures_of_another_size() -> None:
 
 @pytest.mark.parametrize("features", ["builtin", "random", "patches"])
 @pytest.mark.parametrize("statistic", ["gram", "transport", "moments"])
-def test_losses_tell_textures_apart_and_have_gradients(features: str, statistic: str) -> None:
+def test_losses_distinguish_textures_and_have_gradients(features: str, statistic: str) -> None:
     loss = texture_loss(stripes(), features, statistic, wraps=False)
     images = torch.cat([stripes(), stripes(period=16), torch.rand(1, 3, 64, 64)])
     images = images.requires_grad_()

@@ -268,7 +268,7 @@ def test_weights_without_a_tensor_are_refused(tmp_path: Path) -> None:
             Pretrained(str(tmp_path / "part.safetensors"))
 
 
-def test_without_network_the_way_out_is_told(official: Path) -> None:
+def test_without_network_a_remedy_is_suggested(official: Path) -> None:
     official.unlink()
     said = r"cannot download vgg16 from .* `features` builtin needs no"
     with pytest.raises(InputError, match=said):
@@ -284,7 +284,7 @@ def genuine() -> str:
     return str(path)
 
 
-def test_genuine_features_tell_textures_apart(genuine: str) -> None:
+def test_genuine_features_distinguish_textures(genuine: str) -> None:
     """Two halves of one photograph are closer than two photographs."""
     names = ("veined_0106.jpg", "bubbly_0101.jpg", "interlaced_0172.jpg")
     pictures = [read_square(DATA / "textures" / name, 128)[None] for name in names]

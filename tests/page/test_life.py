@@ -70,7 +70,7 @@ def test_painted_rules_share_their_cells_as_in_torch(still_page):
 
 
 @pytest.mark.browser
-def test_a_painted_rule_starts_anew_where_cells_were_anothers(still_page):
+def test_a_painted_rule_restarts_where_cells_were_anothers(still_page):
     page = still_page(small("one", channels=8) | small("two", channels=8), grid=(32, 24))
     ones = torch.ones(8, 24, 32)
     dot = "nca.player.simulation.paintRule(1, {x0: %s, y0: 12, x1: %s, y1: 12, radius: 4})"
@@ -171,7 +171,7 @@ def test_coarser_states_where_floats_cannot_be_drawn(still_page, missing, format
 
 
 @pytest.mark.browser
-def test_no_webgl_is_told(browser, tmp_path):
+def test_no_webgl_is_reported(browser, tmp_path):
     (tmp_path / "page.html").write_bytes(page_html({"rule": RuleFile(small()["rule"])}))
     context = browser.new_context()
     page = context.new_page()
@@ -246,7 +246,7 @@ def test_the_policy_forbids_what_the_page_does_not_need(browser, tmp_path):
 
 
 @pytest.mark.browser
-def test_the_address_tells_what_is_shown(still_page):
+def test_the_address_holds_what_is_shown(still_page):
     page = still_page(small("one") | small("two"), "#m=two&s=77&v=channel 2&k=4&g=40x24&f=rgba16f")
     assert page.evaluate("nca.player.simulation.field.present") == [1]
     assert page.evaluate("[nca.player.simulation.width, nca.player.simulation.height]") == [

@@ -305,7 +305,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
-        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves noth"),
+        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves nothing"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},
             "`statistic` transport with `tile` 256: it sorts the features of the whole picture, "
@@ -314,7 +314,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ),
     ],
 )
-def test_what_cannot_be_painted_is_told_before_anything_is_written(
+def test_what_cannot_be_painted_is_reported_before_anything_is_written(
     settings: StyleSettings,
     change: dict[str, object],
     said: str,

@@ -95,7 +95,7 @@ def test_the_rule_is_that_of_the_paper(task: Growing) -> None:
     assert seed.sum() == 8 - 3
 
 
-def test_the_worst_starts_anew_and_the_best_are_cut(task: Growing) -> None:
+def test_the_worst_is_reset_and_the_best_are_cut(task: Growing) -> None:
     pool = task.pool
     assert isinstance(pool, GrowingPool)
     state = torch.zeros(6, 8, 36, 36)

@@ -105,7 +105,7 @@ def test_speckle_is_that_of_the_picture_of_a_run(also: tuple[str, ...]) -> None:
         (math.inf, "after 10,000 steps it has blown up"),
     ],
 )
-def test_a_rule_that_does_not_last_is_told_of(late: float, words: str) -> None:
+def test_a_rule_that_does_not_last_is_reported(late: float, words: str) -> None:
     warning = Candidate(Rule(RuleSettings(4, 8)), 9, 2.0, late).warning
     assert words in warning
     assert bool(words) == bool(warning)

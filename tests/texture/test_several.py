@@ -42,7 +42,7 @@ def several(settings: TrainSettings, *, rank: int = 0, processes: int = 1) -> Se
     return Several(settings, Several.read(settings), generator, engine)
 
 
-def test_noise_tells_the_pictures_apart(task: Several) -> None:
+def test_noise_distinguishes_the_images(task: Several) -> None:
     assert noise_levels(3) == [0, 0.5, 1]
     width = task.pool.states.amax((1, 2, 3)) - task.pool.states.amin((1, 2, 3))
     for i in range(9):
@@ -73,7 +73,7 @@ def test_a_batch_without_a_picture_is_refused(settings: TrainSettings) -> None:
     several(settings.override(batch_size=2), processes=2)
 
 
-def test_a_disc_of_a_state_starts_anew_as_its_own_picture(settings: TrainSettings) -> None:
+def test_a_disc_of_a_state_is_reset_to_its_own_picture(settings: TrainSettings) -> None:
     pool = several(settings.override(damage_rate=1.0, reset_rate=0.0)).pool
     for i, level in enumerate((0, 0.5, 1)):
         state = torch.full((4, 4, 64, 64), 9.0)

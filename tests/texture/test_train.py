@@ -354,9 +354,9 @@ def test_no_result_names_a_folder(settings: TrainSettings) -> None:
     train(settings)
     for path in settings.out.iterdir():
         assert bytes(settings.out.parent) not in path.read_bytes(), path
-    told = load_rule(settings.out / "rule.safetensors").training["settings"]
-    assert told["picture"] == settings.picture.name
-    assert json.loads((settings.out / "settings.json").read_text()) == told
+    output = load_rule(settings.out / "rule.safetensors").training["settings"]
+    assert output["picture"] == settings.picture.name
+    assert json.loads((settings.out / "settings.json").read_text()) == output
 
 
 def test_a_loss_that_is_no_number_does_not_take_the_rule_along(settings: TrainSettings) -> None:
@@ -365,10 +365,10 @@ def test_a_loss_that_is_no_number_does_not_take_the_rule_along(settings: TrainSe
     training.fit()
     training.metrics.rows[-1]["loss"] = math.nan
     training.finish()
-    told = load_rule(settings.out / "rule.safetensors").info["training"]
-    assert told["losses"]["loss"] is None
-    assert told["losses"]["iteration"] == 12
-    assert told["precision"] in ("float32", "bfloat16")
+    output = load_rule(settings.out / "rule.safetensors").info["training"]
+    assert output["losses"]["loss"] is None
+    assert output["losses"]["iteration"] == 12
+    assert output["precision"] in ("float32", "bfloat16")
 
 
 @pytest.mark.parametrize("change", [{"features": "vgg18"}, {"layer_weights": {"none": 1.0}}])

@@ -141,7 +141,7 @@ def cancelled(now: bool) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("broken"), KeyboardInterrupt()])
-def test_whatever_fails_everyone_cleans_up_and_it_is_told(failure: BaseException) -> None:
+def test_whatever_fails_all_clean_up_and_it_is_reported(failure: BaseException) -> None:
     def act(event: str, _: Learner) -> None:
         if event == "after_backward":
             raise failure
@@ -337,7 +337,7 @@ def test_model_is_in_training_mode_only_while_it_trains() -> None:
     assert modes == [(True, True, True), (False, False, False)]
 
 
-def test_an_empty_epoch_is_told() -> None:
+def test_an_empty_epoch_is_reported() -> None:
     with pytest.raises(ValueError, match="an epoch has no batch"):
         make(batches=[]).fit()
     spent = iter([(torch.tensor(1.0), torch.tensor(0.0))])

@@ -59,9 +59,9 @@ def test_a_search_suggests_and_writes(tmp_path: Path, job: str) -> None:
     assert len(search.rates) == len(search.losses) > 5
     assert search.rates[1] / search.rates[0] == pytest.approx(1.6)
     search.write(tmp_path)
-    told = json.loads((tmp_path / "rate_search.json").read_text())
-    assert told["rates"] == search.rates
-    assert told["suggestion"] == search.suggestion
+    output = json.loads((tmp_path / "rate_search.json").read_text())
+    assert output["rates"] == search.rates
+    assert output["suggestion"] == search.suggestion
     with Image.open(tmp_path / "rate_search.png") as plot:
         assert plot.size == (960, 540)
     if job == "image":

@@ -129,8 +129,8 @@ def test_tensorboard_has_the_rows(tmp_path: Path) -> None:
     learner.fit(1)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert {"loss", "style/a", "style/b", "content", "rate"} <= set(events.Tags()["scalars"])
-    told = {event.step: event.value for event in events.Scalars("loss")}
-    assert told == {row["iteration"]: row["loss"] for row in metrics.rows}
+    output = {event.step: event.value for event in events.Scalars("loss")}
+    assert output == {row["iteration"]: row["loss"] for row in metrics.rows}
 
 
 class FakeRun:
@@ -147,7 +147,7 @@ class FakeRun:
         self.finished = True
 
 
-def test_wandb_is_told_the_rows_and_resumes_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_gets_the_rows_and_resumes_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[FakeRun] = []
 
     class Module:
@@ -217,8 +217,8 @@ def test_one_callback_films_all_three_jobs(
         import imageio_ffmpeg  # noqa: PLC0415
 
         assert imageio_ffmpeg.count_frames_and_secs(movie)[0] == 5 + 3
-        told = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", movie]
-        assert "34x34" in subprocess.run(told, capture_output=True, text=True, check=False).stderr
+        output = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", movie]
+        assert "34x34" in subprocess.run(output, capture_output=True, text=True, check=False).stderr
     else:
         with Image.open(movie) as film:
             assert film.size == (33, 33)

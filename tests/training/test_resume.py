@@ -77,7 +77,7 @@ def test_a_seed_gives_the_same_bits_and_another_does_not(tmp_path: Path, job: st
     assert differences(first.model.state_dict(), third.model.state_dict())
 
 
-def test_one_fit_is_as_good_as_several(tmp_path: Path) -> None:
+def test_one_fit_equals_several(tmp_path: Path) -> None:
     # Two epochs at once, and one after the other: the schedule has the same end.
     whole, parts = unet_job(tmp_path), unet_job(tmp_path)
     torch.manual_seed(5)

@@ -40,7 +40,7 @@ def test_pictures_of_the_grid_and_of_the_window(actions, tmp_path):
     assert np.array_equal(np.asarray(pictures[0]), np.asarray(exact))
 
 
-def test_a_picture_that_cannot_be_written_is_told(actions, tmp_path, monkeypatch):
+def test_a_picture_that_cannot_be_written_is_reported(actions, tmp_path, monkeypatch):
     monkeypatch.setattr(actions, "_free_path", lambda suffix: tmp_path / "none" / f"a{suffix}")
     for action in (actions.save_picture, actions.save_window, actions.save_state, actions.record):
         action()
@@ -114,7 +114,7 @@ NAMES = ("bad.safetensors", "bad.npz", "bad.png", "bad.mp4", "none.mp4")
 
 
 @pytest.mark.parametrize("name", [*NAMES, "pipe.npz", "pipe.png", "pipe.mp4"])
-def test_what_cannot_be_opened_is_told_and_nothing_changes(actions, tmp_path, name):
+def test_what_cannot_be_opened_is_reported_and_nothing_changes(actions, tmp_path, name):
     if name.startswith("bad"):
         (tmp_path / name).write_bytes(b"not what it says")
     if name.startswith("pipe"):
@@ -139,7 +139,7 @@ def test_what_cannot_be_opened_is_told_and_nothing_changes(actions, tmp_path, na
         ("a.mp4", "player.open_source"),
     ],
 )
-def test_whatever_a_reader_raises_is_told_in_a_line(
+def test_whatever_a_reader_raises_is_reported_in_a_line(
     actions, tmp_path, monkeypatch, name, reader, error
 ):
     def fail(*_, **__):
@@ -153,7 +153,7 @@ def test_whatever_a_reader_raises_is_told_in_a_line(
     assert actions.player.names == ["a"]
 
 
-def test_a_driver_that_fails_on_a_watched_rule_is_told_and_the_rule_before_goes_on(
+def test_a_driver_that_fails_on_a_watched_rule_is_reported_and_the_rule_before_goes_on(
     actions, tmp_path, monkeypatch
 ):
     player = actions.player

@@ -125,7 +125,7 @@ def test_a_signal_ends_it_after_the_recording_is_finished(tmp_path, signum):
         (["--input", "none.mp4"], "--input none.mp4: no such file"),
     ],
 )
-def test_wrong_use_is_told_in_a_line(tmp_path, monkeypatch, capsys, words, said):
+def test_wrong_use_is_reported_in_a_line(tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     assert view(rule_file(tmp_path), "--steps", "1", *words) == 2
     error = capsys.readouterr().err

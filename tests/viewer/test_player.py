@@ -57,7 +57,7 @@ def test_a_newer_rule_is_shown_and_the_state_kept(gl, tmp_path):
     player.release()
 
 
-def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
+def test_a_rule_that_goes_on_learning_is_reported_once(gl, tmp_path):
     path = rule_file(tmp_path)
     player = make_player(gl, tmp_path, path)
     for seed in (1, 2, 3):
@@ -74,7 +74,9 @@ def test_a_rule_that_goes_on_learning_is_told_once(gl, tmp_path):
     player.release()
 
 
-def test_an_unreadable_rule_keeps_the_last_good_one_and_is_told_until_it_is_mended(gl, tmp_path):
+def test_an_unreadable_rule_keeps_the_last_good_one_and_is_reported_until_it_is_repaired(
+    gl, tmp_path
+):
     path = rule_file(tmp_path)
     good = path.read_bytes()
     player = make_player(gl, tmp_path, path)
@@ -222,7 +224,7 @@ def test_a_recording_is_finished_beside_the_drawing(gl, tmp_path):
     player.release()
 
 
-def test_a_failing_recording_is_told_and_the_drawing_goes_on(gl, tmp_path, monkeypatch):
+def test_a_failing_recording_is_reported_and_the_drawing_goes_on(gl, tmp_path, monkeypatch):
     player = make_player(gl, tmp_path)
     target = gl.simple_framebuffer((320, 240), 3)
     monkeypatch.setattr("nca.viewer.files.writers.write_image", lambda *_: 1 / 0)

@@ -70,7 +70,7 @@ def mix(below: Color, above: Color, cover: Field) -> Color:
 class Relief:
     """A picture of things that lie on each other: of all things at a place, the highest is seen.
 
-    So no order of painting is needed, and round a torus there is none.
+    So no order of painting is needed, which a wrapping image would not have.
     """
 
     def __init__(self, ground: Color, height: Field) -> None:

@@ -47,7 +47,7 @@ class History:
         self._entries.append(HistoryEntry(buffer, owner, simulation.step_number, simulation.seed))
 
     def undo(self, simulation: Simulation) -> bool:
-        """Return to the last stored state; False if there is none."""
+        """Return to the last stored state; False if no state is stored."""
         if not self._entries:
             return False
         moment = self._entries.pop()

@@ -16,7 +16,7 @@ _BY_NAME = {name: key for key in KEYS for name in key.keys}
 
 
 def press(actions: Actions, name: str) -> bool:
-    """Run the action of a key, see :class:`nca.viewer.controls.Key`; False if there is none."""
+    """Run the action of a key, see :class:`nca.viewer.controls.Key`; False if it has no action."""
     key = _BY_NAME.get(name)
     if key is not None:
         action = getattr(actions, key.action)

@@ -187,7 +187,7 @@ class StateTexture {
   }
 }
 
-/** The best of the wanted formats that this device can draw into; null if there is none. */
+/** The best of the wanted formats that this device can draw into; null if it supports none of them. */
 function chooseFormat(gl, wanted, groups) {
   gl.getExtension("EXT_color_buffer_float") ?? gl.getExtension("EXT_color_buffer_half_float");
   for (const format of wanted) {

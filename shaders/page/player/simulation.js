@@ -240,7 +240,7 @@ class Simulation {
     this.history.push({ state, owner: this.field.owner.slice(), stepNumber: this.stepNumber });
   }
 
-  /** Return to the last stored state; false if there is none. */
+  /** Return to the last stored state; false if no state is stored. */
   undo() {
     const kept = this.history.pop();
     if (!kept) return false;

@@ -78,7 +78,7 @@ def test_all_channels_side_by_side(gl):
 
 @pytest.mark.gl
 @pytest.mark.parametrize("palette", [1, 2])
-def test_color_maps_tell_low_from_high(gl, palette):
+def test_color_maps_distinguish_low_from_high(gl, palette):
     low, high = (
         colored(gl, "channel", torch.full((CHANNELS, HEIGHT, WIDTH), v), nca_color_map=palette)
         for v in (-1.0, 1.0)

@@ -92,7 +92,7 @@ def test_fewer_digits_differ_a_little(gl, digits, most):
         assert far > 1e-6
 
 
-def test_the_manifest_tells_all():
+def test_the_manifest_is_complete():
     rule = Rule(RuleSettings(40, 16, "zeros", alive_threshold=0.1))
     file = RuleFile(rule, {"author": "Ann", "license": "CC0-1.0"})
     files = TARGETS["glsl"].build({'na"me\n': file}, ExportOptions(weights="texture"))

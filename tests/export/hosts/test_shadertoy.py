@@ -120,7 +120,7 @@ def test_it_starts_from_the_seed_of_the_rule(gl, start):
 
 
 @pytest.mark.gl
-def test_a_key_starts_anew_and_so_does_another_screen(gl):
+def test_a_key_restarts_and_so_does_another_screen(gl):
     rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.4))
     site = Site(gl, rule, (41, 40))
     for _ in range(3):

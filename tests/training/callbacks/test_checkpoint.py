@@ -265,7 +265,7 @@ def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 2
 
 
-def test_a_folder_that_vanished_is_told_while_training_and_an_error_at_the_end(
+def test_a_folder_that_vanished_is_a_warning_in_training_and_an_error_at_the_end(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"

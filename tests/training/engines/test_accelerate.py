@@ -66,7 +66,7 @@ def test_two_processes_train_as_one_with_the_doubled_batch(
     assert one["losses"][-1] != pytest.approx(one["losses"][0], rel=10 * LIMIT)
 
 
-def test_a_launcher_that_starts_one_process_for_two_is_told_of(tmp_path: Path) -> None:
+def test_a_launcher_that_starts_one_process_for_two_is_reported(tmp_path: Path) -> None:
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
     done = start([*launch, "tests.helpers.several_processes"], ["rule", 4, tmp_path / "found.json"])
     assert done.returncode != 0

@@ -158,7 +158,7 @@ def test_a_step_that_overflows_is_skipped_and_the_schedule_waits() -> None:
     assert weights(learner).isfinite().all()
 
 
-def test_a_cancelled_batch_still_tells_the_scaler_of_its_overflow() -> None:
+def test_a_cancelled_batch_still_reports_its_overflow_to_the_scaler() -> None:
     engine = Autocast(dtype=torch.float16)
     guard = NaNGuard()
     learner = make(engine, guard, spike=300.0)

@@ -62,7 +62,7 @@ def test_a_video(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"], "nothing is left over"
 
 
-def test_bad_places_are_told_before_work_starts(tmp_path):
+def test_bad_places_are_reported_before_work_starts(tmp_path):
     (tmp_path / "there.mp4").write_bytes(b"")
     for name, text in (
         ("there.mp4", "exists already"),
@@ -93,7 +93,7 @@ def test_drawing_never_waits_for_a_slow_disk(tmp_path, monkeypatch):
     recorder.close()
 
 
-def test_a_failing_disk_is_told_once_and_ends_well(tmp_path, monkeypatch):
+def test_a_failing_disk_is_reported_once_and_ends_well(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("no space left on device")
 

@@ -51,7 +51,7 @@ def test_a_video_gives_its_frames_cropped(tmp_path):
         assert abs(frame.getpixel((10, 10))[0] - value) <= 6
 
 
-def test_what_cannot_be_read_is_told(tmp_path):
+def test_what_cannot_be_read_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no pictures"):
         open_source(str(tmp_path / "empty"), (16, 16))

@@ -32,7 +32,7 @@ def test_a_renamed_and_a_rewritten_file_are_seen_once(tmp_path):
     assert len(look()) == 1
 
 
-def test_a_broken_file_is_told_and_a_missing_one_waited_for(tmp_path):
+def test_a_broken_file_is_reported_and_a_missing_one_waited_for(tmp_path):
     paths = [rule_file(tmp_path), tmp_path / "later.safetensors"]
     look = looking(paths)
     paths[0].write_bytes(b"half of a fi")

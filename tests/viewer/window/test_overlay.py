@@ -41,7 +41,7 @@ def test_the_name_stands_at_the_left_and_the_numbers_at_the_right(scene):
     assert marks[:90, :200].any()
     assert marks[:90, -220:].any()
     assert not marks[120:].any()
-    assert not written(covered=300)[:, 300:].any(), "the panel tells the numbers itself"
+    assert not written(covered=300)[:, 300:].any(), "the panel shows the numbers itself"
 
 
 def test_all_is_quiet_after_a_while_but_trouble_and_messages_stay(scene):

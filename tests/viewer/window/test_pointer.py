@@ -42,13 +42,13 @@ def stroke(actions, *places, button=LEFT, shift=False, alt=False):
     return pointer
 
 
-def test_every_key_is_there_once_and_the_help_tells_of_it():
+def test_every_key_is_there_once_and_the_help_lists_it():
     names = [name for key in KEYS for name in key.keys]
     assert len(names) == len(set(names))
-    told = " ".join(key.show for key in KEYS if key.help)
+    output = " ".join(key.show for key in KEYS if key.help)
     for name in ("Space", "N", "R", "C", "X", "1", "2", "3", "4", "5", "[", "]", "F", "F11", "V",
                  "M", "S", "P", "Ctrl Z", "Ctrl S", "Ctrl O", "U", "H", "Esc"):  # fmt: skip
-        assert name in told
+        assert name in output
     assert len(GESTURES) == 6
 
 

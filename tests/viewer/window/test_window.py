@@ -228,8 +228,8 @@ def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, sign
         wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
         viewer.process.send_signal(signum)
         assert viewer.process.wait(PATIENCE) == 128 + signum
-        with viewer.process.stderr as told:
-            assert told.read().count(b"\n") == 1
+        with viewer.process.stderr as output:
+            assert output.read().count(b"\n") == 1
         (recording,) = tmp_path.glob("*.webp")
         with Image.open(recording) as picture:
             assert len(ImageSequence.all_frames(picture)) > 1
@@ -247,8 +247,8 @@ def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tm
         wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
         screen.kill()
         assert viewer.process.wait(PATIENCE) == 3
-        with viewer.process.stderr as told:
-            assert told.read() == b"nca: the display is gone\n"
+        with viewer.process.stderr as output:
+            assert output.read() == b"nca: the display is gone\n"
         (recording,) = tmp_path.glob("*.webp")
         with Image.open(recording) as picture:
             assert len(ImageSequence.all_frames(picture)) > 1
