@@ -32,6 +32,7 @@ check: $(VENV)/dev ## linter, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca -p tools -p tests
+	$(BIN)/mypy examples
 
 # Damaged files for every reader, thousands of them; another SEED makes others.
 CASES ?= 5000
