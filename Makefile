@@ -33,6 +33,7 @@ check: $(VENV)/dev ## linter, format, types, spelling and wording
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy -p nca -p tools -p tests
+	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q tests/test_words.py
 
 # Thousands of damaged files for every reader; each SEED makes different ones.
