@@ -62,7 +62,7 @@ def as_lines(settings: Any, result: Any) -> str:
     return "\n".join(map(str, result)) if isinstance(result, list) else str(result)
 
 
-def nothing(settings: Any, result: Any) -> str:
+def no_text(settings: Any, result: Any) -> str:
     """A window leaves nothing to print."""
     del settings, result
     return ""
@@ -124,7 +124,7 @@ COMMANDS = {
     ),
     "export": Command(ExportSettings, "nca.exporters.command:export_rules"),
     "import": Command(ImportSettings, "nca.exporters.importers:import_rules"),
-    "view": Command(ViewSettings, "nca.viewer.app:run", nothing),
+    "view": Command(ViewSettings, "nca.viewer.app:run", no_text),
     "render": Command(RenderSettings, "nca.commands.render:render"),
     "play": Command(PlaySettings, "nca.commands.play:play"),
     "eval": Command(EvalSettings, "nca.evaluation.vote:evaluate_or_vote", show_evaluations),
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             interrupted (after saving), 128 + n ended by signal n (after saving).
     """
     prepare_console()
-    settle_home()
+    ensure_home()
     if threading.current_thread() is threading.main_thread():
         raise_on_termination()
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -215,7 +215,7 @@ def run_command(words: Sequence[str]) -> None:
         print(text)
 
 
-def settle_home() -> None:
+def ensure_home() -> None:
     """Set a home folder for users without one, as in some containers: the root, as Docker does.
 
     Some libraries cannot be imported if ``~`` has no meaning. A relative home is replaced by the

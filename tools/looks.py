@@ -11,7 +11,7 @@ from nca.errors import InputError
 from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import training_size
-from nca.evaluation.vote import found
+from nca.evaluation.vote import rules_and_images
 from nca.gallery import RULES
 from nca.images import read_texture
 from nca.pictures import FOLDER
@@ -51,7 +51,7 @@ def main(rules: Path, pictures: Path) -> None:
     Raises:
         InputError: a folder is missing, or a file cannot be read.
     """
-    mine, targets = found(rules), found(pictures)
+    mine, targets = rules_and_images(rules), rules_and_images(pictures)
     print(
         f"| rule after {' / '.join(f'{stop:,}' for stop in STOPS)} steps | {' | '.join(COLUMNS)} |"
     )

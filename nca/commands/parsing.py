@@ -16,7 +16,7 @@ from nca.options import override
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
 
 
-def asked(arguments: Sequence[str]) -> dict[str, str]:
+def flag_values(arguments: Sequence[str]) -> dict[str, str]:
     """The word after each word: the value of a flag, wherever it is."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     return dict(itertools.pairwise(words))
@@ -28,7 +28,7 @@ def of_preset(
     """Defaults of the preset that the words select; the help text shows them."""
 
     def defaults(words: Sequence[str]) -> Any:
-        preset = asked(words).get("--preset", settings.preset)
+        preset = flag_values(words).get("--preset", settings.preset)
         if preset not in presets:
             preset = settings.preset  # tyro refuses an unknown preset
         values = {"preset": preset, **presets[preset]}
@@ -80,7 +80,7 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise InputError(f"{first_words(complaint.getvalue())}; see nca {name} --help") from None
+        raise InputError(f"{first_sentence(complaint.getvalue())}; see nca {name} --help") from None
 
 
 def description(settings: type[Any], default: Any) -> str:
@@ -89,7 +89,7 @@ def description(settings: type[Any], default: Any) -> str:
     return text if default is None else f"{text}\n\n{HELP}"
 
 
-def first_words(box: str) -> str:
+def first_sentence(box: str) -> str:
     """The text in tyro's error box before the first rule or further explanation."""
     words: list[str] = []
     for line in box.splitlines()[1:]:

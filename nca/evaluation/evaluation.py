@@ -29,14 +29,14 @@ class Evaluation:
     pictures: dict[str, dict[str, Tensor]]
 
 
-def grown(run: Sequence[Measurement]) -> Measurement | None:
+def grown_measurement(run: Sequence[Measurement]) -> Measurement | None:
     """The measurement at 1,000 steps, the reference of others; None if the run ended earlier."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
-def certificate(run: Sequence[Measurement]) -> list[Figures]:
+def run_figures(run: Sequence[Measurement]) -> list[Figures]:
     """The figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
-    at_grown = grown(run)
+    at_grown = grown_measurement(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
         | {"drift": m.patch / max(at_grown.patch, 1e-6) if at_grown else None}
@@ -46,7 +46,7 @@ def certificate(run: Sequence[Measurement]) -> list[Figures]:
 
 def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
     """Summarize a long run: ``stable``, or its first fault, and when it blew up."""
-    words = [fault for fault in map(_fault, run, certificate(run)) if fault][:1]
+    words = [fault for fault in map(_fault, run, run_figures(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:
         words.append(f"blew up before {missing[0]:,} steps")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 import nca
 from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses, export_sizes
-from nca.evaluation.evaluation import Evaluation, Figures, certificate, grown, verdict
+from nca.evaluation.evaluation import Evaluation, Figures, grown_measurement, run_figures, verdict
 from nca.evaluation.healing import heal, healing_figures
 from nca.evaluation.measures import GROWN, Measurement, PatchDistance, follow, seam
 from nca.evaluation.page import page
@@ -162,7 +162,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
         others = [grow(square, seed + i) for i in range(1, RUNS)]
         sizes = {size: grow(size, seed) for size in SIZES}
         healing = [done(heal(rule, side, seed + i)) for i in range(RUNS)]
-        after = grown(run)
+        after = grown_measurement(run)
         seeds = [after, *(m[0] if m else None for m in others)]
         figures = {
             "weights": rule.weight_count(),
@@ -170,7 +170,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "hidden": rule.settings.hidden,
             "noise": rule.settings.noise_level if rule.settings.start == "noise" else 0.0,
             "verdict": verdict(run, stops),
-            "run": certificate(run),
+            "run": run_figures(run),
             "seeds": [m and m.patch for m in seeds],
             "sizes": {f"{w}x{h}": m[0].patch if m else None for (h, w), m in sizes.items()},
             "size_floors": {f"{w}x{h}": distance.floor((h, w), wraps=wraps) for h, w in SIZES},

@@ -53,7 +53,9 @@ def write_vote(settings: EvalSettings) -> Path:
     assert out is not None
     check_free("vote", out, settings.overwrite)
     sides = names([settings.rule, second])
-    mine, theirs, targets = (found(path) for path in (settings.rule, second, settings.target))
+    mine, theirs, targets = (
+        rules_and_images(path) for path in (settings.rule, second, settings.target)
+    )
     if settings.target.is_file():
         if settings.rule.is_file() and second.is_file():  # with any names
             mine, theirs = ({settings.target.stem: path} for path in (settings.rule, second))
@@ -64,7 +66,7 @@ def write_vote(settings: EvalSettings) -> Path:
             say(f"left out: {name}: it is not in all of {settings.rule}, {second} and the targets")
             continue
         size = settings.size or _size(mine[name])
-        pictures = [shown(files[name], size, settings.seed) for files in (mine, theirs)]
+        pictures = [image_of(files[name], size, settings.seed) for files in (mine, theirs)]
         target = read_texture(targets[name], size)
         pairs.append(Pair(name, target, dict(zip(sides, pictures, strict=True))))
     if not pairs:
@@ -77,7 +79,7 @@ def _size(path: Path) -> int:
     return training_size(load_rule(path)) if path.suffix == RULE_ENDING else USUAL_SIZE
 
 
-def found(path: Path) -> dict[str, Path]:
+def rules_and_images(path: Path) -> dict[str, Path]:
     """Find rules and images by name: one file, or a folder; also one of ``nca train FOLDER``.
 
     Raises:
@@ -93,7 +95,7 @@ def found(path: Path) -> dict[str, Path]:
     }
 
 
-def shown(path: Path, size: int, seed: int) -> Tensor:
+def image_of(path: Path, size: int, seed: int) -> Tensor:
     """The texture of a rule after 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
     if path.suffix != RULE_ENDING:
         return read_square(path, size)

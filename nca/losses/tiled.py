@@ -141,7 +141,7 @@ def describe_tiled(
     parts, shares = [], []
     for tile in cover(image.shape[-2], image.shape[-1], size, None):
         inside = tile.inside(region)
-        if not counts(inside):
+        if not is_large_enough(inside):
             continue
         found = tile.crop(features(tile.cut(image), wraps=False))
         kept = {name: found[name] for name in layers or found}
@@ -152,7 +152,7 @@ def describe_tiled(
     return mixture(parts, statistic, shares)
 
 
-def counts(region: Tensor | None) -> bool:
+def is_large_enough(region: Tensor | None) -> bool:
     """Whether a region is large enough to have a position in every layer."""
     if region is None:
         return True
@@ -220,7 +220,9 @@ class TiledLoss(Term):
                 layers = tile.crop(self._features(tile.cut(image)))
                 for style, parts in zip(self.loss.styles, described, strict=True):
                     inside = tile.inside(style.region)
-                    parts.append(style.describe(layers, inside) if counts(inside) else None)
+                    parts.append(
+                        style.describe(layers, inside) if is_large_enough(inside) else None
+                    )
         losses: dict[str, Tensor] = {}
         slopes = []
         for style, parts in zip(self.loss.styles, described, strict=True):

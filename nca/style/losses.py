@@ -52,8 +52,8 @@ class StyleInputs:
             resize(self.content, size),
             [resize(style, of) for style, of in zip(self.styles, of_styles, strict=True)],
             resize(self.image, size),
-            [shrink(region, size) for region in self.regions],
-            [shrink(mask, of) for mask, of in zip(self.masks, of_styles, strict=False)],
+            [resize_mask(region, size) for region in self.regions],
+            [resize_mask(mask, of) for mask, of in zip(self.masks, of_styles, strict=False)],
         )
 
 
@@ -114,7 +114,7 @@ class Losses:
         name = self.settings.network.features
         if not is_pretrained(name):
             self._check_sides(None, pictures)
-            fitted = sample([pictures.content, *pictures.styles])
+            fitted = center_crops([pictures.content, *pictures.styles])
             features = Mirrored(build_features(name, fitted, pooling=self.settings.network.pooling))
             self._taps(list(features(fitted, wraps=False)))
             return features
@@ -161,7 +161,7 @@ class Losses:
             describe_tiled(features, style, self._layers[0], statistic, settings.scales.tile, mask)
             for style, mask in zip(pictures.styles, masks, strict=True)
         ]
-        weights = _of("style", settings.loss.layer_weights)
+        weights = _layer_weights("style", settings.loss.layer_weights)
         shares = settings.loss.style_weights or [1.0] * len(described)
         if not pictures.regions:
             targets = mixture(described, statistic, shares)
@@ -189,7 +189,7 @@ class Losses:
     @torch.no_grad()
     def _content_term(self, features: FeatureExtractor, content: Tensor) -> ContentTerm:
         settings, wanted = self.settings, self._layers[1]
-        weights = _of("content", settings.loss.layer_weights)
+        weights = _layer_weights("content", settings.loss.layer_weights)
         if max(content.shape[-2:]) > settings.scales.tile:
             # The loss is tiled, and computes the features again for each tile; a sample gives their
             # scale.
@@ -219,7 +219,7 @@ def _pixel_terms(settings: PixelSettings, image: Tensor) -> list[Term]:
     return terms
 
 
-def _of(term: str, weights: Mapping[str, float]) -> dict[str, float]:
+def _layer_weights(term: str, weights: Mapping[str, float]) -> dict[str, float]:
     """Weights of the layers of one term, by layer name."""
     return {
         name.removeprefix(f"{term}/"): weight
@@ -233,7 +233,7 @@ def _scaled(picture: Tensor, factor: float) -> Size:
     return height, width
 
 
-def sample(pictures: Sequence[Tensor]) -> Tensor:
+def center_crops(pictures: Sequence[Tensor]) -> Tensor:
     """Join the centers of images, [1, 3, S, n * S], to fit features to them."""
     side = min(SAMPLE, *(length for picture in pictures for length in picture.shape[-2:]))
     middles = []
@@ -243,7 +243,7 @@ def sample(pictures: Sequence[Tensor]) -> Tensor:
     return torch.cat(middles, 3)
 
 
-def shrink(mask: Tensor, size: Size) -> Tensor:
+def resize_mask(mask: Tensor, size: Size) -> Tensor:
     """Resize a region, [H, W] bool."""
     if tuple(mask.shape) == size:
         return mask

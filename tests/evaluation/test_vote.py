@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.evaluation.settings import EvalSettings
-from nca.evaluation.vote import Pair, found, shown, vote_page, write_vote
+from nca.evaluation.vote import Pair, image_of, rules_and_images, vote_page, write_vote
 from nca.images import data_url, read_square, to_image
 from nca.rulefile import save_rule
 from tests.helpers.known_rules import decaying, exploding
@@ -101,14 +101,14 @@ def test_the_rules_of_a_folder_of_trainings_are_found(tmp_path: Path) -> None:
     save_rule(tmp_path / "leaf" / "rule.safetensors", decaying(0.4))
     (tmp_path / "notes.txt").write_text("nothing to see")
     picture(tmp_path / "stone.png", 0.5)
-    assert set(found(tmp_path)) == {"leaf", "stone"}
+    assert set(rules_and_images(tmp_path)) == {"leaf", "stone"}
 
 
 def test_what_is_shown_is_what_the_rule_grows_or_the_picture(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png", 0.3)
-    assert torch.equal(shown(path, 64, 0), read_square(path, 64))
+    assert torch.equal(image_of(path, 64, 0), read_square(path, 64))
     save_rule(tmp_path / "wild.safetensors", exploding(10))
-    wild = shown(tmp_path / "wild.safetensors", 16, 0)
+    wild = image_of(tmp_path / "wild.safetensors", 16, 0)
     assert wild.shape == (3, 16, 16)
     assert 0 <= float(wild.min()) <= float(wild.max()) <= 1
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nca.cli import settle_home
+from nca.cli import ensure_home
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--preset", "tiny", "--size", "32", "--grid", "16", "--late-grid", "16", "--pool-size",
@@ -86,15 +86,15 @@ def test_a_user_without_a_home_has_the_root(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("pwd.getpwuid", nobody)
     for home in (None, "", "relative"):
         monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
-        settle_home()
+        ensure_home()
         assert Path.home() == Path("/")
     monkeypatch.setenv("HOME", "/somewhere")
-    settle_home()
+    ensure_home()
     assert Path.home() == Path("/somewhere")
 
 
 def test_windows_has_no_home_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "sep", "\\")  # which is no absolute path, even there
-    settle_home()
+    ensure_home()
     assert "HOME" not in os.environ
