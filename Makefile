@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static
 
-.PHONY: help demo test quick check format fuzz lowest system-packages
+.PHONY: help demo test quick check format docs fuzz lowest constraints system-packages
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,14 +55,22 @@ lowest: ## a short suite on the lowest releases that are allowed
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
 	  -k 'not wrong_use and not short_groups and not YCbCr'
 
-$(VENV)/base: pyproject.toml
+# The releases that the tests run with. A package index without one of them: edit constraints.txt.
+PINNED := build/pinned
+constraints: ## pin the newest releases of all that the tests need
+	rm -rf $(PINNED)
+	$(PYTHON) -m venv $(PINNED)
+	$(PINNED)/bin/pip install --quiet '.[all,dev]'
+	$(PINNED)/bin/pip freeze --all --exclude pip --exclude nca-studio | sed 's/+cpu$$//' > constraints.txt
+
+$(VENV)/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml
+$(VENV)/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@ $(VENV)/base
 
 # Installed where this machine allows it, else named.
