@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What the tests with real graphics and a real browser need, by Debian's names.
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
-            g++-aarch64-linux-gnu qemu-user-static
+            g++-aarch64-linux-gnu qemu-user-static zsh fish
 
 .PHONY: help demo test quick check format docs fuzz lowest constraints system-packages
 
