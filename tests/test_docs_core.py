@@ -1,4 +1,4 @@
-"""What docs/core.md shows is what there is, and what it tells to run runs."""
+"""The code in docs/explanation/training-loop.md is the real code, and its examples run."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ import torch
 
 from nca.training.learner import Learner
 
-TEXT = (Path(__file__).parents[1] / "docs" / "core.md").read_text()
+TEXT = (Path(__file__).parents[1] / "docs" / "explanation" / "training-loop.md").read_text()
 BLOCK = re.compile(r"(<!-- from: \S+ -->\n)?```python\n(.*?)```", re.DOTALL)
 
 

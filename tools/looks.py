@@ -1,7 +1,7 @@
 """``python -m tools.looks [RULES PICTURES]``: how rules look beside their pictures, as a table.
 
 RULES and PICTURES are folders; what has the same name belongs together. Without them it is the
-gallery. ``-`` is what cannot be compared: see ``docs/quality.md``.
+gallery. ``-`` is what cannot be compared: see ``docs/how-to/measure-a-rule.md``.
 """
 
 import sys

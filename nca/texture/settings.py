@@ -199,7 +199,7 @@ class TrainSettings(Bounded):
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 4, "hidden": 8},
     "small": {},
-    # Longer unrolls from the start: see "Published rules" in docs/quality.md.
+    # Longer unrolls from the start: see docs/lab/published-rules.md.
     "full": {
         "channels": 12,
         "hidden": 96,

@@ -220,7 +220,7 @@ def test_the_unet_begins_as_the_lesson_begins() -> None:
 
 
 class Unwrap(Callback):
-    """The callback of docs/ddpm.md."""
+    """The callback of docs/explanation/diffusion.md."""
 
     def after_predict(self, learner: Learner) -> None:
         learner.prediction = learner.prediction.sample

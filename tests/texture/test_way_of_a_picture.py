@@ -15,7 +15,7 @@ from nca.texture.settings import train_settings
 from nca.texture.train import train
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "training.md").read_text()
+GUIDE = (ROOT / "docs" / "explanation" / "training.md").read_text()
 # How far it is from the target, and what only watches: they are read for themselves.
 ASIDE = (
     "nca/losses",
