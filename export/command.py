@@ -90,6 +90,7 @@ def export(
     options: ExportOptions,
     *,
     context: moderngl.Context | None = None,
+    measured: bool = True,
 ) -> ExportReport:
     """Turn rules into what a host runs.
 
@@ -105,6 +106,7 @@ def export(
         out: file or folder.
         options: what may be chosen.
         context: OpenGL context to measure with; default: one is made.
+        measured: run the result beside torch, which may compile shaders for many seconds.
 
     Raises:
         InputError: an unknown target, an option that the target does not have, a weight that is not
@@ -114,12 +116,14 @@ def export(
     is_file = target.is_file(rules, out)
     check_free(out, options.overwrite, file=is_file)
     files = target.build(rules, options)
-    differences = target.measure(rules, files, options, context)
-    measured = {
-        path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
-        for path, data in files.items()
-    }
-    written = write_files(out, measured, is_file=is_file)
+    differences: dict[str, Difference] = {}
+    if measured:
+        differences = target.measure(rules, files, options, context)
+        files = {
+            path: with_measurement(data, differences) if Path(path).name == MANIFEST else data
+            for path, data in files.items()
+        }
+    written = write_files(out, files, is_file=is_file)
     return ExportReport(to, out, written, differences, target.verified)
 
 

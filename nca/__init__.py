@@ -1,9 +1,73 @@
 """Neural cellular automata: train a rule on a picture, run it wherever a fragment shader runs."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nca.api.export import export, view
+    from nca.api.rules import grow, load, save
+    from nca.api.sample import sample
+    from nca.api.style import stylize
+    from nca.api.train import train
+    from nca.backends import unroll
+    from nca.rule import Rule, RuleSettings
+    from nca.texture.train import TrainedRule
+    from nca.training.callback import Callback
+    from nca.training.learner import Learner
+    from nca.training.objective import Objective
 
 __version__ = "0.2.0"
+
+# All that is public: each is imported from its module at its first use, as torch takes seconds.
+__all__ = [
+    "Callback",
+    "Learner",
+    "Objective",
+    "Rule",
+    "RuleSettings",
+    "TrainedRule",
+    "export",
+    "grow",
+    "load",
+    "sample",
+    "save",
+    "stylize",
+    "train",
+    "unroll",
+    "view",
+]
+
+_MODULES = {
+    "Callback": "nca.training.callback",
+    "Learner": "nca.training.learner",
+    "Objective": "nca.training.objective",
+    "Rule": "nca.rule",
+    "RuleSettings": "nca.rule",
+    "TrainedRule": "nca.texture.train",
+    "export": "nca.api.export",
+    "grow": "nca.api.rules",
+    "load": "nca.api.rules",
+    "sample": "nca.api.sample",
+    "save": "nca.api.rules",
+    "stylize": "nca.api.style",
+    "train": "nca.api.train",
+    "unroll": "nca.backends",
+    "view": "nca.api.export",
+}
 
 # Read when torch is loaded. By default a thread of OpenMP waits for the others by spinning: beside
 # another program, which has the core that they need, that takes up to twenty times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+if not TYPE_CHECKING:  # a checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module 'nca' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

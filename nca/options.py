@@ -10,11 +10,15 @@ A settings class may hold others. Field names, those of groups included, are uni
 presets, saved configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
 """
 
+import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
+from numbers import Real
+from pathlib import Path
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -30,12 +34,50 @@ import tyro
 
 from nca.errors import InputError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 # A group whose flags stand among those of the settings that hold it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
 Calm = Literal["auto", "on", "off"]  # whether a run is calm; auto: as the rule says
 
 T = TypeVar("T")
+
+
+class PictureInMemory:
+    """A picture where other settings have the path of one: it answers what is asked of a path.
+
+    Args:
+        image: of any mode.
+        name: in titles, reports and messages.
+    """
+
+    def __init__(self, image: "Image", name: str = "picture") -> None:
+        self.image, self.name = image, name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read_bytes(self) -> bytes:
+        """The pixels, as a fingerprint is made of them."""
+        return self.image.tobytes()
+
+    def is_dir(self) -> bool:
+        """Never."""
+        return False
+
+
+if TYPE_CHECKING:
+    Picture = Path | PictureInMemory
+    Folder = Path | None  # None: nothing is written
+else:
+    Picture = Folder = Path  # which is what flags give
+
+
+def picture_setting(picture: str | Picture) -> Picture:
+    """A picture for a setting; words are a path."""
+    return Path(picture) if isinstance(picture, str) else picture
 
 
 @dataclass(frozen=True)
@@ -46,22 +88,43 @@ class Between:
     most: float = float("inf")
 
     def check(self, name: str, value: object) -> None:
-        """Check a value; None and values that are not numbers pass.
+        """Check a value, or each of several; None passes.
 
         Raises:
-            InputError: it is out of bounds.
+            InputError: it is not a number, or out of bounds.
         """
-        numbers = value if isinstance(value, tuple) else (value,)
+        numbers = value if isinstance(value, tuple | list) else (value,)
         for number in numbers:
-            if isinstance(number, int | float) and not self.least <= number <= self.most:
+            if number is None:
+                continue
+            if not isinstance(number, Real):
+                raise InputError(f"`{name}` {number!r}: must be a number")
+            if not self.least <= float(number) <= self.most:
                 bounds = f"{self.least:.12g} to {self.most:.12g}"
                 if self.most == float("inf"):
                     bounds = f"{self.least:.12g} or more"
                 raise InputError(f"`{name}` {number}: must be {bounds}")
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """The values that there are."""
+
+    values: tuple[object, ...]
+
+    def check(self, name: str, value: object) -> None:
+        """Check a value.
+
+        Raises:
+            InputError: it is another one.
+        """
+        if value not in self.values:
+            values = ", ".join(map(str, self.values))
+            raise InputError(f"`{name}` {value}: must be one of {values}")
+
+
 class Bounded:
-    """Base of settings: every field is checked against the bounds in its annotation.
+    """Base of settings: every field is checked against its annotation, ``Between`` or a Literal.
 
     Raises:
         InputError: (when made) a value is out of bounds. Parameters are named in backticks; the
@@ -79,16 +142,17 @@ class Bounded:
 
 
 @cache
-def bounds_of(kind: Hashable) -> dict[str, Between]:
+def bounds_of(kind: Hashable) -> dict[str, Between | OneOf]:
     """Bounds by field, from the annotations of a settings class."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {
-        name: part
-        for name, hint in hints.items()
-        if get_origin(hint) is Annotated
-        for part in get_args(hint)[1:]
-        if isinstance(part, Between)
-    }
+    bounds: dict[str, Between | OneOf] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        plain, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if get_origin(plain) is Literal:
+            bounds[name] = OneOf(get_args(plain))
+        for mark in marks:
+            if isinstance(mark, Between):
+                bounds[name] = mark
+    return bounds
 
 
 def flatten(settings: Any) -> dict[str, Any]:
@@ -104,12 +168,15 @@ def override(settings: T, values: dict[str, Any]) -> T:
     """Copy of settings with other values; fields of groups are named without the group.
 
     Raises:
-        TypeError: there is no field of a name.
+        InputError: there is no field of a name, or a value is out of bounds.
     """
     rest = dict(values)
     copy: T = _override(settings, rest)
     if rest:
-        raise TypeError(f"{type(settings).__name__} has no field {next(iter(rest))!r}")
+        name = next(iter(rest))
+        near = difflib.get_close_matches(name, flatten(settings), n=1)
+        meant = f"; did you mean `{near[0]}`?" if near else ""
+        raise InputError(f"`{name}`: {type(settings).__name__} has no such setting{meant}")
     return copy
 
 

@@ -227,7 +227,13 @@ def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
 
 
 class Rule(nn.Module):
-    """A rule: its settings, its filters and its weights.
+    """A rule: its settings, its filters and its weights. In a notebook it shows itself running.
+
+    ::
+
+        rule = nca.Rule(nca.RuleSettings(channels=8, hidden=32, seed_state="noise", noise_level=1))
+        state = rule(rule.seed(1, 64, 96), steps=10, seed=3)
+        print(rule.to_rgb(state).shape, "colors [B, 3, H, W]")
 
     Args:
         settings: sizes, padding, colour map and so on.
@@ -363,6 +369,13 @@ class Rule(nn.Module):
     def weight_count(self) -> int:
         """Count what is learned: ``w1``, ``b1``, ``w2`` and ``b2`` where there is one."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows; see :func:`nca.exporters.frame.mime_bundle`."""
+        del include, exclude
+        from nca.exporters.frame import mime_bundle  # noqa: PLC0415  (it builds on this module)
+
+        return mime_bundle(self)
 
     def extra_repr(self) -> str:
         """Sizes, for printing."""

@@ -42,7 +42,7 @@ def shareable(data: object, depth: int = DEEPEST) -> Any:
         return {encodable(str(k)): shareable(value, depth - 1) for k, value in data.items()}
     if isinstance(data, list | tuple):
         return [shareable(value, depth - 1) for value in data]
-    return data
+    return data if data is None or isinstance(data, int) else encodable(str(data))
 
 
 def base_name(path: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import pytest
 
@@ -18,6 +18,7 @@ from nca.texture.settings import TrainSettings
 class Inner(Bounded):
     rate: Annotated[float, Between(0, 1)] = 0.5
     steps: Annotated[tuple[int, int], Between(1)] = (2, 4)
+    kind: Literal["round", "square"] = "round"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Outer(Bounded):
         ({"rate": 1.5}, "`rate` 1.5: must be 0 to 1"),
         ({"rate": math.nan}, "`rate` nan: must be 0 to 1"),
         ({"steps": (0, 3)}, "`steps` 0: must be 1 or more"),
+        ({"steps": [0, 3]}, "`steps` 0: must be 1 or more"),
+        ({"rate": "0.5"}, "`rate` '0.5': must be a number"),
+        ({"kind": "oval"}, "`kind` oval: must be one of round, square"),
     ],
 )
 def test_values_out_of_bounds_are_named(values: dict[str, object], said: str) -> None:
@@ -44,13 +48,16 @@ def test_values_out_of_bounds_are_named(values: dict[str, object], said: str) ->
 def test_groups_are_flat_by_name() -> None:
     settings = override(Outer("a"), {"rate": 0.25, "count": 3})
     assert settings.inner.rate == 0.25
-    assert flatten(settings) == {"name": "a", "count": 3, "rate": 0.25, "steps": (2, 4)}
+    values = {"name": "a", "count": 3, "rate": 0.25, "steps": (2, 4), "kind": "round"}
+    assert flatten(settings) == values
     assert settings.override(inner=Inner(rate=1.0)).inner.rate == 1.0
 
 
 def test_a_field_that_does_not_exist_is_named() -> None:
-    with pytest.raises(TypeError, match="Outer has no field 'speed'"):
+    with pytest.raises(InputError, match=r"^`speed`: Outer has no such setting$"):
         Outer("a").override(rate=0.1, speed=2)
+    with pytest.raises(InputError, match=r"`step`: .* no such setting; did you mean `steps`\?"):
+        Outer("a").override(step=(1, 2))
 
 
 def test_presets_are_values_by_name() -> None:

@@ -162,7 +162,6 @@ def view_settings(*rules: str | Path, **values: Any) -> ViewSettings:
     """Settings from Python, by the names of the fields of all groups.
 
     Raises:
-        InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        InputError: a value is out of bounds, or there is no field of a name.
     """
     return override(ViewSettings(tuple(map(Path, rules))), values)

@@ -107,11 +107,10 @@ def _run(variant: str, model: SimpleCA, size: int, steps: int) -> None:
 def _train(precision: str, size: int, steps: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = train_settings(
-            picture_path("scales"), Path(folder) / "run", "full", grid=size, late_grid=size,
+            picture_path("scales"), folder, "full", grid=size, late_grid=size,
             steps=(steps, steps), late_steps=(steps, steps), batch_size=4, precision=precision,
             device="cpu", iterations=ITERATIONS, quiet=True,
         )  # fmt: skip
-        settings.out.mkdir()
         engine = build_engine(settings.compute.precision, torch.device("cpu"), None)
         training = TextureTraining(settings, task_of(settings.task).read(settings), engine)
         learner = training.learner

@@ -30,6 +30,14 @@ __all__ = ["Backend", "BackendReport", "describe_backends", "unroll"]
 def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") -> Tensor:
     """Apply a rule once per mask.
 
+    ::
+
+        rule = nca.Rule(nca.RuleSettings(channels=4, hidden=8))
+        masks = rule.fire_masks(batch=2, height=16, width=16, steps=20, seed=0)
+        state = nca.unroll(rule.seed(2, 16, 16), rule, masks)
+        state.square().mean().backward()
+        print(rule.w2.grad.shape)
+
     Args:
         state: [B, C, H, W] float32.
         rule: gradients flow to its weights and to the state.

@@ -28,7 +28,7 @@ def demo(settings: DemoSettings) -> Trained:
             quiet=settings.quiet,
         )
     )
-    page = trained.folder / f"{settings.picture}.html"
-    write_atomically(page, page_html({settings.picture: load_rule(trained.folder / RULE)}))
+    page = settings.out / f"{settings.picture}.html"
+    write_atomically(page, page_html({settings.picture: load_rule(settings.out / RULE)}))
     shown = {page.name: "runs the rule in any browser; scratch it with the mouse"}
     return replace(trained, results=shown | trained.results)

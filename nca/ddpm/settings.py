@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import WITHOUT_TITLE, Between, Bounded, of_preset, override
+from nca.options import WITHOUT_TITLE, Between, Bounded, Picture, of_preset, override
 from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["small", "lesson20", "lesson"]
@@ -155,13 +155,13 @@ class SampleSettings(Bounded):
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Class guidance scale; 1: as trained."""
 
-    style: Path | None = None
+    style: Picture | None = None
     """An image whose style the samples take on."""
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Style guidance strength."""
     style_size: Annotated[int, Between(8, 1024)] = 64
     """Side that the style image is scaled to: smaller makes finer strokes."""
-    like: Path | None = None
+    like: Picture | None = None
     """An image whose structure is kept: image to image."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
@@ -243,7 +243,6 @@ def ddpm_settings(
         values: of any field of any group, by its name.
 
     Raises:
-        InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        InputError: a value is out of bounds, or there is no field of a name.
     """
     return override(TrainSettings(str(data), Path(out)), of_preset(PRESETS, preset) | values)

@@ -16,6 +16,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images.color_profiles import rgb_profile, to_srgb
 from nca.images.decoding import decode, reading
+from nca.options import Picture, picture_setting
 from nca.system.files import write_atomically
 
 FLAT = 1.5 / 255  # colors that differ less than this are one
@@ -23,7 +24,7 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
 
 def read_image(
-    path: str | Path,
+    path: str | Picture,
     *,
     max_side: int | None = None,
     transparent: bool = False,
@@ -35,7 +36,7 @@ def read_image(
     profile, such as Display P3, Adobe RGB or one for CMYK; transparency is put on white.
 
     Args:
-        path: the file.
+        path: the file, or the picture itself.
         max_side: the picture is made smaller until its longer side is at most this; a large JPEG
             is then decoded at a fraction of its size. Without it, a picture of more than
             40 million pixels is reduced to some 10 million.
@@ -46,9 +47,9 @@ def read_image(
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
     """
-    path = Path(path)
-    with reading(path):
-        image = decode(path, max_side)
+    picture = picture_setting(path)
+    with reading(picture):
+        image = decode(picture, max_side)
         if max_side is not None:
             image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         profile = image.info.get("icc_profile")
@@ -69,7 +70,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_square(path: str | Path, size: int) -> Tensor:
+def read_square(path: str | Picture, size: int) -> Tensor:
     """Read the largest centred square of a picture, [3, size, size] float32 in [0, 1].
 
     Raises:
@@ -80,7 +81,7 @@ def read_square(path: str | Path, size: int) -> Tensor:
     return to_tensor(square)
 
 
-def read_texture(path: str | Path, size: int) -> Tensor:
+def read_texture(path: str | Picture, size: int) -> Tensor:
     """As :func:`read_square`, of a picture in which there is something to see.
 
     Raises:
@@ -92,7 +93,7 @@ def read_texture(path: str | Path, size: int) -> Tensor:
     return square
 
 
-def read_cutout(path: str | Path, size: int) -> Tensor:
+def read_cutout(path: str | Picture, size: int) -> Tensor:
     """Read a whole picture with its transparency, in the middle of a square.
 
     Returns:
@@ -147,9 +148,14 @@ def png_bytes(image: Image.Image) -> bytes:
     return data.getvalue()
 
 
+def png_base64(image: Image.Image) -> str:
+    """A picture as text: a small PNG file in base64."""
+    return base64.b64encode(png_bytes(image)).decode()
+
+
 def data_url(image: Image.Image) -> str:
     """A picture as the address of an ``img`` element."""
-    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
+    return "data:image/png;base64," + png_base64(image)
 
 
 def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
 
 from nca.errors import InputError, one_line
 from nca.images.picture_files import HEIC_ADVICE, is_heic, readable_formats
+from nca.options import Picture, PictureInMemory
 
 MAX_PIXELS = 178_956_970  # Pillow opens no larger picture
 MIN_SIDE = 8
@@ -38,7 +39,7 @@ TURNS = {
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Picture) -> Iterator[None]:
     """Say in one line why a picture cannot be read, whatever its decoder raises.
 
     Raises:
@@ -51,7 +52,7 @@ def reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        if "HEIF" not in readable_formats() and is_heic(path):
+        if "HEIF" not in readable_formats() and isinstance(path, Path) and is_heic(path):
             raise InputError(f"{path} is a HEIC picture; {HEIC_ADVICE}") from error
         kinds = "JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP"
         raise InputError(f"{path} is not a picture that can be read ({kinds})") from error
@@ -64,13 +65,13 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"cannot read {path}: {reason}") from error
 
 
-def decode(path: Path, max_side: int | None = None) -> Image.Image:
+def decode(path: Picture, max_side: int | None = None) -> Image.Image:
     """Read a picture as 8 bits a color, turned as its EXIF data say, transparency as a channel.
 
-    A picture of more than 40 million pixels is reduced by a whole factor.
+    A file of more than 40 million pixels is reduced by a whole factor.
 
     Args:
-        path: the file.
+        path: the file, or the picture.
         max_side: the longer side that is needed. A large JPEG is decoded at a fraction of its
             size, but never reduced to less than this.
 
@@ -80,6 +81,9 @@ def decode(path: Path, max_side: int | None = None) -> Image.Image:
     Raises:
         Exception: any; see :func:`reading`.
     """
+    if isinstance(path, PictureInMemory):
+        _check_sides(path, path.image.size, max_side)
+        return _upright(path.image.copy())
     kind = path.stat().st_mode
     if stat.S_ISDIR(kind):
         raise InputError(f"{path} is a folder; give the name of a picture")
@@ -99,13 +103,18 @@ def decode(path: Path, max_side: int | None = None) -> Image.Image:
         image.load()
         large = max_side is not None and image.width * image.height > LARGE
         factor = max(image.size) // max_side if large and max_side else 1
-        plain = _to_eight_bits(image, max(factor, 1))
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        plain.info = {"icc_profile": image.info.get("icc_profile")}
+        return _upright(image, max(factor, 1))
+
+
+def _upright(image: Image.Image, factor: int = 1) -> Image.Image:
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    profile = image.info.get("icc_profile")
+    plain = _to_eight_bits(image, factor)
+    plain.info = {"icc_profile": profile}
     return plain if turn is None else plain.transpose(turn)
 
 
-def _check_sides(path: Path, size: tuple[int, int], max_side: int | None) -> None:
+def _check_sides(path: Picture, size: tuple[int, int], max_side: int | None) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
         raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")

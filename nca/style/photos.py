@@ -1,7 +1,5 @@
 """Pictures with their color profiles, turned as a camera's note says, as tensors and back."""
 
-from pathlib import Path
-
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
@@ -9,14 +7,15 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images import read_image, to_tensor
 from nca.images.color_profiles import Profile, convert
+from nca.options import Picture
 from nca.style.scales import Size
 
 
-def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
+def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
     """Read a picture whose longer side becomes ``side``.
 
     Args:
-        path: the file.
+        path: the file, or the picture itself.
         side: pixels.
         enlarge: whether a smaller picture is made larger too.
 
@@ -35,13 +34,13 @@ def read_photo(path: Path, side: int, *, enlarge: bool = False) -> tuple[Tensor,
     return to_tensor(image)[None], profile
 
 
-def read_style(path: Path, side: int, profile: Profile) -> Tensor:
+def read_style(path: Picture, side: int, profile: Profile) -> Tensor:
     """Read a picture of at most ``side`` pixels, its colors as numbers of another's profile."""
     image = read_image(path, max_side=side, own_profile=True)
     return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
 
 
-def read_mask(path: Path, size: Size) -> Tensor:
+def read_mask(path: Picture, size: Size) -> Tensor:
     """Read a mask: where a picture is brighter than half, [H, W] of true and false.
 
     Raises:

@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, of_preset, override
+from nca.options import (
+    Between,
+    Bounded,
+    Folder,
+    Picture,
+    of_preset,
+    override,
+    picture_setting,
+)
 from nca.training.settings import DeviceName, RunSettings
 
 Preset = Literal["standard", "lesson20", "lesson20-noise"]
@@ -91,7 +99,7 @@ class PixelSettings(Bounded):
 
     smooth_weight: Weight = 2.0
     """Weight of the total variation, which suppresses noise."""
-    image: Path | None = None
+    image: Picture | None = None
     """Picture to match pixel by pixel; the content by default."""
     image_weight: Weight = 0.0
     """Weight of --image."""
@@ -142,9 +150,9 @@ class MaskSettings(Bounded):
     """Size of the styles in the result; smaller: finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
     """Colors of the style, or of the content: by luminance or by a linear map."""
-    content_masks: tuple[Path, ...] = ()
+    content_masks: tuple[Picture, ...] = ()
     """A picture per style: white where the result has it."""
-    style_masks: tuple[Path, ...] = ()
+    style_masks: tuple[Picture, ...] = ()
     """A picture per style: white where it is taken from."""
 
 
@@ -156,11 +164,11 @@ class StyleSettings(Bounded):
     plot and as numbers, and a page that shows it all while it runs.
     """
 
-    content: Annotated[Path, tyro.conf.Positional]
+    content: Annotated[Picture, tyro.conf.Positional]
     """Picture to paint."""
-    styles: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    styles: Annotated[tuple[Picture, ...], tyro.conf.Positional]
     """Pictures whose style it is painted in; none, with other weights."""
-    out: Path
+    out: Folder
     """Output folder."""
     preset: Preset = "standard"
     """Defaults of all others; lesson20, lesson20-noise: the two runs of fast.ai's lesson."""
@@ -327,22 +335,23 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def style_settings(
-    content: str | Path,
-    styles: Sequence[str | Path],
-    out: str | Path,
+    content: str | Picture,
+    styles: Sequence[str | Picture],
+    out: str | Path | None,
     preset: str = "standard",
     **values: Any,
 ) -> StyleSettings:
     """Settings from Python: a preset with some values changed.
 
     Args:
-        content, styles, out: see :class:`StyleSettings`.
+        content, styles: paths, or pictures themselves.
+        out: the output folder; None: nothing is written.
         preset: what the other values start from.
         values: of any field of any group, by its name.
 
     Raises:
-        InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        InputError: a value is out of bounds, or there is no field of a name.
     """
-    usual = StyleSettings(Path(content), tuple(map(Path, styles)), Path(out))
+    folder = None if out is None else Path(out)
+    usual = StyleSettings(picture_setting(content), tuple(map(picture_setting, styles)), folder)
     return override(usual, of_preset(PRESETS, preset) | values)

@@ -31,6 +31,7 @@ from nca.training.callbacks import (
     LivePage,
     Metrics,
     NaNGuard,
+    NotebookPicture,
     Plot,
     Progress,
     Snapshots,
@@ -65,9 +66,11 @@ class Styled(Trained):
 
     Attributes:
         image: [1, 3, H, W] in [0, 1].
+        profile: whose numbers its colors are; None: sRGB.
     """
 
     image: Tensor
+    profile: Profile = None
 
 
 def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
@@ -134,29 +137,16 @@ class StyleTraining(Job[Styled]):
             self._prepare,
             self.ema,
         )
-        metrics = Metrics(settings.out, every=10)
+        self.metrics = Metrics(settings.out, every=10)
         own: list[Callback] = [
             device,
             Threads(generator),
             self.scales,
             NaNGuard(),
             _same_pictures(settings),
-            metrics,
+            self.metrics,
             Progress(quiet=settings.run.quiet),
-            Plot(metrics, settings.out / "loss.png", settings.content.name),
-            Snapshots(
-                self._snapshot,
-                movie=settings.out / f"movie.{settings.movie}",
-                sheet=settings.out / "stages.png",
-            ),
-            LivePage(
-                settings.out / "live.html",
-                {"the picture so far": self._snapshot},
-                metrics,
-                title=settings.content.name,
-            ),
-            Checkpoint(settings.out / CHECKPOINT),
-            *loggers(settings.run, settings.out, metrics),
+            *self._watchers(),
         ]
         if settings.optimization.box == "projection":
             own.append(Project())
@@ -174,20 +164,44 @@ class StyleTraining(Job[Styled]):
         # What is wrong with a layer or a mask is told before anything is written.
         self._prepare(0)
 
+    def _watchers(self) -> list[Callback]:
+        """Callbacks that show the picture in a notebook, and that write into the folder."""
+        settings, folder, title = self.settings, self.settings.out, self.settings.content.name
+        shown = [] if settings.run.quiet else [NotebookPicture(self._snapshot)]
+        if folder is None:
+            return [*shown]
+        return [
+            *shown,
+            Plot(self.metrics, folder / "loss.png", title),
+            Snapshots(
+                self._snapshot,
+                movie=folder / f"movie.{settings.movie}",
+                sheet=folder / "stages.png",
+            ),
+            LivePage(
+                folder / "live.html",
+                {"the picture so far": self._snapshot},
+                self.metrics,
+                title=title,
+            ),
+            Checkpoint(folder / CHECKPOINT),
+            *loggers(settings.run, folder, self.metrics),
+        ]
+
     @override
     def begin(self) -> None:
         if self.settings.net.features == "builtin" and not self.settings.run.resume:
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the picture, also if that is cut short."""
-        path = self.settings.out / RESULT
+        """Train on all scales; write the picture, also if that is cut short, into the folder."""
+        folder = self.settings.out
         try:
             super().fit()
         finally:
-            if self.learner.iteration:
-                with self.learner.unwritten.going_on(path):
-                    write_png16(path, self.result()[0], self.profile)
+            if self.learner.iteration and folder is not None:
+                with self.learner.unwritten.going_on(folder / RESULT):
+                    write_png16(folder / RESULT, self.result()[0], self.profile)
 
     def finish(self) -> Styled:
         """See :class:`Job`; the picture is already written."""
@@ -198,6 +212,7 @@ class StyleTraining(Job[Styled]):
             self.learner.seconds,
             WORTH_A_LOOK,
             self.result(),
+            self.profile,
         )
 
     @torch.no_grad()

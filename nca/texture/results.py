@@ -1,6 +1,5 @@
 """What a training leaves for people to look at: preview, time-lapse, plot of the loss."""
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.images import png_bytes, to_image, write_animation
+from nca.images import png_base64, to_image, write_animation
 from nca.rule import Rule
 
 PREVIEW_STEPS = (30, 200, 2000)
@@ -83,4 +82,4 @@ def growth_stops() -> list[int]:
 def thumbnail(picture: Image.Image, size: int = 64) -> str:
     """A picture as a small base64 PNG, for the rule file."""
     small = picture.resize((size, size), Image.Resampling.LANCZOS)
-    return base64.b64encode(png_bytes(small)).decode()
+    return png_base64(small)

@@ -13,7 +13,17 @@ import tyro
 
 from nca.errors import InputError
 from nca.losses.settings import LossSettings, PromptSettings
-from nca.options import WITHOUT_TITLE, Between, Bounded, of_preset, override, refuse_several
+from nca.options import (
+    WITHOUT_TITLE,
+    Between,
+    Bounded,
+    Folder,
+    Picture,
+    of_preset,
+    override,
+    picture_setting,
+    refuse_several,
+)
 from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
@@ -35,7 +45,7 @@ class TaskSettings(Bounded):
     """Grow the picture itself, from one cell."""
     restore: bool = False
     """Restore noisy or damaged pictures instead."""
-    also: tuple[Path, ...] = ()
+    also: tuple[Picture, ...] = ()
     """More pictures for the rule; the initial noise selects one."""
     presets: tuple[Preset, ...] = ()
     """For a folder: one rule per picture and preset."""
@@ -175,9 +185,9 @@ class TrainSettings(Bounded):
     from its initial state, and the loss as a plot and as numbers.
     """
 
-    picture: Annotated[Path, tyro.conf.Positional]
+    picture: Annotated[Picture, tyro.conf.Positional]
     """A picture, of which the centered square is used, or a folder: one rule per picture."""
-    out: Path
+    out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
@@ -275,7 +285,7 @@ def defaults_of(preset: str = "small", tasks: Iterable[str] = ()) -> dict[str, A
 
 
 def train_settings(
-    picture: str | Path, out: str | Path, preset: str = "small", **values: Any
+    picture: str | Picture, out: str | Path | None, preset: str = "small", **values: Any
 ) -> TrainSettings:
     """Settings from Python: a preset with some values changed.
 
@@ -284,13 +294,14 @@ def train_settings(
         train_settings("leaf.jpg", "leaf", "full", minutes=15, batch_size=8)
 
     Args:
-        picture, out: see :class:`TrainSettings`.
+        picture: a path, or a picture itself.
+        out: the output folder; None: nothing is written.
         preset: what the other values start from.
         values: of any field of any group, by its name.
 
     Raises:
-        InputError: a value is out of bounds.
-        TypeError: there is no field of a name.
+        InputError: a value is out of bounds, or there is no field of a name.
     """
     defaults = defaults_of(preset, (name for name in TASKS if values.get(name)))
-    return override(TrainSettings(Path(picture), Path(out)), defaults | values)
+    folder = None if out is None else Path(out)
+    return override(TrainSettings(picture_setting(picture), folder), defaults | values)

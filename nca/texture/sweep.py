@@ -46,7 +46,7 @@ class Run:
     @property
     def rule(self) -> Path:
         """The file of the rule, which is there from the first iteration on."""
-        return self.settings.out / RULE
+        return folder_of(self.settings) / RULE
 
     def result(self) -> RuleFile | None:
         """The rule that was kept; None as long as the training has not ended.
@@ -59,6 +59,12 @@ class Run:
         file = load_rule(self.rule)
         # What the end of a training adds to what its course has written.
         return file if "kept_from_iteration" in file.training else None
+
+
+def folder_of(settings: TrainSettings) -> Path:
+    """The output folder, which a sweep has."""
+    assert settings.out is not None
+    return settings.out
 
 
 def sweep(
@@ -79,7 +85,7 @@ def sweep(
         FailedError: a run failed, or the table could not be written; the others as above.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
-    runs, out = plan(variants), variants[0].out
+    runs, out = plan(variants), folder_of(variants[0])
     table = out / TABLE
     make_folder(out)
     remove_temporary(table)
@@ -128,6 +134,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
         InputError: no picture is in the folder, or two have the same name.
     """
     first = variants[0]
+    assert isinstance(first.picture, Path)
     pictures = pictures_in(first.picture)
     names = [picture.stem for picture in pictures]
     double = next((name for name in names if names.count(name) > 1), None)
@@ -137,7 +144,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
     for picture in pictures:
         for variant in variants:
             name = picture.stem if len(variants) == 1 else f"{picture.stem}-{variant.preset}"
-            out = first.out / name
+            out = folder_of(first) / name
             # What was left by a run that was killed before its first checkpoint is of no use.
             resume = not first.run.overwrite and (out / CHECKPOINT).exists()
             own = variant.override(
@@ -159,8 +166,9 @@ def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> No
     prepare_console()
     raise_on_termination()
     try:
-        make_folder(settings.out)
-        with (settings.out / LOG).open("a", encoding="utf-8") as log:
+        folder = folder_of(settings)
+        make_folder(folder)
+        with (folder / LOG).open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), sys.stdout.fileno())
             os.dup2(log.fileno(), sys.stderr.fileno())
         work(settings)

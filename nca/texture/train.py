@@ -16,6 +16,8 @@ from typing_extensions import override
 import nca
 from nca.errors import InputError
 from nca.images import contact_sheet, to_image, write_image
+from nca.options import Picture
+from nca.rule import Rule
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Candidate, KeepBest
 from nca.texture.callbacks.keep_pool import KeepPool
@@ -36,6 +38,7 @@ from nca.training.callbacks import (
     LivePage,
     Metrics,
     NormalizeGradients,
+    NotebookPicture,
     Progress,
     Schedule,
     Threads,
@@ -55,19 +58,30 @@ FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
 FRESH_SEEDS = 100  # beyond those by which the rule was chosen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedRule(Trained):
     """Result of training a rule.
 
     Attributes:
-        kept: the rule that is kept.
-        loss_by_state: its distance with the state kept as rgba32f, rgba16f and rgba8.
+        kept: the rule that is kept, with its figures.
+        losses: by term, and their sum ``loss``: a mean for every 20 iterations.
+        loss_by_state: its distance with the state kept as rgba32f, rgba16f and rgba8; empty
+            without a folder.
         restores: how often the training went back after a blow-up.
     """
 
     kept: Candidate
+    losses: dict[str, list[float]]
     loss_by_state: dict[str, float | None]
     restores: int
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that is kept, on the CPU."""
+        return self.kept.rule.cpu()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         losses = ", ".join(
@@ -93,7 +107,7 @@ def train(
         settings: see :func:`nca.texture.settings.train_settings`.
         callbacks: more callbacks.
         show: gets the path of the rule file before the first iteration, to watch it: the file is
-            not there yet, and then changes as the rule learns.
+            not there yet, and then changes as the rule learns. Not called without a folder.
 
     Returns, raises:
         See :func:`nca.training.job.run`.
@@ -170,15 +184,7 @@ class TextureTraining(Job[TrainedRule]):
             self.metrics,
             self.best,
             Progress(quiet=settings.run.quiet),
-            WriteNewest(settings.out / RULE, self.ema),
-            LivePage(
-                settings.out / LIVE,
-                {"target": self._targets, "states of the newest batch": self._newest},
-                self.metrics,
-                title=settings.picture.name,
-            ),
-            Checkpoint(settings.out / CHECKPOINT),
-            *loggers(settings.run, settings.out, self.metrics),
+            *self._watchers(),
         ]
         self.learner = Learner(
             task.rule,
@@ -189,9 +195,28 @@ class TextureTraining(Job[TrainedRule]):
             callbacks=[*own, *callbacks],
         )
 
+    def _watchers(self) -> list[Callback]:
+        """Callbacks that show the states in a notebook, and that write into the folder."""
+        settings, folder = self.settings, self.settings.out
+        shown = [] if settings.run.quiet else [NotebookPicture(self._newest)]
+        if folder is None:
+            return [*shown]
+        return [
+            *shown,
+            WriteNewest(folder / RULE, self.ema),
+            LivePage(
+                folder / LIVE,
+                {"target": self._targets, "states of the newest batch": self._newest},
+                self.metrics,
+                title=settings.picture.name,
+            ),
+            Checkpoint(folder / CHECKPOINT),
+            *loggers(settings.run, folder, self.metrics),
+        ]
+
     @override
     def begin(self) -> None:
-        if self.show is not None:
+        if self.show is not None and self.settings.out is not None:
             self.show(self.settings.out / RULE)
 
     def _targets(self, _: Learner) -> Image.Image:
@@ -202,18 +227,32 @@ class TextureTraining(Job[TrainedRule]):
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> TrainedRule:
-        """Choose the rule, write it, then everything there is to look at.
+        """Choose the rule; where there is a folder, write it and everything there is to look at.
 
         Raises:
             FailedError: naming what could not be written, after everything else has been.
         """
-        settings, learner = self.settings, self.learner
+        learner, folder = self.learner, self.settings.out
         kept = self.best.choose()
+        by_state: dict[str, float | None] = {}
+        if folder is not None:
+            by_state = self.task.loss_by_state(kept.rule, self.settings.run.seed + FRESH_SEEDS)
+            self._write(folder, kept, by_state)
+        return TrainedRule(
+            folder,
+            learner.iteration,
+            learner.seconds,
+            self.task.pictures | {RULE: "the rule", "loss.png": LOSS_CURVES},
+            kept,
+            self.metrics.curves(),
+            by_state,
+            self.stabilizer.restores,
+        )
+
+    def _write(self, folder: Path, kept: Candidate, by_state: dict[str, float | None]) -> None:
+        learner, going_on = self.learner, self.learner.unwritten.going_on
         shown = self.task.show(kept.rule)
-        by_state = self.task.loss_by_state(kept.rule, settings.run.seed + FRESH_SEEDS)
-        report = self._report(kept)
-        info = {"training": report | {"loss_by_state": by_state}}
-        folder, going_on = settings.out, learner.unwritten.going_on
+        info = {"training": self._report(kept) | {"loss_by_state": by_state}}
         with going_on(folder / RULE):
             save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
         with going_on(folder / PREVIEW):
@@ -222,18 +261,12 @@ class TextureTraining(Job[TrainedRule]):
             write_film(folder / FILM, shown.film)
         with going_on(folder / "loss.png"):
             write_loss_plot(
-                folder / "loss.png", self.metrics.rows, self.metrics.terms, settings.picture.name
+                folder / "loss.png",
+                self.metrics.rows,
+                self.metrics.terms,
+                self.settings.picture.name,
             )
         learner.unwritten.check()
-        return TrainedRule(
-            folder,
-            learner.iteration,
-            learner.seconds,
-            self.task.pictures | {RULE: "the rule", "loss.png": LOSS_CURVES},
-            kept,
-            by_state,
-            self.stabilizer.restores,
-        )
 
     def _report(self, kept: Candidate) -> dict[str, Any]:
         settings, learner = self.settings, self.learner
@@ -257,7 +290,7 @@ class TextureTraining(Job[TrainedRule]):
         }
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256(path: Picture) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

@@ -40,6 +40,19 @@ class Callback:
     ``after_step`` (the weights have changed). A method that looks like an event and is none is
     refused when its class is made.
 
+    ::
+
+        class LargestWeight(nca.Callback):
+            def after_step(self, learner):
+                self.largest = max(w.detach().abs().max() for w in learner.model.parameters())
+
+        largest = LargestWeight()
+        nca.train(
+            nca.grow("scales", 64), callbacks=[largest], preset="tiny", iterations=1,
+            size=32, grid=16, late_grid=16,
+        )
+        print(largest.largest)
+
     Attributes:
         order: callbacks with a smaller order run first; equal ones as they were given.
         essential: the callback is part of how the model is trained (devices, gradients, pools), so

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
-from nca.errors import FailedError
+from nca.errors import FailedError, InputError
 from nca.system.threads import torch_threads
 from nca.training.callback import Callback
 from nca.training.callbacks import Metrics, TensorBoard, WandB
@@ -30,19 +30,22 @@ class Trained:
     """Result of a training.
 
     Attributes:
-        folder: the output folder.
+        folder: the output folder; None: nothing was written.
         iterations, seconds: of training.
         results: what the files in the folder show, by name.
     """
 
-    folder: Path
+    folder: Path | None
     iterations: int
     seconds: float
     results: dict[str, str]
 
     def __str__(self) -> str:
-        lines = [f"{self.iterations} iterations in {self.seconds:.0f} s: {self.folder}"]
-        return "\n".join(lines + [f"  {self.folder / k}  {v}" for k, v in self.results.items()])
+        line = f"{self.iterations} iterations in {self.seconds:.0f} s"
+        if self.folder is None:
+            return line
+        files = [f"  {self.folder / name}  {what}" for name, what in self.results.items()]
+        return "\n".join([f"{line}: {self.folder}", *files])
 
 
 Result = TypeVar("Result", bound=Trained)
@@ -103,7 +106,7 @@ def run(
     """Prepare a job, train, and write all results.
 
     Args:
-        settings: with ``out``, ``run`` and perhaps ``limits``.
+        settings: with ``out``, ``run`` and perhaps ``limits``. Without ``out`` nothing is written.
         prepare: makes the job; gets the state of the learner that is resumed, if there is one.
         one_thread: whether a run by iterations uses one thread: its bits depend on the number.
 
@@ -115,6 +118,8 @@ def run(
         FailedError: a result could not be written; the others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
+    if settings.out is None:
+        _refuse_files(settings.run)
     limits: Limits | None = getattr(settings, "limits", None)
     fixed: AbstractContextManager[None] | None = None
     if limits is not None and limits.iterations is not None:
@@ -124,13 +129,14 @@ def run(
     with fixed or torch_threads():
         job = prepare(state)
     rank = job.learner.engine.rank
-    # Only now: nothing is cleared for settings that turn out to be unusable.
-    open_folder(settings, (*job.files, CHECKPOINT, SETTINGS), job.may_change, rank)
-    if state is not None:
-        job.learner.load_state_dict(state)
-    if rank == 0:
-        job.begin()
-        write_settings(settings)
+    if settings.out is not None:
+        # Only now: nothing is cleared for settings that turn out to be unusable.
+        open_folder(settings, (*job.files, CHECKPOINT, SETTINGS), job.may_change, rank)
+        if state is not None:
+            job.learner.load_state_dict(state)
+        if rank == 0:
+            job.begin()
+            write_settings(settings)
     with torch_threads(None) if one_thread and fixed else nullcontext():
         try:
             job.fit()
@@ -141,6 +147,12 @@ def run(
         sys.exit()
     with torch_threads():
         return job.finish()
+
+
+def _refuse_files(settings: RunSettings) -> None:
+    for name in ("resume", "log"):
+        if getattr(settings, name):
+            raise InputError(f"`{name}`: needs `out`, the folder where its files are")
 
 
 def loggers(settings: RunSettings, folder: Path, metrics: Metrics) -> list[Callback]:

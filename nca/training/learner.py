@@ -29,6 +29,18 @@ VALIDATION_SEED = 0
 class Learner:
     """Trains a model.
 
+    ::
+
+        from nca.training.objective import Supervised
+
+        inputs, model = torch.rand(64, 2), torch.nn.Linear(2, 1)
+        batches = [(inputs, inputs.sum(1, keepdim=True))]
+        objective = Supervised(torch.nn.functional.mse_loss)
+        optimizer = torch.optim.Adam(model.parameters(), 0.1)
+        learner = nca.Learner(model, batches, objective, optimizer)
+        learner.fit(epochs=20)
+        print(learner.loss.item())
+
     Args:
         model: what is trained.
         batches: what every epoch goes through from the start: a DataLoader, a list, ``range(n)``

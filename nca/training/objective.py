@@ -8,7 +8,23 @@ from torch import Tensor, nn
 
 
 class Objective(ABC):
-    """What a model is trained for."""
+    """What a model is trained for.
+
+    ::
+
+        class Brightness(nca.Objective):
+            def predict(self, model, batch):
+                return model(batch)
+
+            def losses(self, prediction, batch):
+                return {"dark": -prediction.mean(), "spread": 0.1 * prediction.var()}
+
+        model = torch.nn.Linear(3, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        learner = nca.Learner(model, [torch.rand(8, 3)], Brightness(), optimizer)
+        learner.fit(epochs=3)
+        print(learner.losses)
+    """
 
     @abstractmethod
     def predict(self, model: nn.Module, batch: Any) -> Any:

@@ -1,11 +1,11 @@
 """A resume goes on with the pictures that it began with, wherever their files are by now."""
 
 import hashlib
-from pathlib import Path
 
 from torch import Tensor
 from typing_extensions import override
 
+from nca.options import Picture
 from nca.training.callback import Callback
 
 
@@ -14,21 +14,21 @@ class SameTarget(Callback):
 
     Args:
         name: of the pictures, for the words of a refusal.
-        parts: their values, of any shape, or their files.
+        parts: their values, of any shape, their files, or pictures themselves.
 
     Raises:
         ValueError: (when a state is loaded) it is that of other pictures.
         OSError: a file cannot be read.
     """
 
-    def __init__(self, name: str, *parts: Tensor | Path) -> None:
+    def __init__(self, name: str, *parts: Tensor | Picture) -> None:
         self.name = name
         digest = hashlib.sha256()
         for part in parts:
-            if isinstance(part, Path):
-                digest.update(part.read_bytes())
-            else:
+            if isinstance(part, Tensor):
                 digest.update(part.contiguous().numpy().tobytes())
+            else:
+                digest.update(part.read_bytes())
         self.fingerprint = digest.hexdigest()
 
     def state_dict(self) -> dict[str, str]:

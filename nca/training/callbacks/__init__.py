@@ -8,6 +8,7 @@ from nca.training.callbacks.ema import EMA
 from nca.training.callbacks.gradients import ClipGradients, NaNGuard, NormalizeGradients
 from nca.training.callbacks.live import LivePage
 from nca.training.callbacks.metrics import Metrics
+from nca.training.callbacks.notebook import NotebookPicture
 from nca.training.callbacks.plot import Plot
 from nca.training.callbacks.progress import Progress
 from nca.training.callbacks.schedule import (
@@ -29,6 +30,7 @@ __all__ = [
     "Metrics",
     "NaNGuard",
     "NormalizeGradients",
+    "NotebookPicture",
     "Plot",
     "Progress",
     "Schedule",

@@ -55,6 +55,12 @@ class Metrics(Callback):
         self._written = 0  # rows that are in the file; 0: it is to be written anew
         self._due = 0.0
 
+    def curves(self) -> dict[str, list[float]]:
+        """The loss and each of its terms, a number for every row of the training."""
+        rows = [row for row in self.rows if SUM in row]
+        names = dict.fromkeys([SUM, *self.terms])
+        return {name: [row.get(name, math.nan) for row in rows] for name in names}
+
     def before_fit(self, learner: Learner) -> None:
         """Begin the file with the rows from before a resume, of which there may be none."""
         self._writes = self.path is not None and learner.engine.rank == 0

@@ -1,18 +1,22 @@
-"""A progress bar on a terminal, plain lines elsewhere."""
+"""A progress bar on a terminal and in a notebook, plain lines elsewhere."""
 
 import math
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Never
+from typing import TYPE_CHECKING, Any, Never
 
 from torch import Tensor
 from tqdm import tqdm
 
 from nca.system.console import say
+from nca.system.notebook import Output, has_widgets, in_notebook
 from nca.training.callback import Callback
 from nca.training.learner import Learner
+
+if TYPE_CHECKING:
+    from tqdm.notebook import tqdm_notebook
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
 WINDOW = 30.0  # seconds by which the speed is measured
@@ -62,14 +66,16 @@ class Progress(Callback):
     """Show how far the fit is, how fast, what is lost and when it will be done.
 
     Args:
-        quiet: plain lines, one every tenth of the fit, as also when standard error is no terminal.
+        quiet: plain lines, one every tenth of the fit, as also when standard error is neither a
+            terminal nor below the cell of a notebook.
     """
 
     order = 30
     main_process_only = True
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.plain = quiet or not sys.stderr.isatty()
+        self.plain = quiet or not (sys.stderr.isatty() or in_notebook())
+        self._output: Output | None = None
         self._bar: tqdm[Never] | None = None
         self._shown = 0.0
         self._tenths = 0
@@ -80,7 +86,18 @@ class Progress(Callback):
         self._tenths = int(10 * learner.progress)
         self._pace.begin(learner)
         if not self.plain:
-            self._bar = tqdm(total=100, bar_format=BAR, desc="training", initial=0)
+            self._bar = self._open()
+
+    def _open(self) -> "tqdm[Never]":
+        options: dict[str, Any] = {"total": 100, "bar_format": BAR, "desc": "training"}
+        if not (in_notebook() and has_widgets()):
+            return tqdm(**options)
+        from tqdm.notebook import tqdm as notebook_tqdm  # noqa: PLC0415  (loads the widgets)
+
+        bar: tqdm_notebook[Never] = notebook_tqdm(**options, display=False)
+        self._output = Output()
+        self._output.show(bar.container)
+        return bar
 
     def after_batch(self, learner: Learner) -> None:
         """Update the bar now and then, or write a line when a tenth is done."""
@@ -105,10 +122,12 @@ class Progress(Callback):
         bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Close the bar."""
+        """Close the bar; in a notebook its last text stays, which needs no program to be shown."""
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
+            if self._output is not None:
+                self._output.show_text(str(self._bar))
+            self._bar = self._output = None
 
     def _describe(self, learner: Learner) -> str:
         return (

@@ -1,0 +1,109 @@
+"""Rules where they run: web pages, shaders of other programs, and the window."""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nca.api.rules import AnyRule, as_rule, rule_path
+from nca.errors import InputError
+from nca.exporters.command import export as export_to
+from nca.exporters.registry import find_target, target_names
+from nca.exporters.settings import ExportOptions
+from nca.rule import Rule
+from nca.rulefile import RuleFile, load_rule, rule_name, save_rule
+from nca.viewer.app import run as open_window
+from nca.viewer.settings import view_settings
+
+# The target that an ending means.
+ENDINGS = {
+    ".html": "html",
+    ".js": "web-component",
+    ".fs": "isf",
+    ".isf": "isf",
+    ".frag": "glslviewer",
+    ".glsl": "glsl",
+    ".wgsl": "wgsl",
+    ".gdshader": "godot",
+}
+
+
+def export(
+    rule: AnyRule | Mapping[str, AnyRule], path: str | Path, target: str | None = None
+) -> Path:
+    """Turn a rule into what a browser or another program runs. What is there is replaced.
+
+    ::
+
+        page = nca.export("scales", "scales.html")
+        folder = nca.export("scales", "shadertoy", target="shadertoy")
+
+    Args:
+        rule: a rule, or what :func:`nca.load` takes; or several by name, for the targets that have
+            all rules in one result: ``html``, ``web-component`` and ``gallery``.
+        path: of the file, or of the folder where the target consists of several files.
+        target: a name as in ``nca export --to``. None: the ending of the path decides, which is
+            ``.html``, ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag``
+            (glslViewer), ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
+
+    Returns:
+        The file or folder that was written. Where the ending means a target of several files, that
+        is a folder without the ending; where the program wants another ending, the file has that.
+
+    Raises:
+        InputError: the ending or the name means no target, the path cannot be written, or a weight
+            is not finite.
+    """
+    out = Path(path)
+    if target is not None and target not in target_names():
+        raise InputError(f"`target` {target}: must be one of {', '.join(target_names())}")
+    if target is None:
+        target = _target_of(out)
+        out = out.with_suffix(find_target(target).suffix or "")
+    several = rule if isinstance(rule, Mapping) else {rule_name(out): rule}
+    files = {name: _with_file(each) for name, each in several.items()}
+    return export_to(files, target, out, ExportOptions(overwrite=True), measured=False).out
+
+
+def view(rule: AnyRule | Iterable[AnyRule]) -> None:
+    """Show a rule in a window until it is closed: draw into it, steer it, record it.
+
+    ::
+
+        nca.view("scales")
+        nca.view([nca.load("scales"), "mine.safetensors"])
+
+    Args:
+        rule: a rule, or what :func:`nca.load` takes; or up to 16 of them, which share one grid.
+
+    Raises:
+        InputError: see :func:`nca.load`.
+        GraphicsError: there is no display or no usable OpenGL.
+    """
+    rules = [rule] if isinstance(rule, Rule | str | Path) else list(rule)
+    with tempfile.TemporaryDirectory() as folder:  # the window watches files
+        paths = [_as_file(each, Path(folder) / str(i)) for i, each in enumerate(rules)]
+        open_window(view_settings(*paths))
+
+
+def _target_of(path: Path) -> str:
+    if path.suffix.lower() not in ENDINGS:
+        raise InputError(
+            f"`path` {path}: its ending must be one of {', '.join(ENDINGS)}; or give `target`, "
+            f"one of {', '.join(target_names())}"
+        )
+    return ENDINGS[path.suffix.lower()]
+
+
+def _with_file(rule: AnyRule) -> RuleFile:
+    """A rule with what its file says of its author and license."""
+    if isinstance(rule, str | Path):
+        return load_rule(rule_path(rule))
+    return RuleFile(as_rule(rule).with_settings().cpu())
+
+
+def _as_file(rule: AnyRule, folder: Path) -> Path:
+    if isinstance(rule, str | Path):
+        return rule_path(rule)
+    folder.mkdir()
+    save_rule(folder / "rule.safetensors", as_rule(rule))
+    return folder / "rule.safetensors"

@@ -1,0 +1,66 @@
+"""Training a rule on a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nca.api.pictures import AnyPicture, as_picture, as_pictures
+from nca.api.rules import rule_path
+from nca.errors import InputError
+from nca.texture.settings import train_settings
+from nca.texture.train import TrainedRule
+from nca.texture.train import train as train_rule
+from nca.training.callback import Callback
+from nca.viewer.files.watch import start_beside
+
+
+def train(
+    picture: AnyPicture,
+    *,
+    preset: str = "small",
+    minutes: float | None = None,
+    iterations: int | None = None,
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
+) -> TrainedRule:
+    """Train a rule on a picture.
+
+    In a notebook a bar and a picture of the newest states show how far it is.
+
+    ::
+
+        colors = np.random.default_rng(0).random((64, 64, 3))
+        trained = nca.train(colors, preset="tiny", iterations=2, size=32, grid=16, late_grid=16)
+        print(trained.iterations, trained.losses["loss"], trained.rule)
+
+    Args:
+        picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in [0, 1], or a
+            tensor [3, H, W] in [0, 1]. The centered square is used.
+        preset: what the settings are by default: ``tiny``, ``small``, ``full``, ``noise`` or
+            ``lesson20``.
+        minutes: how long to train, 5 by default.
+        iterations: how long to train instead; the same seed gives the same weights.
+        out: folder for the rule file, pictures, plots and checkpoints. None: nothing is written.
+        callbacks: watch or change the training; see :class:`nca.Callback`.
+        settings: of ``nca train --help``, with ``_`` for ``-``: ``channels=12``, ``seed=1``,
+            ``statistic="wasserstein"``, ``steps=(16, 32)``. More pictures (``also``) may be given
+            as ``picture`` is; ``from_rule`` as :func:`nca.load` takes a rule.
+
+    Returns:
+        The rule that looked best after long runs, ``trained.rule``, with ``losses`` (a list by
+        term, one mean for every 20 iterations), ``iterations``, ``seconds`` and ``folder``.
+
+    Raises:
+        InputError: the picture or a setting is not usable; the text names it.
+        FailedError: a result could not be written; the others have been.
+    """
+    values = as_pictures(settings, "also")
+    if values.get("from_rule") is not None:
+        values["from_rule"] = rule_path(values["from_rule"])
+    if values.get("view") and out is None:
+        raise InputError("`view`: needs `out`, the folder of the rule file that the window shows")
+    limits = {"minutes": minutes, "iterations": iterations}
+    values |= {name: value for name, value in limits.items() if value is not None}
+    chosen = train_settings(as_picture(picture, "picture"), out, preset, **values)
+    return train_rule(chosen, callbacks=callbacks, show=start_beside if chosen.view else None)

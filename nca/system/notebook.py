@@ -1,0 +1,60 @@
+"""Notebooks: whether this is one, and what stands below a cell while it runs."""
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from PIL import Image
+
+from nca.images import png_base64
+
+# Of Jupyter; the shells of other notebooks derive from it.
+KERNEL_SHELL = "ZMQInteractiveShell"
+
+
+def in_notebook() -> bool:
+    """Whether the program is a cell of a notebook. Does not import IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return any(kind.__name__ == KERNEL_SHELL for kind in type(shell).__mro__)
+
+
+def has_widgets() -> bool:
+    """Whether ipywidgets is installed, which the bar of a notebook is made of."""
+    return find_spec("ipywidgets") is not None
+
+
+class Output:
+    """One place below the cell, whose content is replaced."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, content: Any, **options: Any) -> None:
+        """Show something in place of what is there.
+
+        Args:
+            content: whatever IPython displays.
+            options: of its ``display``.
+        """
+        display = import_module("IPython.display").display  # there, if this is a notebook
+        if self._handle is None:
+            self._handle = display(content, display_id=True, **options)
+        else:
+            self._handle.update(content, **options)
+
+    def show_picture(self, picture: Image.Image, text: str, width: int) -> None:
+        """Show a picture.
+
+        Args:
+            picture: of any size.
+            text: where no picture is shown.
+            width: that it is shown at, in pixels of the page.
+        """
+        data = {"image/png": png_base64(picture), "text/plain": text}
+        self.show(data, raw=True, metadata={"image/png": {"width": width}})
+
+    def show_text(self, text: str) -> None:
+        """Show a line."""
+        self.show({"text/plain": text}, raw=True)
