@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Debian packages for the tests with real graphics and a real browser.
 PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
-            g++-aarch64-linux-gnu qemu-user-static
+            g++-aarch64-linux-gnu qemu-user-static zsh fish
 
-.PHONY: help demo test quick check format fuzz lowest system-packages
+.PHONY: help demo test quick check format docs fuzz lowest constraints system-packages
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -58,14 +58,22 @@ lowest: ## a short suite with the lowest allowed releases
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
 	  -k 'not wrong_use and not short_groups and not YCbCr'
 
-$(VENV)/base: pyproject.toml
+# The releases that the tests run with. A package index without one of them: edit constraints.txt.
+PINNED := build/pinned
+constraints: ## pin the newest releases of all that the tests need
+	rm -rf $(PINNED)
+	$(PYTHON) -m venv $(PINNED)
+	$(PINNED)/bin/pip install --quiet '.[all,dev]'
+	$(PINNED)/bin/pip freeze --all --exclude pip --exclude nca-studio | sed 's/+cpu$$//' > constraints.txt
+
+$(VENV)/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml
+$(VENV)/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@ $(VENV)/base
 
 # Install the packages if possible, otherwise list them.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nca.training.learner import Learner
     from nca.training.objective import Objective
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names. Each is imported at its first use, because torch takes seconds to load.
 __all__ = [

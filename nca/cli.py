@@ -114,6 +114,13 @@ class Command:
         """First line of the help text."""
         return (self.settings.__doc__ or "").partition("\n")[0]
 
+    def options(self) -> Any:
+        """Its options as data, with their defaults before any flag."""
+        catalog = import_module("nca.commands.catalog")
+        if self.defaults is None:
+            return catalog.options_of(self.settings)
+        return [*catalog.options_of(self.defaults(())), catalog.CONFIG]
+
 
 COMMANDS = {
     "train": Command(
@@ -193,6 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(words: Sequence[str]) -> None:
     """Run the command that the words name, or print the requested help."""
+    if words[:1] == ["--print-completion"]:
+        print(completion(words[1:]))
+        return
     if not words or words[0] in ("-h", "--help", "--version"):
         print(version() if words[:1] == ["--version"] else usage())
         return
@@ -254,6 +264,16 @@ def version() -> str:
     return f"nca {nca.__version__}, torch {torch.__version__}, {device}"
 
 
+def completion(words: Sequence[str]) -> str:
+    """What ``nca --print-completion SHELL`` prints."""
+    module = import_module("nca.commands.completion")
+    named = {
+        name: module.Completed(command.summary, command.options())
+        for name, command in COMMANDS.items()
+    }
+    return str(module.script(" ".join(words), named))
+
+
 def usage() -> str:
     """What ``nca --help`` prints."""
     width = max(map(len, COMMANDS))
@@ -267,5 +287,6 @@ def usage() -> str:
             *lines,
             "",
             'Run "nca COMMAND --help" for its options; --debug shows where an error is.',
+            "--print-completion bash, zsh or fish: a script that completes words in that shell.",
         ]
     )

@@ -57,7 +57,7 @@ BLOCK = re.compile(
 
 
 def recipes() -> dict[str, Recipe]:
-    """Recipes of the guide by title."""
+    """Recipes of the guide by title; those of sections that edit files."""
     found: dict[str, Recipe] = {}
     for section in re.split(r"^## ", GUIDE.read_text(), flags=re.MULTILINE)[1:]:
         recipe = found[section.partition("\n")[0]] = Recipe()
@@ -70,7 +70,7 @@ def recipes() -> dict[str, Recipe]:
                 recipe.edits.append(
                     Edit(block["path"], block["code"], block["where"], block["line"])
                 )
-    return found
+    return {title: recipe for title, recipe in found.items() if recipe.edits}
 
 
 def apply(edit: Edit, root: Path) -> None:

@@ -1,0 +1,153 @@
+"""The options of a command as data: for completion in shells and for the reference of the site."""
+
+import ast
+import inspect
+import itertools
+import textwrap
+import types
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from nca.commands.config import FLAG, HELP
+
+METAVARS = {int: "INT", float: "FLOAT", str: "STR", Path: "PATH"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, or a positional argument.
+
+    Attributes:
+        flags: ways to write it; none: it is positional, and ``name`` stands for it.
+        name: of the field.
+        values: what follows it, such as "INT INT" or "[PATH ...]"; empty: nothing does.
+        choices: all words that may follow it, where they are few.
+        default: what holds without it, as words; None: it is required.
+        help: one or two sentences.
+        group: title of the options that it stands among; empty: the command itself.
+    """
+
+    flags: tuple[str, ...]
+    name: str
+    values: str
+    choices: tuple[str, ...]
+    default: str | None
+    help: str
+    group: str
+
+    @property
+    def takes_path(self) -> bool:
+        """Whether names of files follow it."""
+        return "PATH" in self.values
+
+    @property
+    def is_list(self) -> bool:
+        """Whether any number of values may follow it."""
+        return self.values.startswith("[")
+
+
+CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP.partition(": ")[2].capitalize(), "")
+
+
+def options_of(settings: Any) -> list[Option]:
+    """Options of a command, from its settings: a class, or the values that hold by default."""
+    kind = settings if isinstance(settings, type) else type(settings)
+    if settings is kind:
+        required = {field.name for field in fields(kind) if is_required(field)}
+        settings = kind(**dict.fromkeys(required, tyro.MISSING))
+    return list(_options(settings, ""))
+
+
+def is_required(field: Any) -> bool:
+    """Whether a field of a dataclass has no default."""
+    return bool(field.default is field.default_factory)  # both are MISSING
+
+
+def _options(settings: Any, group: str) -> Iterator[Option]:
+    kind = type(settings)
+    hints, texts = get_type_hints(kind, include_extras=True), docstrings(cast(Hashable, kind))
+    for field in fields(kind):
+        value, hint = getattr(settings, field.name), hints[field.name]
+        marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        if tyro.conf.Fixed in marks:
+            continue
+        if is_dataclass(value):
+            untitled = any(getattr(mark, "name", None) == "" for mark in marks)
+            yield from _options(value, group if untitled else field.name)
+        else:
+            yield _option(field.name, hint, value, texts.get(field.name, ""), group)
+
+
+def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
+    hint, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    flag = name.replace("_", "-")
+    aliases: list[str] = []
+    values, choices = form(hint)
+    for mark in marks:
+        text = getattr(mark, "help", None) or text
+        aliases += getattr(mark, "aliases", None) or ()
+        if isinstance(mark, PrimitiveConstructorSpec):
+            values = mark.metavar
+    if hint is bool:
+        return Option((f"--no-{flag}" if value else f"--{flag}",), name, "", (), "", text, group)
+    flags = () if tyro.conf.Positional in marks else (f"--{flag}", *aliases)
+    default = None if value is tyro.MISSING else as_words(value)
+    return Option(flags, name, values, choices, default, text, group)
+
+
+def form(hint: Any) -> tuple[str, tuple[str, ...]]:
+    """What follows an option of a type, and all words that may, where they are few."""
+    origin, parts = get_origin(hint), get_args(hint)
+    choices: tuple[str, ...] = ()
+    if origin in (Union, types.UnionType, Annotated):  # X | None
+        values, choices = form(parts[0])
+    elif origin is Literal:
+        choices = tuple(map(str, parts))
+        values = f"{{{','.join(choices)}}}"
+    elif origin is tuple and parts[-1] is Ellipsis:
+        values, choices = form(parts[0])
+        values = f"[{values} ...]"
+    elif origin in (tuple, dict):
+        values = " ".join(form(part)[0] for part in parts)
+        values = f"[{values} ...]" if origin is dict else values
+    else:
+        values = METAVARS.get(hint, "")
+    return values, choices
+
+
+def as_words(value: Any) -> str:
+    """A default as it would be written after its flag; empty for None and for nothing."""
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+@cache
+def docstrings(kind: Hashable) -> dict[str, str]:
+    """The string below each field of a dataclass, those of its bases included."""
+    found: dict[str, str] = {}
+    for part in reversed(cast(type, kind).__mro__[:-1]):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
+        body = cast(ast.ClassDef, tree).body
+        for node, below in itertools.pairwise(body):
+            if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr):
+                name, text = cast(ast.Name, node.target).id, ast.literal_eval(below.value)
+                found[name] = " ".join(text.split())
+    return found
