@@ -112,7 +112,7 @@ def test_a_cutout_that_is_a_line_is_refused(tmp_path: Path) -> None:
     line.paste((255, 0, 0, 255), (0, 200, 400, 204))
     line.save(tmp_path / "line.png")
     assert read_cutout(tmp_path / "line.png", 100)[3].sum(0).max() >= 1
-    with pytest.raises(InputError, match="is 400x4 pixels, too narrow to be drawn in a square of"):
+    with pytest.raises(InputError, match="has 400x4 pixels, too narrow for a square of"):
         read_cutout(tmp_path / "line.png", 64)
 
 

@@ -63,7 +63,7 @@ def test_a_picture_without_transparency_is_named(
     assert capsys.readouterr().err == ""
     Image.new("RGB", (80, 40), "red").save(tmp_path / "wall.jpg")
     Growing.read(settings.override(picture=tmp_path / "wall.jpg"))
-    assert "wall.jpg has no transparency: all of it grows" in capsys.readouterr().err
+    assert "wall.jpg has no transparency; the whole rectangle grows" in capsys.readouterr().err
 
 
 def test_a_cutout_is_whole_and_premultiplied(settings: TrainSettings) -> None:
