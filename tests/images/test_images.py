@@ -180,10 +180,10 @@ def bomb(path: Path) -> None:
     [
         (Path.mkdir, "is a folder"),
         (lambda path: None, "No such file"),
-        (Path.touch, "not a picture"),
-        (no_image, "not a picture"),
-        (cut_short, "damaged picture"),
-        (too_small, "7x40 pixels; a picture needs 8 or more"),
+        (Path.touch, "not an image"),
+        (no_image, "not an image"),
+        (cut_short, "damaged image"),
+        (too_small, "7x40 pixels; an image needs 8 or more"),
         (bomb, "pixels"),
     ],
 )
@@ -222,7 +222,7 @@ def test_animations_keep_their_frames(tmp_path: Path, suffix: str) -> None:
 
 
 def test_unknown_endings_and_empty_animations_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown kind of picture '\.xyz'"):
+    with pytest.raises(InputError, match=r"unknown image format '\.xyz'"):
         write_image(tmp_path / "a.xyz", gradient())
     with pytest.raises(InputError, match="an animation ends in"):
         write_animation(tmp_path / "a.jpg", [gradient()], 10)
