@@ -126,9 +126,9 @@ class RuleTarget(Target):
     ) -> Difference:
         run = self.run
         if run is None:
-            return Difference(None, reason="nothing here runs it")
+            return Difference(None, reason="it cannot be run here")
         if options.weights == "inline" and matrix_count(rule) > MAX_MEASURED_MATRICES:
-            return Difference(None, reason="so large a shader takes minutes to compile here")
+            return Difference(None, reason="such a large shader takes minutes to compile here")
         size = self.grid(rule, options) if self.grid else MEASURED_GRID
         frames = max(1, 8 // self.frame_steps(rule, options))
         return compare(
@@ -146,7 +146,7 @@ class RuleTarget(Target):
             shorter = "; `digits` 5 makes it shorter" if options.digits > 5 else ""
             yield f"{longest} characters in one shader, {self.longest} may be too many{shorter}"
         if longest > LONG_SHADER and matrix_count(rule) > MAX_INLINE_MATRICES:
-            yield "so many numbers in a shader compile slowly on some drivers"
+            yield "this many numbers in a shader compile slowly on some drivers"
         trained = rule.settings.quantization.state
         if options.state == "rgba8" and (trained is None or trained.levels != 256):
             yield "this rule was not trained for an 8-bit state and may look different"

@@ -128,7 +128,7 @@ class Actions:
         if tool == "rule" and len(self.player.names) == 1:
             name = "drop another rule on the window first"
         if tool == "stamp" and self.brush.picture is None:
-            name = "drop a picture on the window first"
+            name = "drop an image on the window first"
         self.player.say(f"Brush: {name}")
 
     def next_rule(self, by: int = 1) -> None:

@@ -101,7 +101,7 @@ def load_library(
     if library is not None:
         return library
     if ZIG_FLAGS[0] in compiler.flags:
-        warn_once("zig compiles the rule; the first time, with its own library, takes some minutes")
+        warn_once("zig compiles the rule; the first time also its library, which takes minutes")
     try:
         # Windows cannot remove a library that is loaded.
         with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:

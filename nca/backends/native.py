@@ -80,9 +80,9 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
         "it does not round": settings.quantization != Quantization(),
-        "it takes fixed filters": rule.filters.requires_grad,
+        "it needs fixed filters": rule.filters.requires_grad,
         "its filters are finite": not bool(rule.filters.isfinite().all()),
-        f"it takes at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
+        f"it supports at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
     }
     return next((text for text, met in reasons.items() if met), None)
 

@@ -94,11 +94,11 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         or any(t.device != state.device for t in tensors),
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
         "it does not round": settings.quantization != Quantization(),
-        "it takes fixed filters": rule.filters.requires_grad,
-        f"it takes at most {MOST_INPUTS} inputs of the first layer, padded": (
+        "it needs fixed filters": rule.filters.requires_grad,
+        f"it supports at most {MOST_INPUTS} padded inputs of the first layer": (
             problem_of(state, rule).padded_inputs > MOST_INPUTS
         ),
-        f"it takes at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
+        f"it supports at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }
     return next((text for text, met in reasons.items() if met), None)
 

@@ -87,7 +87,7 @@ PARTS = (
         "training is several times slower",
         "pip install 'nca-studio[compiler]'",
     ),
-    Part("GPU", gpu, "training runs on the CPU", "torch with CUDA, beside an NVIDIA card,"),
+    Part("GPU", gpu, "training runs on the CPU", "torch with CUDA and an NVIDIA GPU,"),
     Part(
         "OpenGL",
         opengl,

@@ -128,7 +128,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
         ),
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
         Row("Flicker", [number(last("flicker")(f)) for f in figures], None,
-            "mean change of a shown value in a step, of 255"),
+            "mean change of a displayed value per step, of 255"),
         row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
         row("Seam", lambda f: f["seam"], ".2f", "change across the border, inside = 1"),
         row("Weights", lambda f: f["weights"], ",d"),

@@ -90,7 +90,9 @@ def _check_outputs(settings: EvalSettings) -> Path:
     check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
     if figures.resolve() == out.resolve():
-        raise InputError(f"`out` {out}: is the path of the figures; give another name, or `json`")
+        raise InputError(
+            f"`out` {out}: is also the path of the figures; use another name, or `json`"
+        )
     check_free("json", figures, settings.overwrite)
     return figures
 

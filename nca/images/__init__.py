@@ -138,7 +138,7 @@ def write_image(path: Path, image: Image.Image) -> None:
     try:
         image.save(data, format=image_format(path))
     except (KeyError, OSError) as error:
-        raise InputError(f"cannot write {path} as a picture: {error}") from error
+        raise InputError(f"cannot write {path} as an image: {error}") from error
     write_atomically(path, data.getvalue())
 
 
@@ -227,7 +227,7 @@ def image_format(path: Path) -> str:
     try:
         return Image.registered_extensions()[suffix]
     except KeyError:
-        raise InputError(f"{path}: unknown kind of picture {path.suffix!r}; use .png") from None
+        raise InputError(f"{path}: unknown image format {path.suffix!r}; use .png") from None
 
 
 def contact_sheet(

@@ -53,15 +53,15 @@ def reading(path: Picture) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         if "HEIF" not in readable_formats() and isinstance(path, Path) and is_heic(path):
-            raise InputError(f"{path} is a HEIC picture; {HEIC_ADVICE}") from error
+            raise InputError(f"{path} is a HEIC image; {HEIC_ADVICE}") from error
         kinds = "JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP"
-        raise InputError(f"{path} is not a picture that can be read ({kinds})") from error
+        raise InputError(f"{path} is not an image that can be read ({kinds})") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path} has more than {MAX_PIXELS:,} pixels; make it smaller") from error
     except MemoryError as error:
-        raise InputError(f"cannot read {path}: it takes more memory than there is") from error
+        raise InputError(f"cannot read {path}: it needs more memory than is available") from error
     except Exception as error:  # decoders can raise anything
-        reason = getattr(error, "strerror", None) or f"damaged picture ({one_line(error)})"
+        reason = getattr(error, "strerror", None) or f"damaged image ({one_line(error)})"
         raise InputError(f"cannot read {path}: {reason}") from error
 
 
@@ -87,9 +87,9 @@ def decode(path: Picture, max_side: int | None = None) -> Image.Image:
         return _upright(path.image.copy())
     kind = path.stat().st_mode
     if stat.S_ISDIR(kind):
-        raise InputError(f"{path} is a folder; give the name of a picture")
+        raise InputError(f"{path} is a folder; give the name of an image")
     if not stat.S_ISREG(kind):
-        raise InputError(f"{path} is a device or a pipe; give the name of a picture file")
+        raise InputError(f"{path} is a device or a pipe; give the name of an image file")
     # Pillow may map a file that it opens by name. A mapped file that is truncated meanwhile crashes
     # the process, and one that is rotated gives noise for a TIFF.
     with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
@@ -118,12 +118,12 @@ def _upright(image: Image.Image, factor: int = 1) -> Image.Image:
 def _check_sides(path: Picture, size: tuple[int, int], max_side: int | None) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
-        raise InputError(f"{path} has {width}x{height} pixels; a picture needs {MIN_SIDE} or more")
+        raise InputError(f"{path} has {width}x{height} pixels; an image needs {MIN_SIDE} or more")
     shorter = min(size) * min(1.0, (max_side or max(size)) / max(size))
     if shorter < MIN_SIDE - 0.5:
         raise InputError(
             f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
-            f"{round(shorter)} on the other, and a picture needs {MIN_SIDE} or more"
+            f"{round(shorter)} on the other, and an image needs {MIN_SIDE} or more"
         )
 
 

@@ -66,7 +66,7 @@ def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
         unread = [path for path in pictures if path.suffix.lower() in HEIC_ENDINGS]
     if len(unread) == len(pictures):
         heic = f" but HEIC, such as {unread[0].name}; {HEIC_ADVICE}" if unread else ""
-        raise InputError(f"{folder} holds no pictures{heic}")
+        raise InputError(f"{folder} holds no images{heic}")
     if unread:
         left_out = f"{folder}: {len(unread)} HEIC left out, such as {unread[0].name}"
         say(f"{left_out}; {HEIC_ADVICE}")

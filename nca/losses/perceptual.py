@@ -202,8 +202,8 @@ def select(features: Tensor, region: Tensor | None) -> Tensor:
     chosen = inside.flatten().nonzero().flatten()
     if len(chosen) == 0:
         raise InputError(
-            f"a mask of {region.shape[1]}x{region.shape[0]} pixels leaves nothing of a layer of "
-            f"{features.shape[-1]}x{features.shape[-2]}; make its white part larger"
+            f"a mask of {region.shape[1]}x{region.shape[0]} pixels leaves no position of a layer "
+            f"of {features.shape[-1]}x{features.shape[-2]}; make its white part larger"
         )
     return features.flatten(2).index_select(2, chosen.to(features.device))[:, :, None]
 

@@ -17,5 +17,5 @@ def picture_path(name: str) -> Path:
         InputError: there is no such image; the text lists all images.
     """
     if name not in PICTURES:
-        raise InputError(f"no picture is called {name!r}; there are {', '.join(PICTURES)}")
+        raise InputError(f"no image is called {name!r}; there are {', '.join(PICTURES)}")
     return FOLDER / f"{name}.png"

@@ -82,7 +82,7 @@ class Losses:
         if self.with_style and longest > settings.scales.tile and not self.statistic.mergeable:
             raise InputError(
                 f"`statistic` {settings.loss.statistic} with `tile` {settings.scales.tile}: it "
-                f"sorts the features of the whole picture, which tiles cannot; use gram, "
+                f"sorts the features of the whole image, which tiles cannot do; use gram, "
                 f"wasserstein or moments, or `tile` {longest}, which takes more memory"
             )
         if not (
@@ -136,7 +136,7 @@ class Losses:
             if min(height, width) < least:
                 raise InputError(
                     f"a picture is {width}x{height} pixels on a scale, and `features` {name} need "
-                    f"{least} or more; take a larger `smallest`, or one that is less narrow"
+                    f"{least} or more; use a larger `smallest`, or a less narrow image"
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:

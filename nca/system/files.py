@@ -133,7 +133,9 @@ def read_regular(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if len(data) > limit:
-        raise InputError(f"cannot read {path}: larger than {limit:,} bytes, the most of its kind")
+        raise InputError(
+            f"cannot read {path}: larger than {limit:,} bytes, the limit for this kind of file"
+        )
     return data
 
 

@@ -54,7 +54,7 @@ class TaskSettings(Bounded):
         """Check that the tasks do not conflict."""
         super().__post_init__()
         if len(self.also) > 2:
-            raise InputError(f"`also` {' '.join(map(str, self.also))}: at most two more pictures")
+            raise InputError(f"`also` {' '.join(map(str, self.also))}: at most two more images")
         refuse_several(name for name in ("grow", "restore", "also") if getattr(self, name))
 
 

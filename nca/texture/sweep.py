@@ -139,7 +139,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
     names = [picture.stem for picture in pictures]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise InputError(f"{first.picture}: two pictures have the name {double}; rename one")
+        raise InputError(f"{first.picture}: two images have the name {double}; rename one")
     runs = []
     for picture in pictures:
         for variant in variants:

@@ -60,7 +60,7 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
     """
     found = [name for name in results if os.path.lexists(folder / name)]
     if found and not overwrite:
-        raise InputError(f"`out` {folder}: has {found[0]} already; use `overwrite` or `resume`")
+        raise InputError(f"`out` {folder}: already has {found[0]}; use `overwrite` or `resume`")
     make_folder(folder)
     try:
         for name in found:

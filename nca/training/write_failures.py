@@ -32,7 +32,7 @@ class WriteFailures:
 
     def _note(self, path: Path, reason: str) -> None:
         if self.reasons.get(path) != reason:
-            say(f"warning: {reason}; going on")
+            say(f"warning: {reason}; continuing")
         self.reasons[path] = reason
 
     def check(self) -> None:

@@ -72,7 +72,7 @@ def test_a_compiler_that_fails_is_called_once(tmp_path: Path) -> None:
 
 def test_a_compiler_that_writes_nothing_is_named(tmp_path: Path) -> None:
     done = unroll_with(str(script(tmp_path, "exit 0")), tmp_path)
-    assert "compiler ended well and wrote no library; unrolls run in torch" in done.stderr
+    assert "compiler reported success but wrote no library; unrolls run in torch" in done.stderr
     assert list((tmp_path / "cache").rglob("*.so")) == []
 
 

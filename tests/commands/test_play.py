@@ -63,7 +63,7 @@ def test_the_photograph_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"p\.png: is the photograph itself"):
         play(settings)
     assert (tmp_path / "p.png").read_bytes() == before
-    with pytest.raises(InputError, match=r"unknown kind of picture '\.pix'"):
+    with pytest.raises(InputError, match=r"unknown image format '\.pix'"):
         play(replace(settings, rule=tmp_path / "none", out=tmp_path / "o.pix"))
 
 

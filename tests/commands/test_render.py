@@ -60,7 +60,7 @@ def test_a_recording_that_cannot_begin_leaves_nothing(
     if name == "a.mp4" or "none.mp4" in words:
         pytest.importorskip("imageio_ffmpeg")
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "1.png").write_bytes(b"not a picture")
+    (tmp_path / "broken" / "1.png").write_bytes(b"not an image")
     words = [words[0], str(tmp_path / words[1]) if words[0] == "--input" else words[1]]
     record = tmp_path / "out" / name
     record.parent.mkdir()

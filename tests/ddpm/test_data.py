@@ -163,7 +163,7 @@ def test_a_folder_of_pictures_of_all_kinds(tmp_path: Path) -> None:
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be builtin, fashion, mnist, or a folder"):
         read_dataset(str(tmp_path / "none"))
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         read_dataset(str(tmp_path))
     Image.new("L", (32, 32)).save(tmp_path / "one.png")
     with pytest.raises(InputError, match="has 1 images; needs 16 or more"):

@@ -165,7 +165,7 @@ def test_the_report_of_a_rule_that_blows_up_is_complete(
     assert figures["losses"] == {}
     page = (tmp_path / "r.html").read_text()
     assert f"hidden: {words}" in page
-    assert "<tr><td>Patch distance<small>1,000 steps, mean of the seeds</small><td>-" in re.sub(
+    assert "<tr><td>Patch distance<small>1,000 steps, mean over seeds</small><td>-" in re.sub(
         ' class="[^"]*"', "", page
     )
     assert re.search(r"<tr><td>run 4<td>blew up<td>\d+", page)
@@ -260,8 +260,8 @@ def test_a_rule_that_makes_no_texture_is_refused(
     [
         ({"features": ("vgg61",)}, "`features` vgg61: must be one of"),
         ({"features": ("missing.safetensors",)}, "cannot read features from missing.safetensors"),
-        ({"out": Path("r.json")}, "`out` r.json: is the path of the figures"),
-        ({"json": Path("r.html")}, "`out` r.html: is the path of the figures"),
+        ({"out": Path("r.json")}, "`out` r.json: is also the path of the figures"),
+        ({"json": Path("r.html")}, "`out` r.html: is also the path of the figures"),
         ({"out": Path()}, "`out` .: is a folder"),
         ({"json": Path("missing/r.json")}, "missing/r.json: there is no folder missing"),
     ],

@@ -185,7 +185,7 @@ def spider() -> bytes:
                                   b"%PDF-1.4\n", b"icns\0\0\0\x08"])  # fmt: skip
 def test_formats_that_nobody_asked_for_are_not_opened(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(InputError, match=r"a.png is not a picture that can be read \(JPEG, PNG"):
+    with pytest.raises(InputError, match=r"a.png is not an image that can be read \(JPEG, PNG"):
         read_image(tmp_path / "a.png")
 
 

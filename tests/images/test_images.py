@@ -112,7 +112,7 @@ def test_a_cutout_that_is_a_line_is_refused(tmp_path: Path) -> None:
     line.paste((255, 0, 0, 255), (0, 200, 400, 204))
     line.save(tmp_path / "line.png")
     assert read_cutout(tmp_path / "line.png", 100)[3].sum(0).max() >= 1
-    with pytest.raises(InputError, match="is 400x4 pixels, too narrow to be drawn in a square of"):
+    with pytest.raises(InputError, match="has 400x4 pixels, too narrow for a square of"):
         read_cutout(tmp_path / "line.png", 64)
 
 
@@ -180,10 +180,10 @@ def bomb(path: Path) -> None:
     [
         (Path.mkdir, "is a folder"),
         (lambda path: None, "No such file"),
-        (Path.touch, "not a picture"),
-        (no_image, "not a picture"),
-        (cut_short, "damaged picture"),
-        (too_small, "7x40 pixels; a picture needs 8 or more"),
+        (Path.touch, "not an image"),
+        (no_image, "not an image"),
+        (cut_short, "damaged image"),
+        (too_small, "7x40 pixels; an image needs 8 or more"),
         (bomb, "pixels"),
     ],
 )
@@ -222,7 +222,7 @@ def test_animations_keep_their_frames(tmp_path: Path, suffix: str) -> None:
 
 
 def test_unknown_endings_and_empty_animations_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown kind of picture '\.xyz'"):
+    with pytest.raises(InputError, match=r"unknown image format '\.xyz'"):
         write_image(tmp_path / "a.xyz", gradient())
     with pytest.raises(InputError, match="an animation ends in"):
         write_animation(tmp_path / "a.jpg", [gradient()], 10)

@@ -88,12 +88,12 @@ def test_heic_that_cannot_be_read_is_named(
     del without_heic
     (tmp_path / "IMG_1.HEIC").write_bytes(HEIC_HEAD)
     advice = "pip install pillow-heif to read HEIC, or convert to JPEG"
-    with pytest.raises(InputError, match=f"no pictures but HEIC, such as IMG_1.HEIC; {advice}"):
+    with pytest.raises(InputError, match=f"no images but HEIC, such as IMG_1.HEIC; {advice}"):
         pictures_in(tmp_path)
-    with pytest.raises(InputError, match=f"IMG_1.HEIC is a HEIC picture; {advice}"):
+    with pytest.raises(InputError, match=f"IMG_1.HEIC is a HEIC image; {advice}"):
         read_image(tmp_path / "IMG_1.HEIC")
     (tmp_path / "IMG_1.HEIC").rename(tmp_path / "IMG_1.jpg")
-    with pytest.raises(InputError, match="is a HEIC picture"):
+    with pytest.raises(InputError, match="is a HEIC image"):
         read_image(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg").rename(tmp_path / "IMG_1.HEIC")
     picture(tmp_path / "1.png")

@@ -176,7 +176,9 @@ def test_regions_follow_a_layer_down() -> None:
     region[8:, 24:] = True
     assert torch.equal(at_layer(region, 4, 6), region[::8, ::8])
     assert select(noise(2, 3, 4, 6), region).shape == (2, 3, 1, 9)
-    with pytest.raises(InputError, match="a mask of 48x32 pixels leaves nothing of a layer of 6x4"):
+    with pytest.raises(
+        InputError, match="a mask of 48x32 pixels leaves no position of a layer of 6x4"
+    ):
         select(noise(2, 3, 4, 6), torch.zeros(32, 48))
 
 

@@ -99,7 +99,7 @@ def test_a_lost_context_comes_back_with_its_state(plain, tmp_path):
 def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
     open_still(hiding, tmp_path)
     assert hiding.evaluate("nca.player.trust") == {"states": False, "pictures": False}
-    assert "states, pictures and videos cannot be saved" in hiding.evaluate(TOAST)
+    assert "states, images and videos cannot be saved" in hiding.evaluate(TOAST)
     check_that_it_shows_the_state(hiding)
     assert len(read(hiding, SHAPE).unique()) > 2, "this Firefox does not return noise"
     hiding.evaluate("nca.player.captureAt = 0, nca.player.setRunning(true)")

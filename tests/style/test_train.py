@@ -278,7 +278,7 @@ def test_each_region_gets_its_style(settings: StyleSettings, tmp_path: Path) -> 
 
 def test_a_black_mask_is_refused(settings: StyleSettings, tmp_path: Path) -> None:
     Image.new("L", (48, 64)).save(tmp_path / "black.png")
-    with pytest.raises(InputError, match=r"black\.png: nothing in it is white"):
+    with pytest.raises(InputError, match=r"black\.png: no part of the mask is white"):
         stylize(settings.override(content_masks=(tmp_path / "black.png",)))
 
 
@@ -291,7 +291,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
     assert torch.allclose(image[0].flatten(1).cov(), wanted.cov(), atol=0.01)
     neighbors = image[..., 1:].flatten(), image[..., :-1].flatten()
     assert abs(np.corrcoef(*(x - x.mean() for x in neighbors))[0, 1]) < 0.5
-    with pytest.raises(InputError, match="`start` style-noise: there is no style; take content"):
+    with pytest.raises(InputError, match="`start` style-noise: there is no style; use content"):
         StyleTraining(both.override(styles=()))
 
 
@@ -302,13 +302,13 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9'; there are"),
         ({"features": "other"}, "`features` other: must be one of builtin"),
         ({"pooling": "average"}, "`pooling` average: only pretrained networks offer it"),
-        ({"content_masks": (Path("speck.png"),)}, "leaves nothing of a layer"),
+        ({"content_masks": (Path("speck.png"),)}, "leaves no position of a layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
-        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves nothing"),
+        ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves no pos"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},
-            "`statistic` transport with `tile` 256: it sorts the features of the whole picture, "
+            "`statistic` transport with `tile` 256: it sorts the features of the whole image, "
             "which tiles cannot; use gram, wasserstein or moments, or "
             "`tile` 320, which takes more memory",
         ),

@@ -63,7 +63,7 @@ def test_a_picture_without_transparency_is_named(
     assert capsys.readouterr().err == ""
     Image.new("RGB", (80, 40), "red").save(tmp_path / "wall.jpg")
     Growing.read(settings.override(picture=tmp_path / "wall.jpg"))
-    assert "wall.jpg has no transparency: all of it grows" in capsys.readouterr().err
+    assert "wall.jpg has no transparency; the whole rectangle grows" in capsys.readouterr().err
 
 
 def test_a_cutout_is_whole_and_premultiplied(settings: TrainSettings) -> None:
@@ -153,5 +153,5 @@ def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
 @pytest.mark.parametrize("opacity", [0, 20])
 def test_a_picture_of_nothing_is_refused(settings: TrainSettings, opacity: int) -> None:
     Image.new("RGBA", (40, 40), (255, 0, 0, opacity)).save(settings.picture)
-    with pytest.raises(InputError, match=r"disc\.png: nowhere more than 10 % opaque"):
+    with pytest.raises(InputError, match=r"disc\.png: no pixel is more than 10 % opaque"):
         Growing.read(settings)

@@ -166,5 +166,5 @@ def test_the_noise_decides(settings: TrainSettings) -> None:
 def test_kinds_exclude_each_other(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match="`grow` and `also` exclude each other"):
         settings.override(grow=True)
-    with pytest.raises(InputError, match="at most two more pictures"):
+    with pytest.raises(InputError, match="at most two more images"):
         settings.override(also=settings.task.also * 2)

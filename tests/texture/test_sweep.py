@@ -210,10 +210,10 @@ def note_times(settings: TrainSettings) -> None:
 
 def test_folders_that_make_no_sense_are_refused(settings: TrainSettings) -> None:
     Image.new("RGB", (40, 40)).save(settings.picture / "a.webp")
-    with pytest.raises(InputError, match="two pictures have the name a; rename one"):
+    with pytest.raises(InputError, match="two images have the name a; rename one"):
         plan([settings])
     for path in settings.picture.glob("*.*g*"):
         path.unlink()
     (settings.picture / "a.webp").unlink()
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         plan([settings])

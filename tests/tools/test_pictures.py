@@ -100,7 +100,7 @@ def test_no_two_are_alike():
 
 @pytest.mark.parametrize("call", [picture_path, draw])
 def test_unknown_name_lists_the_known(call):
-    with pytest.raises(InputError, match=r"no picture is called 'wood'; there are blossom, .* web"):
+    with pytest.raises(InputError, match=r"no image is called 'wood'; there are blossom, .* web"):
         call("wood")
 
 

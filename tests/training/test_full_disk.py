@@ -49,7 +49,7 @@ def test_a_checkpoint_that_does_not_fit_does_not_cost_the_rule(
     with room_for(30_000):
         assert main(["train", str(picture), "--out", str(out), *QUICK]) == 1
     *warnings, last = capfd.readouterr().err.splitlines()
-    assert sum("checkpoint.pt: File too large; going on" in line for line in warnings) == 1
+    assert sum("checkpoint.pt: File too large; continuing" in line for line in warnings) == 1
     assert last.startswith("nca: not written: checkpoint.pt")
     rule = load_rule(out / "rule.safetensors")
     assert rule.info["training"]["kept_from_iteration"]

@@ -99,7 +99,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_with_a_callback_too_many_is_refused(tmp_path: Path) -> None:
     state = image_job(tmp_path, [NaNGuard()]).state_dict()
-    with pytest.raises(InputError, match="has the state of NaNGuard, which is not among"):
+    with pytest.raises(InputError, match="has state for callback NaNGuard, which is not attached"):
         image_job(tmp_path).load_state_dict(state)
 
 

@@ -55,7 +55,7 @@ def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
         InputError: there is no such picture, the size is below 16 or the seed below 0.
     """
     if name not in DRAWINGS:
-        raise InputError(f"no picture is called {name!r}; there are {', '.join(DRAWINGS)}")
+        raise InputError(f"no image is called {name!r}; there are {', '.join(DRAWINGS)}")
     if size < MIN_SIZE:
         raise InputError(f"`size` {size}: must be {MIN_SIZE} or more")
     if seed < 0:

@@ -100,7 +100,7 @@ class Recorder(AbstractContextManager["Recorder"]):
     def _check(self) -> None:
         if self._trouble is not None:
             there = self.path.exists() and not self._replaces
-            kept = "; what was written before is kept" if there else ""
+            kept = "; the part written before is kept" if there else ""
             raise OSError(
                 f"recording {self.path} has failed: {one_line(self._trouble)}{kept}"
             ) from self._trouble

@@ -216,4 +216,6 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
     if not suffix:
         return SequenceWriter(path)
     known = ", ".join((*VIDEOS, *ANIMATIONS))
-    raise InputError(f"{path}: a recording ends in {known}, or in nothing for a folder of pictures")
+    raise InputError(
+        f"{path}: a recording ends in {known}, or has no ending for a folder of images"
+    )

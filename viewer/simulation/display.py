@@ -231,7 +231,7 @@ class Display:
         """
         limit = int(self._gl.info["GL_MAX_TEXTURE_SIZE"])
         if max(size) > limit:
-            raise InputError(f"a picture of {size[0]}x{size[1]} is too large: at most {limit} here")
+            raise InputError(f"an image of {size[0]}x{size[1]} is too large: at most {limit} here")
         target = self._gl.simple_framebuffer(size, 3)
         self.draw(simulation, camera, look, target)
         image = read_image(target)

@@ -162,5 +162,5 @@ def number_text(actions: Actions) -> str:
     if measured is not None:
         lines.append(f"float32, {measured.low:.2f} to {measured.high:.2f}")
     if player.speed.limited:
-        lines.append("slower than asked, to keep the frame rate")
+        lines.append("slower than requested, to keep the frame rate")
     return "\n".join(lines)

@@ -64,7 +64,8 @@ class Growing(Task):
         cutout = read_cutout(settings.picture, settings.size)
         if not (cutout[ALPHA] > ALIVE).any():
             raise InputError(
-                f"{settings.picture}: nowhere more than {100 * ALIVE:g} % opaque, so nothing lives"
+                f"{settings.picture}: no pixel is more than {100 * ALIVE:g} % "
+                "opaque, so no cell would live"
             )
         if is_opaque(cutout[ALPHA]):
             say(f"{settings.picture} has no transparency; the whole rectangle grows")

@@ -48,7 +48,7 @@ class Several(Task):
         if drawn < len(target):
             raise InputError(
                 f"`batch_size` {settings.pool.batch_size}: an iteration would have {drawn} states "
-                f"for {len(target)} pictures; it must have one of each"
+                f"for {len(target)} images; it must have one of each"
             )
         super().__init__(settings, target, generator, engine)
         self.losses = [

@@ -247,7 +247,7 @@ def test_a_full_disk_is_one_warning_and_the_last_good_checkpoint_stays(
     learner.fit(iterations=8)
     said = capfd.readouterr().err
     assert said.count("warning: cannot write") == 1
-    assert "checkpoint: File too large; going on" in said
+    assert "checkpoint: File too large; continuing" in said
     assert look.found == 2
     assert load_checkpoint(tmp_path / "checkpoint")["counts"]["iteration"] == 8
     learner.write_failures.check()

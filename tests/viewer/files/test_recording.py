@@ -139,7 +139,7 @@ def test_a_video_on_a_full_disk_keeps_its_beginning(tmp_path, full_disk, suffix)
     pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / f"a{suffix}"
     full_disk(300_000)
-    with pytest.raises(OSError, match=rf"a\{suffix} has failed: .*; what was written") as caught:
+    with pytest.raises(OSError, match=rf"a\{suffix} has failed: .*; the part written") as caught:
         record_noise(path)
     assert "\n" not in str(caught.value)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
@@ -182,7 +182,7 @@ def test_an_animation_that_becomes_too_long_is_kept_as_far_as_it_goes(tmp_path, 
     recorder = Recorder(tmp_path / "a.webp", SIZE, 20.0)
     for value in (10, 120, 230):
         recorder.add(frame(value), wait=True)
-    with pytest.raises(OSError, match=r"at most 2 frames; record \.mp4 or a folder; what was"):
+    with pytest.raises(OSError, match=r"at most 2 frames; record \.mp4 or a folder; the part"):
         recorder.close()
     with Image.open(tmp_path / "a.webp") as image:
         assert len(ImageSequence.all_frames(image)) == 2

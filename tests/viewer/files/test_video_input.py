@@ -53,7 +53,7 @@ def test_a_video_gives_its_frames_cropped(tmp_path):
 
 def test_what_cannot_be_read_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         open_source(str(tmp_path / "empty"), (16, 16))
     with pytest.raises(InputError, match="no such file"):
         open_source(str(tmp_path / "none.mp4"), (16, 16))

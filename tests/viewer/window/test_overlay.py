@@ -99,7 +99,7 @@ def test_numbers_in_words(scene):
     ]
     player.speed.set(64)
     player.speed._limit = 3
-    assert "slower than asked" in number_text(actions)
+    assert "slower than requested" in number_text(actions)
 
 
 def test_pictures_are_made_only_when_their_text_changes(scene, monkeypatch):

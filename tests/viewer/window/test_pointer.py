@@ -129,7 +129,7 @@ def test_brushes(full):
 
 def test_a_stamp_is_as_large_as_the_brush(full):
     press(full, "5")
-    assert "drop a picture" in full.player.message
+    assert "drop an image" in full.player.message
     stroke(full, (100, 100))
     assert state(full).eq(1).all()
     full.brush.picture = Image.new("RGB", (9, 9), (0, 255, 0))
