@@ -33,6 +33,9 @@ check: $(VENV)/dev ## linter, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca -p tools -p tests
 
+docs: $(VENV)/dev ## the site, into site/: guides, reference, notebooks, the running gallery
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 # Damaged files for every reader, thousands of them; another SEED makes others.
 CASES ?= 5000
 SEED ?= 1
