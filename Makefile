@@ -36,6 +36,9 @@ check: $(VENV)/dev ## linter, format, types, spelling and wording
 	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q tests/test_words.py
 
+docs: $(VENV)/dev ## the site, into site/: guides, reference, notebooks, the running gallery
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 # Thousands of damaged files for every reader; each SEED makes different ones.
 CASES ?= 5000
 SEED ?= 1

@@ -29,7 +29,7 @@ def script(shell: str, commands: Commands) -> str:
     """The script for a shell.
 
     Raises:
-        InputError: there is none for it.
+        InputError: the shell is not supported.
     """
     if shell not in SHELLS:
         raise InputError(f"--print-completion needs one of {', '.join(SHELLS)} after it")

@@ -1,0 +1,1 @@
+"""The site: what `make docs` adds to the pages in docs/."""

@@ -1,0 +1,56 @@
+"""The bundled rules, running: what `nca export --to gallery` writes, and a page of them all."""
+
+from nca.exporters.hosts.gallery import TARGET
+from nca.exporters.settings import ExportOptions
+from nca.gallery import gallery, gallery_path
+from nca.rulefile import load_rule
+
+FOLDER = "textures"
+FIRST = gallery()[0]
+PAGE = """---
+hide: [navigation, toc]
+---
+# Gallery
+
+The bundled rules, each running: {weights:,} weights, on a grid of 96 x 96 cells. Drag over one to
+erase, and it heals. Each began as a picture: [how they were trained](lab/gallery.md). The page that
+`nca export --to gallery` makes of them has [the files of every rule]({folder}/index.html).
+
+{scripts}
+<div class="textures">
+{cards}
+</div>
+"""
+CARD = """<figure><nca-texture rule="{name}" grid="96x96" label="{name}, running"></nca-texture>
+<figcaption><a href="{folder}/{name}/index.html">{name}</a></figcaption></figure>"""
+SCRIPT = (
+    '<script src="{folder}/{name}/texture.js"></script>'  # before the elements: it has the rule
+)
+HERO = f"""
+{SCRIPT.format(folder=FOLDER, name=FIRST)}
+<nca-texture class="hero" rule="{FIRST}" cell="2" label="{FIRST}, running"></nca-texture>
+
+*The rule "{FIRST}", running: drag over it to erase. More in the [gallery](gallery.md).*
+"""
+
+
+def files() -> dict[str, bytes]:
+    """The page, and the exported gallery, by path."""
+    rules = {name: load_rule(gallery_path(name)) for name in gallery()}
+    weights = sum(each.numel() for each in rules[FIRST].rule.parameters())
+    cards, scripts = (
+        "\n".join(part.format(name=name, folder=FOLDER) for name in rules)
+        for part in (CARD, SCRIPT)
+    )
+    page = PAGE.format(weights=weights, folder=FOLDER, cards=cards, scripts=scripts)
+    exported = TARGET.build(rules, ExportOptions())
+    return {
+        "gallery.md": page.encode(),
+        **{f"{FOLDER}/{path}": content for path, content in exported.items()},
+    }
+
+
+def alive(markdown: str) -> str:
+    """The first page with a running texture below its first paragraph."""
+    title, introduction, rest = markdown.split("\n\n", 2)
+    return "\n\n".join([title, introduction, HERO.strip(), rest])

@@ -1,0 +1,56 @@
+"""Hooks of MkDocs: pages and files that are made when the site is built.
+
+A folder in the navigation of mkdocs.yml, such as ``notebooks/``, stands for all pages made there.
+"""
+
+from functools import cache
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from tools.website import gallery, notebooks, project, reference
+
+
+@cache
+def made() -> dict[str, bytes]:
+    """Contents by path, below docs/; made once, also where `mkdocs serve` builds again."""
+    parts = (reference.pages(), notebooks.pages(), gallery.files(), project.pages())
+    return {path: content for part in parts for path, content in part.items()}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Fill the navigation."""
+    config.nav = filled(config.nav)
+    return config
+
+
+def filled(entry: Any) -> Any:
+    """A part of the navigation with the made pages of each folder."""
+    if isinstance(entry, dict):
+        return {title: filled(inner) for title, inner in entry.items()}
+    if isinstance(entry, list):
+        return [filled(inner) for inner in entry]
+    if isinstance(entry, str) and entry.endswith("/"):
+        return [path for path in made() if path.startswith(entry) and path.endswith(".md")]
+    return entry
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is made."""
+    for path, content in made().items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Let a texture run on the first page; a page that is alone needs no list of pages."""
+    if "/" not in page.file.src_uri and page.parent is None:
+        page.meta.setdefault("hide", ["navigation"])
+    return gallery.alive(markdown) if page.file.src_uri == "index.md" else markdown
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Give the theme's search, which is a dialog, the name that it lacks."""
+    return output.replace(' role="dialog"', ' role="dialog" aria-label="Search"')

@@ -1,0 +1,65 @@
+"""Notebooks as pages: their text, code and stored outputs. None of them is run."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tools.website.project import ROOT
+
+FOLDER = ROOT / "notebooks"
+PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colors of a terminal
+
+
+def pages() -> dict[str, bytes]:
+    """Pages and their pictures by path."""
+    found: dict[str, bytes] = {}
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        found |= page(path)
+    return found
+
+
+def page(path: Path) -> dict[str, bytes]:
+    """The page of a notebook, and the files that it needs."""
+    files: dict[str, bytes] = {}
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+        elif cell["cell_type"] == "code" and source:
+            parts.append(fenced(source, "python"))
+            for output in cell["outputs"]:
+                parts += shown(output, f"notebooks/{path.stem}", files)
+    target = f"notebooks/{path.stem}.md"
+    return {target: "\n\n".join([*parts, ""]).encode(), **files}
+
+
+def fenced(text: str, language: str) -> str:
+    """A block of code."""
+    fence = "`" * (3 + max(map(len, re.findall("`{3,}", text)), default=0))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def shown(output: dict[str, Any], stem: str, files: dict[str, bytes]) -> list[str]:
+    """An output as Markdown; its picture becomes one of the files."""
+    if output["output_type"] == "stream":
+        return [fenced(ESCAPES.sub("", "".join(output["text"])), "text")]
+    data: dict[str, Any] = output.get("data", {})
+    for kind, suffix in PICTURES.items():
+        if kind in data:
+            name = f"{stem}-{len(files) + 1}.{suffix}"
+            files[name] = base64.b64decode("".join(data[kind]))
+            return [frame(data, name) or f"![output]({Path(name).name})"]
+    if "text/html" in data:
+        return ["".join(data["text/html"])]
+    return [fenced("".join(data["text/plain"]), "text")] if "text/plain" in data else []
+
+
+def frame(data: dict[str, Any], picture: str) -> str:
+    """The frame in which a rule runs, where an output has one beside its picture."""
+    del picture
+    markup = "".join(data.get("text/html", ""))
+    return markup if markup.startswith("<iframe") else ""

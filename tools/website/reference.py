@@ -1,0 +1,130 @@
+"""The reference: a page for each command from its settings, and one for the Python API."""
+
+import html
+import inspect
+from dataclasses import is_dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, get_type_hints
+
+import nca
+from nca.cli import COMMANDS, Command
+from nca.commands.catalog import Option
+
+FOLDER = "reference/commands"
+API = """# Python API
+
+`import nca` takes milliseconds; torch is loaded at the first use of a name that needs it. How to
+use them: [Use it from Python](../how-to/use-from-python.md).
+
+"""
+
+
+def pages() -> dict[str, bytes]:
+    """Pages by path: commands of two words stand on the page of the first."""
+    found: dict[str, list[str]] = {}
+    for name, command in COMMANDS.items():
+        found.setdefault(name.split()[0], []).append(section(name, command))
+    made = {f"{FOLDER}/index.md": overview()}
+    for first, sections in found.items():
+        title = f"# nca {first} {{ #{first} }}\n\n"
+        made[f"{FOLDER}/{first}.md"] = title + "\n".join(sections)
+    functions_first = sorted(nca.__all__, key=lambda name: name[0].isupper())
+    made["reference/python.md"] = API + "\n".join(map(entry, functions_first))
+    return {path: text.encode() for path, text in made.items()}
+
+
+def entry(name: str) -> str:
+    """The directive that shows a public name."""
+    return f"::: nca.{name}\n    options:\n      heading: nca.{name}\n      toc_label: {name}\n"
+
+
+def overview() -> str:
+    """The page of all commands."""
+    rows = [
+        f"| [`nca {name}`]({name.split()[0]}.md#{anchor(name)}) | {command.summary} |"
+        for name, command in COMMANDS.items()
+    ]
+    return "\n".join(
+        [
+            "# Commands",
+            "",
+            "| command | |",
+            "|---|---|",
+            *rows,
+            "",
+            "`nca --version` prints the versions of nca and torch, and the device. `nca --debug",
+            "COMMAND ...` shows where an error is. `nca --print-completion bash`, `zsh` or `fish`",
+            "prints a script that completes commands, options and paths in that shell:",
+            "",
+            "```sh",
+            "nca --print-completion bash > ~/.local/share/bash-completion/completions/nca",
+            "nca --print-completion zsh > ~/.zfunc/_nca        # a folder of $fpath",
+            "nca --print-completion fish > ~/.config/fish/completions/nca.fish",
+            "```",
+            "",
+            "What a command returns to the shell: [exit codes](../exit-codes.md).",
+            "",
+        ]
+    )
+
+
+def section(name: str, command: Command) -> str:
+    """The part of a page that describes a command."""
+    options = command.options()
+    usage = " ".join(
+        [f"nca {name}", *map(placeholder, (o for o in options if not o.flags)), "[OPTIONS]"]
+    )
+    titles = group_texts(command.settings)
+    lines = [f"## nca {name} {{ #{anchor(name)} }}" if " " in name else ""]
+    lines += [inspect.cleandoc(command.settings.__doc__ or ""), "", "```", usage, "```", ""]
+    level = "###" if " " in name else "##"
+    groups = list(dict.fromkeys(option.group for option in options))
+    for group, some in groupby(
+        sorted(options, key=lambda o: groups.index(o.group)), attrgetter("group")
+    ):
+        if group:
+            lines += [f"{level} {group.capitalize()} {{ #{anchor(name)}-group-{group} }}", ""]
+            lines += [titles[group], ""]
+        lines += [line for option in some for line in described(name, option)]
+    return "\n".join(lines)
+
+
+def anchor(name: str) -> str:
+    """The part of an address behind "#"."""
+    return name.replace(" ", "-")
+
+
+def placeholder(option: Option) -> str:
+    """A positional argument in the line of usage."""
+    name = option.name.upper()
+    name = f"{name} ..." if option.is_list else name
+    return name if option.default is None else f"[{name}]"
+
+
+def described(command: str, option: Option) -> list[str]:
+    """An option as an entry of a list of definitions."""
+    flags = option.flags or (placeholder(option),)
+    written = " ".join(filter(None, [", ".join(flags), option.values if option.flags else ""]))
+    facts = ""
+    if option.default is None:
+        facts = " *Required.*"
+    elif option.default:
+        facts = f" *Default:* `{option.default}`"
+    # The anchor is in the term: extensions give one to headings only.
+    return [
+        f'<a id="{anchor(command)}-{option.name.replace("_", "-")}"></a>'
+        f"<code>{html.escape(written)}</code>",
+        f":   {option.help}{facts}",
+        "",
+    ]
+
+
+def group_texts(kind: Any) -> dict[str, str]:
+    """First lines of the descriptions of all groups of a command's settings, by name."""
+    found: dict[str, str] = {}
+    for name, inner in get_type_hints(kind).items():
+        if is_dataclass(inner):
+            found[name] = (inner.__doc__ or "").partition("\n")[0]
+            found |= group_texts(inner)
+    return found
