@@ -198,8 +198,8 @@ def rows_of(task: str, rounds: int) -> list[Row]:
             say(f"nca bench: {task}, {loops} busy loops")
             with busy(loops):
                 rates = take_turns(trainings, rounds)
-            pace = spread(rates[ONE]).median
-            against = f"one thread beside {loops} busy loops, {pace:.2f} iterations a second"
+            rate = spread(rates[ONE]).median
+            against = f"one thread beside {loops} busy loops, {rate:.2f} iterations a second"
             rows.append(Row.of(f"{task}_{loops}", ratios(rates[OURS], rates[ONE]), against))
             if SPINNING in trainings:
                 ratio = ratios(rates[OURS], rates[SPINNING])

@@ -79,8 +79,7 @@ def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Tra
         settings: see :func:`nca.ddpm.settings.ddpm_settings`.
         callbacks: additional callbacks.
 
-    Returns, raises:
-        See :func:`nca.training.job.run`.
+    For the result and errors, see :func:`nca.training.job.run`.
     """
 
     def prepare(state: Mapping[str, Any] | None) -> DDPMTraining:

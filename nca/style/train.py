@@ -80,8 +80,7 @@ def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> S
         settings: see :func:`nca.style.settings.style_settings`.
         callbacks: additional callbacks.
 
-    Returns, raises:
-        See :func:`nca.training.job.run`.
+    For the result and errors, see :func:`nca.training.job.run`.
     """
 
     def prepare(state: Mapping[str, Any] | None) -> StyleTraining:

@@ -277,7 +277,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def main(words: Sequence[str]) -> None:
-    """See :func:`run`."""
+    """Run the cases of the command line."""
     name, seed, first, count, *rest = words
     # One thread, as processes are forked; no compiler, as `nca info` would compile for each rule.
     os.environ |= {"OMP_NUM_THREADS": "1", "CXX": "no-compiler"}

@@ -309,7 +309,7 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         (
             {"statistic": "transport", "size": 320, "tile": 256},
             "`statistic` transport with `tile` 256: it sorts the features of the whole image, "
-            "which tiles cannot; use gram, wasserstein or moments, or "
+            "which tiles cannot do; use gram, wasserstein or moments, or "
             "`tile` 320, which takes more memory",
         ),
     ],

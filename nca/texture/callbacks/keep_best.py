@@ -143,7 +143,7 @@ class KeepBest(Callback):
             self.evaluate(learner)
 
     def score(self, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
-        """See :func:`long_run_score`."""
+        """Score a rule with :func:`long_run_score`."""
         return long_run_score(self.scorer, rule, stops, seeds)
 
     def _due(self, learner: Learner) -> int:

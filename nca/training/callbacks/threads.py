@@ -105,15 +105,15 @@ class Load:
         self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
             return False
-        share, pace = self._cpu / self._wall, self._wall / self._count
+        share, seconds = self._cpu / self._wall, self._wall / self._count
         self._wall = self._cpu = 0.0
         self._count = 0
         if self._first is None:
-            self._first = share, pace
-        first_share, first_pace = self._first
+            self._first = share, seconds
+        first_share, first_seconds = self._first
         return (
             abs(share - first_share) > APART * first_share
-            or not first_pace / SLOWER <= pace <= first_pace * SLOWER
+            or not first_seconds / SLOWER <= seconds <= first_seconds * SLOWER
         )
 
 
