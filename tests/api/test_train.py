@@ -77,7 +77,7 @@ def test_a_picture_in_memory_is_recorded_and_resumed(places: list[Path]) -> None
     assert json.loads(Path("run/settings.json").read_text())["picture"] == "picture"
     longer = nca.train(PIXELS, out="run", resume=True, **QUICK | {"iterations": 5})
     assert longer.iterations == 5
-    with pytest.raises(InputError, match="picture is another picture than before"):
+    with pytest.raises(InputError, match="picture is not the same image as before"):
         nca.train(PIXELS[::-1], out="run", resume=True, **QUICK | {"iterations": 7})
 
 
@@ -134,7 +134,7 @@ def test_minutes_limit_the_time(places: list[Path]) -> None:
         ({"view": True}, "`view`: needs `out`"),
         ({"picture": PIXELS[..., 0]}, r"`picture` of shape \(40, 40\)"),
         ({"picture": np.ones((40, 40, 3))}, "picture: its centered square has one color only"),
-        ({"picture": "."}, "is a folder; give the name of a picture"),
+        ({"picture": "."}, "is a folder; give the name of an image"),
         ({"picture": "none.png"}, "none.png: No such file"),
         ({"also": [3]}, "`also` of type int"),
     ],
