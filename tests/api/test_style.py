@@ -32,6 +32,17 @@ def test_pictures_in_memory_give_a_picture(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "run" / "live.html").exists()
 
 
+def test_pictures_in_memory_are_known_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = {**QUICK, "out": "run"}
+    nca.stylize(CONTENT, STYLE, **again)
+    nca.stylize(CONTENT, STYLE, resume=True, **again)
+    with pytest.raises(InputError, match="content or styles is another picture than before"):
+        nca.stylize(CONTENT, STYLE[::-1], resume=True, **again)
+
+
 def test_iterations_are_those_of_every_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
