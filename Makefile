@@ -32,6 +32,7 @@ check: $(VENV)/dev ## linter, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nca -p tools -p tests
+	$(BIN)/mypy examples
 
 docs: $(VENV)/dev ## the site, into site/: guides, reference, notebooks, the running gallery
 	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from nca.options import PictureInMemory
 from nca.text import DEEPEST, LONGEST_SHOWN, base_name, printable, shareable
 
 
@@ -69,6 +71,12 @@ def test_what_is_handed_on_can_always_be_written() -> None:
     given = {"a?": "?", "b": [None, None, 1.5, True, None, 10**400]}
     assert shareable(odd) == given
     json.dumps(given, allow_nan=False).encode()
+
+
+def test_other_objects_are_handed_on_by_their_names() -> None:
+    assert shareable({"picture": PictureInMemory(Image.new("RGB", (9, 9)))}) == {
+        "picture": "picture"
+    }
 
 
 def test_deep_data_is_refused() -> None:

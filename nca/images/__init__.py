@@ -16,7 +16,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images.color_profiles import rgb_profile, to_srgb
 from nca.images.decoding import decode, reading
-from nca.options import Picture, picture_setting
+from nca.options import Picture
 from nca.system.files import write_atomically
 
 FLAT = 1.5 / 255  # colors that differ less than this are one
@@ -47,7 +47,7 @@ def read_image(
     Raises:
         InputError: no such file, a folder, not readable, not a picture, too large or too small.
     """
-    picture = picture_setting(path)
+    picture = Path(path) if isinstance(path, str) else path
     with reading(picture):
         image = decode(picture, max_side)
         if max_side is not None:

@@ -26,6 +26,7 @@ function readAddress(hash, { rules, start }) {
 
 /** Keep what is shown in the address, so that it can be shared. */
 function writeAddress(actions) {
+  if (location.protocol === "about:") return; // a frame in another page has no address of its own
   const { player, simulation } = actions, { options } = player;
   const query = new URLSearchParams();
   if (actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);

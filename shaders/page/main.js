@@ -28,7 +28,7 @@ function start() {
     if (averageSteps) actions.setAverage(averageSteps);
   }, { signal: lifetime.signal });
   actions.sayTrust();
-  canvas.focus({ preventScroll: true });
+  if (self === top) canvas.focus({ preventScroll: true }); // in a frame it would end what is typed beside it
   globalThis.nca = { actions, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
 }
 

@@ -56,6 +56,19 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_curves_are_the_rows_of_the_training_by_term() -> None:
+    metrics = Metrics(every=3)
+    learner = make(metrics)
+    learner.valid_batches = [torch.tensor(100.0)]
+    learner.fit(1)
+    assert metrics.curves() == {
+        "loss": [12.0, 30.0, 42.0],
+        "style/a": [2.0, 5.0, 7.0],
+        "style/b": [4.0, 10.0, 14.0],
+        "content": [6.0, 15.0, 21.0],
+    }
+
+
 def test_metrics_are_means_by_term_and_layer(tmp_path: Path) -> None:
     make(Metrics(tmp_path, every=3)).fit(1)
     rows = lines(tmp_path / "metrics.jsonl")

@@ -76,7 +76,7 @@ class Candidate:
             if math.isfinite(self.late) and math.isfinite(self.score)
             else "it has blown up"
         )
-        return f"This rule does not last, after {LONG:,} steps {what}; try another --seed"
+        return f"This rule does not last, after {LONG:,} steps {what}; try another seed"
 
 
 class Judge(Protocol):

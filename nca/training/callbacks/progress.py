@@ -18,7 +18,7 @@ from nca.training.learner import Learner
 if TYPE_CHECKING:
     from tqdm.notebook import tqdm_notebook
 
-BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{postfix}"
+BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 WINDOW = 30.0  # seconds by which the speed is measured
 SECONDS = 0.2  # between looks at the loss, each of which waits for the device
 

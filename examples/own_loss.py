@@ -1,0 +1,58 @@
+"""Train with a term of one's own in the loss: the texture in another tint.
+
+    python own_loss.py leaf.jpg tinted.png --tint 0.7 0.4 0.3
+
+The objective of a training names every term of its loss. This one asks the usual one for the terms
+of the texture, and adds a term; a callback puts it in the place of the usual one.
+"""
+
+import argparse
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import nca
+
+
+class Tinted(nca.Objective):
+    """The terms of another objective, and the distance of the mean color from a tint."""
+
+    def __init__(self, usual: nca.Objective, rule: nca.Rule, tint: Tensor, weight: float) -> None:
+        self.usual, self.rule, self.tint, self.weight = usual, rule, tint, weight
+
+    def predict(self, model: nn.Module, batch: Any) -> Any:
+        """States after some steps, [B, C, H, W]."""
+        return self.usual.predict(model, batch)
+
+    def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
+        """Every term by name; their sum is the loss."""
+        color = self.rule.to_rgb(prediction).mean((0, 2, 3))
+        tint = self.weight * (color - self.tint.to(color)).square().sum()
+        return {**self.usual.losses(prediction, batch), "tint": tint}
+
+
+class UseTint(nca.Callback):
+    """Puts the objective in its place."""
+
+    def __init__(self, tint: Tensor, weight: float) -> None:
+        self.tint, self.weight = tint, weight
+
+    def before_fit(self, learner: nca.Learner) -> None:
+        """The model of this training is a rule."""
+        assert isinstance(learner.model, nca.Rule)
+        learner.objective = Tinted(learner.objective, learner.model, self.tint, self.weight)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("picture")
+    parser.add_argument("result", help="picture of what the rule grows")
+    parser.add_argument("--tint", type=float, nargs=3, default=(0.7, 0.4, 0.3), help="0 to 1")
+    parser.add_argument("--weight", type=float, default=100.0, help="of the new term")
+    parser.add_argument("--minutes", type=float, default=3.0, help="training time")
+    words = parser.parse_args()
+    use = UseTint(torch.tensor(words.tint), words.weight)
+    trained = nca.train(words.picture, preset="tiny", minutes=words.minutes, callbacks=[use])
+    nca.grow(trained.rule, size=256).save(words.result)
+    print(f"tint {trained.losses['tint'][0]:.3g} -> {trained.losses['tint'][-1]:.3g}")
