@@ -22,7 +22,7 @@ test: $(VENV)/dev system-packages check ## all tests, as in continuous integrati
 # Maths, files and the command line, without graphics, browser and training: half a minute.
 quick: $(VENV)/dev ## tests without graphics, browser and training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
-	  tests/test_*.py tests/losses tests/images tests/export/glsl
+	  tests/test_*.py tests/project tests/losses tests/images tests/export/glsl
 
 format: $(VENV)/dev ## reformat all code
 	$(BIN)/ruff check --fix .
@@ -34,7 +34,7 @@ check: $(VENV)/dev ## linter, format, types, spelling and wording
 	$(BIN)/codespell
 	$(BIN)/mypy -p nca -p tools -p tests
 	$(BIN)/mypy examples
-	$(BIN)/python -m pytest -q tests/test_words.py
+	$(BIN)/python -m pytest -q tests/project/test_words.py
 
 docs: $(VENV)/dev ## the site, into site/: guides, reference, notebooks, the running gallery
 	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -1,6 +1,7 @@
 """Plain words: phrases that readers stumble over do not come back, in code, pages and guides."""
 
 import io
+import json
 import re
 import subprocess
 import tokenize
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import absent
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SUFFIXES = {".py", ".md", ".glsl", ".wgsl", ".gd", ".js", ".html", ".css", ".toml", ".ipynb"}
 SUFFIXES |= {".h", ".cpp"}
 PHRASES = ["what is lost", "anew", "the dear", "knows no", "as good as", "is none"]
@@ -22,7 +23,7 @@ PER_10_000 = 0.5  # words of the family of "tell" in 10,000 words of prose
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Name and content of every tracked text file but this one."""
+    """Name and content of every tracked text file but this one; of notebooks without outputs."""
     command = ["git", "ls-files", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
@@ -30,7 +31,13 @@ def texts() -> Iterator[tuple[str, str]]:
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
         if path.suffix in SUFFIXES and path.is_file() and path != Path(__file__).resolve():
-            yield name, path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
+            yield name, written(text) if path.suffix == ".ipynb" else text
+
+
+def written(notebook: str) -> str:
+    """Text and code of the cells."""
+    return "\n".join("".join(cell["source"]) for cell in json.loads(notebook)["cells"])
 
 
 def prose(name: str, text: str) -> str:

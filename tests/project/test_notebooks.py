@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("1-style-transfer", "2-texture-automaton", "3-diffusion", "4-your-own")
 LARGEST = 600_000  # bytes of a notebook
 # Paths of a machine, and what a bar writes of time: other ones in every run.

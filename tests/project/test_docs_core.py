@@ -11,7 +11,7 @@ import torch
 
 from nca.training.learner import Learner
 
-TEXT = (Path(__file__).parents[1] / "docs" / "explanation" / "training-loop.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "explanation" / "training-loop.md").read_text()
 BLOCK = re.compile(r"(<!-- from: \S+ -->\n)?```python\n(.*?)```", re.DOTALL)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 import nca
 from tests.helpers.rules import bounded_rule
 
-FOLDER = Path(__file__).parents[1] / "examples"
+FOLDER = Path(__file__).parents[2] / "examples"
 RUN_BY_TESTS = {"train_and_export", "own_loss", "own_host", "photos_to_gallery"}
 
 Script = Callable[..., str]
