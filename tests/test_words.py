@@ -1,6 +1,7 @@
 """Plain words: phrases that readers stumble over do not come back, in code, pages and guides."""
 
 import io
+import json
 import re
 import subprocess
 import tokenize
@@ -30,7 +31,14 @@ def texts() -> Iterator[tuple[str, str]]:
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
         if path.suffix in SUFFIXES and path.is_file() and path != Path(__file__).resolve():
-            yield name, path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
+            yield name, sources(text) if path.suffix == ".ipynb" else text
+
+
+def sources(notebook: str) -> str:
+    """Text and code of a notebook's cells, without their outputs, which programs write."""
+    cells = json.loads(notebook)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
 
 
 def prose(name: str, text: str) -> str:
