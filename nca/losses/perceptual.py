@@ -136,7 +136,7 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:
-        raise InputError(f"no layer {unknown[0]!r} ; there are {list(layers)}")
+        raise InputError(f"no layer {unknown[0]!r}; there are {list(layers)}")
 
 
 class StyleLoss(Term):

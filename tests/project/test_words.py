@@ -23,7 +23,7 @@ PER_10_000 = 0.5  # words of the family of "tell" in 10,000 words of prose
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Name and content of every tracked text file but this one; of notebooks without outputs."""
+    """Name and content of every tracked text file but this one."""
     command = ["git", "ls-files", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
@@ -32,12 +32,13 @@ def texts() -> Iterator[tuple[str, str]]:
         path = ROOT / name
         if path.suffix in SUFFIXES and path.is_file() and path != Path(__file__).resolve():
             text = path.read_text(encoding="utf-8")
-            yield name, written(text) if path.suffix == ".ipynb" else text
+            yield name, sources(text) if path.suffix == ".ipynb" else text
 
 
-def written(notebook: str) -> str:
-    """Text and code of the cells."""
-    return "\n".join("".join(cell["source"]) for cell in json.loads(notebook)["cells"])
+def sources(notebook: str) -> str:
+    """Text and code of a notebook's cells, without their outputs, which programs write."""
+    cells = json.loads(notebook)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
 
 
 def prose(name: str, text: str) -> str:

@@ -72,7 +72,7 @@ def test_all_results_are_there(settings: StyleSettings) -> None:
     assert any(name.startswith("content/") for name in row)
     with Image.open(settings.out / "stages.png") as sheet:
         assert sheet.width > 3 * 64
-    with pytest.raises(InputError, match=r"has result\.png already; use `overwrite` or `resume`"):
+    with pytest.raises(InputError, match=r"already has result\.png; use `overwrite` or `resume`"):
         stylize(settings)
     stylize(settings.override(overwrite=True))
 

@@ -37,7 +37,7 @@ def test_results_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
     prepare_folder(folder, RESULTS, overwrite=False)
     for name in ("preview.png", "mine.txt"):
         (folder / name).touch()
-    with pytest.raises(InputError, match=r"has preview\.png already; use `overwrite`"):
+    with pytest.raises(InputError, match=r"already has preview\.png; use `overwrite`"):
         prepare_folder(folder, RESULTS, overwrite=False)
     prepare_folder(folder, RESULTS, overwrite=True)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
