@@ -33,7 +33,7 @@ def requirements() -> Iterator[Requirement]:
     """What an installation with the extras ``all`` and ``dev`` needs."""
     extras = PROJECT["project"]["optional-dependencies"]
     lines = list(PROJECT["project"]["dependencies"])
-    for extra in ("ui", "video", "ddpm", "log", "notebook", "docs", "dev"):
+    for extra in (*Requirement(extras["all"][0]).extras, "docs", "dev"):
         lines += extras[extra]
     return (needed for needed in map(Requirement, lines) if needed.name != "nca-studio")
 
