@@ -32,6 +32,7 @@ PAGES = (
     "how-to/make-a-web-page.html",
     "reference/commands/train.html",
     "reference/python.html",
+    "notebooks/1-style-transfer.html",
     "lab/gallery.html",
 )
 GUIDELINES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

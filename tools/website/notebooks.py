@@ -1,6 +1,7 @@
 """Notebooks as pages: their text, code and stored outputs. None of them is run."""
 
 import base64
+import html
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,12 @@ from tools.website.project import ROOT
 
 FOLDER = ROOT / "notebooks"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+# A rule's own display; the page in it becomes a file, which does not burden the page around it.
+FRAME = re.compile(r'<iframe[^>]*\ssrcdoc="([^"]*)"')
+INSERTED = (
+    '<iframe src="{page}" sandbox="allow-scripts" title="The rule, running" loading="lazy" '
+    'height="400"></iframe>'
+)
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colors of a terminal
 
 
@@ -39,7 +46,7 @@ def page(path: Path) -> dict[str, bytes]:
 
 def fenced(text: str, language: str) -> str:
     """A block of code."""
-    fence = "`" * (3 + max(map(len, re.findall("`{3,}", text)), default=0))
+    fence = "`" * (1 + max(map(len, re.findall("`{3,}", text)), default=2))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
@@ -48,18 +55,17 @@ def shown(output: dict[str, Any], stem: str, files: dict[str, bytes]) -> list[st
     if output["output_type"] == "stream":
         return [fenced(ESCAPES.sub("", "".join(output["text"])), "text")]
     data: dict[str, Any] = output.get("data", {})
+    markup = "".join(data.get("text/html", ""))
+    running = FRAME.search(markup)
+    if running:
+        name = f"{stem}-{len(files) + 1}.html"
+        files[name] = html.unescape(running[1]).encode()
+        return [INSERTED.format(page=Path(name).name)]
     for kind, suffix in PICTURES.items():
         if kind in data:
             name = f"{stem}-{len(files) + 1}.{suffix}"
             files[name] = base64.b64decode("".join(data[kind]))
-            return [frame(data, name) or f"![output]({Path(name).name})"]
-    if "text/html" in data:
-        return ["".join(data["text/html"])]
+            return [f"![What the cell shows]({Path(name).name})"]
+    if markup:
+        return [markup]
     return [fenced("".join(data["text/plain"]), "text")] if "text/plain" in data else []
-
-
-def frame(data: dict[str, Any], picture: str) -> str:
-    """The frame in which a rule runs, where an output has one beside its picture."""
-    del picture
-    markup = "".join(data.get("text/html", ""))
-    return markup if markup.startswith("<iframe") else ""
