@@ -39,7 +39,7 @@ def test_pictures_in_memory_are_known_again(
     again = {**QUICK, "out": "run"}
     nca.stylize(CONTENT, STYLE, **again)
     nca.stylize(CONTENT, STYLE, resume=True, **again)
-    with pytest.raises(InputError, match="content or styles is another picture than before"):
+    with pytest.raises(InputError, match="content or styles is not the same image as before"):
         nca.stylize(CONTENT, STYLE[::-1], resume=True, **again)
 
 
