@@ -22,7 +22,7 @@ test: $(VENV)/dev system-packages check ## everything, as the continuous integra
 # The maths, the files and the command line, without graphics, browser and training: half a minute.
 quick: $(VENV)/dev ## tests without graphics, browser and training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not gl and not browser and not slow' \
-	  tests/test_*.py tests/losses tests/images tests/export/glsl
+	  tests/test_*.py tests/project tests/losses tests/images tests/export/glsl
 
 format: $(VENV)/dev ## rewrite all code in the project's format
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 import nca
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CODE = PROJECT["tool"]["setuptools"]["package-dir"]
 

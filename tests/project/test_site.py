@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from nca.gallery import gallery
 from tests.helpers.browsing import until
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUILD = """
 import nca.exporters.hosts.gallery
 nca.exporters.hosts.gallery.THUMBNAIL_STEPS = 10

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "CONTRIBUTING.md"
 FOLDERS = ("nca", "export", "viewer", "shaders", "benchmarks")
 # Existing files that may be touched, and places in them.

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_package_is_installed_and_no_tool() -> None:
