@@ -9,7 +9,7 @@ import pytest
 from nca.system import files
 from nca.system.files import replace
 from nca.system.processes import apart
-from tests.test_packages import ROOT, modules
+from tests.project.test_packages import ROOT, modules
 
 PEERS = ("jax_peer", "cax_peer")  # need packages that are not ours to have
 
