@@ -28,7 +28,7 @@ ask {words}
 """
 ZSH = r"""
 PS1=; unsetopt beep; autoload -Uz compinit; compinit -u -D; source {script}
-bindkey '^Y' list-choices; LISTMAX=0; echo rea""dy
+bindkey '^Y' list-choices; LISTMAX=0; PS1=rea""dy
 """
 
 
@@ -61,7 +61,7 @@ def ask_zsh(script: Path, line: str) -> list[str]:
     )
     try:
         os.write(ours, ZSH.format(script=script).encode())
-        read_until(ours, "\nready")
+        read_until(ours, "ready")  # the prompt: keys now go to the line editor
         os.write(ours, f"{line}\x19\x15echo do''ne\n".encode())
         shown = read_until(ours, "\ndone")
     finally:
