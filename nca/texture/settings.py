@@ -216,6 +216,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": (32, 64),
         "late_from": 0.7,
         "aging_rate": 0.15,
+        # Smaller rules blow up with it: see docs/lab/photographs.md.
+        "terms": {"patches": 1.0},
     },
     # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
     "noise": {"channels": 12, "hidden": 96, "noise": 0.1, "update_rate": 1.0},

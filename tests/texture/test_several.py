@@ -144,6 +144,18 @@ def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
     assert all(float(v) == 0 for name, v in right.items() if name.startswith("texture3"))
 
 
+def test_an_additional_term_compares_every_state_with_its_own_picture(
+    settings: TrainSettings,
+) -> None:
+    task = several(settings.override(terms={"patches": 1.0}))
+    red, green = (target - 0.5 for target in task.target[:2])
+    states = torch.zeros(2, 4, 32, 32)
+    states[0, :3], states[1, :3] = red, green
+    right = task.compare(states, torch.tensor([0, 1]))
+    wrong = task.compare(states, torch.tensor([1, 0]))
+    assert (right["patches/1"] < 0.3 * wrong["patches/1"]).all()
+
+
 def test_several_leave_what_they_promise(settings: TrainSettings) -> None:
     train(settings)
     assert all((settings.out / name).stat().st_size > 0 for name in FILES)

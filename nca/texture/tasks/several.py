@@ -84,7 +84,9 @@ class Several(Task):
             layers = loss(images[own] if len(own) else images[:1].detach())
             for name, value in layers.items():
                 zeros = value.new_zeros(len(images))
-                terms[name] = zeros.index_add(0, own, value) if len(own) else zeros
+                mine = zeros.index_add(0, own, value) if len(own) else zeros
+                # Additional terms have the same names for all images.
+                terms[name] = terms[name] + mine if name in terms else mine
         return terms
 
     @override
