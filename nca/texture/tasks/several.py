@@ -76,7 +76,7 @@ class Several(Task):
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The texture loss of every image by layer; zero for states of other images."""
         images = self.rule.to_rgb(state)
-        terms = {}
+        terms: dict[str, Tensor] = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
             # One of several processes may have no state of an image. It draws the random numbers
