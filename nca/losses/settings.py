@@ -4,10 +4,30 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from nca.options import Between, Bounded
 
 Weight = Annotated[float, Between(0)]
+
+
+def _weights(words: list[str]) -> dict[str, float]:
+    if len(words) % 2:
+        raise ValueError("needs a weight after every name")
+    return {name: float(weight) for name, weight in zip(words[::2], words[1::2], strict=True)}
+
+
+# By default tyro replaces the flag by one per key if a preset sets some.
+Terms = Annotated[
+    dict[str, float],
+    PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[STR FLOAT ...]",
+        instance_from_str=_weights,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda value: [str(word) for pair in value.items() for word in pair],
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,7 @@ class LossSettings(Bounded):
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
-    terms: dict[str, float] = field(default_factory=dict)
+    terms: Terms = field(default_factory=dict)
     """Names and weights of additional terms: smooth, patches."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on state values outside [-1, 1]."""
