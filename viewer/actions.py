@@ -225,7 +225,7 @@ class Actions:
         self.player.say(f"Average of {AVERAGE_STEPS} steps" if on else "No average")
 
     def toggle_calm(self) -> None:
-        """Turn calm runs on or off: all cells update, in shorter steps, while nothing is painted."""
+        """Turn calm runs on or off: all cells update, in shorter steps."""
         simulation = self.player.simulation
         simulation.calm = "off" if simulation.runs_calm else "on"
         self.player.say("Calm" if simulation.runs_calm else "Not calm")

@@ -5,7 +5,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-DELAY = 8  # iterations; by then the GPU has finished the copies
+DELAY = 8  # iterations until a copy is read
 
 
 class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
