@@ -141,7 +141,7 @@ class Actions:
         self.next_rule(-1)
 
     def fill_rule(self) -> None:
-        """Give all cells to the rule of the brush."""
+        """Let all cells follow the rule of the brush."""
         self.player.history.remember(self.player.simulation)
         self.player.simulation.paint_rule(self.brush.rule)
         self.player.display.begin_average()
@@ -225,7 +225,7 @@ class Actions:
         self.player.say(f"Average of {AVERAGE_STEPS} steps" if on else "No average")
 
     def toggle_calm(self) -> None:
-        """Let all cells fire in shorter steps while nothing is painted, or run as trained."""
+        """Turn calm runs on or off: all cells update, in shorter steps."""
         simulation = self.player.simulation
         simulation.calm = "off" if simulation.runs_calm else "on"
         self.player.say("Calm" if simulation.runs_calm else "Not calm")

@@ -25,10 +25,10 @@ from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
-OLD_NEWS_SECONDS = 10.0  # a rule in training changes twice a second: report that only once
+OLD_NEWS_SECONDS = 10.0  # a rule in training changes often: report changes at most this often
 
 
-# Placeholder for a rule whose file is awaited: it does nothing.
+# Placeholder that does nothing, used until the file of a rule exists.
 _STILL = Rule(RuleSettings(4, 4), generator=torch.Generator().manual_seed(0))
 
 

@@ -30,7 +30,7 @@ class MotionSettings(Bounded):
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
     """Probability that a cell fires; None: the rule's own."""
     calm: Calm = "auto"
-    """Let all cells fire in short steps; auto: as the rule says."""
+    """Update all cells in short steps; auto: as in the rule file."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Weights in the shader text, or in a texture; auto: by size."""
 

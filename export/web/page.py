@@ -35,7 +35,7 @@ from nca.rng import fire_threshold
 from nca.rule import CALM_AFTER, Rule
 from nca.rulefile import RuleFile
 
-# The player runs in any canvas, the page adds its controls; each file is one concept.
+# The player runs in any canvas; the page adds controls to it.
 _PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
@@ -143,7 +143,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
     own = rule.settings
     stores = _stores(rule, settings.weights)
     packed = pack_weights(rule) if "texture" in stores else None
-    # Only rules with more channels than four outputs hold benefit from a device with eight.
+    # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
     draw_buffers = (4, 8) if groups > 4 else (4,)
     credit = [_one_line(file.text(key)) for key in ("author", "license")]
     return {
@@ -156,7 +156,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "rate": own.update_rate,
         "limit": max(fire_threshold(own.update_rate) - 1, 0),  # nca_limit
         "calm": own.calm,
-        # One cell in the middle of the grid is useless for an area that is painted elsewhere.
+        # An initial state of one cell in the middle does not reach an area painted elsewhere.
         "reseeds": own.start != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": state_code(own, "rgba8"),

@@ -14,7 +14,7 @@ from nca.rulefile import RuleFile, load_rule, rule_name, save_rule
 from nca.viewer.app import run as open_window
 from nca.viewer.settings import view_settings
 
-# The target that an ending means.
+# Target by file extension.
 ENDINGS = {
     ".html": "html",
     ".js": "web-component",
@@ -30,7 +30,7 @@ ENDINGS = {
 def export(
     rule: AnyRule | Mapping[str, AnyRule], path: str | Path, target: str | None = None
 ) -> Path:
-    """Turn a rule into what a browser or another program runs. What is there is replaced.
+    """Write a rule for a browser or another program; existing files are replaced.
 
     ::
 
@@ -46,8 +46,8 @@ def export(
             (glslViewer), ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
     Returns:
-        The file or folder that was written. Where the ending means a target of several files, that
-        is a folder without the ending; where the program wants another ending, the file has that.
+        The file or folder that was written. A target of several files makes a folder without the
+        extension. If the program needs another extension, the file gets that one.
 
     Raises:
         InputError: the ending or the name means no target, the path cannot be written, or a weight
@@ -95,7 +95,7 @@ def _target_of(path: Path) -> str:
 
 
 def _with_file(rule: AnyRule) -> RuleFile:
-    """A rule with what its file says of its author and license."""
+    """A rule with the author and license from its file, if it has one."""
     if isinstance(rule, str | Path):
         return load_rule(rule_path(rule))
     return RuleFile(as_rule(rule).with_settings().cpu())

@@ -66,7 +66,7 @@ def _torch_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int
 
 
 def _native_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int) -> Tensor:
-    """The same bits, a hundred times as fast: a mask in torch takes longer than a small step."""
+    """Identical masks, a hundred times as fast: in torch a mask takes longer than a step."""
     batch, height, width = size
     masks = torch.empty(len(steps), *size, dtype=torch.bool)
     fire_mask = library_of(rule).nca_fire_mask

@@ -60,9 +60,9 @@ def format_description(description: dict[str, Any]) -> str:
         shown |= {key: training[key] for key in SHOWN_OF_TRAINING if key in training}
     lines += [f"  {key}: {_as_text(value)}" for key, value in shown.items()]
     for backend in description["backends"]:
-        usable = "" if backend["available"] else "not "
-        taken = " (default on this machine)" if backend["taken"] else ""
-        lines.append(f"  {usable}run by {backend['name']}{taken}: {backend['detail']}")
+        usable = "available" if backend["available"] else "not available"
+        taken = ", default on this machine" if backend["taken"] else ""
+        lines.append(f"  {backend['name']}: {usable}{taken} ({backend['detail']})")
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from nca.texture.settings import PRESETS, TASKS, TrainSettings
 
 
 def flag_values(arguments: Sequence[str]) -> dict[str, str]:
-    """The word after each word: the value of a flag, wherever it is."""
+    """Map each word to the next one, so that a flag leads to its value."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     return dict(itertools.pairwise(words))
 

@@ -18,7 +18,7 @@ from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
 
 MAX_FRAMES = 5000
-REACH = 8  # times the steps of an average; earlier steps have a weight of 1e-7
+REACH = 8  # an average covers this many times its steps; older ones weigh 1e-7
 
 
 def render(settings: RenderSettings) -> Path:

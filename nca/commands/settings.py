@@ -12,36 +12,36 @@ from nca.options import DT, Between, Bounded, Calm, parse_size
 
 @dataclass(frozen=True)
 class RenderSettings(Bounded):
-    """Grow a rule's texture and write it as an image or an animation, without a display."""
+    """Grow a rule's texture and save it as an image or an animation; needs no display."""
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """Result: .png, .jpg, .webp and so on; .gif, .webp, .png or .apng with --every."""
+    """File to write: .png, .jpg, .webp and others; with --every .gif, .webp, .png or .apng."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
-    """Number of steps."""
+    """Number of steps; in a step, every cell updates once."""
     every: Annotated[int | None, Between(1)] = None
-    """Make an animation, with one frame per this number of steps."""
+    """Make an animation with one frame every INT steps."""
     scale: Annotated[int, Between(1, 64)] = 1
-    """Number of pixels per cell."""
+    """Width and height of a cell in the image, in pixels."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
-    """Size of the pattern: 1 as trained, 2 twice as large."""
+    """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Length of a step, 1 as trained; at a coarseness c it is divided by c squared."""
+    """Step length: 1 is the one from training; a coarseness c above 1 divides it by c squared."""
     calm: Calm = "auto"
-    """Let all cells fire in short steps from step 300 on; auto: as the rule says."""
+    """From step 300 on, update all cells in shorter steps; auto: as set in the rule file."""
     average_steps: Annotated[int, Between(1, 16)] = 1
-    """Number of steps whose average is drawn; 4 to 8 remove the grain."""
+    """Draw the average of this many steps; 4 to 8 remove grain."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
-    """Frames per second of an animation; a .gif has at most 50."""
+    """Frames per second of an animation; at most 50 for a .gif."""
     seed: int = 0
-    """Random seed: decides which cells fire, and the noise of the initial state."""
+    """Random seed: decides which cells update, and the noise at the start."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
-    """Where steps run: gl: graphics card; auto: the fastest on the CPU."""
+    """Code that runs the steps; gl: on the graphics card; auto: the fastest on the CPU."""
     overwrite: bool = False
-    """Replace the result of an earlier run."""
+    """Replace an existing file."""
 
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
@@ -60,19 +60,19 @@ class PlaySettings(Bounded):
     picture: Annotated[Path, tyro.conf.Positional]
     """The photograph."""
     out: Path
-    """Result: .png, .jpg, .webp and so on."""
+    """File to write: .png, .jpg, .webp and others."""
     size: Annotated[int, Between(16, 4096)] = 768
     """Longer side of the result, in pixels."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Pixels per cell of each run, from coarse to fine."""
+    """Side of a cell in pixels, for each run, from coarse to fine."""
     steps: Annotated[int, Between(0, 10**6)] = 60
-    """Number of steps of each run."""
+    """Number of steps of each run; in a step, every cell updates once."""
     strength: Annotated[float, Between(0, 1)] = 0.05
-    """Fraction of the way to the photograph per step."""
+    """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     seed: int = 0
-    """Random seed: decides which cells fire."""
+    """Random seed: decides which cells update."""
     overwrite: bool = False
-    """Replace the result of an earlier run."""
+    """Replace an existing file."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -83,7 +83,7 @@ class PlaySettings(Bounded):
 
 @dataclass(frozen=True)
 class InfoSettings:
-    """Show the contents of a rule file, and what this machine can run it with."""
+    """Show the contents of a rule file, and which code on this machine can run it."""
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
@@ -93,7 +93,7 @@ class InfoSettings:
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """Show what this machine has, what is missing, and how to install it."""
+    """List what this machine has, what it lacks, and how to install it."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,6 @@ class DemoSettings(Bounded):
     minutes: Annotated[float, Between(0.01, 10_000)] = 4.0
     """Training time in minutes."""
     overwrite: bool = False
-    """Replace the results in the output folder."""
+    """Replace earlier results in the output folder."""
     quiet: bool = False
     """Print plain lines instead of a progress bar."""

@@ -84,7 +84,7 @@ class OptimizerSettings(Bounded):
     """Adam, device and precision."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
-    """Peak learning rate."""
+    """Highest learning rate, the size of the corrections."""
     find_rate: bool = False
     """Only search for a learning rate, without training."""
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
@@ -109,7 +109,7 @@ class TrainSettings(Bounded):
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Values of all other options; lesson20: fast.ai's, for a GPU."""
+    """Sets the defaults of the other options; lesson20: as in fast.ai's lesson, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)

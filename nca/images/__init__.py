@@ -129,10 +129,10 @@ def to_image(rgb: Tensor) -> Image.Image:
 
 
 def write_image(path: Path, image: Image.Image) -> None:
-    """Write one image in the format of the file's ending.
+    """Write one image in the format of the file extension.
 
     Raises:
-        InputError: the ending is unknown or the path cannot be written.
+        InputError: the extension is unknown or the path cannot be written.
     """
     data = io.BytesIO()
     try:
@@ -196,7 +196,7 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
     A GIF has at most 50 frames per second: browsers show frames of less than 20 ms for 100 ms.
 
     Raises:
-        InputError: the ending is unknown, there is no frame, or the path cannot be written.
+        InputError: the extension is unknown, there is no frame, or the path cannot be written.
     """
     if path.suffix.lower() not in ANIMATIONS:
         raise InputError(f"{path}: an animation ends in {', '.join(ANIMATIONS)}")
@@ -218,10 +218,10 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
 
 
 def image_format(path: Path) -> str:
-    """Pillow's name of the image format of a path's ending.
+    """Pillow's name for the image format of a file extension.
 
     Raises:
-        InputError: the ending is unknown.
+        InputError: the extension is unknown.
     """
     suffix = ".png" if path.suffix.lower() == ".apng" else path.suffix.lower()
     try:

@@ -32,31 +32,31 @@ Terms = Annotated[
 
 @dataclass(frozen=True)
 class PromptSettings(Bounded):
-    """A text as an additional target."""
+    """A text that the texture should match, in addition to the image."""
 
     prompt: str | None = None
-    """Text to match; needs the extra `clip`."""
+    """The text; needs the extra `clip`."""
     prompt_weight: Weight = 1.0
-    """Weight of the distance from the prompt."""
+    """Weight of the distance from the text."""
     clip: str = "ViT-B-32/laion2b_s34b_b79k"
-    """CLIP model of open_clip, or a folder."""
+    """Network that compares text and image: a CLIP model of open_clip, or a folder."""
 
 
 @dataclass(frozen=True)
 class LossSettings(Bounded):
-    """The loss: features, statistic, additional terms and weights."""
+    """How the loss is measured, the difference from the image."""
 
     features: str = "builtin"
-    """builtin, random, patches, vgg16 and others, or a file."""
+    """Features: builtin, random, vgg16 and others, or a file."""
     statistic: str = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: dict[str, float] = field(default_factory=dict)
-    """Weights of layers by name; metrics.jsonl lists the names."""
+    """Layers and their weights; metrics.jsonl has the names."""
     texture_weight: Weight = 1.0
-    """Weight of the texture loss."""
+    """Weight of the difference of textures."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
     terms: Terms = field(default_factory=dict)
-    """Names and weights of additional terms: smooth, patches."""
+    """Names and weights of additions to the loss: smooth, patches."""
     overflow_weight: Weight = 30.0
-    """Weight of the penalty on state values outside [-1, 1]."""
+    """Weight of the penalty on values of cells outside -1 to 1."""

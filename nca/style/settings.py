@@ -171,7 +171,7 @@ class StyleSettings(Bounded):
     out: Folder
     """Output folder."""
     preset: Preset = "standard"
-    """Values of all other options; lesson20 and lesson20-noise: of fast.ai."""
+    """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's lesson."""
     movie: Movie = "webp"
     """Format of the movie; mp4 needs imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)

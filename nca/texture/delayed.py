@@ -1,15 +1,15 @@
-"""Read small results of a GPU some iterations later: waiting for them would leave it idle."""
+"""Read small results of a GPU a few iterations later: waiting for them would leave it idle."""
 
 from collections import deque
 
 import torch
 from torch import Tensor
 
-DELAY = 8  # iterations; the GPU is never this far behind
+DELAY = 8  # iterations until a copy is read
 
 
 class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
-    """Returns tensors on the CPU: at once from a CPU, a few calls later from a GPU."""
+    """Copies tensors to the CPU: CPU tensors return at once, GPU tensors a few calls later."""
 
     def read(self, *values: Tensor) -> tuple[Tensor, ...] | None:
         """Add values; return those of :data:`DELAY` calls ago, or None if there are none."""

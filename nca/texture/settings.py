@@ -30,8 +30,8 @@ Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
 PRESETS_HELP = (
-    "Values of all other options: tiny (4 channels, 8 hidden), small (8, 32), full (12, 96), "
-    "noise (12, 96; its size and speed can change while it runs), lesson20 (of fast.ai)."
+    "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
+    "noise (size and speed can change while it runs), lesson20 (of fast.ai's lesson)."
 )
 
 
@@ -40,15 +40,15 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Rule file to start from; sets sizes and padding."""
+    """Rule file to start from; sets the sizes and padding too."""
     grow: bool = False
-    """Grow the image itself, from one cell."""
+    """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
-    """Restore noisy or damaged images instead."""
+    """Learn to repair noisy or damaged images instead."""
     also: tuple[Picture, ...] = ()
-    """More images for the rule; the initial noise selects one."""
+    """Up to two more images for the same rule; the noise at the start selects the image."""
     presets: tuple[Preset, ...] = ()
-    """For a folder: one rule per image and preset."""
+    """For a folder: train one rule per image and preset."""
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
@@ -60,20 +60,20 @@ class TaskSettings(Bounded):
 
 @dataclass(frozen=True)
 class RuleOptions(Bounded):
-    """Size and form of a new rule."""
+    """Size of a new rule, and how its cells behave."""
 
     channels: Annotated[int, Between(4, 64)] = 8
-    """Number of values per cell."""
+    """Number of values per cell; three are its color."""
     hidden: Annotated[int, Between(1, 1024)] = 32
-    """Number of hidden units."""
+    """Number of hidden units: inner values of the network."""
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
-    """Probability that a cell fires in a step."""
+    """Probability that a cell updates in a step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What cells see beyond the border; circular makes the texture tile."""
+    """What cells see beyond the border of the grid; circular: its other side, without a seam."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Format of the state in players; training rounds to it."""
+    """How players store a value: 32-bit float, or a byte; training rounds to it."""
     noise: Annotated[float, Between(0, 10)] = 0.0
-    """Width of the noise in the initial state; 0: all zeros."""
+    """Strength of the noise at the start; 0: all values are zero."""
 
     @property
     def wraps(self) -> bool:
@@ -83,18 +83,18 @@ class RuleOptions(Bounded):
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):
-    """Grid size and number of steps per iteration."""
+    """Grid size, and number of steps per iteration; in a step, every cell updates once."""
 
     grid: Side = 64
-    """Side of the grid in the first part, in cells."""
+    """Side of the grid in the first part of training, in cells."""
     late_grid: Side = 96
-    """Side of the grid in the later part, in cells."""
+    """Side of the grid in the later part of training, in cells."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
-    """Fewest and most steps per iteration in the first part."""
+    """Least and largest number of steps per iteration in the first part of training."""
     late_steps: Annotated[tuple[int, int], Between(1)] = (32, 64)
-    """Fewest and most steps per iteration in the later part."""
+    """Least and largest number of steps per iteration in the later part of training."""
     late_from: Rate = 0.6
-    """Progress at which the later part begins, 0 to 1; 1: never."""
+    """Fraction of training after which the later part begins; 1: never."""
 
     @property
     def last_grid(self) -> int:
@@ -112,18 +112,18 @@ class UnrollSettings(Bounded):
 
 @dataclass(frozen=True)
 class PoolSettings(Bounded):
-    """The pool of states that keep growing from iteration to iteration."""
+    """The pool: stored grids that continue to grow from one iteration to the next."""
 
     batch_size: Annotated[int, Between(1, 256)] = 4
-    """Number of states per iteration."""
+    """Number of grids per iteration."""
     pool_size: Annotated[int, Between(1, 65536)] = 64
-    """Number of states in the pool."""
+    """Number of grids in the pool."""
     reset_rate: Rate = 0.5
-    """Probability per iteration that one state is reset."""
+    """Probability per iteration that one grid starts again from its initial state."""
     damage_rate: Rate = 0.25
-    """Probability per iteration that one state is damaged."""
+    """Probability per iteration that one grid is damaged, so that the rule learns to heal."""
     aging_rate: Rate = 0.0
-    """Probability per iteration that one state first ages by 1,000 steps."""
+    """Probability per iteration that one grid first runs for 1,000 steps without learning."""
     unroll: UnrollSettings = field(default_factory=UnrollSettings)
 
     def __post_init__(self) -> None:
@@ -137,26 +137,26 @@ class PoolSettings(Bounded):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Bounded):
-    """Adam, its learning rate and its gradients."""
+    """How weights are corrected: the optimizer Adam, its learning rate and gradients."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 8e-3
-    """Peak learning rate."""
+    """Highest learning rate, the size of the corrections."""
     warm_up: Annotated[int, Between(0)] = 20
-    """Number of iterations until the learning rate peaks."""
+    """Number of iterations until the learning rate is highest."""
     final_rate: Rate = 0.03
-    """Final learning rate, as a fraction of the peak."""
+    """Last learning rate, as a fraction of the highest."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Relative learning rates of the filters."""
+    """Factors of the learning rate, one per filter."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap gradients, nor ignore blown-up samples.",
-            help_behavior_hint="(default: capped)",
+            help="Do not cap gradients; do not ignore grids that blew up.",
+            help_behavior_hint="(default: do both)",
         ),
     ] = True
-    """Cap each sample's gradient at the batch median; ignore blown-up samples."""
+    """Cap each grid's gradient at the batch median; ignore grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the moving average of the weights; 0: no average."""
+    """Decay of the average of weights over iterations, which is saved; 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -167,35 +167,36 @@ class OptimizerSettings(Bounded):
 
 @dataclass(frozen=True)
 class ComputeSettings(Bounded):
-    """Device, backend and precision."""
+    """Where and how steps are computed."""
 
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: an NVIDIA GPU if there is one, otherwise the CPU."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
-    """Implementation of the steps; `nca info` lists the available ones."""
+    """Code that runs the steps; `nca info RULE` lists what works on this machine."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the layers; auto: the faster one."""
+    """Number format of the network's layers; auto: the faster one."""
 
 
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
     """Train a rule on an image.
 
-    The output folder gets `rule.safetensors`, a preview, a time-lapse of the texture as it grows,
-    and the loss curves as a plot and as numbers.
+    A rule is a tiny neural network that grows the texture of the image. The output folder will
+    contain `rule.safetensors`, a preview, a film of the texture as it grows, and curves of the loss
+    (the difference from the image) as a plot and as numbers.
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """An image, of which the centered square is used, or a folder: one rule per image."""
+    """An image; its centered square is used. Or a folder of images: one rule per image."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
-    """Default values of all other options, see ``PRESETS``."""
+    """Sets the defaults of the other options, see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
     """Side of the scaled image in pixels; one pixel is one cell."""
     view: bool = False
-    """Open a window that shows the rule during the training."""
+    """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)

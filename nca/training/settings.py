@@ -1,4 +1,4 @@
-"""Settings that all trainings share, without heavy imports."""
+"""Settings that all kinds of training share, without heavy imports."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,18 +10,18 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 @dataclass(frozen=True)
 class RunSettings(Bounded):
-    """Random seed, and what happens to earlier results."""
+    """Random seed, earlier results, and output."""
 
     seed: int = 0
-    """Random seed."""
+    """Random seed: the start of all random choices."""
     resume: bool = False
-    """Continue from the checkpoint in the output folder."""
+    """Continue an interrupted run from the checkpoint in the output folder."""
     overwrite: bool = False
-    """Replace the results in the output folder."""
+    """Replace earlier results in the output folder."""
     quiet: bool = False
     """Print plain lines instead of a progress bar."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Services that also get the losses; needs the extra `log`."""
+    """Services that also record the loss; needs the extra `log`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,6 @@ class Limits(Bounded):
     """How long to train."""
 
     minutes: Annotated[float, Between(0.01, 10_000)] = 5.0
-    """Training time in minutes, unless --iterations is given."""
+    """Training time in minutes; ignored with --iterations."""
     iterations: Annotated[int | None, Between(1, 10**8)] = None
-    """Number of iterations; the same seed gives the same bits."""
+    """Number of iterations, instead of a time; the same seed gives an identical result."""
