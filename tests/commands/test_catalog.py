@@ -34,7 +34,7 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "An image, of which the centered square is used, or a folder: one rule per image.",
+        "An image; its centered square is used. Or a folder of images: one rule per image.",
         "",
     )
     assert options["--preset"].choices == ("tiny", "small", "full", "noise", "lesson20")
