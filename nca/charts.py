@@ -1,4 +1,4 @@
-"""Lay out a chart of the losses for a page, in the units of its SVG."""
+"""Lay out a chart of the losses in SVG coordinates."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class Chart:
 
 
 def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart | None:
-    """The loss, its terms if there are several, and validation; None if there are too few rows.
+    """A chart of the loss, its terms if there are several, and validation; None for too few rows.
 
     The layers of one term (``term/layer``) are added up.
     """
@@ -71,7 +71,7 @@ def _sum(row: dict[str, float], names: Sequence[str]) -> float:
 
 
 def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """Reduce a line to at most :data:`POINTS` points: means of equal numbers of values."""
+    """Reduce a line to at most :data:`POINTS` points, each the mean of as many values."""
     stride = max(1, math.ceil(len(x) / POINTS))
     return [
         (x[min(i + stride, len(x)) - 1], math.fsum(part) / len(part))
@@ -81,14 +81,14 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
 
 
 def round_numbers(last: float, count: int = 5) -> list[int]:
-    """Multiples of 1, 2 or 5 times a power of ten from 0 to a number; at most ``count``."""
+    """Evenly spaced ticks from 0, at most ``count`` steps of 1, 2 or 5 times a power of ten."""
     unit = 10 ** max(0, math.floor(math.log10(max(last, 1) / count)))
     step = next(unit * m for m in (1, 2, 5, 10) if last / (unit * m) <= count)
     return list(range(0, int(last) + 1, step))
 
 
 def round_powers(low: float, high: float) -> list[float]:
-    """Round numbers with decimal logarithms in a range: powers of ten, or more if they are few."""
+    """Ticks between 10**low and 10**high: powers of ten, and values in between if they are few."""
     factors: tuple[int, ...]
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):  # type: ignore[assignment]
         found = [

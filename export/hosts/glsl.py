@@ -1,4 +1,4 @@
-"""A rule as plain GLSL for other programs: desktop 330 and WebGL2's 300 es, with a manifest."""
+"""Export a rule as plain GLSL, 330 for desktop and 300 es for WebGL 2, with a manifest."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ ORDER = [
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Shaders of both dialects, the manifest, and the weights if they are a texture."""
+    """Shaders of both dialects, the manifest, and the weights if they are stored in a texture."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(credit_lines(name, file))
@@ -130,7 +130,7 @@ def _dialect(
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Follow the manifest with the shaders of dialect 330."""
+    """Run the 330 shaders as the manifest describes."""
     manifest = json.loads(files["manifest.json"])
     shaders = manifest["shaders"]["330"]
     code = state_code(rule.settings, options.state)

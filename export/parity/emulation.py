@@ -31,7 +31,7 @@ class Draw:
 
 
 class TileMachine:
-    """Passes that draw in order into named textures; each result is visible to the next pass.
+    """Runs passes in order, each into a named texture; later passes see the result.
 
     This is the order of the buffers of Shadertoy and glslViewer, and of the passes of an ISF file.
     States are [C, H, W].
@@ -67,7 +67,7 @@ class TileMachine:
             self.back[draw.target], self.front[draw.target] = swap
 
     def write(self, name: str, state: Tensor, code: tuple[float, float] = (1.0, 0.0)) -> None:
-        """Write a state into the tiles of a texture, with the mark of a valid state."""
+        """Write a state into the tiles of a texture, one per group, and mark it as valid."""
         texture = self.front[name]
         picture = np.zeros((texture.height, texture.width, 4), np.float32)
         groups = group_count(len(state))
@@ -98,7 +98,7 @@ class TileMachine:
 
 
 class LayerMachine:
-    """Passes with several targets: a state is one texture per four channels."""
+    """Runs passes that write several textures at once, one per four channels (a group)."""
 
     def __init__(
         self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
@@ -130,17 +130,17 @@ class LayerMachine:
         textures: Mapping[str, Textures],
         uniforms: Mapping[str, Value],
     ) -> None:
-        """Draw one shader into some groups of a set."""
+        """Run one shader; it writes the given groups of a set of textures."""
         framebuffer = self.sets[target].target(tuple(groups))
         self._shader(fragment).draw(framebuffer, {**self._weights, **textures}, uniforms)
 
     def named(self, **samplers: str) -> dict[str, moderngl.Texture]:
-        """Textures of sets for samplers ``name0``, ``name1``, ..., one per group."""
+        """Textures of sets by their samplers: ``name0``, ``name1``, ..., one per group."""
         every = (self.sets[which].named(name) for name, which in samplers.items())
         return {name: texture for textures in every for name, texture in textures.items()}
 
     def in_a_row(self, inputs: Sequence[str]) -> list[moderngl.Texture]:
-        """Textures of all groups of some sets, for an array of samplers."""
+        """All textures of the given sets in one list, for an array of samplers."""
         return [texture for name in inputs for texture in self.sets[name].textures]
 
     def layers(self, which: str) -> moderngl.TextureArray:
@@ -174,7 +174,7 @@ def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
 
 
 def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Numbers as a shader reads them from such a texture."""
+    """Inverse of :func:`stored`: the numbers that a shader reads."""
     kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
     texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
     return texel / 255 if dtype == "f1" else texel

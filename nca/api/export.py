@@ -1,4 +1,4 @@
-"""Rules where they run: web pages, shaders of other programs, and the window."""
+"""Export rules to web pages and shaders, and show them in the window."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ def export(
 
 
 def view(rule: AnyRule | Iterable[AnyRule]) -> None:
-    """Show a rule in a window until it is closed: draw into it, steer it, record it.
+    """Open a window that runs a rule, to paint, steer and record; return when it is closed.
 
     ::
 

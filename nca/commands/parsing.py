@@ -1,4 +1,4 @@
-"""Parse the words of a command to its settings, with one-line errors."""
+"""Parse the arguments of a command into its settings, with one-line errors."""
 
 import contextlib
 import inspect
@@ -25,7 +25,7 @@ def flag_values(arguments: Sequence[str]) -> dict[str, str]:
 def of_preset(
     settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
 ) -> Callable[[Sequence[str]], Any]:
-    """Defaults of the preset that the words select; the help text shows them."""
+    """Defaults of the preset that the arguments select; the help text shows them."""
 
     def defaults(words: Sequence[str]) -> Any:
         preset = flag_values(words).get("--preset", settings.preset)
@@ -47,7 +47,7 @@ def train_defaults(words: Sequence[str]) -> TrainSettings:
 
 
 def with_preset(words: Sequence[str], preset: str) -> list[str]:
-    """The same words with another preset."""
+    """The same arguments with another preset."""
     kept = [word for word in words if not word.startswith("--preset=")]
     if "--preset" in kept:
         place = kept.index("--preset")
@@ -56,7 +56,7 @@ def with_preset(words: Sequence[str], preset: str) -> list[str]:
 
 
 def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = None) -> Any:
-    """Parse the words after a command's name to its settings.
+    """Parse the arguments after a command's name into its settings.
 
     Raises:
         InputError: the words are wrong; the text is the first sentence of tyro's message.
@@ -90,7 +90,7 @@ def description(settings: type[Any], default: Any) -> str:
 
 
 def first_sentence(box: str) -> str:
-    """The text in tyro's error box before the first rule or further explanation."""
+    """The text in tyro's error box before the first horizontal line or further explanation."""
     words: list[str] = []
     for line in box.splitlines()[1:]:
         text = line.strip("│ ")

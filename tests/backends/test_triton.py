@@ -160,7 +160,7 @@ def test_what_it_cannot_compute_is_named() -> None:
 
 def test_more_inputs_than_shared_memory_holds_go_to_torch() -> None:
     case = on_device(make_case(channels=33, filters=torch.rand(5, 3, 3)))
-    assert "256 inputs" in str(triton_backend.unsupported_reason(case.state, case.rule))
+    assert "256 padded inputs" in str(triton_backend.unsupported_reason(case.state, case.rule))
 
 
 def test_cpu_states_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

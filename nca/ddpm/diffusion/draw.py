@@ -1,4 +1,4 @@
-"""Draw images with a model: noise levels, seeds and batches around a sampler."""
+"""Generate images with a diffusion model: noise levels, seeds and batches around a sampler."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,17 +22,17 @@ def noise_levels(
     Args:
         schedule: source of the levels.
         steps: number of levels.
-        sampler: decides the spacing if that is ``auto``.
+        sampler: name of the sampler; sets the spacing if that is ``auto``.
         spacing: ``time``, ``karras`` or ``auto``.
-        strength: 1 starts from noise alone; lower values start from an image. The image's share of
-            the std is ``cos(strength * pi / 2)``, and that of the added noise is the sine.
+        strength: 1 starts from noise alone; lower values start from an image. The image is
+            weighted by ``cos(strength * pi / 2)``, the added noise by the sine.
 
     Raises:
         InputError: the strength is below the lowest noise level.
     """
     if spacing == "auto":
         spacing = "time" if sampler in EVEN else "karras"
-    highest = math.tan(strength * math.pi / 2)  # for strength 1, above every level
+    highest = math.tan(strength * math.pi / 2)  # above every level for strength 1
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
         raise InputError(
@@ -46,7 +46,7 @@ def noise_levels(
 
 
 class SeededNoise:
-    """Noise of image i depends only on its own seed, not on the rest of the batch.
+    """The noise of each image depends only on its own seed, not on the rest of the batch.
 
     Args:
         seeds: random seeds, one per image.

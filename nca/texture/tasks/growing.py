@@ -72,7 +72,7 @@ class Growing(Task):
         return cutout
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of a rule whose cells live and die, and which grows from one cell."""
+        """Settings of a rule that has living and dead cells and grows from one cell."""
         return replace(
             super().rule_settings(),
             rgb_offset=WHITE,
@@ -142,7 +142,7 @@ def is_opaque(alpha: Tensor) -> bool:
 
 
 def growing_filters() -> Tensor:
-    """Identity and both sobel filters, these divided by 8, [3, 3, 3]."""
+    """The identity and both sobel filters, [3, 3, 3]; the sobel filters are divided by 8."""
     return torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y]) / torch.tensor([1.0, 8.0, 8.0])[:, None, None]
 
 
@@ -189,7 +189,7 @@ def squared_error(state: Tensor, target: Tensor) -> Tensor:
 
 
 def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
-    """Values of the first channels that show a figure in the middle of a plain background.
+    """Values of the first four channels that show the figure on a plain background.
 
     Args:
         target: premultiplied RGBA, [4, S, S].
