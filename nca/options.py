@@ -11,6 +11,7 @@ presets, saved configurations and flags need no prefixes: :func:`flatten` and :f
 """
 
 import difflib
+import math
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -92,18 +93,20 @@ class Between:
         """Check a value, or each of several; None passes.
 
         Raises:
-            InputError: the value is not a number, or out of bounds.
+            InputError: the value is not a number, not finite, or out of bounds.
         """
-        numbers = value if isinstance(value, tuple | list) else (value,)
+        numbers: Iterable[object] = value if isinstance(value, tuple | list) else (value,)
+        if isinstance(value, dict):
+            numbers = value.values()
         for number in numbers:
             if number is None:
                 continue
             if not isinstance(number, Real):
                 raise InputError(f"`{name}` {number!r}: must be a number")
-            if not self.least <= float(number) <= self.most:
+            if not (self.least <= float(number) <= self.most and math.isfinite(number)):
                 bounds = f"{self.least:.12g} to {self.most:.12g}"
                 if self.most == float("inf"):
-                    bounds = f"{self.least:.12g} or more"
+                    bounds = "finite" if number == self.most else f"{self.least:.12g} or more"
                 raise InputError(f"`{name}` {number}: must be {bounds}")
 
 

@@ -19,6 +19,7 @@ class Inner(Bounded):
     rate: Annotated[float, Between(0, 1)] = 0.5
     steps: Annotated[tuple[int, int], Between(1)] = (2, 4)
     kind: Literal["round", "square"] = "round"
+    weights: Annotated[dict[str, float], Between(0)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Outer(Bounded):
         ({"steps": (0, 3)}, "`steps` 0: must be 1 or more"),
         ({"steps": [0, 3]}, "`steps` 0: must be 1 or more"),
         ({"rate": "0.5"}, "`rate` '0.5': must be a number"),
+        ({"steps": (1, math.inf)}, "`steps` inf: must be finite"),
+        ({"weights": {"a": 1.0, "b": -1.0}}, "`weights` -1.0: must be 0 or more"),
+        ({"weights": {"a": math.nan}}, "`weights` nan: must be 0 or more"),
         ({"kind": "oval"}, "`kind` oval: must be one of round, square"),
     ],
 )
@@ -48,7 +52,14 @@ def test_values_out_of_bounds_are_named(values: dict[str, object], said: str) ->
 def test_groups_are_flat_by_name() -> None:
     settings = override(Outer("a"), {"rate": 0.25, "count": 3})
     assert settings.inner.rate == 0.25
-    values = {"name": "a", "count": 3, "rate": 0.25, "steps": (2, 4), "kind": "round"}
+    values = {
+        "name": "a",
+        "count": 3,
+        "rate": 0.25,
+        "steps": (2, 4),
+        "kind": "round",
+        "weights": {},
+    }
     assert flatten(settings) == values
     assert settings.override(inner=Inner(rate=1.0)).inner.rate == 1.0
 

@@ -18,8 +18,9 @@ def _weights(words: list[str]) -> dict[str, float]:
 
 
 # By default tyro replaces the flag by one per key if a preset sets some.
+Weights = Annotated[dict[str, float], Between(0)]
 Terms = Annotated[
-    dict[str, float],
+    Weights,
     PrimitiveConstructorSpec(
         nargs="*",
         metavar="[STR FLOAT ...]",
@@ -50,7 +51,7 @@ class LossSettings(Bounded):
     """Features: builtin, random, vgg16 and others, or a file."""
     statistic: str = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
-    layer_weights: dict[str, float] = field(default_factory=dict)
+    layer_weights: Weights = field(default_factory=dict)
     """Layers and their weights; metrics.jsonl has the names."""
     texture_weight: Weight = 1.0
     """Weight of the difference of textures."""

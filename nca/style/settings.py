@@ -87,7 +87,7 @@ class StyleWeights(Bounded):
     """Shares of several styles; default: equal."""
     content_weight: Weight = 0.2
     """Weight of the content."""
-    layer_weights: dict[str, float] = field(default_factory=dict)
+    layer_weights: Annotated[dict[str, float], Between(0)] = field(default_factory=dict)
     """Weights of layers, such as style/relu1_1; metrics.jsonl lists them."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
     """Divide content differences by the mean square of the layer."""
