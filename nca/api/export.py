@@ -88,8 +88,8 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
 def _target_of(path: Path) -> str:
     if path.suffix.lower() not in ENDINGS:
         raise InputError(
-            f"`path` {path}: its ending must be one of {', '.join(ENDINGS)}; or give `target`, "
-            f"one of {', '.join(target_names())}"
+            f"`path` {path}: its file extension must be one of {', '.join(ENDINGS)}; or set "
+            f"`target`, one of {', '.join(target_names())}"
         )
     return ENDINGS[path.suffix.lower()]
 

@@ -144,7 +144,7 @@ def rule_path(path: str | Path) -> Path:
         return gallery_path(path)
     if not Path(path).exists():
         names = ", ".join(gallery())
-        raise InputError(f"`path` {path}: is no file, and no bundled rule is called so: {names}")
+        raise InputError(f"`path` {path}: neither a file nor a bundled rule; those are {names}")
     return Path(path)
 
 

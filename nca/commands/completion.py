@@ -32,7 +32,7 @@ def script(shell: str, commands: Commands) -> str:
         InputError: the shell is not supported.
     """
     if shell not in SHELLS:
-        raise InputError(f"--print-completion needs one of {', '.join(SHELLS)} after it")
+        raise InputError(f"--print-completion: name a shell, one of {', '.join(SHELLS)}")
     return "\n".join(SHELLS[shell](commands))
 
 

@@ -59,8 +59,12 @@ def test_a_rule_in_training_is_exported_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "target", "said"),
     [
-        ("leaf.hlsl", None, r"`path` \S+leaf.hlsl: its ending must be one of .html, .js, .fs"),
-        ("leaf", None, "`path` .*or give `target`, one of gallery, glsl"),
+        (
+            "leaf.hlsl",
+            None,
+            r"`path` \S+leaf.hlsl: its file extension must be one of .html, .js",
+        ),
+        ("leaf", None, "`path` .*or set `target`, one of gallery, glsl"),
         ("leaf.html", "unity", f"`target` unity: must be one of {', '.join(target_names())}"),
         ("none/leaf.html", None, "cannot write .* there is no folder"),
     ],

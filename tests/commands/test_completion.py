@@ -138,4 +138,4 @@ def test_paths_are_completed(
 def test_another_shell_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--print-completion", *words]) == 2
     said = capsys.readouterr().err
-    assert said == "nca: --print-completion needs one of bash, zsh, fish after it\n"
+    assert said == "nca: --print-completion: name a shell, one of bash, zsh, fish\n"
