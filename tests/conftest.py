@@ -9,7 +9,7 @@ from typing import Any
 import moderngl
 import pytest
 import torch
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from nca.errors import GraphicsError
 from nca.exporters.hosts.html import page_html
@@ -17,7 +17,7 @@ from nca.exporters.web.page import PageSettings
 from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
-from tests.helpers.browsing import READY, until
+from tests.helpers.browsing import READY, until, watch
 
 if not torch.cuda.is_available():
     # Triton's kernels then run in its interpreter. Triton decorates its own functions at its
@@ -78,11 +78,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     ``address`` is the part from "#" on, ``before`` a script to run first, the rest are options of
     Playwright's ``new_context``.
     """
-    contexts, complaints = [], []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
+    contexts: list[Any] = []
+    complaints: list[str] = []
 
     def open_(path: Path, address: str = "", before: str = "", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
@@ -91,16 +88,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         if before:
             page.add_init_script(before)
-        page.on("console", note)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith(("file:", "data:", "blob:"))
-                else complaints.append(f"request to {request.url}")
-            ),
-        )
+        watch(page, complaints, ("file:",))
         page.goto(path.as_uri() + address)
         return page
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Locator
+from playwright.sync_api import Browser, Locator
 
 import nca
 from nca.rule import Rule, RuleSettings
-from tests.helpers.browsing import READY, until
+from tests.helpers.browsing import READY, until, watch
 from tests.helpers.notebook.jupyter import Notebook, jupyter_lab, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -63,21 +63,7 @@ def book(browser: Browser, address: str, complaints: list[str]) -> Iterator[Note
     context = browser.new_context(viewport={"width": 1000, "height": 1600})
     context.set_default_timeout(90_000)
     page = context.new_page()
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "srcdoc" in message.location["url"]:
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((address, "data:", "blob:", "about:"))
-            else complaints.append(request.url)
-        ),
-    )
+    watch(page, complaints, (address, "about:"), source="srcdoc")
     book = Notebook(page, address, "book.ipynb")
     book.run(0)
     until(book.frame(0), READY)

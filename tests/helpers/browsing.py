@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import torch
-from playwright.sync_api import Page
+from playwright.sync_api import ConsoleMessage, Page, Request
 
 from tests.helpers.waiting import PATIENCE
 
@@ -18,6 +18,29 @@ def until(page: Page, condition: str, seconds: float = PATIENCE) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
         page.wait_for_timeout(30)
+
+
+def watch(page: Page, complaints: list[str], own: tuple[str, ...], source: str = "") -> None:
+    """Note errors and warnings of a page, and requests to other addresses.
+
+    Args:
+        page: the page.
+        complaints: gets the notes.
+        own: starts of the addresses that the page may ask for.
+        source: part of the address of the scripts whose messages count; by default of all.
+    """
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and source in message.location["url"]:
+            complaints.append(message.text)
+
+    def check(request: Request) -> None:
+        if not request.url.startswith((*own, "data:", "blob:")):
+            complaints.append(f"request to {request.url}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", check)
 
 
 READ = """() => {

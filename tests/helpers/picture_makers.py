@@ -1,8 +1,12 @@
-"""Picture files that Pillow cannot write: PNG of any depth, ICC profiles."""
+"""Pictures for tests: soft spots, and files that Pillow cannot write (any depth, ICC profiles)."""
 
 import struct
 import zlib
 from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 # sRGB's curve, as the ICC's parametric curve of type 3.
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
@@ -58,3 +62,9 @@ def grey_icc(gamma: float) -> bytes:
     curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(gamma * 256))
     white = b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)
     return _profile(b"GRAY", {b"wtpt": white, b"kTRC": curve})
+
+
+def blobs(height: int = 48, width: int = 64) -> Tensor:
+    """Soft spots in three colors, [1, 3, H, W]."""
+    coarse = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(3))
+    return F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)

@@ -23,29 +23,11 @@ from nca.style.settings import (
 )
 from nca.style.train import FILES, RESULT, StyleTraining, stylize
 from nca.training.callback import Callback
-from nca.training.callbacks import load_checkpoint, save_checkpoint
 from nca.training.folder import CHECKPOINT, SETTINGS
 from nca.training.learner import Learner
+from tests.helpers.picture_makers import blobs
 from tests.losses.test_losses import stripes
 from tests.losses.test_pretrained import VGG16, normalized, save_features, vgg
-
-
-def blobs(height: int = 48, width: int = 64) -> Tensor:
-    """Soft spots in three colors, [1, 3, H, W]."""
-    coarse = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(3))
-    return F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> StyleSettings:
-    """A painting of seconds, of two scales."""
-    write_image(tmp_path / "content.png", to_image(blobs()[0]))
-    write_image(tmp_path / "style.png", to_image(stripes(7, 64)[0]))
-    write_image(tmp_path / "style2.png", to_image(stripes(12, 64)[0].flip(0)))
-    return style_settings(
-        tmp_path / "content.png", [tmp_path / "style.png"], tmp_path / "out",
-        size=64, smallest=45, first_iterations=8, iterations=6, features="random", quiet=True,
-    )  # fmt: skip
 
 
 def paint(settings: StyleSettings) -> Tensor:
@@ -98,81 +80,6 @@ def test_the_movie_may_be_an_mp4(settings: StyleSettings, monkeypatch: pytest.Mo
     stylize(settings.override(movie="mp4", overwrite=True))
     assert ffmpeg.count_frames_and_secs(settings.out / "movie.mp4")[0] == 14 + 22
     assert not (settings.out / "movie.webp").exists()
-
-
-class StopAt(Callback):
-    """End the fit early, like a killed process: between two iterations."""
-
-    order = 200
-
-    def __init__(self, iteration: int) -> None:
-        self.iteration = iteration
-
-    def after_batch(self, learner: Learner) -> None:
-        if learner.iteration == self.iteration:
-            learner.stop()
-
-
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("stop", [3, 8, 11])
-@pytest.mark.parametrize(
-    "change",
-    [
-        {},
-        {"optimizer": "lbfgs", "box": "sigmoid"},
-        {"statistic": "transport", "box": "none", "average": 0.0},
-    ],
-    ids=["adam", "lbfgs", "transport"],
-)
-def test_resume_gives_the_same_bits(
-    settings: StyleSettings, change: dict[str, object], stop: int, tmp_path: Path
-) -> None:
-    settings = settings.override(precision="float32", **change)
-    whole = paint(settings.override(out=tmp_path / "whole"))
-    settings.out.mkdir()
-    training = StyleTraining(settings)
-    training.learner.use_callbacks([*training.learner.callbacks, StopAt(stop)])
-    training.fit()
-    (settings.out / "settings.json").write_text((tmp_path / "whole/settings.json").read_text())
-    state = load_checkpoint(settings.out / "checkpoint.pt")
-    assert state["counts"]["iteration"] == stop
-    resumed = paint(settings.override(resume=True))
-    assert torch.equal(resumed, whole)
-    first, second = ((at / RESULT).read_bytes() for at in (tmp_path / "whole", settings.out))
-    assert first == second
-
-
-def test_resume_refuses_other_settings(settings: StyleSettings) -> None:
-    stylize(settings)
-    with pytest.raises(InputError, match=r"`resume`: `content_weight` was 0\.2, not 3\.0"):
-        stylize(settings.override(resume=True, content_weight=3.0))
-    with pytest.raises(InputError, match=r"`resume`: there is no checkpoint\.pt"):
-        stylize(settings.override(resume=True, out=settings.out / "other"))
-
-
-def test_a_resume_goes_on_with_the_same_pictures(settings: StyleSettings, tmp_path: Path) -> None:
-    stylize(settings)
-    resume = settings.override(resume=True)
-    moved = tmp_path / "moved"
-    moved.mkdir()
-    for name in ("content.png", "style.png"):
-        settings.content.with_name(name).rename(moved / name)
-    at_home = resume.override(content=moved / "content.png", styles=(moved / "style.png",))
-    stylize(at_home)
-    (moved / "style.png").write_bytes(settings.content.with_name("style2.png").read_bytes())
-    with pytest.raises(InputError, match=r"style\.png is not the same image as before"):
-        stylize(at_home)
-
-
-def test_a_checkpoint_of_before_there_was_a_fingerprint_is_gone_on_with(
-    settings: StyleSettings,
-) -> None:
-    stylize(settings)
-    path = settings.out / "checkpoint.pt"
-    state = load_checkpoint(path)
-    del state["callbacks"]["SameTarget"]
-    save_checkpoint(path, state)
-    stylize(settings.override(resume=True))
 
 
 def lesson_loop(

@@ -11,54 +11,22 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_square
-from nca.losses.build import build_loss
-from nca.losses.settings import LossSettings
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.callbacks import write_newest as newest
 from nca.texture.callbacks.keep_best import Score
-from nca.texture.objective import Grow, cap_gradients
-from nca.texture.pool import Draw, Pool, blown_up
 from nca.texture.reparametrize import scale_filters
 from nca.texture.results import growth_stops
 from nca.texture.settings import PRESETS, TrainSettings, train_settings
-from nca.texture.tasks.synthesis import Synthesis
 from nca.texture.train import FILES, TextureTraining, train
-from nca.training.engines import Engine
 from nca.training.learner import Learner
 from nca.training.write_failures import WriteFailures
-from tests.helpers.rules import bounded_rule
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """Dots on a ground, 64 x 64."""
-    y, x = np.mgrid[0:64, 0:64]
-    dots = (((x % 16) - 8) ** 2 + ((y % 16) - 8) ** 2 < 20)[..., None]
-    colors = np.where(dots, [230, 120, 20], [20, 60, 120]).astype(np.uint8)
-    Image.fromarray(colors).save(tmp_path / "dots.png")
-    return tmp_path / "dots.png"
-
-
-def synthesis(settings: TrainSettings) -> Synthesis:
-    target = torch.rand(3, 32, 32, generator=generator())
-    return Synthesis(settings, target, generator(), Engine())
-
-
-@pytest.fixture
-def settings(picture: Path, tmp_path: Path) -> TrainSettings:
-    """A training of seconds."""
-    return train_settings(
-        picture, tmp_path / "run", "tiny", size=32, grid=16, late_grid=24,
-        steps=(3, 6), late_steps=(4, 8), pool_size=8, iterations=12, quiet=True,
-    )  # fmt: skip
 
 
 def test_presets_have_the_sizes_they_are_known_for() -> None:
@@ -111,85 +79,6 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
         TextureTraining(settings.override(device="cuda"), target)
 
 
-def test_pool_draws_seeds_masks_and_steps_in_range(settings: TrainSettings) -> None:
-    undamaged = settings.override(reset_rate=1.0, damage_rate=0.0)
-    pool = Pool(Rule(RuleSettings(4, 8)), undamaged.pool, generator())
-    pool.states += 0.5
-    lengths = set()
-    for _ in range(40):
-        draw = pool.draw()
-        assert draw.masks.shape[1:] == (4, 16, 16)
-        assert (draw.state[0] == 0).all()
-        assert (draw.state[1:] == 0.5).all()
-        assert len(draw.index.unique()) == 4
-        lengths.add(len(draw.masks))
-    assert lengths == {3, 4, 5, 6}
-
-
-def test_damage_is_a_small_disc_of_the_last_state(settings: TrainSettings) -> None:
-    damaged = settings.override(reset_rate=0.0, damage_rate=1.0, grid=64, late_from=1.0)
-    pool = Pool(Rule(RuleSettings(4, 8)), damaged.pool, generator())
-    pool.states += 2
-    sizes, erased = [], 0
-    for _ in range(60):
-        state = pool.draw().state
-        assert (state[:-1] == 2).all()
-        disc = (state[-1] != 2).all(0)
-        assert torch.equal(disc, (state[-1] != 2).any(0))
-        assert state[-1, :, disc].abs().max() <= 0.5
-        erased += bool((state[-1, :, disc] == 0).all())
-        sizes.append(float(disc.float().mean()))
-    assert 15 < erased < 45
-    assert 0.002 < min(sizes) < 0.02
-    assert 0.03 < max(sizes) < 3.1416 / 64  # the area of a disc a quarter as wide
-
-
-def test_pool_grows_late(settings: TrainSettings) -> None:
-    pool = Pool(Rule(RuleSettings(4, 8)), settings.pool, generator())
-    pool.progress = settings.pool.unroll.late_from
-    draw = pool.draw()
-    assert draw.state.shape == (4, 4, 24, 24)
-    assert pool.states.shape == (8, 4, 24, 24)
-    assert 4 <= len(draw.masks) <= 8
-
-
-def test_pool_keeps_states_and_restarts_the_blown_up(settings: TrainSettings) -> None:
-    pool = Pool(Rule(RuleSettings(4, 8)), settings.override(reset_rate=0.0).pool, generator())
-    draw = pool.draw()
-    after = torch.full((4, 4, 16, 16), 0.25)
-    after[1, 0, 0, 0] = 3.5
-    after[2, 3, 5, 5] = torch.nan
-    assert blown_up(after).tolist() == [False, True, True, False]
-    pool.put_back(draw.index, after)
-    assert (pool.states[draw.index[[0, 3]]] == 0.25).all()
-    assert (pool.states[draw.index[[1, 2]]] == 0).all()
-
-
-def test_pool_comes_back_bit_by_bit(settings: TrainSettings) -> None:
-    rule = Rule(RuleSettings(4, 8))
-    pool = Pool(rule, settings.pool, generator())
-    pool.put_back(pool.draw().index, torch.rand(4, 4, 16, 16))
-    other = Pool(rule, settings.pool, generator(9))
-    other.load_state_dict(pool.state_dict())
-    first, second = pool.draw(), other.draw()
-    assert torch.equal(first.state, second.state)
-    assert torch.equal(first.masks, second.masks)
-
-
-def test_gradients_are_capped_at_the_median_and_dropped_for_the_blown_up() -> None:
-    state = torch.zeros(4, 1, 2, 2)
-    state[3] = 5
-    state.requires_grad_()
-    weights = torch.tensor([1.0, 2.0, 100.0, 50.0])[:, None, None, None]
-    capped = cap_gradients(state)
-    assert torch.equal(capped, state)
-    (capped * weights).sum().backward()
-    assert state.grad is not None
-    norms = state.grad.flatten(1).norm(dim=1)
-    # Of 2, 4, 100 and 200 torch's median is 4; the last state blew up.
-    assert norms.tolist() == pytest.approx([2.0, 4.0, 4.0, 0.0])
-
-
 def test_scaled_filters_fold_back() -> None:
     rule = Rule(RuleSettings(), generator=generator())
     before = rule.w1.detach().clone()
@@ -201,22 +90,6 @@ def test_scaled_filters_fold_back() -> None:
     columns = torch.tensor([1.0, 0.25, 0.25, 0.1]).repeat(8)
     assert torch.allclose(fresh.w1, before * columns)
     assert {name for name, _ in fresh.with_settings().named_parameters()} == {"w1", "b1", "w2"}
-
-
-def test_objective_names_every_term(settings: TrainSettings) -> None:
-    task = synthesis(settings.override(texture_weight=2.0, features="random"))
-    rule, objective = task.rule, Grow(task, overflow_weight=30.0, cap=True)
-    state = torch.rand(4, 4, 32, 32, generator=generator()) * 1.5
-    masks = torch.ones(2, 4, 32, 32, dtype=torch.bool)
-    draw = Draw(torch.arange(4), state, masks)
-    terms = objective.losses(objective.predict(rule, draw), draw)
-    plain = LossSettings(features="random")
-    layers = build_loss(task.target[None], plain, generator())(rule.to_rgb(state))
-    assert set(terms) == {"overflow", *layers}
-    layer = "texture/bank1"
-    assert torch.allclose(terms[layer], 2 * layers[layer].mean(), atol=1e-5)
-    expected = 30 * (state - state.clamp(-1, 1)).abs().mean()
-    assert terms["overflow"].item() == pytest.approx(expected.item())
 
 
 def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
@@ -396,27 +269,6 @@ def test_a_picture_of_one_color_is_refused(settings: TrainSettings, tmp_path: Pa
 def test_states_too_small_for_the_features_are_refused(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match="`grid` 16: too small for `features` builtin"):
         train(settings.override(padding="zeros", size=128))
-
-
-def test_late_states_are_left_to_themselves_for_long(
-    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nca.texture.pool.AGE", 7)
-    rule = bounded_rule(RuleSettings(4, 8))
-
-    def grown(state: torch.Tensor, steps: int, seed: int) -> torch.Tensor:
-        (old,) = simulate(rule, state, [steps], seed=seed)
-        return old
-
-    pool = Pool(rule, settings.override(aging_rate=1.0).pool, generator(), simulate=grown)
-    pool.states = pool.states.fill_(0.3)
-    assert all((state == 0.3).all() for state in pool.draw().state[1:3])
-    pool.progress = 1.0
-    pool.draw()
-    pool.states = pool.states.fill_(0.3)
-    changed = [bool((state != 0.3).any()) for state in pool.draw().state[1:3]]
-    assert changed == [False, True]
-    assert (pool.states == 0.3).all()
 
 
 def test_the_last_grid_is_the_late_one_if_there_is_a_late() -> None:

@@ -129,10 +129,8 @@ class Metrics(Callback):
 
     def _append(self) -> None:
         assert self.path is not None
-        new, self._written = (
-            self.rows[self._written :],
-            0,
-        )  # after a failure the file may end with part of a line
+        new = self.rows[self._written :]
+        self._written = 0  # after a failure the file may end with part of a line
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(map(_line, new))
         self._written = len(self.rows)
