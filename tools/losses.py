@@ -1,0 +1,142 @@
+"""``python -m tools.losses OUT PICTURE ... --seconds S``: rules by different losses in equal time.
+
+It trains a rule on every image with every loss of ``LOSSES`` and prints the figures as a table. The
+number of iterations is what a loss gets done in S seconds of CPU time, measured beforehand with
+few iterations. OUT gets the rules and, per image, a sheet with the textures in random order:
+the target is the first. ``PICTURE.key.json`` has the order. Existing rules are kept.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nca.backends.simulate import simulate
+from nca.errors import InputError
+from nca.evaluation.appearance import AppearanceMeter
+from nca.evaluation.measures import PatchDistance
+from nca.evaluation.page import number
+from nca.images import contact_sheet, read_texture, to_image
+from nca.losses.build import build_loss
+from nca.losses.settings import LossSettings
+from nca.rule import Rule
+from nca.rulefile import load_rule, save_rule
+from nca.texture.settings import train_settings
+from nca.texture.train import train
+from nca.training.callback import Callback
+from nca.training.learner import Learner
+
+SIZE, STEPS, SEED = 128, 2000, 1000
+PROBE = 40  # iterations that measure the speed of a loss
+COLUMNS = ("patch", "vgg19", "speckle", "order", "misplaced", "iterations")
+
+
+def losses(vgg19: str) -> dict[str, dict[str, Any]]:
+    """Settings of each loss by name; a 12/96 rule with the schedule of ``full`` learns from it."""
+    alone: dict[str, float] = {}
+    return {
+        "gram": {"statistic": "gram", "terms": alone},
+        "moments": {"statistic": "moments", "terms": alone},
+        "transport": {"statistic": "transport", "terms": alone},
+        "wasserstein": {"terms": alone},
+        "gram + patches": {"statistic": "gram"},
+        "wasserstein + patches": {},
+        "wasserstein, random bank": {"features": "random", "terms": alone},
+        "gram, VGG-19": {"statistic": "gram", "features": vgg19, "terms": alone},
+    }
+
+
+class CpuTime(Callback):
+    """Sum the CPU seconds of all batches.
+
+    Attributes:
+        seconds: CPU time.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = self._began = 0.0
+
+    def before_batch(self, learner: Learner) -> None:
+        """Start the clock."""
+        del learner
+        self._began = time.process_time()
+
+    def after_batch(self, learner: Learner) -> None:
+        """Stop the clock."""
+        del learner
+        self.seconds += time.process_time() - self._began
+
+
+def learned(picture: Path, values: dict[str, Any], iterations: int) -> tuple[Rule, float]:
+    """Train a rule; also return the CPU seconds of its iterations."""
+    clock = CpuTime()
+    fixed = {"iterations": iterations, "precision": "float32", "quiet": True}
+    settings = train_settings(picture, None, "full", **(fixed | values))
+    return train(settings, callbacks=[clock]).rule, clock.seconds
+
+
+def figures(rule: Rule, target: Tensor, judge: str) -> tuple[Tensor, dict[str, float | None]]:
+    """The texture after 2,000 steps, [3, S, S], and its figures by column."""
+    with torch.no_grad():
+        start = rule.initial_state(1, SIZE, SIZE, seed=SEED)
+        (state,) = simulate(rule, start, (STEPS,), seed=SEED)
+        texture = rule.to_rgb(state).clamp(0, 1)
+        gram = build_loss(target, LossSettings(features=judge, statistic="gram"), torch.Generator())
+        looks = AppearanceMeter(target)(texture[0])
+        return texture[0], {
+            "patch": float(PatchDistance(target)(texture)),
+            "vgg19": float(sum(value.sum() for value in gram(texture).values())),
+            "speckle": looks.speckle,
+            "order": looks.order,
+            "misplaced": looks.misplaced,
+        }
+
+
+def main(out: Path, pictures: list[Path], seconds: float, vgg19: str) -> None:
+    """Train all rules, print the table, and write the sheets.
+
+    Raises:
+        InputError: an image or the features cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"| picture | loss | {' | '.join(COLUMNS)} |\n{'|---' * (2 + len(COLUMNS))}|")
+    for picture in pictures:
+        target = read_texture(picture, SIZE)[None]
+        textures: dict[str, Tensor] = {}
+        for name, values in losses(vgg19).items():
+            path = out / f"{picture.stem}, {name}.safetensors"
+            if not path.exists():
+                _, needed = learned(picture, values, PROBE)
+                iterations = round(seconds / needed * PROBE)
+                rule, _ = learned(picture, values, iterations)
+                save_rule(path, rule, {"iterations": iterations})
+            file = load_rule(path)
+            textures[name], found = figures(file.rule, target, vgg19)
+            found["iterations"] = file.info["iterations"]
+            cells = [number(found[column], ".3g") for column in COLUMNS]
+            print(f"| {picture.stem} | {name} | {' | '.join(cells)} |", flush=True)
+        order = random.Random(picture.stem).sample(list(textures), len(textures))
+        shown = [target[0], *(textures[name] for name in order)]
+        sheet = contact_sheet([to_image(one).resize((384, 384)) for one in shown], 3)
+        sheet.save(out / f"{picture.stem}.png")
+        (out / f"{picture.stem}.key.json").write_text(json.dumps(order, indent=1))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tools.losses")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--seconds", type=float, default=300.0, help="CPU time of each training")
+    parser.add_argument("--vgg19", default="vgg19", help="file of weights, or vgg19 to download")
+    words = parser.parse_args()
+    try:
+        main(words.out, words.pictures, words.seconds, words.vgg19)
+    except InputError as error:
+        print(f"python -m tools.losses: {error}", file=sys.stderr)
+        sys.exit(2)
