@@ -57,8 +57,10 @@ from nca.viewer.settings import ViewSettings
 
 
 def as_lines(settings: Any, result: Any) -> str:
-    """The result as text, each entry of a list on a line."""
+    """The result as text, each entry of a list on a line; empty for None."""
     del settings
+    if result is None:
+        return ""
     return "\n".join(map(str, result)) if isinstance(result, list) else str(result)
 
 

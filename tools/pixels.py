@@ -82,7 +82,8 @@ def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: 
             pixels, seconds = optimize(target, loss, steps)
             looks, by_judge = AppearanceMeter(target)(pixels[0]), None
             if judge is not None:
-                features = build_loss(target, LossSettings(features=judge), torch.Generator())
+                by_gram = LossSettings(features=judge, statistic="gram")
+                features = build_loss(target, by_gram, torch.Generator())
                 by_judge = float(sum(value.sum() for value in features(pixels).values()))
             figures = [float(PatchDistance(target)(pixels)), by_judge, looks.speckle, looks.order]
             cells = [*map(number, figures), number(looks.misplaced, ".1f"), f"{seconds:.0f}"]

@@ -1,5 +1,6 @@
 """`nca render`: images and animations of a rule, without a display."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,58 +8,80 @@ from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.commands.settings import RenderSettings
+from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.images.y4m import write_y4m
+from nca.loop import looped
 from nca.options import parse_size
 from nca.rescaling import rescaled
+from nca.rule import Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
 
-MAX_FRAMES = 5000
+STANDARD_OUTPUT = Path("-")
 REACH = 8  # an average covers this many times its steps; older ones weigh 1e-7
 
 
-def render(settings: RenderSettings) -> Path:
-    """Grow a texture and write it; returns the path of the result.
+def render(settings: RenderSettings) -> Path | None:
+    """Grow a texture and write it; returns the path of the result, None for standard output.
 
     Raises:
         InputError: the rule cannot be read, or the result cannot be written.
         GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
-    check_free(settings.out, settings.overwrite, file=True)
+    moves = settings.loop is not None or settings.every is not None
+    to_pipe = settings.out == STANDARD_OUTPUT
+    if not to_pipe:
+        check_free(settings.out, settings.overwrite, file=True)
+        if moves and settings.out.suffix.lower() not in ANIMATIONS:
+            raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
     rule = load_rule(settings.rule).rule
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, dt)
-    width, height = parse_size("size", settings.size, 4, 8192)
-    stops = [settings.steps]
-    if settings.every is not None:
-        stops = list(range(0, settings.steps + 1, settings.every))
-        if settings.out.suffix.lower() not in ANIMATIONS:
-            raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
-        if len(stops) > MAX_FRAMES:
-            raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
-    seeds = rule.initial_state(1, height, width, seed=settings.seed)
-    calm = rule.settings.runs_calm(settings.calm)
-    seen = _with_earlier(stops, settings.average_steps)
-    if settings.engine == "gl":
-        states = simulate_gl(rule, seeds, seen, seed=settings.seed, calm=calm)
-    else:
-        states = simulate(rule, seeds, seen, seed=settings.seed, backend=settings.engine, calm=calm)
-    colors = averages((rule.to_rgb(state)[0] for state in states), settings.average_steps)
+    images = (_enlarged(to_image(one), settings.scale) for one in _colors(rule, settings))
+    if to_pipe:
+        write_y4m(sys.stdout.buffer, images, settings.fps)
+        return None
     frames: list[Image.Image] = []
-    wanted = set(stops)
     try:
-        for step, color in zip(seen, colors, strict=True):
-            if step in wanted:
-                frames.append(_enlarged(to_image(color), settings.scale))
+        frames.extend(images)
     finally:  # after Ctrl-C, write the frames so far
         if frames:
-            _write(frames, settings)
+            with uninterrupted():
+                if moves:
+                    write_animation(settings.out, frames, settings.fps)
+                else:
+                    write_image(settings.out, frames[0])
     return settings.out
+
+
+def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
+    """Colors of every image, [3, H, W]."""
+    width, height = parse_size("size", settings.size, 4, 8192)
+    start = rule.initial_state(1, height, width, seed=settings.seed)
+    calm = rule.settings.runs_calm(settings.calm)
+
+    def run(stops: Sequence[int]) -> Iterator[Tensor]:
+        if settings.engine == "gl":
+            return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
+        return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
+
+    if settings.loop is not None:
+        states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
+        yield from (rule.to_rgb(state)[0] for state in states)
+        return
+    stops = range(settings.steps, settings.steps + 1)
+    if settings.every is not None:
+        stops = range(0, settings.steps + 1, settings.every)
+        if len(stops) > MAX_FRAMES and settings.out != STANDARD_OUTPUT:
+            raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
+    seen = _with_earlier(stops, settings.average_steps)
+    colors = averages((rule.to_rgb(state)[0] for state in run(seen)), settings.average_steps)
+    yield from (color for step, color in zip(seen, colors, strict=True) if step in stops)
 
 
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
@@ -78,14 +101,6 @@ def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
     """All steps that contribute to the images at ``stops``."""
     reach = REACH * average_steps if average_steps > 1 else 0
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
-
-
-def _write(frames: Sequence[Image.Image], settings: RenderSettings) -> None:
-    with uninterrupted():
-        if settings.every is None:
-            write_image(settings.out, frames[0])
-        else:
-            write_animation(settings.out, frames, settings.fps)
 
 
 def _enlarged(image: Image.Image, scale: int) -> Image.Image:

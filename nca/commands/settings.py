@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, parse_size
+from nca.options import DT, Between, Bounded, Calm, parse_size, refuse_several
+
+MAX_FRAMES = 5000
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,15 @@ class RenderSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """File to write: .png, .jpg, .webp and others; with --every .gif, .webp, .png or .apng."""
+    """File to write: .png, .jpg, .webp and others; an animation: .gif, .webp, .png, .apng, or -."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
     """Number of steps; in a step, every cell updates once."""
     every: Annotated[int | None, Between(1)] = None
     """Make an animation with one frame every INT steps."""
+    loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
+    """Make an animation of INT frames, after `steps`, that repeats without a jump."""
     scale: Annotated[int, Between(1, 64)] = 1
     """Width and height of a cell in the image, in pixels."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
@@ -46,7 +50,12 @@ class RenderSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
-        if self.every is not None and self.every > max(self.steps, 1):
+        if self.loop is not None:
+            if self.average_steps > 1:
+                refuse_several(["loop", "average_steps"])
+            if self.engine == "gl":
+                raise InputError("`engine` gl: does not make a loop; use auto")
+        elif self.every is not None and self.every > max(self.steps, 1):
             raise InputError(f"`every` {self.every}: must be 1 to `steps` ({self.steps})")
         parse_size("size", self.size, 4, 8192)
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from PIL import Image, ImageSequence
 from nca.backends.simulate import simulate
 from nca.cli import main
 from nca.commands.render import averages
+from nca.gallery import RULES
 from nca.images import to_tensor, write_animation
 from nca.rulefile import load_rule
 from nca.system.signals import Terminated, uninterrupted
@@ -154,3 +157,46 @@ def test_a_calm_picture_is_that_of_a_calm_run(tmp_path: Path, own: bool) -> None
         (state,) = simulate(rule, rule.initial_state(1, 16, 16), [310], calm=runs_calm)
         expected = rule.to_rgb(state)[0].clamp(0, 1)
         assert (to_tensor(Image.open(out)) - expected).abs().max() <= 0.51 / 255
+
+
+def test_frames_can_be_piped_to_ffmpeg(tmp_path: Path) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    rule = str(rule_file(tmp_path))
+    words = ["render", rule, "--size", "17x12", "--steps", "4", "--every", "2"]
+    assert main([*words, "--out", str(tmp_path / "a.png")]) == 0
+    with Image.open(tmp_path / "a.png") as image:
+        expected = torch.stack([to_tensor(frame) for frame in ImageSequence.all_frames(image)])
+
+    command = [sys.executable, "-m", "nca", *words, "--out", "-"]
+    to_rgb = [ffmpeg, "-v", "error", "-i", "-", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    piped = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    raw = subprocess.run(to_rgb, input=piped, stdout=subprocess.PIPE, check=True).stdout
+    frames = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(3, 12, 17, 3)
+    assert (frames.permute(0, 3, 1, 2) / 255 - expected).abs().max() < 3 / 255
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--loop", "8", "--out", "a.jpg"], "--out a.jpg: an animation ends in"),
+        (["--loop", "1", "--out", "a.gif"], "--loop 1: must be"),
+        (["--loop", "8", "--average-steps", "4", "--out", "a.gif"], "exclude each other"),
+        (["--loop", "8", "--engine", "gl", "--out", "a.gif"], "--engine gl"),
+    ],
+)
+def test_a_wrong_loop_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main(["render", str(rule_file(tmp_path)), *words]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+def test_a_loop_has_as_many_frames_as_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "a.webp"
+    rule = str(RULES / "lava.safetensors")  # equal frames would be merged
+    words = ["render", rule, "--size", "16", "--steps", "50", "--loop", "6", "--every", "2"]
+    assert main([*words, "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert len(ImageSequence.all_frames(image)) == 6

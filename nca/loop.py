@@ -1,0 +1,59 @@
+"""Films that repeat without a jump."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.rule import Rule
+
+Run = Callable[[Sequence[int]], Iterator[Tensor]]
+"""``run(stops)`` yields the states, [1, C, H, W], after some numbers of steps of the same run."""
+
+BLENDED = 1 / 3  # fraction of the film in which it is led back to its start
+CANDIDATES = 16  # number of compared starts
+BLUR = 4  # states are compared by the mean colors of squares of this many cells
+
+
+def looped(
+    rule: Rule, run: Run, frames: int, *, every: int = 1, grown: int = 500
+) -> Iterator[Tensor]:
+    """Yield the states of a film whose last frame leads to its first.
+
+    The film starts where the texture is most like itself one film later. In the last third its
+    states are blended more and more with those of one film earlier, and the rule repairs what a
+    blend has put out of shape. The state that would follow the last frame is that of the first.
+
+    Args:
+        rule: defines the colors.
+        run: runs the rule, see :data:`Run`; it continues from states that are changed in place.
+        frames: number of frames.
+        every: number of steps from one frame to the next.
+        grown: number of steps before the film; at least a third of the film.
+
+    Yields:
+        The state of every frame, [1, C, H, W].
+    """
+    length, blended = frames * every, round(BLENDED * frames)
+    start = _best_start(rule, run, max(grown, blended * every), length)
+    stops = range(start, start + length, every)
+    earlier = run([stop - length for stop in stops[frames - blended + 1 :]])
+    left = 1.0  # distance from the earlier states, as a fraction of the distance without blending
+    for frame, state in enumerate(run(stops)):
+        done = (frame - (frames - blended)) / max(blended, 1)
+        if done > 0:
+            still_left = 1 - done**2 * (3 - 2 * done)
+            state.lerp_(next(earlier), 1 - still_left / left)
+            left = still_left
+        yield state
+
+
+def _best_start(rule: Rule, run: Run, grown: int, length: int) -> int:
+    """The step from ``grown`` on at which the texture is most like itself a film later."""
+    starts = range(grown, grown + length, max(1, length // CANDIDATES))
+    stops = sorted({*starts, *(start + length for start in starts)})
+    colors = {
+        stop: F.avg_pool2d(rule.to_rgb(state), BLUR, ceil_mode=True)
+        for stop, state in zip(stops, run(stops), strict=True)
+    }
+    return min(starts, key=lambda start: float(F.mse_loss(colors[start], colors[start + length])))
