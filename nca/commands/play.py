@@ -1,8 +1,9 @@
-"""`nca play`: run a rule over a photograph, at several scales.
+"""`nca play`: run a rule over a photograph at several scales, or complete it.
 
 At each scale the grid is smaller than the photograph by that factor, and every step moves the
 colors of the state a little towards the photograph. The runs are joined like a Laplacian pyramid
-(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
+(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones. How a
+rule completes a photograph: :mod:`nca.fill`.
 """
 
 from collections.abc import Sequence
@@ -15,29 +16,69 @@ from torch import Tensor
 from nca.backends import unroll
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
+from nca.fill import filled, frame_of, with_margin
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 
+USUAL, LARGEST = 768, 4096  # longer side of a photograph that is played over, or completed
+USUAL_STEPS, COMPLETE_STEPS = 60, 400
+
 
 def play(settings: PlaySettings) -> Path:
-    """Run a rule over a photograph and write the result; returns its path.
+    """Run a rule over a photograph or complete it, and write the result; returns its path.
 
     Raises:
-        InputError: the rule or the photograph cannot be read, or the result cannot be written.
+        InputError: the rule, the photograph or the mask cannot be read, the mask has another size
+            or only dark parts, a result that should tile cannot, or it cannot be written.
     """
     image_format(settings.out)  # before the work starts
     if settings.out.exists() and settings.out.samefile(settings.picture):
         raise InputError(f"`out` {settings.out}: is the photograph itself; choose another name")
     check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
-    photo = to_tensor(read_image(settings.picture, max_side=settings.size))
-    result = play_over(
-        rule, photo, settings.scales, settings.steps, settings.strength, seed=settings.seed
-    )
+    complete = settings.mask is not None or settings.expand is not None or settings.tile
+    size = settings.size or (LARGEST if complete else USUAL)
+    photo = to_tensor(read_image(settings.picture, max_side=size))
+    if complete:
+        result = _completed(rule, photo, settings)
+    else:
+        steps = USUAL_STEPS if settings.steps is None else settings.steps
+        result = play_over(
+            rule, photo, settings.scales, steps, settings.strength, seed=settings.seed
+        )
     write_image(settings.out, to_image(result))
     return settings.out
+
+
+def _completed(rule: Rule, photo: Tensor, settings: PlaySettings) -> Tensor:
+    if settings.mask is not None:
+        rule = rule.with_settings(padding="replicate")
+        free = _light_parts(settings.mask, photo)
+    elif settings.expand is not None:
+        photo, free = with_margin(photo, settings.expand)
+    else:
+        if rule.settings.padding != "circular":
+            raise InputError(f"`tile`: the rule has {rule.settings.padding} padding, not circular")
+        free = frame_of(photo)
+    steps = COMPLETE_STEPS if settings.steps is None else settings.steps
+    return filled(rule, photo, free, steps, cell=min(settings.scales), seed=settings.seed)
+
+
+def _light_parts(path: Path, photo: Tensor) -> Tensor:
+    """Light parts of a mask, [H, W] bool, scaled as the photograph, [3, H, W]."""
+    height, width = photo.shape[1:]
+    mask = read_image(path)
+    if abs(mask.width * height - mask.height * width) > max(mask.size):  # more than a pixel
+        raise InputError(
+            f"`mask` {path}: is {mask.width}x{mask.height}, which is not the shape of the "
+            f"photograph, {width}x{height}"
+        )
+    light: Tensor = to_tensor(mask.resize((width, height))).mean(0) > 0.5
+    if not light.any():
+        raise InputError(f"`mask` {path}: is dark everywhere; light parts are filled")
+    return light
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ class RenderSettings(Bounded):
 
 @dataclass(frozen=True)
 class PlaySettings(Bounded):
-    """Run a rule over a photograph at several scales, and write the image."""
+    """Run a rule over a photograph at several scales, or let it complete the photograph."""
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
@@ -70,12 +70,18 @@ class PlaySettings(Bounded):
     """The photograph."""
     out: Path
     """File to write: .png, .jpg, .webp and others."""
-    size: Annotated[int, Between(16, 4096)] = 768
-    """Longer side of the result, in pixels."""
+    mask: Path | None = None
+    """Fill the light parts of this image of the same size; keep the dark ones."""
+    expand: Annotated[int | None, Between(1, 2048)] = None
+    """Continue the photograph outward by this many pixels on every side."""
+    tile: bool = False
+    """Fill the border of the photograph, so that copies of it fit side by side."""
+    size: Annotated[int | None, Between(16, 4096)] = None
+    """Longer side of the scaled photograph in pixels; default 768, or its own to complete it."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Side of a cell in pixels, for each run, from coarse to fine."""
-    steps: Annotated[int, Between(0, 10**6)] = 60
-    """Number of steps of each run; in a step, every cell updates once."""
+    """Side of a cell in pixels, for each run, from coarse to fine; the smallest to complete it."""
+    steps: Annotated[int | None, Between(0, 10**6)] = None
+    """Number of steps of each run; default 60, or 400 to complete the photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     seed: int = 0
@@ -88,6 +94,7 @@ class PlaySettings(Bounded):
         super().__post_init__()
         if not self.scales:
             raise InputError("`scales`: must be one or more numbers from 1 to 64")
+        refuse_several(name for name in ("mask", "expand", "tile") if getattr(self, name))
 
 
 @dataclass(frozen=True)

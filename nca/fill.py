@@ -1,0 +1,74 @@
+"""Complete a photograph with a rule: fill holes, continue it outward, make it tile."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nca.backends import unroll
+from nca.rule import ALPHA, Rule
+
+FRAME = 0.1  # width of the frame that is filled to make a photograph tile, of its shorter side
+REACH = 12  # distance from the filled part, in cells, within which colors are loose at first
+LOOSE = 0.6  # fraction of the steps
+
+
+@torch.no_grad()
+def filled(
+    rule: Rule, photo: Tensor, free: Tensor, steps: int, *, cell: int = 1, seed: int = 0
+) -> Tensor:
+    """Fill a part of a photograph.
+
+    Before every step, the colors of all other cells are set to those of the photograph. In the
+    first steps, this is done only in part near the border of what is filled, so that forms can grow
+    across it. A rule that was trained on the photograph itself fits best.
+
+    Args:
+        rule: the rule; its padding decides what cells see beyond the border.
+        photo: photograph, [3, H, W] in [0, 1].
+        free: pixels to fill, [H, W] bool.
+        steps: number of steps.
+        cell: side of a cell in pixels.
+        seed: random seed that decides which cells fire.
+
+    Returns:
+        [3, H, W] in [0, 1], equal to the photograph outside the part.
+    """
+    settings, (height, width) = rule.settings, photo.shape[1:]
+    size = (max(height // cell, 4), max(width // cell, 4))
+    around = "circular" if settings.padding == "circular" else "replicate"
+    small, part = photo[None], free[None, None].float()
+    if size != (height, width):
+        small = F.interpolate(small, size, mode="bicubic", antialias=True)
+        part = F.adaptive_max_pool2d(part, size)
+    colors = (small - settings.rgb_offset) / settings.rgb_scale
+    reach = min(REACH, min(size) - 1)
+    near = F.avg_pool2d(F.pad(part, (reach,) * 4, around), 2 * reach + 1, 1)  # at most about 0.5
+    fixed = 1 - part
+    loose = fixed * (1 - 1.8 * near).clamp(min=0)
+    state = rule.initial_state(1, *size, seed=seed)
+    for step in range(steps):
+        pull = loose if step < LOOSE * steps else fixed
+        state[:, :3] += pull * (colors - state[:, :3])
+        if settings.alive_threshold is not None:
+            state[:, ALPHA] = 1.0
+        mask = rule.fire_masks(1, *size, 1, seed=seed, first_step=step)
+        state = unroll(state, rule, mask).clone()
+    texture = rule.to_rgb(state).clamp(0, 1)
+    if size != (height, width):
+        texture = F.interpolate(texture, (height, width), mode="bicubic").clamp(0, 1)
+    return torch.where(free, texture[0], photo)
+
+
+def with_margin(photo: Tensor, margin: int) -> tuple[Tensor, Tensor]:
+    """A photograph, [3, H, W], with black pixels around it, and which pixels these are."""
+    inside = torch.zeros(photo.shape[1:], dtype=torch.bool)
+    around = (margin,) * 4
+    return F.pad(photo, around), F.pad(inside, around, value=True)
+
+
+def frame_of(photo: Tensor) -> Tensor:
+    """The pixels near the border of a photograph, [H, W] bool."""
+    width = max(1, round(FRAME * min(photo.shape[1:])))
+    free = torch.ones(photo.shape[1:], dtype=torch.bool)
+    free[width:-width, width:-width] = False
+    return free
