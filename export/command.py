@@ -95,8 +95,8 @@ def export(
     """Turn rules into files for a target.
 
     A page or an element is the file ``out``. One rule of a target with one file per rule is written
-    to ``out``, or, if that has another ending, to ``out/<name>``. The files of other targets go to
-    the folder ``out``, and those of several rules to folders ``out/<name>``. Everything is made
+    to ``out``, or, if that has another extension, to ``out/<name>``. The files of other targets go
+    to the folder ``out``, and those of several rules to folders ``out/<name>``. Everything is made
     before anything is written. Existing files are replaced only with ``options.overwrite``, and
     only if they have the same names.
 

@@ -33,7 +33,7 @@ class Target(ABC):
 
     Attributes:
         verified: how the result was verified, or that it is untested, and why.
-        suffix: ending of the one file of a rule; None: the result is a folder.
+        suffix: extension of the one file of a rule; None: the result is a folder.
     """
 
     verified: str

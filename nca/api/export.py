@@ -15,7 +15,7 @@ from nca.viewer.app import run as open_window
 from nca.viewer.settings import view_settings
 
 # Target by file extension.
-ENDINGS = {
+EXTENSIONS = {
     ".html": "html",
     ".js": "web-component",
     ".fs": "isf",
@@ -41,7 +41,7 @@ def export(
         rule: a rule, or what :func:`nca.load` takes; or several by name, for the targets that have
             all rules in one result: ``html``, ``web-component`` and ``gallery``.
         path: of the file, or of the folder where the target consists of several files.
-        target: a name as in ``nca export --to``. None: the ending of the path decides, which is
+        target: a name as in ``nca export --to``. None: the extension of the path decides, which is
             ``.html``, ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag``
             (glslViewer), ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
@@ -50,7 +50,7 @@ def export(
         extension. If the program needs another extension, the file gets that one.
 
     Raises:
-        InputError: the ending or the name means no target, the path cannot be written, or a weight
+        InputError: no target has this extension or name, the path cannot be written, or a weight
             is not finite.
     """
     out = Path(path)
@@ -86,12 +86,12 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
 
 
 def _target_of(path: Path) -> str:
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in EXTENSIONS:
         raise InputError(
-            f"`path` {path}: its file extension must be one of {', '.join(ENDINGS)}; or set "
+            f"`path` {path}: its file extension must be one of {', '.join(EXTENSIONS)}; or set "
             f"`target`, one of {', '.join(target_names())}"
         )
-    return ENDINGS[path.suffix.lower()]
+    return EXTENSIONS[path.suffix.lower()]
 
 
 def _with_file(rule: AnyRule) -> RuleFile:

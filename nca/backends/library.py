@@ -104,7 +104,7 @@ def private_cache() -> Path:
 
 
 def suffix() -> str:
-    """Ending of the name of a library."""
+    """File extension of a library."""
     return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 

@@ -199,10 +199,10 @@ def import_ffmpeg() -> ModuleType:
 
 
 def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) -> Writer:
-    """Choose the writer by the ending: a video, an animation, or a folder of PNG images.
+    """Choose the writer by the file extension: a video, an animation, or a folder of PNG images.
 
     Raises:
-        InputError: the ending is unknown, the extra for videos is missing, or the path cannot be
+        InputError: the extension is unknown, the extra for videos is missing, or the path cannot be
             written.
     """
     suffix = path.suffix.lower()
@@ -217,5 +217,5 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
         return SequenceWriter(path)
     known = ", ".join((*VIDEOS, *ANIMATIONS))
     raise InputError(
-        f"{path}: a recording ends in {known}, or has no ending for a folder of images"
+        f"{path}: a recording ends in {known}, or has no extension for a folder of images"
     )
