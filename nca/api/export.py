@@ -38,16 +38,17 @@ def export(
         folder = nca.export("scales", "shadertoy", target="shadertoy")
 
     Args:
-        rule: a rule, or what :func:`nca.load` takes; or several by name, for the targets that have
-            all rules in one result: ``html``, ``web-component`` and ``gallery``.
-        path: of the file, or of the folder where the target consists of several files.
-        target: a name as in ``nca export --to``. None: the extension of the path decides, which is
-            ``.html``, ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag``
-            (glslViewer), ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
+        rule: a rule, its file or its name, as in :func:`nca.load`. For ``html``,
+            ``web-component`` and ``gallery``, which show several rules, also a dict of rules by
+            name.
+        path: path of the result; a folder if the target consists of several files.
+        target: a name as in ``nca export --to``. None: the file extension decides: ``.html``,
+            ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
+            ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
     Returns:
-        The file or folder that was written. A target of several files makes a folder without the
-        extension. If the program needs another extension, the file gets that one.
+        Path of the written file or folder. A folder has the name without the extension. If the
+        target program needs another extension, the file gets that one.
 
     Raises:
         InputError: no target has this extension or name, the path cannot be written, or a weight
@@ -65,7 +66,7 @@ def export(
 
 
 def view(rule: AnyRule | Iterable[AnyRule]) -> None:
-    """Open a window that runs a rule, to paint, steer and record; return when it is closed.
+    """Open a window that runs a rule, where you can paint and record; return when it is closed.
 
     ::
 
@@ -73,7 +74,8 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
         nca.view([nca.load("scales"), "mine.safetensors"])
 
     Args:
-        rule: a rule, or what :func:`nca.load` takes; or up to 16 of them, which share one grid.
+        rule: a rule, its file or its name, as in :func:`nca.load`; or up to 16 of them, which share
+            one grid.
 
     Raises:
         InputError: see :func:`nca.load`.
@@ -95,7 +97,7 @@ def _target_of(path: Path) -> str:
 
 
 def _with_file(rule: AnyRule) -> RuleFile:
-    """A rule with the author and license from its file, if it has one."""
+    """The rule; if it comes from a file, with the author and license in that file."""
     if isinstance(rule, str | Path):
         return load_rule(rule_path(rule))
     return RuleFile(as_rule(rule).with_settings().cpu())

@@ -39,13 +39,13 @@ class DiffusionSettings(Bounded):
     """Noise, and what the network predicts."""
 
     schedule: ScheduleName = "cosine"
-    """Noise schedule; karras has noise levels instead of times."""
+    """Noise level at each time; karras has levels without times."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
     """Number of times T; not used by karras."""
     target: TargetName = "v"
     """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
-    """How times are drawn; loss: more often at large losses."""
+    """How times are drawn; loss: more often if their loss is large."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -141,7 +141,7 @@ class SampleSettings(Bounded):
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each takes one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
-    """Noise levels even in time (auto for ddpm and ddim), or as in Karras 2022."""
+    """Noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
@@ -151,7 +151,7 @@ class SampleSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, if trained with --classes; None: all in turn."""
+    """Class of the samples, if trained with --classes; None: all classes in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Class guidance scale; 1: as trained."""
 

@@ -129,7 +129,7 @@ class OptimizerSettings(Bounded):
     """Learning rate of Adam: change of a color in a step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
-    # The gradient of a pixel falls with the number of pixels: the usual 1e-8 would be too large.
+    # The gradient per pixel shrinks in larger images, so the usual 1e-8 would be too large.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
