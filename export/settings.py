@@ -49,7 +49,7 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Place of the weights: in the shader text, or in a texture; auto: by size."""
+    """Weights in the shader text or in a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
     """Number of digits of weights in the text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
@@ -57,9 +57,9 @@ class ExportOptions(Bounded):
     grid: Annotated[Side, Between(8, 4096)] = None
     """Number of cells along a side; None: depends on the target."""
     state: StateFormat = "rgba32f"
-    """Number format of the state: 32-bit or 16-bit floats, or bytes."""
+    """Number format of the state."""
     seed: Seed = 0
-    """Random seed: decides which cells update, and the noise at the start."""
+    """Random seed: chooses the cells that update, and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
