@@ -31,7 +31,7 @@ class DataSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images per iteration."""
     workers: Annotated[int, Between(0, 64)] = 0
-    """Number of processes that read images and add noise; 0: none."""
+    """Number of additional processes that read images and add noise."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DiffusionSettings(Bounded):
     schedule: ScheduleName = "cosine"
     """Noise level at each time; karras has levels without times."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """Number of times T; not used by karras."""
+    """Number of times (noise levels); not used by karras."""
     target: TargetName = "v"
     """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
@@ -55,7 +55,7 @@ class NetworkSettings(Bounded):
     """The U-Net."""
 
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Channels per level, each with half the resolution of the last."""
+    """Channels per level; each level halves the resolution."""
     layers: Annotated[int, Between(1, 8)] = 1
     """Number of residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
@@ -99,8 +99,8 @@ class OptimizerSettings(Bounded):
 class TrainSettings(Bounded):
     """Train a diffusion model on a set of images.
 
-    The output folder gets a checkpoint for all other commands, samples, a movie of their denoising,
-    and the loss curves.
+    The output folder will contain a checkpoint for the other commands, samples, a movie of their
+    denoising, and the loss curves.
     """
 
     data: str
