@@ -1,9 +1,9 @@
 """`nca bench core`: the cost of the training loop over the same steps in a plain loop.
 
-The model is a network of three layers with Adam, and batches so large that a step takes a
-millisecond. The plain loop does only what training needs; ours also has events and limits, then a
-progress bar, metrics of every step, and an average of the weights. The arithmetic of that average
-is work, not overhead: the loop with all three is compared with a plain loop that averages too.
+The model is a network of three layers with Adam. The batches are so large that a step takes a
+millisecond. The plain loop does only what training needs; the learner's loop also has events and
+limits. It is measured alone, and with a progress bar, metrics of every step and an average of the
+weights. Averaging is work, not overhead, so in the second case the plain loop averages too.
 """
 
 import contextlib

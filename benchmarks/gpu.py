@@ -1,8 +1,8 @@
-"""`nca bench gpu`: the unroll and whole trainings on a GPU, compared with others on the same GPU.
+"""`nca bench gpu`: the unroll and whole trainings, compared with other code on the same GPU.
 
-The rule has 12 channels and 96 hidden units. There are two sizes of work: that of the preset
-``full`` (4 states of 96x96 cells), which leaves a large GPU mostly idle, and one that fills it (8
-of 256x256). Times are wall times that include waiting for the GPU.
+The rule has 12 channels and 96 hidden units. There are two sizes of work: the size of the preset
+``full`` (4 states of 96x96 cells), which leaves a large GPU mostly idle, and a size that fills it
+(8 states of 256x256 cells). Times are wall times that include waiting for the GPU.
 """
 
 import tempfile

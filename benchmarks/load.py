@@ -1,8 +1,8 @@
 """`nca bench load`: trainings beside other programs, compared with one thread under equal load.
 
-Of each kind of training some start on a quiet machine and alternate: one on one thread; one with
-the command's choice of threads; one on all threads with spinning, torch's default. Then programs
-start that need a core each. All processes share two CPUs.
+Each kind of training runs in three variants: on one thread; with the number of threads that the
+command chooses; and on all threads with spinning, torch's default. The variants start on a quiet
+machine and take turns. Then programs start that need a core each. All processes share two CPUs.
 """
 
 import os
@@ -78,9 +78,9 @@ GATES = [
 
 
 class Turns(Callback):
-    """Train for the seconds given by a line of standard input; then print the rate.
+    """Read seconds from a line of standard input, train for that time, and print the rate.
 
-    The first batch does not count: it compiles, and tries the threads.
+    The first batch does not count, because it compiles and tries the threads.
     """
 
     order = 200

@@ -1,7 +1,7 @@
 """`nca bench page`: steps of a rule on our page, compared with two other implementations.
 
-The others are in `peers/passes.js`. The results of steps are compared with float64 first. A ratio
-is of wall times within a round, because no CPU clock covers the browser.
+The other implementations are in `peers/passes.js`. First, the results of steps are compared with
+float64. A ratio compares wall times within a round, because no CPU clock includes the browser.
 """
 
 import base64

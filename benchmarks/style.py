@@ -1,9 +1,9 @@
 """`nca bench style`: a step of style transfer, compared with the lesson's plain loop.
 
-Steps and losses are the same: the lesson's second run (notebook 16A) at 256x256, with Gram matrices
-of five layers of VGG-16, the content of three, and Adam. The lesson computes the features once for
-the style and once for the content, keeps the network in training mode, and computes gradients for
-its 14 million weights. The weights are random, which takes the same time.
+Both compute the same steps and losses: the lesson's second run (notebook 16A) at 256x256, with Gram
+matrices of five layers of VGG-16, the content of three layers, and Adam. The lesson computes the
+features twice, for the style and for the content, keeps the network in training mode, and computes
+gradients for its 14 million weights. The weights are random, which takes the same time.
 """
 
 import copy
@@ -104,8 +104,8 @@ class OurTransfer:
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
     """Compare the gradient of the image with that of the lesson's loop in float64.
 
-    The images themselves diverge: Adam makes steps of full size from rounding errors of the
-    smallest gradients, in the lesson's own loop too.
+    The images themselves are not compared, because they diverge, also in the lesson's own loop: for
+    the smallest gradients, Adam turns rounding errors into steps of full size.
     """
     pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
     exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])

@@ -1,8 +1,9 @@
 """`nca bench train`: the iteration of texture training and its parts, compared with the lesson's.
 
-The work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128 cells,
-32 steps, and the Gram loss on VGG-16; also the smallest rule (4 channels, 8 hidden), and the
-iteration of the default training, compared with the same iteration with its texture loss in torch.
+The main work is the lesson's larger rule (12 channels, 96 hidden units) on four states of 128x128
+cells, with 32 steps and the Gram loss on VGG-16. The smallest rule (4 channels, 8 hidden units) is
+measured too. An iteration of the default training is compared with the same iteration that computes
+its texture loss in torch.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,9 @@
 """`nca bench view`: steps in an OpenGL context compared with torch, and the cost of a frame.
 
-There is a rule of each training preset's size on 256x256 cells. A frame is 8 steps and everything
-that the window does around them: checking files, measuring, drawing the image at the window's size
-and the text over it. Times are CPU seconds with a software renderer, and wall times with a graphics
-card, whose work no CPU clock covers.
+Rules with the sizes of the training presets run on 256x256 cells. A frame consists of 8 steps and
+everything else that the window does: checking files, measuring, drawing the image at the window's
+size and the text over it. Times are CPU seconds with a software renderer. With a graphics card they
+are wall times, because no CPU clock includes its work.
 """
 
 import copy

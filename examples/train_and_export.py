@@ -2,7 +2,8 @@
 
     python train_and_export.py leaf.jpg leaf.html --minutes 5
 
-The ending names what is made: .html a page, .js an element for any page, .frag or .fs a shader.
+The file extension chooses the result: .html a page, .js an element for any page, .frag or .fs a
+shader.
 """
 
 import argparse

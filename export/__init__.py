@@ -1,1 +1,1 @@
-"""From rules to files that other programs run; each target is a module of ``hosts``."""
+"""Turn rules into files that other programs run; each target is a module of ``hosts``."""

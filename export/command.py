@@ -30,8 +30,8 @@ class ExportReport:
         target: name of the target.
         out: the file or folder.
         files: all written files.
-        differences: differences from torch by name of the rule.
-        verified: how this target was verified, or that it is untested.
+        differences: differences from torch, by name of the rule.
+        verified: how this target was tested, or that it is untested.
     """
 
     target: str
@@ -94,11 +94,12 @@ def export(
 ) -> ExportReport:
     """Turn rules into files for a target.
 
-    A page or an element is the file ``out``. One rule of a target with one file per rule is written
-    to ``out``, or, if that has another ending, to ``out/<name>``. The files of other targets go to
-    the folder ``out``, and those of several rules to folders ``out/<name>``. Everything is made
-    before anything is written. Existing files are replaced only with ``options.overwrite``, and
-    only if they have the same names.
+    A page or an element is written to the file ``out``. For a target with one file per rule, a
+    single rule is written to the file ``out``; if ``out`` has another extension, it is a folder,
+    and the file is ``out/<name>``. The files of other targets go to the folder ``out``; with
+    several rules, each rule has its own folder ``out/<name>``. All contents are made before the
+    first file is written. Existing files of the same names are replaced only with
+    ``options.overwrite``.
 
     Args:
         rules: rules by name, at least one.

@@ -1,4 +1,4 @@
-"""Write the files of a result, all or none."""
+"""Write all files of an export, or none."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ class ExportedFile:
 
 
 def write_files(out: Path, files: Mapping[str, bytes], *, is_file: bool) -> list[ExportedFile]:
-    """Write a result: the only one of its files to ``out``, or all into the folder ``out``.
+    """Write a result: a single file to ``out``, or all files into the folder ``out``.
 
     Raises:
         InputError: it cannot be written; FailedError: the disk is full or broken.
@@ -40,10 +40,10 @@ def write_files(out: Path, files: Mapping[str, bytes], *, is_file: bool) -> list
 
 
 def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:
-    """Write files into a folder: all or, if anything fails before the last renames, none.
+    """Write files into a folder; if anything fails before the last renames, write none.
 
     Args:
-        out: the folder; it is created if necessary. Files of other names in it stay.
+        out: the folder; it is created if necessary. Files with other names are kept.
         files: contents by path inside it.
 
     Raises:

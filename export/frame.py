@@ -1,4 +1,4 @@
-"""A rule as a notebook shows it: its page in a frame, and a still picture where there are none."""
+"""Show a rule in a notebook: its page in a frame, or a still picture where frames do not work."""
 
 import html
 
@@ -12,11 +12,11 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 SIDE = 400  # pixels of the frame
-CELLS, STEPS = 128, 400  # of the still picture
+CELLS, STEPS = 128, 400  # side and number of steps of the still picture
 
-# Sandboxed without an origin, the page reaches neither the notebook nor its server, and its own
-# policy lets it ask the network for nothing. The picture is seen where the frame is taken out, as
-# it is from a notebook that is not trusted.
+# The frame is sandboxed without an origin, so the page can reach neither the notebook nor its
+# server. Its own policy forbids network requests. If the frame is removed, as in a notebook that is
+# not trusted, the picture is visible instead.
 FRAME = (
     '<div style="position: relative; width: {side}px; height: {side}px">'
     '<img src="{still}" alt="{title}" width="{side}" height="{side}">'
@@ -26,9 +26,9 @@ FRAME = (
 
 
 def mime_bundle(rule: Rule) -> dict[str, str]:
-    """A rule by MIME type, for ``_repr_mimebundle_``: running, still, and as words.
+    """A rule by MIME type, for ``_repr_mimebundle_``: as a running page, a picture, and text.
 
-    A rule with weights that are not finite has words only.
+    If a weight is not finite, there is only the text.
     """
     plain = rule.with_settings().cpu()
     words = {"text/plain": repr(plain)}

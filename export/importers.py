@@ -1,9 +1,9 @@
-"""Import published rules into rule files, with everything that affects them.
+"""Convert published rules into rule files, with all settings that affect them.
 
-There are two sources: the JSON of the article by Niklasson et al., "Self-Organising Textures"
-(Distill, 2021), whose layers are tiled in PNG images, and shader text with the integer matrices of
+There are two sources. The JSON of the article by Niklasson et al., "Self-Organising Textures"
+(Distill, 2021), stores the layers of all rules as tiles of PNG images. The shader text of
 Mordvintsev and Niklasson, "muNCA: Texture Generation with Ultra-Compact Neural Cellular Automata"
-(2021). Both are read as data; no code in them runs.
+(2021), contains integer matrices. Both are read as data; no code in them runs.
 """
 
 import json
@@ -218,7 +218,7 @@ def _is_size(value: object) -> bool:
     return type(value) is int and 1 <= value <= 2**16
 
 
-# Every text matches these patterns in only one way, so that matching is fast.
+# Each pattern can match a text in only one way, so that matching is fast for any text.
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBERS = rf"(?: ?{NUMBER} ?,)* ?{NUMBER} ?"
 ARRAY = re.compile(rf"\b(\w+) ?= ?(?:new Float32Array ?\( ?)?\[({NUMBERS})\]")
@@ -231,13 +231,14 @@ FACTOR = re.compile(rf"(?<![\w.])({NUMBER}) ?\* ?\(|\) ?/ ?({NUMBER})")
 def read_snippet(text: str) -> RuleFile:
     """Read the rule of a four-channel muNCA shader.
 
-    It is a sum of four matrices times the state, the perception (laplacian of the first two
-    channels, sobel x of the third, sobel y of the fourth) and the absolute values of both, with an
-    optional bias ``vec4``, all times a factor; the state comes first. The matrices are ``mat4``
-    literals, or sixteen numbers of a named array each.
+    The update is a sum of four products: a matrix times the state, the perception, and the absolute
+    values of both. The perception is the laplacian of the first two channels, sobel x of the third
+    and sobel y of the fourth. The sum may have a bias ``vec4``, and is multiplied by a factor. The
+    state must be the first term. Each matrix is a ``mat4`` literal, or sixteen numbers of a named
+    array.
 
-    There is no hidden layer, but |y| can be written as one: y = relu(y) - relu(-y) and |y| =
-    relu(y) + relu(-y), so that two hidden units per value give the rule exactly.
+    Such a rule has no hidden layer, but two hidden units per value give exactly the same rule,
+    because y = relu(y) - relu(-y) and |y| = relu(y) + relu(-y).
 
     Raises:
         ValueError: there is no such sum; the text says what is missing.
@@ -324,7 +325,7 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
 
 
 def _factor(code: str) -> float:
-    """The factor of the sum: the number before its bracket, or 1 / the number behind it."""
+    """The factor of the sum: the number before its bracket, or 1 / the number after it."""
     factors = {
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)

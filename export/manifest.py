@@ -76,7 +76,7 @@ def describe(
 
 
 def to_json(manifest: Mapping[str, Any]) -> bytes:
-    """The file's bytes."""
+    """The manifest as bytes."""
     return json.dumps(manifest, indent=2, allow_nan=False).encode() + b"\n"
 
 

@@ -1,7 +1,7 @@
 """Export targets by name: each module of :mod:`nca.exporters.hosts` is one.
 
-``web_component.py`` is the target ``web-component``. The names come from the file names, so that
-the command line can list them without importing any module.
+For example, ``web_component.py`` is the target ``web-component``. The names come from the file
+names, so that the command line can list them without importing any module.
 """
 
 from importlib import import_module

@@ -49,17 +49,17 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights in the text, or in a texture; auto: by size."""
+    """Weights in the shader text or in a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
     """Number of digits of weights in the text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
-    """Steps between two frames; None: as suits the target."""
+    """Number of steps per frame; None: depends on the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
-    """Number of cells along a side; None: as suits the target."""
+    """Number of cells along a side; None: depends on the target."""
     state: StateFormat = "rgba32f"
     """Number format of the state."""
     seed: Seed = 0
-    """Random seed of firing cells and initial noise."""
+    """Random seed: chooses the cells that update, and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -81,8 +81,8 @@ class ExportSettings(Bounded):
 class ImportSettings:
     """Convert published rules into rule files.
 
-    It reads the JSON of the article "Self-Organising Textures", and shader text like that published
-    for muNCA: integer mat4 with the absolute value.
+    It reads the JSON file of the article "Self-Organising Textures", and shader text in the form
+    published for muNCA, with integer matrices (mat4) and absolute values.
     """
 
     file: Annotated[Path, tyro.conf.Positional]

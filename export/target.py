@@ -32,8 +32,8 @@ class Target(ABC):
     """An export target.
 
     Attributes:
-        verified: how the result was verified, or that it is untested, and why.
-        suffix: ending of the one file of a rule; None: the result is a folder.
+        verified: how the result was tested, or that it is untested, and why.
+        suffix: extension of the one file of a rule; None: the result is a folder.
     """
 
     verified: str
@@ -51,7 +51,7 @@ class Target(ABC):
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        """Run the files as their host would; return differences from torch by name of the rule."""
+        """Run the files as the target program would; return differences from torch, by rule."""
 
     def is_file(self, rules: Rules, out: Path) -> bool:
         """Whether the result is the single file ``out`` instead of a folder."""
@@ -64,15 +64,15 @@ class RuleTarget(Target):
 
     Attributes:
         build_rule: makes the files of one rule, by name: ``build_rule(name, rule file, options)``.
-        run: runs these files as the host would: ``run(files, rule, options, state, frames,
-            context)`` takes a state [C, H, W], starts at step 0 and returns the state after
+        run: runs these files as the target program would. ``run(files, rule, options, state,
+            frames, context)`` gets a state [C, H, W], starts at step 0, and returns the state after
             ``frames`` frames of ``frame_steps`` steps each. None: they cannot be run here.
         frame_steps: number of steps per frame.
         grid: size of the state (height, width) that ``run`` needs; None: any.
         states: supported formats of the state.
-        inline: the weights can only be numbers in the shader.
-        longest: largest number of characters in a shader, as users of the host report; None: no
-            known limit.
+        inline: whether weights can only be literals in the shader.
+        longest: largest number of characters in a shader that users report to work; None: no known
+            limit.
     """
 
     build_rule: Callable[[str, RuleFile, ExportOptions], Files]

@@ -56,11 +56,11 @@ _MODULES = {
     "view": "nca.api.export",
 }
 
-# Torch reads this when it is loaded. By default OpenMP threads wait for each other by spinning: if
-# another program needs the core, that takes up to twenty times as long.
+# Torch reads this when it is loaded. By default, OpenMP threads spin while they wait. If another
+# program needs the core, this makes them up to twenty times as slow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-if not TYPE_CHECKING:  # a checker would take any name for one of ours
+if not TYPE_CHECKING:  # with this function, a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:

@@ -1,4 +1,4 @@
-"""``python -m nca`` is the console command ``nca``."""
+"""``python -m nca`` runs the command ``nca``."""
 
 import sys
 

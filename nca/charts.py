@@ -1,4 +1,4 @@
-"""Lay out a chart of the losses in SVG coordinates."""
+"""Compute the lines and ticks of a loss chart, in SVG coordinates."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ class Chart:
     """Lines and ticks of a chart whose y-axis is logarithmic.
 
     Attributes:
-        lines: name, points of an SVG polyline, newest value.
-        x_ticks, y_ticks: position and label.
+        lines: for each line its name, the points of an SVG polyline, and the newest value.
+        x_ticks, y_ticks: position and label of each tick.
     """
 
     lines: list[tuple[str, str, float]]
@@ -26,9 +26,10 @@ class Chart:
 
 
 def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart | None:
-    """A chart of the loss, its terms if there are several, and validation; None for too few rows.
+    """Make a chart of the training loss and the validation loss; None for too few rows.
 
-    The layers of one term (``term/layer``) are added up.
+    If the loss has several terms, each term has its own line. The layers of a term
+    (``term/layer``) are added up.
     """
     named = {"loss": "loss"} | ({t: t for t in groups(terms)} if len(groups(terms)) > 1 else {})
     summed = [row | {g: _sum(row, layers) for g, layers in groups(terms).items()} for row in rows]
@@ -45,16 +46,16 @@ def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart 
     right, low, high = drawn["loss"][-1][0], math.log10(min(values)), math.log10(max(values))
     span = max(high - low, 0.1)
 
-    def up(value: float) -> float:
+    def y_of(value: float) -> float:
         return round(HEIGHT * (1 - (math.log10(value) - low) / span), 1)
 
     return Chart(
         [
-            (name, " ".join(f"{WIDTH * x / right:.1f},{up(y)}" for x, y in curve), curve[-1][1])
+            (name, " ".join(f"{WIDTH * x / right:.1f},{y_of(y)}" for x, y in curve), curve[-1][1])
             for name, curve in drawn.items()
         ],
         [(WIDTH * x / right, f"{x:,}") for x in round_numbers(right)],
-        [(up(y), f"{y:g}") for y in round_powers(low, low + span)],
+        [(y_of(y), f"{y:g}") for y in round_powers(low, low + span)],
     )
 
 
@@ -71,7 +72,7 @@ def _sum(row: dict[str, float], names: Sequence[str]) -> float:
 
 
 def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """Reduce a line to at most :data:`POINTS` points, each the mean of as many values."""
+    """Reduce a line to at most :data:`POINTS` points, each the mean of several values."""
     stride = max(1, math.ceil(len(x) / POINTS))
     return [
         (x[min(i + stride, len(x)) - 1], math.fsum(part) / len(part))
@@ -81,14 +82,14 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
 
 
 def round_numbers(last: float, count: int = 5) -> list[int]:
-    """Evenly spaced ticks from 0, at most ``count`` steps of 1, 2 or 5 times a power of ten."""
+    """Ticks from 0 in at most ``count`` equal steps, each 1, 2 or 5 times a power of ten."""
     unit = 10 ** max(0, math.floor(math.log10(max(last, 1) / count)))
     step = next(unit * m for m in (1, 2, 5, 10) if last / (unit * m) <= count)
     return list(range(0, int(last) + 1, step))
 
 
 def round_powers(low: float, high: float) -> list[float]:
-    """Ticks between 10**low and 10**high: powers of ten, and values in between if they are few."""
+    """Ticks from 10**low to 10**high: powers of ten, and values between them if these are few."""
     factors: tuple[int, ...]
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):  # type: ignore[assignment]
         found = [

@@ -57,7 +57,7 @@ from nca.viewer.settings import ViewSettings
 
 
 def as_lines(settings: Any, result: Any) -> str:
-    """The result as text, each entry of a list on a line; empty for None."""
+    """The result as text; each entry of a list on its own line. None is empty."""
     del settings
     if result is None:
         return ""
@@ -65,7 +65,7 @@ def as_lines(settings: Any, result: Any) -> str:
 
 
 def no_text(settings: Any, result: Any) -> str:
-    """A window leaves nothing to print."""
+    """No text, for commands that open a window."""
     del settings, result
     return ""
 
@@ -100,9 +100,9 @@ class Command:
         settings: class of the settings.
         runs: ``module:function`` that takes the settings; the module is imported when it runs.
         show: makes the printed text from the settings and the result.
-        defaults: makes the settings before any flag from the words of the command line.
-        presets: presets that the same words are parsed for again; the function gets these settings
-            as additional arguments.
+        defaults: makes the default settings, which may depend on the words of the command line.
+        presets: presets for which the same words are parsed again; the function gets these
+            settings as additional arguments.
     """
 
     settings: type[Any]
@@ -117,7 +117,7 @@ class Command:
         return (self.settings.__doc__ or "").partition("\n")[0]
 
     def options(self) -> Any:
-        """Its options as data, with their defaults before any flag."""
+        """The options of the command as data, with their defaults."""
         catalog = import_module("nca.commands.catalog")
         if self.defaults is None:
             return catalog.options_of(self.settings)
@@ -228,10 +228,10 @@ def run_command(words: Sequence[str]) -> None:
 
 
 def ensure_home() -> None:
-    """Set a home folder for users without one, as in some containers: the root, as Docker does.
+    """Set a home folder for users without one, as in some containers.
 
-    Some libraries cannot be imported if ``~`` has no meaning. A relative home is replaced by the
-    one of the user database.
+    Some libraries cannot be imported without a home folder. The new one is the root folder, as in
+    Docker. A relative home folder is replaced by the one in the user database.
     """
     home = os.environ.get("HOME")
     if home is not None and not Path(home).is_absolute():

@@ -7,18 +7,18 @@ TERMINATED = 128  # plus the number of the signal
 
 
 class InputError(ValueError):
-    """A wrong option or an unusable input. Names the value and a valid one. Exit code 2."""
+    """A wrong option or input. The text names the value and a valid one. Exit code 2."""
 
 
 class FailedError(InputError):
-    """A correct request that failed, as on a full disk. Exit code 1.
+    """A correct request that failed, for example because the disk is full. Exit code 1.
 
-    It is an input error too, so that code that handles those handles this.
+    It is a subclass, so that code that handles input errors also handles this error.
     """
 
 
 class GraphicsError(RuntimeError):
-    """There is no OpenGL context that can run a rule. Says what to install. Exit code 3."""
+    """No OpenGL context can run a rule. The text says what to install. Exit code 3."""
 
 
 def one_line(error: BaseException) -> str:

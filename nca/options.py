@@ -6,8 +6,9 @@
     class PoolSettings(Bounded):
         batch_size: Annotated[int, Between(1, 256)] = 4
 
-A settings class may contain groups. Field names are unique across a class and its groups, so that
-presets, saved configurations and flags need no prefixes: :func:`flatten` and :func:`override`.
+A settings class may contain groups, which are settings classes too. Field names are unique across a
+class and its groups, so presets, saved configurations and flags need no prefixes. :func:`flatten`
+and :func:`override` use these flat names.
 """
 
 import difflib
@@ -41,18 +42,18 @@ if TYPE_CHECKING:
 # Shows the flags of a group among those of the settings that contain it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
-Calm = Literal["auto", "on", "off"]  # let all cells fire in short steps; auto: as the rule says
+Calm = Literal["auto", "on", "off"]  # all cells fire, in short steps; auto: the rule's setting
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
 
 T = TypeVar("T")
 
 
 class PictureInMemory:
-    """A picture where other settings have the path of one: it answers what is asked of a path.
+    """A picture in memory, for settings that usually have a path; it has the needed path methods.
 
     Args:
-        image: of any mode.
-        name: in titles, reports and messages.
+        image: the picture, in any mode.
+        name: name in titles, reports and messages.
     """
 
     def __init__(self, image: "Image", name: str = "picture") -> None:
@@ -62,11 +63,11 @@ class PictureInMemory:
         return self.name
 
     def read_bytes(self) -> bytes:
-        """The pixels, as a fingerprint is made of them."""
+        """The pixels, for the hash that identifies a picture."""
         return self.image.tobytes()
 
     def is_dir(self) -> bool:
-        """Never."""
+        """Always false."""
         return False
 
 
@@ -78,7 +79,7 @@ else:
 
 
 def picture_setting(picture: str | Picture) -> Picture:
-    """A picture for a setting; words are a path."""
+    """Convert a picture for a setting; a string is a path."""
     return Path(picture) if isinstance(picture, str) else picture
 
 
@@ -112,7 +113,7 @@ class Between:
 
 @dataclass(frozen=True)
 class OneOf:
-    """The values that there are."""
+    """All allowed values."""
 
     values: tuple[object, ...]
 
@@ -120,7 +121,7 @@ class OneOf:
         """Check a value.
 
         Raises:
-            InputError: it is another one.
+            InputError: the value is not among them.
         """
         if value not in self.values:
             values = ", ".join(map(str, self.values))
@@ -128,11 +129,11 @@ class OneOf:
 
 
 class Bounded:
-    """Base of settings: every field is checked against its annotation, ``Between`` or a Literal.
+    """Base class of settings; checks every field against its annotation, ``Between`` or Literal.
 
     Raises:
-        InputError: (when created) a value is out of bounds. The text has names in backticks, which
-            the command line shows as flags.
+        InputError: a value is out of bounds. The message has names in backticks, which the command
+            line shows as flags.
     """
 
     def __post_init__(self) -> None:

@@ -10,10 +10,10 @@ from nca.rule import Rule
 def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
     """A copy of the rule with a larger pattern and shorter steps.
 
-    Pajouheshgar et al., "NoiseNCA", 2024, treat a rule as a differential equation: cells that are
-    ``dx = 1 / coarseness`` apart see derivatives of order n that are ``coarseness**n`` times as
-    large, and a step of length ``dt`` changes them by ``dt`` times as much. It is stable up to
-    about ``dt <= 1 / coarseness**2``.
+    Pajouheshgar et al., "NoiseNCA", 2024, treat a rule as a differential equation. If cells are
+    ``dx = 1 / coarseness`` apart, derivatives of order n are ``coarseness**n`` times as large. A
+    step of length ``dt`` changes cells by ``dt`` times as much. Steps are stable up to about
+    ``dt <= 1 / coarseness**2``.
 
     Args:
         rule: trained with a coarseness and a step length of 1. Rules that grow from noise stay
@@ -31,10 +31,10 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
 
 
 def calmed(rule: Rule) -> Rule:
-    """A copy of the rule whose cells all fire, in steps that are shorter by the update rate.
+    """A copy of the rule for calm runs: all cells fire, and changes are scaled by the update rate.
 
-    Cells that fire at random differ from their neighbors by a step, which is visible as grain. But
-    a texture needs random firing to grow: without it, equal cells would stay equal.
+    Cells that fire at random can be a step apart from their neighbors, which is visible as grain.
+    But a texture needs random firing to grow, because otherwise equal cells would stay equal.
     """
     rate = rule.settings.update_rate
     return rescaled(rule.with_settings(update_rate=1.0), 1.0, rate)

@@ -2,9 +2,9 @@
 
 PCG-RXS-M-XS-32 (O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
 Algorithms for Random Number Generation", 2014), used as a hash as in Jarzynski and Olano, "Hash
-Functions for GPU Rendering", JCGT 9(3), 2020. Every value is an unsigned 32-bit integer. Here it is
-held in an int64, in which no product below overflows, so that one function serves Python integers,
-numpy arrays and torch tensors alike.
+Functions for GPU Rendering", JCGT 9(3), 2020. Every value is an unsigned 32-bit integer, stored in
+an int64 so that no product below overflows. So the same functions work for Python integers, numpy
+arrays and torch tensors.
 """
 
 from typing import TypeVar
@@ -27,7 +27,7 @@ def pcg_hash(value: Integers) -> Integers:
 
 
 def step_base(step: Integers, seed: Integers) -> Integers:
-    """Hash a step and a seed to the one integer per step that a shader gets."""
+    """Hash a step and a seed to one integer; shaders get this integer in every step."""
     return pcg_hash((step + pcg_hash(seed & UINT32_MAX)) & UINT32_MAX)
 
 
@@ -77,9 +77,9 @@ def random_masks(
 ) -> Tensor:
     """Draw masks for training, [steps, batch, height, width] bool.
 
-    A cell uses sixteen random bits (a rate is met to within 2**-16), which is four times as fast as
-    one random float per cell. CUDA draws its own bits, with a seed from ``generator``, which is a
-    CPU's.
+    Each cell uses sixteen random bits, so the update rate is exact to 2**-16. This is four times as
+    fast as a random float per cell. On CUDA, the GPU draws the bits, with a seed from
+    ``generator``, which is on the CPU.
     """
     cells = steps * batch * height * width
     if device.type == "cuda":
@@ -96,8 +96,8 @@ def uniform_noise(
 ) -> Tensor:
     """Noise for an initial state, [channels, height, width] float32 in [0, 1), multiples of 2**-24.
 
-    Channel c uses the hash of step ``-1 - c``, which no simulation reaches, so that the noise is
-    independent of every mask. A float32 holds exactly 24 bits.
+    Channel c uses the hash of step ``-1 - c``. No simulation has such a step, so the noise is
+    independent of every mask. The values have 24 bits because a float32 stores these exactly.
     """
     bases = step_base(-1 - torch.arange(channels, device=device), torch.tensor(seed, device=device))
     return (cell_hash(height, width, bases) >> 8).to(torch.float32) * 2.0**-24

@@ -30,7 +30,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 ALPHA = 3  # channel that decides life if a rule has an alive threshold
-CALM_AFTER = 300  # steps without a change from outside before a calm run becomes calm
+CALM_AFTER = 300  # a calm run begins after so many steps without a change from outside
 
 
 def is_float32(value: object) -> TypeGuard[float]:
@@ -66,7 +66,7 @@ class Quantizer:
     def __call__(self, value: Tensor) -> Tensor:
         """Round to the nearest value of the grid; values outside become its ends.
 
-        Gradients pass unchanged, also outside: otherwise nothing would pull a value back.
+        Gradients pass unchanged, even outside the range, so that training can pull a value back.
         """
         top = self.levels - 1
         level = ((value.detach() / self.range + self.zero).clamp(0, 1) * top).round()
@@ -91,13 +91,13 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     return result
 
 
-# The range of a state in bytes for rules without a range of their own: that of the article's rules.
+# Range of an 8-bit state for rules that do not set one; the rules of the article use this range.
 EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """Where a rule that was trained for coarse textures rounds. None: no rounding there."""
+    """What a rule rounds that was trained for 8-bit textures. None: no rounding."""
 
     state: Quantizer | None = None
     perception: Quantizer | None = None
@@ -107,7 +107,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class RuleSettings:
-    """Everything of a rule but its filters and weights.
+    """The settings of a rule: everything except its filters and weights.
 
     Attributes:
         channels: number of values per cell, 4 to 64; the first three are the color.
@@ -122,8 +122,8 @@ class RuleSettings:
         noise_level: width of the noise in the initial state.
         hidden_clip: upper bound of the hidden layer after ReLU. None: no bound.
         quantization: rounding that the rule was trained with.
-        calm: the rule looks better if all cells fire in shorter steps once it has grown; see
-            :func:`nca.rescaling.calmed`.
+        calm: whether players run the rule calm after it has grown: all cells fire, in shorter
+            steps; see :func:`nca.rescaling.calmed`.
 
     Raises:
         ValueError: a value is out of range; the text names it.
@@ -149,7 +149,7 @@ class RuleSettings:
 
         for name in ("update_rate", "rgb_scale", "rgb_offset", "noise_level"):
             check(is_float32(getattr(self, name)), name, "a finite number")
-            # Torch accepts no integers as large as floats may be.
+            # Torch does not accept integers above its int64, even if a float could hold them.
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("alive_threshold", "hidden_clip"):
             value = getattr(self, name)
@@ -227,7 +227,7 @@ def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
 
 
 class Rule(nn.Module):
-    """A rule: its settings, its filters and its weights. In a notebook it shows itself running.
+    """A rule: settings, filters and weights. A notebook shows it running.
 
     ::
 
@@ -239,12 +239,13 @@ class Rule(nn.Module):
         settings: sizes, padding, color map and so on.
         filters: perception filters of every channel, [K, 3, 3]; default: :func:`filter_tensor`.
         update_bias: give the second layer a bias ``b2``, as some published rules have.
-        generator: source of the initial weights. They are those of ``nn.Conv2d``, but ``w2`` is
-            zero: if ``b1`` were zero too, all gradients of a zero state would be zero.
+        generator: source of the initial weights. They are initialized like ``nn.Conv2d``, except
+            that ``w2`` is zero. ``b1`` is not zero, because then a zero state would have no
+            gradients.
 
     Shapes:
-        ``w1 [hidden, C*K]`` whose columns are interleaved, ``c * K + k``; ``b1 [hidden]``;
-        ``w2 [C, hidden]``; ``b2 [C]`` or None.
+        ``w1 [hidden, C*K]``, where column ``c * K + k`` is filter k of channel c;
+        ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None.
     """
 
     filters: Tensor
@@ -280,7 +281,7 @@ class Rule(nn.Module):
         return F.conv2d(self.pad(state), weight, groups=channels)
 
     def update(self, state: Tensor) -> Tensor:
-        """Change of every cell if it fires, [B, C, H, W] -> [B, C, H, W]."""
+        """The change that a cell adds if it fires, [B, C, H, W] -> [B, C, H, W]."""
         quantization = self.settings.quantization
         perception = _rounded(self.perceive(state), quantization.perception)
         hidden = F.relu(F.conv2d(perception, self.w1[:, :, None, None], self.b1))
@@ -335,7 +336,7 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def forward(self, state: Tensor, steps: int, *, seed: int = 0, first_step: int = 0) -> Tensor:
-        """Simulate: the same cells fire as in every shader with the same seed.
+        """Simulate; the same cells fire as in a shader with the same seed.
 
         Args:
             state: [B, C, H, W].

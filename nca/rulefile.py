@@ -1,8 +1,8 @@
 """The rule file, ``rule.safetensors``: checked when it is read, and written atomically.
 
-It has tensors ``w1 b1 w2 [b2] filters`` in float32, and a metadata entry ``nca`` of JSON: format,
-version, the settings of the rule and other information (training, license, author, thumbnail).
-Safetensors only holds numbers; no code in such a file can run.
+It contains the tensors ``w1 b1 w2 [b2] filters`` in float32, and a metadata entry ``nca`` in JSON:
+format, version, the settings of the rule and other information (training, license, author,
+thumbnail). A safetensors file contains only data and cannot run code.
 """
 
 import json
@@ -32,8 +32,8 @@ class RuleFile:
 
     Attributes:
         rule: the rule, on the CPU.
-        info: free JSON data of any form: ``training``, ``license``, ``author``, ``thumbnail`` and
-            so on. Unknown entries are kept and written again, without the folders of paths.
+        info: JSON data of any form: ``training``, ``license``, ``author``, ``thumbnail`` and so on.
+            Unknown entries are kept and written again; paths are reduced to file names.
     """
 
     rule: Rule
@@ -65,7 +65,7 @@ def save_rule(path: str | Path, rule: Rule, info: dict[str, Any] | None = None) 
 
 
 def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
-    """Content of a rule file; paths in ``info`` lose their folders.
+    """Content of a rule file; paths in ``info`` are reduced to file names.
 
     Raises:
         InputError: a weight is not finite.
@@ -115,13 +115,13 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
 
 
 def rule_name(path: Path) -> str:
-    """Name of a rule: that of its file, or of its folder if the file is called ``rule``."""
+    """Name of a rule: the name of its file, or of its folder if the file is called ``rule``."""
     folder = path.absolute().parent.name
     return encodable(folder or path.stem if path.stem == "rule" else path.stem)
 
 
 def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Tensors as described by safetensors, and our checked entry of the header."""
+    """The tensors as safetensors describes them, and the checked entry ``nca`` of the header."""
     length = int.from_bytes(data[:8], "little")
     if MAX_HEADER < length <= len(data):
         raise ValueError(f"its header has {length:,} bytes, the most are {MAX_HEADER:,}")

@@ -21,7 +21,7 @@ def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
 
 
 def shareable(data: object, depth: int = DEEPEST) -> Any:
-    """Make plain JSON data that is safe to share: paths lose their folders.
+    """Make plain JSON data that is safe to share: paths are reduced to file names.
 
     Numbers that are not finite become None, and halves of surrogate pairs become question marks:
     JSON and UTF-8 cannot hold them.

@@ -1,1 +1,1 @@
-"""Programs that make files of the package; run them from a checkout, they are not installed."""
+"""Programs that make files of the package. They are not installed; run them in a checkout."""

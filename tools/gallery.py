@@ -1,7 +1,7 @@
 """``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
-It writes ``NAME.safetensors`` and ``NAME.json`` for ``nca/gallery/``, and ``NAME.html`` for a look:
-only beautiful rules belong there. Existing files are kept.
+It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the page: only beautiful
+rules belong into ``nca/gallery/``. Existing files are kept.
 """
 
 import sys
@@ -16,7 +16,7 @@ from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
-ITERATIONS = 4000  # half an hour on a shared core each
+ITERATIONS = 4000  # each rule takes half an hour on a shared core
 
 
 def main(out: Path, names: list[str]) -> None:

@@ -1,7 +1,7 @@
-"""``python -m tools.grain [RULE ...]``: the effect of calm runs and averages on the grain.
+"""``python -m tools.grain [RULE ...]``: measure the effect of calm runs and averages on grain.
 
-RULE is a rule of the gallery; default: all rules. The table has speckle and patch distance at step
-4,000, as drawn by ``nca render``.
+RULE is a rule of the gallery; default: all rules. The table has the speckle and the patch distance
+of pictures by ``nca render`` at step 4,000.
 """
 
 import sys

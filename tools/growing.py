@@ -1,6 +1,6 @@
 """``python -m tools.growing FILE.webp [RULE]``: a texture grows, is scratched, and heals.
 
-The moving picture of README.md. RULE is the name of a bundled rule.
+This makes the animation of README.md. RULE is the name of a bundled rule.
 """
 
 import sys

@@ -29,7 +29,7 @@ P = ParamSpec("P")
 
 @dataclass
 class Brush:
-    """The brush: its radius in cells, the rule that it paints, the image that it stamps."""
+    """The brush: radius in cells, number of the rule that it paints, image that it stamps."""
 
     tool: str = BRUSH["tool"]
     radius: float = BRUSH["radius"]
@@ -38,7 +38,7 @@ class Brush:
 
 
 def attempted(action: Callable[P, None]) -> Callable[P, None]:
-    """Make an action that reports its errors as messages; the window stays open."""
+    """Make an action report its errors as messages, so that the window stays open."""
 
     @wraps(action)
     def attempt(*arguments: P.args, **named: P.kwargs) -> None:
@@ -56,11 +56,11 @@ class Actions:
     """The actions of a player.
 
     Attributes:
-        player: the player that they change.
+        player: the player that the actions change.
         brush: the brush.
-        quitting: end the viewer.
-        fullscreen: fill the screen with the window.
-        controls, help: show them.
+        quitting: whether the viewer should end.
+        fullscreen: whether the window should fill the screen.
+        controls, help: whether they are shown.
     """
 
     def __init__(self, player: Player) -> None:
@@ -327,7 +327,7 @@ class Actions:
             self.player.say(f"Playing over {path.name}")
 
     def _open_picture(self, path: Path) -> None:
-        """Move the colors of the whole grid to an image, and keep it as a stamp."""
+        """Set the colors of the whole grid to those of an image, and keep it as a stamp."""
         picture = read_image(path, max_side=2048)
         player = self.player
         width, height = player.grid
@@ -360,7 +360,7 @@ class Actions:
         self.quitting = True
 
     def _free_path(self, suffix: str) -> Path:
-        """A name for a new file, from rule and step."""
+        """An unused file name that contains the names of the rules and the step."""
         simulation = self.player.simulation
         names = "-".join(self.player.names[number] for number in simulation.field.present[:3])
         stem = (

@@ -1,4 +1,4 @@
-"""Controls of both window and page: the tools, keys, gestures and limits of ``controls.json``."""
+"""Tools, keys, gestures and limits of window and page, read from ``controls.json``."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Tool:
         label: label of its button.
         help: short description.
         key: key that selects it.
-        number: value of ``nca_tool`` in paint.glsl; None: it paints by other means.
+        number: value of ``nca_tool`` in paint.glsl; None: paint.glsl does not draw this tool.
     """
 
     label: str
@@ -36,14 +36,14 @@ class Tool:
 
 @dataclass(frozen=True)
 class Key:
-    """Keys and their action.
+    """An action and its keys.
 
     Attributes:
-        keys: a letter or character as printed on the key, or a name such as Space or F2, after
-            Ctrl+, Alt+ and Shift+ for modifiers. Characters have no Shift+.
+        keys: names of keys: a letter or character as printed on the key, or a name such as Space or
+            F2. Ctrl+, Alt+ and Shift+ before it are modifiers; characters have no Shift+.
         action: name of a method of :class:`nca.viewer.actions.Actions`.
         help: description in the help; "" hides it.
-        tool: the tool that the action ``set_tool`` takes.
+        tool: argument of the action ``set_tool``.
     """
 
     keys: tuple[str, ...]
@@ -53,7 +53,7 @@ class Key:
 
     @property
     def show(self) -> str:
-        """The keys as the help writes them."""
+        """The keys as text for the help."""
         name = self.keys[0]
         return name if name == "+" else name.replace("+", " ")
 

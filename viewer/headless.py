@@ -27,7 +27,7 @@ from nca.viewer.simulation.simulation import Simulation
 
 
 def run_headless(settings: ViewSettings) -> dict[str, Any]:
-    """Run and write the results that the settings ask for.
+    """Run the rules and write the requested results.
 
     Returns:
         The measurements: steps, seconds, steps per second, range of the state, renderer.
@@ -60,7 +60,7 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
 def simulate_gl(
     rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0, calm: bool = False
 ) -> Iterator[Tensor]:
-    """Run a rule on the graphics card and yield the state after some numbers of steps.
+    """Run a rule on the graphics card and yield the state after the given numbers of steps.
 
     Args:
         rule: the rule.
@@ -99,7 +99,7 @@ def _run(player: Player, settings: ViewSettings) -> None:
         return
     width, height = (side * results.scale for side in player.extent)
     if results.record.suffix.lower() in VIDEOS:
-        # Videos have even sides; a texture that wraps continues in the additional row or column.
+        # Videos need even sides; a texture that wraps continues in the additional row or column.
         width, height = width + width % 2, height + height % 2
     camera = Camera(zoom=float(results.scale))
     grabber = Grabber(player.gl, (width, height))

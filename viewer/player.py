@@ -1,4 +1,4 @@
-"""Play a simulation: run it, apply the input, measure it. Independent of the window."""
+"""Play a simulation, with or without a window: run it, apply the input, measure it."""
 
 import math
 import time
@@ -25,7 +25,7 @@ from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
-OLD_NEWS_SECONDS = 10.0  # a rule in training changes often: report changes at most this often
+OLD_NEWS_SECONDS = 10.0  # between two messages on changed rules; training changes them often
 
 
 # Placeholder that does nothing, used until the file of a rule exists.
@@ -45,10 +45,10 @@ class Player:
         simulation, display, camera, look, history, speed: the parts of the player.
         files: names and files of the rules.
         recordings: recordings of the display.
-        running: the simulation is not paused.
+        running: whether the simulation is not paused.
         size: width and height of the image in pixels; (0, 0): there is no image.
-        ring: the brush on the screen: x, y and radius in cells, strength.
-        trouble: message while something is wrong, or "".
+        ring: the ring that shows the brush: x, y and radius in cells, strength.
+        trouble: message while something is wrong; else "".
 
     Raises:
         InputError, GraphicsError: a state cannot be used, or the driver cannot run the rules.
@@ -125,7 +125,7 @@ class Player:
 
     @property
     def message(self) -> str:
-        """The current message, or ""; one on a rule file that cannot be read stays until it can."""
+        """The current message, or ""; a message on an unreadable rule file stays."""
         if self.clock() < self._message_until:
             return self._message
         return self.files.trouble
@@ -232,7 +232,7 @@ class Player:
         return undone
 
     def _recover(self) -> None:
-        """After a change of the state: resume, and forget measurements."""
+        """Resume after a change of the state, and drop old measurements."""
         self.running = self.running or self._alarmed
         self._alarmed = False
         self.trouble = ""
@@ -282,7 +282,7 @@ class Player:
         return number
 
     def _set_rule(self, number: int, rule: Rule) -> bool:
-        """Replace or add a rule; return whether the state fits and is kept."""
+        """Replace or add a rule; return whether the current state fits and was kept."""
         simulation = self.simulation
         channels, replaced = simulation.channels, simulation.rules[number : number + 1]
         simulation.set_rule(number, rule)

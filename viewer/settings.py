@@ -24,27 +24,27 @@ class MotionSettings(Bounded):
     rotation: Annotated[float, Between(-360, 360)] = 0.0
     """Rotation of the perceived directions, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
-    """Size of the pattern: 1 as trained, 2 twice as large."""
+    """Size of the pattern: 1 as in training, 2 twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Length of a step: 1 as trained, less: smoother."""
+    """Step length: 1 as in training, smaller: slower and smoother."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
-    """Probability that a cell fires; None: the rule's own."""
+    """Probability that a cell updates; None: the rule's own."""
     calm: Calm = "auto"
-    """Update all cells in short steps; auto: as in the rule file."""
+    """Update all cells, in shorter steps; auto: as in the rule file."""
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights in the shader text, or in a texture; auto: by size."""
+    """Weights in the shader text or in a texture; auto: by size."""
 
 
 @dataclass(frozen=True)
 class InputSettings(Bounded):
-    """What the rules start from and run over."""
+    """Initial state, and a video that the colors follow."""
 
     state: Path | None = None
     """State to start from (.npz)."""
     input: str | None = None
-    """Video file, folder of images, camera or camera:1 to run over."""
+    """Input: a video file, a folder of images, camera, or camera:1."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
-    """Fraction of the way to the input that each frame moves the colors, 0 to 1."""
+    """How far each frame moves the colors toward the input, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class WindowSettings(Bounded):
     """Start in full screen."""
     monitor: Annotated[int, Between(0, 63)] = 0
     """Number of the screen for full screen."""
-    vsync: Annotated[bool, _off("Draw as often as possible, not in step with the screen.")] = True
-    """Draw in step with the screen."""
-    watch: Annotated[bool, _off("Do not show the rule files again when they change.")] = True
-    """Show the rule files again when they change."""
+    vsync: Annotated[bool, _off("Draw as often as possible, not at the screen's rate.")] = True
+    """Draw at the screen's rate."""
+    watch: Annotated[bool, _off("Do not load rule files again when they change.")] = True
+    """Load rule files again when they change."""
     wait: bool = False
-    """Open before the rule file exists; show it as soon as it does."""
+    """Open before the rule file exists, and show the rule as soon as it does."""
     folder: Path = Path()
     """Folder for images, recordings and states."""
     recording: Literal["auto", "mp4", "webp", "png"] = "auto"
@@ -83,7 +83,7 @@ class HeadlessSettings(Bounded):
     steps: Annotated[int | None, Between(0, MAX_STEPS)] = None
     """Number of steps; None: until the input ends."""
     every: Annotated[int, Between(1, MAX_STEPS)] = 1
-    """Number of steps between two frames of recording and input."""
+    """Number of steps per frame of the recording and of the input."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
     stats: Literal["none", "json"] = "none"
@@ -127,7 +127,7 @@ class ViewSettings(Bounded):
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    """Random seed of firing cells and initial noise."""
+    """Random seed: chooses the cells that update, and initial noise."""
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)

@@ -1,4 +1,4 @@
-"""The number of steps per frame, limited by the frame rate, and the measured rates."""
+"""Choose the number of steps per frame, limited by the frame rate, and measure rates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ ITERATIONS = 5  # number of iterations of the training
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:
-    """Peak resident memory in MB, without what the process used before.
+    """Peak resident memory in MB, without the memory that the process used before.
 
     Args:
         variant: ``native``, ``torch``, or ``lesson``.

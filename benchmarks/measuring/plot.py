@@ -26,7 +26,7 @@ LABELS = {
 
 
 def draw(report: Report, path: Path) -> None:
-    """Write the plot in the format of the path's ending.
+    """Write the plot; the file extension chooses the format.
 
     Raises:
         InputError: the path cannot be written.

@@ -1,7 +1,7 @@
-"""Comparable times on a machine with other work to do.
+"""Measure comparable times on a machine with other work to do.
 
-CPU time excludes the time of other processes, alternating runs give every variant the same
-conditions, and ratios are taken within a round, before medians.
+CPU time excludes the time of other processes. Variants take turns, so that all have the same
+conditions. Ratios are computed within a round, and then their median.
 """
 
 import gc

@@ -1,6 +1,6 @@
-"""A measurement in a separate process, on one thread and one CPU.
+"""Run a measurement in a separate process, on one thread and one CPU.
 
-``python -m nca.benchmarks.peers.apart MODULE ROUNDS RESULT`` is the command of that process.
+The process runs ``python -m nca.benchmarks.peers.apart MODULE ROUNDS RESULT``.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 import nca
 from nca.benchmarks.measuring.report import Report
 
-# By default, glibc returns large blocks at once, and the kernel has to zero them again. That takes
+# By default, glibc returns freed large blocks to the kernel, which must zero them again. This takes
 # up to half the time of the lesson's step, and a peer should be measured at its best.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

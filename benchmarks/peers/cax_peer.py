@@ -1,8 +1,8 @@
-"""The unroll by CAX (Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025), of
-its own parts as its documentation puts them together; run by :mod:`nca.benchmarks.peers.run`.
+"""The unroll in CAX, from its own parts as in its documentation.
 
-CAX draws its masks itself, by dropout. With a dropout rate of zero every cell fires, and the
-results can be compared.
+Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025. The module
+:mod:`nca.benchmarks.peers.run` runs this script. CAX draws its masks itself, by dropout. With a
+dropout rate of zero every cell fires, and the results can be compared.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """The peer: the texture automaton of fast.ai's lesson 20, with step and loss as in the lesson.
 
-Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
-part 2" (2022). Nothing here is tuned: the filters are applied to every channel as a batch, the mask
-is drawn by ``rand`` and ``floor``, and VGG-16 stays trainable, so that its gradients are computed
-and discarded. The weights of VGG-16 are random, which takes the same time.
+From Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
+part 2" (2022). The code is not tuned. As in the notebook, the filters are applied to every channel
+as a batch, ``rand`` and ``floor`` draw the mask, and VGG-16 stays trainable, so its gradients are
+computed and discarded. The weights of VGG-16 are random, which takes the same time.
 """
 
 import torch

@@ -1,6 +1,7 @@
-"""The same unroll by other libraries, in a new process per round, because JAX keeps its threads.
+"""Run the same unroll with other libraries (peers).
 
-Peers that are not installed (``pip install nca-studio[bench]``) are reported and left out.
+Each round has a new process, because JAX keeps its threads. Peers that are not installed
+(``pip install nca-studio[bench]``) are reported and left out.
 """
 
 import os

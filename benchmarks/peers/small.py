@@ -1,4 +1,4 @@
-"""The iteration of the default training, with its loss by a kernel and in torch."""
+"""Compare iterations of the default training: the loss computed by the C++ kernel, and in torch."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
 """Emit the GLSL functions of a rule, which the shaders of all targets use.
 
-The text is plain GLSL that compiles as 330 and as 300 es. A cell of the state is ``ceil(C / 4)``
-groups of four channels; row 0 of the state is texel row 0. A target defines, before this text::
+The text is plain GLSL that compiles as 330 and as 300 es. The channels of a cell are stored in
+``ceil(C / 4)`` groups of four; row 0 of the state is texel row 0. Before this text, a target
+defines::
 
     uniform ivec2 nca_size;                 // cells across and down
     uniform uint nca_base;                  // nca.rng.step_base(step, seed)
@@ -94,9 +95,9 @@ def step_source(
 def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
     """Emit ``nca_live``: kill cells that had no living neighbor before or after a step.
 
-    It is the second half of a step of a rule with an alive threshold, and runs after ``nca_step``
-    has run for every cell, because life after the step depends on the 3x3 neighborhood. Of the
-    state before the step it reads only group 0.
+    This is the second half of a step of a rule with an alive threshold. It runs after ``nca_step``
+    has run for every cell, because whether a cell lives depends on its 3x3 neighborhood after the
+    step. Of the state before the step it reads only group 0.
 
     Returns:
         GLSL functions ending with ``void nca_live(ivec2 nca_at, out vec4 nca_next0, ...)``.
@@ -230,8 +231,8 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
 def _steering_lines(g: int, filters: Matrix) -> list[str]:
     """Rotate the pairs of gradients, and strengthen derivatives for a larger pattern.
 
-    Pajouheshgar et al., "NoiseNCA", 2024: cells that are dx = 1 / coarseness apart see a derivative
-    of order n that is coarseness**n times as large.
+    Pajouheshgar et al., "NoiseNCA", 2024: if cells are dx = 1 / coarseness apart, a derivative of
+    order n is coarseness**n times as large.
     """
     lines = []
     for x, y in _gradient_pairs(filters):

@@ -11,8 +11,8 @@ Textures and uniforms besides those of :mod:`nca.exporters.glsl.emitter`:
 - ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
 - ``nca_weights``: :func:`nca.exporters.glsl.weights.pack_weights`, if the store is ``texture``.
 - with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell (number,
-  share, number, share); ``nca_rule`` (int), the number of this rule, or below 0 if it is the only
-  one; ``nca_sum``: the sum of the rules before it; ``nca_first`` (bool): it is the first one.
+  share, number, share); ``nca_rule`` (int): number of this rule, below 0 if there is only one rule;
+  ``nca_sum``: sum of the results of earlier rules; ``nca_first`` (bool): this is the first rule.
 """
 
 from collections.abc import Sequence
@@ -169,11 +169,10 @@ def colors_fragment(
     Args:
         capabilities: features of the device.
         channels: number of channels of the state.
-        settings: settings of the rule whose colors are shown. None, for devices that blend: the
-            color maps of all rules (scale, offset) are the texels of the texture ``nca_colors``, in
-            their order, and ``nca_alone`` (vec2) is the map of a rule that owns all cells, else (0,
-            0). In that case ``nca_weight`` (float) is the alpha, for colors that are blended into
-            an average.
+        settings: settings of the rule whose colors are shown; None for devices that blend rules.
+            Then the texels of the texture ``nca_colors`` contain the color maps of all rules
+            (scale, offset). ``nca_alone`` (vec2) is the map of a rule that owns all cells, else
+            (0, 0). ``nca_weight`` (float) is the alpha, to blend colors into an average.
         view: displayed quantity.
     """
     groups = range(group_count(channels))
@@ -207,7 +206,7 @@ def screen_fragment(
 
     Args:
         capabilities: features of the device.
-        sampling: 0: from afar, 1: smooth, 2: squares; None: as the uniforms say.
+        sampling: 0: zoomed out, 1: smooth, 2: squares; None: uniforms decide.
         marks: support lines between tiles and the ring of the brush.
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
@@ -307,7 +306,7 @@ def _update_main(
     *,
     mixes: bool,
 ) -> str:
-    """Call a step or life function, keep the groups of other rules, mix with other rules."""
+    """Call a step or life function, keep the groups of other rules, and mix with other rules."""
     names = [f"nca_n{i}" for i in range(len(part))]
     call = f"{function}(nca_at, {', '.join(names[: len(computed)])});" if computed else ""
     kept = "".join(
@@ -321,7 +320,7 @@ def _update_main(
     if mixes:
         head = _SHARE + "uniform bool nca_first;\n"
         head += _texture("nca_fetch_sum", "nca_sum", part, capabilities.layers)
-        # Rules other than this one own most cells of a painted state: skip their work.
+        # In a painted state, other rules own most cells; this rule skips those.
         work = f"  float nca_s = nca_share(nca_at);\n  if (nca_s > 0.0) {{ {call}{kept} }}\n"
         mix = "".join(
             f"  {name} = nca_s * {name} + (nca_first ? vec4(0.0) : nca_fetch_sum({g}, nca_at));\n"

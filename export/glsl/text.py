@@ -11,7 +11,7 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 MAX_LINE = 200
-# Device names on Windows, in any folder and with any ending.
+# Device names on Windows, in any folder and with any extension.
 OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECASE)
 
 

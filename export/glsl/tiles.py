@@ -1,8 +1,9 @@
 """A rule for targets with one texture per pass: the groups of the state are tiles of the texture.
 
-One buffer per group would be wrong if passes are drawn one after the other: the second group would
-be computed from the new first group and the old rest. The tiles of one texture belong to the same
-step. Several such textures form a chain of passes, each a whole step.
+Passes are drawn one after the other. So one buffer per group would be wrong: the second group would
+be computed from the new first group and the old other groups. The tiles of one texture are drawn
+together, so they belong to the same step. Several such textures form a chain of passes, each of
+which runs a whole step.
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class TilePass:
         reads: number of the pass with the state before the step.
         after: in a life pass, number of the pass with the result of the step; None in a step pass.
         step: number of the step within the frame.
-        last: this is the last pass of the frame, which also restarts and paints.
+        last: whether it is the last pass of the frame, which also restarts and paints.
     """
 
     reads: int
@@ -94,10 +95,10 @@ def chain(rule: Rule, steps: int) -> list[TilePass]:
 def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) -> str:
     """Emit everything that the passes share, for a target that then defines ``nca_before``.
 
-    ``nca_before(texel)`` is a texel of the state before the step, ``nca_after(texel)`` one of the
-    state after it (rules with an alive threshold only). Every pass calls ``nca_begin`` first and
-    writes the result of ``nca_tile_step`` or ``nca_tile_life``; the last pass writes ``nca_finish``
-    of that.
+    ``nca_before(texel)`` is a texel of the state before the step. ``nca_after(texel)`` is a texel
+    of the state after it, only for rules with an alive threshold. Every pass first calls
+    ``nca_begin``. It then writes the result of ``nca_tile_step`` or ``nca_tile_life``; the last
+    pass applies ``nca_finish`` to that result.
 
     Args:
         rule: the rule.
@@ -139,7 +140,7 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:
-    """Function of a pass that writes the group of its tile, and keeps texels beside the tiles."""
+    """Function of a pass that writes the group of its tile, and keeps texels outside the tiles."""
     groups = range(group_count(rule.settings.channels))
     values = [f"nca_n{g}" for g in groups]
     chosen = "".join(f"nca_group == {g} ? nca_n{g} : " for g in groups[:-1]) + values[-1]

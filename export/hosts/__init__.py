@@ -1,1 +1,1 @@
-"""Export targets, one per module: its ``TARGET``; a name has - instead of _."""
+"""Export targets: each module defines one as ``TARGET``; ``--to`` has - instead of _."""

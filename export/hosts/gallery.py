@@ -1,7 +1,7 @@
-"""Many rules as a folder for any static web server: a page of thumbnails that run when hovered.
+"""Export many rules as a website: a page of thumbnails, which run when the pointer is over them.
 
 Every rule has a folder with its own page, an element to embed it, its GLSL, its Shadertoy JSON and
-its rule file. The index only requests these, and works from ``file://`` too.
+its rule file. The index requests only these files, and also works from ``file://``.
 """
 
 import io
@@ -30,18 +30,18 @@ from nca.rulefile import RuleFile, rule_bytes
 
 TITLE = "Living textures"
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
-FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # date of files in the zip archive: the same bytes every time
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # constant date in the zip archive, so that its bytes repeat
 
 
 class Gallery(Target):
-    """The only option it uses is the seed."""
+    """A gallery of rules; the seed is the only option that it uses."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
         check_rules(rules)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}
-        # No bar without a terminal: tqdm checks that.
+        # tqdm shows a progress bar only on a terminal.
         for stem, name in tqdm(stems.items(), "gallery", unit="rule", disable=None):
             inside = _rule_files(stem, name, rules[name], options.seed)
             files |= {f"{stem}/{path}": data for path, data in inside.items()}
@@ -64,8 +64,8 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
     options = ExportOptions(seed=seed)
     return {
         "index.html": page_html({name: file}, PageSettings(seed=seed)),
-        # The element's name is that of the folder, which is unique, unlike names of rules. Weights
-        # in a texture are available at once, without a long compilation.
+        # The element is named after the folder, because names of rules may not be unique. Weights
+        # are in a texture, because literals would take long to compile.
         "texture.js": component_js({stem: file}, PageSettings(seed=seed, weights="texture")),
         "rule.safetensors": rule_bytes(file.rule, file.info),
         "thumbnail.png": thumbnail(file.rule, seed),
@@ -103,7 +103,7 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
     script, style = template("gallery/gallery.js"), template("gallery/gallery.css")
     lines = [_credit(file) for file in rules.values()]
     shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
-    # "self" means nothing on file://, where the scheme has to be named.
+    # On file://, "self" has no meaning, so the scheme is listed too.
     return rendered(
         template("gallery/gallery.html"),
         script,

@@ -1,4 +1,4 @@
-"""Export a rule as plain GLSL, 330 for desktop and 300 es for WebGL 2, with a manifest."""
+"""Export a rule as plain GLSL with a manifest: version 330 for desktop, 300 es for WebGL 2."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ ORDER = [
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Shaders of both dialects, the manifest, and the weights if they are stored in a texture."""
+    """Make the shaders of both GLSL versions, the manifest, and a file of weights if needed."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(credit_lines(name, file))
@@ -76,7 +76,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     for dialect, folder in FOLDERS.items():
         texts, entry = _dialect(rule, dialect, store, options, folder)
         shaders[dialect] = entry
-        # Nothing may come before #version.
+        # The comment goes below #version, which must be the first line.
         files |= {path: _headed(text, head).encode() for path, text in texts.items()}
     host = {
         "steps_per_frame": _steps(options),
@@ -91,7 +91,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _steps(options: ExportOptions) -> int:
-    """Steps per frame: up to the program; the manifest suggests this number."""
+    """Steps per frame that the manifest suggests; a program may choose another number."""
     return options.steps_per_frame or 8
 
 
@@ -130,7 +130,7 @@ def _dialect(
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the 330 shaders as the manifest describes."""
+    """Run the shaders of version 330 in the order that the manifest describes."""
     manifest = json.loads(files["manifest.json"])
     shaders = manifest["shaders"]["330"]
     code = state_code(rule.settings, options.state)

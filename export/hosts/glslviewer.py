@@ -1,7 +1,7 @@
-"""A rule for glslViewer: one fragment shader whose double buffers are a chain of whole steps.
+"""Export a rule for glslViewer: one fragment shader with several double buffers.
 
-glslViewer draws the double buffers of a shader in order and swaps each at once, as Shadertoy does,
-so the same chain of passes works (see :mod:`nca.exporters.glsl.tiles`).
+glslViewer draws the double buffers in order and swaps each one right after drawing, like Shadertoy.
+So the same chain of passes works, each a whole step (see :mod:`nca.exporters.glsl.tiles`).
 """
 
 from moderngl import Context
@@ -89,7 +89,7 @@ def _main(passes: list[TilePass]) -> str:
 
 
 def buffer_text(data: bytes, number: int | None) -> str:
-    """The shader as glslViewer compiles it for a double buffer; None: for the screen."""
+    """The shader text that glslViewer compiles for a double buffer; None: for the screen."""
     version, _, rest = data.decode().partition("\n")
     return f"{version}\n" + ("" if number is None else f"#define DOUBLE_BUFFER_{number}\n") + rest
 

@@ -1,4 +1,4 @@
-"""A rule for Godot 4: compute shaders, a shader that shows the state, and a script for a node."""
+"""Export a rule for Godot 4: compute shaders, a shader that shows the state, and a node script."""
 
 import re
 
@@ -121,7 +121,7 @@ def _compute(
         f"  imageStore(nca_next, ivec3(nca_at, {g}), nca_encode(nca_n{g}));\n"
         for g in range(group_count(rule.settings.channels))
     )
-    # The base needs the hash, which the text of a rule whose cells all fire does not contain.
+    # The base needs the hash, but if all cells fire, the text of the rule does not contain it.
     source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
@@ -186,7 +186,7 @@ def opengl_text(data: bytes) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the dispatches of the node's script in OpenGL."""
+    """Run the compute shaders in OpenGL, in the order of the node's script."""
     if context.version_code < 430:
         raise NotMeasuredError("compute shaders need OpenGL 4.3")
     channels, height, width = state.shape

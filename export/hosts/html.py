@@ -1,7 +1,7 @@
-"""One HTML file that runs rules in browsers with WebGL 2; rules can be painted into each other.
+"""Export rules as one HTML file for browsers with WebGL 2; rules can be painted into each other.
 
-It opens from ``file://``, makes no requests, and is locked by a Content-Security-Policy that allows
-its own script and style by their hashes.
+The page opens from ``file://`` and makes no requests. Its Content-Security-Policy allows only its
+own script and style, by their hashes.
 """
 
 from markupsafe import Markup

@@ -1,8 +1,7 @@
-"""A rule as an ISF file (Interactive Shader Format 2), a generator for VJ programs.
+"""Export a rule as an ISF file (Interactive Shader Format 2), a generator for VJ programs.
 
-There is one pass per step, drawn alternately into two persistent buffers, and a last pass that
-shows the state. The groups of the state are tiles of one buffer, because an ISF pass has one
-target.
+Each step is one pass; passes draw alternately into two persistent buffers. A last pass shows the
+state. The groups of the state are tiles of one buffer, because an ISF pass has only one target.
 """
 
 import json
@@ -47,7 +46,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     steps = frame_steps(file.rule, options)
     tiles = arrange(file.rule, options.grid, ROOM)
     header = json.dumps(_header(name, file, options, tiles, steps), indent=2)
-    # In JSON these characters only occur in strings, where the escaped slash means the same.
+    # These characters occur only in strings of the JSON, where an escaped slash means the same.
     header = header.replace("*/", "*\\/")
     shader = NEEDS_INTEGERS + tile_source(file.rule, tiles, options, steps)
     text = f"/*{header}*/\n{shader}{_main(file.rule, tiles, steps)}"
@@ -166,7 +165,7 @@ out vec4 nca_out;
 
 
 def shader_text(data: bytes) -> str:
-    """The GLSL of an ISF file, with the text that a host puts before it."""
+    """The GLSL of an ISF file, after the text that a program adds at its beginning."""
     return HEAD + data.decode().partition("*/")[2]
 
 

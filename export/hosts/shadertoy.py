@@ -1,7 +1,7 @@
-"""A rule for shadertoy.com: Common, Buffers A to D and Image, and the site's own JSON.
+"""Export a rule for shadertoy.com: Common, Buffers A to D and Image, and the site's own JSON.
 
-The buffers are a chain of whole steps (see :mod:`nca.exporters.glsl.tiles`): A continues from D of
-the previous frame, B from A, C from B, D from C, so that a frame makes four steps.
+Each buffer runs a whole step (see :mod:`nca.exporters.glsl.tiles`): A continues from D of the
+previous frame, B from A, C from B, D from C. So a frame makes four steps.
 """
 
 import json
@@ -38,7 +38,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Text of every tab, and the JSON that the site's exporters and importers exchange."""
+    """Make the text of every tab, and the JSON that exporters and importers for the site use."""
     rule = file.rule
     steps = frame_steps(rule, options)
     passes = chain(rule, steps)

@@ -1,4 +1,4 @@
-"""A rule for TouchDesigner: pixel shaders of GLSL TOPs, and instructions for the network.
+"""Export a rule for TouchDesigner: pixel shaders for GLSL TOPs, and instructions for the network.
 
 TouchDesigner itself adds ``#version`` and the declarations of its inputs.
 """
@@ -29,7 +29,7 @@ UNTESTED = "Tested with TouchDesigner's names put before it, not in TouchDesigne
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """One step per frame: a Feedback TOP runs once per frame.
+    """One step per frame, because a Feedback TOP runs once per frame.
 
     Raises:
         InputError: more steps.
@@ -203,7 +203,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
 
 
 def shader_text(data: bytes, inputs: int) -> str:
-    """A shader with the text that TouchDesigner puts before it."""
+    """A shader after the text that TouchDesigner adds at its beginning."""
     return (
         f"#version 450\nuniform sampler2D sTD2DInputs[{inputs}];\nin vec3 vUV;\n"
         "vec4 TDOutputSwizzle(vec4 c) { return c; }\n" + data.decode()

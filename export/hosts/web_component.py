@@ -1,4 +1,4 @@
-"""One JavaScript file that defines the element ``<nca-texture>``, to embed rules in any page.
+"""Export rules as one JavaScript file that defines the element ``<nca-texture>`` for any page.
 
 A page that loads it can contain ``<nca-texture rule="NAME">``; without the attribute it runs the
 first rule. ``shaders/page/component.js`` describes the other attributes. The script makes no
@@ -14,7 +14,7 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
     """Make the script.
 
     Args:
-        rules: rules by name, for the attribute ``rule``; the first one is the default.
+        rules: rules by name; the attribute ``rule`` chooses one, by default the first.
         settings: defaults of the element's attributes. The title is not used.
 
     Raises:

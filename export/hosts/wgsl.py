@@ -1,6 +1,6 @@
-"""A rule for WebGPU: one WGSL module of compute and view entry points, a manifest, and a script.
+"""Export a rule for WebGPU: a WGSL module with compute and view entry points, manifest and script.
 
-The maths come from the emitter for GLSL, translated to WGSL.
+The computations are translated from the text of the GLSL emitter.
 """
 
 import functools
@@ -144,7 +144,7 @@ def _fires(update_rate: float) -> str:
 
 
 def _step_body(rule: Rule, options: ExportOptions, store: Store) -> str:
-    """Body of ``nca_step`` by the emitter, translated to WGSL."""
+    """Body of ``nca_step`` from the GLSL emitter, translated to WGSL."""
     source = step_source(rule, store, digits=options.digits)
     body = source.partition("void nca_step(")[2].partition("{\n")[2].rpartition("}")[0]
     for pattern, spelling in SPELLING:
@@ -171,7 +171,7 @@ def _stores(values: list[str]) -> str:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the dispatches of the manifest through wgpu.
+    """Run the compute shaders with wgpu, in the order of the manifest.
 
     Raises:
         NotMeasuredError: wgpu is not installed or finds no device.
@@ -191,7 +191,7 @@ def run(
 def load_wgpu() -> Any:
     """Import ``wgpu`` without log messages and without OpenGL.
 
-    Its search for OpenGL devices would leave another OpenGL context current than before.
+    Its search for OpenGL devices would change the current OpenGL context.
 
     Raises:
         NotMeasuredError: wgpu is not installed.

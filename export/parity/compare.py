@@ -24,7 +24,7 @@ class Difference:
     Attributes:
         largest: largest absolute difference of any value; None if it was not measured.
         steps: number of steps from a grown state.
-        reason: why it was not measured; else empty.
+        reason: reason why it was not measured; else empty.
         notes: other information for users.
     """
 
@@ -47,7 +47,7 @@ def compare(
     seed: int,
     context: moderngl.Context | None = None,
 ) -> Difference:
-    """Compare ``run(state [C, H, W], context)`` with some steps of torch from a grown state."""
+    """Compare ``run(state, context)``, from a grown state [C, H, W], with steps in torch."""
     state = grown_state(rule, *size, seed)
     expected = rule(state, steps, seed=seed)[0]
     own = context is None
@@ -64,7 +64,7 @@ def compare(
 
 
 def rounding_notes(rule: Rule) -> tuple[str, ...]:
-    """Why a rule that rounds does not follow torch exactly; empty for other rules."""
+    """Notes on why a rule that rounds differs from torch; empty for other rules."""
     steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
     if not steps:
         return ()
@@ -78,7 +78,7 @@ def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
     """A grown state, [1, C, H, W]: 32 steps from the initial state plus some noise."""
     state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    # Wide enough noise for living cells if there is an alive threshold: dead ones compare nothing.
+    # If cells can die, the noise is strong enough for living cells, because dead ones are all zero.
     width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
     state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
     grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)

@@ -1,4 +1,7 @@
-"""Run exported shaders as their hosts would, in an OpenGL context without a window."""
+"""Run exported shaders as their target programs would, in an OpenGL context without a window.
+
+The channels of a state are stored in groups of four, one RGBA texel per group.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +25,14 @@ DTYPES: dict[StateFormat, str] = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1
 
 @dataclass(frozen=True)
 class Draw:
-    """One pass: a fragment shader, its target texture, and the textures that its samplers read."""
+    """A pass: a fragment shader, the name of its target texture, and its inputs.
+
+    Attributes:
+        fragment: text of the fragment shader.
+        target: name of the texture that it draws into.
+        textures: names of the textures that it reads, by sampler.
+        uniforms: its uniforms, in addition to those of the frame.
+    """
 
     fragment: str
     target: str
@@ -31,10 +41,9 @@ class Draw:
 
 
 class TileMachine:
-    """Runs passes in order, each into a named texture; later passes see the result.
+    """Runs passes whose states are tiles of one texture, as Shadertoy, glslViewer and ISF do.
 
-    This is the order of the buffers of Shadertoy and glslViewer, and of the passes of an ISF file.
-    States are [C, H, W].
+    Passes run in order. Each draws into a named texture, and later passes read the result.
     """
 
     def __init__(
@@ -67,7 +76,7 @@ class TileMachine:
             self.back[draw.target], self.front[draw.target] = swap
 
     def write(self, name: str, state: Tensor, code: tuple[float, float] = (1.0, 0.0)) -> None:
-        """Write a state into the tiles of a texture, one per group, and mark it as valid."""
+        """Write a state, [C, H, W], into a texture, one tile per group, and mark it as valid."""
         texture = self.front[name]
         picture = np.zeros((texture.height, texture.width, 4), np.float32)
         groups = group_count(len(state))
@@ -98,7 +107,10 @@ class TileMachine:
 
 
 class LayerMachine:
-    """Runs passes that write several textures at once, one per four channels (a group)."""
+    """Runs passes that draw into several textures at once, one per group of four channels.
+
+    There are three sets of textures: ``state``, ``after`` and ``spare``.
+    """
 
     def __init__(
         self, context: moderngl.Context, groups: int, shape: Sequence[int], state: StateFormat
@@ -130,21 +142,21 @@ class LayerMachine:
         textures: Mapping[str, Textures],
         uniforms: Mapping[str, Value],
     ) -> None:
-        """Run one shader; it writes the given groups of a set of textures."""
+        """Run a shader that draws into the given groups of a set of textures."""
         framebuffer = self.sets[target].target(tuple(groups))
         self._shader(fragment).draw(framebuffer, {**self._weights, **textures}, uniforms)
 
     def named(self, **samplers: str) -> dict[str, moderngl.Texture]:
-        """Textures of sets by their samplers: ``name0``, ``name1``, ..., one per group."""
+        """Map samplers ``name0``, ``name1`` ... to the textures of a set; ``name=set``."""
         every = (self.sets[which].named(name) for name, which in samplers.items())
         return {name: texture for textures in every for name, texture in textures.items()}
 
     def in_a_row(self, inputs: Sequence[str]) -> list[moderngl.Texture]:
-        """All textures of the given sets in one list, for an array of samplers."""
+        """List the textures of the given sets, for an array of samplers."""
         return [texture for name in inputs for texture in self.sets[name].textures]
 
     def layers(self, which: str) -> moderngl.TextureArray:
-        """The groups of a set as layers of a new texture."""
+        """Copy the groups of a set to the layers of a new texture array."""
         textures = self.sets[which].textures
         data = b"".join(texture.read() for texture in textures)
         array = self.context.texture_array(
@@ -167,14 +179,14 @@ class LayerMachine:
 
 
 def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """Numbers as a texture stores them: unchanged, as half floats, or as one of 256 levels."""
+    """Convert numbers to the format of a texture: unchanged, half floats, or one of 256 levels."""
     if dtype == "f1":
         return (texel.clip(0, 1) * 255).round().astype(np.uint8)
     return texel.astype(np.float32 if dtype == "f4" else np.float16)
 
 
 def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Inverse of :func:`stored`: the numbers that a shader reads."""
+    """Convert stored numbers back to those that a shader reads; the inverse of :func:`stored`."""
     kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
     texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
     return texel / 255 if dtype == "f1" else texel

@@ -1,7 +1,7 @@
 """Compare the shaders of a page or an element with torch.
 
-Desktop OpenGL runs them; it also compiles WebGL's dialect if it has ARB_ES3_compatibility (as Mesa,
-NVIDIA and AMD do).
+Desktop OpenGL runs them. It compiles WebGL's GLSL version if it has ARB_ES3_compatibility, as with
+Mesa, NVIDIA and AMD.
 """
 
 import base64

@@ -38,6 +38,6 @@ class WebTarget(Target):
         return measure_page(data, rules, context)
 
     def is_file(self, rules: Rules, out: Path) -> bool:
-        """Always true, with any ending."""
+        """Always true, with any extension."""
         del rules, out
         return True

@@ -1,5 +1,5 @@
-"""What ``import nca`` offers, one verb a function.
+"""The functions of ``import nca``; each one is a verb.
 
-Pictures are given as paths, Pillow images, NumPy arrays [H, W, 3] or tensors [3, H, W]; paths as
-``str`` or ``Path``. Nothing is written unless a path says where.
+A picture can be a path, a Pillow image, a NumPy array [H, W, 3] or a tensor [3, H, W]; a path can
+be a ``str`` or a ``Path``. Functions write files only if they get a path for them.
 """

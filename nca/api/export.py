@@ -15,7 +15,7 @@ from nca.viewer.app import run as open_window
 from nca.viewer.settings import view_settings
 
 # Target by file extension.
-ENDINGS = {
+EXTENSIONS = {
     ".html": "html",
     ".js": "web-component",
     ".fs": "isf",
@@ -38,19 +38,20 @@ def export(
         folder = nca.export("scales", "shadertoy", target="shadertoy")
 
     Args:
-        rule: a rule, or what :func:`nca.load` takes; or several by name, for the targets that have
-            all rules in one result: ``html``, ``web-component`` and ``gallery``.
-        path: of the file, or of the folder where the target consists of several files.
-        target: a name as in ``nca export --to``. None: the ending of the path decides, which is
-            ``.html``, ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag``
-            (glslViewer), ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
+        rule: a rule, its file or its name, as in :func:`nca.load`. For ``html``,
+            ``web-component`` and ``gallery``, which show several rules, also a dict of rules by
+            name.
+        path: path of the result; a folder if the target consists of several files.
+        target: a name as in ``nca export --to``. None: the file extension decides: ``.html``,
+            ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
+            ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
     Returns:
-        The file or folder that was written. A target of several files makes a folder without the
-        extension. If the program needs another extension, the file gets that one.
+        Path of the written file or folder. A folder has the name without the extension. If the
+        target program needs another extension, the file gets that one.
 
     Raises:
-        InputError: the ending or the name means no target, the path cannot be written, or a weight
+        InputError: no target has this extension or name, the path cannot be written, or a weight
             is not finite.
     """
     out = Path(path)
@@ -65,7 +66,7 @@ def export(
 
 
 def view(rule: AnyRule | Iterable[AnyRule]) -> None:
-    """Open a window that runs a rule, to paint, steer and record; return when it is closed.
+    """Open a window that runs a rule, where you can paint and record; return when it is closed.
 
     ::
 
@@ -73,7 +74,8 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
         nca.view([nca.load("scales"), "mine.safetensors"])
 
     Args:
-        rule: a rule, or what :func:`nca.load` takes; or up to 16 of them, which share one grid.
+        rule: a rule, its file or its name, as in :func:`nca.load`; or up to 16 of them, which share
+            one grid.
 
     Raises:
         InputError: see :func:`nca.load`.
@@ -86,16 +88,16 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
 
 
 def _target_of(path: Path) -> str:
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in EXTENSIONS:
         raise InputError(
-            f"`path` {path}: its file extension must be one of {', '.join(ENDINGS)}; or set "
+            f"`path` {path}: its file extension must be one of {', '.join(EXTENSIONS)}; or set "
             f"`target`, one of {', '.join(target_names())}"
         )
-    return ENDINGS[path.suffix.lower()]
+    return EXTENSIONS[path.suffix.lower()]
 
 
 def _with_file(rule: AnyRule) -> RuleFile:
-    """A rule with the author and license from its file, if it has one."""
+    """The rule; if it comes from a file, with the author and license in that file."""
     if isinstance(rule, str | Path):
         return load_rule(rule_path(rule))
     return RuleFile(as_rule(rule).with_settings().cpu())

@@ -1,4 +1,4 @@
-"""Pictures as people have them: a file, a Pillow image, an array or a tensor."""
+"""Accept pictures as a file, a Pillow image, an array or a tensor."""
 
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,15 +17,15 @@ AnyPicture: TypeAlias = str | Path | Image.Image | npt.NDArray[Any] | Tensor
 
 
 def as_picture(picture: AnyPicture, name: str) -> Picture:
-    """A picture as settings take it.
+    """Convert a picture to the type that settings contain.
 
     Args:
         picture: the path of a file; a Pillow image of any mode; an array [H, W, 3] of uint8, or of
             floats in [0, 1]; a tensor [3, H, W] of floats in [0, 1].
-        name: of the argument, in messages.
+        name: name of the argument, for messages.
 
     Raises:
-        InputError: it is something else.
+        InputError: the picture has another type or form.
     """
     if isinstance(picture, str | Path):
         return Path(picture)
@@ -42,7 +42,7 @@ def as_picture(picture: AnyPicture, name: str) -> Picture:
 
 
 def as_pictures(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Settings by name in which these are pictures, or lists of pictures."""
+    """Settings by name, with the named ones converted to pictures or lists of pictures."""
     changed: dict[str, Any] = {}
     for name in names:
         value = values.get(name)

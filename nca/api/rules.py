@@ -1,4 +1,4 @@
-"""Rules: out of files and into them, and grown to pictures."""
+"""Load and save rules, and grow pictures with them."""
 
 from collections.abc import Iterable
 from numbers import Integral
@@ -30,19 +30,19 @@ def load(path: str | Path) -> Rule:
         print(rule.settings.channels, "values a cell,", rule.weight_count(), "weights")
 
     Args:
-        path: a rule file, or the name of a rule that comes with nca; a ``Path`` is always a file.
+        path: a rule file, or the name of a bundled rule; a ``Path`` is always a file.
 
     Returns:
         The rule, on the CPU.
 
     Raises:
-        InputError: there is no such file and no such name, or the file is not a usable rule file.
+        InputError: there is no such file or bundled rule, or the file is not a usable rule file.
     """
     return load_rule(rule_path(path)).rule
 
 
 def save(rule: Rule, path: str | Path) -> Path:
-    """Write a rule file; one that is there is replaced.
+    """Write a rule file; an existing file is replaced.
 
     ::
 
@@ -50,8 +50,8 @@ def save(rule: Rule, path: str | Path) -> Path:
         rule = nca.load("mine.safetensors")
 
     Args:
-        rule: with finite weights.
-        path: of the file, by custom ``.safetensors``.
+        rule: the rule; all weights must be finite.
+        path: path of the file, usually with the extension ``.safetensors``.
 
     Returns:
         The path.
@@ -80,7 +80,7 @@ def grow(rule: AnyRule, size: Size, steps: Iterable[int], seed: int = 0) -> list
 def grow(
     rule: AnyRule, size: Size = 128, steps: int | Iterable[int] = 2000, seed: int = 0
 ) -> Image.Image | list[Image.Image]:
-    """Run a rule from its initial state, and take its picture.
+    """Run a rule from its initial state, and return a picture of the result.
 
     ::
 
@@ -89,17 +89,17 @@ def grow(
         print(picture.size, len(frames))
 
     Args:
-        rule: a rule, or what :func:`load` takes.
-        size: cells along both sides, or width and height; 4 to 8192. A cell is a pixel.
-        steps: how many before the picture is taken; or several such numbers, rising, for a picture
-            after each.
-        seed: decides which cells fire, and the noise that some rules grow from.
+        rule: a rule, its file or its name, as in :func:`load`.
+        size: number of cells along both sides, or width and height; 4 to 8192. Each cell becomes
+            one pixel.
+        steps: number of steps; or several numbers in rising order, for a picture after each.
+        seed: random seed; decides which cells fire, and the noise that some rules grow from.
 
     Returns:
         An 8-bit RGB picture, or a list with a picture for each number of steps.
 
     Raises:
-        InputError: a size or a number of steps is out of bounds, or see :func:`load`.
+        InputError: a size or a number of steps is out of bounds; also see :func:`load`.
     """
     grown = as_rule(rule)
     width, height = _sides(size)
@@ -118,10 +118,10 @@ def grow(
 
 
 def as_rule(rule: AnyRule) -> Rule:
-    """A rule, or what :func:`load` takes.
+    """Return a rule as it is, or load it from its file or by its name.
 
     Raises:
-        InputError: it is neither, or see :func:`load`.
+        InputError: the argument has another type; also see :func:`load`.
     """
     if isinstance(rule, Rule):
         return rule
@@ -133,10 +133,10 @@ def as_rule(rule: AnyRule) -> Rule:
 
 
 def rule_path(path: str | Path) -> Path:
-    """The file of a rule; see :func:`load`.
+    """Path of the file of a rule; see :func:`load`.
 
     Raises:
-        InputError: words that name neither a file nor a bundled rule.
+        InputError: there is no such file or bundled rule.
     """
     if isinstance(path, Path):
         return path

@@ -1,4 +1,4 @@
-"""Images out of a diffusion model."""
+"""Generate images with a diffusion model."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def sample(
     seed: int = 0,
     **settings: Any,
 ) -> list[Image.Image]:
-    """Draw images with a diffusion model that ``nca ddpm train`` has trained.
+    """Generate images with a diffusion model that ``nca ddpm train`` has trained.
 
     ::
 
@@ -30,20 +30,20 @@ def sample(
         print(len(images), images[0].size)
 
     Args:
-        checkpoint: the folder of a training, or its checkpoint.
-        count: of images. Image i depends on ``seed + i`` alone.
-        steps: noise levels; each is one call of the network, two for ``heun``.
+        checkpoint: the output folder of a training, or its checkpoint file.
+        count: number of images. Image i depends only on ``seed + i``.
+        steps: number of noise levels. The network is called once per level, or twice for ``heun``.
         sampler: ``ddpm``, ``ddpm-skip``, ``ddim``, ``euler``, ``heun``, ``lms`` or ``dpmpp``.
-        seed: of the first image.
-        settings: of ``nca ddpm sample --help``, with ``_`` for ``-``: ``eta=1``, ``label="7"``,
-            ``guidance=2``, ``batch_size=256``. Pictures (``style``, ``like``) may be given as
+        seed: random seed of the first image.
+        settings: other options of ``nca ddpm sample``, with ``_`` instead of ``-``: ``eta=1``,
+            ``label="7"``, ``guidance=2``, ``batch_size=256``. Pictures (``style``, ``like``) can be
             paths, Pillow images, arrays or tensors.
 
     Returns:
         8-bit RGB pictures of the size that the model was trained for.
 
     Raises:
-        InputError: the checkpoint, a picture or a setting is not usable; the text names it.
+        InputError: the checkpoint, a picture or a setting is not usable; the message names it.
     """
     asked = {"n": count, "steps": steps, "sampler": sampler, "seed": seed}
     values = asked | as_pictures(settings, "style", "like")

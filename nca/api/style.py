@@ -1,4 +1,4 @@
-"""A picture in the style of others."""
+"""Paint a picture in the style of others."""
 
 from typing import Any
 
@@ -27,21 +27,23 @@ def stylize(
         print(picture.size)
 
     Args:
-        content: the picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in
-            [0, 1], or a tensor [3, H, W] in [0, 1].
-        styles: pictures whose style it gets, given likewise.
+        content: picture to paint: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats
+            in [0, 1], or a tensor [3, H, W] in [0, 1].
+        styles: pictures that define the style, of the same types.
         size: longer side of the result, in pixels, 32 to 16384.
-        iterations: steps on each scale; by default 300 on the first and 150 on all others.
-        settings: of ``nca style --help``, with ``_`` for ``-``: ``preset="lesson20"``, ``out``,
-            ``style_weight=2``, ``features="vgg19"``, ``seed=1``. Pictures (``content_masks``,
-            ``style_masks``, ``image``) may be given as ``content`` is.
+        iterations: number of steps on each scale; by default 300 on the first and 150 on all
+            others.
+        settings: other options of ``nca style``, with ``_`` instead of ``-``:
+            ``preset="lesson20"``, ``out``, ``style_weight=2``, ``features="vgg19"``, ``seed=1``.
+            Pictures (``content_masks``, ``style_masks``, ``image``) can have the same types as
+            ``content``.
 
     Returns:
-        The picture, 8-bit sRGB.
+        The painted picture, 8-bit sRGB.
 
     Raises:
-        InputError: a picture or a setting is not usable; the text names it.
-        FailedError: a result could not be written; the others have been.
+        InputError: a picture or a setting is not usable; the message names it.
+        FailedError: a result could not be written; all others were written.
     """
     values = as_pictures(settings, "content_masks", "style_masks", "image")
     out, preset = values.pop("out", None), values.pop("preset", "standard")

@@ -1,4 +1,4 @@
-"""Training a rule on a picture."""
+"""Train a rule on a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def train(
 ) -> TrainedRule:
     """Train a rule on a picture.
 
-    In a notebook a bar and a picture of the newest states show how far it is.
+    In a notebook, a progress bar and a picture of the newest states show the progress.
 
     ::
 
@@ -37,23 +37,25 @@ def train(
     Args:
         picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in [0, 1], or a
             tensor [3, H, W] in [0, 1]. The centered square is used.
-        preset: what the settings are by default: ``tiny``, ``small``, ``full``, ``noise`` or
-            ``lesson20``.
-        minutes: how long to train, 5 by default.
-        iterations: how long to train instead; the same seed gives the same weights.
+        preset: sets the defaults of the other settings: ``tiny``, ``small``, ``full``, ``noise``
+            or ``lesson20``.
+        minutes: training time, 5 by default.
+        iterations: number of iterations, instead of a time; the same seed gives the same weights.
         out: folder for the rule file, pictures, plots and checkpoints. None: nothing is written.
         callbacks: watch or change the training; see :class:`nca.Callback`.
-        settings: of ``nca train --help``, with ``_`` for ``-``: ``channels=12``, ``seed=1``,
-            ``statistic="wasserstein"``, ``steps=(16, 32)``. More pictures (``also``) may be given
-            as ``picture`` is; ``from_rule`` as :func:`nca.load` takes a rule.
+        settings: other options of ``nca train``, with ``_`` instead of ``-``: ``channels=12``,
+            ``seed=1``, ``statistic="wasserstein"``, ``steps=(16, 32)``. More pictures (``also``)
+            can have the same types as ``picture``. ``from_rule`` is a rule, its file or its name,
+            as in :func:`nca.load`.
 
     Returns:
-        The rule that looked best after long runs, ``trained.rule``, with ``losses`` (a list by
-        term, one mean for every 20 iterations), ``iterations``, ``seconds`` and ``folder``.
+        The result, with ``rule`` (the one that looked best after long runs), ``losses`` (a list
+        for each term, with one mean for every 20 iterations), ``iterations``, ``seconds`` and
+        ``folder``.
 
     Raises:
-        InputError: the picture or a setting is not usable; the text names it.
-        FailedError: a result could not be written; the others have been.
+        InputError: the picture or a setting is not usable; the message names it.
+        FailedError: a result could not be written; all others were written.
     """
     values = as_pictures(settings, "also")
     if values.get("from_rule") is not None:

@@ -1,8 +1,8 @@
-"""Many steps of a rule, forward and backward, behind one function.
+"""Run many steps of a rule, forward and backward, with one function.
 
-``unroll`` is used by training and by long simulations. It gives the same result as calling
-:meth:`nca.rule.Rule.step` step by step, but faster. Under ``torch.autocast`` with bfloat16 it
-computes the two layers in bfloat16 and keeps the state in float32.
+Training and long simulations use ``unroll``. It gives the same result as calls of
+:meth:`nca.rule.Rule.step` in a row, but is faster. Under ``torch.autocast`` with bfloat16 it
+computes the two layers in bfloat16, and the state stays in float32.
 """
 
 import torch
@@ -40,11 +40,11 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
 
     Args:
         state: initial state, [B, C, H, W] float32.
-        rule: gradients flow to its weights and to the state.
+        rule: the rule; its weights and the state get gradients.
         masks: cells that fire, [steps, B, H, W] bool.
-        backend: ``torch`` supports everything; ``native`` is several times as fast on a CPU (see
-            :func:`describe_backends`), ``triton`` on a GPU; ``auto`` uses the one for the state's
-            device if possible.
+        backend: ``torch`` supports everything. ``native`` on a CPU and ``triton`` on a GPU are
+            several times as fast (see :func:`describe_backends`). ``auto`` uses the fast one for
+            the device of the state if possible.
 
     Returns:
         The last state, [B, C, H, W] float32.

@@ -54,7 +54,7 @@ def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None
 
 @dataclass(frozen=True)
 class BackendReport:
-    """A backend as ``nca info`` shows it."""
+    """What ``nca info`` prints about a backend."""
 
     name: str
     available: bool

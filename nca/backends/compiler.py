@@ -1,8 +1,8 @@
 """Compile the C++ sources at first use and keep the libraries in the user's cache folder.
 
-A library that is compiled on the machine it runs on uses all instructions of that machine and has
-the sizes of one rule built in; a wheel could have neither. Two processes may compile the same
-source at once: each writes its own file and renames it, and either result is right.
+A library that is compiled on the user's machine uses all its instructions, and contains the sizes
+of one rule as constants. A wheel could do neither. If two processes compile the same source at
+once, each writes its own file and renames it; both results are correct.
 """
 
 import ctypes
@@ -42,7 +42,7 @@ COMPLAINTS = ("error", "fail", "No space", "not found")  # words in the line wit
 
 
 class CompileError(RuntimeError):
-    """The library cannot be made. The text is one line, with a remedy if one is known."""
+    """A library cannot be compiled. The text is one line, with a remedy if one is known."""
 
 
 Arguments = TypeVarTuple("Arguments")
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 
 def cached_with_errors(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
-    """Cache results and errors by arguments: a compiler takes seconds to fail."""
+    """Cache results and errors by arguments, because even a failing compiler takes seconds."""
 
     @cache
     def outcome(*arguments: *Arguments) -> Result | CompileError:
@@ -211,7 +211,7 @@ def _run(command: Sequence[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
     if done.returncode in INTERRUPTED:
-        # Ctrl-C reaches all programs of a terminal. A training would react only after the batch.
+        # Ctrl-C also ends the compiler. Without this, the training would only stop after the batch.
         raise KeyboardInterrupt
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

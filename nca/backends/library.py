@@ -1,7 +1,7 @@
 """Compiled libraries in the cache folder, checked before they are loaded.
 
-The name of a library contains the hash of its content. A file that was truncated or zeroed by a
-power cut or a full disk would crash the process; it is removed and made again.
+The name of a library contains the hash of its content. If a power cut or a full disk has truncated
+or zeroed a file, loading it would crash the process; it is removed and compiled again.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def cached_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
-    """Load a library from the cache, if there is a sound one.
+    """Load a library from the cache; None if there is no complete one.
 
     Args:
         stem: beginning of its name, before the hash.
@@ -104,12 +104,12 @@ def private_cache() -> Path:
 
 
 def suffix() -> str:
-    """Ending of the name of a library."""
+    """File extension of a library."""
     return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
-# Windows has neither user numbers nor file modes; a user's own folder has a list of who may write
-# to it, and its contents inherit the list.
+# Windows has neither user numbers nor file modes. There, the folder of a user has an access list
+# that its contents inherit.
 def _own(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 

@@ -1,7 +1,7 @@
 """The unroll on CPUs: C++ that computes only the cells that fire, in float32 or bfloat16.
 
-The forward pass keeps every state; the backward pass recomputes the rest of a step from it. The
-kept states are one block of memory, which the next unroll uses again. ``kernels/`` holds the
+The forward pass stores every state; the backward pass recomputes the rest of a step from it. The
+stored states are in one block of memory, which the next unroll reuses. ``kernels/`` contains the
 source, which is compiled at first use for the sizes and filters of a rule.
 """
 

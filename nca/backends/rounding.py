@@ -1,4 +1,4 @@
-"""Rules that only round the state: any backend computes the steps, torch rounds between them."""
+"""Run rules that only round the state: any backend computes a step, then torch rounds the state."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Simulation: many steps without gradients, with the masks that every shader uses."""
+"""Simulate a rule: many steps without gradients, in which the same cells fire as in shaders."""
 
 from collections.abc import Iterator, Sequence
 
@@ -66,7 +66,7 @@ def _torch_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int
 
 
 def _native_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int) -> Tensor:
-    """Identical masks, a hundred times as fast: in torch a mask takes longer than a step."""
+    """The same masks, a hundred times as fast: in torch, a mask takes longer than a step."""
     batch, height, width = size
     masks = torch.empty(len(steps), *size, dtype=torch.bool)
     fire_mask = library_of(rule).nca_fire_mask

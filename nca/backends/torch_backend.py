@@ -1,11 +1,12 @@
 """The unroll in plain torch, for every device.
 
-There are two ways to compute a step, each of which is faster somewhere:
+There are two ways to compute a step, for different devices:
 
-- In float32 on a CPU the products cost most: only the cells that fire go through the two layers.
-- On a GPU, and in bfloat16, memory access costs most: the fixed filters and the first layer are
-  folded into one dense 3x3 convolution. This takes more arithmetic, but no tensor of C*K perceived
-  values goes through memory.
+- In float32 on a CPU, the matrix products take most of the time. So only the cells that fire go
+  through the two layers.
+- On a GPU, and in bfloat16, memory access takes most of the time. So the fixed filters and the
+  first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but needs no
+  tensor of C*K perceived values in memory.
 """
 
 import torch

@@ -1,9 +1,12 @@
 """The unroll on GPUs: one Triton kernel per step forward, two per step backward.
 
-The forward pass keeps every state; the backward pass recomputes the rest of a step from it. A GPU
-would idle between kernels this small, so all steps of an unroll are recorded as CUDA graphs, one
-for each direction, once per size and number of steps. For tests the kernels also run without a
-GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
+The forward pass stores every state; the backward pass recomputes the rest of a step from it. The
+GPU would idle between such small kernels. So all steps of an unroll are recorded as two CUDA
+graphs, forward and backward, once per size and number of steps. For tests, the kernels also run
+without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
+
+A *tape* is the memory of an unroll together with its graphs, see
+:class:`~nca.backends.triton_tape.Tape`.
 """
 
 import math
@@ -26,7 +29,7 @@ MAX_CELLS = 2**24  # cells of a batch: offsets within a state have 32 bits
 
 
 class Tapes:
-    """Free tapes by problem: an unroll borrows one until its gradient graph is gone."""
+    """Unused tapes by problem; an unroll borrows one as long as its gradient can be computed."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
@@ -73,8 +76,8 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 def products_of(device: torch.device) -> str:
     """Precision of the products, as torch would choose it.
 
-    Under autocast it is bfloat16. Otherwise it is float32, as three products in TF32 if the GPU has
-    them (which keep about 22 of the 24 bits), or one in TF32 after
+    Under autocast it is bfloat16. Otherwise it is float32. If the GPU has TF32, a float32 product
+    is computed as three TF32 products, which keep about 22 of the 24 bits, or as one after
     ``torch.set_float32_matmul_precision("high")``.
     """
     if torch.is_autocast_enabled(device.type):

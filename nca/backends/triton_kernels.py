@@ -1,17 +1,19 @@
-"""A step of a rule, forward and backward, as Triton kernels that fuse stencil, layers and update.
+"""A step of a rule, forward and backward, as Triton kernels that fuse filters, layers and update.
 
-Layouts, all float32 and contiguous; ``CP`` is the number of channels rounded up to a power of two
-of at least 16, as GPU products require, ``HP`` the hidden size rounded up to whole blocks:
+``CP`` is the number of channels, rounded up to a power of two of at least 16, as products on a GPU
+require. ``KP`` is the number of filters, rounded up to a power of two. ``HP`` is the hidden size,
+rounded up to whole blocks. Layouts, float32 and contiguous unless noted:
 
-- states ``[steps + 1, cells, CP]``, cells of a batch row by row;
-- filters ``[9, KP]``, the number of filters rounded up to a power of two;
+- states ``[steps + 1, cells, CP]``: the cells of a batch, row by row;
+- filters ``[9, KP]``;
 - ``w1 [HP, CP * KP]``, columns interleaved as in a rule; ``b1 [HP]``, ``w2 [CP, HP]``, ``b2 [CP]``;
-- order ``[steps, row]`` int32, ``row`` being the cells rounded up to whole chunks: the cells that
-  fire in a step, then those that do not, so that a program computes either the layers for all of
-  its cells or a copy; ``firing [steps]`` int32.
+- order ``[steps, row]`` int32: the cells that fire in a step, then the others, so that a program
+  (the work on one block of cells) either computes the layers for its cells or copies them. ``row``
+  is the number of cells, rounded up to whole chunks;
+- firing ``[steps]`` int32: the number of cells that fire.
 
 The padding of channels and of hidden units is zero and stays zero. Loops whose bound is not known
-at compile time are written with ``while``: Triton's interpreter accepts no others.
+at compile time use ``while``, because Triton's interpreter does not accept ``for`` there.
 """
 
 import triton
@@ -22,7 +24,7 @@ CHUNK = tl.constexpr(1024)
 
 @triton.jit
 def row_of(cells):
-    """Cells rounded up to whole chunks."""
+    """Number of cells, rounded up to whole chunks."""
     return tl.cdiv(cells, CHUNK) * CHUNK
 
 
@@ -64,7 +66,7 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
 @triton.jit
 def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: tl.constexpr,
              PADDING: tl.constexpr):  # fmt: skip
-    """What cells perceive, [cells, CP * KP]; zero for cells that are not wanted."""
+    """The perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
     column, row = cell % width, cell // width % height
     first, channel = cell - row * width - column, tl.arange(0, CP)
     nothing = tl.zeros((cell.shape[0], CP), tl.float32)
@@ -239,8 +241,8 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                      LIFE: tl.constexpr):  # fmt: skip
     """Gradients of some units' weights, for all steps at once, ``[programs, ...]``.
 
-    Every program sums over its own share of the blocks of all steps, so that the bits are
-    reproducible.
+    Every program sums over a fixed share of the blocks of all steps, so that results are
+    reproducible to the bit.
     """
     program, programs = tl.program_id(0), tl.num_programs(0)
     unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)
@@ -298,7 +300,7 @@ def seen_by(place, offset, size, PADDING: tl.constexpr):
 def stencil_backward(d_perception, gradients, lives, step, filters, cells, height, width,
                      KP: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, LIFE: tl.constexpr):  # fmt: skip
-    """``gradients[step]`` from ``gradients[step + 1]``: the transposed stencil."""
+    """``gradients[step]`` from ``gradients[step + 1]``, by the transposed filters."""
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid, channel = cell < cells, tl.arange(0, CP)
     column, row = cell % width, cell // width % height
@@ -317,7 +319,7 @@ def stencil_backward(d_perception, gradients, lives, step, filters, cells, heigh
             d_perception + there, mask=(valid & inside_y & inside_x)[:, None], other=0.0
         )
         if PADDING == "reflect" or PADDING == "replicate":
-            # At a border, the cell at (y, x) may see this one through several taps.
+            # At a border, the cell at (y, x) may see this one at several filter positions.
             for other in tl.static_range(9):
                 seen_y, _ = neighbor(y, other // 3 - 1, height, PADDING)
                 seen_x, _ = neighbor(x, other % 3 - 1, width, PADDING)

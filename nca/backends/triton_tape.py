@@ -28,7 +28,7 @@ def next_power_of_2(number: int) -> int:
 
 @dataclass(frozen=True)
 class Problem:
-    """Key of a tape; equal problems share tapes."""
+    """Sizes and settings that a tape depends on; equal problems share tapes."""
 
     device: torch.device
     batch: int
@@ -260,7 +260,7 @@ class Tape:
 class Graph:
     """A function of tensors in fixed memory, recorded as a CUDA graph.
 
-    All graphs of a tape share the memory of their intermediate results: one runs at a time.
+    All graphs of a tape share memory for intermediate results, because only one runs at a time.
     """
 
     def __init__(

@@ -33,13 +33,13 @@ class Option:
     """An option, or a positional argument.
 
     Attributes:
-        flags: ways to write it; none: it is positional, and ``name`` stands for it.
-        name: of the field.
-        values: what follows it, such as "INT INT" or "[PATH ...]"; empty: nothing does.
-        choices: all words that may follow it, where they are few.
-        default: what holds without it, as words; None: it is required.
+        flags: its flags, with aliases; empty for a positional argument.
+        name: name of the settings field.
+        values: placeholders of its values, such as "INT INT" or "[PATH ...]"; empty for a switch.
+        choices: all allowed values, if they are few.
+        default: the default as text; None: the option is required.
         help: one or two sentences.
-        group: title of the options that it stands among; empty: the command itself.
+        group: title of its group in the help text; empty: the main group.
     """
 
     flags: tuple[str, ...]
@@ -52,12 +52,12 @@ class Option:
 
     @property
     def takes_path(self) -> bool:
-        """Whether names of files follow it."""
+        """Whether its values are paths."""
         return "PATH" in self.values
 
     @property
     def is_list(self) -> bool:
-        """Whether any number of values may follow it."""
+        """Whether it accepts any number of values."""
         return self.values.startswith("[")
 
 
@@ -65,7 +65,7 @@ CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP.partition(": ")[2].capit
 
 
 def options_of(settings: Any) -> list[Option]:
-    """Options of a command, from its settings: a class, or the values that hold by default."""
+    """Options of a command, from its settings: a class, or an object with the defaults."""
     kind = settings if isinstance(settings, type) else type(settings)
     if settings is kind:
         required = {field.name for field in fields(kind) if is_required(field)}
@@ -111,7 +111,7 @@ def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
 
 
 def form(hint: Any) -> tuple[str, tuple[str, ...]]:
-    """What follows an option of a type, and all words that may, where they are few."""
+    """Placeholders of the values of a type, and all allowed values if they are few."""
     origin, parts = get_origin(hint), get_args(hint)
     choices: tuple[str, ...] = ()
     if origin in (Union, types.UnionType, Annotated):  # X | None
@@ -131,7 +131,7 @@ def form(hint: Any) -> tuple[str, tuple[str, ...]]:
 
 
 def as_words(value: Any) -> str:
-    """A default as it would be written after its flag; empty for None and for nothing."""
+    """A default as it is written after its flag; empty for None and for empty lists."""
     if isinstance(value, dict):
         value = [part for pair in value.items() for part in pair]
     if isinstance(value, list | tuple):
@@ -141,7 +141,7 @@ def as_words(value: Any) -> str:
 
 @cache
 def docstrings(kind: Hashable) -> dict[str, str]:
-    """The string below each field of a dataclass, those of its bases included."""
+    """The string below each field of a dataclass, including the fields of its base classes."""
     found: dict[str, str] = {}
     for part in reversed(cast(type, kind).__mro__[:-1]):
         tree = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]

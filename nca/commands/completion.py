@@ -1,7 +1,7 @@
 """Completion of commands, options and paths in bash, zsh and fish.
 
-tyro has completion of its own, without names of two words, files after positional options, and with
-a start of Python at every key; these scripts contain all that they need.
+The completion of tyro does not support command names of two words or files as positional arguments,
+and it starts Python at every Tab. These scripts contain all words, so they start no program.
 """
 
 import shlex
@@ -16,7 +16,7 @@ GENERAL = ("--help", "--version", "--print-completion")
 
 @dataclass(frozen=True)
 class Completed:
-    """What is to be completed after a command's name."""
+    """What can be completed after the name of a command."""
 
     summary: str
     options: Sequence[Option]
@@ -37,7 +37,7 @@ def script(shell: str, commands: Commands) -> str:
 
 
 def groups(commands: Commands) -> dict[str, list[str]]:
-    """Second words by first word, of all names that have two."""
+    """Second words by first word, for all command names of two words."""
     found: dict[str, list[str]] = {}
     for first, _, second in (name.partition(" ") for name in commands):
         if second:
@@ -46,14 +46,14 @@ def groups(commands: Commands) -> dict[str, list[str]]:
 
 
 def first_words(commands: Commands) -> dict[str, str]:
-    """What may follow ``nca``, each with a summary."""
+    """All words that can follow ``nca``, each with a summary."""
     found = dict.fromkeys(groups(commands), "")
     found |= {name: each.summary for name, each in commands.items() if " " not in name}
     return {name: text or f"{name} ..." for name, text in found.items()}
 
 
 def bash(commands: Commands) -> Iterator[str]:
-    """One function; where it has no reply, bash completes paths. Works in bash 3.2, of macOS."""
+    """One function; if it has no reply, bash completes paths. Works in bash 3.2 (of macOS)."""
     yield "_nca() {"
     yield '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"'
     yield '  local name="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words='
@@ -91,7 +91,7 @@ def bash(commands: Commands) -> Iterator[str]:
 
 
 def zsh(commands: Commands) -> Iterator[str]:
-    """One function; to be sourced, or kept as ``_nca`` in a folder of ``fpath``."""
+    """One function; source it, or save it as ``_nca`` in a folder of ``fpath``."""
     yield "#compdef nca"
     yield "_nca() {"
     yield '  local name=$words[2] two="$words[2] $words[3]"'
@@ -123,12 +123,12 @@ def zsh(commands: Commands) -> Iterator[str]:
 
 
 def described(words: Mapping[str, str]) -> list[str]:
-    """Words as ``_describe`` takes them: ``word:description``."""
+    """Words in the format of ``_describe``: ``word:description``."""
     return [shlex.quote(f"{word}:{text}") for word, text in words.items()]
 
 
 def zsh_specs(option: Option) -> Iterator[str]:
-    """An option as ``_arguments`` takes it."""
+    """An option in the format of ``_arguments``."""
     action = f"({' '.join(option.choices)})" if option.choices else ""
     action = "_files" if option.takes_path else action
     if not option.flags:
@@ -178,7 +178,7 @@ def fish(commands: Commands) -> Iterator[str]:
 
 
 def fish_quote(text: str) -> str:
-    """A text as one word of fish."""
+    """Quote a text as one word for fish."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

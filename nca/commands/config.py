@@ -19,15 +19,15 @@ MAX_BYTES = 10**6
 
 
 def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) -> list[str]:
-    """Replace ``--config FILE`` by the flags of the file.
+    """Replace ``--config FILE`` by flags for the options in the file.
 
-    The flags of the file come before all other flags, so that those win, and after the positional
-    words, which would otherwise become part of a list of values.
+    The flags of the file come before all other flags, so that the others override them. They come
+    after the positional words, which would otherwise become part of a list of values.
 
     Args:
         words: words after the name of the command.
-        defaults: makes the settings of the command before any flag, from the words; a preset and a
-            task change some of them.
+        defaults: makes the default settings of the command; they depend on the preset and the task
+            in the words.
 
     Raises:
         InputError: the file cannot be read, or has a key that is not an option.

@@ -17,13 +17,13 @@ NAME = 10  # width of the first column
 
 @dataclass(frozen=True)
 class Part:
-    """A part that a machine may have.
+    """A part that a machine may have, such as a compiler.
 
     Attributes:
         name: name of the part.
         find: returns a description; empty if the part is missing.
         without: what does not work, or how much slower it is, without the part.
-        brings: command that installs the part.
+        brings: command or advice to install the part.
     """
 
     name: str

@@ -38,7 +38,7 @@ def of_preset(
 
 
 def train_defaults(words: Sequence[str]) -> TrainSettings:
-    """Like :func:`of_preset`, with the defaults of the task."""
+    """Defaults of the preset and of the task that the words select."""
     defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
     for task, values in TASKS.items():
         if f"--{task}" in words:

@@ -22,7 +22,7 @@ from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
 
 STANDARD_OUTPUT = Path("-")
-REACH = 8  # an average covers this many times its steps; older ones weigh 1e-7
+REACH = 8  # an average includes this many times its nominal steps; older ones would weigh 1e-7
 
 
 def render(settings: RenderSettings) -> Path | None:
@@ -87,8 +87,8 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
     """Averages of the displayed colors of every step, as in the window and the page.
 
-    The weights of earlier steps fall by a constant factor; the average is as smooth as the plain
-    mean of ``steps`` steps. Colors are clipped to [0, 1].
+    The weight falls by a constant factor with each earlier step. The factor is chosen so that the
+    average is as smooth as the plain mean of ``steps`` steps. Colors are clipped to [0, 1].
     """
     average: Tensor | None = None
     for color in colors:

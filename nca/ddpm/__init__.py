@@ -5,8 +5,8 @@ Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020. Read
 :mod:`~nca.ddpm.diffusion.denoiser` (the one function that sampling needs),
 :mod:`~nca.ddpm.diffusion.samplers` and :mod:`~nca.ddpm.diffusion.guidance`.
 
-One convention throughout, that of Karras et al. 2022: a noised image is ``x = image + sigma *
-noise``, images are in [-1, 1], and ``sigma`` is the noise level. The image of a
-variance-preserving process, ``x_t = sqrt(alpha_bar) image + sqrt(1 - alpha_bar) noise``, is the
-same divided by ``sqrt(1 + sigma^2)``, where ``sigma^2 = (1 - alpha_bar) / alpha_bar``.
+The code uses the convention of Karras et al. 2022: a noised image is ``x = image + sigma * noise``,
+images are in [-1, 1], and ``sigma`` is the noise level. A variance-preserving process has noised
+images ``x_t = sqrt(alpha_bar) image + sqrt(1 - alpha_bar) noise``. These are ``x`` divided by
+``sqrt(1 + sigma^2)``, where ``sigma^2 = (1 - alpha_bar) / alpha_bar``.
 """

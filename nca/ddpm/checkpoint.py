@@ -71,7 +71,7 @@ def load_run(path: Path) -> Run:
     except Exception as error:  # in a damaged state, any part can have any type
         text = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{path} is not of a diffusion model that this program made: {text}"
+            f"{path} is not a checkpoint of a diffusion model that this program trained: {text}"
         ) from error
     model.network.eval().requires_grad_(False)
     return Run(path, model, iterations, seconds)

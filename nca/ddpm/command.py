@@ -1,4 +1,4 @@
-"""`nca ddpm sample`: draw images, or a movie of their denoising, from a checkpoint."""
+"""`nca ddpm sample`: generate images, or a movie of their denoising, with a trained model."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ MOVIES = (".webp", ".gif", ".apng", ".mp4")
 
 
 def sample(settings: SampleSettings) -> Path:
-    """Draw images and write them; returns the path of the result.
+    """Generate images and write them; return the path of the result.
 
     Raises:
         InputError: the checkpoint, an image or the output is not usable.
@@ -40,7 +40,9 @@ def sample(settings: SampleSettings) -> Path:
     run = load_run(settings.run)
     movie = Movie() if settings.out.suffix.lower() in MOVIES else None
     if movie is not None and settings.n > settings.batch_size:
-        raise InputError(f"`n` {settings.n}: a movie shows one batch; `batch_size` {settings.n}")
+        raise InputError(
+            f"`n` {settings.n}: a movie shows only one batch; use `batch_size` {settings.n}"
+        )
     images = draw_samples(run, settings, movie)
     if movie is not None:
         write_movie(settings.out, movie.frames(images), fps=10)
@@ -54,10 +56,10 @@ def sample(settings: SampleSettings) -> Path:
 
 
 def check_output(settings: SampleSettings) -> None:
-    """Refuse to replace existing results.
+    """Check that the output can be written, before any work is done.
 
     Raises:
-        InputError: the output exists, without ``overwrite``; or its folder is missing.
+        InputError: the output exists and ``overwrite`` is off, or its folder is missing.
     """
     out = settings.out
     there = any(out.iterdir()) if out.is_dir() else out.exists()
@@ -68,7 +70,7 @@ def check_output(settings: SampleSettings) -> None:
 
 
 def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None) -> Tensor:
-    """Draw all images of the settings, [N, C, H, W] in about [-1, 1].
+    """Generate the images that the settings describe, [N, C, H, W] in about [-1, 1].
 
     Raises:
         InputError: a label is unknown, or an image cannot be read.
@@ -77,7 +79,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     model.network.to(choose_device(settings.device))
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
-    # Image to image (Meng et al., "SDEdit", 2022): start at a lower noise level, with the image.
+    # With ``like`` (Meng et al., "SDEdit", 2022), start from that image at a lower noise level.
     sigmas = noise_levels(
         model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
     )
@@ -114,7 +116,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
 
 
 def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance, float]]:
-    """Distances that guide the samples, with their weights."""
+    """Style and structure losses that guide the samples, with their weights."""
     distances: list[tuple[Distance, float]] = []
     if settings.style is not None:
         style = read_square(settings.style, settings.style_size)[None]

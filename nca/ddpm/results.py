@@ -31,7 +31,7 @@ def enlarged(image: Tensor, scale: int) -> Image.Image:
 
 
 class Movie:
-    """Observes a sampler; its frames show the noised images beside the estimates."""
+    """Records a sampler; each frame shows the noised images beside the estimates."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []

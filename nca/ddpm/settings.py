@@ -31,7 +31,7 @@ class DataSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images per iteration."""
     workers: Annotated[int, Between(0, 64)] = 0
-    """Number of processes that read images and add noise; 0: none."""
+    """Number of additional processes that read images and add noise."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class DiffusionSettings(Bounded):
     """Noise, and what the network predicts."""
 
     schedule: ScheduleName = "cosine"
-    """Noise schedule; karras has noise levels instead of times."""
+    """Noise level at each time; karras has levels without times."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """Number of times T; not used by karras."""
+    """Number of times (noise levels); not used by karras."""
     target: TargetName = "v"
     """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
-    """How times are drawn; loss: more often at large losses."""
+    """How times are drawn; loss: more often if their loss is large."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -55,7 +55,7 @@ class NetworkSettings(Bounded):
     """The U-Net."""
 
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Channels per level, each with half the resolution of the last."""
+    """Channels per level; each level halves the resolution."""
     layers: Annotated[int, Between(1, 8)] = 1
     """Number of residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
@@ -99,8 +99,8 @@ class OptimizerSettings(Bounded):
 class TrainSettings(Bounded):
     """Train a diffusion model on a set of images.
 
-    The output folder gets a checkpoint for all other commands, samples, a movie of their denoising,
-    and the loss curves.
+    The output folder will contain a checkpoint for the other commands, samples, a movie of their
+    denoising, and the loss curves.
     """
 
     data: str
@@ -141,7 +141,7 @@ class SampleSettings(Bounded):
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each takes one call of the network, two for heun."""
     spacing: Literal["auto", "time", "karras"] = "auto"
-    """Noise levels even in time (auto for ddpm and ddim), or as in Karras 2022."""
+    """Noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
@@ -151,7 +151,7 @@ class SampleSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, if trained with --classes; None: all in turn."""
+    """Class of the samples, if trained with --classes; None: all classes in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Class guidance scale; 1: as trained."""
 

@@ -1,4 +1,4 @@
-"""Train a diffusion model: everything between the settings and the results."""
+"""Train a diffusion model: read the images, train the network, write the results."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Quality of a rule: distances that it was not trained on, long runs, healing, other grids."""
+"""Measure the quality of a rule: distances from the target, long runs, healing, other grids."""

@@ -45,7 +45,7 @@ def run_figures(run: Sequence[Measurement]) -> list[Figures]:
 
 
 def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
-    """Summarize a long run: ``stable``, or its first fault, and when it blew up."""
+    """Summarize a long run: ``stable``, or its first fault and the step when it blew up."""
     words = [fault for fault in map(_fault, run, run_figures(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:

@@ -27,16 +27,18 @@ NOT_MEASURABLE, BLEW_UP = "not measurable", "blew up"
 
 
 class PlaceDistance:
-    """Distance of a round place from a texture, in both directions.
+    """Distance of a round place (part of an image) from a texture.
 
-    The mean distance of every patch to its nearest in the other image, in both directions; Simakov
-    et al., "Summarizing Visual Data Using Bidirectional Similarity", CVPR 2008. One direction would
-    rate a flat place as near, because most images have such a patch. Deviations: patches are small,
-    3x3, and include the contrast (std of each color, with twice the weight) of the 7x7 pixels
-    around: no two rough patches are alike, and a flat one is nearer to most of them than they are
-    to each other.
+    This is the mean distance of every patch from the nearest patch in the other image, in both
+    directions (Simakov et al., "Summarizing Visual Data Using Bidirectional Similarity", CVPR
+    2008). With one direction only, a flat place would be near, because most images have a flat
+    patch.
 
-    For large images only 16,384 fixed patches of the texture and 4,096 of the place are compared.
+    Deviations from the paper: patches are small, 3x3 pixels. They also contain the contrast of the
+    7x7 pixels around them (std of each color, with twice the weight). Without the contrast, a flat
+    patch would be nearer to most rough patches than these are to each other.
+
+    In large images, only 16,384 fixed patches of the texture and 4,096 of the place are compared.
 
     Args:
         texture: image of the texture, [1, 3, H, W] in [0, 1].
@@ -82,13 +84,15 @@ class Healing:
 
     Attributes:
         steps: number of steps until the place looks like any other in two measurements in a row;
-            None if it never does, or if that cannot be measured.
-        outcome: the same as text.
-        measurable: the place is clearly worse than the bound right after the erasing.
-        bound: mean distance of equal places all over the grid before, plus 10 % or two stds,
-            whichever is more; None if the rule blew up before.
-        distances: distances of the place, every 10 steps from right after the erasing.
-        pictures: the middle of the grid before, then, and at the end, [3, h, w] in [0, 1].
+            None if it never does, or if healing cannot be measured.
+        outcome: ``steps`` as text.
+        measurable: whether the place is clearly above the bound right after the erasing.
+        bound: largest distance that counts as healed: mean distance of places of the same size
+            before the erasing, plus 10 % or two stds, whichever is more; None if the rule blew up
+            before.
+        distances: distances of the place right after the erasing, and then every 10 steps.
+        pictures: the middle of the grid before the erasing, right after it, and at the end,
+            [3, h, w] in [0, 1].
     """
 
     steps: int | None
@@ -102,8 +106,8 @@ class Healing:
 def heal(rule: Rule, size: int, seed: int) -> Healing:
     """Erase a disc of a quarter of the width from a grown texture, and measure its healing.
 
-    The place is compared with the texture that the rule grows from the next seed instead of the
-    target: for a rule that is far from its target, a scar may be as near to the target as the rest.
+    The place is compared with the texture that the rule grows from the next seed, not with the
+    target: if a rule is far from its target, a scar may be as near to the target as the rest is.
 
     Args:
         rule: rule to run.
@@ -153,7 +157,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 
 
 def bound_of(usual: Sequence[float]) -> float:
-    """Largest distance of a place that still counts as any other, see :class:`Healing`."""
+    """Largest distance of a place that counts as healed, see :class:`Healing`."""
     mean = statistics.mean(usual)
     return max(mean + max(ALIKE * mean, DEVIATIONS * statistics.pstdev(usual)), LEAST_BOUND)
 
@@ -161,7 +165,7 @@ def bound_of(usual: Sequence[float]) -> float:
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:
     """Steps of every run, None if it did not heal, and the distances over time.
 
-    The median is over the runs that can be measured; None if half of them do not heal.
+    The median includes only runs that can be measured; None if half of them do not heal.
     """
     steps = [math.inf if h.steps is None else h.steps for h in healing if h.measurable]
     median = statistics.median(steps) if steps else math.inf

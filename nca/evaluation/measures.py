@@ -1,4 +1,4 @@
-"""Distances of images that no training here minimizes, and measurements of a run over time."""
+"""Image distances that no training minimizes, and measurements of a run over time."""
 
 import math
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ class PatchDistance:
     """Sliced Wasserstein-1 distance of 7x7 color patches on four scales, times 100.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV
-    2022, with fixed directions that no training uses. It does not see order beyond a patch of the
-    coarsest scale (56 pixels). A small image has fewer scales and less content: compare it with
+    2022, with fixed directions that no training uses. It does not detect disorder beyond a patch of
+    the coarsest scale (56 pixels). A small image has fewer scales and less content: compare it with
     :meth:`floor`.
 
     Args:
@@ -62,10 +62,10 @@ class PatchDistance:
         return 100 * torch.stack(distances).mean(0)
 
     def floor(self, size: tuple[int, int], *, wraps: bool = True) -> float | None:
-        """Distance of crops of the target of the size of an image.
+        """Distance of the target from its own crops; compare small images with this.
 
-        This is the mean over 16 random crops, with as many patches on each scale as the image has
-        there. None if the target is too small for such a crop.
+        This is the mean over 16 random crops with the size of the image and, on each scale, as many
+        patches. None if the target is too small for such a crop.
 
         Args:
             size: height and width of the image.
@@ -98,7 +98,7 @@ def _level_count(size: Sequence[int]) -> int:
 
 
 def _even(image: Tensor) -> Tensor:
-    """Repeat an image along odd sides: every second pixel of it would leave a seam."""
+    """Repeat an image along odd sides, because halving an odd side would leave a seam."""
     return image.repeat(1, 1, 1 + image.shape[2] % 2, 1 + image.shape[3] % 2)
 
 
@@ -147,7 +147,7 @@ def follow(
     size: tuple[int, int],
     seed: int,
 ) -> list[Measurement]:
-    """Measure a run after some numbers of steps; stop where the state is no longer finite.
+    """Measure a run after the given numbers of steps; stop when the state is no longer finite.
 
     Args:
         rule: rule to run.

@@ -140,7 +140,7 @@ def training_size(file: RuleFile) -> int:
 
 
 def names(paths: list[Path]) -> list[str]:
-    """Short unique names: files are often called ``rule``, so that the folder says more."""
+    """Short unique names; files called ``rule`` are named after their folder."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems

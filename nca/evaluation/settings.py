@@ -26,15 +26,15 @@ class EvalSettings(Bounded):
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None
-    """File for the figures; default: beside the report."""
+    """File for the figures as JSON; default: beside the report."""
     peer: Path | None = None
     """Another rule for the same image, to compare with."""
     vote: Path | None = None
-    """Write this page instead, for a blind vote on rules, images or folders."""
+    """Write only this page, for a blind vote on rules, images or folders."""
     features: tuple[str, ...] = ()
     """More features for losses: vgg16, vgg19, squeezenet1_1, or files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Width of the initial noise; None: the rule's own. It selects an image of --also."""
+    """Width of the initial noise, which selects an image of --also; None: the rule's own."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
     """Width of the initial noise of the peer."""
     size: Annotated[int | None, Between(LEAST_SIZE, LARGEST_SIZE)] = None
@@ -42,7 +42,7 @@ class EvalSettings(Bounded):
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps of the longest run."""
     seed: int = 1000
-    """Random seed of the first run; training uses small ones."""
+    """Random seed of the first run; large, because training uses small seeds."""
     overwrite: bool = False
     """Replace an earlier report."""
     other: Annotated[Path | None, tyro.conf.Positional] = None

@@ -1,4 +1,4 @@
-"""A page for a blind vote: which of two images is more like a third?"""
+"""Make a page for a blind vote: which of two images is more like the target?"""
 
 import random
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ from nca.rulefile import load_rule
 from nca.system.console import say
 from nca.system.files import write_text
 
-RULE_ENDING, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
+RULE_EXTENSION, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images for one target, each [3, h, w] in [0, 1], by the name of their maker."""
+    """A target and two images, [3, h, w] in [0, 1]; the images by the name of their maker."""
 
     texture: str
     target: Tensor
@@ -43,7 +43,7 @@ def evaluate_or_vote(settings: EvalSettings) -> list[Evaluation] | Path:
 
 
 def write_vote(settings: EvalSettings) -> Path:
-    """Write the page. Names that are not on both sides, or have no target, are left out.
+    """Write the page; leave out names that are missing on one side or have no target.
 
     Raises:
         InputError: a file cannot be read or written, or no pair is left.
@@ -76,7 +76,7 @@ def write_vote(settings: EvalSettings) -> Path:
 
 
 def _size(path: Path) -> int:
-    return training_size(load_rule(path)) if path.suffix == RULE_ENDING else USUAL_SIZE
+    return training_size(load_rule(path)) if path.suffix == RULE_EXTENSION else USUAL_SIZE
 
 
 def rules_and_images(path: Path) -> dict[str, Path]:
@@ -89,7 +89,7 @@ def rules_and_images(path: Path) -> dict[str, Path]:
         return {path.stem: path}
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder")
-    here = [p for p in sorted(path.iterdir()) if p.suffix == RULE_ENDING or is_picture(p)]
+    here = [p for p in sorted(path.iterdir()) if p.suffix == RULE_EXTENSION or is_picture(p)]
     return {p.stem: p for p in here} | {
         p.parent.name: p for p in sorted(path.glob(f"*/{RULE_OF_TRAINING}"))
     }
@@ -97,7 +97,7 @@ def rules_and_images(path: Path) -> dict[str, Path]:
 
 def image_of(path: Path, size: int, seed: int) -> Tensor:
     """The texture of a rule after 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
-    if path.suffix != RULE_ENDING:
+    if path.suffix != RULE_EXTENSION:
         return read_square(path, size)
     rule = load_rule(path).rule
     (state,) = simulate(rule, rule.initial_state(1, size, size, seed=seed), [GROWN], seed=seed)
@@ -109,8 +109,8 @@ def vote_page(pairs: Sequence[Pair], seed: int) -> str:
     """The page: one HTML file that makes no requests.
 
     Args:
-        pairs: at least one pair, all of the same two makers.
-        seed: random seed of the order of the pairs, and of left and right.
+        pairs: at least one pair; all pairs have the same two makers.
+        seed: random seed; decides the order of the pairs, and which side is on the left.
     """
     chance = random.Random(seed)
     shuffled = chance.sample(list(pairs), len(pairs))

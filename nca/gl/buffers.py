@@ -35,7 +35,7 @@ class StateBuffer:
             written.
 
     Attributes:
-        changes: number of possible changes of the state.
+        changes: counts the calls that may change the state.
     """
 
     def __init__(

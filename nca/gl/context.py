@@ -45,10 +45,10 @@ def attach_to_window() -> moderngl.Context:
 
 
 def checked(gl: moderngl.Context) -> moderngl.Context:
-    """Return the context if it can draw into several float textures at once, else release it.
+    """Check that a context can draw into several float textures at once.
 
     Raises:
-        GraphicsError: it cannot do that.
+        GraphicsError: it cannot; the context is then released.
     """
     if target_limit(gl) < LEAST_TARGETS:
         renderer = renderer_name(gl)

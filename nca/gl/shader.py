@@ -65,7 +65,7 @@ class Shader:
         textures: Mapping[str, Textures],
         values: Mapping[str, Value] | None = None,
     ) -> None:
-        """Run the shader for every pixel of a target; an array of samplers takes a sequence."""
+        """Run the shader for every pixel of a target; give a sequence for an array of samplers."""
         if values:
             self.set(values)
         for name, units in self._units.items():
@@ -77,6 +77,6 @@ class Shader:
         self._triangle.render(vertices=3)
 
     def release(self) -> None:
-        """Free what the driver holds."""
+        """Free the objects in the driver."""
         self._triangle.release()
         self._program.release()

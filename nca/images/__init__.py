@@ -32,8 +32,8 @@ def read_image(
 ) -> Image.Image:
     """Read any image as upright 8-bit sRGB, following its EXIF orientation.
 
-    Gray, palette and 16-bit images are converted, and so are the colors of images with a color
-    profile, such as Display P3, Adobe RGB or one for CMYK. Transparent parts become white.
+    Gray, palette and 16-bit images are converted to RGB. Colors with a profile, such as Display P3,
+    Adobe RGB or a CMYK profile, are converted to sRGB. Transparent parts become white.
 
     Args:
         path: the file, or the image itself.
@@ -150,7 +150,7 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def png_base64(image: Image.Image) -> str:
-    """A picture as text: a small PNG file in base64."""
+    """Encode an image as text: a small PNG file in base64."""
     return base64.b64encode(png_bytes(image)).decode()
 
 

@@ -24,8 +24,8 @@ STRIP = 1_000_000  # pixels that are converted at once
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # per pixel
-# Measured bytes per pixel that decoders take; all others decode into the image itself. Pillow
-# decodes some kinds of DDS in Python: 1.3 s for a million pixels.
+# Measured bytes per pixel that these decoders need; all others decode into the image itself. Pillow
+# decodes some kinds of DDS in Python, which takes 1.3 s for a million pixels.
 DECODERS = {"WEBP": 16, "AVIF": 16, "HEIF": 12, "JPEG2000": 25, "SGI": 8, "QOI": 8, "DDS": 44}
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -90,8 +90,8 @@ def decode(path: Picture, max_side: int | None = None) -> Image.Image:
         raise InputError(f"{path} is a folder; give the name of an image")
     if not stat.S_ISREG(kind):
         raise InputError(f"{path} is a device or a pipe; give the name of an image file")
-    # Pillow may map a file that it opens by name. A mapped file that is truncated meanwhile crashes
-    # the process, and one that is rotated gives noise for a TIFF.
+    # Pillow may map a file that it opens by name. If a mapped file is truncated meanwhile, the
+    # process crashes; and a mapped TIFF that must be rotated gives noise.
     with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
         size = image.size
         if size[0] * size[1] > LARGE and max_side is None:
@@ -168,7 +168,7 @@ def _scale_transparent_color(image: Image.Image) -> None:
 
 
 def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
-    """Convert and reduce strip by strip: there is no memory for a copy of a large image."""
+    """Convert and reduce strip by strip, because a copy of a large image needs too much memory."""
     as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
     if as_it_is and factor == 1 and "transparency" not in image.info:
         return image

@@ -12,10 +12,10 @@ from nca.errors import InputError
 from nca.system.console import say
 
 # Common image formats. Pillow has more: EPS starts Ghostscript, SPIDER has its own errors, PDF and
-# MPEG have endings but no reader, ICNS contains other formats.
+# MPEG have extensions but no reader, ICNS contains other formats.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM",
            "JPEG2000", "PSD", "QOI", "DDS", "SGI", "PCX", "ICO", "TGA")  # fmt: skip
-HEIC_ENDINGS = {".heic", ".heif", ".hif"}
+HEIC_EXTENSIONS = {".heic", ".heif", ".hif"}
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 HEIC_ADVICE = "pip install pillow-heif to read HEIC, or convert to JPEG"
 
@@ -30,9 +30,9 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file has the ending of an image; HEIC counts even if it cannot be read."""
-    ending = path.suffix.lower()
-    return ending in HEIC_ENDINGS or Image.registered_extensions().get(ending) in FORMATS
+    """Whether a file has the extension of an image; HEIC counts even if it cannot be read."""
+    extension = path.suffix.lower()
+    return extension in HEIC_EXTENSIONS or Image.registered_extensions().get(extension) in FORMATS
 
 
 def is_heic(path: Path) -> bool:
@@ -63,7 +63,7 @@ def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
     pictures = [path for path in shown if is_picture(path) and path.is_file()]
     unread = []
     if "HEIF" not in readable_formats():
-        unread = [path for path in pictures if path.suffix.lower() in HEIC_ENDINGS]
+        unread = [path for path in pictures if path.suffix.lower() in HEIC_EXTENSIONS]
     if len(unread) == len(pictures):
         heic = f" but HEIC, such as {unread[0].name}; {HEIC_ADVICE}" if unread else ""
         raise InputError(f"{folder} holds no images{heic}")

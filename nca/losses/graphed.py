@@ -1,4 +1,4 @@
-"""Loss terms as CUDA graphs: thousands of small kernels without gaps between them."""
+"""Record loss terms as CUDA graphs, which run thousands of small kernels without gaps."""
 
 from typing import Any
 

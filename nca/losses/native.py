@@ -102,7 +102,7 @@ def _blocks(weight: Tensor, rows: int) -> Tensor:
 
 
 class TextureKernel:
-    """Moments of the features of images, if the kernel can compute them.
+    """Computes moments of the features of images, if the kernel supports them.
 
     Args:
         features: features that it computes.

@@ -19,12 +19,13 @@ NEARLY_FLAT = 1e-3  # smallest std of patches that differences are divided by
 class NearestPatches(Term):
     """Root mean square difference of random patches from the nearest of a target, by level.
 
-    Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, on a pyramid. The
-    occurrence penalty of Granot et al., "Drop the GAN", CVPR 2022, keeps it from using few patches
-    of the target over and over: each distance is divided by ``alpha`` plus the smallest distance of
-    any patch of the image from the same patch of the target. Deviations: only some patches of the
-    image and of the target are used, at new places in every call, and the search uses the principal
-    components of patches, which is several times as fast.
+    The distance is that of Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005,
+    on a pyramid. A penalty keeps the image from repeating a few patches of the target (Granot et
+    al., "Drop the GAN", CVPR 2022): to find the nearest patch, the distance from each patch of the
+    target is divided by ``alpha`` plus the smallest distance of any patch of the image from it.
+
+    Deviations: only some patches of the image and of the target are used, at new places in every
+    call. The search uses the principal components of patches, which is several times as fast.
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
@@ -35,8 +36,8 @@ class NearestPatches(Term):
         queries: number of patches per image and level.
         candidates: largest number of patches per level of the target.
         alpha: fraction of the mean distance; smaller values use more of the target.
-        coverage: weight of the distance of as many random patches of the target from the nearest in
-            the image.
+        coverage: weight of the reverse distance: of as many random patches of the target from the
+            nearest patches of the image.
         weights: weights of the levels, fine ones first; 1 for all further levels.
         wraps: whether the images wrap; the target does not.
         name: prefix of the names of the levels.
@@ -105,10 +106,11 @@ class NearestPatches(Term):
         return distance
 
     def _search(self, patches: Tensor, target: "TargetPatches") -> tuple[Tensor, Tensor, Tensor]:
-        """Find the nearest patch of the target for every patch, [B, queries], and the reverse.
+        """Find nearest patches in both directions.
 
-        The reverse: indices of some patches of the target, [M], and their nearest in the image, [B,
-        M].
+        Returns:
+            For every patch of the image, its nearest patch of the target, [B, queries]; indices of
+            some patches of the target, [M]; and their nearest patches of the image, [B, M].
         """
         count = self.queries if self.coverage else 0
         rows = random_subset(len(target.patches), count, self.generator).to(patches.device)

@@ -1,4 +1,4 @@
-"""The distance of images from the style of some images and the content of another.
+"""The loss of style transfer: the distance from the style of images and the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms use the same features, which are computed once::
@@ -28,9 +28,10 @@ def describe(layers: Features, statistic: Statistic, region: Tensor | None = Non
 def mixture(
     descriptions: Sequence[Features], statistic: Statistic, shares: Sequence[float] | None = None
 ) -> Features:
-    """Describe a mixture of several styles, or of the parts of one, by their shares.
+    """Describe a mixture of several styles, or of the parts of one style, with given shares.
 
-    Distances are robust: of two targets the heavier one would win. A mixture is a single target.
+    Distances grow only linearly. So if each style were a target of its own, the one with the larger
+    weight would win; a mixture is a single target.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -113,10 +114,10 @@ class ContentTerm:
 
 
 def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights with which a difference as large as the content itself counts ``weight``.
+    """Weights of layers, such that a difference as large as the content has the loss ``weight``.
 
-    This makes networks and layers comparable. ``weights`` are those of layers by name, 1 by
-    default.
+    This makes networks and layers comparable. ``weights`` are additional factors of layers by name,
+    1 by default.
 
     Raises:
         InputError: a weight names a layer that does not exist.
@@ -184,7 +185,7 @@ class StyleLoss(Term):
 
 
 def select(features: Tensor, region: Tensor | None) -> Tensor:
-    """The positions of features that lie in a region of the image.
+    """Select the positions of features that lie in a region of the image.
 
     Args:
         features: [B, N, h, w].

@@ -1,10 +1,9 @@
 """The distance of images from a text, measured by CLIP.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
-models and weights from open_clip (Ilharco et al. 2021). The input of CLIP has about 224 x 224
-pixels. Each image is seen as several enlarged crops, with new places and scales in every call: a
-fixed view would lead to patterns that only this view mistakes for the text (Frans et al.,
-"CLIPDraw", 2021).
+models and weights from open_clip (Ilharco et al. 2021). CLIP gets several enlarged crops of each
+image, of about 224 x 224 pixels. Their places and scales are new in every call, because a fixed
+view would lead to patterns that only this view takes for the text (Frans et al., "CLIPDraw", 2021).
 """
 
 from dataclasses import dataclass
@@ -96,7 +95,8 @@ MOMENTS = ("image_mean", "image_std")
 class PromptLoss(Term):
     """Distance of images from a text: squared angle of their embeddings, mean over random crops.
 
-    It is 0 if an image means exactly the text, and ``(pi / 2)**2`` if the two share nothing.
+    It is 0 if the embeddings of image and text are equal, and ``(pi / 2)**2`` if they are
+    orthogonal.
 
     Args:
         clip: CLIP model; images are moved to its device.

@@ -17,7 +17,7 @@ def _weights(words: list[str]) -> dict[str, float]:
     return {name: float(weight) for name, weight in zip(words[::2], words[1::2], strict=True)}
 
 
-# By default tyro replaces the flag by one per key if a preset sets some.
+# Without this, tyro would make one flag per key if a preset sets some keys.
 Weights = Annotated[dict[str, float], Between(0)]
 Terms = Annotated[
     Weights,

@@ -1,10 +1,10 @@
 """Statistics of a layer of features: Gram matrix, distribution, or moments.
 
-Each statistic describes features and compares descriptions: the target is described once, the
-images of a batch each time. Descriptions of parts can be merged into one of the whole. This is how
-several styles become one, and how images are compared that do not fit into memory. Everything is
-computed in float32, whatever the precision of the features: sums of products over ten thousand
-positions exceed the range of float16 and the digits of bfloat16.
+Each statistic describes features, and compares descriptions. The target is described once, the
+images of every batch each time. Descriptions of parts can be merged into a description of the
+whole: this combines several styles, and compares images that do not fit into memory. Everything is
+computed in float32, even if the features have another precision, because sums of products over ten
+thousand positions exceed the range of float16 and the digits of bfloat16.
 """
 
 from abc import ABC, abstractmethod
@@ -22,10 +22,10 @@ class Statistic(ABC):
     """Compares features of shape [B, N, h, w] with those of a target of any size.
 
     Attributes:
-        mergeable: :meth:`merge` of the parts of an image gives the same as :meth:`describe` of the
-            whole, and descriptions are small.
-        random: every call draws random numbers.
-        from_moments: :meth:`of_moments` can replace :meth:`describe`.
+        mergeable: whether :meth:`merge` of the parts of an image gives the same as
+            :meth:`describe` of the whole, and descriptions are small.
+        random: whether every call draws random numbers.
+        from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
     """
 
     mergeable, random, from_moments = True, False, False
@@ -68,7 +68,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """F F^T / n; autograd would compute the two equal halves of its gradient separately."""
+    """F F^T / n, with the two equal halves of its gradient computed only once."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ class _Gram(torch.autograd.Function):
 def pseudo_huber(square: Tensor) -> Tensor:
     """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear far away, quadratic nearby.
 
-    The squared distance of Gatys is quartic in the features, so that one blown-up sample outweighs
-    all others.
+    The squared distance of Gatys grows with the fourth power of the features, so that one blown-up
+    sample would outweigh all others.
     """
     return (square + DELTA**2).sqrt() - DELTA
 
@@ -118,8 +118,8 @@ class Gram(Statistic):
 class LessonGram(Statistic):
     """The loss of fast.ai's lesson 20, unchanged: mean squared difference of Gram matrices.
 
-    The lesson sums the matrices of a batch, which makes the sum B times the target's for B perfect
-    images. This class exists for the presets that repeat the lesson.
+    The lesson sums the matrices of a batch. So for B perfect images, the sum is B times the matrix
+    of the target. This class exists only for the presets that repeat the lesson.
     """
 
     from_moments = True
@@ -225,10 +225,10 @@ class Wasserstein(Moments):
 def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
     """Trace of the square root of symmetric matrices, [B, N, N] -> [B].
 
-    On a GPU, where a decomposition takes a thousand kernels, it only uses matrix products.
+    On a GPU it only uses matrix products, because a decomposition takes a thousand kernels there.
 
     Args:
-        matrices: on a CPU only the lower triangles are read.
+        matrices: the matrices; on a CPU only the lower triangles are read.
         floor: smallest root of an eigenvalue.
     """
     if matrices.is_cuda:
@@ -274,8 +274,8 @@ class SlicedTransport(Statistic):
     """Sliced optimal transport: distance of sorted projections on random directions.
 
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
-    the differences; here it is their absolute value, relative to the spread of the target's. Every
-    call draws new directions.
+    the differences; here their absolute values are used, relative to the spread of the target's
+    projections. Every call draws new directions.
 
     Args:
         generator: source of the directions.

@@ -16,7 +16,7 @@ class Term(ABC):
     """A differentiable distance of images from a goal.
 
     Attributes:
-        random: it draws random numbers, so that two calls give two values.
+        random: whether it draws random numbers, so that two calls give different values.
     """
 
     random = False

@@ -1,13 +1,13 @@
-"""Images that do not fit into memory: the same loss and gradient, tile by tile.
+"""Compute the loss and gradient of an image that does not fit into memory, tile by tile.
 
-Styles are compared by statistics over all positions, and those of the whole image can be merged
-from those of its tiles. So every tile is computed twice: once for its statistics, without a
-gradient, and after the comparison of the whole once more, to pass the gradient of its statistics
-back to its pixels. Unlike tiles that are compared with the style one by one, a tile need not
-contain all of the style.
+Styles are compared by statistics over all positions. The statistics of the whole image are merged
+from those of its tiles. So every tile is computed twice: first without a gradient, for its
+statistics; then, after the whole image has been compared, to pass the gradient of the statistics
+back to the pixels. Tiles are not compared with the style one by one, so a tile need not contain all
+of the style.
 
-Tiles overlap by a margin that is larger than what a position of most layers sees. The grid of tiles
-moves at random in every step, so that remaining effects of tile borders average out.
+Tiles overlap by a margin, which is larger than what a position of most layers sees. The grid of
+tiles moves at random in every step, so that remaining effects of tile borders average out.
 """
 
 import itertools
@@ -25,14 +25,14 @@ from nca.losses.perceptual import StyleLoss, StyleTerm, at_layer, describe, mixt
 from nca.losses.statistics import Statistic
 from nca.losses.term import Term
 
-UNIT = 32  # corners lie on its multiples, which are whole positions of every layer
+UNIT = 32  # tile corners are multiples of this, which are whole positions of every layer
 MARGIN = 64
 COARSEST = 16  # pixels per position of the deepest layers
 
 
 @dataclass(frozen=True)
 class Span:
-    """Part of a row or column: what counts, and the margins that are computed with it."""
+    """Part of a row or column: the pixels that count, and the margins around them."""
 
     start: int
     end: int
@@ -264,7 +264,7 @@ class TiledLoss(Term):
 
 
 def dot(described: Features, slopes: Features | None) -> Tensor:
-    """Sum of products: its gradient is that of the loss whose slopes these are."""
+    """Sum of products; it has the gradient of the loss, given as ``slopes``."""
     assert slopes is not None
     return torch.stack([(described[name] * slopes[name]).sum() for name in slopes]).sum()
 

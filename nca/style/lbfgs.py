@@ -11,11 +11,11 @@ FIRST = 0.05  # the same in the first step, because the scale of the gradient is
 
 
 class LBFGS(torch.optim.LBFGS):
-    """Torch's L-BFGS without its inner loop: each step uses the gradient that is there.
+    """Torch's L-BFGS without its inner loop: each step uses the gradient of the current batch.
 
-    Without a line search a step may be far too long where the curvature changes. So a step that
-    would change any color by more than a quarter is shortened. Changes by a projection after the
-    step count as part of it, so that the estimate of the curvature stays correct.
+    There is no line search, so a step may be far too long where the curvature changes. A step that
+    would change any color by more than a quarter is therefore shortened. If colors are clipped
+    after a step, this counts as part of the step, so that the curvature estimate stays correct.
 
     Args:
         parameters: one tensor to train.

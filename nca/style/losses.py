@@ -191,8 +191,8 @@ class Losses:
         settings, wanted = self.settings, self._layers[1]
         weights = _layer_weights("content", settings.loss.layer_weights)
         if max(content.shape[-2:]) > settings.scales.tile:
-            # The loss is tiled, and computes the features again for each tile; a sample gives their
-            # scale.
+            # A tiled loss computes the features for each tile again. Here a sample is enough,
+            # because only the scale of the features is needed.
             middle = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
             content = middle[len(middle) // 2].cut(content)
         layers = features(content, wraps=False)

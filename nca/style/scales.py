@@ -1,9 +1,9 @@
-"""From coarse to fine: the image grows while it is trained, and so does the optimizer.
+"""Train an image from coarse to fine: the image and the state of its optimizer grow.
 
-Large shapes form at small sizes, where steps are fast, and the features, which see a fixed number
-of pixels, cover all scales of the image in turn. As in style-transfer-pytorch (Katherine Crowson),
-scales differ by the square root of 2, each starts from the average of the previous one, and Adam's
-moments are resized instead of reset.
+Steps are fast at small sizes, where large shapes form. Features see a fixed number of pixels, so
+they cover all scales of the image in turn. As in style-transfer-pytorch (Katherine Crowson), scales
+differ by the square root of 2, each starts from the average of the previous one, and Adam's moments
+are resized instead of reset.
 """
 
 from collections.abc import Callable

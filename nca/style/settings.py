@@ -40,7 +40,7 @@ class ScaleSettings(Bounded):
     size: Side = 512
     """Longer side of the result, in pixels."""
     smallest: Side = 128
-    """Longer side of the first scale, in pixels; each next one is 1.41 times."""
+    """Longer side of the first scale, in pixels; later ones grow by 1.41."""
     iterations: Steps = 150
     """Number of steps on every scale but the first."""
     first_iterations: Steps = 300
@@ -54,7 +54,7 @@ class StartSettings(Bounded):
     """Initial image."""
 
     start: str = "content"
-    """content, noise, gray, style, style-noise (noise of its colors), a file."""
+    """content, noise, gray, style, style-noise (in its colors), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
     """Std of the added noise; without it, flat areas stay flat."""
 
@@ -129,7 +129,7 @@ class OptimizerSettings(Bounded):
     """Learning rate of Adam: change of a color in a step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
-    # The gradient of a pixel falls with the number of pixels: the usual 1e-8 would be too large.
+    # The gradient per pixel shrinks in larger images, so the usual 1e-8 would be too large.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
@@ -160,14 +160,14 @@ class MaskSettings(Bounded):
 class StyleSettings(Bounded):
     """Paint an image in the style of others.
 
-    The output folder gets `result.png`, a movie and a contact sheet of the progress, the loss
-    curves as a plot and as numbers, and a page that shows it all during the run.
+    The output folder will contain `result.png`, a movie and a contact sheet of the progress, the
+    loss curves as a plot and as numbers, and a page that shows the progress during the run.
     """
 
     content: Annotated[Picture, tyro.conf.Positional]
     """Image to paint."""
     styles: Annotated[tuple[Picture, ...], tyro.conf.Positional]
-    """Style images; none, if other weights define the result."""
+    """Style images; none are needed if other terms define the result."""
     out: Folder
     """Output folder."""
     preset: Preset = "standard"

@@ -1,4 +1,4 @@
-"""Paint an image: everything between the settings and the results."""
+"""Paint an image: read the inputs, train the pixels, write the results."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class Styled(Trained):
 
     Attributes:
         image: [1, 3, H, W] in [0, 1].
-        profile: whose numbers its colors are; None: sRGB.
+        profile: color profile of the image; None: sRGB.
     """
 
     image: Tensor

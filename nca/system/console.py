@@ -18,8 +18,8 @@ def prepare_console() -> None:
     """Make standard output and standard error usable.
 
     A closed stream is replaced by the null device. Characters that cannot be shown are escaped.
-    Writing to standard error never fails: a training must not end because its terminal is gone or
-    its log full.
+    Writing to standard error never fails, because training must continue even if its terminal is
+    closed or the disk of its log is full.
     """
     _open_closed_files()
     sys.stdout = sys.stdout or _nowhere()

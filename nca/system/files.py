@@ -63,7 +63,7 @@ def write_atomically(
 
 
 def replace(source: Path, path: Path) -> None:
-    """Rename a file over another; on Windows, wait a little until nobody reads that one.
+    """Rename a file over another; on Windows, wait a little until no program reads the other.
 
     Raises:
         OSError: this failed.
@@ -121,8 +121,7 @@ def open_regular(path: Path) -> BinaryIO:
 def read_regular(path: Path, limit: int) -> bytes:
     """Read a regular file of at most ``limit`` bytes, once.
 
-    If another program changes the file meanwhile, the result is its content at the time of reading.
-    A mapped file that is truncated would end the process by SIGBUS.
+    The file is not mapped: if another program truncates a mapped file, SIGBUS ends the process.
 
     Raises:
         InputError: see :func:`open_regular`; or the file is too large.

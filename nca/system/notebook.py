@@ -1,4 +1,4 @@
-"""Notebooks: whether this is one, and what stands below a cell while it runs."""
+"""Detect notebooks, and show pictures and text below a running cell."""
 
 import sys
 from importlib import import_module
@@ -21,22 +21,22 @@ def in_notebook() -> bool:
 
 
 def has_widgets() -> bool:
-    """Whether ipywidgets is installed, which the bar of a notebook is made of."""
+    """Whether ipywidgets is installed, which the progress bar in notebooks needs."""
     return find_spec("ipywidgets") is not None
 
 
 class Output:
-    """One place below the cell, whose content is replaced."""
+    """A place below the cell whose content can be replaced."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
     def show(self, content: Any, **options: Any) -> None:
-        """Show something in place of what is there.
+        """Replace the content.
 
         Args:
-            content: whatever IPython displays.
-            options: of its ``display``.
+            content: any object that IPython can display.
+            options: options of IPython's ``display``.
         """
         display = import_module("IPython.display").display  # there, if this is a notebook
         if self._handle is None:
@@ -48,9 +48,9 @@ class Output:
         """Show a picture.
 
         Args:
-            picture: of any size.
-            text: where no picture is shown.
-            width: that it is shown at, in pixels of the page.
+            picture: the picture, of any size.
+            text: shown where pictures cannot be shown.
+            width: displayed width, in pixels of the page.
         """
         data = {"image/png": png_base64(picture), "text/plain": text}
         self.show(data, raw=True, metadata={"image/png": {"width": width}})

@@ -36,7 +36,7 @@ def raise_on_termination() -> None:
 
 
 def ignore_termination() -> None:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP in a worker that its parent ends."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP in a worker process, which its parent process ends."""
     for signum in (signal.SIGINT, *TERMINATION):
         signal.signal(signum, signal.SIG_IGN)
 

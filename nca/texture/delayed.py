@@ -1,4 +1,4 @@
-"""Read small results of a GPU a few iterations later: waiting for them would leave it idle."""
+"""Read small results of a GPU a few iterations later, because waiting would leave the GPU idle."""
 
 from collections import deque
 

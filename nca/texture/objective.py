@@ -1,4 +1,4 @@
-"""The objective of a rule: unroll it over a batch of the pool, and measure the distance."""
+"""The objective of a rule: unroll it on a batch of states, and measure their distance."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ class Grow(Objective):
         task: defines the distance.
         overflow_weight: weight of the penalty on state values outside [-1, 1].
         cap: cap the gradients of the distance, see :func:`cap_gradients`.
-        backend: what computes the steps.
+        backend: code that computes the steps.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Grow(Objective):
         state = cap_gradients(prediction) if self.cap else prediction
         distances = self.task.distance(state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
-        # Not capped: nothing else pulls a blown-up sample back.
+        # This gradient is not capped, because only it pulls a blown-up sample back.
         terms["overflow"] = self.overflow_weight * overflow(prediction)
         return terms
 
@@ -62,11 +62,11 @@ class _CapGradients(torch.autograd.Function):
 
 
 def cap_gradients(state: Tensor) -> Tensor:
-    """Identity whose backward caps the gradient of every sample at the batch median.
+    """Return the state unchanged, but cap its gradient: for each sample, at the batch median.
 
-    One blown-up sample has a gradient many times as large as the others, and the step of the
-    optimizer would depend on that sample alone. Samples that blew up get a gradient of zero: theirs
-    points nowhere useful.
+    The gradient of a blown-up sample is many times as large as the others, so the optimizer step
+    would depend on that sample alone. Samples that blew up get a gradient of zero, because theirs
+    has no useful direction.
 
     Args:
         state: [B, C, H, W].

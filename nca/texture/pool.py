@@ -1,7 +1,7 @@
 """The sample pool: states that keep growing from iteration to iteration.
 
-Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: a rule learns what happens
-after many steps without ever unrolling more than a few dozen.
+With a pool, a rule learns what happens after many steps, although an unroll has only a few dozen
+(Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020).
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ Simulate = Callable[[Tensor, int, int], Tensor]
 
 
 class Pool:
-    """An endless source of batches; grid and number of steps grow later in the training.
+    """An endless source of batches; grids get larger and unrolls longer later in the training.
 
     ::
 
@@ -54,9 +54,9 @@ class Pool:
         rule: defines channels and initial state; the states are on its device.
         settings: sizes, and how often a state is reset or damaged.
         generator: source of all random numbers.
-        simulate: ages states, see ``aging_rate``; None: states do not age.
-        rank, processes: with several processes, each holds the whole pool and draws the same batch
-            of ``processes * batch_size`` states, of which it gets its part.
+        simulate: runs states without learning, see ``aging_rate``; None: states do not age.
+        rank, processes: index of this process, and number of processes. Each process has the whole
+            pool, draws the same batch of ``processes * batch_size`` states, and uses its part.
 
     Attributes:
         progress: fraction of the training that is done; the training keeps it up to date.
@@ -107,12 +107,13 @@ class Pool:
     def _age(self, state: Tensor, simulate: Simulate) -> None:
         """Age a state in the middle of a batch, [B, C, H, W], with probability ``aging_rate``.
 
-        A rule that has only seen states of some hundred steps may lose its colors after thousands.
+        A rule that was trained only on states of some hundred steps may lose its colors after
+        thousands.
         """
         chance = float(torch.rand((), generator=self.generator))
         seed = int(torch.randint(2**31, (), generator=self.generator))
         if chance < self.settings.aging_rate:
-            middle = len(state) // 2  # this one is neither reset nor damaged
+            middle = len(state) // 2  # the first state may be reset, the last one damaged
             old = simulate(state[middle : middle + 1], AGE, seed)
             # Checking for a blow-up here would wait for the GPU.
             state[middle] = torch.where(blown_up(old)[:, None, None], state[middle], old[0])
@@ -134,7 +135,7 @@ class Pool:
             self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
-        """Erase a disc of a state, [C, H, W], or fill it with noise; at most a quarter as wide."""
+        """Erase a disc of a state, [C, H, W], or fill it with noise; at most a quarter wide."""
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side
@@ -182,9 +183,9 @@ class Pool:
         self.generator.set_state(state["generator"])
 
 
-BLOWN_UP = 3.0  # healthy states stay near [-1, 1]; nothing returns from this far
+BLOWN_UP = 3.0  # normal states stay near [-1, 1]; states never recover from larger values
 
 
 def blown_up(state: Tensor) -> Tensor:
-    """Find states that left all bounds, [B, C, H, W] -> [B] bool; NaN counts too."""
+    """Find states with a value outside [-3, 3] or NaN, [B, C, H, W] -> [B] bool."""
     return ~(state.detach().abs().amax((1, 2, 3)) < BLOWN_UP)

@@ -1,8 +1,8 @@
 """Train the first layer in units of its filters.
 
-A sobel filter responds 4 times, the laplacian 10 times as strongly as the identity. With the
-columns of ``w1`` in those units one learning rate fits all of them, and it can be several times
-higher. The rule itself is unchanged: the scale is folded back into ``w1``.
+A sobel filter responds 4 times as strongly as the identity, the laplacian 10 times. If the columns
+of ``w1`` are trained in those units, one learning rate fits all of them, and it can be several
+times higher. The rule itself is unchanged, because the scale is multiplied back into ``w1``.
 """
 
 import torch
@@ -36,7 +36,8 @@ def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
     Args:
         rule: rule to change, in place.
         scale: one number per filter.
-        fresh: the weights are random; they are rescaled to be as large in the new units.
+        fresh: whether the weights are random; they are then rescaled to keep their size in the new
+            units.
     """
     columns = torch.tensor(scale).repeat(rule.settings.channels)
     if fresh:

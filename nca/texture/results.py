@@ -35,7 +35,7 @@ class RulePreview:
 
 
 def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
-    """Grow a texture of size x size; return its images after some numbers of steps."""
+    """Grow a texture of size x size; return its images after the given numbers of steps."""
     states = simulate(rule, rule.initial_state(1, size, size, seed=seed), stops, seed=seed)
     return [to_image(rule.to_rgb(state)[0]) for state in states]
 

@@ -90,9 +90,9 @@ class UnrollSettings(Bounded):
     late_grid: Side = 96
     """Side of the grid in the later part of training, in cells."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
-    """Least and largest number of steps per iteration in the first part of training."""
+    """Smallest and largest number of steps per iteration in the first part of training."""
     late_steps: Annotated[tuple[int, int], Between(1)] = (32, 64)
-    """Least and largest number of steps per iteration in the later part of training."""
+    """Smallest and largest number of steps per iteration in the later part of training."""
     late_from: Rate = 0.6
     """Fraction of training after which the later part begins; 1: never."""
 
@@ -146,7 +146,7 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Last learning rate, as a fraction of the highest."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Factors of the learning rate, one per filter."""
+    """Factors of the learning rate of the first layer, one per filter."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
@@ -156,7 +156,7 @@ class OptimizerSettings(Bounded):
     ] = True
     """Cap each grid's gradient at the batch median; ignore grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the average of weights over iterations, which is saved; 0: no average."""
+    """Decay of the moving average of the weights, which is saved; 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""

@@ -1,7 +1,7 @@
 """Make the rule that a training starts from: a fresh one, or a trained one (warm start).
 
-A rule that has learned one texture learns another one faster, and keeps some of its behavior:
-"grafting" in Niklasson et al., 2021.
+A rule that has learned one texture learns another one faster, and keeps some of its behavior. This
+is called "grafting" in Niklasson et al., 2021.
 """
 
 from dataclasses import replace
@@ -78,8 +78,8 @@ def starting_rule(
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:
     """Units of the columns of each filter during the training.
 
-    ``scale`` is meant for the default filters. A published rule may have filters divided by 8, with
-    weights 8 times as large; any other set of filters is left as it is.
+    ``scale`` is meant for the default filters. A published rule may have filters divided by 8; its
+    units are 8 times as large. Any other set of filters is trained in units of 1.
     """
     usual = torch.tensor(DEFAULT_FILTERS)
     if filters.shape != usual.shape:

@@ -1,9 +1,9 @@
 """Train for targets that store state and weights in 8 bits, and measure coarser formats.
 
-Updates smaller than a level vanish, so a rule that was trained in floats may stand still when its
-state is stored in bytes. Here the forward pass rounds as the target does, and the gradients ignore
-the rounding: the straight-through estimator of Bengio et al. 2013, as in Niklasson et al.,
-"Self-Organising Textures", Distill 2021.
+A byte has 256 levels, and updates smaller than a level have no effect. So a rule that was trained
+with floats may not move if its state is stored in bytes. Here the forward pass rounds as the target
+does, and the gradients ignore the rounding (the straight-through estimator of Bengio et al. 2013,
+as in Niklasson et al., "Self-Organising Textures", Distill 2021).
 """
 
 import math
@@ -21,11 +21,11 @@ FORMAT_STEPS, FORMAT_SEEDS = 300, 2
 
 
 class ByteLevels(nn.Module):
-    """Round weights to 255 levels between plus and minus the largest, with one grid per filter.
+    """Round weights to 255 levels, from minus to plus the largest weight of each filter.
 
     Args:
-        filters: K, columns of ``w1`` that share their size: column c * K + k is on grid k. 1: one
-            grid for the whole tensor.
+        filters: number of filters K. Columns ``c * K + k`` of ``w1`` share the levels of filter k.
+            1: all weights share their levels.
     """
 
     def __init__(self, filters: int = 1) -> None:
@@ -39,7 +39,7 @@ class ByteLevels(nn.Module):
         return straight_through(weights, (weights.detach() / level).round() * level)
 
     def right_inverse(self, weights: Tensor) -> Tensor:
-        """Return the weights themselves: they are what is trained."""
+        """Return the weights unchanged; training changes the unrounded weights."""
         return weights
 
 
@@ -50,7 +50,7 @@ def round_weights(rule: Rule) -> None:
         parametrize.register_parametrization(rule, name, ByteLevels())
 
 
-# What a texture of the target stores of a state.
+# The rounding of each state format.
 KEPT: dict[str, Callable[[Tensor], Tensor]] = {
     "rgba32f": lambda state: state,
     "rgba16f": lambda state: state.half().float(),
@@ -67,11 +67,11 @@ def loss_by_state(
     Args:
         rule: the rule; the rounding of its own state is ignored.
         score: :meth:`nca.texture.tasks.base.Task.score`.
-        side: of the grid.
-        seed: random seed of the first of two runs; the worse one counts.
+        side: side of the grid.
+        seed: random seed of the first of two runs; the worse run counts.
 
     Returns:
-        The loss by format; None where the state left all bounds.
+        The loss by format; None if the state blew up.
     """
     plain = rule.with_settings(quantization=Quantization())
     start = rule.initial_state(FORMAT_SEEDS, side, side, seed=seed)

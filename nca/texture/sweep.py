@@ -1,7 +1,7 @@
 """Train a rule for every image of a folder and every preset, one process per core.
 
-Each run has its own process with one thread, so that runs neither slow down nor crash each other.
-Finished runs are kept: a sweep that was stopped continues where it was.
+This is a *sweep*. Each run has its own process with one thread, so runs neither slow down nor crash
+each other. A sweep that was stopped continues later, and skips finished runs.
 """
 
 import csv
@@ -62,7 +62,7 @@ class Run:
 
 
 def folder_of(settings: TrainSettings) -> Path:
-    """The output folder, which a sweep has."""
+    """The output folder; a sweep always has one."""
     assert settings.out is not None
     return settings.out
 
@@ -111,7 +111,7 @@ def sweep(
                     write_table(table, runs, failed)
                 say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
     except KeyboardInterrupt:
-        for process in going:  # the signal may have reached this process only
+        for process in going:  # the signal may have reached only this process
             process.terminate()
         raise
     finally:
@@ -145,7 +145,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
         for variant in variants:
             name = picture.stem if len(variants) == 1 else f"{picture.stem}-{variant.preset}"
             out = folder_of(first) / name
-            # A run that was killed before its first checkpoint left nothing of use.
+            # A run that was killed before its first checkpoint left nothing useful.
             resume = not first.run.overwrite and (out / CHECKPOINT).exists()
             own = variant.override(
                 picture=picture, out=out, presets=(), quiet=True, resume=resume,
@@ -162,7 +162,7 @@ def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
 
 
 def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
-    """Work in this process, with its output in a file; the exit code is that of the work."""
+    """Do a run in this process, with its output in a file; exit with its exit code."""
     prepare_console()
     raise_on_termination()
     try:

@@ -1,4 +1,4 @@
-"""Train a rule on an image: everything between the settings and the results."""
+"""Train a rule on an image: read the target, train, choose the final rule, write the results."""
 
 import hashlib
 import math
@@ -55,7 +55,7 @@ from nca.training.same_target import SameTarget
 RULE = "rule.safetensors"
 LIVE = "live.html"
 FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
-FRESH_SEEDS = 100  # distance from the seeds that chose the rule
+FRESH_SEEDS = 100  # added to the seed, to differ from the seeds that chose the rule
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +77,7 @@ class TrainedRule(Trained):
 
     @property
     def rule(self) -> Rule:
-        """The rule that is kept, on the CPU."""
+        """The chosen rule, on the CPU."""
         return self.kept.rule.cpu()
 
     def __repr__(self) -> str:
@@ -106,8 +106,8 @@ def train(
     Args:
         settings: see :func:`nca.texture.settings.train_settings`.
         callbacks: additional callbacks.
-        show: gets the path of the rule file before the first iteration, to watch it. The file does
-            not exist yet at that time; it changes as the rule learns. Not called without a folder.
+        show: called before the first iteration with the path of the rule file, to show the rule as
+            it learns. The file does not exist at that time. Not called without a folder.
 
     """
     settings = with_sizes_of_parent(settings)

@@ -24,18 +24,18 @@ class Stateful(Protocol):
 class Batches:
     """The batches of an epoch, and how many of them have been used.
 
-    An epoch that was interrupted continues where it stopped: the generators are set back to the
-    start of the epoch, so that a shuffled loader shuffles the same way, the used batches are
-    skipped, and the generators are set forward again. A source with a state of its own (such as a
-    pool) is expected to continue by itself.
+    An interrupted epoch continues where it stopped: the random generators are set back to the start
+    of the epoch, so that a loader shuffles in the same way. The used batches are skipped, and the
+    generators are set forward again. A source with its own state (such as a pool) must continue by
+    itself.
 
     Args:
         source: the original loader.
-        prepared: what is iterated: the source, or the part of it for this process.
+        prepared: the batches to iterate over: the source, or the part of it for this process.
 
     Attributes:
         taken: number of batches of the epoch that were used.
-        ended: the source has no more batches.
+        ended: whether the source has no more batches.
     """
 
     def __init__(self, source: Iterable[Any], prepared: Iterable[Any] | None = None) -> None:
@@ -123,7 +123,7 @@ def generators_of(source: Any) -> list[torch.Generator]:
 
 
 class Repeated:
-    """Every batch several times in a row, for data that are slow to load.
+    """Repeats every batch several times, for data that is slow to load.
 
     The lesson's ``MultDL`` repeated noised batches with the same noise. Here the noise is new.
 

@@ -31,14 +31,14 @@ CANCEL: dict[str, type[Exception]] = {
 
 
 class Callback:
-    """Base of callbacks. A subclass defines methods named as events, each taking the learner.
+    """Base of callbacks. A subclass defines methods with the names of events; they get the learner.
 
-    A fit, an epoch and a batch each have three events. ``before_`` comes first; ``after_`` runs
-    after success, not after a cancellation or failure; ``cleanup_`` runs always, for every
-    callback, even if its ``before_`` was not reached. Within a batch there are ``after_predict``,
+    A fit, an epoch and a batch each have three events. ``before_`` comes first. ``after_`` runs
+    only after success, not after a cancellation or a failure. ``cleanup_`` always runs, for every
+    callback, even if its ``before_`` did not run. A batch also has the events ``after_predict``,
     ``after_loss`` and, in training, ``after_backward`` (the gradient is complete) and
-    ``after_step`` (the weights have changed). Defining a class with a method that looks like an
-    event but is not one raises TypeError.
+    ``after_step`` (the weights have changed). If a method looks like an event but is not one,
+    defining the class raises TypeError.
 
     ::
 
@@ -54,10 +54,10 @@ class Callback:
         print(largest.largest)
 
     Attributes:
-        order: callbacks with a smaller order run first; equal ones in the given order.
-        essential: the callback is part of the training itself (devices, gradients, pools), so that
-            a search for the learning rate needs it too. Other callbacks only observe or record.
-        main_process_only: with several processes, only the first one runs it.
+        order: callbacks with a smaller order run first; equal ones in the order of the list.
+        essential: whether the callback is part of the training itself (devices, gradients, pools),
+            so that a search for the learning rate needs it too. Others only observe or record.
+        main_process_only: whether only the first of several processes runs it.
         state_name: name of its state in checkpoints; default: the name of its class.
         kept: names of the attributes that form its state in checkpoints.
     """
@@ -77,7 +77,7 @@ class Callback:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
     def state_dict(self) -> dict[str, Any]:
-        """State that must survive a resume: tensors, numbers, strings, lists and dicts."""
+        """State to keep over a resume: tensors, numbers, strings, lists and dicts."""
         return {name.strip("_"): getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The output folder: create, check and reopen it. Existing results are kept unless asked."""
+"""Create, check and reopen the output folder. Existing results are replaced only on request."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
 
 
 def write_settings(settings: Any) -> None:
-    """Write the settings as JSON into their folder; paths of other files lose their folders."""
+    """Write the settings as JSON into their folder; paths are reduced to file names."""
     write_text(settings.out / SETTINGS, json.dumps(recorded(settings), indent=1))
 
 
@@ -121,8 +121,8 @@ def changes(before: dict[str, Any], settings: Any) -> Iterator[tuple[str, Any, A
     """Settings that differ from the recorded ones: name, value before, value now.
 
     Args:
-        before: what :func:`recorded` returned, or whole paths from an older version. Settings that
-            it lacks count as unchanged.
+        before: what :func:`recorded` returned; older versions recorded whole paths. Missing
+            settings count as unchanged.
         settings: the current settings.
 
     Raises:

@@ -1,7 +1,7 @@
 """Save and restore the random generators that a training uses.
 
-These are torch's, on the CPU and on every GPU, and Python's. A generator that belongs to a loader
-or an objective is part of its owner's state.
+These are the generators of Python and of torch, on the CPU and on every GPU. A generator that
+belongs to a loader or an objective is saved with its owner.
 """
 
 import random
@@ -20,7 +20,7 @@ def generator_state() -> dict[str, Any]:
 
 
 def set_generator_state(state: dict[str, Any]) -> None:
-    """Restore what :func:`generator_state` returned, for as many GPUs as there are."""
+    """Restore what :func:`generator_state` returned, for the GPUs that exist now."""
     torch.set_rng_state(state["torch"])
     for device, its_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(its_state, device)

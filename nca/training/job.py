@@ -1,7 +1,7 @@
-"""Run a training from settings to results: the part that is the same for all kinds.
+"""Run a training from settings to results: the part that is the same for all kinds of training.
 
-Every training is a job: a learner, and the results at the end. :func:`run` does the rest: the
-output folder, resuming, threads, the limits of the fit, and the other processes of a group.
+Every training is a :class:`Job`, which has a learner and writes the results. :func:`run` handles
+the output folder, resuming, threads, the limits of the fit, and several processes.
 """
 
 import sys
@@ -52,12 +52,12 @@ Result = TypeVar("Result", bound=Trained)
 
 
 class Job(ABC, Generic[Result]):
-    """A learner with everything around it.
+    """A training: a learner with its settings and results.
 
     Attributes:
         files: names of the files that it writes, besides checkpoint and settings.
         may_change: settings that may differ on a resume.
-        memory: settings that the needed memory depends on most.
+        memory: settings that affect the needed memory most, for the message on a full GPU.
         settings: settings with ``out`` and ``run``.
         learner: the learner.
     """

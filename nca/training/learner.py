@@ -1,7 +1,7 @@
-"""The training loop, after the learner of fast.ai's lessons.
+"""The training loop, similar to the learner of fast.ai's lessons.
 
-The loop reads like the algorithm, with one event after each of its lines. The objective computes
-the prediction and its loss terms, the engine the gradient and the step; everything else is a
+The loop reads like the algorithm, with an event after each part. The objective computes the
+prediction and its loss terms. The engine computes the gradient and the step. Everything else is a
 callback.
 """
 
@@ -50,12 +50,13 @@ class Learner:
         engine: computes gradients and steps; default: float32 in one process.
         callbacks: observe or adjust the training.
         valid_batches: batches for validation after each epoch and at the end of the fit. Validation
-            gets the same random numbers every time, and uses none of training's.
+            uses the same random numbers every time, and does not change those of training.
 
     Attributes:
         epoch: number of finished epochs, over all fits.
         iteration: number of started training batches, over all fits.
-        steps: number of weight updates; fewer if several batches make a step or a step is skipped.
+        steps: number of weight updates; fewer than iterations if several batches make a step, or if
+            steps are skipped.
         seconds: time spent in fits up to the last batch, over all resumes.
         progress: fraction of the fit that is done, 0 to 1.
         training: True in training, False in validation.
@@ -112,10 +113,10 @@ class Learner:
         iterations: int | None = None,
         minutes: float | None = None,
     ) -> None:
-        """Train until the number of epochs, iterations or minutes is reached.
+        """Train until the first of the given limits is reached: epochs, iterations or minutes.
 
-        All three count from the beginning, over all fits and resumes; the first one that is reached
-        ends the fit. Without a limit it runs one more epoch.
+        All three count from the first iteration, over all fits and resumes. Without a limit, the
+        fit has one more epoch.
 
         Raises:
             InputError: the first batch shows that the loaded state is damaged.
@@ -211,8 +212,8 @@ class Learner:
     def progress(self) -> float:
         """Fraction of the fit that is done, 0 to 1.
 
-        This is the largest of the fractions of epochs, iterations and time, so that a schedule that
-        follows it fits any limit.
+        This is the largest of the fractions of epochs, iterations and time. A schedule that uses it
+        works with any limit.
         """
         return min(
             1.0,

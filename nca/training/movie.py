@@ -27,7 +27,7 @@ def write_movie(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
         fps: frames per second.
 
     Raises:
-        InputError: the ending is unknown, ffmpeg is missing, or the path cannot be written.
+        InputError: the extension is unknown, ffmpeg is missing, or the path cannot be written.
     """
     frames = [*frames, *[frames[-1]] * round(LAST * fps)]
     if path.suffix.lower() == ".mp4":

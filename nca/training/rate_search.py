@@ -1,4 +1,4 @@
-"""Search for a learning rate: raise it until the loss explodes, and see where the loss fell.
+"""Search for a learning rate: raise it until the loss explodes, and find where the loss fell.
 
 Smith, "Cyclical Learning Rates for Training Neural Networks", 2017.
 """

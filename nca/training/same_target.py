@@ -1,4 +1,4 @@
-"""Resume only with the images that the training began with, wherever their files are now."""
+"""Refuse to resume a training with other images; their files may have moved."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from nca.training.callback import Callback
 
 
 class SameTarget(Callback):
-    """Store a fingerprint of images in the checkpoint; refuse to resume with other images.
+    """Store a fingerprint (hash) of images in the checkpoint; refuse to resume with other images.
 
     Args:
         name: name of the images in the error message.

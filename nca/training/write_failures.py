@@ -20,7 +20,7 @@ class WriteFailures:
 
     @contextmanager
     def deferred(self, path: Path) -> Iterator[None]:
-        """Write a file; on failure warn once and continue: a full disk may have room later."""
+        """Write a file; on failure, warn once and continue: a full disk may have room later."""
         try:
             yield
         except InputError as error:

@@ -284,8 +284,8 @@ class Actions extends EventTarget {
       if (this.recorder) {
         const { recorder } = this;
         this.recorder = null;
-        const { blob, ending } = await recorder.stop();
-        download(blob, `${this.name}.${ending}`);
+        const { blob, extension } = await recorder.stop();
+        download(blob, `${this.name}.${extension}`);
         this.say("Video saved");
       } else {
         if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);

@@ -1,4 +1,4 @@
-"""Export by the ending or by the target's name, and the window."""
+"""Export by the extension or by the target's name, and the window."""
 
 from pathlib import Path
 

@@ -82,9 +82,9 @@ def test_a_missing_row_fails_its_gate() -> None:
     assert "FAILED" not in report.table()
 
 
-@pytest.mark.parametrize("ending", [".svg", ".png"])
-def test_the_plot_is_drawn(tmp_path: Path, ending: str) -> None:
-    path = tmp_path / f"speed{ending}"
+@pytest.mark.parametrize("extension", [".svg", ".png"])
+def test_the_plot_is_drawn(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"speed{extension}"
     draw(make_report(), path)
     assert path.stat().st_size > 5000
 

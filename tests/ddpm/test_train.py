@@ -190,7 +190,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     from nca.training.callbacks import save_checkpoint  # noqa: PLC0415
 
     save_checkpoint(tmp_path / "other.pt", {"callbacks": {}})
-    with pytest.raises(InputError, match="is not of a diffusion model"):
+    with pytest.raises(InputError, match="is not a checkpoint of a diffusion model"):
         load_run(tmp_path / "other.pt")
     with pytest.raises(InputError, match="cannot read"):
         load_run(tmp_path)
@@ -342,6 +342,7 @@ def test_a_forged_checkpoint_is_one_line(
     words = ["ddpm", "sample", str(tmp_path / "forged.pt"), "--out", str(tmp_path / "a.png")]
     assert main(words) == 2
     complaint = capsys.readouterr().err
-    assert complaint.startswith(f"nca: {tmp_path}/forged.pt is not of a diffusion model")
+    start = f"nca: {tmp_path}/forged.pt is not a checkpoint of a diffusion model"
+    assert complaint.startswith(start)
     assert complaint.count("\n") == 1
     assert len(complaint) < 1000

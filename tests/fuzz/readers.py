@@ -87,7 +87,7 @@ def pictures() -> Files:
             data = io.BytesIO()
             try:
                 picture.save(data, kind)
-                # Under the name of another kind: what is within counts, not the ending.
+                # Under the name of another kind: what is within counts, not the extension.
                 Image.open(data, formats=readable_formats()).load()
             except (OSError, ValueError, KeyError, SyntaxError):
                 continue

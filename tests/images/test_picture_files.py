@@ -77,8 +77,8 @@ def test_every_command_takes_the_same_files_of_a_folder(tmp_path: Path) -> None:
 
 def test_what_pillow_can_only_write_is_no_picture() -> None:
     Image.init()
-    for ending, kind in Image.registered_extensions().items():
-        assert is_picture(Path(f"a{ending}")) == (kind in FORMATS)
+    for extension, kind in Image.registered_extensions().items():
+        assert is_picture(Path(f"a{extension}")) == (kind in FORMATS)
         assert kind not in FORMATS or kind in Image.OPEN or kind == "MPO"
 
 

@@ -146,7 +146,7 @@ def test_growing_lowers_the_error(settings: TrainSettings) -> None:
 
 
 def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
-    with pytest.raises(InputError, match="`grid` 20 `late_grid` 36: a picture of `size` 32"):
+    with pytest.raises(InputError, match="`grid` 20 `late_grid` 36: must be equal, and"):
         Growing.read(settings.override(grid=20))
 
 

@@ -216,17 +216,17 @@ def square(side: int) -> Any:
     return snapshot
 
 
-@pytest.mark.parametrize("ending", ["webp", "gif", "png", "mp4"])
+@pytest.mark.parametrize("extension", ["webp", "gif", "png", "mp4"])
 @pytest.mark.parametrize("job", JOBS)
 def test_one_callback_films_all_three_jobs(
-    tmp_path: Path, job: str, ending: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, job: str, extension: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nca.texture.callbacks.keep_best.STOPS", (5,))
-    movie, sheet = tmp_path / f"movie.{ending}", tmp_path / "sheet.png"
+    movie, sheet = tmp_path / f"movie.{extension}", tmp_path / "sheet.png"
     pictures = Snapshots(square(33), movie=movie, sheet=sheet, frames=5, stages=3, fps=2)
     JOBS[job](tmp_path, [pictures]).fit(iterations=10)
     assert len(pictures.taken) == 5
-    if ending == "mp4":
+    if extension == "mp4":
         import imageio_ffmpeg  # noqa: PLC0415
 
         assert imageio_ffmpeg.count_frames_and_secs(movie)[0] == 5 + 3

@@ -1,7 +1,7 @@
 """The code that draws the bundled pictures.
 
-Every picture tiles, has a motif of some 32 to 64 of its 256 pixels, and colors of its own. The
-files in ``nca/pictures`` are what :func:`draw` makes with its defaults;
+Every picture tiles without a seam and has its own colors. Its motif is 32 to 64 pixels wide; the
+picture has 256. :func:`draw` with its defaults makes the files in ``nca/pictures``, and
 ``python -m tools.pictures DIR`` draws them again.
 """
 
@@ -49,7 +49,7 @@ DRAWINGS: dict[str, Callable[[int, int], Color]] = {
 
 
 def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
-    """Draw a picture, size x size RGB. Another size is the same drawing, another seed is not.
+    """Draw a picture, size x size RGB. The size does not change the drawing, but the seed does.
 
     Raises:
         InputError: there is no such picture, the size is below 16 or the seed below 0.

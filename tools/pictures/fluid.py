@@ -1,4 +1,4 @@
-"""Wet things: soap bubbles and paint."""
+"""Pictures of liquids: soap bubbles and paint."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ NIGHT = "0b1748 16308a 2a66bd 46a0c6 93d0bd efe3a4 f8c84e ef8f38"
 
 
 def draw_bubbles(size: int, seed: int) -> Color:
-    """Foam: soap films shining in all colors over dark water."""
+    """Foam: soap films that shine in all colors over dark water."""
     rng = np.random.default_rng(seed)
     count = 44
     points = scatter(rng, count, rounds=5)
@@ -70,10 +70,11 @@ def draw_brush(size: int, seed: int) -> Color:
 
 
 def draw_marbling(size: int, seed: int) -> Color:
-    """Marbled paper: bands of ink on water, shaken a little and drawn out by a comb.
+    """Marbled paper: bands of ink on water, shaken a little and then combed.
 
-    The comb is a row of the tine lines of Lu, Jaffer et al., "Mathematical Marbling", IEEE CG&A
-    32(6), 2012: ink moves along the comb, the less the farther from a tine, exponentially.
+    The comb is a row of tine lines (Lu, Jaffer et al., "Mathematical Marbling", IEEE CG&A 32(6),
+    2012): ink moves along the comb, and the motion decreases exponentially with the distance from a
+    tine.
     """
     rng = np.random.default_rng(seed)
     x, y = grid(size)

@@ -1,6 +1,6 @@
-"""Color and light: ramps between chosen colors, relief under a sun, the way to 8 bits.
+"""Color and light: color ramps, the lighting of a relief, and conversion to sRGB.
 
-Everything is computed in linear light, where averaging and lighting are right.
+Everything is computed in linear light, in which averages and lighting are correct.
 """
 
 import math
@@ -17,19 +17,19 @@ TO_LMS = np.array(
         [0.0883024619, 0.2817188376, 0.6299787005],
     ]
 )
-SUN = (-0.55, -0.62, 0.56)  # where it stands: left, above, in front
+SUN = (-0.55, -0.62, 0.56)  # direction of the sun: left, above, in front
 SKY = (0.80, 0.93, 1.18)
 WARM = (1.08, 1.0, 0.88)
 
 
 def rgb(code: str) -> Color:
-    """Linear light [3] of a color written as six hexadecimal digits of sRGB."""
+    """Convert six hexadecimal digits of sRGB to linear light, [3]."""
     encoded = np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)]) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
 def encode(linear: Color) -> Color:
-    """From linear light to sRGB in [0, 1]; what is brighter than white bends into it."""
+    """Convert linear light to sRGB in [0, 1]; very bright colors are compressed toward white."""
     light = np.maximum(linear, 0)
     light = light / (1 + light**6) ** (1 / 6)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
@@ -39,9 +39,9 @@ def ramp(t: Field, colors: str) -> Color:
     """Colors along a ramp, [...] -> [..., 3] linear light.
 
     Args:
-        t: place on the ramp, clipped to 0..1.
-        colors: sRGB codes in even steps, or ``place:code`` where steps are uneven. Between them it
-            goes straight through Oklab, where a middle looks like a middle.
+        t: position on the ramp, clipped to [0, 1].
+        colors: sRGB codes in even steps, or ``position:code`` for uneven steps. Colors between them
+            are interpolated in Oklab, where the mean of two colors looks like their middle.
     """
     codes = colors.split()
     places = np.linspace(0, 1, len(codes))
@@ -57,37 +57,37 @@ def ramp(t: Field, colors: str) -> Color:
 
 
 def smooth(low: float | Field, high: float | Field, value: Field) -> Field:
-    """A soft step: 0 below ``low``, 1 above ``high``; downwards where low > high."""
+    """A soft step: 0 below ``low``, 1 above ``high``; reversed if low > high."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def mix(below: Color, above: Color, cover: Field) -> Color:
-    """Lay one color over another, [..., 3]; ``cover`` [...] is 1 where only ``above`` is seen."""
+    """Put a color over another, [..., 3]; where ``cover`` [...] is 1, only ``above`` is visible."""
     return below + (above - below) * cover[..., None]
 
 
 class Relief:
-    """A picture of things that lie on each other: of all things at a place, the highest is seen.
+    """A picture of things that lie on each other; at each place, the highest thing is visible.
 
-    So no order of painting is needed, which a wrapping image would not have.
+    So the things need no drawing order. In a wrapping image, no order would fit everywhere.
     """
 
     def __init__(self, ground: Color, height: Field) -> None:
         self.color, self.height = ground.copy(), height.copy()
 
     def place(self, at: Index, height: Field, color: Color) -> None:
-        """Put a thing on the pixels ``at``; where it is not, its height is ``-inf``."""
+        """Put a thing on the pixels ``at``; its height is ``-inf`` where it does not cover them."""
         seen = height > self.height[at]
         self.height[at] = np.where(seen, height, self.height[at])
         self.color[at] = np.where(seen[..., None], color, self.color[at])
 
 
 def cast_shadow(height: Field, reach: float) -> Field:
-    """Shadow of a relief, [n, n], 0 in the open and 1 in full shadow.
+    """Shadow of a relief, [n, n]: 0 in the light, 1 in full shadow.
 
     Args:
-        height: [n, n].
+        height: heights, [n, n].
         reach: length of the longest shadow.
     """
     n, steps = len(height), 16
@@ -116,17 +116,17 @@ def lit(
     """Light a relief with a warm sun from the upper left and a cool sky.
 
     Args:
-        color: [n, n, 3], what the surface reflects.
-        height: [n, n], in sides of the picture.
-        ambient: share of the light that comes from the sky.
-        hollow: size of the hollows that the sky does not reach into.
-        hollow_depth: how dark they get, 0 to 1.
-        shadow: reach of cast shadows. 0: none.
-        gloss: strength of the highlight, one for all or [n, n].
-        hardness: of the highlight; larger is smaller and sharper.
+        color: color of the surface, [n, n, 3].
+        height: heights as fractions of the picture's side, [n, n].
+        ambient: fraction of the light that comes from the sky.
+        hollow: size of hollows that get less light from the sky.
+        hollow_depth: how dark hollows get, 0 to 1.
+        shadow: length of the longest cast shadow; 0: no shadows.
+        gloss: strength of the highlight: a number, or [n, n].
+        hardness: hardness of the highlight; larger values make it smaller and sharper.
 
     Returns:
-        [n, n, 3], linear light. A level place in the open keeps its color.
+        Linear light, [n, n, 3]. A level place in the light keeps its color.
     """
     n = len(height)
     slope_x = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * n / 2

@@ -1,4 +1,4 @@
-"""Stone and clay: lava, pebbles, bricks."""
+"""Pictures of stone and clay: lava, pebbles, bricks."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tools.pictures.torus import Cells, Color, blur, grid, noise, scatter, strip
 
 
 def draw_lava(size: int, seed: int) -> Color:
-    """A cooling crust: plates of basalt, fire in the cracks."""
+    """Cooling lava: plates of basalt with fire in the cracks."""
     rng = np.random.default_rng(seed)
     count = 40
     bend = (0.008 * noise(size, rng, 11), 0.008 * noise(size, rng, 11))

@@ -1,4 +1,4 @@
-"""Grown things: scales, honeycomb, peacock feathers, blossom, coral."""
+"""Pictures from nature: scales, honeycomb, peacock feathers, blossom, coral."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tools.pictures.torus import Cells, Color, blur, noise, scatter, stripes_and
 
 
 def draw_scales(size: int, seed: int) -> Color:
-    """Dragon scales: emerald going over into petrol, with rims of worn gold."""
+    """Dragon scales: from emerald to petrol, with rims of worn gold."""
     rng = np.random.default_rng(seed)
     columns, rows = 6, 10
     tint = noise(size, rng, 2)
@@ -36,7 +36,7 @@ def draw_scales(size: int, seed: int) -> Color:
 
 
 def draw_honeycomb(size: int, seed: int) -> Color:
-    """Honeycomb: cells of pale wax, most full of honey, some empty."""
+    """Honeycomb: cells of pale wax, most of them full of honey, some empty."""
     rng = np.random.default_rng(seed)
     columns, rows = 7, 8  # 8/7 is nearly 2 / sqrt(3): the hexagons are regular
     row, column = np.divmod(np.arange(columns * rows), columns)
@@ -95,7 +95,7 @@ def draw_peacock(size: int, seed: int) -> Color:
 
 
 def draw_blossom(size: int, seed: int) -> Color:
-    """Cherry blossom fallen on a pond: white going over into rose."""
+    """Cherry blossom on a pond, from white to rose."""
     rng = np.random.default_rng(seed)
     pond = ramp(0.5 + 0.22 * noise(size, rng, 4), "7fb4ae a5d0c4 cbe6d8")
     relief = Relief(pond, np.full((size, size), -0.012))

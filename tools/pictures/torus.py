@@ -1,7 +1,7 @@
-"""Geometry on a torus: the unit square whose opposite sides are one, so that a drawing tiles.
+"""Geometry on a torus: a unit square whose opposite sides are joined, so that a drawing tiles.
 
-Lengths are fractions of the side, x runs right and y down. A field is an array [n, n]; what is
-random is chosen on a grid of its own, not on the pixels, so that a drawing is the same at every n.
+Lengths are fractions of the side; x points right and y down. A field is an array [n, n]. Random
+values are chosen on their own grid, not per pixel, so a drawing is the same for every n.
 """
 
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ def grid(n: int) -> tuple[Field, Field]:
 
 
 def wrap(difference: Field) -> Field:
-    """Shortest way round the torus, in [-0.5, 0.5]."""
+    """Shortest difference on the torus, in [-0.5, 0.5]."""
     return difference - np.round(difference)
 
 
 def frequencies(n: int) -> tuple[Field, Field]:
-    """Whole cycles per side along x [1, n//2 + 1] and y [n, 1], as ``np.fft.rfft2`` orders them."""
+    """Cycles per side along x [1, n//2 + 1] and y [n, 1], in the order of ``np.fft.rfft2``."""
     along_x, along_y = np.arange(n // 2 + 1.0), (np.arange(n) + n // 2) % n - n // 2
     return along_x[None, :], along_y[:, None].astype(np.float64)
 
 
 def resample(field: Field, n: int) -> Field:
-    """The same trigonometric polynomial on another grid, [m, m] -> [n, n]; exact when n >= m."""
+    """Sample a trigonometric polynomial on another grid, [m, m] -> [n, n]; exact if n >= m."""
     m = len(field)
     spectrum = np.fft.fftshift(np.fft.fft2(field)) * (n / m) ** 2
     if n >= m:
@@ -46,14 +46,14 @@ def resample(field: Field, n: int) -> Field:
     else:
         first = m // 2 - n // 2
         spectrum = spectrum[first : first + n, first : first + n]
-    # A sample is a pixel center: grids of different pixels start at different points.
+    # Samples are at pixel centers, so grids of different sizes start at different points.
     k = np.arange(n) - n // 2
     turn = np.exp(1j * np.pi * k * (1 / n - 1 / m))
     return np.fft.ifft2(np.fft.ifftshift(spectrum * turn[:, None] * turn)).real
 
 
 def blur(field: Field, radius: float) -> Field:
-    """Gaussian blur whose standard deviation is ``radius``."""
+    """Gaussian blur; ``radius`` is its std."""
     kx, ky = frequencies(len(field))
     falloff = np.exp(-2 * (np.pi * radius) ** 2 * (kx**2 + ky**2))
     return np.fft.irfft2(np.fft.rfft2(field) * falloff, field.shape)
@@ -65,10 +65,10 @@ def noise(
     """Smooth noise of mean 0 and variance 1.
 
     Args:
-        n: pixels of the side.
-        rng: where it comes from.
-        frequency_x: highest frequency along x in cycles per side (a Gaussian's deviation).
-        frequency_y: the same along y; default as along x.
+        n: side in pixels.
+        rng: source of the random numbers.
+        frequency_x: range of frequencies along x, in cycles per side (std of a Gaussian).
+        frequency_y: the same along y; default: as along x.
     """
     kx, ky = frequencies(NOISE_GRID)
     squared = (kx / frequency_x) ** 2 + (ky / (frequency_y or frequency_x)) ** 2
@@ -87,18 +87,19 @@ def stripes_and_spots(
     drift: tuple[float, float] = (0.0, 0.0),
     steps: int = 160,
 ) -> Field:
-    """Pattern formed from noise, about -1 to 1, by the equation of Swift and Hohenberg.
+    """Grow a pattern from noise by the equation of Swift and Hohenberg; values about -1 to 1.
 
     ``du/dt = r u - (1 + laplacian / k^2)^2 u + g u^2 - u^3`` ("Hydrodynamic fluctuations at the
-    convective instability", Phys. Rev. A 15, 1977), linear part implicit, on a torus.
+    convective instability", Phys. Rev. A 15, 1977) on a torus. The linear part is integrated
+    implicitly.
 
     Args:
-        n: pixels of the side.
-        rng: source of the first noise.
-        waves: stripes per side.
-        spots: g; 0 gives a labyrinth, 1 and more gives spots.
-        drift: direction (x, y) along which stripes may not vary; its length is how much.
-        steps: of half a time unit.
+        n: side in pixels.
+        rng: source of the initial noise.
+        waves: number of stripes per side.
+        spots: the factor g; 0 gives a labyrinth, 1 and more gives spots.
+        drift: direction (x, y) that stripes follow; its length is the strength.
+        steps: number of steps, each half a time unit.
     """
     kx, ky = frequencies(PATTERN_GRID)
     growth = 0.9 - (1 - (kx**2 + ky**2) / waves**2) ** 2
@@ -112,10 +113,10 @@ def stripes_and_spots(
 
 
 def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
-    """Points [count, 2] that keep apart: random ones, moved to the middle of their cells.
+    """Choose evenly distributed random points, [count, 2].
 
-    Each round is one of Lloyd's ("Least squares quantization in PCM", 1982): more rounds, more
-    even. None leaves the points where chance put them.
+    Each round moves the points to the centers of their Voronoi cells (Lloyd, "Least squares
+    quantization in PCM", 1982). More rounds make the distribution more even.
     """
     points = rng.random((count, 2))
     x, y = grid(96)
@@ -130,12 +131,12 @@ def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
 
 @dataclass(frozen=True)
 class Cells:
-    """A Voronoi diagram, drawn.
+    """A Voronoi diagram on a pixel grid.
 
     Attributes:
-        owner: index of the point whose cell a pixel lies in, [n, n].
-        border: distance to the border of the cell, [n, n], 0 on it.
-        dx, dy: position relative to the owner, [n, n].
+        owner: index of the point whose cell contains a pixel, [n, n].
+        border: distance from the border of the cell, [n, n]; 0 on the border.
+        dx, dy: position relative to the point of the cell, [n, n].
     """
 
     owner: NDArray[np.intp]
@@ -156,12 +157,12 @@ class Cells:
         """Draw the cells of points.
 
         Args:
-            n: pixels of the side.
-            points: [count, 2].
-            weights: squared radii of a power diagram, [count]: a larger one, a larger cell.
-            bend: offsets (x, y), [n, n], by which pixels are moved first: borders that wander.
-            rounding: radius of the corners. The border distance is then a smooth minimum, below
-                0 in the corners.
+            n: side in pixels.
+            points: centers of the cells, [count, 2].
+            weights: squared radii of a power diagram, [count]; larger ones give larger cells.
+            bend: offsets (x, y), [n, n], that move the pixels first, which makes borders wavy.
+            rounding: radius of the corners. The border distance is then a smooth minimum, and is
+                below 0 in the corners.
         """
         x, y = grid(n)
         if bend is not None:
@@ -179,7 +180,7 @@ class Cells:
             candidate = power(i)
             closer = candidate < nearest
             nearest[closer], owner[closer] = candidate[closer], i
-        # The bisector of points a and b lies at (|b|^2 - |a|^2) / (2 |b - a|).
+        # The bisector of points a and b is at (|b|^2 - |a|^2) / (2 |b - a|).
         border = np.full((n, n), np.inf)
         crowd = np.zeros((n, n))
         for i in range(len(points)):
@@ -193,12 +194,12 @@ class Cells:
 
 
 def pixel(n: int, x: float, y: float) -> tuple[int, int]:
-    """Row and column of the pixel that a point lies in."""
+    """Row and column of the pixel that contains a point."""
     return int(y * n) % n, int(x * n) % n
 
 
 def window(n: int, x: float, y: float, radius: float) -> tuple[Index, Field, Field]:
-    """Pixels near a point: what to index a field with, and their dx and dy from the point."""
+    """Pixels near a point: an index for fields, and the offsets dx and dy from the point."""
     columns = np.arange(int(np.floor((x - radius) * n)), int(np.ceil((x + radius) * n)))
     rows = np.arange(int(np.floor((y - radius) * n)), int(np.ceil((y + radius) * n)))
     dx, dy = np.meshgrid((columns + 0.5) / n - x, (rows + 0.5) / n - y)

@@ -1,4 +1,4 @@
-"""Made of thread: a weave, knitted wool, a spider's web."""
+"""Pictures of threads: a weave, knitted wool, a spider's web."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tools.pictures.torus import Cells, Color, Field, blur, grid, noise, pixel, 
 
 
 def draw_weave(size: int, seed: int) -> Color:
-    """Plain weave: indigo warp; the weft is raw linen and ochre in turn."""
+    """Plain weave: the warp is indigo; the weft alternates between raw linen and ochre."""
     rng = np.random.default_rng(seed)
     x, y = grid(size)
     x, y = x + 0.0025 * noise(size, rng, 6), y + 0.0025 * noise(size, rng, 6)
@@ -25,7 +25,7 @@ def draw_weave(size: int, seed: int) -> Color:
 def _threads(
     across: Field, along: Field, first: int, dyes: tuple[str, str], rng: np.random.Generator
 ) -> tuple[Field, Color]:
-    """Height and color of eight parallel threads; the sign ``first`` says if it dives first."""
+    """Height and color of eight parallel threads; the sign ``first``: up or down first."""
     size, threads = len(across), 8
     number = np.floor(across * threads).astype(int) % threads
     half = 0.47 + 0.03 * (rng.random(threads)[number] - 0.5)
@@ -69,7 +69,7 @@ def draw_knit(size: int, seed: int) -> Color:
 
 
 def draw_web(size: int, seed: int) -> Color:
-    """Spiders' webs hung with dew, before a garden at dawn."""
+    """Spiders' webs with dew, in front of a garden at dawn."""
     rng = np.random.default_rng(seed)
     count = 8
     points = scatter(rng, count, rounds=4)

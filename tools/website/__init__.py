@@ -1,1 +1,1 @@
-"""The site: what `make docs` adds to the pages in docs/."""
+"""The site: generated pages that `make docs` adds to the pages in docs/."""

@@ -1,4 +1,4 @@
-"""An extension of griffe: docstrings, which are written for Sphinx too, as Markdown."""
+"""An extension of griffe that converts docstrings with Sphinx markup to Markdown."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from griffe import Extension, Object
 
 ROLE = re.compile(r":\w+:(`[^`]+`)")  # :class:`nca.rule.Rule`
-CODE = re.compile(r"^( *)::$|(\S)::$", re.MULTILINE)  # what introduces an indented block
+CODE = re.compile(r"^( *)::$|(\S)::$", re.MULTILINE)  # the mark before an indented block of code
 
 
 class Markdown(Extension):
@@ -19,5 +19,5 @@ class Markdown(Extension):
 
 
 def as_markdown(text: str) -> str:
-    """A docstring without roles and without the colons of blocks of code."""
+    """Remove the roles, and the colons before blocks of code."""
     return CODE.sub(lambda found: f"{found[2]}:" if found[2] else "", ROLE.sub(r"\1", text))

@@ -1,4 +1,4 @@
-"""The bundled rules, running: what `nca export --to gallery` writes, and a page of them all."""
+"""The gallery of the site: the output of `nca export --to gallery`, and a page of running rules."""
 
 from nca.exporters.hosts.gallery import TARGET
 from nca.exporters.settings import ExportOptions
@@ -12,9 +12,10 @@ hide: [navigation, toc]
 ---
 # Gallery
 
-The bundled rules, each running: {weights:,} weights, on a grid of 96 x 96 cells. Drag over one to
-erase, and it heals. Each began as a picture: [how they were trained](lab/gallery.md). The page that
-`nca export --to gallery` makes of them has [the files of every rule]({folder}/index.html).
+These are the bundled rules. Each has {weights:,} weights and runs on a grid of 96 x 96 cells. Drag
+over a texture to erase a part, and it heals. Each rule was trained on a picture: [how they were
+trained](lab/gallery.md). The output of `nca export --to gallery` has [the files of every
+rule]({folder}/index.html).
 
 {scripts}
 <div class="textures">
@@ -35,7 +36,7 @@ HERO = f"""
 
 
 def files() -> dict[str, bytes]:
-    """The page, and the exported gallery, by path."""
+    """The page and the exported gallery, by path."""
     rules = {name: load_rule(gallery_path(name)) for name in gallery()}
     weights = sum(each.numel() for each in rules[FIRST].rule.parameters())
     cards, scripts = (
@@ -51,6 +52,6 @@ def files() -> dict[str, bytes]:
 
 
 def alive(markdown: str) -> str:
-    """The first page with a running texture below its first paragraph."""
+    """Add a running texture below the first paragraph of the first page."""
     title, introduction, rest = markdown.split("\n\n", 2)
     return "\n\n".join([title, introduction, HERO.strip(), rest])

@@ -1,6 +1,7 @@
-"""Hooks of MkDocs: pages and files that are made when the site is built.
+"""Hooks for MkDocs that generate pages and files when the site is built.
 
-A folder in the navigation of mkdocs.yml, such as ``notebooks/``, stands for all pages made there.
+A folder in the navigation of mkdocs.yml, such as ``notebooks/``, stands for all pages generated in
+it.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ from tools.website import gallery, notebooks, project, reference
 
 @cache
 def made() -> dict[str, bytes]:
-    """Contents by path, below docs/; made once, also where `mkdocs serve` builds again."""
+    """Generated files by path below docs/; made only once, even if `mkdocs serve` builds again."""
     parts = (reference.pages(), notebooks.pages(), gallery.files(), project.pages())
     return {path: content for part in parts for path, content in part.items()}
 
@@ -27,7 +28,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def filled(entry: Any) -> Any:
-    """A part of the navigation with the made pages of each folder."""
+    """Fill each folder in a part of the navigation with its generated pages."""
     if isinstance(entry, dict):
         return {title: filled(inner) for title, inner in entry.items()}
     if isinstance(entry, list):
@@ -38,19 +39,19 @@ def filled(entry: Any) -> Any:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what is made."""
+    """Add the generated files."""
     for path, content in made().items():
         files.append(File.generated(config, path, content=content))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Let a texture run on the first page; a page that is alone needs no list of pages."""
+    """Add a running texture to the first page; hide the list of pages where there is only one."""
     if "/" not in page.file.src_uri and page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
     return gallery.alive(markdown) if page.file.src_uri == "index.md" else markdown
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Give the theme's search, which is a dialog, the name that it lacks."""
+    """Name the theme's search dialog, which has no name for screen readers."""
     return output.replace(' role="dialog"', ' role="dialog" aria-label="Search"')

@@ -1,4 +1,4 @@
-"""Notebooks as pages: their text, code and stored outputs. None of them is run."""
+"""Convert notebooks to pages with their text, code and stored outputs; they are not run."""
 
 import base64
 import html
@@ -11,7 +11,7 @@ from tools.website.project import ROOT
 
 FOLDER = ROOT / "notebooks"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
-# A rule's own display; the page in it becomes a file, which does not burden the page around it.
+# The display of a rule; its page becomes a separate file, so that the page around it stays small.
 FRAME = re.compile(r'<iframe[^>]*\ssrcdoc="([^"]*)"')
 INSERTED = (
     '<iframe src="{page}" sandbox="allow-scripts" title="The rule, running" loading="lazy" '

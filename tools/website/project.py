@@ -1,4 +1,4 @@
-"""Pages about the project, from files of the checkout's root."""
+"""Make pages about the project from files in the root folder of the checkout."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 
 def pages() -> dict[str, bytes]:
-    """Pages by path; links into docs/ are relative to it there."""
+    """Pages by path; links into docs/ become relative to it."""
     return {
         path: (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](").encode()
         for path, name in PAGES.items()

@@ -1,4 +1,4 @@
-"""The reference: a page for each command from its settings, and one for the Python API."""
+"""Make the reference: a page for each command, from its settings, and one for the Python API."""
 
 import html
 import inspect
@@ -14,14 +14,14 @@ from nca.commands.catalog import Option
 FOLDER = "reference/commands"
 API = """# Python API
 
-`import nca` takes milliseconds; torch is loaded at the first use of a name that needs it. How to
-use them: [Use it from Python](../how-to/use-from-python.md).
+These are the public names of `import nca`. [Use it from Python](../how-to/use-from-python.md) shows
+how to use them. The import takes milliseconds, because torch is loaded only when a name needs it.
 
 """
 
 
 def pages() -> dict[str, bytes]:
-    """Pages by path: commands of two words stand on the page of the first."""
+    """Pages by path; commands with the same first word share a page."""
     found: dict[str, list[str]] = {}
     for name, command in COMMANDS.items():
         found.setdefault(name.split()[0], []).append(section(name, command))
@@ -63,7 +63,7 @@ def overview() -> str:
             "nca --print-completion fish > ~/.config/fish/completions/nca.fish",
             "```",
             "",
-            "What a command returns to the shell: [exit codes](../exit-codes.md).",
+            "[Exit codes](../exit-codes.md) lists what a command returns to the shell.",
             "",
         ]
     )
@@ -91,7 +91,7 @@ def section(name: str, command: Command) -> str:
 
 
 def anchor(name: str) -> str:
-    """The part of an address behind "#"."""
+    """The part of an address after "#"."""
     return name.replace(" ", "-")
 
 

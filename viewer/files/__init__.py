@@ -1,1 +1,1 @@
-"""Files of the viewer: rules, states, recordings, moving images."""
+"""Files of the viewer: rules, states, recordings, video input."""

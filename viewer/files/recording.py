@@ -59,14 +59,14 @@ class Recorder(AbstractContextManager["Recorder"]):
             self.dropped += 1
 
     def finish(self) -> None:
-        """Let the thread write the remaining frames and finish the file; see :attr:`finished`."""
+        """Start to write the remaining frames and finish the file; see :attr:`finished`."""
         if not self._ended:
             self._ended = True
             self._frames.put(None)
 
     @property
     def finished(self) -> bool:
-        """Whether the file is complete, or :meth:`close` will report why not."""
+        """Whether the file is complete, or has failed; then :meth:`close` reports the reason."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self.close()
 
     def _work(self) -> None:
-        """Write until the end; after a failure keep accepting frames, so that no caller waits."""
+        """Write until the end; after a failure, accept and drop frames, so that no caller waits."""
         while (pixels := self._frames.get()) is not None:
             if self._trouble is None:
                 self._attempt(self._writer.add, image_of(pixels, self.size))

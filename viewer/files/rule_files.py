@@ -15,7 +15,7 @@ MAX_RULES = 16
 
 @dataclass(frozen=True)
 class NamedRule:
-    """A rule and its displayed name; None: its file does not exist yet."""
+    """A rule and its displayed name; the rule is None if its file does not exist yet."""
 
     name: str
     rule: Rule | None
@@ -43,7 +43,7 @@ class RuleFiles:
         clock: decides when to check them.
 
     Attributes:
-        names: names of the rules, by their numbers.
+        names: names of the rules, in the order of their numbers.
         awaited: numbers of the rules whose file does not exist yet.
     """
 

@@ -43,7 +43,7 @@ class ScreenRecording:
         late = self._clock() - self._due
         if late < 0:
             return
-        # On a slow screen a frame stays longer; so it does in the recording, up to a second.
+        # On a slow screen, a frame stays longer. The recording repeats it, for up to a second.
         times = min(1 + int(late * FPS), int(FPS))
         self._due += max(times / FPS, late - 1)
         draw(self._grabber.target)
@@ -62,7 +62,7 @@ class ScreenRecording:
         return self.rescue()
 
     def rescue(self) -> Recorder:
-        """End the recording without the graphics card, and so without its last frame."""
+        """End the recording without using the graphics card; its last frame is missing then."""
         self._recorder.finish()
         return self._recorder
 

@@ -1,7 +1,8 @@
-"""States in ``.npz`` files, which the web page also writes. No code in such a file can run.
+"""Read and write states as ``.npz`` files, which the web page also uses.
 
-Arrays: ``state`` [C, H, W] float32; ``step_seed`` [2] uint32, the number of the next step and the
-seed; ``owner`` [H, W] uint8, the number of the rule that owns each cell.
+A file contains only data and cannot run code. Its arrays are ``state`` [C, H, W] float32;
+``step_seed`` [2] uint32, the number of the next step and the seed; and ``owner`` [H, W] uint8, the
+number of the rule that owns each cell.
 """
 
 import io

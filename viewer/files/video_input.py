@@ -1,4 +1,4 @@
-"""Moving images as input: a video, a folder of images, a camera."""
+"""Read input frames from a video, a folder of images, or a camera."""
 
 import re
 import subprocess
@@ -57,7 +57,7 @@ class Ffmpeg:
         self._size = size
         program = import_ffmpeg().get_ffmpeg_exe()
         self._open = [program, "-hide_banner", "-nostdin", *options, "-i", name]
-        # Without an output ffmpeg describes its input, and ends.
+        # Without an output, ffmpeg only describes its input.
         text = subprocess.run(self._open, capture_output=True, check=False).stderr.decode("latin-1")
         rate = re.search(r"Video: .*?([\d.]+) (?:fps|tbr)", text)
         if rate is None:
@@ -108,7 +108,7 @@ def open_source(text: str, size: Size) -> Source:
 
 
 class LiveInput:
-    """Plays a source in a loop in a thread at its own rate; provides the newest frame."""
+    """Plays a source in a thread, in a loop and at its own rate; provides the newest frame."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -66,7 +66,7 @@ class Watcher:
 def start_beside(rule: Path) -> subprocess.Popen[bytes]:
     """Open a viewer in a separate process, for a rule file of a training.
 
-    It stays open when the training ends, even by Ctrl-C, and so has its own session.
+    The viewer has its own session, so it stays open when the training ends, even by Ctrl-C.
     """
     command = [sys.executable, "-m", "nca", "view", str(rule), "--wait"]
     return subprocess.Popen(command, **own_process_group())

@@ -17,20 +17,20 @@ from nca.system.outputs import check_free
 from nca.system.processes import own_process_group
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm")
-FRAGMENTED = (".mp4", ".mov")  # the other formats can be played without their end
+FRAGMENTED = (".mp4", ".mov")  # other formats can be played even if their end is missing
 MAX_ANIMATION_FRAMES = 3000
 
 Size = tuple[int, int]
 
 
 class Writer(Protocol):
-    """Writes frames of one size to a file or a folder."""
+    """Writes frames of equal size to a file or a folder."""
 
     def add(self, frame: Image.Image) -> None:
         """Add a frame."""
 
     def close(self) -> None:
-        """Finish the file, which is complete only after this.
+        """Finish the file; it is complete only after this call.
 
         Raises:
             Exception: it could not be finished; the usable part is kept.
@@ -41,10 +41,10 @@ class Writer(Protocol):
 
 
 class VideoWriter:
-    """A video written by the ffmpeg of imageio-ffmpeg; it is renamed at the end.
+    """Writes a video with the ffmpeg of imageio-ffmpeg; the file is renamed at the end.
 
-    Until then an .mp4 or .mov consists of fragments that can be played without its end, so that
-    little is lost if the end cannot be written. The finished file is an ordinary one.
+    During the recording, an .mp4 or .mov consists of fragments, which can be played even if the end
+    of the file is missing. The finished file is an ordinary one.
     """
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
@@ -61,7 +61,7 @@ class VideoWriter:
         if self._suffix in FRAGMENTED:
             output += ["-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"]
         command = [self._ffmpeg, "-v", "error", *frames, "-r", str(fps), "-i", "-"]
-        # Ctrl-C and a closed terminal must reach only this process, which finishes the file.
+        # Ctrl-C and a closed terminal must not end ffmpeg, because this process finishes the file.
         self._process = subprocess.Popen(
             [*command, "-pix_fmt", "yuv420p", *output, str(self._part)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._log,
@@ -199,10 +199,10 @@ def import_ffmpeg() -> ModuleType:
 
 
 def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) -> Writer:
-    """Choose the writer by the ending: a video, an animation, or a folder of PNG images.
+    """Choose the writer by the file extension: a video, an animation, or a folder of PNG images.
 
     Raises:
-        InputError: the ending is unknown, the extra for videos is missing, or the path cannot be
+        InputError: the extension is unknown, the extra for videos is missing, or the path cannot be
             written.
     """
     suffix = path.suffix.lower()
@@ -217,5 +217,5 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
         return SequenceWriter(path)
     known = ", ".join((*VIDEOS, *ANIMATIONS))
     raise InputError(
-        f"{path}: a recording ends in {known}, or has no ending for a folder of images"
+        f"{path}: a recording ends in {known}, or has no extension for a folder of images"
     )

@@ -104,7 +104,7 @@ class Display:
     ) -> None:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1.
 
-        If nothing has changed, the second call stores the result, and further calls copy it.
+        If nothing has changed since the last call, the result is stored, and later calls copy it.
         """
         size = (target.viewport[2], target.viewport[3])
         seen = (*simulation.seen, astuple(camera), astuple(look), ring, size)
@@ -121,8 +121,8 @@ class Display:
     def average(self, simulation: Simulation, look: Look) -> None:
         """Add the current step to the average.
 
-        The weights of earlier steps fall by a constant factor; the average is as smooth as the
-        plain mean of ``look.average_steps`` steps. Another rule, grid or view restarts it.
+        The weight falls by a constant factor with each earlier step. The average is as smooth as
+        the plain mean of ``look.average_steps`` steps. Another rule, grid or view restarts it.
         """
         if look.average_steps > 1:
             follows = self._averaged == _averaged(simulation, look)
@@ -177,7 +177,7 @@ class Display:
         return self._screens[sampling, marks]
 
     def _color(self, simulation: Simulation, look: Look, weight: float = 1.0) -> None:
-        """Draw the colors of the cells, blended by a weight over the existing ones."""
+        """Draw the colors of the cells, blended into the existing ones with a weight."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
         sides = extent(simulation, look)

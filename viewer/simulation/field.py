@@ -18,12 +18,12 @@ class Field:
 
     Args:
         height, width: size in cells.
-        wraps: the grid wraps at its sides.
+        wraps: whether the grid wraps at its sides.
 
     Attributes:
         owner: number of the owning rule, [H, W] uint8.
-        shares: [H, W, 4] uint8: number and share (0 to 255) of the rule with the largest share of a
-            cell, number and share of the second. The shares add up to 255.
+        shares: [H, W, 4] uint8: for each cell, number and share (0 to 255) of the rule with the
+            largest share, then those of the second. The shares add up to 255.
     """
 
     def __init__(self, height: int, width: int, *, wraps: bool) -> None:
@@ -101,7 +101,7 @@ class Field:
 
 
 def _blurred(area: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Weighted means with a triangle; the result is smaller by 2 * BORDER in both directions."""
+    """Blur with a triangle filter; the result is smaller by 2 * BORDER in both directions."""
     rows, columns = area.shape[0] - 2 * BORDER, area.shape[1] - 2 * BORDER
     weights = _TRIANGLE / _TRIANGLE.sum()
     across = np.zeros((area.shape[0], columns), np.float32)

@@ -21,7 +21,7 @@ class StateRange:
 
 
 class Meter:
-    """Measures a simulation; each result is that of the previous call."""
+    """Measures a simulation; each call returns the result of the previous one."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -71,7 +71,7 @@ class Meter:
 
 
 def _reduction(groups: int) -> str:
-    """Shader whose texel has the smallest and largest value of a block and its broken cells."""
+    """Shader that writes the smallest and largest value of a block, and the number of bad cells."""
     samplers = "".join(f"uniform sampler2D nca_state{g};\n" for g in range(groups))
     look = "".join(f"      nca_look(texelFetch(nca_state{g}, nca_at, 0));\n" for g in range(groups))
     return f"""#version 330

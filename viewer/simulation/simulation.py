@@ -29,10 +29,10 @@ FLOAT_STATE: dict[str, Value] = {"nca_code": (1.0, 0.0)}
 
 
 class Simulation:
-    """One or several rules on one grid, in float textures.
+    """Runs one or several rules on one grid, in float textures.
 
-    The same cells fire as in :meth:`nca.rule.Rule.forward` with the same seed. Several rules share
-    the grid: every cell belongs to one of them, or to two in shares (``field``).
+    The same cells fire as in :meth:`nca.rule.Rule.forward` with the same seed. If there are several
+    rules, each cell belongs to one of them, or to two in shares (``field``).
 
     Args:
         gl: context with OpenGL 3.3, see :mod:`nca.gl.context`.
@@ -46,11 +46,12 @@ class Simulation:
         state, previous: state after and before the last step.
         step_number: number of steps since the last reset.
         rotation: angle of the perceived directions, in radians.
-        coarseness: size of the pattern: 1 as trained, 2 twice as large.
-        dt: length of a step, 1 as trained; a larger pattern shortens it automatically, because it
-            would be unstable otherwise.
+        coarseness: size of the pattern: 1 as in training, 2 twice as large.
+        dt: step length, 1 as in training. With a larger pattern, steps are shortened automatically,
+            because they would be unstable otherwise.
         update_rate: probability that a cell fires; None: that of each rule.
-        calm: let all cells fire in shorter steps while nothing changes the state from outside.
+        calm: whether all cells fire, in shorter steps, while nothing changes the state from
+            outside.
         quiet: number of steps since the last change from outside.
         field: the owner of each cell; call :meth:`show_field` after a change.
 
@@ -111,7 +112,7 @@ class Simulation:
 
     @property
     def seen(self) -> tuple[object, ...]:
-        """Everything that an image depends on; equal if nothing has changed."""
+        """Values that an image depends on; they are equal if nothing has changed."""
         state, before = self.state, self.previous
         return state, state.changes, before, before.changes, self.colors, self._field_changes
 
@@ -121,7 +122,7 @@ class Simulation:
         return all(rule.settings.wraps for rule in self.rules)
 
     def _build(self, rules: Sequence[Rule]) -> None:
-        """Compile the rules; keep an existing state as far as the channels fit."""
+        """Compile the rules; keep as many channels of an existing state as fit."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
         host = Capabilities("330", self._targets, blend=blend, steering=True, rate=True)
@@ -208,7 +209,7 @@ class Simulation:
         self.previous, self.state = self.state, mixed
 
     def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
-        """Erase, plant, make noise or restart under a brush, as the rule of each cell does."""
+        """Erase, plant, make noise or restart under a brush, by the rule of each cell."""
         self.quiet = 0
         values: dict[str, Value] = {
             "nca_tool": TOOL_NUMBERS[tool],
@@ -227,9 +228,9 @@ class Simulation:
     def paint_rule(self, number: int, stroke: Stroke = EVERYWHERE) -> None:
         """Give the cells under a brush to a rule; new cells get its initial state.
 
-        Many rules do not recover from the hidden channels of another. A rule that grows from a cell
-        in the middle of the grid would be empty elsewhere, and so continues from the existing
-        state.
+        New cells start from the initial state because many rules do not recover from the hidden
+        channels of another rule. A rule that grows from a cell in the middle of the grid continues
+        from the existing state, because its initial state is empty elsewhere.
         """
         before = self.field.owner.copy()
         self.field.paint(number, stroke)
@@ -256,11 +257,12 @@ class Simulation:
     def stamp(
         self, picture: Image.Image, place: tuple[float, float, float, float], strength: float = 1.0
     ) -> None:
-        """Move the colors towards an image where it is not transparent.
+        """Move the colors toward an image where it is not transparent.
 
         Args:
             picture: image, RGB or RGBA.
-            place: left, top, width and height in cells; beyond the border the grid may wrap.
+            place: left, top, width and height in cells; may extend beyond the border if the grid
+                wraps.
             strength: fraction of the way, 0 to 1.
         """
         self.quiet = 0
@@ -269,7 +271,7 @@ class Simulation:
         texture = self.gl.texture(size, 4, rgba.tobytes())
         texture.repeat_x = texture.repeat_y = False
         dies = any(rule.settings.alive_threshold is not None for rule in self.rules)
-        # Channel 3 moves towards 1, alive, if cells can die; otherwise it is left alone.
+        # If cells can die, channel 3 moves toward 1, which is alive; otherwise it stays unchanged.
         life = (
             (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA) if dies else (moderngl.ZERO, moderngl.ONE)
         )
@@ -316,7 +318,7 @@ class Simulation:
         self._set_present()
 
     def _set_present(self) -> None:
-        """Leave out rules without cells; a rule that owns all cells needs no shares."""
+        """Skip rules without cells; a single rule that owns all cells needs no shares."""
         numbers = self.field.present
         self._present = [self._compiled[number] for number in numbers]
         for number, shaders in zip(numbers, self._present, strict=True):

@@ -108,7 +108,7 @@ def toast(text: str, size: float, width: float) -> Image.Image:
 def help_sheet(
     gestures: Sequence[tuple[str, str]], keys: Sequence[tuple[str, str]], size: float
 ) -> Image.Image:
-    """Draw the help: a title, the gestures, the keys in two columns with their caps.
+    """Draw the help: a title, the gestures, and the keys in two columns of key caps.
 
     Args:
         gestures: mouse gestures, and their effects.

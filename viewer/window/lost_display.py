@@ -1,4 +1,4 @@
-"""Handle the loss of the X server: Xlib would end the process with its own message and code 1."""
+"""Handle the loss of the X server, when Xlib would end the process with exit code 1."""
 
 import ctypes
 import os

@@ -29,7 +29,7 @@ void main() {
 
 
 class Overlay:
-    """Draws images of text, which are made again only when the text changes.
+    """Draws text over the texture; its images are made again only when the text changes.
 
     Args:
         gl: OpenGL context.
@@ -44,7 +44,7 @@ class Overlay:
         self._numbers, self._numbers_at = "", 0.0
 
     def wake(self) -> None:
-        """After user input: show name and numbers again for a while."""
+        """Show name and numbers again for a while, after user input."""
         self._active_at = self._actions.player.clock()
 
     @property
@@ -58,7 +58,7 @@ class Overlay:
         Args:
             target: framebuffer to draw into.
             scale: pixels per unit of the screen, 2 on a high-resolution one.
-            covered: width in pixels of the panel at the right, which shows the numbers itself.
+            covered: width in pixels of the panel at the right, which also shows the numbers.
         """
         actions, player = self._actions, self._actions.player
         width = target.viewport[2] - covered

@@ -1,6 +1,7 @@
-"""The panel of controls, by Dear ImGui (extra ``ui``). It gets its events from the window.
+"""The panel of controls, made with Dear ImGui (extra ``ui``).
 
-Sections, labels and colors are those of the web page.
+The window passes its events to the panel. Sections, labels and colors are the same as on the web
+page.
 """
 
 import math
@@ -60,8 +61,8 @@ class Panel:
     def has_pointer(self) -> bool:
         """Whether the pointer is on the panel, or holds one of its controls.
 
-        ImGui itself returns the value of the last frame: a click right after the pointer has
-        arrived would be taken for a stroke on the texture below.
+        ImGui itself returns the value of the last frame. So a click right after the pointer has
+        arrived would paint on the texture below the panel.
         """
         if not self._visible:
             return False
@@ -109,7 +110,7 @@ class Panel:
     def hide(self) -> None:
         """Hide the panel for now, and forget pressed keys and buttons.
 
-        ImGui queues events until it draws: they would take effect when the panel is shown again.
+        ImGui queues events until it draws, so they would take effect when the panel reappears.
         """
         if self._visible:
             self._visible = False
@@ -229,7 +230,7 @@ class Panel:
         self._seed_row()
 
     def _seed_row(self) -> None:
-        """Type a seed, or draw another; it takes effect when the typing ends."""
+        """Controls for the seed: type one, or draw one; a typed seed is used after the typing."""
         actions = self._actions
         imgui.align_text_to_frame_padding()
         imgui.text("Seed")

@@ -1,4 +1,4 @@
-"""Keys and mouse. The keys come from data that the help also uses."""
+"""Turn keys and mouse events into actions. The help uses the same list of keys."""
 
 import math
 
@@ -25,7 +25,7 @@ def press(actions: Actions, name: str) -> bool:
 
 
 class Pointer:
-    """Turns mouse events into strokes and moves of the camera; positions are in pixels."""
+    """Turns mouse events into strokes and camera moves; positions are in pixels."""
 
     def __init__(self, actions: Actions) -> None:
         self._actions = actions
@@ -46,7 +46,7 @@ class Pointer:
         self._tool = "erase" if button == RIGHT or shift else self._actions.brush.tool
         player.history.remember(player.simulation)
         cell = player.camera.cell_at(x, y)
-        # In the view of all channels a stroke stays in the tile where it begins.
+        # In the view of all channels, a stroke stays in the channel picture in which it begins.
         if player.look.view == "channels":
             tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
             self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
@@ -72,7 +72,7 @@ class Pointer:
             self._button = None
 
     def leave(self) -> None:
-        """The pointer has left the window."""
+        """Hide the ring of the brush, because the pointer has left the window."""
         self._actions.player.ring = NO_RING
 
     def wheel(self, notches: float, x: float, y: float, *, resize_brush: bool) -> None:

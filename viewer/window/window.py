@@ -143,7 +143,7 @@ class Window:
 
 
 class Stage:
-    """A player in a window: passes events on, and draws frame after frame."""
+    """Shows a player in a window: passes events to it, and draws frame after frame."""
 
     def __init__(self, window: Window, player: Player) -> None:
         self._window, self._player = window, player
@@ -282,8 +282,8 @@ class Stage:
 def key_name(key: int, scancode: int, mods: int) -> str | None:
     """Name of a pressed key for the key map; None for characters, which come as text.
 
-    Letters are those printed on the keys of any layout, or, if they are not Latin, those of the
-    same place on an American keyboard.
+    Letters are those printed on the keys of any layout. If a letter is not Latin, the letter at the
+    same place on an American keyboard is used.
     """
     name = SPECIAL_KEYS.get(key)
     if name is None and glfw.KEY_A <= key <= glfw.KEY_Z:

@@ -1,6 +1,6 @@
-// The unroll for rules with a wide hidden layer. A cell's channels lie side by side, and only the
-// cells that fire are computed: their perceptions are gathered into chunks that stay in cache and
-// go through the two layers as small matrix products.
+// The unroll for rules with a wide hidden layer. The channels of a cell are stored side by side.
+// Only the cells that fire are computed: their perceptions are gathered into chunks, which stay in
+// the cache and go through the two layers as small matrix products.
 #pragma once
 
 #include "rule.h"

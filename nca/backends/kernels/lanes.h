@@ -1,5 +1,5 @@
-// Vectors as wide as the machine's registers, in the vector extension that GCC and Clang share: the
-// same source becomes AVX-512, AVX2, SSE or NEON. And one small matrix product on top of them.
+// Vectors as wide as the machine's registers, and a small matrix product of them. They use the vector
+// extension that GCC and Clang share, so the same source becomes AVX-512, AVX2, SSE or NEON.
 #pragma once
 
 #include <cstddef>

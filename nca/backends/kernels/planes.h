@@ -1,6 +1,6 @@
-// The unroll for rules with a small hidden layer. Each channel is a plane of its own and a vector
-// holds neighboring cells of a row: with so few weights all of a block's values stay in registers,
-// and computing every cell is faster than gathering those that fire.
+// The unroll for rules with a small hidden layer. Each channel is a separate plane, and a vector
+// contains neighboring cells of a row. With so few weights, all values of a block stay in registers,
+// and computing every cell is faster than gathering the cells that fire.
 #pragma once
 
 #include "rule.h"

@@ -1,5 +1,5 @@
-// The rule and the grid a kernel works on. Sizes and filters are fixed when the source is compiled,
-// so that every inner loop has known bounds and a filter's zeros cost nothing.
+// The rule and the grid of a kernel. Sizes and filters are constants of the compiled source, so every
+// inner loop has known bounds, and zeros in filters cost nothing.
 #pragma once
 
 #include <cstring>

@@ -1,8 +1,8 @@
 // Many steps of a rule, forward and backward, for whole batches; loaded by nca/backends/native.py.
 //
-// The backward pass recomputes a step from the saved state before it, so that only states are kept.
-// A sample belongs to one thread and has its own gradient sums, added at the end in the order of
-// the samples: the result is the same bits for any number of threads.
+// The backward pass recomputes a step from the saved state before it, so only states are stored.
+// Each sample is computed by one thread and has its own gradient sums. These are added at the end,
+// in the order of the samples, so the result is the same to the bit for any number of threads.
 
 #include <atomic>
 #include <memory>
@@ -21,8 +21,8 @@ enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
 // with up to 16, 12 with up to 8.
 constexpr bool SMALL = PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
 
-// Run work(sample) for every sample. The calling thread takes part: if the system has no thread
-// to spare, it does all the work.
+// Run work(sample) for every sample. The calling thread also works; if the system cannot start
+// other threads, it does all the work.
 template <class MakeScratch, class Work> int for_each_sample(const Problem& p, MakeScratch scratch, Work work) {
     std::atomic<int64_t> next{0};
     std::atomic<int> status{DONE};
@@ -91,7 +91,7 @@ template <class Kernel> struct Unroll {
     }
 };
 
-// Call with the kernel that suits the rule and the precision.
+// Call a function with the kernel that suits the rule and the precision.
 template <class Call> int with_kernel(bool bfloat16, Call call) {
     if constexpr (SMALL) return call(Unroll<Planes>());
 #if HAS_BFLOAT16

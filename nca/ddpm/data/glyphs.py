@@ -1,7 +1,6 @@
-"""Images drawn by code, for machines without a network: letters and shapes in two colors.
+"""Draw images of letters and shapes in two colors, for machines without an internet connection.
 
-Place, size, rotation and color vary, so that a model has something to learn that is easy to judge
-by eye.
+Place, size, rotation and color vary. What a model has learned is easy to judge by eye.
 """
 
 import math

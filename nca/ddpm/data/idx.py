@@ -29,7 +29,7 @@ class Published:
     """Files that are downloaded once.
 
     Attributes:
-        address: address of their folder, ending in a slash.
+        address: address of their folder; it ends with a slash.
         md5: hash of each file, from its publisher (FashionMNIST) or torchvision (MNIST).
         names: names of the classes.
     """

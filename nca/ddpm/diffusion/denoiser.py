@@ -1,4 +1,4 @@
-"""The function that sampling and guidance need: ``denoise(x, sigma)`` -> the image in x."""
+"""The function that sampling and guidance need: ``denoise(x, sigma)`` estimates the image in x."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all images that a noised one could come from."""
+    """Estimates the mean of all images that a noised image may come from."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.
@@ -63,7 +63,7 @@ def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | 
 
 
 class Clipped(Denoise):
-    """Limits estimates to [-1, 1], which early ones would exceed."""
+    """Clips estimates to [-1, 1]; at high noise levels they may be outside."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise

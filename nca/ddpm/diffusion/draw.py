@@ -1,4 +1,4 @@
-"""Generate images with a diffusion model: noise levels, seeds and batches around a sampler."""
+"""Run a sampler to generate images: choose noise levels, draw seeded noise, split into batches."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,28 +11,29 @@ from nca.ddpm.diffusion.samplers import Sampler, Watch
 from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
 from nca.errors import InputError
 
-EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers for levels that are evenly spaced in time
+EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers whose noise levels are evenly spaced in time
 
 
 def noise_levels(
     schedule: Schedule, steps: int, sampler: str, spacing: str = "auto", strength: float = 1.0
 ) -> list[float]:
-    """Falling noise levels for a sampler, ending in 0, [steps + 1].
+    """Choose the noise levels of a sampler: falling, the last one is 0, [steps + 1].
 
     Args:
-        schedule: source of the levels.
-        steps: number of levels.
-        sampler: name of the sampler; sets the spacing if that is ``auto``.
-        spacing: ``time``, ``karras`` or ``auto``.
-        strength: 1 starts from noise alone; lower values start from an image. The image is
-            weighted by ``cos(strength * pi / 2)``, the added noise by the sine.
+        schedule: noise schedule that the model was trained with.
+        steps: number of levels above 0.
+        sampler: name of the sampler, which decides the spacing if that is ``auto``.
+        spacing: ``time`` (even in time), ``karras``, or ``auto``.
+        strength: 1 starts from pure noise; lower values start from an image with added noise. The
+            image has the weight ``cos(strength * pi / 2)``, the noise the weight
+            ``sin(strength * pi / 2)``.
 
     Raises:
         InputError: the strength is below the lowest noise level.
     """
     if spacing == "auto":
         spacing = "time" if sampler in EVEN else "karras"
-    highest = math.tan(strength * math.pi / 2)  # above every level for strength 1
+    highest = math.tan(strength * math.pi / 2)  # for strength 1 above all levels
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
         raise InputError(
@@ -46,7 +47,7 @@ def noise_levels(
 
 
 class SeededNoise:
-    """The noise of each image depends only on its own seed, not on the rest of the batch.
+    """Draws noise for a batch; the noise of each image depends only on its own seed.
 
     Args:
         seeds: random seeds, one per image.
@@ -58,7 +59,7 @@ class SeededNoise:
         self.shape = tuple(shape)
 
     def __call__(self) -> Tensor:
-        """Draw [B, C, H, W]."""
+        """Draw standard normal noise, [B, C, H, W]."""
         return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
 
 
@@ -74,15 +75,17 @@ def draw(
     start: Tensor | None = None,
     watch: Watch | None = None,
 ) -> Tensor:
-    """Draw one image per seed.
+    """Generate one image per seed.
 
     Args:
-        denoise, sampler, sigmas: the denoiser, the sampler and its noise levels.
-        shape: [C, H, W].
+        denoise: estimates images from noised ones.
+        sampler: removes the noise step by step.
+        sigmas: noise levels of the sampler, see :func:`noise_levels`.
+        shape: shape of an image, [C, H, W].
         seeds: random seeds, one per image.
         device: device of the network.
-        start: image that noise is added to, [C, H, W] in [-1, 1]; None: noise alone.
-        watch: see :class:`~nca.ddpm.diffusion.samplers.Sampler`.
+        start: image to start from, with added noise, [C, H, W] in [-1, 1]; None: pure noise.
+        watch: called with every step.
 
     Returns:
         [B, C, H, W] in about [-1, 1], on the CPU.
@@ -96,6 +99,6 @@ def draw(
 
 
 def batched(count: int, size: int) -> Iterator[range]:
-    """Ranges of at most ``size`` that together are ``range(count)``."""
+    """Split ``range(count)`` into ranges of at most ``size`` numbers."""
     for first in range(0, count, size):
         yield range(first, min(first + size, count))

@@ -18,8 +18,9 @@ class ClassFree(Denoise):
 
     Args:
         conditional: denoiser that is conditioned on the class.
-        unconditional: the same without a class.
-        scale: 1: as trained; above 1: away from the unconditional estimate.
+        unconditional: the same denoiser without a class.
+        scale: 1 gives the conditional estimate; larger values move it away from the unconditional
+            one.
     """
 
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:

@@ -1,4 +1,4 @@
-"""A network and the meaning of its outputs."""
+"""A diffusion model: the network, its noise schedule, and what its outputs mean."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from nca.errors import InputError
 
 
 class Model:
-    """A network and the meaning of its outputs.
+    """A network with its noise schedule and parameterization, which give its outputs a meaning.
 
     Args:
         settings: settings of the training.

@@ -1,7 +1,7 @@
 """Add noise in the collate function, so that the loader gives complete training batches.
 
-Training needs nothing else: :class:`Denoising` is the objective, and no callback takes part unless
-the times are drawn by their loss.
+:class:`Denoising` is the objective. Training needs a callback only if times (noise levels) are
+drawn by their loss.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ class Uniform(Times):
 
 
 class Stratified(Times):
-    """Draws one time from each of B equal parts of the range: each batch has all noise levels."""
+    """Draws one time from each of B equal parts of the range, so batches cover all noise levels."""
 
     @override
     def draw(self, count: int) -> tuple[Tensor, None]:
@@ -88,11 +88,11 @@ class Stratified(Times):
 
 
 class ByLoss(Times, Callback):
-    """Draws times more often if the loss is large; also a callback, which observes the losses.
+    """Draws times with a large loss more often; it is also a callback, which observes the losses.
 
-    Nichol and Dhariwal 2021, section 3.3: the probability of a bin is proportional to the root of
-    the mean squared loss in it. They keep the last ten losses of every time; here it is a decaying
-    mean of bins of times.
+    Times are grouped into bins. The probability of a bin is proportional to the root of the mean
+    squared loss in it (Nichol and Dhariwal 2021, section 3.3). The paper keeps the last ten losses
+    of every time; here each bin keeps a decaying mean.
 
     Args:
         schedule: gives the bin of a time.
@@ -239,9 +239,11 @@ def build_loader(
 
 
 class _Worker:
-    """Initializes a worker process: torch's seed for a worker is the same in every process.
+    """Initializes a worker process of a data loader.
 
-    An event that ends the training ends the workers once their last batch has been used.
+    The seed depends on the rank, because torch gives worker i the same seed in every training
+    process. Workers ignore the signals that end the training; they end when their last batch has
+    been used.
     """
 
     def __init__(self, rank: int) -> None:

@@ -43,7 +43,7 @@ class Parameterization:
             sigma: [B] float64.
         """
         skip, out = self.skip(sigma), self.out(sigma)
-        # (image - skip * x) / out, in a form where a small sigma cancels before rounding.
+        # (image - skip * x) / out, rearranged so that a small sigma causes no rounding error.
         of_noise = expand_like(skip * sigma / out, noise) * noise
         return expand_like((1 - skip) / out, images) * images - of_noise
 
@@ -61,7 +61,7 @@ def expand_like(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images)[:, None, None, None]
 
 
-# No lambdas: worker processes that are not forks get the parameterization as a pickle.
+# No lambdas, because spawned worker processes get the parameterization as a pickle.
 
 
 def predict_noise() -> Parameterization:

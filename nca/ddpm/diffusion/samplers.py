@@ -1,7 +1,7 @@
-"""Samplers: turn noise into images along falling noise levels, by calls of ``denoise``.
+"""Samplers turn noise into images: they call ``denoise`` at falling noise levels.
 
-The loop is written once, in :class:`Sampler`; samplers differ in its step. Any sampler works with
-any denoiser, guided or not.
+:class:`Sampler` contains the loop, and each sampler defines its step. Any sampler works with any
+denoiser, guided or not.
 """
 
 import math
@@ -18,7 +18,7 @@ from typing_extensions import override
 from nca.ddpm.diffusion.denoiser import Denoise
 from nca.ddpm.settings import SamplerName
 
-REMEMBERED = 8  # number of steps
+REMEMBERED = 8  # number of previous steps that samplers can use
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ Noise = Callable[[], Tensor]
 
 
 class Sampler(ABC):
-    """Draws images."""
+    """Base class of samplers."""
 
     def __call__(
         self,
@@ -59,7 +59,7 @@ class Sampler(ABC):
         noise: Noise,
         watch: Watch | None = None,
     ) -> Tensor:
-        """Draw.
+        """Generate images.
 
         Args:
             denoise: estimates images.
@@ -87,13 +87,13 @@ class Sampler(ABC):
         return x
 
     def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """``x`` and its level before one of ``count`` steps; by default unchanged."""
+        """Change ``x`` and its level before one of ``count`` steps; by default they stay as is."""
         del count, noise
         return x, sigma
 
     @abstractmethod
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """``x`` at the next level.
+        """Compute ``x`` at the next level.
 
         Args:
             steps: the current step, then the previous ones.
@@ -107,9 +107,9 @@ class DDPM(Sampler):
     """Ancestral sampling, Ho et al. 2020, algorithm 2; it works with any subset of the levels.
 
     Args:
-        large: use beta as the variance of the noise, as in the lesson, instead of the posterior's.
-            The paper gives both: they are optimal for images that are noise, and for a single
-            image.
+        large: use beta as the variance of the added noise, as the lesson does; otherwise the
+            variance of the posterior. In the paper, beta is optimal if images are noise, and the
+            posterior's variance if there is only one image.
     """
 
     large: bool = False
@@ -191,8 +191,8 @@ class DDIM(Sampler):
 class Heun(Sampler):
     """Karras et al. 2022, algorithm 2, over all levels.
 
-    Everything after the noise has been added uses the raised level; the lesson's version used the
-    old one for denoising and dividing.
+    After noise has been added, all steps use the raised level. The lesson's version used the old
+    level for denoising and dividing.
 
     Args:
         churn: S_churn, the amount of noise added over all steps.
@@ -261,7 +261,7 @@ class DPMPP(Sampler):
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         del denoise, noise
         sigma, estimate = steps[0].sigma, steps[0].denoised
-        # The step to 0 is infinitely long in lambda: the last estimate is the result.
+        # The step to level 0 is infinitely long in lambda, so the last estimate is the result.
         if len(steps) > 1 and sigma_next > 0:
             ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / sigma_next)
             estimate = (1 + 0.5 / ratio) * estimate - 0.5 / ratio * steps[1].denoised

@@ -1,7 +1,7 @@
 """Noise schedules: the noise level at a time, and the levels of a sampler.
 
-A discrete schedule has T times with a level each; levels in between are interpolated, so that a
-sampler may stop anywhere. Karras' schedule is continuous and has no end.
+A discrete schedule has T times, each with a noise level. Levels in between are interpolated, so a
+sampler can use any level. Karras' schedule is continuous and has no highest level.
 """
 
 import math
@@ -72,7 +72,7 @@ class Discrete(Schedule):
 
     @override
     def quantiles(self, times: Tensor) -> Tensor:
-        # The middle of the quantiles that give the time.
+        # The middle of the quantiles that belong to the time.
         return (times.double() + 0.5) / len(self)
 
     @override
@@ -95,8 +95,8 @@ class Discrete(Schedule):
 class LogNormal(Schedule):
     """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
 
-    The network gets ``1000 * ln(sigma) / 4``: their c_noise, scaled to a thousand times, the range
-    of the usual time embeddings.
+    The network gets ``1000 * ln(sigma) / 4`` as its time. This is their c_noise, multiplied by a
+    thousand to match the range of the usual time embeddings.
     """
 
     lowest, highest = 0.002, 80.0
@@ -169,7 +169,7 @@ def sigmoid(steps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
 
 
 def _limited(alpha_bar: Tensor) -> Tensor:
-    """Times 1 to T of a curve at times 0 to T, with betas up to 0.999: some image is left."""
+    """Times 1 to T of a curve over times 0 to T; betas are at most 0.999, so some image is left."""
     betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
     return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
 

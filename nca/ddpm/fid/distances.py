@@ -76,9 +76,9 @@ class Interval:
     """A mean with its 95 % interval.
 
     Attributes:
-        mean, low, high: from Student's t over independent repeats, and over parts of the reference.
+        mean, low, high: mean and bounds; from Student's t over repeats and parts of the reference.
         values: values of the repeats.
-        repeats_error, reference_error: the standard error of the mean from each of the two.
+        repeats_error, reference_error: standard errors of the mean due to repeats and reference.
     """
 
     mean: float
@@ -120,7 +120,7 @@ def quantile(freedom: float) -> float:
 def compare(distance: Distance, sets: Sequence[Tensor], reference: Tensor) -> Interval:
     """Mean distance of sets of features from a reference.
 
-    The interval covers the whole comparison: other sets, and another reference of the same size.
+    The interval includes the effect of other sets, and of another reference of the same size.
 
     Args:
         distance: distance of two sets, such as :func:`frechet`.

@@ -1,9 +1,9 @@
 """`nca ddpm fid`: measure samples against images that the model was not trained on.
 
-The reference are images that were held out in the training. Sets of n samples are compared with it,
-and so are sets of n real images that the model was trained on. The latter give the floor: below
-it, samples cannot be distinguished from real images. Every figure has an interval for the whole
-comparison, which includes its repeats and the choice of the reference.
+The *reference* is the set of images that were held out of the training. Sets of n samples are
+compared with it, and sets of n training images. The distance of the training images is the *floor*:
+samples at the floor cannot be distinguished from real images. Each figure has an interval, which
+includes the variation between repeats and the choice of the reference.
 """
 
 import json
@@ -30,7 +30,7 @@ from nca.system.files import write_text
 from nca.system.threads import torch_threads
 
 COMPARABLE = 2048  # with fewer images, FID mostly measures their number
-SEEDS = 1_000_000  # distance of the first seeds of two repeats
+SEEDS = 1_000_000  # difference between the first seeds of two repeats
 
 Features = Callable[[Tensor], Tensor]
 """Images, [B, C, H, W] in [-1, 1], to features, [B, D]."""
@@ -75,7 +75,7 @@ def figure_lines(rows: Iterable[Figures]) -> list[str]:
 
 
 def measure(settings: FidSettings) -> Report:
-    """Draw samples, compare them and the real ones with the reference, and write the figures.
+    """Compare samples and real images with the reference, and write the figures.
 
     Raises:
         InputError: the checkpoint or the images are not usable, or there are too few for n.
@@ -142,11 +142,11 @@ class FidEvaluator:
         samplers: Mapping[str, tuple[SamplerName, int]],
         seconds: dict[str, list[float]] | None = None,
     ) -> list[Figures]:
-        """Figures of samplers, which draw in turn.
+        """Figures of several samplers, which take turns.
 
         Args:
-            samplers: sampler and steps by name.
-            seconds: filled with the CPU seconds of every sampler and repeat.
+            samplers: sampler and number of steps, by name.
+            seconds: output: the CPU seconds of every sampler and repeat.
         """
         sets: dict[str, list[Tensor]] = {name: [] for name in samplers}
         for repeat in range(self.settings.repeats):

@@ -1,8 +1,8 @@
 """The interface of feature extractors, and raw patches, the simplest one.
 
 A feature extractor maps images to named layers of features. Images that wrap (the states of a rule
-with circular padding) get circular padding and so have no border; other images get valid
-convolutions, which do not invent a border.
+with circular padding) get circular padding, so they have no border. Other images get convolutions
+without padding ("valid"), so that no invented pixels count.
 """
 
 import math
@@ -85,9 +85,9 @@ class Patches(FeatureExtractor):
 class Mirrored(FeatureExtractor):
     """Features of an image that is mirrored at its border, so that the border counts like the rest.
 
-    Without padding, fewer positions see a pixel at the border than one in the middle, and a trained
-    image grows a frame. Of the padded image, as many positions are kept as a layer has for the
-    original, so that every pixel counts the same.
+    Without padding, fewer positions see a border pixel than another pixel, and a trained image gets
+    a visible frame. So the image is padded, and each layer keeps as many positions as it has for
+    the original image. Then every pixel counts the same.
     """
 
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:

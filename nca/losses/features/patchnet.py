@@ -1,11 +1,11 @@
-"""Features without a download: filters that are learned from the target in a moment.
+"""Features without a download: their filters are learned from the target in a fraction of a second.
 
-``PatchNet`` is a small convolutional network whose filters are the centers of half-whitened
-patches, layer after layer (Coates and Ng, "Learning Feature Representations with K-Means", 2012;
-they whiten fully, but only half whitening converges on smooth images). ``RandomBank`` is one layer
-of fixed random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow
-Convolutional Networks with Random Filters", 2016). ``Builtin`` joins the two: the network responds
-to shapes, the bank to colors at all scales.
+``PatchNet`` is a small convolutional network. The filters of each layer are the cluster centers of
+half-whitened patches of its input (Coates and Ng, "Learning Feature Representations with K-Means",
+2012; they whiten fully, but only half whitening converges on smooth images). ``RandomBank`` is one
+layer of fixed random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow
+Convolutional Networks with Random Filters", 2016). ``Builtin`` combines the two: the network
+responds to shapes, the bank to colors at all scales.
 """
 
 from typing import Any
@@ -28,8 +28,8 @@ COLOR_FLOOR = 0.03**2
 class Normalization:
     """Normalize to zero mean and a std of about 1 overall; halve color differences.
 
-    The colors of an image mostly vary together, so that an error in hue would hardly count beside
-    one in brightness. Half whitening of the color axes makes it count, as in
+    The colors of an image mostly vary together, so an error in hue would hardly count compared with
+    an error in brightness. Half whitening of the color axes makes it count, as in
     :func:`_patch_centers`.
     """
 
@@ -37,7 +37,7 @@ class Normalization:
         self.mean = target.mean((2, 3), keepdim=True)
         colors = (target - self.mean).flatten(2)[0]
         values, vectors = torch.linalg.eigh(colors @ colors.T / colors.shape[1])
-        # The floor keeps the noise of a nearly flat image from being amplified to full contrast.
+        # Without this floor, the noise of a nearly flat image would get full contrast.
         values = values.clamp(min=0) + COLOR_FLOOR
         quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
         deviation = (values / quarter_root.square()).mean().sqrt()
@@ -119,7 +119,7 @@ class RandomBank(FeatureExtractor):
 
 
 class _BothSigns(torch.autograd.Function):
-    """``cat([relu(x), relu(-x), more])`` that keeps only bits for the backward pass."""
+    """``cat([relu(x), relu(-x), more])`` that stores only sign bits for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, more: Tensor) -> Tensor:
@@ -156,8 +156,9 @@ def _with_ones(features: Tensor) -> Tensor:
 def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
     """Scale filters so that their responses on ``features`` have zero mean and a std of 1.
 
-    A filter that hardly responds to the target would get an enormous gain, and the loss is quartic
-    in the gain. So its std counts as at least that of the response to a little white noise.
+    A filter that hardly responds to the target would get an enormous gain, and the loss grows with
+    the fourth power of the gain. So the std counts as at least that of the response to a little
+    white noise.
     """
     response = F.conv2d(features, filters)
     noise = NOISE_FLOOR * features.var((0, 2, 3)).mean() * filters.square().sum((1, 2, 3))

@@ -1,8 +1,8 @@
 // Planes of numbers, padded and flat, and the sums of products that a texture loss consists of.
 //
-// A convolution runs over a padded image as if it were one long row: position t of the result is
-// the sum over taps of  weight * in[t + ky * pitch + kx].  At the end of each row it computes
-// `size - 1` meaningless positions; a mask makes them zero. So no width needs a special case.
+// A convolution treats a padded image as one long row: position t of the result is the sum over
+// taps of  weight * in[t + ky * pitch + kx].  The last `size - 1` positions of each row have no
+// meaning, and a mask sets them to zero. So no width needs a special case.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr int CHUNK = 1024;                                         // positions
 constexpr int64_t SLACK = COLOR_WIDTH * LANES;                      // blocks end as far behind the last position
 constexpr int PLANES = 12;  // features are allocated in multiples of it, and so of TILE
 
-// An odd number of cache lines: planes a power of two apart would share the sets of the cache.
+// An odd number of cache lines, because planes a power of two apart would share the same cache sets.
 inline int64_t stride_of(int64_t floats) { return (((floats + 15) / 16) | 1) * 16; }
 
 using Buffer = std::unique_ptr<float[]>;

@@ -1,7 +1,7 @@
-// Second moments of the features `builtin`, and the gradient of the images from theirs.
+// Second moments of the features `builtin`, and the gradient of the images from the gradient of these.
 //
-// Features are kept between the passes, everything else is computed again. Samples are independent,
-// and each is computed by one thread in one order: the result does not depend on the number of threads.
+// Features are stored between the passes; everything else is computed again. Each sample is computed
+// by one thread in a fixed order, so the result does not depend on the number of threads.
 
 #include <atomic>
 #include <new>

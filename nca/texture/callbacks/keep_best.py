@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
     Attributes:
         loss: texture loss of the worst seed, averaged over runs and stops.
-        speckle: highest speckle, relative to the target's.
+        speckle: highest speckle, relative to that of the target.
     """
 
     loss: float
@@ -46,8 +46,8 @@ class Candidate:
         rule: the rule, with averaged weights.
         iteration: iteration that the weights are from.
         score: texture loss of the worst seed after long runs.
-        late: the same after 10,000 steps; NaN until it has been measured.
-        speckle: highest speckle after long runs, relative to the target's.
+        late: the same loss after 10,000 steps; NaN until it has been measured.
+        speckle: highest speckle after long runs, relative to that of the target.
     """
 
     rule: Rule
@@ -165,7 +165,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Choose the best candidate that lasts 10,000 steps with new seeds, else the best."""
+        """Choose the best candidate that lasts 10,000 steps with new seeds; if none, the best."""
         seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
         for candidate in self.candidates:
             candidate.late = self.score(candidate.rule, (LONG,), seeds).loss
@@ -192,8 +192,8 @@ class KeepBest(Callback):
         self._restored = state["candidates"]
 
     def before_fit(self, learner: Learner) -> None:
-        """Skip the evaluations that are over; make rules of the restored weights."""
-        self._evaluated = self._due(learner)  # fewer where a resumed run trains for longer
+        """Skip the evaluations that are over; make rules from the restored weights."""
+        self._evaluated = self._due(learner)  # fewer if a resumed run trains for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
             rule = learner.model.with_settings()

@@ -13,8 +13,8 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # iterations in which the first big steps may overshoot; the pool resets such states
-CALM = 25  # iterations without a blow-up after which the weights are kept as a good copy
+GRACE = 50  # iterations at first in which blown-up states are only reset, by the pool
+CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
 KEPT = 8
 SLOW_DOWN = 0.7
 
@@ -23,11 +23,11 @@ class Stabilizer(Callback):
     """Skip steps with gradients that are not finite; restore weights when most of a batch blows up.
 
     It restores the weights of the last calm period, with a fresh optimizer and a lower learning
-    rate, because the old rate led to the blow-up. If that does not help at once, it restores the
-    weights before those; the initial weights are always kept.
+    rate, because the old rate led to the blow-up. If states blow up again at once, it restores the
+    weights of the calm period before; the initial weights are always kept.
 
     Args:
-        schedule: its learning rates are lowered.
+        schedule: learning-rate schedule, whose rates are lowered.
 
     Attributes:
         restores: number of times that weights were restored.

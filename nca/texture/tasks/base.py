@@ -1,9 +1,9 @@
 """Tasks: what a rule is trained for.
 
 A task defines the initial rule, the pool of states, the distance of a state from its target, and
-the images of the results. Optimizer, schedule, callbacks, checkpoints and the choice of the final
-rule are the same for all tasks: :mod:`nca.texture.train`. A new task is a new file and a line in
-:mod:`nca.texture.tasks`.
+the images of the results. Optimizer, learning-rate schedule, callbacks, checkpoints and the choice
+of the final rule are the same for all tasks, see :mod:`nca.texture.train`. A new task needs a new
+file and a line in :mod:`nca.texture.tasks`.
 """
 
 from abc import ABC, abstractmethod
@@ -42,7 +42,7 @@ class LongRun:
     Attributes:
         rule: the rule.
         state: the states, [B, C, H, W], one per seed.
-        target: target of the comparison, as :meth:`Task.distance` takes it.
+        target: target of the comparison, an argument of :meth:`Task.distance`.
     """
 
     rule: Rule
@@ -55,16 +55,16 @@ class Task(ABC):
 
     Args:
         settings: settings of the training.
-        target: as :meth:`read` returned it.
+        target: what :meth:`read` returned.
         generator: source of all random numbers.
-        engine: its rank and number of processes divide the batches.
+        engine: gives the rank and the number of processes, which share the batches.
 
     Attributes:
         rule: the initial rule, which is trained.
         target: the target.
         pool: source of the batches.
         pictures: captions of the images in the output folder, by file name.
-        caps_gradients: the gradients of the distance may be capped.
+        caps_gradients: whether the gradients of the distance may be capped.
     """
 
     rule: Rule
@@ -125,15 +125,15 @@ class Task(ABC):
 
     @abstractmethod
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Terms of the task's own distance, with weights: name -> [B].
+        """Weighted terms of the task's own distance, without the prompt: name -> [B].
 
         Args:
             state: [B, C, H, W].
-            target: as :meth:`compared_with` returns it.
+            target: what :meth:`compared_with` returns.
         """
 
     def compared_with(self, index: Tensor) -> Tensor:
-        """Targets for states of the pool, by their places, [B]; by default those places."""
+        """Targets of states, from their places in the pool, [B]; by default the places."""
         return index
 
     def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -147,9 +147,9 @@ class Task(ABC):
     def score(self, state: Tensor, target: Tensor) -> Tensor:
         """Total distance of every state, [B]: the sum of all terms.
 
-        States are compared one at a time, because the lesson's loss of one depends on the others,
-        and with the same random numbers every time, so that the choice of a rule does not depend on
-        chance.
+        States are compared one at a time, because the lesson's loss of a state depends on the rest
+        of its batch. They are compared with the same random numbers every time, so that the choice
+        of a rule does not depend on chance.
         """
         totals = []
         for i in range(len(state)):
@@ -159,7 +159,7 @@ class Task(ABC):
         return torch.cat(totals)
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        """Mean speckle of states, relative to their target's; 0 where grain does not matter."""
+        """Mean speckle of states, relative to their target; 0 if grain does not matter."""
         del state, target
         return 0.0
 

@@ -1,14 +1,16 @@
 """Grow an image from one cell, and regrow parts that are cut off.
 
-Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020: 16 channels, of which the
-fourth is life; the worst state of a batch is reset, the three best are damaged. Deviations: the
-pool holds 256 states instead of 1,024 (checkpoints include it), the number of steps is 32 to 64 at
-first and 64 to 96 later, the learning rate falls along a cosine, and values outside [-1, 1] are
-penalized.
+This follows Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020. A rule has 16
+channels; the fourth decides which cells live. In each batch, the worst state is reset and the three
+best are damaged. Deviations from the paper:
 
-The paper shows ``1 - alpha + rgb``. Here the first three channels are added to the background, so
-that a dead cell, all zeros, has the color of the background in every player: white for a fresh
-rule.
+- The pool has 256 states instead of 1,024, because checkpoints contain it.
+- The number of steps is 32 to 64 at first and 64 to 96 later.
+- The learning rate falls along a cosine.
+- Values outside [-1, 1] are penalized.
+- The paper displays ``1 - alpha + rgb``. Here the displayed color is the background plus the first
+  three channels. So a dead cell, which is all zeros, has the background color in every player:
+  white for a new rule.
 """
 
 from dataclasses import replace
@@ -31,14 +33,14 @@ from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
 ALIVE = 0.1
 WHITE = 1.0
-DAMAGED = 3  # number of the best states of a batch that are damaged
+DAMAGED = 3  # number of states damaged per batch, the best ones
 OPAQUE = 0.99
 
 
 class Growing(Task):
     """A figure on a plain background; the target is [4, S, S] in [0, 1], premultiplied RGBA.
 
-    ``size`` is the size of the figure; ``grid`` leaves room around it. See
+    The setting ``size`` is the size of the figure; ``grid`` is larger, to leave room around it. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -58,8 +60,8 @@ class Growing(Task):
         grid, late_grid = settings.pool.unroll.grid, settings.pool.unroll.late_grid
         if grid < settings.size or late_grid != grid:
             raise InputError(
-                f"`grid` {grid} `late_grid` {late_grid}: a picture of `size` {settings.size} grows "
-                f"on one grid, at least as large"
+                f"`grid` {grid} `late_grid` {late_grid}: must be equal, and at least as large as "
+                f"the picture (`size` {settings.size})"
             )
         cutout = read_cutout(settings.picture, settings.size)
         if not (cutout[ALPHA] > ALIVE).any():
@@ -72,7 +74,7 @@ class Growing(Task):
         return cutout
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of a rule that has living and dead cells and grows from one cell."""
+        """Settings of a rule that grows from one cell and whose cells can die."""
         return replace(
             super().rule_settings(),
             rgb_offset=WHITE,
@@ -87,7 +89,7 @@ class Growing(Task):
 
     @override
     def make_pool(self, **shared: Any) -> Pool:
-        # The target becomes a state, [4, H, W].
+        # From here on, the target is the first four channels of a state, [4, H, W].
         side = self.settings.pool.unroll.grid
         self.target = figure_state(self.target, self.rule.settings, side)
         self.figure = self.target.to(self.rule.filters.device)
@@ -96,7 +98,7 @@ class Growing(Task):
         )
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Squared error of colors and opacity."""
+        """Mean squared error of colors and opacity."""
         del target
         return {"figure": squared_error(state, self.figure)}
 
@@ -135,7 +137,7 @@ class Growing(Task):
 
 
 def is_opaque(alpha: Tensor) -> bool:
-    """Whether a figure, [H, W] in [0, 1], is a full rectangle."""
+    """Whether an opacity, [H, W] in [0, 1], is that of a full rectangle."""
     visible = alpha > 0
     rows, columns = visible.any(1), visible.any(0)
     return bool((alpha[rows][:, columns] > OPAQUE).all())
@@ -150,8 +152,8 @@ class GrowingPool(Pool):
     """The pool of the paper: the worst state of a batch is reset, the best ones are damaged.
 
     Args:
-        target: target of the first channels, [4, H, W].
-        others: see :class:`nca.texture.pool.Pool`.
+        target: target of the first four channels, [4, H, W].
+        others: arguments of :class:`nca.texture.pool.Pool`.
     """
 
     def __init__(self, *others: Any, target: Tensor, **shared: Any) -> None:
@@ -169,7 +171,7 @@ class GrowingPool(Pool):
             state[best] = self._cut(state[best])
 
     def _cut(self, states: Tensor) -> Tensor:
-        """Erase a disc of every state, [B, C, H, W], unless no cell would stay alive."""
+        """Erase a disc of every state, [B, C, H, W], if some cell stays alive."""
         discs = torch.stack([self._disc(states.shape[-1]) for _ in states]).to(states.device)
         cut = states.masked_fill(discs[:, None], 0)
         lives = (cut[:, ALPHA] > ALIVE).any(2).any(1)
@@ -189,11 +191,11 @@ def squared_error(state: Tensor, target: Tensor) -> Tensor:
 
 
 def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
-    """Values of the first four channels that show the figure on a plain background.
+    """Compute the first four channels of a state that shows the figure on a plain background.
 
     Args:
         target: premultiplied RGBA, [4, S, S].
-        rule: settings with the color map; its offset is the background.
+        rule: settings of the rule; ``rgb_offset`` is the background.
         side: side of the grid.
 
     Returns:

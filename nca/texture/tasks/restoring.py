@@ -1,8 +1,8 @@
 """A rule that restores a noisy or damaged image, and then keeps it.
 
-The rule sees crops of one image, disturbed by noise and holes, and learns what such an image looks
-like: cells repair it from their neighborhood. A pool as in Mordvintsev et al. 2020 keeps the
-restored crops, so that the rule also learns to leave a restored image alone.
+The rule gets crops of one image with noise and holes. It learns what such an image looks like, so
+that cells can repair it from their neighborhood. The pool (Mordvintsev et al. 2020) contains
+restored crops, so that the rule also learns to leave a restored image unchanged.
 """
 
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 class Restoring(Task):
     """Disturbed crops of one image, and their originals; the target is [3, S, S] in [0, 1].
 
-    ``size`` is the size of the image, ``grid`` that of the crops. See
+    The setting ``size`` is the size of the image, ``grid`` the size of the crops. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -91,14 +91,14 @@ class Restoring(Task):
 
 
 class RestoringPool(Pool):
-    """States that began as disturbed crops of an image, and the original crops.
+    """A pool of states that started as disturbed crops of an image, with the original crops.
 
     Args:
-        picture: [3, S, S] in [0, 1].
-        others: see :class:`nca.texture.pool.Pool`.
+        picture: the image, [3, S, S] in [0, 1].
+        others: arguments of :class:`nca.texture.pool.Pool`.
 
     Attributes:
-        targets: [pool, 3, side, side], the crops.
+        targets: the original crops, [pool, 3, side, side].
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Several textures in one rule; the noise of the initial state selects the one that grows.
 
-After the noise-controlled automata of the Self-Organising Systems group ("self-organising systems",
-noise_controlled_nca, 2021), where noise of 0.02 chose between two. Here the noise rises in even
-steps from 0 for the first texture to 1 for the last, values that every player can make: *erase*
-gives the first, *noise* the last, and *reset* the second.
+The idea comes from the Self-Organising Systems group ("self-organising systems",
+noise_controlled_nca, 2021), where noise of 0.02 chose between two textures. Here the width of the
+noise is 0 for the first texture and 1 for the last, with even steps in between. Every player can
+make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
 """
 
 from dataclasses import replace
@@ -79,8 +79,8 @@ class Several(Task):
         terms: dict[str, Tensor] = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
-            # One of several processes may have no state of an image. It draws the random numbers
-            # anyway, so that the generators of all processes stay the same.
+            # With several processes, one of them may have no state of an image. It draws the random
+            # numbers anyway, so that the generators of all processes stay equal.
             layers = loss(images[own] if len(own) else images[:1].detach())
             for name, value in layers.items():
                 zeros = value.new_zeros(len(images))
@@ -129,7 +129,7 @@ class SeveralPool(Pool):
 
     Args:
         count: number of images.
-        others: see :class:`nca.texture.pool.Pool`.
+        others: arguments of :class:`nca.texture.pool.Pool`.
     """
 
     def __init__(self, rule: Rule, *others: Any, count: int, **shared: Any) -> None:
@@ -138,9 +138,9 @@ class SeveralPool(Pool):
         super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
-        """Draw as many places of each image as possible: a batch without an image would unlearn it.
+        """Draw equally many places of each image, because a rule unlearns an image it does not see.
 
-        Random images get the places that are left over.
+        The remaining places go to random images.
         """
         order = torch.randperm(self.settings.pool_size, generator=self.generator)
         count = len(self.levels)
@@ -151,7 +151,7 @@ class SeveralPool(Pool):
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Reset one state, and a disc of another, to the noise of its image, with some probability.
+        """Reset one state, and a disc of another, to the initial noise of its image, at random.
 
         A disc of zeros or of other noise would be the initial state of another image.
         """

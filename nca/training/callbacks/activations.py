@@ -18,8 +18,8 @@ class ActivationStatistics(Callback):
     """Measure mean, std and dead fraction of the outputs of layers.
 
     The measures are ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward hooks are
-    removed however the fit ends. Models whose layers are not called as modules, such as rules, have
-    nothing to hook.
+    always removed at the end of the fit. This does not work for models whose layers are not called
+    as modules, such as rules.
 
     Args:
         layers: names of modules as in ``model.named_modules()``; default: all that have weights and

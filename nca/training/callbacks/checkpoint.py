@@ -21,11 +21,11 @@ MAGIC = b"nca-checkpoint %d\n"
 class Checkpoint(Callback):
     """Write the state of the learner at intervals, at the end of the fit, and on an interrupt.
 
-    A checkpoint that cannot be written gives a warning and is recorded in
-    ``learner.write_failures``: the previous one is still there, and the results at the end of the
-    training may still fit on the disk. Ctrl-C takes effect between two batches, where all parts of
-    the state are consistent; a second one takes effect at once. After ``raise_on_termination()``,
-    SIGTERM and SIGHUP act like Ctrl-C.
+    If a checkpoint cannot be written, training continues with a warning and an entry in
+    ``learner.write_failures``: the previous checkpoint still exists, and the final results may
+    still fit on the disk. Ctrl-C takes effect between two batches, when all parts of the state are
+    consistent; a second Ctrl-C takes effect at once. After ``raise_on_termination()``, SIGTERM and
+    SIGHUP act like Ctrl-C.
 
     Args:
         path: path of the file; a complete new file replaces the old one.
@@ -36,7 +36,7 @@ class Checkpoint(Callback):
         InputError: (in the fit) after Ctrl-C, when the state cannot be written.
     """
 
-    order = 100  # after every callback whose state it takes
+    order = 100  # after all callbacks whose state it saves
 
     def __init__(self, path: Path, every_seconds: float = 30.0) -> None:
         self.path, self.every_seconds = path, every_seconds
@@ -67,7 +67,7 @@ class Checkpoint(Callback):
             self._save(learner)
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Restore the handling of Ctrl-C; one that came after the last batch takes effect now."""
+        """Restore the handling of Ctrl-C; raise if it was pressed after the last batch."""
         self._signals.release()
         if self._signals.signum:
             raise interruption(self._signals.signum)
@@ -100,7 +100,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 class _ChecksummedFile(io.RawIOBase):
     """Passes data on to a file without a copy in memory, and computes its checksum.
 
-    Torch replaces errors of a file by its own: the first one is kept, and writing stops.
+    Torch replaces the errors of a file by its own. So this class keeps the first error, and stops
+    writing.
     """
 
     def __init__(self, file: BinaryIO) -> None:

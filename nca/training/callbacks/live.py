@@ -107,7 +107,7 @@ def template() -> "Template":
 
 
 def facts(learner: Learner, left: float | None) -> dict[str, str]:
-    """Numbers of a fit, by name; ``left`` is the remaining time in seconds, if it is running."""
+    """Figures of a fit, by name; ``left`` is the remaining time in seconds, if it still runs."""
     done = {
         "progress": f"{learner.progress:.0%}",
         "iteration": f"{learner.iteration:,}",

@@ -27,9 +27,9 @@ SECONDS = 0.5  # between writes of rows; opening a file takes longer than making
 class Metrics(Callback):
     """Average every term of the loss, and every measure, over an interval; write them as a row.
 
-    The values stay on the device; one transfer per interval fetches them. New rows are appended to
-    ``metrics.jsonl`` twice a second; at the end of a fit all rows are written as ``metrics.csv``
-    too. With several processes the rows hold means over all of them.
+    The values stay on the device until one transfer per interval fetches them. New rows are
+    appended to ``metrics.jsonl`` twice a second. At the end of a fit, all rows are also written to
+    ``metrics.csv``. With several processes, the rows contain means over all of them.
 
     Args:
         folder: folder of the files; None: rows are kept in memory only.
@@ -170,17 +170,17 @@ class RowReader(Callback):
         self._read = len(self.metrics.rows)
 
     def after_batch(self, learner: Learner) -> None:
-        """Show the rows that are new."""
+        """Show the new rows."""
         for row in self.metrics.rows[self._read :]:
             self._read += 1
             self.show(row, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Show the rows that are new."""
+        """Show the new rows."""
         RowReader.after_batch(self, learner)
 
     def after_fit(self, learner: Learner) -> None:
-        """Show the rows that are new."""
+        """Show the new rows."""
         RowReader.after_batch(self, learner)
 
     def show(self, row: dict[str, float], learner: Learner) -> None:

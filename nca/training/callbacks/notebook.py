@@ -1,4 +1,4 @@
-"""A picture below the cell of a notebook that shows what is trained."""
+"""Show a picture of the training below the cell of a notebook."""
 
 import time
 
@@ -11,11 +11,11 @@ SMALLEST = 320  # pixels; a narrower picture is shown larger
 
 
 class NotebookPicture(Callback):
-    """Show what is trained below the cell, as one picture that changes. Elsewhere nothing happens.
+    """Show a picture below the cell and replace it as training goes on; only in a notebook.
 
     Args:
-        snapshot: draws what is trained.
-        every_seconds: between two pictures.
+        snapshot: draws the current result.
+        every_seconds: seconds between two pictures.
     """
 
     order = 37
@@ -32,13 +32,13 @@ class NotebookPicture(Callback):
         self._due = 0.0
 
     def after_batch(self, learner: Learner) -> None:
-        """Draw, if it is time."""
+        """Draw if the interval is over."""
         if learner.training and time.monotonic() >= self._due:
             self._draw(learner)
             self._due = time.monotonic() + self.every_seconds
 
     def after_fit(self, learner: Learner) -> None:
-        """Draw the end."""
+        """Draw the final picture."""
         self._draw(learner)
 
     def _draw(self, learner: Learner) -> None:

@@ -51,7 +51,7 @@ class RateMeter:
             self._past.popleft()
 
     def rate(self, learner: Learner) -> float:
-        """Iterations a second."""
+        """Iterations per second."""
         then, iteration, _ = self._past[0]
         return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
 
@@ -122,7 +122,7 @@ class Progress(Callback):
         bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Close the bar; in a notebook its last text stays, which needs no program to be shown."""
+        """Close the bar; a notebook keeps its last text, which needs no running program."""
         if self._bar is not None:
             self._bar.close()
             if self._output is not None:

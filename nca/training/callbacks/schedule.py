@@ -14,12 +14,12 @@ Curve = Callable[[float, int], float]
 class Schedule(Callback):
     """Set the learning rate, and optionally the momentum, before every step.
 
-    The rate changes only after the weights have changed: it is the same for all batches of an
-    accumulated step, and after a step that was skipped. It depends on the progress of the fit
-    instead of a count, so it fits any number of processes and reaches its end with the fit.
+    The rate changes only after the weights have changed, so it is the same for all batches of an
+    accumulated step, and stays the same if a step is skipped. It depends on the progress of the
+    fit, not on a count of iterations. So it works with any number of processes and any limit.
 
     Args:
-        factor: curve that the optimizer's own rates are multiplied by.
+        factor: curve of factors for the optimizer's own learning rates.
         momentum: curve of the momentum, or of Adam's first beta.
     """
 

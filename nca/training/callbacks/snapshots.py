@@ -21,8 +21,7 @@ Snapshot = Callable[[Learner], Image.Image]
 class Snapshots(Callback):
     """Take images at even intervals of the fit; make a movie and a contact sheet of them.
 
-    A snapshot must not disturb the training: its random numbers must come from a generator of its
-    own.
+    A snapshot must not change the training, so its random numbers must come from its own generator.
 
     Args:
         snapshot: draws the current result.
@@ -64,7 +63,7 @@ class Snapshots(Callback):
         self.taken: list[bytes] = []
 
     def before_fit(self, learner: Learner) -> None:
-        """Recompute the interval: a longer fit makes the first part a smaller share."""
+        """Recompute the interval, because a resumed fit may be longer than before."""
         self.taken = evenly(self.taken, self._due(learner))
 
     def after_batch(self, learner: Learner) -> None:

@@ -1,4 +1,4 @@
-"""Choose the number of torch's threads, as other programs come and go."""
+"""Choose the number of torch's threads during a fit, as other programs start and end."""
 
 import time
 
@@ -10,20 +10,20 @@ from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total
 
 WINDOW = 1.0  # seconds of iterations that are measured together
-APART = 0.15  # change of CPU seconds per second that starts a trial
-SLOWER = 1.5  # factor in the time of an iteration that starts one: a larger image, another load
+APART = 0.15  # a change of CPU seconds per second by this much starts a trial
+SLOWER = 1.5  # so does a change of the time per iteration by this factor
 SOONEST = 5.0  # smallest number of seconds between two trials
-SHARE, LARGEST_SHARE = 0.02, 0.05  # fraction of the time for trials, usual and under changing load
+SHARE, LARGEST_SHARE = 0.02, 0.05  # fraction of the time for trials: usual, and if the load changes
 
 
 class Threads(Callback):
     """Use the number of threads with which the gradient of a batch is computed fastest.
 
-    Numbers are tried on the first batch, once a minute, and when CPU time and wall time of an
-    iteration diverge, or an iteration takes much longer or shorter than before: then another
-    program has started or ended, or the work has changed. A trial changes neither weights nor
-    random numbers. But the order of additions depends on the number of threads, so that training is
-    reproducible bit by bit only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
+    A trial times the gradient with different numbers of threads. It runs on the first batch, once a
+    minute, and when the CPU time or the duration of an iteration changes much: then another program
+    has started or ended, or the work has changed. A trial changes neither weights nor random
+    numbers. But the order of additions depends on the number of threads, so training is
+    reproducible to the bit only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
 
     Args:
         generators: random generators of the objective, besides torch's own.
@@ -40,7 +40,7 @@ class Threads(Callback):
         self._load = Load()
 
     def before_fit(self, learner: Learner) -> None:
-        """Take the current number as the maximum; with a GPU, use one thread."""
+        """Use at most the current number of threads; with a GPU, one thread."""
         weight = next(learner.model.parameters(), None)
         on_gpu = weight is not None and weight.device.type != "cpu"
         self._limit = 1 if on_gpu else torch.get_num_threads()

@@ -26,15 +26,14 @@ DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Accelerate(Engine):
     """Data parallelism and mixed precision with an ``accelerate.Accelerator``.
 
-    This class averages the complete gradients itself instead of using ``DistributedDataParallel``,
-    which wraps the model and only sees calls of its ``forward``; an unrolled rule does not call it.
-    Buffers, such as the running statistics of batch normalization, stay separate in each process;
-    checkpoints hold those of the first. Accelerate's loaders fetch one batch ahead, so that a
-    resume is exact only if the random parts of a batch do not come from the generator that the
-    model uses.
+    This class averages the complete gradients itself. It does not use ``DistributedDataParallel``,
+    because that only sees calls of the model's ``forward``, which an unroll does not call. Buffers,
+    such as the running statistics of batch normalization, stay separate in each process;
+    checkpoints contain the buffers of the first one. Accelerate's loaders fetch one batch ahead. So
+    a resume is exact only if the random parts of a batch and the model use different generators.
 
     Args:
-        accelerator: devices, precision and processes; its own gradient accumulation must be 1.
+        accelerator: sets devices, precision and processes; its gradient accumulation must be 1.
         accumulate: see :class:`~nca.training.engines.engine.Engine`.
 
     Raises:

@@ -1,7 +1,8 @@
 """The engine: how gradients and optimizer steps are computed. A learner has exactly one.
 
-Precision, scaling, accumulation and the number of processes are handled here, so that neither the
-loop nor a callback depends on them. Several processes: :mod:`nca.training.engines.accelerate`.
+Engines handle precision, scaling, accumulation and the number of processes, so that neither the
+loop nor a callback depends on them. :mod:`nca.training.engines.accelerate` is for several
+processes.
 """
 
 from collections.abc import Iterable
@@ -59,7 +60,7 @@ class Engine:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Make the sums in ``.grad`` the true gradients, before any callback uses them."""
+        """Turn the sums in ``.grad`` into the true gradients, before any callback uses them."""
 
     def step(self, optimizer: Optimizer) -> bool:
         """Change the weights; return whether they changed."""
@@ -88,7 +89,7 @@ class Engine:
         return [value]
 
     def highest(self, value: float) -> float:
-        """The highest value of all processes, for decisions that all must make alike."""
+        """The highest value of all processes, for decisions that must be the same in all."""
         return value
 
     def state_dict(self) -> dict[str, Any]:
@@ -103,9 +104,10 @@ class Engine:
 class Autocast(Engine):
     """Mixed precision: layers in 16 bits where that is safe, weights and sums in float32.
 
-    Bfloat16 has the range of float32. Float16 has a smaller one: small gradients become zero. So
-    the loss is multiplied by a scale that grows until gradients overflow, and a step that overflows
-    is skipped (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
+    Bfloat16 has the range of float32. The range of float16 is smaller, so small gradients would
+    become zero. Therefore, with float16, the loss is multiplied by a scale that grows until
+    gradients overflow, and a step that overflows is skipped (Micikevicius et al., "Mixed Precision
+    Training", ICLR 2018).
 
     Args:
         device_type: ``cpu`` or ``cuda``.
@@ -127,7 +129,7 @@ class Autocast(Engine):
         if dtype not in (torch.bfloat16, torch.float16):
             raise ValueError(f"dtype must be torch.bfloat16 or torch.float16, not {dtype}")
         self.device_type, self.dtype = device_type, dtype
-        # A disabled scaler passes everything through, so that both dtypes use the same code.
+        # For bfloat16 the scaler is disabled and changes nothing, so both dtypes use the same code.
         self.scaler = torch.amp.GradScaler(device_type, enabled=dtype == torch.float16)
         self._unscaled = False
 

@@ -54,8 +54,8 @@ def process_count() -> int:
     count = max(int(os.environ.get(name, "1")) for name in SIZES)
     if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
         raise InputError(
-            "accelerate launch --cpu starts one process only without MPI; on CPUs start several "
-            "with torchrun --nproc_per_node, or with accelerate launch --multi_gpu in its place"
+            "accelerate launch --cpu starts only one process without MPI; on CPUs use torchrun "
+            "--nproc_per_node, or accelerate launch --multi_gpu, to start several"
         )
     return count
 
@@ -64,7 +64,7 @@ def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
     """Make the engine for one of several processes that a launcher has started.
 
     Args:
-        bfloat16: precision of the layers; the value of the first process counts for all.
+        bfloat16: compute layers in bfloat16; all processes use the value of the first one.
         cpu: train on the CPU even if there is a GPU.
 
     Raises:
@@ -96,8 +96,8 @@ PAUSE = 1.0  # seconds
 def _leave_group() -> None:
     """Give the threads of the group time to finish before Python exits.
 
-    A Gloo thread that releases the last tensors after the exit has started cannot get the
-    interpreter lock any more, and aborts the process.
+    If a Gloo thread (of torch's communication library) releases its last tensors after the exit has
+    started, it cannot get the interpreter lock and aborts the process.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -13,8 +13,8 @@ SIDE, TRIES = 512, 10  # size and number of the test products: about 30 ms in al
 def bfloat16_is_fast() -> bool:
     """Measure whether this CPU multiplies matrices faster in bfloat16 than in float32.
 
-    Having the instructions is not enough: AMD's Zen 5 runs them at twice the speed of float32,
-    Intel's Xeons outside their matrix unit at half of it.
+    A CPU with bfloat16 instructions may still be slow at them: AMD's Zen 5 runs them at twice the
+    speed of float32, Intel's Xeons without their matrix unit at half the speed.
     """
     capable = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if not (capable and torch.ops.mkldnn._is_mkldnn_bf16_supported()):

@@ -218,13 +218,13 @@ class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** Stop, and return the video as a blob and the ending of its name. */
+  /** Stop, and return the video as a blob and the extension of its name. */
   async stop() {
     const stopped = new Promise((done) => this.recorder.addEventListener("stop", done));
     this.recorder.stop();
     await stopped;
     for (const track of this.recorder.stream.getTracks()) track.stop();
-    const ending = this.kind.startsWith("video/mp4") ? "mp4" : "webm";
-    return { blob: new Blob(this.parts, { type: this.kind }), ending };
+    const extension = this.kind.startsWith("video/mp4") ? "mp4" : "webm";
+    return { blob: new Blob(this.parts, { type: this.kind }), extension };
   }
 }

@@ -70,7 +70,7 @@ def test_a_launcher_that_starts_one_process_for_two_is_reported(tmp_path: Path) 
     launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
     done = start([*launch, "tests.helpers.several_processes"], ["rule", 4, tmp_path / "found.json"])
     assert done.returncode != 0
-    assert "starts one process only without MPI; on CPUs start several" in done.stderr
+    assert "starts only one process without MPI; on CPUs use torchrun" in done.stderr
     assert not (tmp_path / "found.json").exists()
 
 

@@ -217,7 +217,7 @@ def test_processes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("MASTER_PORT", "29500")
     monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
-    with pytest.raises(InputError, match=r"starts one process only without MPI; .* torchrun"):
+    with pytest.raises(InputError, match=r"starts only one process without MPI; .* torchrun"):
         process_count()
 
 
