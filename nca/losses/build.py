@@ -16,9 +16,12 @@ from nca.losses.texture import TextureLoss
 
 # Terms besides the texture loss, made from a target, [1, 3, H, W] in [0, 1], a source of random
 # numbers, and whether the compared images wrap; --terms NAME WEIGHT.
+# At the full weight, the finest level of patches removes the grain of the image too.
 TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
     "smooth": lambda target, generator, wraps: TotalVariation(),
-    "patches": lambda target, generator, wraps: NearestPatches(target, generator, wraps=wraps),
+    "patches": lambda target, generator, wraps: NearestPatches(
+        target, generator, weights=(0.2,), wraps=wraps
+    ),
 }
 
 
