@@ -1,0 +1,132 @@
+"""The module for three.js in Chromium, with three.js from npm: its states are those of torch."""
+
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page
+
+from nca.backends.simulate import simulate
+from nca.exporters.hosts import threejs
+from nca.exporters.settings import ExportOptions
+from nca.rule import Rule, RuleSettings
+from nca.rulefile import RuleFile
+from tests.conftest import absent
+from tests.export.hosts.test_webgpu import Quiet
+from tests.helpers.rules import bounded_rule
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+THREE = "three@0.187.0"
+WIDTH, HEIGHT, STEPS = 24, 18, 6
+IMPORTS = '{"imports": {"three": "./package/build/three.module.js"}}'
+PAGE = f"""<!doctype html><link rel="icon" href="data:,"><script type="importmap">{IMPORTS}</script>
+<script type="module">
+import * as THREE from "three";
+import {{ Automaton }} from "./FOLDER/nca.js";
+const renderer = new THREE.WebGLRenderer();
+const automaton = new Automaton(renderer, {{ width: {WIDTH}, height: {HEIGHT}, seed: 7 }});
+const read = (target, array, i = 0) => {{
+  renderer.readRenderTargetPixels(target, 0, 0, {WIDTH}, {HEIGHT}, array, undefined, i);
+  return Array.from(array);
+}};
+const state = () => automaton.state.flatMap((target) => target.textures.map(
+  (_, i) => read(target, new Float32Array({4 * WIDTH * HEIGHT}), i)));
+const colors = () => read(automaton.picture, new Uint8Array({4 * WIDTH * HEIGHT}));
+globalThis.shown = {{ automaton, state, colors }};
+</script>"""
+RULES = {
+    "texture": RuleSettings(10, 24),
+    # Two passes per step, of four groups and of one, and the life pass.
+    "figure": RuleSettings(20, 16, alive_threshold=0.1, start="center", padding="zeros"),
+}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with three.js and one export per rule."""
+    folder = tmp_path_factory.mktemp("three")
+    npm = shutil.which("npm")
+    if npm is None:
+        absent("npm")
+    subprocess.run([npm, "pack", "--silent", THREE], cwd=folder, check=True, capture_output=True)
+    with tarfile.open(next(folder.glob("three-*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    for name, settings in RULES.items():
+        (folder / name).mkdir()
+        files = threejs.build(name, RuleFile(rule_of(settings), {}), ExportOptions(grid=64))
+        for path, data in files.items():
+            (folder / name / path).write_bytes(data)
+        (folder / f"{name}.html").write_text(PAGE.replace("FOLDER", name))
+    example = (folder / "texture" / "example.html").read_text()
+    example = example.replace("./node_modules/three", "../package")
+    (folder / "texture" / "example.html").write_text(example)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def rule_of(settings: RuleSettings) -> Rule:
+    return bounded_rule(settings)
+
+
+def opened(browser: Browser, address: str) -> tuple[Page, list[str]]:
+    """A page, and the messages that it writes to the console, errors included."""
+    page, messages = browser.new_page(), []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(address)
+    return page, messages
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_states_and_colors_are_those_of_torch(browser: Browser, address: str, name: str) -> None:
+    rule = rule_of(RULES[name])
+    page, messages = opened(browser, f"{address}/{name}.html")
+    page.wait_for_function("globalThis.shown")
+    assert messages == []
+    start = rule.initial_state(1, HEIGHT, WIDTH, seed=7)
+    for steps, expected in zip(
+        (0, STEPS), simulate(rule, start, (0, STEPS), seed=7, backend="torch"), strict=True
+    ):
+        page.evaluate(f"shown.automaton.update({steps})")
+        groups = torch.tensor(page.evaluate("shown.state()")).view(-1, HEIGHT, WIDTH, 4)
+        state = groups.permute(0, 3, 1, 2).flatten(0, 1)[: rule.settings.channels]
+        assert (state - expected[0]).abs().max() < 1e-5
+    colors = torch.tensor(page.evaluate("shown.colors()")).view(HEIGHT, WIDTH, 4)[..., :3] / 255
+    upright = colors.flip(0).permute(2, 0, 1)
+    assert (upright - rule.to_rgb(expected)[0].clamp(0, 1)).abs().max() < 2 / 255
+
+    page.evaluate("shown.automaton.paint({ x: 0.5, y: 0.6 }, 2)")  # in the upper half
+    erased = torch.tensor(page.evaluate("shown.state()"))[0].view(HEIGHT, WIDTH, 4)
+    assert (erased[7, 12] == 0).all()
+    assert (erased[10, 12] != 0).any()
+    page.evaluate("shown.automaton.restart()")
+    groups = torch.tensor(page.evaluate("shown.state()")).view(-1, HEIGHT, WIDTH, 4)
+    again = groups.permute(0, 3, 1, 2).flatten(0, 1)[: rule.settings.channels]
+    assert torch.equal(again, start[0])
+    page.evaluate("shown.automaton.dispose()")
+    assert messages == []
+    page.close()
+
+
+def test_the_example_shows_the_texture_on_a_mesh(browser: Browser, address: str) -> None:
+    page, messages = opened(browser, f"{address}/texture/example.html")
+    page.wait_for_selector("canvas")
+    page.mouse.move(300, 300)
+    page.mouse.down()
+    page.mouse.move(400, 300, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert messages == []
+    page.close()
