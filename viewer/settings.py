@@ -40,7 +40,7 @@ class InputSettings(Bounded):
     """What the rules start from and run over."""
 
     state: Path | None = None
-    """State to start from (.npz)."""
+    """State to start from (.npz), or pattern of a classic automaton (.rle)."""
     input: str | None = None
     """Video file, folder of images, camera or camera:1 to run over."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
