@@ -221,7 +221,8 @@ def _cyclic(automaton: Cyclic) -> Classic:
         layers.switch(sees, APART + 9.5 - threshold, {place: 1.0})
     # The value of a cell that is not ready chooses its state: noise is spread from -1/2 to 1/2.
     layers.unit({}, 1.0, {READY: 1.0})
-    edges = [k / count - 0.5 - 2**-8 for k in range(1, count)]  # none at 0, of erased cells
+    # None at 0, the value of erased cells.
+    edges = [round(128 * k / count) / 128 - 0.5 - 1 / 256 for k in range(1, count)]
     for k, at in enumerate([*edges, 0.75]):
         changes = {places[k]: 1.0} | ({places[k + 1]: -1.0} if k + 1 < count else {})
         layers.switch({(READY, HERE): -1.0}, -at, changes, gain=1024.0)

@@ -100,14 +100,6 @@ class ClassicSettings(Bounded):
     overwrite: bool = False
     """Replace an existing file."""
 
-    def __post_init__(self) -> None:
-        """Check that the values fit together."""
-        super().__post_init__()
-        if not self.list and (not self.automaton or self.out is None):
-            raise InputError(
-                "an automaton and `out` are needed, as in nca classic life --out life.safetensors"
-            )
-
 
 @dataclass(frozen=True)
 class InfoSettings:
