@@ -156,7 +156,6 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
     layers = Layers(COLORS + 2)
     layers.clear({(ALIVE, HERE): 1.0}, 0.0, ALIVE)
     layers.clear({(AGE, HERE): 1.0}, 0.0, AGE)
-    layers.unit({(AGE, HERE): 1.0}, -1.0, {AGE: -1.0})  # noise can leave an age above 1
     born, kept = {ALIVE: 1.0}, {ALIVE: 1.0}
     if dying:
         value[AGE, HERE] = 9.0 * steps
@@ -165,6 +164,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         layers.switch(value, base - 0.5, {AGE: dying / steps})
         layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -APART}, -1 / steps, {AGE: 1.0})
         layers.switch({(ALIVE, HERE): -1.0}, NOISE, {AGE: -1.0})
+        layers.unit({(AGE, HERE): 1.0}, -1.0, {AGE: -1.0})  # noise can leave an age above 1
     else:  # the age only colors: 1 in living cells and falling after that
         fade = 1 / FADE
         layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): 1.0 + fade}, -fade, {AGE: 1.0})

@@ -100,7 +100,7 @@ def parse_automaton(text: str) -> Automaton:
     """Read a name, ``B36/S23``, ``B2/S345/C4``, ``R1/T3/C4``, or the older ``23/3`` and ``/2/3``.
 
     Raises:
-        InputError: it is none of these, or a number is out of bounds.
+        InputError: the text has another form, or a number is out of bounds.
     """
     named = NAMES[text.lower()].notation if text.lower() in NAMES else text
     if match := _BS.fullmatch(named):

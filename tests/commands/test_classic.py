@@ -44,7 +44,7 @@ def test_names_are_listed(capsys) -> None:
     [
         ([], "an automaton and --out are needed"),
         (["life"], "an automaton and --out are needed"),
-        (["lief", "--out", "x"], "did you mean life?"),
+        (["lfie", "--out", "x"], "did you mean life?"),
         (["life", "--out", "x", "--density", "0.9"], "--density 0.9: must be"),
         (["life", "--out", "x", "--density", "2"], "--density 2.0: must be 0 to 1"),
     ],
