@@ -32,8 +32,10 @@ def test_every_step_is_that_of_numpy(notation: str) -> None:
     automaton = parse_automaton(notation)
     assert str(automaton) == notation
     classic = build(automaton)
+    shape = (16, 9, 11)
     density = RNG.random((16, 1, 1))  # so that all numbers of neighbors occur
-    cells = RNG.integers(0, automaton.states, (16, 9, 11)) * (RNG.random((16, 9, 11)) < density)
+    cells = np.where(RNG.random(shape) < 0.5, 1, RNG.integers(0, automaton.states, shape))
+    cells *= RNG.random(shape) < density
     state = to_state(classic, cells)
     for _ in range(5):
         state, cells = classic.rule(state, 1), next_cells(automaton, cells)

@@ -74,7 +74,7 @@ def test_a_dropped_gun_shoots_and_damaged_files_are_refused(
         mutate_text(random.Random(n), (GUN, GLIDER)[n % 2].encode()).decode("latin-1")
         for n in range(400)
     ]
-    texts = [GUN, "x = 2, y = 1\npAyO!", *texts]
+    texts = [GUN, "x = 2, y = 1\npAyO!", "x = 2, y = 1\n1234567890b!", *texts]
     answers = page.evaluate(READ_ALL, texts)
     expected = list(map(read_in_python, texts))
     for text, answer, wanted in zip(texts, answers, expected, strict=True):
