@@ -26,6 +26,7 @@ from nca.benchmarks.settings import (
 from nca.commands.config import with_config
 from nca.commands.parsing import of_preset, parse, train_defaults, with_preset
 from nca.commands.settings import (
+    ClassicSettings,
     DemoSettings,
     DoctorSettings,
     InfoSettings,
@@ -136,6 +137,7 @@ COMMANDS = {
     "view": Command(ViewSettings, "nca.viewer.app:run", no_text),
     "render": Command(RenderSettings, "nca.commands.render:render"),
     "play": Command(PlaySettings, "nca.commands.play:play"),
+    "classic": Command(ClassicSettings, "nca.commands.classic:classic"),
     "eval": Command(EvalSettings, "nca.evaluation.vote:evaluate_or_vote", show_evaluations),
     "info": Command(InfoSettings, "nca.commands.info:info"),
     "doctor": Command(DoctorSettings, "nca.commands.doctor:doctor"),

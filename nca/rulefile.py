@@ -17,13 +17,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.rule import MAX_FILTERS, Rule, RuleSettings
+from nca.rule import MAX_FILTERS, Rule, RuleSettings, is_float32
 from nca.system.files import describe_placeholder, read_regular, write_atomically
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
 VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file has the lowest version that holds its settings
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
+MAX_STATES = 256
 
 
 @dataclass
@@ -49,6 +50,21 @@ class RuleFile:
         """A text entry; "" if it is missing."""
         words = self.info.get(key)
         return words if isinstance(words, str) else ""
+
+    @property
+    def states(self) -> Tensor | None:
+        """Values of the channels in each numbered state, [states, C]; None: it has no such states.
+
+        Rules of classic automata have them; patterns are made of their numbers.
+        """
+        rows, channels = self.info.get("states"), self.rule.settings.channels
+        if not isinstance(rows, list) or not 2 <= len(rows) <= MAX_STATES:
+            return None
+        if not all(isinstance(row, list) and len(row) == channels for row in rows):
+            return None
+        if not all(is_float32(value) for row in rows for value in row):
+            return None
+        return torch.tensor(rows, dtype=torch.float32)
 
 
 def save_rule(path: str | Path, rule: Rule, info: dict[str, Any] | None = None) -> None:

@@ -10,6 +10,8 @@ from typing import ParamSpec
 
 from PIL import Image
 
+from nca.automata.rle import ENDING as PATTERN_SUFFIX
+from nca.automata.rle import read_pattern
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.images.picture_files import is_picture
@@ -292,7 +294,7 @@ class Actions:
         self.open_file(saved[-1])
 
     def open_files(self, paths: list[Path]) -> None:
-        """Open files dropped on the window: rules, states, images, videos."""
+        """Open files dropped on the window: rules, states, patterns, images, videos."""
         for path in paths:
             self._open(path)
 
@@ -320,6 +322,9 @@ class Actions:
         elif suffix == ".npz":
             self.player.restore(load_state(path))
             self.player.say(f"Opened {path.name}")
+        elif suffix == PATTERN_SUFFIX:
+            self.player.place(read_pattern(path))
+            self.player.say(f"{path.name} is in the middle")
         elif is_picture(path) and not path.is_dir():
             self._open_picture(path)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import moderngl
 import torch
 
+from nca.automata.rle import ENDING, Pattern, placed, read_pattern
 from nca.errors import InputError, explain
 from nca.options import parse_size
 from nca.rule import Rule, RuleSettings
@@ -63,7 +64,9 @@ class Player:
     ) -> None:
         self.gl, self.settings, self.clock = gl, settings, clock
         self.files = RuleFiles(rules, settings.rules, watch=settings.window.watch, clock=clock)
-        saved = load_state(settings.source.state) if settings.source.state else None
+        start = settings.source.state
+        pattern = read_pattern(start) if start and start.suffix.lower() == ENDING else None
+        saved = load_state(start) if start and pattern is None else None
         width, height = parse_size("grid", settings.grid, 4, 8192)
         self.simulation = self._new_simulation(
             [named.rule or _STILL for named in rules], (height, width), settings.seed
@@ -92,6 +95,8 @@ class Player:
         self._last = clock()
         if saved is not None:
             self.restore(saved)
+        if pattern is not None:
+            self.place(pattern)
         if settings.source.input is not None and not settings.run.headless:
             self.open_input(settings.source.input)
 
@@ -209,6 +214,23 @@ class Player:
         self.simulation.step_number, self.simulation.seed = saved.step_number, saved.seed
         self._recover()
 
+    def place(self, pattern: Pattern) -> None:
+        """Put a pattern in the middle of an empty grid, in the states of the first present rule.
+
+        Raises:
+            InputError: the rule has no numbered states, or the pattern does not fit.
+        """
+        simulation = self.simulation
+        number = simulation.field.present[0]
+        states = self.files.states[number]
+        if states is None:
+            raise InputError(f"{self.names[number]}: a pattern needs a rule made by nca classic")
+        state = torch.zeros(simulation.channels, simulation.height, simulation.width)
+        state[: states.shape[1]] = placed(pattern, states, (simulation.height, simulation.width))
+        self.history.remember(simulation)
+        simulation.write(state)
+        self._recover()
+
     def snapshot(self) -> SavedState:
         """The current simulation, for saving."""
         simulation = self.simulation
@@ -276,9 +298,10 @@ class Player:
             InputError: the file cannot be used.
             GraphicsError: the driver cannot run it.
         """
-        rule, number = self.files.load(path), len(self.names)
-        self._set_rule(number, rule)
-        self.files.add(path)
+        named, number = self.files.load(path), len(self.names)
+        assert named.rule is not None
+        self._set_rule(number, named.rule)
+        self.files.add(named, path)
         return number
 
     def _set_rule(self, number: int, rule: Rule) -> bool:

@@ -40,7 +40,7 @@ class InputSettings(Bounded):
     """Initial state, and a video that the colors follow."""
 
     state: Path | None = None
-    """State to start from (.npz)."""
+    """State to start from (.npz), or pattern of a classic automaton (.rle)."""
     input: str | None = None
     """Input: a video file, a folder of images, camera, or camera:1."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05

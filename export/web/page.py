@@ -38,7 +38,7 @@ from nca.rulefile import RuleFile
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
-PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "actions", "panel", "address", "main")
+PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "pattern", "actions", "panel", "address", "main")
 
 MAX_RULES = 255  # a cell stores the number of its rule in a byte
 TINY_WEIGHTS = 2000  # shaders with so few literals compile fast everywhere
@@ -160,6 +160,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "reseeds": own.start != "center",
         "colors": [own.rgb_scale, own.rgb_offset],
         "code": state_code(own, "rgba8"),
+        "states": None if file.states is None else file.states.tolist(),
         "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
         "passes": {str(n): _passes(rule, n, stores, groups, settings.digits) for n in draw_buffers},
     }

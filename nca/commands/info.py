@@ -11,7 +11,7 @@ from nca.rulefile import MAX_BYTES, parse_rule
 from nca.system.files import read_regular
 from nca.text import printable
 
-CREDITS = ("author", "source", "license")
+CREDITS = ("automaton", "author", "source", "license")
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")
 
 

@@ -98,6 +98,26 @@ class PlaySettings(Bounded):
 
 
 @dataclass(frozen=True)
+class ClassicSettings(Bounded):
+    """Make a rule from a classic automaton, such as Conway's Life, without training.
+
+    It takes a name, a rule in B/S notation (B36/S23; B2/S345/C4 with dying states), or a cyclic
+    automaton (R1/T3/C4: a threshold of 3 and 4 states).
+    """
+
+    automaton: Annotated[str, tyro.conf.Positional] = ""
+    """Name or notation of the automaton."""
+    out: Path | None = None
+    """The rule file to write."""
+    density: Annotated[float | None, Between(0, 1)] = None
+    """Share of living cells in the noise at the start; default: by the automaton."""
+    list: bool = False
+    """List the names."""
+    overwrite: bool = False
+    """Replace an existing file."""
+
+
+@dataclass(frozen=True)
 class InfoSettings:
     """Show the contents of a rule file, and which code on this machine can run it."""
 

@@ -312,7 +312,8 @@ class Actions extends EventTarget {
   async openFile(file) {
     try {
       if (file.name.endsWith(".safetensors")) throw new Error("a page only runs its own rules; nca view opens others");
-      if (file.type.startsWith("image/")) await this.openPicture(file);
+      if (/\.rle$/i.test(file.name)) await this.openPattern(file);
+      else if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
       this.player.replaced();
       this.say(`Opened ${file.name}`);
@@ -333,6 +334,15 @@ class Actions extends EventTarget {
     }
     simulation.write(values, channels);
     Object.assign(simulation, { stepNumber: step, seed });
+  }
+
+  /** Put a pattern in the middle of an empty grid. */
+  async openPattern(file) {
+    const { simulation } = this, { states, name, channels } = this.rules[simulation.field.present[0]];
+    if (!states) throw new Error(`${name} has no numbered states; nca classic makes rules that have`);
+    const values = placedPattern(await readPattern(file), states, simulation);
+    simulation.remember();
+    simulation.write(values, channels);
   }
 
   async openPicture(file) {

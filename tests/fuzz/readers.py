@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from nca.automata.rle import read_pattern
 from nca.commands.info import describe_rule, format_description
 from nca.ddpm.checkpoint import SaveMetadata, load_run
 from nca.ddpm.data.dataset import DataInfo, read_dataset
@@ -38,6 +39,7 @@ from tests.fuzz.formats import (
 )
 from tests.fuzz.mutations import mutate_json, mutate_text
 from tests.fuzz.runner import Files, Reader
+from tests.helpers.classic import GLIDER, GUN
 from tests.helpers.rules import bounded_rule
 
 
@@ -153,6 +155,9 @@ READERS = {
     "picture": Reader(pictures, mutate_picture, read_image),
     "target": Reader(pictures, mutate_picture, partial(read_square, size=64)),
     "figure": Reader(pictures, mutate_picture, partial(read_cutout, size=64)),
+    "pattern": Reader(
+        lambda: {"gun.rle": GUN.encode(), "glider.rle": GLIDER.encode()}, mutate_text, read_pattern
+    ),
     "state": Reader(states, mutate_npz, load_state),
     "idx": Reader(idx, mutate_idx, lambda path: read_dataset(str(path.parent)), beside=packed_idx),
     "checkpoint": Reader(checkpoints, mutate_checkpoint, load_run),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from nca.errors import explain
 from nca.rule import Rule
 from nca.rulefile import load_rule
@@ -21,11 +23,12 @@ Stamp = tuple[int, int, int] | None
 
 @dataclass(frozen=True)
 class Change:
-    """A changed rule file: its new rule, or the reason why it cannot be read."""
+    """A changed rule file: its new rule and states, or the reason why it cannot be read."""
 
     number: int
     rule: Rule | None
     trouble: str = ""
+    states: Tensor | None = None
 
 
 class Watcher:
@@ -57,7 +60,8 @@ class Watcher:
                 continue
             self._stamps[number] = stamp
             try:
-                changes.append(Change(number, load_rule(path).rule))
+                file = load_rule(path)
+                changes.append(Change(number, file.rule, states=file.states))
             except Exception as error:  # the file may hold anything; keep the current rule
                 changes.append(Change(number, None, explain(error)))
         return changes

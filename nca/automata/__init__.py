@@ -1,0 +1,1 @@
+"""Classic cellular automata as rules, made without training, and their patterns."""
