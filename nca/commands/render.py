@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
-from nca.images import ANIMATIONS, to_image, write_animation, write_image
+from nca.images import ANIMATIONS, to_image, write_animation, write_image, write_png16
 from nca.images.y4m import write_y4m
 from nca.loop import looped
 from nca.options import parse_size
@@ -42,7 +43,13 @@ def render(settings: RenderSettings) -> Path | None:
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, dt)
-    images = (_enlarged(to_image(one), settings.scale) for one in _colors(rule, settings))
+    if settings.transparent and rule.settings.alive_threshold is None:
+        raise InputError("`transparent`: this rule is a texture, without a background")
+    colors = (_enlarged(one, settings.scale) for one in _colors(rule, settings))
+    if settings.bits == 16:
+        write_png16(settings.out, next(colors))
+        return settings.out
+    images = (to_image(one) for one in colors)
     if to_pipe:
         write_y4m(sys.stdout.buffer, images, settings.fps)
         return None
@@ -60,7 +67,7 @@ def render(settings: RenderSettings) -> Path | None:
 
 
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
-    """Colors of every image, [3, H, W]."""
+    """Colors of every image, [3, H, W], or with alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
     start = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)
@@ -70,9 +77,10 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
             return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
         return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
 
+    shown = rule.to_rgba if settings.transparent else rule.to_rgb
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
-        yield from (rule.to_rgb(state)[0] for state in states)
+        yield from (_straight(shown(state)[0]) for state in states)
         return
     stops = range(settings.steps, settings.steps + 1)
     if settings.every is not None:
@@ -80,8 +88,8 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
         if len(stops) > MAX_FRAMES and settings.out != STANDARD_OUTPUT:
             raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
     seen = _with_earlier(stops, settings.average_steps)
-    colors = averages((rule.to_rgb(state)[0] for state in run(seen)), settings.average_steps)
-    yield from (color for step, color in zip(seen, colors, strict=True) if step in stops)
+    colors = averages((shown(state)[0] for state in run(seen)), settings.average_steps)
+    yield from (_straight(one) for step, one in zip(seen, colors, strict=True) if step in stops)
 
 
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
@@ -103,6 +111,14 @@ def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
 
 
-def _enlarged(image: Image.Image, scale: int) -> Image.Image:
-    size = (scale * image.width, scale * image.height)
-    return image.resize(size, Image.Resampling.NEAREST)
+def _enlarged(colors: Tensor, scale: int) -> Tensor:
+    """Draw every cell as a square, [C, H, W] -> [C, scale * H, scale * W]."""
+    return colors.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+
+
+def _straight(colors: Tensor) -> Tensor:
+    """Divide premultiplied colors by their alpha, [4, H, W]; other colors stay."""
+    if len(colors) < 4:
+        return colors
+    alpha = colors[3:].clamp(0, 1)
+    return torch.cat([colors[:3] / alpha.clamp(min=1e-3), alpha])

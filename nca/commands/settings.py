@@ -10,6 +10,7 @@ from nca.errors import InputError
 from nca.options import DT, Between, Bounded, Calm, parse_size, refuse_several
 
 MAX_FRAMES = 5000
+TRANSPARENT = (".png", ".apng", ".webp")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class RenderSettings(Bounded):
     """Make an animation of INT frames, after `steps`, that repeats without a jump."""
     scale: Annotated[int, Between(1, 64)] = 1
     """Width and height of a cell in the image, in pixels."""
+    bits: Literal[8, 16] = 8
+    """Bits per color; 16: for a .png image."""
+    transparent: bool = False
+    """Leave out the background of a grown image; .png, .apng or .webp."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
@@ -50,6 +55,15 @@ class RenderSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
+        suffix = self.out.suffix.lower()
+        if self.transparent and suffix not in TRANSPARENT:
+            raise InputError(f"`transparent`: {self.out} must end in {', '.join(TRANSPARENT)}")
+        if self.bits == 16:
+            refuse_several(
+                ["bits", *(n for n in ("loop", "every", "transparent") if getattr(self, n))]
+            )
+            if suffix != ".png":
+                raise InputError(f"`bits` 16: {self.out} must end in .png")
         if self.loop is not None:
             if self.average_steps > 1:
                 refuse_several(["loop", "average_steps"])

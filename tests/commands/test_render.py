@@ -2,12 +2,16 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image, ImageSequence
@@ -17,9 +21,11 @@ from nca.cli import main
 from nca.commands.render import averages
 from nca.gallery import RULES
 from nca.images import to_tensor, write_animation
-from nca.rulefile import load_rule
+from nca.rule import RuleSettings
+from nca.rulefile import load_rule, save_rule
 from nca.system.signals import Terminated, uninterrupted
 from tests.helpers.players import rule_file
+from tests.helpers.rules import bounded_rule
 from tests.helpers.waiting import ENDING_SIGNALS
 
 HEADLESS = ["--headless", "--steps", "2", "--grid", "8"]
@@ -200,3 +206,65 @@ def test_a_loop_has_as_many_frames_as_asked_for(tmp_path: Path) -> None:
     assert main([*words, "--out", str(out)]) == 0
     with Image.open(out) as image:
         assert len(ImageSequence.all_frames(image)) == 6
+
+
+def test_a_grown_figure_keeps_its_transparency(tmp_path: Path) -> None:
+    rule = bounded_rule(RuleSettings(6, 16, alive_threshold=0.1, start="center", padding="zeros"))
+    save_rule(tmp_path / "r.safetensors", rule)
+    words = ["render", str(tmp_path / "r.safetensors"), "--size", "20", "--steps", "6"]
+    for name, more in (("a.png", ["--transparent"]), ("b.png", [])):
+        assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
+    with Image.open(tmp_path / "a.png") as image, Image.open(tmp_path / "b.png") as shown:
+        assert image.mode == "RGBA"
+        alpha = np.asarray(image)[..., 3:] / 255
+        assert (alpha[0, 0], alpha.max() > 0.2) == (0, True)
+        background = rule.settings.rgb_offset
+        over = alpha * np.asarray(image)[..., :3] / 255 + (1 - alpha) * background
+        inside = (np.asarray(image)[..., :3] > 0).all(2) & (np.asarray(image)[..., :3] < 255).all(2)
+        assert np.abs(over - np.asarray(shown) / 255)[inside].max() < 2 / 255
+    assert main([*words, "--every", "3", "--transparent", "--out", str(tmp_path / "c.webp")]) == 0
+    with Image.open(tmp_path / "c.webp") as film:
+        assert film.convert("RGBA").getpixel((0, 0))[3] == 0
+
+
+def png16_levels(path: Path) -> npt.NDArray[np.int64]:
+    """Levels of a 16-bit RGB file, [H, W, 3]; Pillow reads only their upper bytes."""
+    data = path.read_bytes()
+    assert struct.unpack(">BB", data[24:26]) == (16, 2)
+    width, height = struct.unpack(">II", data[16:24])
+    start = data.index(b"IDAT") + 4
+    rows = np.frombuffer(zlib.decompress(data[start:]), np.uint8).reshape(height, -1)
+    assert rows[:, 0].tolist() == [0] + [2] * (height - 1)  # each row is added to the one above
+    levels = np.cumsum(rows[:, 1:], 0, dtype=np.uint8)
+    return levels.reshape(height, width, 3, 2) @ np.array([256, 1])
+
+
+def test_sixteen_bits_hold_more_than_eight(tmp_path: Path) -> None:
+    words = ["render", str(RULES / "lava.safetensors"), "--size", "24x20", "--steps", "30"]
+    for name, more in (("a.png", ["--bits", "16", "--scale", "2"]), ("b.png", ["--scale", "2"])):
+        assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
+    deep = png16_levels(tmp_path / "a.png")
+    with Image.open(tmp_path / "b.png") as image:
+        flat = np.asarray(image)
+    assert deep.shape == (40, 48, 3)
+    assert np.abs(deep / 257 - flat).max() < 0.51
+    assert len(np.unique(deep)) > 400
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--bits", "16", "--out", "a.jpg"], "--bits 16: a.jpg must end in .png"),
+        (["--bits", "16", "--every", "2", "--out", "a.png"], "--bits and --every exclude each"),
+        (["--transparent", "--out", "a.png"], "this rule is a texture, without a background"),
+        (
+            ["--transparent", "--out", "a.gif"],
+            "--transparent: a.gif must end in .png, .apng, .webp",
+        ),
+    ],
+)
+def test_wrong_formats_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main(["render", str(rule_file(tmp_path)), *words]) == 2
+    assert complaint in capsys.readouterr().err
