@@ -38,6 +38,7 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
         title=title or ", ".join(rule["name"] for rule in data["rules"][:3]),
         tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},
         data=Markup(script_json(data)),
+        invites=False,
     )
 
 
