@@ -61,7 +61,7 @@ def read_link(text: str) -> Rule:
     if len(text) > MAX_TEXT:
         raise ValueError(f"the link has more than {MAX_TEXT} characters")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
-        raise ValueError("the link is damaged: it is not base64url")
+        raise ValueError("the link is cut or damaged")
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if data[0] != VERSION:
         raise ValueError(f"the link has version {data[0]}, this program reads {VERSION}")

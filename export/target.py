@@ -34,10 +34,12 @@ class Target(ABC):
     Attributes:
         verified: how the result was verified, or that it is untested, and why.
         suffix: ending of the one file of a rule; None: the result is a folder.
+        default_out: where the result goes without a path; None: a path is needed.
     """
 
     verified: str
     suffix: str | None = None
+    default_out: Path | None = None
 
     @abstractmethod
     def build(self, rules: Rules, options: ExportOptions) -> Files:
@@ -52,6 +54,11 @@ class Target(ABC):
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
         """Run the files as their host would; return differences from torch by name of the rule."""
+
+    def printed(self, rules: Rules, options: ExportOptions) -> list[str]:
+        """Lines for a terminal that are the result if there is no path; empty: there are none."""
+        del rules, options
+        return []
 
     def is_file(self, rules: Rules, out: Path) -> bool:
         """Whether the result is the single file ``out`` instead of a folder."""

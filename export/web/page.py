@@ -108,8 +108,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
     check_rules(rules)
-    if len(rules) > MAX_RULES:
-        raise InputError(f"a page can hold {MAX_RULES} rules, not {len(rules)}")
+    check_count(rules)
     channels = max(file.rule.settings.channels for file in rules.values())
     groups = group_count(channels)
     return {
@@ -118,10 +117,20 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
         "groups": groups,
         "rules": [
             _rule_data(name, file, settings, groups)
-            | {"thumbnail": thumbnail(file) if thumbnails and len(rules) > 1 else None}
+            | {"thumbnail": data_url(thumbnail(file)) if thumbnails and len(rules) > 1 else None}
             for name, file in rules.items()
         ],
     }
+
+
+def check_count(rules: Rules) -> None:
+    """Refuse more rules than a page can hold.
+
+    Raises:
+        InputError: names both numbers.
+    """
+    if len(rules) > MAX_RULES:
+        raise InputError(f"a page can hold {MAX_RULES} rules, not {len(rules)}")
 
 
 def player_data(settings: PageSettings) -> dict[str, Any]:
@@ -201,14 +210,14 @@ def _inline_passes(rule: Rule, groups: int, digits: int) -> dict[str, list[dict[
     return passes
 
 
-def thumbnail(file: RuleFile) -> str:
-    """A small image of the texture as a data URL: from the file, or freshly grown."""
+def thumbnail(file: RuleFile) -> Image.Image:
+    """A small image of the texture: from the file, or freshly grown."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
         state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
         picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
-    return data_url(picture)
+    return picture
 
 
 def _kept_thumbnail(text: object) -> Image.Image | None:

@@ -27,7 +27,8 @@ function start() {
   actions.sayTrust();
   if (trouble) actions.say(trouble);
   if (self === top) canvas.focus({ preventScroll: true }); // in a frame it would end what is typed beside it
-  globalThis.nca = { actions, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
+  const reading = { readRuleFile, readPublished, readLink, writeLink, macros, packWeights, exportedRule };
+  globalThis.nca = { actions, player, panel, reading, dispose() { lifetime.abort(); player.dispose(); } };
 }
 
 try {

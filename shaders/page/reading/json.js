@@ -3,7 +3,7 @@
 const MOST_DIGITS = 4300; // of a whole number
 const NUMBER = /(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
-const WORDS = { true: true, false: false, null: null };
+const WORDS = { true: true, false: false, null: null, NaN, Infinity, "-Infinity": -Infinity };
 
 /** Read a text. Throws an error that names the position of what is wrong. */
 function readJson(text, deepest = 100) {
@@ -113,9 +113,13 @@ class JsonText {
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A value of readJson() for a message. */
+/** A value of readJson() for a message; characters that do not show become escapes. */
 function shown(value) {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 37)}...` : value);
+  if (typeof value === "string") {
+    const text = value.length > 40 ? `${value.slice(0, 37)}...` : value;
+    return `'${text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`)}'`;
+  }
+  if (value === undefined) return "missing";
   if (Array.isArray(value)) return "a list";
   const text = isObject(value) ? "an object" : String(value);
   return text.length > 40 ? `${text.slice(0, 37)}...` : text;

@@ -49,7 +49,7 @@ function bfloat(bits) {
 /** The rule of the text after "r=", as plain data. Throws an error of one line unless all of it is valid. */
 function readLink(text) {
   if (text.length > MAX_LINK) throw new Error(`the link has more than ${MAX_LINK} characters`);
-  if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error("the link is damaged: it is not base64url");
+  if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error("the link is cut or damaged");
   const bytes = bytesFromBase64(text.replaceAll("-", "+").replaceAll("_", "/")), body = bytes.subarray(0, -2);
   if (bytes[0] !== LINK_VERSION) throw new Error(`the link has version ${bytes[0]}, this page reads ${LINK_VERSION}`);
   if (bytes.length < 8 || (crc32(body) & 0xffff) !== bytes.at(-2) + 256 * bytes.at(-1)) throw new Error("the link is cut or damaged");

@@ -6,7 +6,7 @@ const PNG_START = "\u0089PNG\r\n\u001a\n";
 async function readPng(text, width, height) {
   if (!/^[\w+/]*={0,2}$/.test(text) || text.includes("_") || text.length % 4) throw new Error("data is not base64");
   const chunks = pngChunks(bytesFromBase64(text)), wrong = new Error("data is not a PNG that can be read");
-  if (chunks[0]?.kind !== "IHDR" || chunks[0].body.length !== 13 || chunks.at(-1).kind !== "IEND") throw wrong;
+  if (chunks[0]?.kind !== "IHDR" || chunks[0].body.length !== 13) throw wrong;
   const head = new DataView(chunks[0].body.slice().buffer);
   const [across, down] = [head.getUint32(0), head.getUint32(4)];
   if (across !== width || down !== height) throw new Error(`data is a picture of ${across} x ${down}, shape and layout give ${width} x ${height}`);
@@ -19,17 +19,17 @@ async function readPng(text, width, height) {
   }
 }
 
-/** The chunks of a PNG up to its end; their checksums must be right. */
+/** The chunks of a PNG before its end; their checksums must be right. */
 function pngChunks(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), chunks = [];
   const letters = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
   let at = letters(0, 8) === PNG_START ? 8 : bytes.length;
-  while (at + 12 <= bytes.length) {
-    const length = view.getUint32(at), end = at + 8 + length;
+  while (at + 8 <= bytes.length) {
+    const length = view.getUint32(at), end = at + 8 + length, kind = letters(at + 4, at + 8);
+    if (kind === "IEND") return chunks;
     if (end + 4 > bytes.length || crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) break;
-    chunks.push({ kind: letters(at + 4, at + 8), body: bytes.subarray(at + 8, end) });
+    chunks.push({ kind, body: bytes.subarray(at + 8, end) });
     at = end + 4;
-    if (chunks.at(-1).kind === "IEND") return chunks;
   }
   throw new Error("data is not a PNG that can be read");
 }
