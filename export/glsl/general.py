@@ -1,6 +1,6 @@
-"""General shaders: one text for every rule, with the settings of a rule as macros before it.
+"""General shaders: one text for all rules, with the settings of a rule as macros before it.
 
-The page carries these texts, and ``shaders/page/player/general.js`` makes the macros of its rules
+The page carries this text, and ``shaders/page/player/general.js`` makes the macros of its rules
 and of those that a visitor opens; :func:`macros` makes the same ones. The weights come from a
 texture. A pass draws the groups from ``NCA_FIRST`` on; it keeps groups that the rule does not have.
 """
@@ -36,22 +36,38 @@ from nca.rescaling import derivative_order
 from nca.rule import Padding, Quantizer, Rule
 
 MOST_OUTPUTS = 8  # of a device
+PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS
 PADDINGS = get_args(Padding)  # their order gives the numbers of NCA_PADDING
 STARTS = tuple(START)  # their order gives the numbers of NCA_START
 
 
-def general_texts() -> dict[str, str]:
-    """Texts of the passes ``step``, ``life`` and ``paint``, without version and macros."""
-    return {"step": _step(), "life": _life(), "paint": _paint()}
+def general_passes(text: str, name: str, rule: Rule, groups: int, outputs: int = 4) -> list[Pass]:
+    """The passes ``step``, ``life`` or ``paint`` of a rule over a state of some groups.
 
-
-def general_passes(text: str, rule: Rule, groups: int, draw_buffers: int = 4) -> list[Pass]:
-    """The passes of a rule over a state of some groups, from a text of :func:`general_texts`."""
-    values = macros(rule)
+    Args:
+        text: from :func:`general_text`.
+        name: one of :data:`PASSES`.
+        rule: the rule.
+        groups: number of groups of the state.
+        outputs: largest number of outputs of a pass.
+    """
+    values = {**macros(rule), "NCA_PASS": str(PASSES.index(name))}
     return [
         Pass(with_macros(text, {**values, **_part_macros(part)}), part)
-        for part in parts(groups, draw_buffers)
+        for part in parts(groups, outputs)
     ]
+
+
+def general_text() -> str:
+    """The text of all passes, without version and macros."""
+    return (
+        CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
+        + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
+        + start_text("NCA_CHANNELS", _choice("NCA_START", _STARTS)) + GRID
+        + _padding("nca_fetch", "nca_fetch_after") + _declared() + SHARE
+        + _choice("NCA_PASS", [_step(), _life(), "\n" + template("paint.glsl") + _PAINT])
+        + _MAIN + _written()
+    )  # fmt: skip
 
 
 def with_macros(text: str, values: Mapping[str, str]) -> str:
@@ -106,28 +122,19 @@ def _grid(quantizer: Quantizer) -> str:
 
 
 def _step() -> str:
-    start = start_text("NCA_CHANNELS", "  return vec4(0.0);\n")  # has nca_hash and nca_used
-    return (
-        CODING + "uniform uint nca_base;\n" + STEERING + RATE + WEIGHTS
-        + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
-        + start + FIRES.format(condition="<= nca_limit") + GRID + _padding("nca_fetch") + MATRIX
-        + "#if NCA_FIRST < NCA_GROUPS\n" + template("general.glsl") + "#endif\n"
-        + _main("#if NCA_FIRST < NCA_GROUPS\n    nca_step(nca_at, nca_n);\n#endif\n",
-                mixes="#ifndef NCA_ALIVE")
-    )  # fmt: skip
+    step = f"#if NCA_FIRST < NCA_GROUPS\n{template('general.glsl')}#endif\n"
+    work = "#if NCA_FIRST < NCA_GROUPS\n    nca_step(nca_at, nca_n);\n#endif\n"
+    fires = FIRES.format(condition="<= nca_limit")
+    uniforms = "uniform uint nca_base;\n" + STEERING + RATE + WEIGHTS
+    return uniforms + fires + MATRIX + step + _mixing(work, "#ifndef NCA_ALIVE")
 
 
 def _life() -> str:
-    functions = "".join(
+    alive = "".join(
         alive_text(when, fetch, fetch.replace("fetch", "read"), "NCA_ALIVE")
         for when, fetch in (("before", "nca_fetch"), ("after", "nca_fetch_after"))
     )
-    return (
-        CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
-        + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
-        + start_text("NCA_CHANNELS", "  return vec4(0.0);\n") + GRID
-        + _padding("nca_fetch", "nca_fetch_after") + functions + _main(_LIVE, mixes="#if 1")
-    )  # fmt: skip
+    return alive + _mixing(_LIVE, "#if 1")
 
 
 _LIVE = """\
@@ -144,24 +151,21 @@ _LIVE = """\
 """
 
 
-def _paint() -> str:
-    starts = _choice(
-        "NCA_START", [f"  return {START[name].format(noise='NCA_NOISE')};\n" for name in STARTS]
-    )
-    return (
-        CODING + start_text("NCA_CHANNELS", starts) + "\n" + template("paint.glsl")
-        + _declared() + SHARE + _PAINT + _written()
-    )  # fmt: skip
-
+_STARTS = [f"  return {START[name].format(noise='NCA_NOISE')};\n" for name in STARTS]
 
 _PAINT = """
-void main() {
-  ivec2 nca_at = ivec2(gl_FragCoord.xy);
+void nca_draw(ivec2 nca_at, out vec4 nca_n[NCA_OUTPUTS]) {
   if (!(nca_painted(nca_at) && nca_share(nca_at) >= 0.5)) discard;
-  vec4 nca_n[NCA_OUTPUTS];
   for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) {
     nca_n[nca_i] = nca_paint(NCA_FIRST + nca_i, nca_at);
   }
+}
+"""
+
+_MAIN = """
+void main() {
+  vec4 nca_n[NCA_OUTPUTS];
+  nca_draw(ivec2(gl_FragCoord.xy), nca_n);
 """
 
 
@@ -177,14 +181,12 @@ def _choice(macro: str, texts: list[str]) -> str:
     return "".join(f"#if {macro} == {i}\n{text}#endif\n" for i, text in enumerate(texts))
 
 
-def _main(work: str, mixes: str) -> str:
+def _mixing(work: str, mixes: str) -> str:
     """As ``fragments._update_main``: keep the groups of other rules, mix with other rules."""
     mixed = fetch_text("nca_fetch_sum", "nca_sum", range(1), layers=True)
-    return f"""{_declared()}{SHARE}uniform bool nca_first;
+    return f"""uniform bool nca_first;
 {mixed}
-void main() {{
-  ivec2 nca_at = ivec2(gl_FragCoord.xy);
-  vec4 nca_n[NCA_OUTPUTS];
+void nca_draw(ivec2 nca_at, out vec4 nca_n[NCA_OUTPUTS]) {{
   for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) nca_n[nca_i] = vec4(0.0);
   float nca_s = nca_share(nca_at);
   if (nca_s > 0.0) {{ // other rules own most cells of a painted state
@@ -198,7 +200,8 @@ void main() {{
     nca_n[nca_i] = nca_s * nca_n[nca_i] + nca_others;
   }}
 #endif
-{_written()}"""
+}}
+"""
 
 
 def _declared() -> str:

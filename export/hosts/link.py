@@ -22,7 +22,7 @@ from nca.rule import Rule
 
 SIZE, GROWN = 64, 500  # cells a side, steps
 MOST = 1.25  # times the distance of two runs of the rule itself
-NOTHING = 0.05  # a patch distance that cannot be seen
+UNSEEN = 1.0  # a patch distance that cannot be seen: colors differ by some 1/100
 STEPS = 10
 
 
@@ -68,7 +68,7 @@ def choose_bits(rule: Rule) -> Bits:
     pictures = _pictures(rule)
     distance = PatchDistance(pictures[:1])
     own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))
-    return 8 if short <= MOST * own + NOTHING else 16
+    return 8 if short <= max(MOST * own, UNSEEN) else 16
 
 
 @torch.no_grad()

@@ -103,10 +103,10 @@ def _steps(
 ) -> list[Pass]:
     if store == "inline":
         return [Pass(one["fragment"], tuple(one["groups"])) for one in written["inline"]["4"]]
-    return general_passes(data["general"]["step"], rule, data["groups"])
+    return general_passes(data["general"], "step", rule, data["groups"])
 
 
 def _life(data: Mapping[str, Any], rule: Rule) -> list[Pass]:
     if rule.settings.alive_threshold is None:
         return []
-    return general_passes(data["general"]["life"], rule, data["groups"])
+    return general_passes(data["general"], "life", rule, data["groups"])

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -20,7 +21,7 @@ from nca.exporters.glsl.fragments import (
     step_passes,
     vertex_shader,
 )
-from nca.exporters.glsl.general import general_texts
+from nca.exporters.glsl.general import general_text
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import Store, StoreChoice, choose_store
@@ -138,10 +139,12 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
     device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),
-        "general": {name: compact(text) for name, text in general_texts().items()},
-        "colors": compact(colors_fragment(device, 4)),  # with layers, for any number of channels
+        "general": compact_shader(general_text()),
+        "colors": compact_shader(
+            colors_fragment(device, 4)
+        ),  # with layers, for any number of channels
         "views": VIEWS,
-        "screen": compact(screen_fragment(device)),
+        "screen": compact_shader(screen_fragment(device)),
         "calmAfter": CALM_AFTER,
         "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],
         "start": {
@@ -204,7 +207,7 @@ def _inline_passes(rule: Rule, groups: int, digits: int) -> dict[str, list[dict[
     for outputs in (4, 8) if groups > 4 else (4,):
         device = Capabilities("300 es", outputs, layers=True, blend=True, steering=True, rate=True)
         passes[str(outputs)] = [
-            {"fragment": compact(one.fragment), "groups": one.groups}
+            {"fragment": compact_shader(one.fragment), "groups": one.groups}
             for one in step_passes(rule, device, groups=groups, digits=digits)
         ]
     return passes
@@ -247,6 +250,11 @@ def compact(text: str) -> str:
         elif line and not line.startswith("//"):
             lines.append(line + "\n")
     return "".join(lines)
+
+
+def compact_shader(text: str) -> str:
+    """GLSL that is compact, with numbers below 1 as ``.5``."""
+    return re.sub(r"(?<![\w.])0\.(?=\d)", ".", compact(text))
 
 
 def page_source(name: str) -> str:

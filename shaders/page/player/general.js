@@ -1,7 +1,8 @@
-// Shaders of any rule: general texts with the settings of the rule as macros, and its weights as a texture.
+// Shaders of any rule: a general text with the settings of the rule as macros, and its weights as a texture.
 
 const PADDINGS = ["circular", "zeros", "reflect", "replicate"]; // numbers of NCA_PADDING
 const STARTS = ["zeros", "noise", "center"]; // numbers of NCA_START
+const PASSES = ["step", "life", "paint"]; // numbers of NCA_PASS
 const WEIGHTS_WIDTH = 256; // texels
 const PRECISIONS = ["float", "int", "sampler2D", "sampler2DArray"].map((kind) => `precision highp ${kind};\n`).join("");
 
@@ -49,12 +50,12 @@ function macros({ settings, filters }) {
   return values;
 }
 
-/** The passes of a rule over a state of some groups, from a general text. */
-function generalPasses(text, rule, groups, outputs) {
+/** The passes "step", "life" or "paint" of a rule over a state of some groups, from the general text. */
+function generalPasses(text, name, rule, groups, outputs) {
   const passes = [];
   for (let first = 0; first < groups; first += outputs) {
     const count = Math.min(outputs, groups - first);
-    const defined = Object.entries({ ...macros(rule), NCA_FIRST: first, NCA_OUTPUTS: count });
+    const defined = Object.entries({ ...macros(rule), NCA_PASS: PASSES.indexOf(name), NCA_FIRST: first, NCA_OUTPUTS: count });
     const head = defined.map(([name, value]) => `#define ${name} ${value}\n`).join("");
     const fragment = `#version 300 es\n${PRECISIONS}${head}${text}`;
     passes.push({ fragment, groups: Array.from({ length: count }, (_, i) => first + i) });

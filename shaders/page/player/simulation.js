@@ -16,7 +16,7 @@ class RuleShaders {
     const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
     const make = (passes) => passes.map(({ fragment, groups: drawn }) => (
       { program: new Program(gl, vertex, fragment), groups: drawn }));
-    const passes = (name) => make(generalPasses(general[name], rule, groups, outputs));
+    const passes = (name) => make(generalPasses(general, name, rule, groups, outputs));
     this.life = rule.settings.alive_threshold === null ? [] : passes("life");
     this.paint = passes("paint");
     // Literals were written for the number of groups that the state had when it was exported.
