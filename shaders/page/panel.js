@@ -92,7 +92,7 @@ class Panel {
         const picture = document.createElement("img");
         Object.assign(picture, { src: rule.thumbnail, alt: "", width: 52, height: 52, draggable: false });
         button.append(picture);
-      } else button.append(rule.name);
+      } else button.append(rule.name.replaceAll("_", " "));
       this.on(button, "click", () => this.actions.chooseRule(i));
       list.append(button);
     });
@@ -141,7 +141,11 @@ class Panel {
       if (target.files[0]) actions.openFile(target.files[0]);
       target.value = "";
     });
-    this.on(player, "rules", () => this.listAll());
+    this.on(player, "rules", () => {
+      this.listAll();
+      this.update();
+      this.find("#rules .growing")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
     this.bindDrop();
     this.on(document, "keydown", (event) => this.press(event));
     for (const type of ["pointermove", "pointerdown", "keydown", "focusin", "wheel"]) {

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.browser
 
 TOAST = "document.getElementById('toast').textContent"
 GRID = (28, 20)
-ROUNDED = Quantization(*[Quantizer(4.0, 127 / 255)] * 2, Quantizer(2.0, 0.0), Quantizer(4.0, 0.5))
+BYTES = Quantizer(4.0, 127 / 255)
+ROUNDED = Quantization(BYTES, BYTES, Quantizer(2.0, 0.0), Quantizer(4.0, 0.5))
 RULES = {
     "growing": RuleSettings(16, 24, alive_threshold=0.1, start="center"),
     "zeros": RuleSettings(9, 13, "zeros", 0.25, alive_threshold=-0.1, hidden_clip=0.4),

@@ -70,7 +70,7 @@ function checkOffsets(tensors, length) {
     if (from !== end || to < from) throw new Error("its tensors do not follow each other");
     end = to;
   }
-  if (end !== BigInt(length)) throw new Error(`its tensors have ${end} bytes, the file ${length}: it is cut or damaged`);
+  if (end !== BigInt(length)) throw new Error(`it is cut or damaged: its tensors need ${end} bytes, ${length} are there`);
 }
 
 function readTensors(settings, tensors, body) {
