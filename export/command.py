@@ -79,7 +79,14 @@ def export_rules(settings: ExportSettings) -> list[str]:
     """
     paths = settings.rules or tuple(map(gallery_path, gallery()))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
-    report = export(rules, settings.to, settings.out, settings.shader)
+    target = find_target(settings.to)
+    out = settings.out or target.default_out
+    if out is None:
+        lines = target.printed(rules, settings.shader)
+        if not lines:
+            raise InputError(f"`out` is missing: the file or folder for `to` {settings.to}")
+        return lines
+    report = export(rules, settings.to, out, settings.shader)
     return list(map(as_flags, report.lines()))
 
 

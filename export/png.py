@@ -7,6 +7,10 @@ import warnings
 from PIL import Image
 
 
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=["PNG"])
+
+
 def read_png(text: str, most_pixels: int) -> Image.Image:
     """Decode a base64 PNG, with or without ``data:image/png;base64,`` before it.
 
@@ -24,8 +28,10 @@ def read_png(text: str, most_pixels: int) -> Image.Image:
     try:
         with (
             warnings.catch_warnings(action="error"),
-            Image.open(io.BytesIO(data), formats=["PNG"]) as png,
+            _opened(data) as checked,
+            _opened(data) as png,
         ):
+            checked.verify()  # checksums; the image cannot be used after that
             width, height = png.size
             if width * height <= most_pixels:
                 return png.copy()

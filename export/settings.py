@@ -70,8 +70,8 @@ class ExportSettings(Bounded):
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Rule files; default: the bundled gallery."""
-    out: Path
-    """Output file or folder, depending on the target."""
+    out: Path | None = None
+    """Output file or folder; not needed for player and link."""
     to: TargetName = "html"
     """Target: the program that runs the rules."""
     shader: ExportOptions = field(default_factory=ExportOptions)

@@ -34,10 +34,12 @@ class Target(ABC):
     Attributes:
         verified: how the result was tested, or that it is untested, and why.
         suffix: extension of the one file of a rule; None: the result is a folder.
+        default_out: path of the result if none is given; None: a path is needed.
     """
 
     verified: str
     suffix: str | None = None
+    default_out: Path | None = None
 
     @abstractmethod
     def build(self, rules: Rules, options: ExportOptions) -> Files:
@@ -52,6 +54,11 @@ class Target(ABC):
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
         """Run the files as the target program would; return differences from torch, by rule."""
+
+    def printed(self, rules: Rules, options: ExportOptions) -> list[str]:
+        """Lines for a terminal that are the result if there is no path; empty: there are none."""
+        del rules, options
+        return []
 
     def is_file(self, rules: Rules, out: Path) -> bool:
         """Whether the result is the single file ``out`` instead of a folder."""

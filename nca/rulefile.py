@@ -6,6 +6,7 @@ thumbnail). A safetensors file contains only data and cannot run code.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,11 +163,11 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
         raise ValueError(f"its header is not JSON ({error})") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}")
-    version = str(header.get("version"))
-    major = version.partition(".")[0]
-    if not (major.isdecimal() and len(major) < 10):
-        raise ValueError(f"its version is {version!r}, not a number such as '1.0'")
-    if int(major) > VERSION[0]:
+    version = header.get("version")
+    major = re.match(r"[0-9]{1,9}(?=\.|$)", version if isinstance(version, str) else "")
+    if major is None:
+        raise ValueError(f"its version is {str(version)!r}, not a number such as '1.0'")
+    if int(major[0]) > VERSION[0]:
         raise ValueError(f"its version is {version}, this program reads {VERSION[0]}; update nca")
     if not isinstance(header.get("settings"), dict):
         raise ValueError("its header has no 'settings'")

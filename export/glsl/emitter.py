@@ -40,10 +40,24 @@ from nca.exporters.glsl.pieces import (
 from nca.exporters.glsl.weights import Store, WeightBlocks
 from nca.rescaling import derivative_order
 from nca.rng import fire_threshold
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule, RuleSettings, Start
 
 TAPS = [(row, column) for row in range(3) for column in range(3)]
 CENTER = (1, 1)
+
+FIRES = """
+bool nca_fires(ivec2 nca_at) {{
+  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));
+  return nca_bits {condition};
+}}
+"""
+
+MATRIX = """
+mat4 nca_matrix(int nca_i) {
+  return mat4(nca_weight(nca_i), nca_weight(nca_i + 1), nca_weight(nca_i + 2),
+              nca_weight(nca_i + 3));
+}
+"""
 
 
 def step_source(
@@ -112,14 +126,7 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
     text = [GRID if settings.quantization.state else "", PADDING[settings.padding]]
     for when, fetch in (("before", "nca_fetch"), ("after", "nca_fetch_after")):
         read, read_text = reader(settings.padding, fetch)
-        offsets = (f"ivec2({column - 1}, {row - 1})" for row, column in TAPS)
-        taps = (f"{read}(0, nca_pad(nca_at + {offset})).w" for offset in offsets)
-        alive = "".join(f"  nca_most = max(nca_most, {tap});\n" for tap in taps)
-        text.append(
-            f"{read_text}\nbool nca_alive_{when}(ivec2 nca_at) {{\n"
-            f"  float nca_most = {fetch}(0, nca_at).w;\n{alive}"
-            f"  return nca_most > {number(settings.alive_threshold)};\n}}\n"
-        )
+        text += [read_text, alive_text(when, fetch, read, number(settings.alive_threshold))]
     text.append(
         f"\nvoid nca_live(ivec2 nca_at, {outputs(groups)}) {{\n"
         "  float nca_life = nca_alive_before(nca_at) && nca_alive_after(nca_at) ? 1.0 : 0.0;\n"
@@ -131,6 +138,18 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
     return "".join(text) + "}\n"
 
 
+def alive_text(when: str, fetch: str, read: str, threshold: str) -> str:
+    """``nca_alive_<when>``: whether a cell or one of its neighbors lives."""
+    offsets = (f"ivec2({column - 1}, {row - 1})" for row, column in TAPS)
+    taps = (f"{read}(0, nca_pad(nca_at + {offset})).w" for offset in offsets)
+    alive = "".join(f"  nca_most = max(nca_most, {tap});\n" for tap in taps)
+    return (
+        f"\nbool nca_alive_{when}(ivec2 nca_at) {{\n"
+        f"  float nca_most = {fetch}(0, nca_at).w;\n{alive}"
+        f"  return nca_most > {threshold};\n}}\n"
+    )
+
+
 def start_source(rule: Rule) -> str:
     """Emit the initial state and the values of the brush.
 
@@ -139,14 +158,22 @@ def start_source(rule: Rule) -> str:
     starts from.
     """
     settings = rule.settings
-    seed = {
-        "zeros": "vec4(0.0)",
-        "noise": f"nca_noise(nca_group, nca_at, nca_number) * {number(settings.noise_level)}",
-        "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
-    }[settings.start]
+    state = START[settings.start].format(noise=number(settings.noise_level))
+    return start_text(str(settings.channels), f"  return {state};\n")
+
+
+START: dict[Start, str] = {
+    "zeros": "vec4(0.0)",
+    "noise": "nca_noise(nca_group, nca_at, nca_number) * {noise}",
+    "center": "nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0)",
+}
+
+
+def start_text(channels: str, body: str) -> str:
+    """The functions of :func:`start_source`; ``body`` returns the initial state."""
     return f"""{HASH}
 vec4 nca_used(int nca_group) {{
-  return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({settings.channels})));
+  return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({channels})));
 }}
 
 vec4 nca_plant(int nca_group) {{
@@ -165,8 +192,7 @@ vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {{
 }}
 
 vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {{
-  return {seed};
-}}
+{body}}}
 """
 
 
@@ -176,21 +202,13 @@ def _step_helpers(settings: RuleSettings, store: Store, rate: bool) -> Iterable[
         yield "\nbool nca_fires(ivec2 nca_at) { return true; }\n"
     else:
         yield HASH
-        yield (
-            "\nbool nca_fires(ivec2 nca_at) {\n"
-            "  uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));\n"
-            f"  return nca_bits {'<= nca_limit' if rate else f'< {threshold}u'};\n}}\n"
-        )
+        yield FIRES.format(condition="<= nca_limit" if rate else f"< {threshold}u")
     if any(vars(settings.quantization).values()):
         yield GRID
     yield PADDING[settings.padding]
     yield reader(settings.padding, "nca_fetch")[1]
     if store == "texture":
-        yield (
-            "\nmat4 nca_matrix(int nca_i) {\n"
-            "  return mat4(nca_weight(nca_i), nca_weight(nca_i + 1), nca_weight(nca_i + 2),\n"
-            "              nca_weight(nca_i + 3));\n}\n"
-        )
+        yield MATRIX
 
 
 def _perception_lines(rule: Rule, steering: bool, digits: int) -> list[str]:
@@ -235,7 +253,7 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
     order n is coarseness**n times as large.
     """
     lines = []
-    for x, y in _gradient_pairs(filters):
+    for x, y in gradient_pairs(filters):
         p, q = f"nca_p{g}_{x}", f"nca_p{g}_{y}"
         lines += [
             f"vec4 nca_x{g}_{x} = nca_rotation.x * {p} + nca_rotation.y * {q};",
@@ -250,7 +268,7 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
     return lines
 
 
-def _gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
+def gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
     """Pairs (x, y) of odd filters that are each other's transpose."""
     odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
     pairs: list[tuple[int, int]] = []

@@ -90,13 +90,13 @@ def step_passes(
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
-    weights = _WEIGHTS if store == "texture" else ""
-    controls = (_STEERING if capabilities.steering else "") + (_RATE if capabilities.rate else "")
+    weights = WEIGHTS if store == "texture" else ""
+    controls = (STEERING if capabilities.steering else "") + (RATE if capabilities.rate else "")
     passes = []
-    for part in _parts(groups or own, capabilities.draw_buffers):
+    for part in parts(groups or own, capabilities.draw_buffers):
         computed = [g for g in part if g < own]
         head = _head(capabilities) + "uniform uint nca_base;\n" + controls + weights
-        head += _texture("nca_fetch", "nca_state", range(groups or own), capabilities.layers)
+        head += fetch_text("nca_fetch", "nca_state", range(groups or own), capabilities.layers)
         body = ""
         if computed:
             body = step_source(
@@ -121,15 +121,15 @@ def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = 
         return []
     own = group_count(rule.settings.channels)
     passes = []
-    for part in _parts(groups or own, capabilities.draw_buffers):
+    for part in parts(groups or own, capabilities.draw_buffers):
         computed = [g for g in part if g < own]
         # Group 0 of the state before the step decides life; groups of other rules are kept.
         before = (
             range(groups or own) if capabilities.layers or len(computed) < len(part) else range(1)
         )
         head = _head(capabilities)
-        head += _texture("nca_fetch", "nca_state", before, capabilities.layers)
-        head += _texture("nca_fetch_after", "nca_after", range(own), capabilities.layers)
+        head += fetch_text("nca_fetch", "nca_state", before, capabilities.layers)
+        head += fetch_text("nca_fetch_after", "nca_after", range(own), capabilities.layers)
         body = life_source(rule, groups=computed) if computed else ""
         main = _update_main(part, computed, "nca_live", capabilities, mixes=capabilities.blend)
         passes.append(Pass(head + body + main, part))
@@ -144,13 +144,13 @@ def paint_passes(
     head = _head(capabilities) + start_source(rule) + "\n" + template("paint.glsl")
     mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
     passes = []
-    for part in _parts(groups or own, capabilities.draw_buffers):
+    for part in parts(groups or own, capabilities.draw_buffers):
         paint = "".join(
             f"  nca_out{i} = nca_encode({f'nca_paint({g}, nca_at)' if g < own else 'vec4(0.0)'});\n"
             for i, g in enumerate(part)
         )
         main = (
-            f"{_declared(part)}{_SHARE if capabilities.blend else ''}\nvoid main() {{\n"
+            f"{_declared(part)}{SHARE if capabilities.blend else ''}\nvoid main() {{\n"
             "  ivec2 nca_at = ivec2(gl_FragCoord.xy);\n"
             f"  if (!(nca_painted(nca_at) && {mine})) discard;\n{paint}}}\n"
         )
@@ -189,8 +189,8 @@ def colors_fragment(
     return (
         _head(capabilities)
         + f"#define NCA_VIEW {VIEWS.index(view)}\n"
-        + _texture("nca_fetch", "nca_state", groups, capabilities.layers)
-        + _texture("nca_fetch_before", "nca_before", range(1), capabilities.layers)
+        + fetch_text("nca_fetch", "nca_state", groups, capabilities.layers)
+        + fetch_text("nca_fetch_before", "nca_before", range(1), capabilities.layers)
         + colors
         + "\n"
         + template("colors.glsl")
@@ -212,7 +212,7 @@ def screen_fragment(
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     fixed += "" if marks else "#define NCA_MARKS 0\n"
     return (
-        _version(capabilities)
+        version_text(capabilities)
         + fixed
         + "\n"
         + template("screen.glsl")
@@ -221,29 +221,26 @@ def screen_fragment(
     )
 
 
-def _parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
+def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
+    """The groups of each pass over a state."""
     return [tuple(range(a, min(a + draw_buffers, groups))) for a in range(0, groups, draw_buffers)]
 
 
-def _version(capabilities: Capabilities) -> str:
+def version_text(capabilities: Capabilities) -> str:
+    """The version, and precisions that have no or a low default."""
     text = f"#version {capabilities.dialect}\n"
-    if (
-        capabilities.dialect == "300 es"
-    ):  # types with no or a low default precision in fragment shaders
+    if capabilities.dialect == "300 es":
         for kind in ("float", "int", "sampler2D", "sampler2DArray"):
             text += f"precision highp {kind};\n"
     return text
 
 
 def _head(capabilities: Capabilities) -> str:
-    return (
-        _version(capabilities) + "uniform ivec2 nca_size;\nuniform vec2 nca_code;\n"
-        "vec4 nca_decode(vec4 nca_texel) { return (nca_texel - nca_code.y) * nca_code.x; }\n"
-        "vec4 nca_encode(vec4 nca_value) { return nca_value / nca_code.x + nca_code.y; }\n"
-    )
+    return version_text(capabilities) + CODING
 
 
-def _texture(function: str, name: str, groups: Sequence[int], layers: bool) -> str:
+def fetch_text(function: str, name: str, groups: Sequence[int], layers: bool) -> str:
+    """A function that reads a group of a cell from a state; with ``layers``, of any groups."""
     head = f"vec4 {function}(int nca_group, ivec2 nca_c) {{\n"
     if layers:
         fetch = f"nca_decode(texelFetch({name}, ivec3(nca_c, nca_group), 0))"
@@ -254,16 +251,22 @@ def _texture(function: str, name: str, groups: Sequence[int], layers: bool) -> s
     return text + f"  return nca_decode(texelFetch({name}{groups[-1]}, nca_c, 0));\n}}\n"
 
 
-_WEIGHTS = f"""uniform sampler2D nca_weights;
+CODING = """uniform ivec2 nca_size;
+uniform vec2 nca_code;
+vec4 nca_decode(vec4 nca_texel) { return (nca_texel - nca_code.y) * nca_code.x; }
+vec4 nca_encode(vec4 nca_value) { return nca_value / nca_code.x + nca_code.y; }
+"""
+
+WEIGHTS = f"""uniform sampler2D nca_weights;
 vec4 nca_weight(int nca_i) {{
   return texelFetch(nca_weights, ivec2(nca_i % {TEXTURE_WIDTH}, nca_i / {TEXTURE_WIDTH}), 0);
 }}
 """
 
-_STEERING = "uniform vec2 nca_rotation;\nuniform float nca_coarseness;\nuniform float nca_dt;\n"
-_RATE = "uniform uint nca_limit;\n"
+STEERING = "uniform vec2 nca_rotation;\nuniform float nca_coarseness;\nuniform float nca_dt;\n"
+RATE = "uniform uint nca_limit;\n"
 
-_SHARE = """
+SHARE = """
 uniform sampler2D nca_field;
 uniform int nca_rule;
 
@@ -318,8 +321,8 @@ def _update_main(
     write = "".join(f"  nca_out{i} = nca_encode({name});\n" for i, name in enumerate(names))
     head, work, mix = "", f"  {call}{kept}\n", ""
     if mixes:
-        head = _SHARE + "uniform bool nca_first;\n"
-        head += _texture("nca_fetch_sum", "nca_sum", part, capabilities.layers)
+        head = SHARE + "uniform bool nca_first;\n"
+        head += fetch_text("nca_fetch_sum", "nca_sum", part, capabilities.layers)
         # In a painted state, other rules own most cells; this rule skips those.
         work = f"  float nca_s = nca_share(nca_at);\n  if (nca_s > 0.0) {{ {call}{kept} }}\n"
         mix = "".join(

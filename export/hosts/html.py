@@ -4,6 +4,8 @@ The page opens from ``file://`` and makes no requests. Its Content-Security-Poli
 own script and style, by their hashes.
 """
 
+from typing import Any
+
 from markupsafe import Markup
 
 from nca.exporters.target import Rules
@@ -27,17 +29,22 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
         InputError: see :func:`nca.exporters.web.page.page_data`.
     """
     settings = settings or PageSettings()
-    script, style = joined(PAGE_SCRIPTS), page_source("page.css")
     data = page_data(rules, settings)
-    title = " ".join(settings.title.split())
+    title = settings.title or ", ".join(rule["name"] for rule in data["rules"][:3])
+    return rendered_page(data, title)
+
+
+def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) -> bytes:
+    """The page of some data; ``invites`` asks visitors for rules of their own."""
     return rendered(
         page_source("page.html"),
-        script,
-        style,
+        joined(PAGE_SCRIPTS),
+        page_source("page.css"),
         "img-src data: blob:; media-src blob:",
-        title=title or ", ".join(rule["name"] for rule in data["rules"][:3]),
+        title=" ".join(title.split()),
         tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},
         data=Markup(script_json(data)),
+        invites=invites,
     )
 
 

@@ -4,7 +4,6 @@ Desktop OpenGL runs them. It compiles WebGL's GLSL version if it has ARB_ES3_com
 Mesa, NVIDIA and AMD.
 """
 
-import base64
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -15,13 +14,15 @@ import numpy as np
 from torch import Tensor
 
 from nca.errors import GraphicsError
+from nca.exporters.glsl.fragments import Pass
+from nca.exporters.glsl.general import general_passes
 from nca.exporters.glsl.pieces import state_code
-from nca.exporters.glsl.weights import TEXTURE_WIDTH
+from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.parity.compare import MEASURED_GRID, Difference, NotMeasuredError, compare
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import StateFormat
 from nca.gl.shader import Value
-from nca.rng import step_base
+from nca.rng import fire_threshold, step_base
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -41,7 +42,7 @@ def measure_page(
     seed = data["start"]["seed"]
     differences: dict[str, Difference] = {}
     for (name, file), written in zip(rules.items(), data["rules"], strict=True):
-        for store in written["passes"]["4"]["steps"]:
+        for store in written["stores"]:
             run = partial(_run, data, written, store, file.rule)
             found = compare(run, file.rule, MEASURED_GRID, STEPS, seed, context)
             differences[name] = max(differences.get(name, found), found, key=_how_far)
@@ -66,11 +67,8 @@ def _run(
     machine = LayerMachine(context, data["groups"], state.shape, kept)
     machine.write("state", state, code)
     machine.add_weights("nca_field", np.zeros((1, 1, 4), np.float32))
-    if written["weights"]:
-        packed = np.frombuffer(base64.b64decode(written["weights"]), "<f4")
-        machine.add_weights("nca_weights", packed.reshape(-1, TEXTURE_WIDTH, 4))
-    passes = written["passes"]["4"]
-    parts = [(passes["steps"][store], "after"), (passes["life"], "spare")]
+    machine.add_weights("nca_weights", pack_weights(rule))
+    parts = [(_steps(data, written, store, rule), "after"), (_life(data, rule), "spare")]
     samplers = {"nca_state": "state", "nca_after": "after", "nca_sum": "state"}
     for step in range(STEPS):
         uniforms: dict[str, Value] = {
@@ -80,7 +78,7 @@ def _run(
             "nca_rotation": (1.0, 0.0),
             "nca_coarseness": 1.0,
             "nca_dt": 1.0,
-            "nca_limit": written["limit"],
+            "nca_limit": max(fire_threshold(rule.settings.update_rate) - 1, 0),
             "nca_rule": -1,
             "nca_first": True,
         }
@@ -88,12 +86,27 @@ def _run(
             for one in shaders:
                 arrays = {name: machine.layers(which) for name, which in samplers.items()}
                 try:
-                    machine.draw(one["fragment"], target, one["groups"], arrays, uniforms)
+                    machine.draw(one.fragment, target, one.groups, arrays, uniforms)
                 except GraphicsError as error:
                     reason = "this OpenGL does not compile WebGL's shaders"
                     raise NotMeasuredError(reason) from error
                 finally:
                     for array in arrays.values():
                         array.release()
-        machine.swap("state", "spare" if passes["life"] else "after")
+        dies = rule.settings.alive_threshold is not None
+        machine.swap("state", "spare" if dies else "after")
     return machine.read("state", state.shape, code)
+
+
+def _steps(
+    data: Mapping[str, Any], written: Mapping[str, Any], store: str, rule: Rule
+) -> list[Pass]:
+    if store == "inline":
+        return [Pass(one["fragment"], tuple(one["groups"])) for one in written["inline"]["4"]]
+    return general_passes(data["general"], "step", rule, data["groups"])
+
+
+def _life(data: Mapping[str, Any], rule: Rule) -> list[Pass]:
+    if rule.settings.alive_threshold is None:
+        return []
+    return general_passes(data["general"], "life", rule, data["groups"])

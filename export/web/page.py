@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -15,30 +16,33 @@ from nca.errors import InputError
 from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
-    Pass,
     colors_fragment,
-    life_passes,
-    paint_passes,
     screen_fragment,
     step_passes,
     vertex_shader,
 )
-from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, state_code
+from nca.exporters.glsl.general import general_text
+from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count
 from nca.exporters.glsl.text import template
-from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.exporters.glsl.weights import Store, StoreChoice, choose_store
 from nca.exporters.png import read_png
 from nca.exporters.settings import ExportOptions, Seed, StateFormat
 from nca.exporters.target import Rules, check_rules
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
-from nca.rng import fire_threshold
-from nca.rule import CALM_AFTER, Rule
+from nca.rule import CALM_AFTER, EIGHT_BIT_STATE, Rule
 from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
-_PLAYER = "random controls gl readback field camera simulation display speed grid player pointer"
-PLAYER_SCRIPTS = tuple(f"player/{name}" for name in f"{_PLAYER} files".split())
-PAGE_SCRIPTS = (*PLAYER_SCRIPTS, "pattern", "actions", "panel", "address", "main")
+_PLAYER = (
+    "random controls files rules general gl readback field camera simulation display speed grid"
+    " player pointer"
+)
+PLAYER_SCRIPTS = tuple(f"player/{name}" for name in _PLAYER.split())
+_READING = "json settings rule_file png published link files"
+_CONTROLS = ("pattern", "actions", "panel", "address", "main")
+_READING_SCRIPTS = tuple(f"reading/{name}" for name in _READING.split())
+PAGE_SCRIPTS = (*PLAYER_SCRIPTS, *_READING_SCRIPTS, *_CONTROLS)
 
 MAX_RULES = 255  # a cell stores the number of its rule in a byte
 TINY_WEIGHTS = 2000  # shaders with so few literals compile fast everywhere
@@ -106,28 +110,50 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
     check_rules(rules)
+    check_count(rules)
+    channels = max(file.rule.settings.channels for file in rules.values())
+    groups = group_count(channels)
+    return {
+        **player_data(settings),
+        "channels": channels,
+        "groups": groups,
+        "rules": [
+            _rule_data(name, file, settings, groups)
+            | {"thumbnail": data_url(thumbnail(file)) if thumbnails and len(rules) > 1 else None}
+            for name, file in rules.items()
+        ],
+    }
+
+
+def check_count(rules: Rules) -> None:
+    """Refuse more rules than a page can hold.
+
+    Raises:
+        InputError: names both numbers.
+    """
     if len(rules) > MAX_RULES:
         raise InputError(f"a page can hold {MAX_RULES} rules, not {len(rules)}")
-    channels = max(file.rule.settings.channels for file in rules.values())
-    device = Capabilities("300 es", layers=True, blend=True, steering=True)
+
+
+def player_data(settings: PageSettings) -> dict[str, Any]:
+    """What :func:`page_data` has besides rules: shaders and initial values."""
+    device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),
-        "colors": {view: colors_fragment(device, channels, view=view) for view in VIEWS},
-        "screen": screen_fragment(device),
-        "channels": channels,
-        "groups": group_count(channels),
+        "general": compact_shader(general_text()),
+        "colors": compact_shader(
+            colors_fragment(device, 4)
+        ),  # with layers, for any number of channels
+        "views": VIEWS,
+        "screen": compact_shader(screen_fragment(device)),
         "calmAfter": CALM_AFTER,
+        "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],
         "start": {
             "seed": settings.seed,
             "speed": settings.steps_per_frame,
             "grid": settings.grid and dict(zip(("width", "height"), settings.grid, strict=True)),
             "format": None if settings.state == "auto" else settings.state,
         },
-        "rules": [
-            _rule_data(name, file, settings, group_count(channels))
-            | {"thumbnail": _thumbnail(file) if thumbnails and len(rules) > 1 else None}
-            for name, file in rules.items()
-        ],
     }
 
 
@@ -139,31 +165,33 @@ def script_json(data: object) -> str:
 
 def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -> dict[str, Any]:
     rule = file.rule
-    name = _one_line(name) or "texture"
-    own = rule.settings
     stores = _stores(rule, settings.weights)
-    packed = pack_weights(rule) if "texture" in stores else None
-    # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
-    draw_buffers = (4, 8) if groups > 4 else (4,)
-    credit = [_one_line(file.text(key)) for key in ("author", "license")]
     return {
-        "name": name,
-        "credit": ", ".join(filter(None, credit)),
-        "channels": own.channels,
-        "hidden": own.hidden,
-        "weightCount": rule.weight_count(),
-        "wraps": own.wraps,
-        "rate": own.update_rate,
-        "limit": max(fire_threshold(own.update_rate) - 1, 0),  # nca_limit
-        "calm": own.calm,
-        # An initial state of one cell in the middle does not reach an area painted elsewhere.
-        "reseeds": own.start != "center",
-        "colors": [own.rgb_scale, own.rgb_offset],
-        "code": state_code(own, "rgba8"),
+        "name": rule_label(name),
+        "credit": credit(file),
+        "settings": rule.settings.to_dict(),
         "states": None if file.states is None else file.states.tolist(),
-        "weights": None if packed is None else base64.b64encode(packed.tobytes()).decode(),
-        "passes": {str(n): _passes(rule, n, stores, groups, settings.digits) for n in draw_buffers},
+        "filters": len(rule.filters),
+        "tensors": base64.b64encode(tensor_bytes(rule)).decode(),
+        "stores": stores,
+        "inline": _inline_passes(rule, groups, settings.digits) if "inline" in stores else None,
     }
+
+
+def rule_label(name: str) -> str:
+    """A name of a rule as the page shows it."""
+    return _one_line(name) or "texture"
+
+
+def credit(file: RuleFile) -> str:
+    """Author and license."""
+    return ", ".join(filter(None, (_one_line(file.text(key)) for key in ("author", "license"))))
+
+
+def tensor_bytes(rule: Rule) -> bytes:
+    """``filters``, ``w1``, ``b1``, ``w2`` and, if there is one, ``b2``, as float32."""
+    tensors = [rule.filters, rule.w1, rule.b1, rule.w2, *([] if rule.b2 is None else [rule.b2])]
+    return b"".join(tensor.detach().numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
 def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
@@ -171,34 +199,30 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
         return (choice,)
     if choose_store(rule) == "texture":
         return ("texture",)
-    return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("texture", "inline")
+    return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("inline", "texture")
 
 
-def _passes(
-    rule: Rule, draw_buffers: int, stores: tuple[Store, ...], groups: int, digits: int
-) -> dict[str, Any]:
-    device = Capabilities("300 es", draw_buffers, layers=True, blend=True, steering=True, rate=True)
-
-    def plain(passes: list[Pass]) -> list[dict[str, Any]]:
-        return [{"fragment": p.fragment, "groups": p.groups} for p in passes]
-
-    return {
-        "steps": {
-            s: plain(step_passes(rule, device, s, groups=groups, digits=digits)) for s in stores
-        },
-        "life": plain(life_passes(rule, device, groups=groups)),
-        "paint": plain(paint_passes(rule, device, groups=groups)),
-    }
+def _inline_passes(rule: Rule, groups: int, digits: int) -> dict[str, list[dict[str, Any]]]:
+    """Passes of a step with literal weights, by number of outputs of the device."""
+    # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
+    passes = {}
+    for outputs in (4, 8) if groups > 4 else (4,):
+        device = Capabilities("300 es", outputs, layers=True, blend=True, steering=True, rate=True)
+        passes[str(outputs)] = [
+            {"fragment": compact_shader(one.fragment), "groups": one.groups}
+            for one in step_passes(rule, device, groups=groups, digits=digits)
+        ]
+    return passes
 
 
-def _thumbnail(file: RuleFile) -> str:
-    """A small image of the texture as a data URL: from the file, or freshly grown."""
+def thumbnail(file: RuleFile) -> Image.Image:
+    """A small image of the texture: from the file, or freshly grown."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
         state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
         picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
-    return data_url(picture)
+    return picture
 
 
 def _kept_thumbnail(text: object) -> Image.Image | None:
@@ -215,8 +239,24 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 def joined(names: tuple[str, ...], constants: str = "") -> str:
     """Join files of the page to one script with its own scope for names."""
     constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
-    parts = "\n".join(page_source(f"{name}.js") for name in names)
+    parts = "".join(compact(page_source(f"{name}.js")) for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
+
+
+def compact(text: str) -> str:
+    """JavaScript or GLSL without indentation, empty lines, and lines that are comments."""
+    lines, in_comment = [], False
+    for line in map(str.strip, text.splitlines()):
+        if in_comment or line.startswith("/*"):
+            in_comment = not line.endswith("*/")
+        elif line and not line.startswith("//"):
+            lines.append(line + "\n")
+    return "".join(lines)
+
+
+def compact_shader(text: str) -> str:
+    """GLSL that is compact, with numbers below 1 as ``.5``."""
+    return re.sub(r"(?<![\w.])0\.(?=\d)", ".", compact(text))
 
 
 def page_source(name: str) -> str:

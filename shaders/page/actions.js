@@ -304,14 +304,14 @@ class Actions extends EventTarget {
     this.say("State saved");
   }
 
-  openState() {
+  chooseFile() {
     this.dispatchEvent(new Event("open"));
   }
 
-  /** Open a state (.npz) or move the colors to an image. */
+  /** Open a rule (.safetensors), published rules (.json), a state (.npz), or move the colors to an image. */
   async openFile(file) {
     try {
-      if (file.name.endsWith(".safetensors")) throw new Error("a page only runs its own rules; nca view opens others");
+      if (/\.(safetensors|json)$/i.test(file.name)) return this.run(await readRules(file));
       if (/\.rle$/i.test(file.name)) await this.openPattern(file);
       else if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
@@ -319,6 +319,47 @@ class Actions extends EventTarget {
       this.say(`Opened ${file.name}`);
     } catch (error) {
       this.say(`${file.name}: ${error.message}`);
+    }
+  }
+
+  /** Add rules, and grow the first of them. */
+  run(rules) {
+    const [place] = this.player.addRules(rules);
+    this.brush.rule = place;
+    const { name } = this.rules[place];
+    this.say(rules.length > 1 ? `Opened ${rules.length} textures; this is ${name}` : `Opened ${name}`);
+  }
+
+  /** Show what an address says, and the rule in it if there is one. */
+  openLink(text) {
+    try {
+      const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
+      if (rule && !(opened && link === rule.link)) this.run([rule]);
+    } catch (error) {
+      this.say(error.message);
+      return;
+    }
+    const { rule, seed, view, speed, calm, averageSteps } = readAddress(text, this.player.data);
+    if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
+    if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
+    if (view) this.setView(view);
+    if (speed) this.setSpeed(speed);
+    if (calm) this.simulation.calm = calm;
+    if (averageSteps) this.setAverage(averageSteps);
+  }
+
+  /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */
+  async copyLink() {
+    const rule = this.rules[this.simulation.field.present[0]];
+    rule.link ??= writeLink(rule, LINK_BITS);
+    const hash = `#${addressOf(this, rule.link)}`;
+    const text = location.protocol.startsWith("http") ? location.href.replace(/(#.*)?$/s, hash) : hash;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.say(`Link copied, ${text.length.toLocaleString("en")} characters`);
+    } catch {
+      history.replaceState(null, "", hash);
+      this.say("This browser does not let the page copy; the link is in the address");
     }
   }
 

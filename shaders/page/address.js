@@ -1,10 +1,15 @@
-// The part of the address after "#": rule, seed, view, speed, grid, calm and average.
+// The part of the address after "#": rule, seed, view, speed, grid, calm and average, or a whole rule.
 
 const LINK_CELLS = 2 ** 20; // the largest grid that a link can set; the menu has the same limit
 
+const queryOf = (address) => new URLSearchParams(address.trim().replace(/^[^#]*#/, ""));
+
+/** Whether a text that is dropped or pasted has an address like that of a page. */
+const isAddress = (text) => /#(.*&)?[rm]=/s.test(text);
+
 /** Settings in the address; unknown ones, and values out of range, are ignored. */
 function readAddress(hash, { rules, start }) {
-  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const query = queryOf(hash);
   const settings = {};
   const rule = rules.findIndex((r) => r.name === query.get("m"));
   if (rule >= 0) settings.rule = rule;
@@ -24,12 +29,42 @@ function readAddress(hash, { rules, start }) {
   return settings;
 }
 
+/** The rule in an address, as plain data; undefined without one. Throws an error if it is damaged. */
+function linkedRule(hash) {
+  const query = queryOf(hash), link = query.get("r");
+  return link === null ? undefined : { ...readLink(link), name: ruleLabel(query.get("m") ?? ""), opened: true };
+}
+
+/** One line for a name from a file or a link. */
+function ruleLabel(name) {
+  return name.replace(/[\p{C}\p{Z}]+/gu, " ").trim().slice(0, 60) || "texture";
+}
+
+/** Settings in the address of the page, whose rule is added to the data, or what is wrong with the rule. */
+function openAddress(hash, data) {
+  try {
+    const rule = linkedRule(hash);
+    const places = rule ? addRules(data, [rule]) : [];
+    return { ...readAddress(hash, data), ...(rule && { rule: places[0] }) };
+  } catch (error) {
+    return { ...readAddress(hash, data), trouble: error.message };
+  }
+}
+
 /** Keep the settings in the address, so that it can be shared. */
 function writeAddress(actions) {
   if (location.protocol === "about:") return; // a frame in another page has no address of its own
+  const { simulation, rules } = actions, { opened, link } = rules[simulation.field.present[0]];
+  const hash = `#${addressOf(actions, opened && link)}`;
+  if (hash !== location.hash) history.replaceState(null, "", hash);
+}
+
+/** What is shown, as the part of an address after "#"; with the text of a rule, any page can show it. */
+function addressOf(actions, link) {
   const { player, simulation } = actions, { options } = player;
   const query = new URLSearchParams();
-  if (actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);
+  if (link) query.set("r", link);
+  if (link || actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);
   query.set("s", simulation.seed);
   if (actions.view !== "colors") query.set("v", actions.view);
   const { stepsPerFrame } = player.speed;
@@ -38,6 +73,5 @@ function writeAddress(actions) {
   if (simulation.calm !== "auto") query.set("c", simulation.calm);
   if (player.look.averageSteps !== 1) query.set("a", player.look.averageSteps);
   if (options.format) query.set("f", options.format);
-  const hash = `#${query}`;
-  if (hash !== location.hash) history.replaceState(null, "", hash);
+  return query.toString();
 }

@@ -30,7 +30,7 @@ class NcaTexture extends HTMLElement {
 
   /** Add rules; a page may load several exported files. */
   static add(data) {
-    NcaTexture.sources.push(data);
+    NcaTexture.sources.push(prepared(data));
   }
 
   connectedCallback() {

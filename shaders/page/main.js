@@ -1,10 +1,15 @@
 // Starts the page.
 
+/** A rule of the page as plain data; those of a page without own rules are texts of links. */
+function readBundled(rule) {
+  return rule.link ? { ...readLink(rule.link), ...rule } : exportedRule(rule);
+}
+
 function start() {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = prepared(JSON.parse(document.getElementById("data").textContent), readBundled);
   const canvas = document.getElementById("canvas");
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const address = readAddress(location.hash, data);
+  const { trouble, ...address } = openAddress(location.hash, data);
   const options = { ...data.start, ...address };
   if (still) Object.assign(options, { running: false, warmup: REDUCED_WARMUP });
   const lifetime = new AbortController();
@@ -18,18 +23,12 @@ function start() {
     clearTimeout(later);
     later = setTimeout(() => writeAddress(actions), 300);
   });
-  addEventListener("hashchange", () => {
-    const { rule, seed, view, speed, calm, averageSteps } = readAddress(location.hash, data);
-    if (rule !== undefined && !actions.simulation.field.present.includes(rule)) actions.simulation.paintRule(rule);
-    if (seed !== undefined && seed !== actions.simulation.seed) actions.reset(seed);
-    if (view) actions.setView(view);
-    if (speed) actions.setSpeed(speed);
-    if (calm) actions.simulation.calm = calm;
-    if (averageSteps) actions.setAverage(averageSteps);
-  }, { signal: lifetime.signal });
+  addEventListener("hashchange", () => actions.openLink(location.hash), { signal: lifetime.signal });
   actions.sayTrust();
+  if (trouble) actions.say(trouble);
   if (self === top) canvas.focus({ preventScroll: true }); // in a frame it would end what is typed beside it
-  globalThis.nca = { actions, player, panel, dispose() { lifetime.abort(); player.dispose(); } };
+  const reading = { readRuleFile, readPublished, readLink, writeLink, macros, packWeights, exportedRule };
+  globalThis.nca = { actions, player, panel, reading, dispose() { lifetime.abort(); player.dispose(); } };
 }
 
 try {

@@ -16,9 +16,7 @@ class Panel {
       button.addEventListener("click", () => actions[button.dataset.action](), { signal });
     }
     this.bindInputs();
-    this.listRules();
-    this.listViews();
-    this.listKeys();
+    this.listAll();
     this.bindEvents();
     this.wake();
     this.update();
@@ -71,9 +69,17 @@ class Panel {
     }
   }
 
+  /** Everything that depends on the rules of the page. */
+  listAll() {
+    this.listRules();
+    this.listViews();
+    this.listKeys();
+  }
+
   /** One button with a thumbnail per rule, if there are several. */
   listRules() {
     const list = this.find("#rules"), { rules } = this.actions;
+    list.replaceChildren();
     list.hidden = rules.length < 2;
     for (const several of this.root.querySelectorAll("[data-several]")) several.hidden = rules.length < 2;
     if (list.hidden) return;
@@ -86,7 +92,7 @@ class Panel {
         const picture = document.createElement("img");
         Object.assign(picture, { src: rule.thumbnail, alt: "", width: 52, height: 52, draggable: false });
         button.append(picture);
-      } else button.append(rule.name.slice(0, 2));
+      } else button.append(rule.name.replaceAll("_", " "));
       this.on(button, "click", () => this.actions.chooseRule(i));
       list.append(button);
     });
@@ -94,8 +100,10 @@ class Panel {
 
   listViews() {
     const menu = this.find("[name=view]");
+    menu.replaceChildren();
     for (const name of this.actions.views) menu.append(new Option(name, name));
     const maps = this.find("[name=colorMap]");
+    maps.replaceChildren();
     for (const name of COLOR_MAPS) maps.append(new Option(name, name));
   }
 
@@ -113,8 +121,8 @@ class Panel {
       line.firstChild.textContent = show;
       return line;
     };
-    this.find("#gestures").append(...CONTROLS.gestures.filter(here).map(({ show, help }) => plain(show, help)));
-    this.find("#keys").append(...KEYS.filter((k) => k.help && (several || !k.several)).map((k) => row(shownKey(k), k.help)));
+    this.find("#gestures").replaceChildren(...CONTROLS.gestures.filter(here).map(({ show, help }) => plain(show, help)));
+    this.find("#keys").replaceChildren(...KEYS.filter((k) => k.help && (several || !k.several)).map((k) => row(shownKey(k), k.help)));
   }
 
   bindEvents() {
@@ -133,17 +141,42 @@ class Panel {
       if (target.files[0]) actions.openFile(target.files[0]);
       target.value = "";
     });
-    this.on(document, "dragover", (event) => event.preventDefault());
-    this.on(document, "drop", (event) => {
-      event.preventDefault();
-      if (event.dataTransfer.files[0]) actions.openFile(event.dataTransfer.files[0]);
+    this.on(player, "rules", () => {
+      this.listAll();
+      this.update();
+      this.find("#rules .growing")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
+    this.bindDrop();
     this.on(document, "keydown", (event) => this.press(event));
     for (const type of ["pointermove", "pointerdown", "keydown", "focusin", "wheel"]) {
       this.on(document, type, () => this.wake());
     }
     this.on(this.find("#help"), "click", ({ target }) => {
       if (target.id === "help") this.find("#help").close();
+    });
+  }
+
+  /** Files and links that are dropped, and links that are pasted. */
+  bindDrop() {
+    const { actions, body } = this;
+    const over = (shown) => body.classList.toggle("dropping", shown);
+    this.on(document, "dragover", (event) => {
+      event.preventDefault();
+      over(true);
+    });
+    this.on(document, "dragleave", ({ relatedTarget }) => over(relatedTarget !== null));
+    this.on(document, "drop", async (event) => {
+      event.preventDefault();
+      over(false);
+      const files = [...event.dataTransfer.files], text = event.dataTransfer.getData("text/plain");
+      for (const file of files) await actions.openFile(file);
+      if (files.length || !text) return;
+      if (isAddress(text)) actions.openLink(text);
+      else actions.say("This is not a link to a texture");
+    });
+    this.on(document, "paste", (event) => {
+      const text = event.clipboardData.getData("text/plain");
+      if (!event.target.closest("input") && isAddress(text)) actions.openLink(text);
     });
   }
 

@@ -227,7 +227,8 @@ def test_buttons_do_what_the_keys_do(page):
         "saveWindow",
         "record",
         "saveState",
-        "openState",
+        "chooseFile",
+        "copyLink",
         "toggleHelp",
     ]
     assert reachable(actions) == sorted(actions)
@@ -295,7 +296,7 @@ def test_states_are_exchanged_with_numpy(page, tmp_path):
         ("a.npz", b"nothing of the kind", "not an .npz"),
         ("b.npz", None, "float32 [channels, height, width]"),
         ("c.png", b"no picture", "c.png:"),
-        ("d.safetensors", b"a rule", "nca view opens others"),
+        ("d.safetensors", b"a rule", "not a .safetensors file"),
     ],
 )
 def test_files_that_are_of_no_use(page, tmp_path, name, body, word):

@@ -188,7 +188,7 @@ def test_weights_from_a_texture_where_literals_do_not_compile(open_page, tmp_pat
     path = tmp_path / "page.html"
     path.write_bytes(page_html(rules))
     text = path.read_text()
-    broken = re.sub(r'("inline":\[\{"fragment":"#version 300 es)', r"\1\\nbroken", text)
+    broken = re.sub(r'("inline":\{"4":\[\{"fragment":"#version 300 es)', r"\1\\nbroken", text)
     assert broken != text
     path.write_text(broken)
     page = open_page(path, "#g=24x24")

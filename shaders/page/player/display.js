@@ -62,7 +62,8 @@ class Display {
     // Bytes would lose small contributions to an average; a device without floats has no better format.
     const internal = look.averageSteps > 1 && simulation.format !== "rgba8" ? gl.RGBA16F : gl.RGBA8;
     this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), internal);
-    this.programs[kind] ??= new Program(gl, data.vertex, data.colors[kind]);
+    const text = data.colors.replace("NCA_VIEW 0", `NCA_VIEW ${data.views.indexOf(kind)}`);
+    this.programs[kind] ??= new Program(gl, data.vertex, text);
     const { present } = simulation.field;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
     gl.viewport(0, 0, this.colored.width, this.colored.height);

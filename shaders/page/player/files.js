@@ -116,8 +116,8 @@ async function unzip(bytes, wanted) {
 }
 
 /** Decompress at most this number of bytes: a small file can hold a huge one. */
-async function inflate(packed, size) {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+async function inflate(packed, size, format = "deflate-raw") {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream(format));
   const reader = stream.getReader(), out = new Uint8Array(size);
   for (let at = 0; ;) {
     const { done, value } = await reader.read();

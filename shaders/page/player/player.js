@@ -101,7 +101,26 @@ class Player extends EventTarget {
   /** Restart on another grid; null: by the size of the canvas. */
   setGrid(grid) {
     this.options.grid = grid;
-    this.options.rule = this.simulation.field.present[0];
+    this.renew(this.simulation.field.present[0]);
+  }
+
+  /** Add rules, and grow the first of them on a new state. Throws an error if there are too many. */
+  addRules(rules) {
+    const { data, shaders } = this, { groups } = data;
+    const places = addRules(data, rules);
+    for (const [place, compiled] of shaders) {
+      if (groups === data.groups && !places.includes(place)) continue;
+      compiled.dispose();
+      shaders.delete(place);
+    }
+    this.renew(places[0]);
+    this.emit("rules");
+    return places;
+  }
+
+  /** Restart one rule on a new state. */
+  renew(rule) {
+    this.options.rule = rule;
     this.options.seed = this.simulation.seed;
     const { rotation, coarseness, dt, calm } = this.simulation;
     this.captured = null;

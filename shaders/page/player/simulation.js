@@ -11,23 +11,27 @@ const PATIENCE = 1000; // milliseconds to wait for the fast programs before othe
  * weights come from a texture until the literals are ready.
  */
 class RuleShaders {
-  constructor(gl, vertex, rule) {
+  constructor(gl, { vertex, general, groups }, rule) {
     this.gl = gl;
-    const targets = gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 && rule.passes[8] ? 8 : 4;
-    const sources = rule.passes[targets];
-    const make = (passes) => passes.map(({ fragment, groups }) => (
-      { program: new Program(gl, vertex, fragment), groups }));
-    this.life = make(sources.life);
-    this.paint = make(sources.paint);
-    this.candidates = ["inline", "texture"].filter((store) => sources.steps[store])
-      .map((store) => ({ store, passes: make(sources.steps[store]) }));
+    const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
+    const make = (passes) => passes.map(({ fragment, groups: drawn }) => (
+      { program: new Program(gl, vertex, fragment), groups: drawn }));
+    const passes = (name) => make(generalPasses(general, name, rule, groups, outputs));
+    this.life = rule.settings.alive_threshold === null ? [] : passes("life");
+    this.paint = passes("paint");
+    // Literals were written for the number of groups that the state had when it was exported.
+    const inline = rule.inline?.[outputs] ?? rule.inline?.[4];
+    const fits = inline?.flatMap((pass) => pass.groups).length === groups;
+    this.candidates = [];
+    if (fits) this.candidates.push({ store: "inline", passes: make(inline) });
+    if (!fits || rule.stores.includes("texture")) {
+      this.candidates.push({ store: "texture", passes: passes("step") });
+      const packed = packWeights(rule);
+      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, packed.length / (4 * WEIGHTS_WIDTH), packed);
+    }
     this.steps = null;
     this.store = null;
     this.since = performance.now();
-    if (rule.weights) {
-      const packed = new Float32Array(bytesFromBase64(rule.weights).buffer);
-      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, 256, packed.length / 1024, packed);
-    }
   }
 
   get ready() {
@@ -106,7 +110,7 @@ class Simulation {
 
   load(rule) {
     if (!this.shaders.has(rule)) {
-      this.shaders.set(rule, new RuleShaders(this.gl, this.data.vertex, this.data.rules[rule]));
+      this.shaders.set(rule, new RuleShaders(this.gl, this.data, this.data.rules[rule]));
     }
     return this.shaders.get(rule);
   }

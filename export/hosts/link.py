@@ -1,0 +1,99 @@
+"""A rule as a link: the part after "#" of the address of any page that ``nca export`` makes.
+
+Without an output path the links are printed. A link has 8 bits a weight if such a rule still makes
+the same texture, otherwise 16.
+"""
+
+from urllib.parse import quote
+
+import torch
+from moderngl import Context
+from torch import Tensor
+from typing_extensions import override
+
+from nca.evaluation.measures import PatchDistance
+from nca.exporters.glsl.text import file_names
+from nca.exporters.link import Bits, read_link, shortened, write_link
+from nca.exporters.parity.compare import Difference, grown_state
+from nca.exporters.settings import ExportOptions
+from nca.exporters.target import Files, Rules, Target, check_rules
+from nca.exporters.web.page import rule_label
+from nca.rule import Rule
+
+SIZE, GROWN = 64, 500  # cells a side, steps
+MOST = 1.25  # times the distance of two runs of the rule itself
+UNSEEN = 1.0  # a patch distance that cannot be seen: colors differ by some 1/100
+STEPS = 10
+
+
+class Link(Target):
+    """It uses none of the options."""
+
+    @override
+    def build(self, rules: Rules, options: ExportOptions) -> Files:
+        check_rules(rules)
+        return {
+            f"{stem}{self.suffix}": f"{fragment(name, file.rule)}\n".encode()
+            for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
+        }
+
+    @override
+    def measure(
+        self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
+    ) -> dict[str, Difference]:
+        del options, context
+        return {
+            name: _difference(file.rule, text.decode().strip())
+            for (name, file), text in zip(rules.items(), files.values(), strict=True)
+        }
+
+    @override
+    def printed(self, rules: Rules, options: ExportOptions) -> list[str]:
+        files = self.build(rules, options)
+        lines = []
+        for (name, difference), text in zip(
+            self.measure(rules, files, options).items(), files.values(), strict=True
+        ):
+            lines += [text.decode().strip(), f"{rule_label(name)}: {difference.notes[0]}"]
+        return lines
+
+
+def fragment(name: str, rule: Rule) -> str:
+    """The part of an address from "#" on."""
+    return f"#r={write_link(rule, choose_bits(rule))}&m={quote(rule_label(name), safe='')}"
+
+
+def choose_bits(rule: Rule) -> Bits:
+    """8 if pictures of the shortened rule differ no more than those of two runs of the rule."""
+    pictures = _pictures(rule)
+    distance = PatchDistance(pictures[:1])
+    own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))
+    return 8 if short <= max(MOST * own, UNSEEN) else 16
+
+
+@torch.no_grad()
+def _pictures(rule: Rule) -> Tensor:
+    """Two runs, [2, 3, SIZE, SIZE]."""
+    state = rule(rule.initial_state(2, SIZE, SIZE), GROWN)
+    return rule.to_rgb(state).nan_to_num().clamp(0, 1)
+
+
+@torch.no_grad()
+def _difference(rule: Rule, text: str) -> Difference:
+    link = text.removeprefix("#r=").partition("&")[0]
+    short = read_link(link)
+    pairs = zip(rule.parameters(), short.parameters(), strict=True)
+    weights = max(float((a - b).abs().max()) for a, b in pairs)
+    state = grown_state(rule, SIZE, SIZE, 0)
+    runs = [one(state, STEPS) for one in (rule, short)]
+    colors = [rule.to_rgb(run).clamp(0, 1) for run in runs]
+    states, seen = (float((a - b).abs().max()) for a, b in (runs, colors))
+    bits = 16 if write_link(short, 16) == link else 8
+    note = (
+        f"{len(text):,} characters, {bits} bits a weight; largest difference of weights"
+        f" {weights:.2g}, of the state {states:.2g} and of colors {seen:.2g} after {STEPS} steps"
+    )
+    return Difference(states, STEPS, notes=(note,))
+
+
+TARGET = Link(verified="the tests open it in Chromium and compare the weights", suffix=".txt")

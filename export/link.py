@@ -1,0 +1,185 @@
+"""A rule as the text of a link: its settings and its weights with 8 or 16 bits each, as base64url.
+
+The bytes, little-endian; ``shaders/page/reading/link.js`` reads and writes the same ones:
+
+- version, flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits a weight,
+  2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
+  64 and 128: number of the initial state.
+- settings: 2 bytes that say which of them follow, then float64. A quantizer is range, zero and
+  2 bytes, its levels - 1.
+- filters: their number (1 byte), and their coefficients as float32. Without: the default filters.
+- for each of ``w1 b1 w2 b2``: scales, and whole numbers that they multiply. A row of 24 weights or
+  more has a scale of its own; shorter rows share one. A scale is the upper half of a float32.
+- the lower half of the CRC-32 of all bytes before.
+"""
+
+import base64
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from nca.exporters.glsl.general import PADDINGS, STARTS
+from nca.exporters.glsl.pieces import Matrix
+from nca.rule import (
+    MAX_FILTERS,
+    Quantization,
+    Quantizer,
+    Rule,
+    RuleSettings,
+    filter_tensor,
+)
+
+Bits = Literal[8, 16]
+VERSION = 1
+MAX_TEXT = 4_000_000  # characters
+LONG_ROW = 24
+WIDE, BIAS, FILTERS, MORE = 1, 2, 4, 8
+REALS = ("update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip")
+GRIDS = ("state", "perception", "hidden", "update")
+
+
+def write_link(rule: Rule, bits: Bits) -> str:
+    """The text of a rule, which follows ``r=`` in the address of a page."""
+    body = bytes([VERSION]) + _settings_bytes(rule, bits)
+    for _, parameter in rule.named_parameters():
+        body += _weight_bytes(parameter.detach().numpy(), bits)
+    body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
+    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+
+def read_link(text: str) -> Rule:
+    """The rule of a text that :func:`write_link` wrote.
+
+    Raises:
+        ValueError: the text is damaged, or something in it is out of range.
+    """
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"the link has more than {MAX_TEXT} characters")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
+        raise ValueError("the link is cut or damaged")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if data[0] != VERSION:
+        raise ValueError(f"the link has version {data[0]}, this program reads {VERSION}")
+    if len(data) < 8 or zlib.crc32(data[:-2]) & 0xFFFF != int.from_bytes(data[-2:], "little"):
+        raise ValueError("the link is cut or damaged")
+    return _Reader(data[1:-2]).rule()
+
+
+def shortened(rule: Rule, bits: Bits) -> Rule:
+    """The rule as it comes out of its link."""
+    return read_link(write_link(rule, bits))
+
+
+def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
+    settings, default = rule.settings, RuleSettings()
+    changed = [name for name in REALS if getattr(settings, name) != getattr(default, name)]
+    grids = {name: grid for name in GRIDS if (grid := getattr(settings.quantization, name))}
+    given = sum(1 << i for i, name in enumerate((*REALS, *GRIDS)) if name in (*changed, *grids))
+    given += settings.calm << 10
+    own = not torch.equal(rule.filters, filter_tensor())
+    flags = WIDE * (bits == 16) + BIAS * (rule.b2 is not None) + FILTERS * own + MORE * bool(given)
+    flags += 16 * PADDINGS.index(settings.padding) + 64 * STARTS.index(settings.start)
+    data = struct.pack("<BBH", flags, settings.channels, settings.hidden)
+    if given:
+        data += struct.pack(f"<H{len(changed)}d", given, *(getattr(settings, n) for n in changed))
+        for grid in grids.values():
+            data += struct.pack("<ddH", grid.range, grid.zero, grid.levels - 1)
+    if own:
+        coefficients: bytes = rule.filters.numpy().astype("<f4").tobytes()
+        data += bytes([len(rule.filters)]) + coefficients
+    return data
+
+
+def _weight_bytes(weights: Matrix, bits: Bits) -> bytes:
+    rows = weights.reshape(-1, _row_length(weights.shape)).astype(np.float64)
+    top = 2 ** (bits - 1) - 1
+    largest = (np.abs(rows).max(1) / top).astype(np.float32).view(np.uint32).astype(np.int64)
+    halves = -(-largest // 65536)
+    scales = _scales(halves.astype(np.uint16))[:, None].astype(np.float64)
+    whole = np.rint(np.divide(rows, scales, out=np.zeros_like(rows), where=scales > 0))
+    kind = "<i2" if bits == 16 else "<i1"
+    data: bytes = halves.astype("<u2").tobytes() + whole.clip(-top, top).astype(kind).tobytes()
+    return data
+
+
+def _row_length(shape: tuple[int, ...]) -> int:
+    """Number of weights that share a scale."""
+    return int(np.prod(shape)) if shape[-1] < LONG_ROW else shape[-1]
+
+
+def _scales(halves: np.ndarray[Any, np.dtype[np.uint16]]) -> Matrix:
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+class _Reader:
+    """Reads numbers one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def rule(self) -> Rule:
+        flags, channels, hidden = self.numbers("<BBH")
+        settings = RuleSettings(channels, hidden, **self._choices(flags), **self._more(flags))
+        rule = Rule(settings, self._filters(flags), update_bias=bool(flags & BIAS))
+        with torch.no_grad():
+            for name, parameter in rule.named_parameters():
+                parameter.copy_(self._weights(name, tuple(parameter.shape), flags))
+        if self.at != len(self.data):
+            raise ValueError("the link is too long for its rule")
+        return rule
+
+    def numbers(self, form: str) -> tuple[Any, ...]:
+        return struct.unpack(form, self.take(struct.calcsize(form)))
+
+    def take(self, size: int) -> bytes:
+        part = self.data[self.at : self.at + size]
+        if len(part) < size:
+            raise ValueError("the link is cut")
+        self.at += size
+        return part
+
+    def _choices(self, flags: int) -> dict[str, Any]:
+        if flags >> 6 >= len(STARTS):
+            raise ValueError(f"start must be one of {STARTS}")
+        return {"padding": PADDINGS[flags >> 4 & 3], "start": STARTS[flags >> 6]}
+
+    def _more(self, flags: int) -> Mapping[str, Any]:
+        if not flags & MORE:
+            return {}
+        (given,) = self.numbers("<H")
+        values = {name: self.numbers("<d")[0] for i, name in enumerate(REALS) if given & 1 << i}
+        grids = {}
+        for i, name in enumerate(GRIDS):
+            if given & 64 << i:
+                span, zero, top = self.numbers("<ddH")
+                grids[name] = Quantizer(span, zero, top + 1)
+        return {**values, "quantization": Quantization(**grids), "calm": bool(given & 1024)}
+
+    def _filters(self, flags: int) -> torch.Tensor:
+        if not flags & FILTERS:
+            return filter_tensor()
+        (count,) = self.take(1)
+        if not 1 <= count <= MAX_FILTERS:
+            raise ValueError(f"filters must be 1 to {MAX_FILTERS}, not {count}")
+        values = np.frombuffer(self.take(36 * count), "<f4").astype(np.float32)
+        return _finite("filters", values.reshape(count, 3, 3))
+
+    def _weights(self, name: str, shape: tuple[int, ...], flags: int) -> torch.Tensor:
+        count, length = int(np.prod(shape)), _row_length(shape)
+        scales = _scales(np.frombuffer(self.take(2 * (count // length)), "<u2").astype(np.uint16))
+        size, kind = (2, "<i2") if flags & WIDE else (1, "<i1")
+        whole = np.frombuffer(self.take(size * count), kind).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = whole.reshape(-1, length) * scales[:, None]
+        return _finite(name, values.reshape(shape))
+
+
+def _finite(name: str, values: Matrix) -> torch.Tensor:
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds a number that is not finite")
+    return torch.from_numpy(values)

@@ -1,0 +1,72 @@
+// Rules as plain data: {name, credit, thumbnail, settings, filters, w1, b1, w2, b2}, and what follows from them.
+
+const MAX_RULES = 255; // a cell stores the number of its rule in a byte
+const DEFAULT_SETTINGS = {
+  channels: 8, hidden: 32, padding: "circular", update_rate: 0.5, rgb_scale: 1, rgb_offset: 0.5,
+  alive_threshold: null, seed_state: "zeros", noise_level: 0, hidden_clip: null,
+  quantization: { state: null, perception: null, hidden: null, update: null }, calm: false,
+};
+
+/** Names of the tensors in their order, and their shapes; b2 may be missing. */
+function tensorShapes({ channels, hidden }, filters) {
+  return {
+    filters: [filters, 3, 3], w1: [hidden, channels * filters], b1: [hidden], w2: [channels, hidden], b2: [channels],
+  };
+}
+
+/** The tensors of a rule whose numbers follow each other; b2 is null if there are no more. */
+function splitTensors(settings, filters, numbers) {
+  let at = 0;
+  return Object.fromEntries(Object.entries(tensorShapes(settings, filters)).map(([name, shape]) => {
+    const part = numbers.subarray(at, at += shape.reduce((product, side) => product * side, 1));
+    return [name, part.length ? part : null];
+  }));
+}
+
+/** A rule in the data of the exporter as plain data. */
+function exportedRule({ tensors, filters, settings, ...rest }) {
+  const numbers = new Float32Array(bytesFromBase64(tensors).buffer);
+  return { ...rest, settings: { ...DEFAULT_SETTINGS, ...settings }, ...splitTensors(settings, filters, numbers) };
+}
+
+/** A rule as player, display and panel need it. */
+function playable(rule, { byteState }) {
+  const { settings } = rule, { range, zero } = settings.quantization.state ?? {};
+  return {
+    stores: ["texture"], inline: null, thumbnail: null, credit: "", states: null, ...rule,
+    channels: settings.channels, hidden: settings.hidden,
+    weightCount: rule.w1.length + rule.b1.length + rule.w2.length + (rule.b2?.length ?? 0),
+    wraps: settings.padding === "circular",
+    rate: settings.update_rate,
+    limit: Math.max(Math.floor(settings.update_rate * 2 ** 32) - 1, 0), // nca_limit
+    calm: settings.calm,
+    // An initial state of one cell in the middle does not reach an area painted elsewhere.
+    reseeds: settings.seed_state !== "center",
+    colors: [settings.rgb_scale, settings.rgb_offset],
+    code: range === undefined ? byteState : [range, zero],
+  };
+}
+
+/** The data of the exporter with rules as the player needs them; `read` makes plain data of each. */
+function prepared(data, read = exportedRule) {
+  const all = { ...data, rules: [] };
+  addRules(all, data.rules.map(read));
+  return all;
+}
+
+/** Add rules, each in the place of one of the same name if there is one; returns their places. */
+function addRules(data, rules) {
+  const names = new Map(data.rules.map(({ name }, place) => [name, place]));
+  for (const { name } of rules) if (!names.has(name)) names.set(name, names.size);
+  if (names.size > MAX_RULES) throw new Error(`there would be ${names.size} textures; a page can hold ${MAX_RULES}`);
+  const places = rules.map(({ name }) => names.get(name));
+  places.forEach((place, i) => { data.rules[place] = playable(rules[i], data); });
+  data.channels = Math.max(...data.rules.map((rule) => rule.channels)); // of a state that all share
+  data.groups = groupCount(data.channels);
+  return places;
+}
+
+/** Number of groups of four channels. */
+function groupCount(channels) {
+  return Math.ceil(channels / 4);
+}

@@ -1,0 +1,85 @@
+// Checks of a rule that was read, with the bounds of nca.rule.
+
+const LARGEST_FLOAT32 = 3.4028234663852886e38;
+const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536] };
+const MAX_FILTERS = 16;
+
+/** Whether a value of readJson() is a number that a float32 can hold. */
+const isFloat32 = (value) => ["bigint", "number"].includes(typeof value) && Math.abs(Number(value)) <= LARGEST_FLOAT32;
+
+function check(good, name, wanted, value) {
+  if (!good) throw new Error(`${name} must be ${wanted}, not ${shown(value)}`);
+}
+
+/** A whole number within its bounds. */
+function whole(name, value) {
+  const [least, most] = BOUNDS[name];
+  check(typeof value === "bigint" && value >= least && value <= most, name, `a whole number, ${least} to ${most}`, value);
+  return Number(value);
+}
+
+/** A number for which `fits` is true. */
+function real(name, value, wanted = "a finite number", fits = () => true) {
+  check(isFloat32(value) && fits(Number(value)), name, wanted, value);
+  return Number(value);
+}
+
+function oneOf(name, value, choices) {
+  check(choices.includes(value), name, `one of ${choices.join(", ")}`, value);
+  return value;
+}
+
+const optional = (read) => (name, value) => (value === null ? null : read(name, value));
+
+const READ_SETTING = {
+  channels: whole,
+  hidden: whole,
+  padding: (name, value) => oneOf(name, value, PADDINGS),
+  update_rate: (name, value) => real(name, value, "above 0 and at most 1", (v) => v > 0 && v <= 1),
+  rgb_scale: real,
+  rgb_offset: real,
+  alive_threshold: optional(real),
+  seed_state: (name, value) => oneOf(name, value, STARTS),
+  noise_level: (name, value) => real(name, value, "0 to 100", (v) => v >= 0 && v <= 100),
+  hidden_clip: optional((name, value) => real(name, value, "above 0 or null", (v) => v > 0)),
+  quantization: readQuantization,
+  calm: (name, value) => oneOf(name, value, [true, false]),
+};
+
+/** Check the settings of a rule, as readJson() gives them, and add those that are missing. */
+function readSettings(raw) {
+  const settings = { ...DEFAULT_SETTINGS };
+  for (const [name, value] of Object.entries(raw)) {
+    const read = Object.hasOwn(READ_SETTING, name) && READ_SETTING[name];
+    if (!read) throw new Error(`unknown setting ${shown(name)}`);
+    settings[name] = read(name, value);
+  }
+  return settings;
+}
+
+function readQuantization(name, raw) {
+  const quantization = { ...DEFAULT_SETTINGS.quantization };
+  if (!raw || (Array.isArray(raw) && !raw.length)) return quantization;
+  check(isObject(raw), name, "an object", raw);
+  for (const [part, value] of Object.entries(raw)) {
+    check(Object.hasOwn(quantization, part), `a part of ${name}`, `one of ${Object.keys(quantization).join(", ")}`, part);
+    quantization[part] = value === null ? null : readQuantizer(value);
+  }
+  return quantization;
+}
+
+function readQuantizer(raw) {
+  check(isObject(raw), "a quantizer", "an object", raw);
+  const { range, zero, levels = 256n, ...unknown } = raw;
+  check(!Object.keys(unknown).length, "a quantizer", "range, zero and levels", Object.keys(unknown)[0]);
+  return {
+    range: real("quantizer range", range, "above 0", (v) => v > 0),
+    zero: real("quantizer zero", zero, "in 0 to 1", (v) => v >= 0 && v <= 1),
+    levels: whole("levels", levels),
+  };
+}
+
+/** Check that all numbers of a tensor are finite. */
+function checkFinite(name, values) {
+  if (!values.every(Number.isFinite)) throw new Error(`${name} holds a number that is not finite`);
+}
