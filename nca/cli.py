@@ -270,7 +270,7 @@ def completion(words: Sequence[str]) -> str:
     """What ``nca --print-completion SHELL`` prints."""
     module = import_module("nca.commands.completion")
     named = {
-        name: module.Completed(command.summary, command.options())
+        name: module.Completions(command.summary, command.options())
         for name, command in COMMANDS.items()
     }
     return str(module.script(" ".join(words), named))

@@ -116,7 +116,7 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="the tests run it in glslViewer's order of buffers; untested in glslViewer itself",
+    verified="tested with glslViewer's order of buffers; not tested in glslViewer itself",
     suffix=".frag",
     grid=small_grid,
     states=("rgba32f",),

@@ -23,7 +23,7 @@ class RenderSettings(Bounded):
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
-    """Number of steps; in a step, every cell updates once."""
+    """Number of steps; in a step, every cell gets a chance to update."""
     every: Annotated[int | None, Between(1)] = None
     """Make an animation with one frame every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
@@ -33,7 +33,7 @@ class RenderSettings(Bounded):
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 is the one from training; a coarseness c above 1 divides it by c squared."""
+    """Step length: 1 as in training; a coarseness c above 1 divides it by c squared."""
     calm: Calm = "auto"
     """From step 300 on, update all cells in shorter steps; auto: as set in the rule file."""
     average_steps: Annotated[int, Between(1, 16)] = 1
@@ -73,9 +73,9 @@ class PlaySettings(Bounded):
     mask: Path | None = None
     """Fill the light parts of this image of the same size; keep the dark ones."""
     expand: Annotated[int | None, Between(1, 2048)] = None
-    """Continue the photograph outward by this many pixels on every side."""
+    """Extend the photograph by this many pixels on every side."""
     tile: bool = False
-    """Fill the border of the photograph, so that copies of it fit side by side."""
+    """Repaint the border of the photograph, so that copies of it fit side by side."""
     size: Annotated[int | None, Between(16, 4096)] = None
     """Longer side of the scaled photograph in pixels; default 768, or its own to complete it."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)

@@ -106,7 +106,7 @@ class DDPMTraining(Job[Trained]):
 
     files = FILES
     may_change = (*Job.may_change, "find_rate")
-    memory = ("batch_size", "size")
+    lower_if_out_of_memory = ("batch_size", "size")
 
     def __init__(
         self,

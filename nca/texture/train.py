@@ -136,7 +136,7 @@ class TextureTraining(Job[TrainedRule]):
 
     files = FILES
     may_change = (*Job.may_change, "picture", "view")
-    memory = ("batch_size", "late_grid", "late_steps")
+    lower_if_out_of_memory = ("batch_size", "late_grid", "late_steps")
 
     def __init__(
         self,

@@ -57,7 +57,8 @@ class Job(ABC, Generic[Result]):
     Attributes:
         files: names of the files that it writes, besides checkpoint and settings.
         may_change: settings that may differ on a resume.
-        memory: settings that affect the needed memory most, for the message on a full GPU.
+        lower_if_out_of_memory: settings that affect the needed memory most; the message about a
+            full GPU suggests to lower them.
         settings: settings with ``out`` and ``run``.
         learner: the learner.
     """
@@ -65,7 +66,7 @@ class Job(ABC, Generic[Result]):
     files: ClassVar[Sequence[str]]
     may_change: ClassVar[Sequence[str]] = ("minutes", "iterations", "out", "resume", "overwrite",
                                            "quiet", "log")  # fmt: skip
-    memory: ClassVar[Sequence[str]]
+    lower_if_out_of_memory: ClassVar[Sequence[str]]
     settings: Any
     learner: Learner
 
@@ -142,7 +143,7 @@ def run(
         try:
             job.fit()
         except torch.OutOfMemoryError as error:
-            names = " or ".join(f"`{name}`" for name in job.memory)
+            names = " or ".join(f"`{name}`" for name in job.lower_if_out_of_memory)
             raise FailedError(f"the GPU has no memory left; lower {names}") from error
     if rank > 0:
         sys.exit()

@@ -27,7 +27,7 @@ KEPT = 3
 
 
 class Score(NamedTuple):
-    """Figures of a rule after long runs.
+    """Scores of a rule after long runs.
 
     Attributes:
         loss: texture loss of the worst seed, averaged over runs and stops.
@@ -72,11 +72,11 @@ class Candidate:
         if self.lasts:
             return ""
         what = (
-            f"the loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
+            f"its loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
             if math.isfinite(self.late) and math.isfinite(self.score)
-            else "it has blown up"
+            else "its values have blown up"
         )
-        return f"This rule does not last, after {LONG:,} steps {what}; try another seed"
+        return f"This rule is not stable: after {LONG:,} steps {what}; try another seed"
 
 
 class RuleScorer(Protocol):
