@@ -243,7 +243,7 @@ def ensure_home() -> None:
 
 
 def command_name(words: Sequence[str]) -> str:
-    """Name of the command, which is the first word or the first two.
+    """Name of the command: the first word or the first two words.
 
     Raises:
         InputError: there is no such command.

@@ -105,8 +105,8 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     """Unroll step by step, because life is decided between the steps.
 
-    A cell that is not alive before a step is zero after it, whether or not it fires. So its mask
-    can be off, and the kernels skip it.
+    A cell that is not alive before a step is zero after the step, whether or not it fires. So its
+    mask can be off, and the kernels skip it.
     """
     for mask in masks:
         alive = rule.alive(state)

@@ -91,7 +91,7 @@ def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tupl
 
 
 def no_flags(kind: type) -> set[str]:
-    """Fields of settings, including those of groups, that no flag sets."""
+    """Fields of settings and of their groups that no flag sets."""
     found: set[str] = set()
     hints = get_type_hints(cast(Hashable, kind), include_extras=True)
     for field in fields(kind):

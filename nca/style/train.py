@@ -74,7 +74,7 @@ class Styled(Trained):
 
 
 def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
-    """Paint, and write all results; after an interruption, write the image as it is.
+    """Paint, and write all results; after an interruption, write the current image.
 
     Args:
         settings: see :func:`nca.style.settings.style_settings`.
@@ -193,7 +193,7 @@ class StyleTraining(Job[Styled]):
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the image into the folder, also after an interruption."""
+        """Train on all scales; write the image into the folder, even after an interruption."""
         folder = self.settings.out
         try:
             super().fit()

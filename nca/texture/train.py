@@ -124,7 +124,7 @@ class TextureTraining(Job[TrainedRule]):
     """The learner of a rule, with all its callbacks and results.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         target: target as the task reads it; [3, S, S] in [0, 1] for a texture.
         engine: computes gradients and optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.

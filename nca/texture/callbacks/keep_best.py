@@ -1,4 +1,4 @@
-"""Keep the rule that looks best after long runs, not the one of the last iteration."""
+"""Keep the rule that looks best after long runs, instead of the last one."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
     Attributes:
         loss: texture loss of the worst seed, averaged over runs and stops.
-        speckle: highest speckle, relative to that of the target.
+        speckle: highest speckle, relative to the speckle of the target.
     """
 
     loss: float
@@ -47,7 +47,7 @@ class Candidate:
         iteration: iteration that the weights are from.
         score: texture loss of the worst seed after long runs.
         late: the same loss after 10,000 steps; NaN until it has been measured.
-        speckle: highest speckle after long runs, relative to that of the target.
+        speckle: highest speckle after long runs, relative to the speckle of the target.
     """
 
     rule: Rule
@@ -97,7 +97,7 @@ class RuleScorer(Protocol):
 
 @torch.no_grad()
 def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
-    """Score a rule after long runs; both figures are infinite if one run blows up.
+    """Score a rule after long runs; both numbers are infinite if one run blows up.
 
     Args:
         scorer: starts the runs and measures them.
