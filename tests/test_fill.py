@@ -90,7 +90,7 @@ def test_the_command_keeps_the_dark_parts_of_a_mask(tmp_path: Path, crop: torch.
     assert not changed.any()
     assert main([*words, str(tmp_path / "b.png"), "--expand", "9"]) == 0
     assert main([*words, str(tmp_path / "c.png"), "--tile"]) == 0
-    sizes = [Image.open(tmp_path / name).size for name in ("b.png", "c.png")]
+    sizes = [read_image(tmp_path / name).size for name in ("b.png", "c.png")]
     assert sizes == [(118, 118), (100, 100)]
 
 
