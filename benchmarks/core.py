@@ -76,7 +76,7 @@ class Looped:
 
     Args:
         size: size of the batches.
-        watchers: makes the callbacks; those of a round start empty, as in a training.
+        watchers: makes the callbacks; in every round they start empty, as in a training run.
     """
 
     def __init__(self, size: int, watchers: Callable[[], list[Callback]] = list) -> None:

@@ -1,4 +1,4 @@
-"""`nca bench gpu`: the unroll and whole trainings, compared with other code on the same GPU.
+"""`nca bench gpu`: the unroll and whole training runs, compared with other code on the same GPU.
 
 The rule has 12 channels and 96 hidden units. There are two sizes of work: the size of the preset
 ``full`` (4 states of 96x96 cells), which leaves a large GPU mostly idle, and a size that fills it

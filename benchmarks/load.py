@@ -1,4 +1,4 @@
-"""`nca bench load`: trainings beside other programs, compared with one thread under equal load.
+"""`nca bench load`: training runs beside other programs, compared with one thread under equal load.
 
 Each kind of training runs in three variants: on one thread; with the number of threads that the
 command chooses; and on all threads with spinning, torch's default. The variants start on a quiet
@@ -137,7 +137,7 @@ class Training:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"a training ended with exit code {self.process.wait()}")
+            raise RuntimeError(f"a training run ended with exit code {self.process.wait()}")
         return float(line)
 
     def __enter__(self) -> "Training":

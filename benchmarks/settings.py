@@ -74,7 +74,7 @@ class BenchViewSettings(TimedSettings):
 
 @dataclass(frozen=True)
 class BenchGpuSettings(BenchSettings):
-    """Measure unrolls and trainings on a GPU, compared with torch, its compiler and JAX.
+    """Measure unrolls and training runs on a GPU, compared with torch, its compiler and JAX.
 
     The results are compared with float64 first. All variants alternate; a ratio is taken within a
     round.
@@ -99,9 +99,9 @@ class BenchPageSettings(BenchSettings):
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure trainings beside 0, 1, 2 and 4 busy programs, compared with one thread.
+    """Measure training runs beside 0, 1, 2 and 4 busy programs, compared with one thread.
 
-    There are a texture, a style transfer and a diffusion model. The trainings start before the
+    There are a texture, a style transfer and a diffusion model. The training runs start before the
     programs and alternate on two CPUs; a ratio of iterations per second is taken within a round.
     """
 
@@ -129,7 +129,7 @@ class BenchDDPMSettings(BenchSettings):
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Output folder of a training by nca ddpm train, or its checkpoint."""
+    """Output folder of nca ddpm train, or its checkpoint."""
     n: Annotated[int, Between(8, 100_000)] = 64
     """Number of samples per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 4

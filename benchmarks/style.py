@@ -102,7 +102,7 @@ class OurTransfer:
 
 
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
-    """Compare the gradient of the image with that of the lesson's loop in float64.
+    """Compare the gradient of the image with the gradient in the lesson's loop, in float64.
 
     The images themselves are not compared, because they diverge, also in the lesson's own loop: for
     the smallest gradients, Adam turns rounding errors into steps of full size.

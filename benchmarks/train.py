@@ -91,7 +91,7 @@ def measure(rounds: int) -> Report:
         "load": f"{load_before} before, {load()} after",
         "peak before": {name: round(value) for name, value in before.items()},
         "peak after": {name: round(value) for name, value in after.items()},
-        "peak unit": "billion operations per CPU second of one core",
+        "peak unit": "billion operations per CPU second on one core",
         "disturbed": is_disturbed(before, after),
         "faster precision": "bfloat16" if bench.fast_bfloat16 else "float32",
         "rounds": rounds,
@@ -224,7 +224,7 @@ class Bench:
         self._time(lesson, {"simulate_fp32": native})
 
     def measure_memory(self) -> None:
-        """Peak memory of one unroll, ours and the lesson's, and of trainings by precision."""
+        """Peak memory of one unroll, ours and the lesson's, and of training runs by precision."""
         for variant, name in (("native", "unroll_memory_mb"), ("lesson", "lesson_memory_mb")):
             megabytes = unroll_megabytes(variant, *FULL, SIZE, STEPS)
             self._add_memory(name, megabytes, "memory before the run")

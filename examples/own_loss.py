@@ -2,7 +2,7 @@
 
     python own_loss.py leaf.jpg tinted.png --tint 0.7 0.4 0.3
 
-The objective of a training names every term of its loss. This one asks the usual one for the terms
+An objective names every term of the loss. This one asks the usual objective for the terms
 of the texture, and adds a term; a callback puts it in the place of the usual one.
 """
 

@@ -13,7 +13,7 @@ from nca.images.picture_files import pictures_in
 
 
 def main() -> None:
-    """Train what is not there yet, then write the gallery."""
+    """Train the rules that are missing, then write the gallery."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("photos", type=Path, help="folder of pictures")
     parser.add_argument("gallery", type=Path, help="folder to write")

@@ -12,7 +12,7 @@ import nca
 
 
 def main() -> None:
-    """Train, export, and say what came of it."""
+    """Train, export, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("picture", help="of a texture: bark, knitwear, pebbles")
     parser.add_argument("result", help="file to write")

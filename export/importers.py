@@ -261,7 +261,7 @@ def read_snippet(text: str) -> RuleFile:
     if len(order) != 2 or len(matrices) != 4:
         raise ValueError(
             f"{len(matrices)} terms of the kind mat4(...) * s; a muNCA rule has four:"
-            " the state, what is perceived, and the absolute values of both"
+            " the state, the perception, and the absolute values of both"
         )
     scale = _factor(code)
     plain = torch.cat([matrices[value, False] for value in order], 1) * scale  # [4, 8]
@@ -320,7 +320,9 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
     found = [numbers for numbers in found if len(numbers) == 4]
     found += [numbers for numbers in arrays.values() if len(numbers) == 4]
     if len(found) > 1:
-        raise ValueError(f"{len(found)} groups of four numbers; which is the bias is not clear")
+        raise ValueError(
+            f"{len(found)} groups of four numbers; it is not clear which one is the bias"
+        )
     return torch.tensor(found[0]) if found else torch.zeros(4)
 
 

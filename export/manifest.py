@@ -27,7 +27,7 @@ def weight_bytes(rule: Rule) -> bytes:
 def describe(
     name: str, file: RuleFile, options: ExportOptions, store: Store, target: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Entries for all targets, followed by those of one target.
+    """Entries for all targets, followed by the entries of one target.
 
     Args:
         name: name of the rule.

@@ -59,7 +59,7 @@ class ExportOptions(Bounded):
     state: StateFormat = "rgba32f"
     """Number format of the state."""
     seed: Seed = 0
-    """Random seed: chooses the cells that update, and initial noise."""
+    """Random seed: decides which cells update, and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -79,14 +79,14 @@ class ExportSettings(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSettings:
-    """Convert published rules into rule files.
+    """Convert rules that were published by other authors into rule files.
 
     It reads the JSON file of the article "Self-Organising Textures", and shader text in the form
     published for muNCA, with integer matrices (mat4) and absolute values.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
-    """The published file: .json, or text with a shader."""
+    """The file to convert: .json, or text with a shader."""
     out: Path
     """Output folder for the rule files."""
     overwrite: bool = False

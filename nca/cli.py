@@ -245,7 +245,7 @@ def ensure_home() -> None:
 
 
 def command_name(words: Sequence[str]) -> str:
-    """Name of the command, which is the first word or the first two.
+    """Name of the command: the first word or the first two words.
 
     Raises:
         InputError: there is no such command.
@@ -272,7 +272,7 @@ def completion(words: Sequence[str]) -> str:
     """What ``nca --print-completion SHELL`` prints."""
     module = import_module("nca.commands.completion")
     named = {
-        name: module.Completed(command.summary, command.options())
+        name: module.Completions(command.summary, command.options())
         for name, command in COMMANDS.items()
     }
     return str(module.script(" ".join(words), named))

@@ -1,4 +1,4 @@
-"""Complete a photograph with a rule: fill holes, continue it outward, make it tile."""
+"""Complete a photograph with a rule: fill holes, extend it beyond its border, make it tile."""
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +18,9 @@ def filled(
 ) -> Tensor:
     """Fill a part of a photograph.
 
-    Before every step, the colors of all other cells are set to those of the photograph. In the
-    first steps, this is done only in part near the border of what is filled, so that forms can grow
-    across it. A rule that was trained on the photograph itself fits best.
+    Before every step, the colors of all other cells are set to the colors of the photograph. In the
+    first steps, cells near the filled part are only moved toward these colors, so that forms can
+    grow across its border. A rule that was trained on the photograph itself fits best.
 
     Args:
         rule: the rule; its padding decides what cells see beyond the border.

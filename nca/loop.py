@@ -10,7 +10,7 @@ from nca.rule import Rule
 Run = Callable[[Sequence[int]], Iterator[Tensor]]
 """``run(stops)`` yields the states, [1, C, H, W], after some numbers of steps of the same run."""
 
-BLENDED = 1 / 3  # fraction of the film in which it is led back to its start
+BLENDED = 1 / 3  # fraction of the film that fades back to its start
 CANDIDATES = 16  # number of compared starts
 BLUR = 4  # states are compared by the mean colors of squares of this many cells
 
@@ -20,9 +20,9 @@ def looped(
 ) -> Iterator[Tensor]:
     """Yield the states of a film whose last frame leads to its first.
 
-    The film starts where the texture is most like itself one film later. In the last third its
-    states are blended more and more with those of one film earlier, and the rule repairs what a
-    blend has put out of shape. The state that would follow the last frame is that of the first.
+    The first frame is chosen so that the state one film length later is as similar as possible.
+    Over the last third, the states fade into the states that led up to the first frame; the rule
+    repairs shapes that a blend has distorted. The last frame leads to the state of the first.
 
     Args:
         rule: defines the colors.
@@ -49,7 +49,7 @@ def looped(
 
 
 def _best_start(rule: Rule, run: Run, grown: int, length: int) -> int:
-    """The step from ``grown`` on at which the texture is most like itself a film later."""
+    """The step, at least ``grown``, with the most similar state one film length later."""
     starts = range(grown, grown + length, max(1, length // CANDIDATES))
     stops = sorted({*starts, *(start + length for start in starts)})
     colors = {

@@ -39,7 +39,7 @@ from nca.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Shows the flags of a group among those of the settings that contain it.
+# Shows the flags of a group together with the flags of the settings that contain it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
 Calm = Literal["auto", "on", "off"]  # all cells fire, in short steps; auto: the rule's setting
@@ -161,7 +161,7 @@ def bounds_of(kind: Hashable) -> dict[str, Between | OneOf]:
 
 
 def flatten(settings: Any) -> dict[str, Any]:
-    """Values by field name, including those of all groups."""
+    """Values by field name, including the fields of all groups."""
     values: dict[str, Any] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)

@@ -33,7 +33,7 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
 def calmed(rule: Rule) -> Rule:
     """A copy of the rule for calm runs: all cells fire, and changes are scaled by the update rate.
 
-    Cells that fire at random can be a step apart from their neighbors, which is visible as grain.
+    A cell that fires at random is often one update ahead of its neighbor, which shows as grain.
     But a texture needs random firing to grow, because otherwise equal cells would stay equal.
     """
     rate = rule.settings.update_rate

@@ -30,7 +30,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 ALPHA = 3  # channel that decides life if a rule has an alive threshold
-CALM_AFTER = 300  # a calm run begins after so many steps without a change from outside
+CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
 def is_float32(value: object) -> TypeGuard[float]:

@@ -141,7 +141,7 @@ def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The tensors as safetensors describes them, and the checked entry ``nca`` of the header."""
     length = int.from_bytes(data[:8], "little")
     if MAX_HEADER < length <= len(data):
-        raise ValueError(f"its header has {length:,} bytes, the most are {MAX_HEADER:,}")
+        raise ValueError(f"its header has {length:,} bytes, the limit is {MAX_HEADER:,}")
     # This also checks the header, so that it can be read below.
     tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}

@@ -76,7 +76,7 @@ def test_a_flag_that_switches_off_says_what_it_does(
         main([*name.split(), "--help"])
     help_text = re.sub(r"[^\S ]|[│]", " ", capsys.readouterr().out)
     for flag, text in re.findall(r"(--no-[a-z-]+) +(.*?) {2,}--", help_text):
-        assert re.match("Do not|Draw as often", text), flag
+        assert re.match("Do not|Draw as often|Turn off", text), flag
         assert "(default: True)" not in text, flag
 
 

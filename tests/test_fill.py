@@ -90,14 +90,14 @@ def test_the_command_keeps_the_dark_parts_of_a_mask(tmp_path: Path, crop: torch.
     assert not changed.any()
     assert main([*words, str(tmp_path / "b.png"), "--expand", "9"]) == 0
     assert main([*words, str(tmp_path / "c.png"), "--tile"]) == 0
-    sizes = [Image.open(tmp_path / name).size for name in ("b.png", "c.png")]
+    sizes = [read_image(tmp_path / name).size for name in ("b.png", "c.png")]
     assert sizes == [(118, 118), (100, 100)]
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--mask", "wide.png"], "wide.png: is 90x20, which is not the shape of the photograph"),
+        (["--mask", "wide.png"], "wide.png: is 90x20; it must have the shape of the photograph"),
         (["--mask", "dark.png"], "dark.png: is dark everywhere; light parts are filled"),
         (["--mask", "none.png"], "none.png"),
         (["--expand", "0"], "--expand 0: must be 1 to 2048"),

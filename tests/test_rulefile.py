@@ -173,7 +173,7 @@ def test_free_fields_of_no_use_to_anybody_are_refused(path: Path, change: str) -
 
 def test_a_header_that_would_fill_the_memory_is_refused(path: Path) -> None:
     rewrite(path, json.dumps(header_of(path) | {"gadget": "a" * MAX_HEADER}))
-    with pytest.raises(InputError, match=r"header has .* bytes, the most are 8,388,608"):
+    with pytest.raises(InputError, match=r"header has .* bytes, the limit is 8,388,608"):
         load_rule(path)
     path.write_bytes(b"\xff" * 8 + bytes(100))
     with pytest.raises(InputError, match="header too large"):

@@ -1,7 +1,7 @@
 """``python -m tools.losses OUT PICTURE ... --seconds S``: rules by different losses in equal time.
 
-It trains a rule on every image with every loss of ``LOSSES`` and prints the figures as a table. The
-number of iterations is what a loss gets done in S seconds of CPU time, measured beforehand with
+It trains a rule on every image with every loss of ``LOSSES`` and prints a table of results.
+The number of iterations is what a loss gets done in S seconds of CPU time, measured beforehand with
 few iterations. OUT gets the rules and, per image, a sheet with the textures in random order:
 the target is the first. ``PICTURE.key.json`` has the order. Existing rules are kept.
 """

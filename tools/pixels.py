@@ -1,7 +1,7 @@
 """``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: try losses without a rule.
 
-It optimizes the pixels of a wrapping image, starting from noise, and prints a table of figures. A
-LOSS is a sum of statistics of the built-in features and of nearest patches, such as
+It optimizes the pixels of a wrapping image, starting from noise, and prints a table of results.
+A LOSS is a sum of statistics of the built-in features and of nearest patches, such as
 ``wasserstein+patches7``. In ``patches11|wasserstein+patches11``, the loss before the ``|`` is used
 in the first half of the steps.
 """

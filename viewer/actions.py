@@ -332,7 +332,7 @@ class Actions:
             self.player.say(f"Playing over {path.name}")
 
     def _open_picture(self, path: Path) -> None:
-        """Set the colors of the whole grid to those of an image, and keep it as a stamp."""
+        """Set the colors of the whole grid to the colors of an image, and keep it as a stamp."""
         picture = read_image(path, max_side=2048)
         player = self.player
         width, height = player.grid

@@ -22,15 +22,15 @@ class MotionSettings(Bounded):
     """How the rules run."""
 
     rotation: Annotated[float, Between(-360, 360)] = 0.0
-    """Rotation of the perceived directions, in degrees."""
+    """Rotation of the directions that cells perceive, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 as in training, 2 twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 as in training, smaller: slower and smoother."""
+    """Step length: 1 as in training; smaller is slower and smoother."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
-    """Probability that a cell updates; None: the rule's own."""
+    """Probability that a cell updates; None: as set in the rule."""
     calm: Calm = "auto"
-    """Update all cells, in shorter steps; auto: as in the rule file."""
+    """Update all cells, in shorter steps; auto: as set in the rule."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Weights in the shader text or in a texture; auto: by size."""
 
@@ -108,10 +108,10 @@ class ResultSettings(Bounded):
 
 @dataclass(frozen=True)
 class ViewSettings(Bounded):
-    """Show rules in a window: paint, change their motion, record.
+    """Show rules in a window: paint with them, change their motion, record.
 
     H in the window shows all keys. With --headless there is no window, and results go to files.
-    Several rules share one grid and can be painted into each other.
+    Several rules share one grid, and the user paints with one of them at a time.
     """
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -127,7 +127,7 @@ class ViewSettings(Bounded):
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    """Random seed: chooses the cells that update, and initial noise."""
+    """Random seed: decides which cells update, and initial noise."""
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)

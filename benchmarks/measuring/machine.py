@@ -58,7 +58,7 @@ def _compiler_version() -> str:
 
 
 class Peak:
-    """Multiply-adds per second of one core, with operands in registers.
+    """Multiply-adds per second on one core, with operands in registers.
 
     Raises:
         CompileError: there is no compiler.

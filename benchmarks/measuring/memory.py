@@ -1,4 +1,4 @@
-"""Peak memory of an unroll, forward and backward, or of a training, in a separate process."""
+"""Peak memory of an unroll, forward and backward, or of a training run, in a separate process."""
 
 import argparse
 import ctypes
@@ -23,7 +23,7 @@ from nca.texture.train import TextureTraining
 from nca.training.engines.launch import build_engine
 
 STATUS = Path("/proc/self/status")
-ITERATIONS = 5  # number of iterations of the training
+ITERATIONS = 5  # number of iterations
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:

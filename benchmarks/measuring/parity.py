@@ -19,7 +19,7 @@ SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"
 COSINE = "1 - cosine of the gradients"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
-# If two features are almost equal, max pooling may choose the other one in float32.
+# If two features are almost equal, max pooling may choose a different one in float32.
 ITERATION_LIMIT = 1e-3
 # About one hidden value in a million is so close to the kink of the ReLU that the order of
 # additions decides its side, which changes the gradient of a weight.

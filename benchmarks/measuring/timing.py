@@ -1,4 +1,4 @@
-"""Measure comparable times on a machine with other work to do.
+"""Measure comparable times on a busy machine.
 
 CPU time excludes the time of other processes. Variants take turns, so that all have the same
 conditions. Ratios are computed within a round, and then their median.
@@ -53,5 +53,5 @@ def spread(values: list[float]) -> Spread:
 
 
 def ratios(slow: list[float], fast: list[float]) -> Spread:
-    """Ratio of the times of ``slow`` to those of ``fast``, round by round."""
+    """Time of ``slow`` divided by the time of ``fast``, round by round."""
     return spread([a / b for a, b in zip(slow, fast, strict=True)])

@@ -37,7 +37,7 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
 
 
 def check_small(statistic: str) -> Parity:
-    """Compare the weight gradients of an iteration with the kernel with those of torch."""
+    """Compare the weight gradients of an iteration: with the kernel, and with torch."""
     rule = to_rule(SimpleCA(*RULE))
     state = torch.rand(BATCH, RULE[0], SIDE, SIDE) - 0.5
     masks = random_masks(STEPS, BATCH, SIDE, SIDE, 0.5, torch.Generator().manual_seed(0))

@@ -3,7 +3,7 @@
 Each shader fills a viewport of the size of the state with the triangle of :func:`vertex_shader`;
 output i of a :class:`Pass` is group ``groups[i]`` of the state.
 
-Textures and uniforms besides those of :mod:`nca.exporters.glsl.emitter`:
+Textures and uniforms in addition to :mod:`nca.exporters.glsl.emitter`:
 
 - ``nca_state``: the state before the step; ``nca_after``: the result of the step pass (life pass);
   ``nca_before``: the state one step ago (colors). Each is one texture array with one layer per

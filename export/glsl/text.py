@@ -36,7 +36,7 @@ def file_name(name: str) -> str:
 
 
 def file_names(names: Iterable[str]) -> list[str]:
-    """Unique file names in the order of the rules' names, also if case is ignored."""
+    """File names in the order of the rules' names, unique even if case is ignored."""
     taken: set[str] = set()
     result = []
     for name in names:

@@ -28,7 +28,7 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture for the tiles, and the mark to the right of them."""
+        """Width and height of a texture for the tiles and for the mark to their right."""
         return self.columns * self.side + 1, self.rows * self.side
 
 

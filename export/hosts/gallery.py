@@ -132,4 +132,4 @@ def _credit(file: RuleFile) -> str:
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 
-TARGET = Gallery(verified="the tests run it in Chromium")
+TARGET = Gallery(verified="tested in Chromium")

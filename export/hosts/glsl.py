@@ -159,5 +159,5 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=lambda rule, options: _steps(options),
-    verified="the tests run it",
+    verified="tested in OpenGL",
 )

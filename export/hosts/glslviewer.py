@@ -75,7 +75,7 @@ def _main(passes: list[TilePass]) -> str:
         if one.last:
             case += f"""
   vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), {BRUSH_RADIUS});
-  // The mouse has no button here: it paints only while it moves.
+  // glslViewer reports no mouse buttons, so the mouse paints whenever it moves.
   vec4 nca_was = nca_before(nca_pointer_place());
   if (nca_was.w < 0.5 || distance(nca_brush.xy, nca_was.xy) < 0.5) nca_brush.z = 0.0;
   nca_out = nca_finish(nca_texel, nca_out, !nca_is_marked(), nca_brush, false);"""
@@ -116,7 +116,7 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="the tests run it in glslViewer's order of buffers; untested in glslViewer itself",
+    verified="tested with glslViewer's order of buffers; not tested in glslViewer itself",
     suffix=".frag",
     grid=small_grid,
     states=("rgba32f",),

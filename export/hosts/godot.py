@@ -224,5 +224,5 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="the tests run it as OpenGL compute shaders; untested in Godot",
+    verified="tested as OpenGL compute shaders; not tested in Godot itself",
 )

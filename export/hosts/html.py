@@ -1,5 +1,6 @@
-"""Export rules as one HTML file for browsers with WebGL 2; rules can be painted into each other.
+"""Export rules as one HTML file for browsers with WebGL 2.
 
+If there are several rules, the user can paint the cells of one into the grid of another.
 The page opens from ``file://`` and makes no requests. Its Content-Security-Policy allows only its
 own script and style, by their hashes.
 """
@@ -48,6 +49,4 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
     )
 
 
-TARGET = WebTarget(
-    write=page_html, suffix=".html", verified="the tests run it in Chromium and Firefox"
-)
+TARGET = WebTarget(write=page_html, suffix=".html", verified="tested in Chromium and Firefox")

@@ -242,6 +242,6 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=frame_steps,
-    verified="the tests run it with TouchDesigner's names before it; untested in TouchDesigner",
+    verified="tested with TouchDesigner's built-in names; not tested in TouchDesigner itself",
     inline=True,
 )

@@ -24,6 +24,4 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
     return joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()
 
 
-TARGET = WebTarget(
-    write=component_js, suffix=".js", verified="the tests run it in Chromium and Firefox"
-)
+TARGET = WebTarget(write=component_js, suffix=".js", verified="tested in Chromium and Firefox")

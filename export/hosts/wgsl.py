@@ -303,5 +303,5 @@ class _Device:
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="the tests run it through wgpu and in Chromium",
+    verified="tested with wgpu and in Chromium",
 )

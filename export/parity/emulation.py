@@ -31,7 +31,7 @@ class Draw:
         fragment: text of the fragment shader.
         target: name of the texture that it draws into.
         textures: names of the textures that it reads, by sampler.
-        uniforms: its uniforms, in addition to those of the frame.
+        uniforms: its uniforms, in addition to the uniforms of the frame.
     """
 
     fragment: str

@@ -57,12 +57,12 @@ class PageSettings(Bounded):
 
     Attributes:
         title: title of the page; default: the names of its rules.
-        grid: size in cells (width, height). None: as many as suit the window.
+        grid: size in cells (width, height). None: fits the window.
         seed: random seed of the firing cells, and of the noise of the initial state.
         steps_per_frame: number of steps, 1/8 to 64, a power of two.
         weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones as
             a texture, others first as a texture, which compiles quickly, then inline.
-        state: format of the state. ``auto`` uses the most precise one that the device can draw.
+        state: format of the state. ``auto`` uses the most precise format that the device supports.
         digits: digits of weights as literals; nine are exact.
 
     Raises:

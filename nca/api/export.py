@@ -43,7 +43,7 @@ def export(
             name.
         path: path of the result; a folder if the target consists of several files.
         target: a name as in ``nca export --to``. None: the file extension decides: ``.html``,
-            ``.js`` (an element for any page), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
+            ``.js`` (a custom HTML element), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
             ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
     Returns:

@@ -30,7 +30,7 @@ def sample(
         print(len(images), images[0].size)
 
     Args:
-        checkpoint: the output folder of a training, or its checkpoint file.
+        checkpoint: the output folder of a training run, or its checkpoint file.
         count: number of images. Image i depends only on ``seed + i``.
         steps: number of noise levels. The network is called once per level, or twice for ``heun``.
         sampler: ``ddpm``, ``ddpm-skip``, ``ddim``, ``euler``, ``heun``, ``lms`` or ``dpmpp``.

@@ -96,4 +96,6 @@ def _describe_native(rule: Rule, state: Tensor) -> BackendReport:
     library = native.library_of(rule)
     bfloat16 = "float32 and bfloat16" if library.nca_has_bfloat16() else "float32"
     lanes, compiler = library.nca_lanes(), find_compiler()
-    return BackendReport("native", True, f"CPU, {bfloat16}, {lanes} numbers at once, by {compiler}")
+    return BackendReport(
+        "native", True, f"CPU, {bfloat16}, {lanes} floats at once, compiled by {compiler}"
+    )

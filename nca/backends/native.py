@@ -81,7 +81,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
         "it does not round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
-        "its filters are finite": not bool(rule.filters.isfinite().all()),
+        "it needs finite filters": not bool(rule.filters.isfinite().all()),
         f"it supports at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
     }
     return next((text for text, met in reasons.items() if met), None)
@@ -90,7 +90,8 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     """Unroll as :func:`nca.backends.unroll`; requires that there is no :func:`unsupported_reason`.
 
-    Under autocast to bfloat16 it uses bfloat16 if the CPU has products for it, otherwise float32.
+    Under autocast to bfloat16 it uses bfloat16 if the CPU has bfloat16 multiply instructions,
+    otherwise float32.
 
     Raises:
         ValueError: the shape of a weight does not match the settings of the rule.
@@ -104,8 +105,8 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     """Unroll step by step, because life is decided between the steps.
 
-    A cell that is not alive before a step is zero after it, whether or not it fires. So its mask
-    can be off, and the kernels skip it.
+    A cell that is not alive before a step is zero after the step, whether or not it fires. So its
+    mask can be off, and the kernels skip it.
     """
     for mask in masks:
         alive = rule.alive(state)
@@ -173,7 +174,7 @@ class Inputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A library and its settings besides the tensors."""
+    """A compiled library and the arguments of its calls that are not tensors."""
 
     library: ctypes.CDLL
     padding: int
@@ -249,7 +250,7 @@ class Workspace:
         self._lock = threading.Lock()
 
     def take(self, floats: int) -> Tensor:
-        """At least ``floats`` floats with any content, not used elsewhere."""
+        """An uninitialized block of at least ``floats`` floats that nobody else uses."""
         with self._lock:
             spare, self._spare = self._spare, None
         if spare is None or spare.numel() < floats:

@@ -202,7 +202,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
-    """Gradient of the perception of a step, ``[cells, CP * KP]``, from that of its result.
+    """Gradient of the perception of a step, ``[cells, CP * KP]``, from the gradient of its result.
 
     ``gradients[step + 1]`` is the gradient of the result.
     """
@@ -242,7 +242,7 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
     """Gradients of some units' weights, for all steps at once, ``[programs, ...]``.
 
     Every program sums over a fixed share of the blocks of all steps, so that results are
-    reproducible to the bit.
+    bit-identical every time.
     """
     program, programs = tl.program_id(0), tl.num_programs(0)
     unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)

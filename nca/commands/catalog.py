@@ -131,7 +131,7 @@ def form(hint: Any) -> tuple[str, tuple[str, ...]]:
 
 
 def as_words(value: Any) -> str:
-    """A default as it is written after its flag; empty for None and for empty lists."""
+    """A default in the form that follows its flag; empty for None and for empty lists."""
     if isinstance(value, dict):
         value = [part for pair in value.items() for part in pair]
     if isinstance(value, list | tuple):

@@ -15,14 +15,14 @@ GENERAL = ("--help", "--version", "--print-completion")
 
 
 @dataclass(frozen=True)
-class Completed:
+class Completions:
     """What can be completed after the name of a command."""
 
     summary: str
     options: Sequence[Option]
 
 
-Commands = Mapping[str, Completed]
+Commands = Mapping[str, Completions]
 
 
 def script(shell: str, commands: Commands) -> str:
@@ -53,7 +53,7 @@ def first_words(commands: Commands) -> dict[str, str]:
 
 
 def bash(commands: Commands) -> Iterator[str]:
-    """One function; if it has no reply, bash completes paths. Works in bash 3.2 (of macOS)."""
+    """One function; if it has no reply, bash completes paths. It works in the bash 3.2 of macOS."""
     yield "_nca() {"
     yield '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"'
     yield '  local name="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words='

@@ -26,8 +26,8 @@ def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) 
 
     Args:
         words: words after the name of the command.
-        defaults: makes the default settings of the command; they depend on the preset and the task
-            in the words.
+        defaults: makes the default settings of the command from its words, because the preset and
+            the task change them.
 
     Raises:
         InputError: the file cannot be read, or has a key that is not an option.
@@ -73,7 +73,7 @@ def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tu
 
 
 def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """Options of a file; tables that are not options are groups.
+    """Name and value of every option in a file; a table that is not an option groups options.
 
     Raises:
         InputError: a key is not an option.
@@ -91,7 +91,7 @@ def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tupl
 
 
 def no_flags(kind: type) -> set[str]:
-    """Fields of settings, including those of groups, that no flag sets."""
+    """Fields of settings and of their groups that no flag sets."""
     found: set[str] = set()
     hints = get_type_hints(cast(Hashable, kind), include_extras=True)
     for field in fields(kind):

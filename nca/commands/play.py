@@ -31,7 +31,8 @@ def play(settings: PlaySettings) -> Path:
 
     Raises:
         InputError: the rule, the photograph or the mask cannot be read, the mask has another size
-            or only dark parts, a result that should tile cannot, or it cannot be written.
+            or only dark parts, a rule without circular padding should tile, or the result
+            cannot be written.
     """
     image_format(settings.out)  # before the work starts
     if settings.out.exists() and settings.out.samefile(settings.picture):
@@ -72,7 +73,7 @@ def _light_parts(path: Path, photo: Tensor) -> Tensor:
     mask = read_image(path)
     if abs(mask.width * height - mask.height * width) > max(mask.size):  # more than a pixel
         raise InputError(
-            f"`mask` {path}: is {mask.width}x{mask.height}, which is not the shape of the "
+            f"`mask` {path}: is {mask.width}x{mask.height}; it must have the shape of the "
             f"photograph, {width}x{height}"
         )
     light: Tensor = to_tensor(mask.resize((width, height))).mean(0) > 0.5

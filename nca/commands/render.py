@@ -33,12 +33,15 @@ def render(settings: RenderSettings) -> Path | None:
         InputError: the rule cannot be read, or the result cannot be written.
         GraphicsError: the engine is gl, and there is no usable OpenGL.
     """
-    moves = settings.loop is not None or settings.every is not None
+    animated = settings.loop is not None or settings.every is not None
     to_pipe = settings.out == STANDARD_OUTPUT
     if not to_pipe:
         check_free(settings.out, settings.overwrite, file=True)
-        if moves and settings.out.suffix.lower() not in ANIMATIONS:
-            raise InputError(f"`out` {settings.out}: an animation ends in {', '.join(ANIMATIONS)}")
+        if animated and settings.out.suffix.lower() not in ANIMATIONS:
+            endings = ", ".join(ANIMATIONS)
+            raise InputError(
+                f"`out` {settings.out}: the file name of an animation must end in {endings}"
+            )
     rule = load_rule(settings.rule).rule
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
@@ -56,10 +59,10 @@ def render(settings: RenderSettings) -> Path | None:
     frames: list[Image.Image] = []
     try:
         frames.extend(images)
-    finally:  # after Ctrl-C, write the frames so far
+    finally:  # after Ctrl-C, write the frames that are ready
         if frames:
             with uninterrupted():
-                if moves:
+                if animated:
                     write_animation(settings.out, frames, settings.fps)
                 else:
                     write_image(settings.out, frames[0])
@@ -70,7 +73,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     """Colors of every image, [3, H, W], or with alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
     start = rule.initial_state(1, height, width, seed=settings.seed)
-    calm = rule.settings.runs_calm(settings.calm)
+    calm = rule.settings.runs_calm(settings.calm)  # all cells update in every step, once grown
 
     def run(stops: Sequence[int]) -> Iterator[Tensor]:
         if settings.engine == "gl":

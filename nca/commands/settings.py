@@ -24,7 +24,7 @@ class RenderSettings(Bounded):
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
-    """Number of steps; in a step, every cell updates once."""
+    """Number of steps; in a step, every cell gets a chance to update."""
     every: Annotated[int | None, Between(1)] = None
     """Make an animation with one frame every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
@@ -38,9 +38,9 @@ class RenderSettings(Bounded):
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 is the one from training; a coarseness c above 1 divides it by c squared."""
+    """Step length: 1 as in training; a coarseness c above 1 divides it by c squared."""
     calm: Calm = "auto"
-    """From step 300 on, update all cells in shorter steps; auto: as set in the rule file."""
+    """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Draw the average of this many steps; 4 to 8 remove grain."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
@@ -76,7 +76,7 @@ class RenderSettings(Bounded):
 
 @dataclass(frozen=True)
 class PlaySettings(Bounded):
-    """Run a rule over a photograph at several scales, or let it complete the photograph."""
+    """Run a rule over a photograph at several scales, or let the rule complete the photograph."""
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
@@ -87,15 +87,15 @@ class PlaySettings(Bounded):
     mask: Path | None = None
     """Fill the light parts of this image of the same size; keep the dark ones."""
     expand: Annotated[int | None, Between(1, 2048)] = None
-    """Continue the photograph outward by this many pixels on every side."""
+    """Extend the photograph by this many pixels on every side."""
     tile: bool = False
-    """Fill the border of the photograph, so that copies of it fit side by side."""
+    """Repaint the border of the photograph, so that copies of it fit side by side."""
     size: Annotated[int | None, Between(16, 4096)] = None
-    """Longer side of the scaled photograph in pixels; default 768, or its own to complete it."""
+    """Longer side of the scaled photograph, in pixels; default: 768, unscaled to complete it."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Side of a cell in pixels, for each run, from coarse to fine; the smallest to complete it."""
+    """Side of a cell in pixels, one per run, from coarse to fine; to complete it, the smallest."""
     steps: Annotated[int | None, Between(0, 10**6)] = None
-    """Number of steps of each run; default 60, or 400 to complete the photograph."""
+    """Number of steps of each run; default: 60, or 400 to complete the photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     seed: int = 0

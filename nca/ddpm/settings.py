@@ -25,7 +25,7 @@ class DataSettings(Bounded):
     size: Annotated[int | None, Between(8, 1024)] = None
     """Side that images are scaled to, in pixels; default: unchanged (IDX) or 32."""
     classes: bool = False
-    """Condition the network on classes, so that samples of one class can be drawn."""
+    """Also learn the classes, so that samples of one class can be drawn."""
     held_out: Annotated[float, Between(0, 0.9)] = 0.25
     """Fraction of the images held out for FID and KID."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
@@ -45,7 +45,7 @@ class DiffusionSettings(Bounded):
     target: TargetName = "v"
     """Output of the network: noise, image, v or edm."""
     times: TimesName = "stratified"
-    """How times are drawn; loss: more often if their loss is large."""
+    """How times are drawn; loss: times with a large loss are drawn more often."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -84,7 +84,7 @@ class OptimizerSettings(Bounded):
     """Adam, device and precision."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 2e-3
-    """Highest learning rate, the size of the corrections."""
+    """Peak learning rate."""
     find_rate: bool = False
     """Only search for a learning rate, without training."""
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
@@ -109,7 +109,7 @@ class TrainSettings(Bounded):
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Sets the defaults of the other options; lesson20: as in fast.ai's lesson, for a GPU."""
+    """Sets the defaults of the other options; lesson20: as in fast.ai's course, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -120,7 +120,9 @@ class TrainSettings(Bounded):
         """Check values."""
         super().__post_init__()
         if self.diffusion.times == "loss" and self.images.workers:
-            raise InputError("`times` loss: needs `workers` 0, as worker processes have no losses")
+            raise InputError(
+                "`times` loss: needs `workers` 0, because worker processes do not see the losses"
+            )
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,9 @@ class SampleSettings(Bounded):
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Output folder of a training, or its checkpoint."""
+    """Output folder of a training run, or its checkpoint."""
     out: Path
-    """Image of all (.png), movie of the denoising (.webp, .mp4), or folder."""
+    """One image of all samples (.png), movie of the denoising (.webp, .mp4), or folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
@@ -166,9 +168,9 @@ class SampleSettings(Bounded):
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Structure guidance strength."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
-    """How much of --like may change: 1 starts from noise, 0.3 keeps most."""
+    """How much of --like may change: 1 starts from pure noise, 0.3 keeps most of the image."""
     features: str = "builtin"
-    """Features of style and structure; see nca train --help."""
+    """Features for style and structure; see nca train --help."""
     device: DeviceName = "auto"
     """Device; auto: a GPU with CUDA, or else the CPU."""
     overwrite: bool = False
@@ -190,7 +192,7 @@ class FidSettings(Bounded):
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Output folder of a training, or its checkpoint."""
+    """Output folder of a training run, or its checkpoint."""
     n: Annotated[int, Between(8, 1_000_000)] = 2048
     """Number of samples, and of real images, per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 3
@@ -202,7 +204,7 @@ class FidSettings(Bounded):
     features: str = "classifier"
     """Features: classifier (trained for this), vgg19, or a .safetensors file of a VGG."""
     data: str | None = None
-    """Where the images are now; None: where they were in the training."""
+    """Where the images are now; None: where they were during training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     seed: int = 0

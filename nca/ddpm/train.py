@@ -57,7 +57,7 @@ FILES = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.p
 WORTH_A_LOOK = {
     "samples.png": "64 samples",
     "denoising.webp": "the denoising of some samples",
-    "training.webp": "the same samples during the training",
+    "training.webp": "the same samples during training",
     CHECKPOINT: "the model, for nca ddpm sample, nca ddpm fid and --resume",
     "loss.png": LOSS_CURVES,
 }
@@ -65,7 +65,7 @@ WARM_UP = 100  # iterations until the learning rate peaks
 FINAL_RATE = 0.02
 NORM = 1.0
 VALIDATED = 512  # number of held-out images in a validation
-STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the training, samples per frame, steps per sample
+STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the movie, samples per frame, steps per sample
 STEPS, SAMPLES = 20, 64
 
 
@@ -95,7 +95,7 @@ class DDPMTraining(Job[Trained]):
     """The learner of a diffusion model, with all its callbacks and results.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         dataset: all images; some are held out.
         engine: computes gradients and optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.
@@ -106,7 +106,7 @@ class DDPMTraining(Job[Trained]):
 
     files = FILES
     may_change = (*Job.may_change, "find_rate")
-    memory = ("batch_size", "size")
+    lower_if_out_of_memory = ("batch_size", "size")
 
     def __init__(
         self,

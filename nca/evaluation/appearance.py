@@ -18,12 +18,12 @@ BINS = 36
 
 @dataclass(frozen=True)
 class Appearance:
-    """Properties of an image relative to those of a target.
+    """Properties of an image relative to the properties of a target.
 
     Attributes:
         speckle: mean distance of a pixel from the median of its 3x3 neighborhood, the target's = 1;
             more means grain.
-        order: height of the autocorrelation's peaks, the target's = 1; 0: all order is gone. None
+        order: height of the autocorrelation's peaks; 1 as in the target, 0: no order is left. None
             if the target has no order.
         misplaced: mean distance of those peaks from the target's, in pixels; None in the same case.
         orientation: mean angle between the directions of strokes and the target's, 0 to 90
@@ -81,7 +81,7 @@ def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
 
 
 def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
-    """Speckle of an image, [3, h, w] in [0, 1], relative to that of its target, [3, H, W]."""
+    """Speckle of an image, [3, h, w] in [0, 1], relative to its target, [3, H, W]."""
     return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), LEAST_SPECKLE)
 
 
@@ -102,7 +102,7 @@ class Peak:
 
 
 def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
-    """Correlation of the colors of an image with those of the shifted image.
+    """Correlation of the colors of an image with the colors of the shifted image.
 
     Args:
         image: image, [3, h, w].

@@ -86,12 +86,12 @@ class Healing:
         steps: number of steps until the place looks like any other in two measurements in a row;
             None if it never does, or if healing cannot be measured.
         outcome: ``steps`` as text.
-        measurable: whether the place is clearly above the bound right after the erasing.
+        measurable: whether the place is clearly above the bound right after erasure.
         bound: largest distance that counts as healed: mean distance of places of the same size
-            before the erasing, plus 10 % or two stds, whichever is more; None if the rule blew up
+            before erasure, plus 10 % or two stds, whichever is more; None if the rule blew up
             before.
-        distances: distances of the place right after the erasing, and then every 10 steps.
-        pictures: the middle of the grid before the erasing, right after it, and at the end,
+        distances: distances of the place right after erasure, and then every 10 steps.
+        pictures: the middle of the grid before erasure, right after it, and at the end,
             [3, h, w] in [0, 1].
     """
 

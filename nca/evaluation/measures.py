@@ -15,7 +15,7 @@ from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
-DIRECTIONS_SEED = 20_260_131  # different from all seeds of trainings
+DIRECTIONS_SEED = 20_260_131  # different from all seeds that training uses
 DIRECTIONS_AT_ONCE = 16  # all at once would take 3 GB for 1024x1024 pixels
 PIECES = 16
 GROWN = 1000  # steps after which a texture counts as grown

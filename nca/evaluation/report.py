@@ -91,7 +91,7 @@ def _check_outputs(settings: EvalSettings) -> Path:
     figures = settings.json or out.with_suffix(".json")
     if figures.resolve() == out.resolve():
         raise InputError(
-            f"`out` {out}: is also the path of the figures; use another name, or `json`"
+            f"`out` {out}: is also the path of the JSON file; use another name, or `json`"
         )
     check_free("json", figures, settings.overwrite)
     return figures

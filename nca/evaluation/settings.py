@@ -22,7 +22,7 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """The target image (its centered square); for a vote also a folder."""
+    """The target image (its centered square is used), or a folder for a vote."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None
@@ -30,15 +30,15 @@ class EvalSettings(Bounded):
     peer: Path | None = None
     """Another rule for the same image, to compare with."""
     vote: Path | None = None
-    """Write only this page, for a blind vote on rules, images or folders."""
+    """Write only this page, on which people vote between rules, images or folders."""
     features: tuple[str, ...] = ()
     """More features for losses: vgg16, vgg19, squeezenet1_1, or files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Width of the initial noise, which selects an image of --also; None: the rule's own."""
+    """Strength of the initial noise, which selects an image of --also; None: as in the rule."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
-    """Width of the initial noise of the peer."""
+    """Strength of the initial noise of the peer."""
     size: Annotated[int | None, Between(LEAST_SIZE, LARGEST_SIZE)] = None
-    """Side of the scaled target and of the grids; None: as in the training, or 128."""
+    """Side of the scaled target and of the grids; None: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps of the longest run."""
     seed: int = 1000

@@ -70,7 +70,7 @@ def write_vote(settings: EvalSettings) -> Path:
         target = read_texture(targets[name], size)
         pairs.append(Pair(name, target, dict(zip(sides, pictures, strict=True))))
     if not pairs:
-        raise InputError(f"`vote` {out}: {settings.rule} and {second} have nothing in common")
+        raise InputError(f"`vote` {out}: {settings.rule} and {second} have no names in common")
     write_text(out, vote_page(pairs, settings.seed))
     return out
 
@@ -80,7 +80,7 @@ def _size(path: Path) -> int:
 
 
 def rules_and_images(path: Path) -> dict[str, Path]:
-    """Find rules and images by name: one file, or a folder; also one of ``nca train FOLDER``.
+    """Find rules and images by name: one file, or a folder (of ``nca train`` or your own).
 
     Raises:
         InputError: there is no such file or folder.

@@ -199,7 +199,9 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
         InputError: the extension is unknown, there is no frame, or the path cannot be written.
     """
     if path.suffix.lower() not in ANIMATIONS:
-        raise InputError(f"{path}: an animation ends in {', '.join(ANIMATIONS)}")
+        raise InputError(
+            f"{path}: the file name of an animation must end in {', '.join(ANIMATIONS)}"
+        )
     if not frames:
         raise InputError(f"{path}: an animation needs at least one frame")
     data = io.BytesIO()

@@ -123,7 +123,7 @@ def _check_sides(path: Picture, size: tuple[int, int], max_side: int | None) -> 
     if shorter < MIN_SIDE - 0.5:
         raise InputError(
             f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
-            f"{round(shorter)} on the other, and an image needs {MIN_SIDE} or more"
+            f"{round(shorter)} on the other side, and an image needs {MIN_SIDE} or more"
         )
 
 

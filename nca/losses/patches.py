@@ -19,7 +19,7 @@ NEARLY_FLAT = 1e-3  # smallest std of patches that differences are divided by
 class NearestPatches(Term):
     """Root mean square difference of random patches from the nearest of a target, by level.
 
-    The distance is that of Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005,
+    The distance follows Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005,
     on a pyramid. A penalty keeps the image from repeating a few patches of the target (Granot et
     al., "Drop the GAN", CVPR 2022): to find the nearest patch, the distance from each patch of the
     target is divided by ``alpha`` plus the smallest distance of any patch of the image from it.
@@ -36,8 +36,8 @@ class NearestPatches(Term):
         queries: number of patches per image and level.
         candidates: largest number of patches per level of the target.
         alpha: fraction of the mean distance; smaller values use more of the target.
-        coverage: weight of the reverse distance: of as many random patches of the target from the
-            nearest patches of the image.
+        coverage: weight of the reverse distance, from equally many random patches of the target
+            to the nearest patches of the image.
         weights: weights of the levels, fine ones first; 1 for all further levels.
         wraps: whether the images wrap; the target does not.
         name: prefix of the names of the levels.
@@ -159,5 +159,5 @@ def rms(differences: Tensor) -> Tensor:
 
 
 def random_subset(count: int, most: int, generator: torch.Generator) -> Tensor:
-    """Random distinct numbers below ``count``, at most ``most`` of them."""
+    """At most ``most`` random distinct numbers below ``count``."""
     return torch.randperm(count, generator=generator)[:most]

@@ -42,7 +42,7 @@ def mixture(
 
 
 class StyleTerm:
-    """Distance of the statistics of layers from those of a style.
+    """Distance of the statistics of layers from the statistics of a style.
 
     Args:
         targets: description of the style by :func:`describe` or :func:`mixture`.
@@ -101,7 +101,7 @@ class ContentTerm:
         self.content, self.factors = content, factors
 
     def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of images from those of a content, [B]."""
+        """Weighted difference of the layers of images from the layers of a content, [B]."""
         return {
             f"{self.name}/{layer}": factor
             * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))

@@ -12,8 +12,9 @@ from nca.losses.term import Term
 class TotalVariation(Term):
     """Mean squared difference of neighbors: suppresses noise.
 
-    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015. With
-    the exponent 2, edges cost more than with 1, and ripples cost nothing extra.
+    Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015. The
+    differences are squared (exponent 2). With exponent 1, edges would cost less, and small ripples
+    more.
     """
 
     @override

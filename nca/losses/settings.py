@@ -17,8 +17,8 @@ def _weights(words: list[str]) -> dict[str, float]:
     return {name: float(weight) for name, weight in zip(words[::2], words[1::2], strict=True)}
 
 
-# Without this, tyro would make one flag per key if a preset sets some keys.
 Weights = Annotated[dict[str, float], Between(0)]
+# Without its own constructor, tyro would make one flag per key if a preset sets some keys.
 Terms = Annotated[
     Weights,
     PrimitiveConstructorSpec(
@@ -45,19 +45,19 @@ class PromptSettings(Bounded):
 
 @dataclass(frozen=True)
 class LossSettings(Bounded):
-    """How the loss is measured, the difference from the image."""
+    """How the loss is computed: features are measured at each place, a statistic compares them."""
 
     features: str = "builtin"
     """Features: builtin, random, vgg16 and others, or a file."""
     statistic: str = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: Weights = field(default_factory=dict)
-    """Layers and their weights; metrics.jsonl has the names."""
+    """How much each layer counts; metrics.jsonl has the names."""
     texture_weight: Weight = 1.0
-    """Weight of the difference of textures."""
+    """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
     terms: Terms = field(default_factory=dict)
-    """Names and weights of additions to the loss: smooth, patches."""
+    """Names and weights of more loss terms: smooth, patches."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on values of cells outside -1 to 1."""

@@ -19,7 +19,7 @@ from nca.errors import InputError
 
 
 class Statistic(ABC):
-    """Compares features of shape [B, N, h, w] with those of a target of any size.
+    """Compares features of shape [B, N, h, w] with the features of a target of any size.
 
     Attributes:
         mergeable: whether :meth:`merge` of the parts of an image gives the same as
@@ -318,7 +318,7 @@ class SlicedTransport(Statistic):
 
     @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        # Random positions of every part, as many as its share.
+        # Random positions of every part, in proportion to its share.
         if len(descriptions) == 1:
             return descriptions[0]
         parts = []

@@ -1,7 +1,7 @@
 """Compute the loss and gradient of an image that does not fit into memory, tile by tile.
 
 Styles are compared by statistics over all positions. The statistics of the whole image are merged
-from those of its tiles. So every tile is computed twice: first without a gradient, for its
+from the statistics of its tiles. So every tile is computed twice: first without a gradient, for its
 statistics; then, after the whole image has been compared, to pass the gradient of the statistics
 back to the pixels. Tiles are not compared with the style one by one, so a tile need not contain all
 of the style.

@@ -1,4 +1,4 @@
-"""Choose the colors of a painted image: those of the style or of the content.
+"""Choose the colors of a painted image: from the style or from the content.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016.
 """

@@ -140,7 +140,7 @@ class Losses:
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Choose the layers of style and content: those of the settings, or the usual ones."""
+        """Choose the layers of style and content: from the settings, or the usual ones."""
         settings = self.settings
         for name in (*settings.network.style_layers, *settings.network.content_layers):
             if name not in names:

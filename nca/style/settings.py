@@ -54,9 +54,9 @@ class StartSettings(Bounded):
     """Initial image."""
 
     start: str = "content"
-    """content, noise, gray, style, style-noise (in its colors), or a file."""
+    """content, noise, gray, style, style-noise (noise in the colors of the style), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
-    """Std of the added noise; without it, flat areas stay flat."""
+    """Std of the noise added to the initial image; without noise, flat areas stay flat."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class FeatureSettings(Bounded):
     features: str = "builtin"
     """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
     pooling: Pooling = "max"
-    """Pooling of a pretrained network; average gives a smoother result."""
+    """How a pretrained network reduces images; average gives a smoother result."""
     style_layers: tuple[str, ...] = ()
     """Layers for the style; default: the network's usual ones."""
     content_layers: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class StyleWeights(Bounded):
     style_weight: Weight = 1.0
     """Weight of the style."""
     style_weights: tuple[float, ...] = ()
-    """Shares of several styles; default: equal."""
+    """Weight of each style; default: equal."""
     content_weight: Weight = 0.2
     """Weight of the content."""
     layer_weights: Annotated[dict[str, float], Between(0)] = field(default_factory=dict)
@@ -95,10 +95,10 @@ class StyleWeights(Bounded):
 
 @dataclass(frozen=True)
 class PixelSettings(Bounded):
-    """Weights of terms that only use the colors."""
+    """Weights of loss terms that only use the colors of pixels."""
 
     smooth_weight: Weight = 2.0
-    """Weight of the total variation, which suppresses noise."""
+    """Weight of smoothness (total variation), which suppresses noise."""
     image: Picture | None = None
     """Image to match pixel by pixel; default: the content."""
     image_weight: Weight = 0.0
@@ -151,16 +151,16 @@ class MaskSettings(Bounded):
     colors: Literal["style", "luminance", "linear"] = "style"
     """Colors of the style, or of the content: by luminance or by a linear map."""
     content_masks: tuple[Picture, ...] = ()
-    """One image per style, white where the result has that style."""
+    """One image per style; the result has the style in the white part."""
     style_masks: tuple[Picture, ...] = ()
-    """One image per style, white where that style is used."""
+    """One image per style; only its white part is used."""
 
 
 @dataclass(frozen=True)
 class StyleSettings(Bounded):
     """Paint an image in the style of others.
 
-    The output folder will contain `result.png`, a movie and a contact sheet of the progress, the
+    The output folder will contain `result.png`, a movie and a contact sheet of its progress, the
     loss curves as a plot and as numbers, and a page that shows the progress during the run.
     """
 
@@ -171,7 +171,7 @@ class StyleSettings(Bounded):
     out: Folder
     """Output folder."""
     preset: Preset = "standard"
-    """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's lesson."""
+    """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"
     """Format of the movie; mp4 needs imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)
@@ -249,7 +249,7 @@ class ReconstructSettings(Bounded):
 
 @dataclass(frozen=True)
 class VisualizeSettings(Bounded):
-    """Find an image that activates one channel of a layer most.
+    """Find an image to which one channel of a layer responds most strongly.
 
     Olah, Mordvintsev and Schubert, "Feature Visualization", 2017.
     """

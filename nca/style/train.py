@@ -50,10 +50,10 @@ MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
 FILES = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv", "live.html")
 WORTH_A_LOOK = {
     RESULT: "the picture",
-    "stages.png": "images of the progress; there is also a movie",
+    "stages.png": "snapshots of the progress; there is also a movie",
     "loss.png": LOSS_CURVES,
 }
-SHOWN = 512  # pixels, longer side of the images of the progress
+SHOWN = 512  # pixels, longer side of the snapshots
 DOWNLOADS = (
     "builtin features see colors and strokes; --features squeezenet1_1 (5 MB, downloaded once) or "
     "vgg19 (548 MB) also see larger shapes of the style"
@@ -74,7 +74,7 @@ class Styled(Trained):
 
 
 def stylize(settings: StyleSettings, *, callbacks: Sequence[Callback] = ()) -> Styled:
-    """Paint, and write all results; after an interruption, write the image as it is.
+    """Paint, and write all results; after an interruption, write the current image.
 
     Args:
         settings: see :func:`nca.style.settings.style_settings`.
@@ -109,7 +109,7 @@ class StyleTraining(Job[Styled]):
     """
 
     files = FILES
-    memory = ("size",)
+    lower_if_out_of_memory = ("size",)
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class StyleTraining(Job[Styled]):
             Threads(generator),
             self.scales,
             NaNGuard(),
-            _same_pictures(settings),
+            _refuse_other_pictures(settings),
             self.metrics,
             Progress(quiet=settings.run.quiet),
             *self._watchers(),
@@ -193,7 +193,7 @@ class StyleTraining(Job[Styled]):
             print(DOWNLOADS, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the image into the folder, also after an interruption."""
+        """Train on all scales; write the image into the folder, even after an interruption."""
         folder = self.settings.out
         try:
             super().fit()
@@ -305,7 +305,8 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> S
     return StyleInputs(content, styles, image, regions, masks)
 
 
-def _same_pictures(settings: StyleSettings) -> SameTarget:
+def _refuse_other_pictures(settings: StyleSettings) -> SameTarget:
+    """Callback that refuses to resume with other images."""
     masks = (*settings.masks.content_masks, *settings.masks.style_masks)
     image = () if settings.pixels.image is None else (settings.pixels.image,)
     paths = (settings.content, *settings.styles, *image, *masks)

@@ -27,7 +27,7 @@ def prepare_console() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Leave replaced streams alone, such as those of a test that reads them.
+    # Leave replaced streams alone: a test may read them.
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr = _lenient(sys.stderr)
 
@@ -46,7 +46,7 @@ def flush_output() -> None:
 
 
 def _open_closed_files() -> None:
-    """Open descriptors 0 to 2 if they are closed: the next opened file would get one of them."""
+    """Open descriptors 0 to 2 if they are closed: the next opened file would get such a number."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)

@@ -71,7 +71,7 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
 
 
 def convolution() -> None:
-    """Typical work of a network on images: about ten milliseconds of one core."""
+    """Typical work of a network on images: about ten milliseconds on one core."""
     torch.conv2d(torch.ones(4, 64, 64, 64), torch.ones(64, 64, 3, 3))
 
 

@@ -12,7 +12,7 @@ class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
     """Copies tensors to the CPU: CPU tensors return at once, GPU tensors a few calls later."""
 
     def read(self, *values: Tensor) -> tuple[Tensor, ...] | None:
-        """Add values; return those of :data:`DELAY` calls ago, or None if there are none."""
+        """Add values; return the values from :data:`DELAY` calls ago, or None before that."""
         if not values[0].is_cuda:
             return tuple(value.cpu() for value in values)
         copies = tuple(torch.empty_like(value, device="cpu", pin_memory=True) for value in values)

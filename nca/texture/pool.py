@@ -42,7 +42,7 @@ Simulate = Callable[[Tensor, int, int], Tensor]
 
 
 class Pool:
-    """An endless source of batches; grids get larger and unrolls longer later in the training.
+    """An endless source of batches; grids get larger and unrolls longer later in training.
 
     ::
 
@@ -59,7 +59,7 @@ class Pool:
             pool, draws the same batch of ``processes * batch_size`` states, and uses its part.
 
     Attributes:
-        progress: fraction of the training that is done; the training keeps it up to date.
+        progress: fraction of training that is done; the training keeps it up to date.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Images that a training writes: preview, time-lapse, thumbnail."""
+"""Images that a training run writes: preview, time-lapse, thumbnail."""
 
 import math
 from collections.abc import Sequence

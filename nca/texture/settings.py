@@ -31,7 +31,8 @@ Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
-    "noise (size and speed can change while it runs), lesson20 (of fast.ai's lesson)."
+    "noise (scale and speed can be changed while the rule runs), lesson20 (as in fast.ai's "
+    "lesson 20)."
 )
 
 
@@ -46,7 +47,7 @@ class TaskSettings(Bounded):
     restore: bool = False
     """Learn to repair noisy or damaged images instead."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images for the same rule; the noise at the start selects the image."""
+    """Up to two more images; the strength of the noise in the initial state selects the image."""
     presets: tuple[Preset, ...] = ()
     """For a folder: train one rule per image and preset."""
 
@@ -71,9 +72,9 @@ class RuleOptions(Bounded):
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What cells see beyond the border of the grid; circular: its other side, without a seam."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """How players store a value: 32-bit float, or a byte; training rounds to it."""
+    """Format of the stored values in programs that run the rule: 32-bit float or byte."""
     noise: Annotated[float, Between(0, 10)] = 0.0
-    """Strength of the noise at the start; 0: all values are zero."""
+    """Strength of the noise in the initial state; 0: none."""
 
     @property
     def wraps(self) -> bool:
@@ -83,7 +84,7 @@ class RuleOptions(Bounded):
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):
-    """Grid size, and number of steps per iteration; in a step, every cell updates once."""
+    """Grid size and steps per iteration; in a step, every cell gets a chance to update."""
 
     grid: Side = 64
     """Side of the grid in the first part of training, in cells."""
@@ -98,7 +99,7 @@ class UnrollSettings(Bounded):
 
     @property
     def last_grid(self) -> int:
-        """Side of the grid at the end of the training, in cells."""
+        """Side of the grid at the end of training, in cells."""
         return self.late_grid if self.late_from < 1 else self.grid
 
     def __post_init__(self) -> None:
@@ -137,26 +138,26 @@ class PoolSettings(Bounded):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Bounded):
-    """How weights are corrected: the optimizer Adam, its learning rate and gradients."""
+    """How weights are updated: the optimizer Adam, its learning rate and gradients."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 8e-3
-    """Highest learning rate, the size of the corrections."""
+    """Peak learning rate."""
     warm_up: Annotated[int, Between(0)] = 20
-    """Number of iterations until the learning rate is highest."""
+    """Number of iterations until the peak learning rate."""
     final_rate: Rate = 0.03
-    """Last learning rate, as a fraction of the highest."""
+    """Last learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Factors of the learning rate of the first layer, one per filter."""
+    """For each filter, a factor for the learning rate of its first-layer weights."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap gradients; do not ignore grids that blew up.",
-            help_behavior_hint="(default: do both)",
+            help="Turn off gradient caps and the skipping of blown-up grids.",
+            help_behavior_hint="(default: on)",
         ),
     ] = True
-    """Cap each grid's gradient at the batch median; ignore grids that blew up."""
+    """Cap each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the moving average of the weights, which is saved; 0: no average."""
+    """The saved rule is a moving average of the weights; this is its decay. 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""

@@ -1,4 +1,4 @@
-"""Make the rule that a training starts from: a fresh one, or a trained one (warm start).
+"""Make the rule that training starts from: a fresh one, or a trained one (warm start).
 
 A rule that has learned one texture learns another one faster, and keeps some of its behavior. This
 is called "grafting" in Niklasson et al., 2021.
@@ -45,7 +45,7 @@ def starting_rule(
     """Make the initial rule, with its first layer in units of its filters.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         generator: source of new weights.
         own: settings that the task requires. A parent rule keeps everything else: its color map,
             the bound of its hidden layer, its rounding, its filters and its biases.
@@ -76,9 +76,9 @@ def starting_rule(
 
 
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:
-    """Units of the columns of each filter during the training.
+    """Units of the columns of each filter during training.
 
-    ``scale`` is meant for the default filters. A published rule may have filters divided by 8; its
+    ``scale`` is meant for the default filters. An imported rule may have filters divided by 8; its
     units are 8 times as large. Any other set of filters is trained in units of 1.
     """
     usual = torch.tensor(DEFAULT_FILTERS)

@@ -57,7 +57,7 @@ class Run:
         if not self.rule.exists():
             return None
         file = load_rule(self.rule)
-        # The end of a training adds this to the file.
+        # Training adds this to the file at its end.
         return file if "kept_from_iteration" in file.training else None
 
 

@@ -124,7 +124,7 @@ class TextureTraining(Job[TrainedRule]):
     """The learner of a rule, with all its callbacks and results.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         target: target as the task reads it; [3, S, S] in [0, 1] for a texture.
         engine: computes gradients and optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.
@@ -136,7 +136,7 @@ class TextureTraining(Job[TrainedRule]):
 
     files = FILES
     may_change = (*Job.may_change, "picture", "view")
-    memory = ("batch_size", "late_grid", "late_steps")
+    lower_if_out_of_memory = ("batch_size", "late_grid", "late_steps")
 
     def __init__(
         self,

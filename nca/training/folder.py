@@ -30,7 +30,7 @@ def saved_state(folder: Path) -> dict[str, Any]:
 def open_folder(
     settings: Any, results: Sequence[str], may_change: Sequence[str], rank: int = 0
 ) -> None:
-    """Prepare the folder of a training, new or resumed.
+    """Prepare the folder of a training run, new or resumed.
 
     Args:
         settings: settings with ``out`` and ``run``.
@@ -89,7 +89,7 @@ def make_folder(folder: Path) -> None:
 
 
 def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
-    """Refuse to resume with other settings than those of the folder, except ``may_change``.
+    """Refuse to resume if settings differ from those in the folder, except ``may_change``.
 
     Raises:
         InputError: a setting differs, or the settings of the folder cannot be read.

@@ -1,4 +1,4 @@
-"""Save and restore the random generators that a training uses.
+"""Save and restore the random generators that a training run uses.
 
 These are the generators of Python and of torch, on the CPU and on every GPU. A generator that
 belongs to a loader or an objective is saved with its owner.

@@ -1,7 +1,7 @@
-"""Run a training from settings to results: the part that is the same for all kinds of training.
+"""Train from settings to results: the part that is the same for all kinds of training.
 
-Every training is a :class:`Job`, which has a learner and writes the results. :func:`run` handles
-the output folder, resuming, threads, the limits of the fit, and several processes.
+Every training run is a :class:`Job`, which has a learner and writes the results. :func:`run`
+handles the output folder, resuming, threads, the limits of the fit, and several processes.
 """
 
 import sys
@@ -27,7 +27,7 @@ LOSS_CURVES = "loss curves (raw values in metrics.jsonl)"
 
 @dataclass(frozen=True)
 class Trained:
-    """Result of a training.
+    """Result of a training run.
 
     Attributes:
         folder: the output folder; None: nothing was written.
@@ -52,12 +52,13 @@ Result = TypeVar("Result", bound=Trained)
 
 
 class Job(ABC, Generic[Result]):
-    """A training: a learner with its settings and results.
+    """A training run: a learner with its settings and results.
 
     Attributes:
-        files: names of the files that it writes, besides checkpoint and settings.
+        files: names of the files that it writes, except checkpoint and settings.
         may_change: settings that may differ on a resume.
-        memory: settings that affect the needed memory most, for the message on a full GPU.
+        lower_if_out_of_memory: settings that affect the needed memory most; the message about a
+            full GPU suggests to lower them.
         settings: settings with ``out`` and ``run``.
         learner: the learner.
     """
@@ -65,13 +66,13 @@ class Job(ABC, Generic[Result]):
     files: ClassVar[Sequence[str]]
     may_change: ClassVar[Sequence[str]] = ("minutes", "iterations", "out", "resume", "overwrite",
                                            "quiet", "log")  # fmt: skip
-    memory: ClassVar[Sequence[str]]
+    lower_if_out_of_memory: ClassVar[Sequence[str]]
     settings: Any
     learner: Learner
 
     @property
     def limits(self) -> Limits | None:
-        """Limits of the training; None: until the batches end."""
+        """Limits of the run; None: until the batches end."""
         limits: Limits | None = getattr(self.settings, "limits", None)
         return limits
 
@@ -142,7 +143,7 @@ def run(
         try:
             job.fit()
         except torch.OutOfMemoryError as error:
-            names = " or ".join(f"`{name}`" for name in job.memory)
+            names = " or ".join(f"`{name}`" for name in job.lower_if_out_of_memory)
             raise FailedError(f"the GPU has no memory left; lower {names}") from error
     if rank > 0:
         sys.exit()

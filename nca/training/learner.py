@@ -50,7 +50,7 @@ class Learner:
         engine: computes gradients and steps; default: float32 in one process.
         callbacks: observe or adjust the training.
         valid_batches: batches for validation after each epoch and at the end of the fit. Validation
-            uses the same random numbers every time, and does not change those of training.
+            uses the same random numbers every time, and does not change those that training uses.
 
     Attributes:
         epoch: number of finished epochs, over all fits.
@@ -63,7 +63,7 @@ class Learner:
         batch, prediction: the current batch and its prediction.
         losses, loss: loss terms of the batch by name, and their sum.
         measures: measurements of the batch by callbacks, by name; recorded with the losses.
-        write_failures: files that callbacks could not write; check it at the end of the training.
+        write_failures: files that callbacks could not write; check it at the end of training.
 
     Raises:
         TypeError: the objective is not an :class:`Objective`, or a callback is not a
@@ -354,7 +354,7 @@ def checked_count(counts: dict[str, Any], name: str) -> Any:
     value = counts[name]
     kinds = (int, float) if name == "seconds" else (int,)
     if type(value) not in kinds or not 0 <= value < math.inf:
-        raise ValueError(f"its {name} is {value!r:.40}, not a number from 0 on")
+        raise ValueError(f"its {name} is {value!r:.40}, not a number of 0 or more")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Refuse to resume a training with other images; their files may have moved."""
+"""Refuse to resume a run with other images; their files may have moved."""
 
 import hashlib
 

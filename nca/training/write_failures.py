@@ -1,4 +1,4 @@
-"""Files that could not be written: warnings during the training, an error at its end."""
+"""Files that could not be written: warnings during training, an error at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

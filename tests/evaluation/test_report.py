@@ -260,8 +260,8 @@ def test_a_rule_that_makes_no_texture_is_refused(
     [
         ({"features": ("vgg61",)}, "`features` vgg61: must be one of"),
         ({"features": ("missing.safetensors",)}, "cannot read features from missing.safetensors"),
-        ({"out": Path("r.json")}, "`out` r.json: is also the path of the figures"),
-        ({"json": Path("r.html")}, "`out` r.html: is also the path of the figures"),
+        ({"out": Path("r.json")}, "`out` r.json: is also the path of the JSON file"),
+        ({"json": Path("r.html")}, "`out` r.html: is also the path of the JSON file"),
         ({"out": Path()}, "`out` .: is a folder"),
         ({"json": Path("missing/r.json")}, "missing/r.json: there is no folder missing"),
     ],

@@ -135,7 +135,7 @@ def test_two_folders_without_a_common_name_are_refused(tmp_path: Path) -> None:
     settings = EvalSettings(
         tmp_path / "a", tmp_path / "a", other=tmp_path / "b", vote=tmp_path / "vote.html"
     )
-    with pytest.raises(InputError, match="have nothing in common"):
+    with pytest.raises(InputError, match="have no names in common"):
         write_vote(settings)
 
 

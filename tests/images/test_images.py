@@ -224,7 +224,7 @@ def test_animations_keep_their_frames(tmp_path: Path, suffix: str) -> None:
 def test_unknown_endings_and_empty_animations_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown image format '\.xyz'"):
         write_image(tmp_path / "a.xyz", gradient())
-    with pytest.raises(InputError, match="an animation ends in"):
+    with pytest.raises(InputError, match="the file name of an animation must end in"):
         write_animation(tmp_path / "a.jpg", [gradient()], 10)
     with pytest.raises(InputError, match="at least one frame"):
         write_animation(tmp_path / "a.gif", [], 10)

@@ -13,6 +13,7 @@ from nca.automata.notation import parse_automaton
 from nca.automata.rle import parse_pattern, placed
 from nca.exporters.hosts.html import page_html
 from nca.exporters.web.page import PageSettings, page_source
+from nca.rulefile import save_rule
 from tests.fuzz.mutations import mutate_text
 from tests.helpers.browsing import READY, read, until
 from tests.helpers.classic import GLIDER, GUN
@@ -69,6 +70,15 @@ def test_a_dropped_gun_shoots_and_damaged_files_are_refused(
     page.set_input_files("[name=file]", tmp_path / "large.rle")
     until(page, f"{toast} === 'large.rle: the pattern has 65x1 cells, the grid 64x48'")
     assert torch.equal(read(page, (5, 48, 64)), state)
+
+    dropped = classic.file()
+    save_rule(tmp_path / "dropped.safetensors", dropped.rule, dropped.info)
+    page.set_input_files("[name=file]", tmp_path / "dropped.safetensors")
+    until(page, f"{toast} === 'Opened dropped'")
+    (tmp_path / "again.rle").write_text(GUN)
+    page.set_input_files("[name=file]", tmp_path / "again.rle")
+    until(page, f"{toast} === 'Opened again.rle'")
+    assert torch.equal(read(page, (5, 48, 64)), start[0])
 
     texts = [
         mutate_text(random.Random(n), (GUN, GLIDER)[n % 2].encode()).decode("latin-1")

@@ -101,8 +101,8 @@ def test_speckle_is_that_of_the_picture_of_a_run(also: tuple[str, ...]) -> None:
     ("late", "words"),
     [
         (2.9, ""),
-        (6.2, "after 10,000 steps the loss is 3.1 times that of the first 2,000"),
-        (math.inf, "after 10,000 steps it has blown up"),
+        (6.2, "after 10,000 steps its loss is 3.1 times that of the first 2,000"),
+        (math.inf, "after 10,000 steps its values have blown up"),
     ],
 )
 def test_a_rule_that_does_not_last_is_reported(late: float, words: str) -> None:

@@ -93,6 +93,6 @@ def test_a_gpu_without_memory_ends_in_a_line_that_says_what_to_lower(
 def test_a_device_that_is_missing_is_named(device: str) -> None:
     if torch.device(device).type == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(InputError, match=f"`device` {device}: torch .* has none"):
+    with pytest.raises(InputError, match=f"`device` {device}: torch .* does not support it"):
         choose_device(device)
     assert choose_device("auto").type in ("cpu", "cuda")

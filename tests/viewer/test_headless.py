@@ -119,7 +119,7 @@ def test_a_signal_ends_it_after_the_recording_is_finished(tmp_path, signum):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--record", "a.txt"], "a recording ends in .mp4"),
+        (["--record", "a.txt"], "a recording must end in .mp4"),
         (["--view", "channel 9"], "--view channel 9"),
         (["--state", "none.npz"], "cannot read none.npz"),
         (["--input", "none.mp4"], "--input none.mp4: no such file"),

@@ -68,7 +68,7 @@ class Watcher:
 
 
 def start_beside(rule: Path) -> subprocess.Popen[bytes]:
-    """Open a viewer in a separate process, for a rule file of a training.
+    """Open a viewer in a separate process, for the rule file of a training run.
 
     The viewer has its own session, so it stays open when the training ends, even by Ctrl-C.
     """

@@ -217,5 +217,5 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
         return SequenceWriter(path)
     known = ", ".join((*VIDEOS, *ANIMATIONS))
     raise InputError(
-        f"{path}: a recording ends in {known}, or has no extension for a folder of images"
+        f"{path}: a recording must end in {known}, or have no extension for a folder of images"
     )

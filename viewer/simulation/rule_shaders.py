@@ -50,7 +50,7 @@ class RuleShaders:
         )
 
     def take_weights(self, rule: Rule) -> None:
-        """Replace this rule's weights by those of another, without compiling."""
+        """Replace this rule's weights by the weights of another, without compiling."""
         self.rule = rule
         self.textures["nca_weights"].write(pack_weights(rule).tobytes())
 

@@ -49,7 +49,7 @@ class Simulation:
         coarseness: size of the pattern: 1 as in training, 2 twice as large.
         dt: step length, 1 as in training. With a larger pattern, steps are shortened automatically,
             because they would be unstable otherwise.
-        update_rate: probability that a cell fires; None: that of each rule.
+        update_rate: probability that a cell fires; None: the value of each rule.
         calm: whether all cells fire, in shorter steps, while nothing changes the state from
             outside.
         quiet: number of steps since the last change from outside.
@@ -122,7 +122,7 @@ class Simulation:
         return all(rule.settings.wraps for rule in self.rules)
 
     def _build(self, rules: Sequence[Rule]) -> None:
-        """Compile the rules; keep as many channels of an existing state as fit."""
+        """Compile the rules; keep the channels of an existing state that fit."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
         host = Capabilities("330", self._targets, blend=blend, steering=True, rate=True)
@@ -271,7 +271,7 @@ class Simulation:
         texture = self.gl.texture(size, 4, rgba.tobytes())
         texture.repeat_x = texture.repeat_y = False
         dies = any(rule.settings.alive_threshold is not None for rule in self.rules)
-        # If cells can die, channel 3 moves toward 1, which is alive; otherwise it stays unchanged.
+        # If cells can die, channel 3 moves toward 1 (alive); otherwise it stays unchanged.
         life = (
             (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA) if dies else (moderngl.ZERO, moderngl.ONE)
         )

@@ -46,7 +46,7 @@ class Pointer:
         self._tool = "erase" if button == RIGHT or shift else self._actions.brush.tool
         player.history.remember(player.simulation)
         cell = player.camera.cell_at(x, y)
-        # In the view of all channels, a stroke stays in the channel picture in which it begins.
+        # In the view of all channels, a stroke changes only the channel in whose picture it starts.
         if player.look.view == "channels":
             tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
             self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])

@@ -19,7 +19,7 @@ class Model:
     """A network with its noise schedule and parameterization, which give its outputs a meaning.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         info: properties of the images.
 
     Raises:

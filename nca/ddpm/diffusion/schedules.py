@@ -148,7 +148,7 @@ def karras_levels(
 def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
     """alpha_bar of Ho et al. 2020: beta rises linearly.
 
-    The betas are those of 1,000 steps, scaled so that fewer steps end at the same noise.
+    The betas of 1,000 steps are scaled so that fewer steps end at the same noise.
     """
     scale = 1000 / steps
     betas = torch.linspace(first * scale, last * scale, steps, dtype=torch.float64)

@@ -32,7 +32,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
     a, b = a.double(), b.double()
     mean = (a.mean(0) - b.mean(0)).square().sum()
     first, second = a.T.cov(), b.T.cov()
-    # The trace of sqrt(AB) is that of sqrt(sqrt(A) B sqrt(A)), which is symmetric.
+    # sqrt(AB) has the same trace as sqrt(sqrt(A) B sqrt(A)), which is symmetric.
     root = _root(first)
     middle = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
     return float(mean + first.trace() + second.trace() - 2 * middle)
@@ -47,8 +47,8 @@ def _root(matrix: Tensor) -> Tensor:
 def kernel_distance(a: Tensor, b: Tensor) -> float:
     """Squared maximum mean discrepancy with the kernel ``(x y / D + 1)^3``, without bias.
 
-    Binkowski et al., "Demystifying MMD GANs", 2018. It is 0 on average for two sets of one
-    distribution, and so may be negative.
+    Binkowski et al., "Demystifying MMD GANs", 2018. Its expectation is 0 for two samples of the
+    same distribution, so it can be negative.
 
     Args:
         a, b: [N, D] and [M, D].
@@ -94,9 +94,9 @@ class Interval:
 
         Args:
             values: values of the repeats.
-            without_part: their means with one part of the reference left out, part by part. Their
-                differences estimate the effect of other references (the delete-a-group jackknife,
-                e.g. Wolter, "Introduction to Variance Estimation").
+            without_part: for each part of the reference, the mean of the values without this part.
+                The variance of these means estimates the sampling variation of the reference (the
+                delete-a-group jackknife, e.g. Wolter, "Introduction to Variance Estimation").
         """
         count, parts = len(values), len(without_part)
         repeats = statistics.variance(values) / count
@@ -120,7 +120,7 @@ def quantile(freedom: float) -> float:
 def compare(distance: Distance, sets: Sequence[Tensor], reference: Tensor) -> Interval:
     """Mean distance of sets of features from a reference.
 
-    The interval includes the effect of other sets, and of another reference of the same size.
+    The interval accounts for sampling variation, both in the sets and in the reference.
 
     Args:
         distance: distance of two sets, such as :func:`frechet`.

@@ -1,6 +1,6 @@
 """`nca ddpm fid`: measure samples against images that the model was not trained on.
 
-The *reference* is the set of images that were held out of the training. Sets of n samples are
+The *reference* is the set of images that were held out of training. Sets of n samples are
 compared with it, and sets of n training images. The distance of the training images is the *floor*:
 samples at the floor cannot be distinguished from real images. Each figure has an interval, which
 includes the variation between repeats and the choice of the reference.
@@ -109,7 +109,7 @@ class FidEvaluator:
         dataset = read_dataset(settings.data or trained.data, trained.images.size)
         self.learned, self.reference = split(dataset, trained.images.held_out, trained.run.seed)
         for images, kind in (
-            (self.reference, "held out of the training"),
+            (self.reference, "held out of training"),
             (self.learned, "trained on"),
         ):
             if len(images) < settings.n:
@@ -129,7 +129,7 @@ class FidEvaluator:
             "features": f"{settings.features}, {self.target.shape[1]} values per image",
             "n": settings.n,
             "repeats": settings.repeats,
-            "reference": f"{len(self.reference)} images held out of the training",
+            "reference": f"{len(self.reference)} images held out of training",
             "reals": f"sets of {settings.n} of the {len(self.learned)} trained on",
             "seed": settings.seed,
             "comparable": "with other figures of these features and this n"

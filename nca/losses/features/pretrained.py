@@ -156,7 +156,7 @@ class Pretrained(FeatureExtractor):
     Args:
         source: see :func:`load_weights`.
         taps: names of layers, such as ``relu3_1``, or a function that chooses among the existing
-            ones; default: the network's usual five, or those of them that a truncated file has.
+            ones; default: the network's usual five, as far as a truncated file has them.
         border: padding of images that do not wrap: ``reflect`` adds no edge that wrapping would not
             have; ``zeros`` is what the networks were trained with.
         pooling: ``max`` as in training, or ``average``.

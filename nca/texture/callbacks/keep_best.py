@@ -1,4 +1,4 @@
-"""Keep the rule that looks best after long runs, not the one of the last iteration."""
+"""Keep the rule that looks best after long runs, instead of the last one."""
 
 import math
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ KEPT = 3
 
 
 class Score(NamedTuple):
-    """Figures of a rule after long runs.
+    """Scores of a rule after long runs.
 
     Attributes:
         loss: texture loss of the worst seed, averaged over runs and stops.
-        speckle: highest speckle, relative to that of the target.
+        speckle: highest speckle, relative to the speckle of the target.
     """
 
     loss: float
@@ -47,7 +47,7 @@ class Candidate:
         iteration: iteration that the weights are from.
         score: texture loss of the worst seed after long runs.
         late: the same loss after 10,000 steps; NaN until it has been measured.
-        speckle: highest speckle after long runs, relative to that of the target.
+        speckle: highest speckle after long runs, relative to the speckle of the target.
     """
 
     rule: Rule
@@ -72,11 +72,11 @@ class Candidate:
         if self.lasts:
             return ""
         what = (
-            f"the loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
+            f"its loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
             if math.isfinite(self.late) and math.isfinite(self.score)
-            else "it has blown up"
+            else "its values have blown up"
         )
-        return f"This rule does not last, after {LONG:,} steps {what}; try another seed"
+        return f"This rule is not stable: after {LONG:,} steps {what}; try another seed"
 
 
 class RuleScorer(Protocol):
@@ -97,7 +97,7 @@ class RuleScorer(Protocol):
 
 @torch.no_grad()
 def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
-    """Score a rule after long runs; both figures are infinite if one run blows up.
+    """Score a rule after long runs; both numbers are infinite if one run blows up.
 
     Args:
         scorer: starts the runs and measures them.

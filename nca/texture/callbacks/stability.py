@@ -1,4 +1,4 @@
-"""Keep a training going when states blow up."""
+"""Let training continue when states blow up."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Write the rule file during the training, so that a viewer shows the rule as it learns."""
+"""Write the rule file during training, so that a viewer shows the rule as it learns."""
 
 import time
 from pathlib import Path
@@ -11,11 +11,11 @@ from nca.training.callback import Callback
 from nca.training.callbacks import EMA
 from nca.training.learner import Learner
 
-INTERVAL = 0.5  # seconds; writing takes some milliseconds, most of them waiting for the disk
+INTERVAL = 0.5  # seconds; writing takes a few milliseconds, mostly waiting for the disk
 
 
 class WriteNewest(Callback):
-    """Write the newest rule at intervals; the end of the training replaces it by the best one.
+    """Write the newest rule at intervals; the end of training replaces it by the best one.
 
     Args:
         path: path of the rule file.

@@ -54,7 +54,7 @@ class Task(ABC):
     """Base of all tasks.
 
     Args:
-        settings: settings of the training.
+        settings: settings of the run.
         target: what :meth:`read` returned.
         generator: source of all random numbers.
         engine: gives the rank and the number of processes, which share the batches.
@@ -93,7 +93,7 @@ class Task(ABC):
         """
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of the rule; by default those of a texture."""
+        """Settings of the rule; by default for a texture."""
         options = self.settings.rule
         return RuleSettings(
             channels=options.channels,
@@ -105,7 +105,7 @@ class Task(ABC):
         )
 
     def new_rule(self) -> dict[str, Any]:
-        """Arguments of a new rule besides its settings: ``filters``, ``update_bias``."""
+        """Arguments of a new rule in addition to its settings: ``filters``, ``update_bias``."""
         return {}
 
     def make_pool(self, **shared: Any) -> Pool:

@@ -38,9 +38,9 @@ OPAQUE = 0.99
 
 
 class Growing(Task):
-    """A figure on a plain background; the target is [4, S, S] in [0, 1], premultiplied RGBA.
+    """An image on a plain background; the target is [4, S, S] in [0, 1], premultiplied RGBA.
 
-    The setting ``size`` is the size of the figure; ``grid`` is larger, to leave room around it. See
+    The setting ``size`` is the size of the image; ``grid`` is larger, to leave room around it. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
@@ -137,7 +137,7 @@ class Growing(Task):
 
 
 def is_opaque(alpha: Tensor) -> bool:
-    """Whether an opacity, [H, W] in [0, 1], is that of a full rectangle."""
+    """Whether an opacity, [H, W] in [0, 1], belongs to a full rectangle."""
     visible = alpha > 0
     rows, columns = visible.any(1), visible.any(0)
     return bool((alpha[rows][:, columns] > OPAQUE).all())
@@ -191,7 +191,7 @@ def squared_error(state: Tensor, target: Tensor) -> Tensor:
 
 
 def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
-    """Compute the first four channels of a state that shows the figure on a plain background.
+    """Compute the first four channels of a state that shows the image on a plain background.
 
     Args:
         target: premultiplied RGBA, [4, S, S].
@@ -199,7 +199,7 @@ def figure_state(target: Tensor, rule: RuleSettings, side: int) -> Tensor:
         side: side of the grid.
 
     Returns:
-        [4, side, side]; zero where the figure is transparent.
+        [4, side, side]; zero where the image is transparent.
     """
     size = target.shape[-1]
     first = (side - size) // 2

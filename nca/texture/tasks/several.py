@@ -1,9 +1,9 @@
 """Several textures in one rule; the noise of the initial state selects the one that grows.
 
 The idea comes from the Self-Organising Systems group ("self-organising systems",
-noise_controlled_nca, 2021), where noise of 0.02 chose between two textures. Here the width of the
-noise is 0 for the first texture and 1 for the last, with even steps in between. Every player can
-make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
+noise_controlled_nca, 2021), where noise of 0.02 chose between two textures. Here the strength of
+the noise is 0 for the first texture and 1 for the last, with even steps in between. Every player
+can make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
 """
 
 from dataclasses import replace
@@ -48,7 +48,7 @@ class Several(Task):
         if drawn < len(target):
             raise InputError(
                 f"`batch_size` {settings.pool.batch_size}: an iteration would have {drawn} states "
-                f"for {len(target)} images; it must have one of each"
+                f"for {len(target)} images; it must contain at least one state of each"
             )
         super().__init__(settings, target, generator, engine)
         self.losses = [
@@ -165,7 +165,7 @@ class SeveralPool(Pool):
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Noise whose width selects the image."""
+        """Noise whose strength selects the image."""
         level = self.levels[index % len(self.levels)]
         return super().initial_states(index, side) * level[:, None, None, None]
 

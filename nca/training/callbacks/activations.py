@@ -1,4 +1,4 @@
-"""Statistics of a model's activations during the training."""
+"""Statistics of a model's activations during training."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,7 +26,7 @@ class ActivationStatistics(Callback):
             no submodules.
 
     Raises:
-        ValueError: (in the fit) a name is not that of a module.
+        ValueError: (in the fit) a name does not belong to a module.
     """
 
     def __init__(self, layers: Sequence[str] | None = None) -> None:

@@ -72,7 +72,7 @@ class WandB(RowReader):
         self._id: str | None = None
 
     def before_fit(self, learner: Learner) -> None:
-        """Start a run, or continue the one of the checkpoint."""
+        """Start a run, or continue the run of the checkpoint."""
         super().before_fit(learner)
         try:
             import wandb  # noqa: PLC0415  (optional)

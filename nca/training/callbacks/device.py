@@ -1,4 +1,4 @@
-"""The device of the training."""
+"""The device that training runs on."""
 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -47,7 +47,9 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     missing = name == "cuda" and not torch.cuda.is_available()
     if missing or (name == "mps" and not torch.backends.mps.is_available()):
-        raise InputError(f"`device` {name}: torch {torch.__version__} has none; use cpu or auto")
+        raise InputError(
+            f"`device` {name}: torch {torch.__version__} does not support it; use cpu or auto"
+        )
     return torch.device(name)
 
 

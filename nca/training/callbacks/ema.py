@@ -13,7 +13,7 @@ from nca.training.learner import Learner
 
 
 class EMA(Callback):
-    """Keep a moving average of the weights, which is smoother than the weights themselves.
+    """Keep a moving average of the weights, which changes more smoothly than the weights.
 
     Args:
         decay: fraction of the average that each step keeps.

@@ -29,7 +29,7 @@ class LivePage(Callback):
 
     Args:
         path: path of the file.
-        pictures: functions that draw images of the training, by caption.
+        pictures: functions that draw images of the run, by caption.
         metrics: source of the losses; must be among the callbacks too.
         title: title of the page.
         every_seconds: seconds between two writes.

@@ -56,7 +56,7 @@ class Metrics(Callback):
         self._due = 0.0
 
     def curves(self) -> dict[str, list[float]]:
-        """The loss and each of its terms, a number for every row of the training."""
+        """The loss and each of its terms, a number for every recorded row."""
         rows = [row for row in self.rows if SUM in row]
         names = dict.fromkeys([SUM, *self.terms])
         return {name: [row.get(name, math.nan) for row in rows] for name in names}

@@ -1,4 +1,4 @@
-"""Show a picture of the training below the cell of a notebook."""
+"""Show a picture of the run below the cell of a notebook."""
 
 import time
 

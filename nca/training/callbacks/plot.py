@@ -37,7 +37,7 @@ class Plot(Callback):
         self.metrics, self.path, self.title = metrics, path, title
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write the file, also after an interrupted training."""
+        """Write the file, even after an interruption."""
         if self.metrics.rows:
             with learner.write_failures.deferred(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)

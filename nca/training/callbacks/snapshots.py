@@ -1,4 +1,4 @@
-"""Images of the training: a movie of its progress, and a contact sheet."""
+"""Images of a training run: a movie of its progress, and a contact sheet."""
 
 import io
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class Snapshots(Callback):
         fps: float = 15.0,
     ) -> None:
         if movie is None and sheet is None:
-            raise ValueError("pictures of a training need a file: movie, sheet or both")
+            raise ValueError("pictures of a training run need a file: movie, sheet or both")
         if frames < 2:
             raise ValueError(f"frames must be 2 or more, not {frames}")
         if movie is not None and movie.suffix == ".mp4":
@@ -74,7 +74,7 @@ class Snapshots(Callback):
             self.taken.append(data.getvalue())
 
     def cleanup_fit(self, learner: Learner) -> None:
-        """Write the files, also after an interrupted training."""
+        """Write the files, even after an interruption."""
         if not self.taken:
             return
         if self.sheet is not None:

@@ -23,10 +23,10 @@ class Threads(Callback):
     minute, and when the CPU time or the duration of an iteration changes much: then another program
     has started or ended, or the work has changed. A trial changes neither weights nor random
     numbers. But the order of additions depends on the number of threads, so training is
-    reproducible to the bit only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
+    bit-identical only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
 
     Args:
-        generators: random generators of the objective, besides torch's own.
+        generators: random generators of the objective, in addition to torch's own.
     """
 
     essential = True
@@ -93,7 +93,7 @@ class Threads(Callback):
 
 
 class Load:
-    """Compares CPU load and time per iteration of each window with those of the first."""
+    """Compares CPU load and time per iteration in each window with the first window."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0

@@ -47,7 +47,7 @@ class Engine:
         return AS_IT_IS
 
     def backward(self, loss: Tensor, optimizer: Optimizer) -> bool:
-        """Add the gradients of a batch; return whether those of a whole step are complete."""
+        """Add the gradients of a batch; return whether a whole step is complete."""
         self.add_gradients(loss / self.accumulate if self.accumulate > 1 else loss)
         self.added = (self.added + 1) % self.accumulate
         if self.added:

@@ -1,4 +1,4 @@
-"""Choose the engine of a training, alone or as one of several processes."""
+"""Choose the engine of a training run, in one process or several."""
 
 import atexit
 import os
@@ -16,7 +16,7 @@ from nca.training.engines.precision import bfloat16_is_fast
 def build_engine(
     precision: str, device: torch.device, state: Mapping[str, Any] | None = None
 ) -> Engine:
-    """Make the engine for the settings of a training.
+    """Make the engine for the settings of a training run.
 
     Args:
         precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where it is faster.

@@ -349,7 +349,7 @@ void main() {
   nca_begin(u_resolution, u_frame, 3);
   nca_out = nca_tile_life(nca_texel);
   vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), 10.0);
-  // The mouse has no button here: it paints only while it moves.
+  // glslViewer reports no mouse buttons, so the mouse paints whenever it moves.
   vec4 nca_was = nca_before(nca_pointer_place());
   if (nca_was.w < 0.5 || distance(nca_brush.xy, nca_was.xy) < 0.5) nca_brush.z = 0.0;
   nca_out = nca_finish(nca_texel, nca_out, !nca_is_marked(), nca_brush, false);

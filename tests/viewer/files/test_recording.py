@@ -67,7 +67,7 @@ def test_bad_places_are_reported_before_work_starts(tmp_path):
     for name, text in (
         ("there.mp4", "exists already"),
         ("none/a.mp4", "there is no folder"),
-        ("a.txt", "a recording ends in .mp4"),
+        ("a.txt", "a recording must end in .mp4"),
     ):
         with pytest.raises(InputError, match=text):
             Recorder(tmp_path / name, SIZE, 20.0)
