@@ -30,12 +30,9 @@ from nca.viewer.app import choose_display
 from nca.viewer.files.recording import Grabber, Recorder
 
 HERE = Path(__file__).parent
-PASSES = ("MOVE", "DEPOSIT", "POINT", "TRAIL", "PICTURE")
 PRECISION = "precision highp float;\nprecision highp int;\nprecision highp sampler2D;\n"
 FOOD, ERASE = 1, 2
 MOST = 2**24  # agents
-
-Stroke = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,9 @@ class Slime:
         points["size"], points["across"] = size, across
         self._points = gl.vertex_array(points, [])
 
-    def step(self, tool: int = 0, stroke: Stroke = (0, 0, 0, 0), radius: float = 6) -> None:
+    def step(
+        self, tool: int = 0, stroke: tuple[float, ...] = (0, 0, 0, 0), radius: float = 6
+    ) -> None:
         """Move the agents and update the trail; the brush lays food or erases along a stroke."""
         values = {"base": step_base(self.steps, self._seed), "born": self.steps == 0}
         self._draw("MOVE", self._agents.target, values)
@@ -183,26 +182,15 @@ def page(words: argparse.Namespace) -> str:
     chosen = ("preset", "agents", "size", "seed", "scale", "every")
     data = {
         "vertex": vertex_shader("300 es"),
-        "passes": {name: shader(name, "300 es") for name in PASSES},
+        "shader": shader("PASS", "300 es"),
         "presets": {name: asdict(preset) for name, preset in PRESETS.items()},
         **{name: getattr(words, name) for name in chosen},
     }
     return (HERE / "slime.html").read_text().replace("{{ data }}", script_json(data))
 
 
-def make(words: argparse.Namespace) -> None:
-    """Show or write what the file extension of the result says."""
-    if words.result is None:
-        show(words)
-    elif words.result.suffix == ".html":
-        check_free(words.result, False, file=True)
-        words.result.write_text(page(words))
-    else:
-        record(words)
-
-
 def main() -> None:
-    """Read the options."""
+    """Show or write what the file extension of the result says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("result", nargs="?", type=Path, help="film or page; without: a window")
     parser.add_argument("--preset", choices=PRESETS, default="slime")
@@ -218,9 +206,15 @@ def main() -> None:
         words.size = parse_size("grid", words.grid, 16, 8192)
         if not 1 <= words.agents <= MOST:
             raise InputError(f"`agents` {words.agents}: must be 1 to {MOST}")
-        make(words)
+        if words.result is None:
+            show(words)
+        elif words.result.suffix == ".html":
+            check_free(words.result, False, file=True)
+            words.result.write_text(page(words))
+        else:
+            record(words)
     except (InputError, GraphicsError, OSError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print(f"slime: {explain(error)}", file=sys.stderr)
         sys.exit(exit_code(error))
 
 

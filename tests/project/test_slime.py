@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -54,7 +55,7 @@ def count(at: Floats) -> Floats:
     return counts
 
 
-def moved(agents: Floats, trail: Floats, base: int, preset: object) -> Floats:
+def moved(agents: Floats, trail: Floats, base: int, preset: Any) -> Floats:
     """Agents [rows, across, 4] after a step, as positions and directions [n, 3]."""
     y, x = (index.ravel() for index in np.indices(agents.shape[:2]))
     bits = pcg_hash((x + pcg_hash((y + base) & 0xFFFFFFFF)) & 0xFFFFFFFF)
@@ -135,7 +136,7 @@ def test_a_film_is_recorded(
     assert not np.array_equal(first, last)
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, str(tmp_path / "film.webp"), "--agents=0")
-    assert capsys.readouterr().err == "error: `agents` 0: must be 1 to 16777216\n"
+    assert capsys.readouterr().err == "slime: `agents` 0: must be 1 to 16777216\n"
 
 
 READ = """(bounds) => {
