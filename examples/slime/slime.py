@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("result", nargs="?", type=Path, help="film or page; without: a window")
     parser.add_argument("--preset", choices=PRESETS, default="slime")
-    parser.add_argument("--agents", type=int, default=40_000, help="number of agents")
+    parser.add_argument("--agents", type=int, default=20_000, help="number of agents")
     parser.add_argument("--grid", default="400x300", help="size in cells")
     parser.add_argument("--scale", type=int, default=2, help="pixels for a cell")
     parser.add_argument("--seed", type=int, default=0)
