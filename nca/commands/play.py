@@ -3,7 +3,7 @@
 At each scale the grid is smaller than the photograph by that factor, and every step moves the
 colors of the state a little towards the photograph. The runs are joined like a Laplacian pyramid
 (Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones. How a
-rule completes a photograph: :mod:`nca.fill`.
+rule completes a photograph: :mod:`nca.commands.fill`.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.backends import unroll
+from nca.commands.fill import filled, frame_of, with_margin
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
-from nca.fill import filled, frame_of, with_margin
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
 from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule

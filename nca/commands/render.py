@@ -9,11 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
+from nca.commands.loop import looped
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, to_image, write_animation, write_image, write_png16
 from nca.images.y4m import write_y4m
-from nca.loop import looped
 from nca.options import parse_size
 from nca.rescaling import rescaled
 from nca.rule import Rule
@@ -23,6 +23,7 @@ from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
 
 STANDARD_OUTPUT = Path("-")
+TRANSPARENT = (".png", ".apng", ".webp")
 REACH = 8  # an average includes this many times its nominal steps; older ones would weigh 1e-7
 
 
@@ -42,6 +43,11 @@ def render(settings: RenderSettings) -> Path | None:
             raise InputError(
                 f"`out` {settings.out}: the file name of an animation must end in {endings}"
             )
+    suffix = settings.out.suffix.lower()
+    if settings.transparent and suffix not in TRANSPARENT:
+        raise InputError(f"`transparent`: {settings.out} must end in {', '.join(TRANSPARENT)}")
+    if settings.bits == 16 and suffix != ".png":
+        raise InputError(f"`bits` 16: {settings.out} must end in .png")
     rule = load_rule(settings.rule).rule
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)

@@ -10,7 +10,6 @@ from nca.errors import InputError
 from nca.options import DT, Between, Bounded, Calm, parse_size, refuse_several
 
 MAX_FRAMES = 5000
-TRANSPARENT = (".png", ".apng", ".webp")
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,9 @@ class RenderSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
-        suffix = self.out.suffix.lower()
-        if self.transparent and suffix not in TRANSPARENT:
-            raise InputError(f"`transparent`: {self.out} must end in {', '.join(TRANSPARENT)}")
         if self.bits == 16:
-            refuse_several(
-                ["bits", *(n for n in ("loop", "every", "transparent") if getattr(self, n))]
-            )
-            if suffix != ".png":
-                raise InputError(f"`bits` 16: {self.out} must end in .png")
+            others = (name for name in ("loop", "every", "transparent") if getattr(self, name))
+            refuse_several(["bits", *others])
         if self.loop is not None:
             if self.average_steps > 1:
                 refuse_several(["loop", "average_steps"])

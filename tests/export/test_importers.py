@@ -245,7 +245,7 @@ def test_other_json_gets_one_line(read, text, said):
         (SNIPPET.replace("+ mat4(", "+ mat4(1, ", 1), "17 numbers"),
         (SNIPPET.replace("+ mat4(", "+ mat4(1e9, ", 1), "1e6 or larger"),
         (SNIPPET.replace("500.0", "0.0"), "multiplies the sum"),
-        (SNIPPET + "vec4 other = vec4(1, 2, 3, 4);", "which is the bias"),
+        (SNIPPET + "vec4 other = vec4(1, 2, 3, 4);", "which one is the bias"),
         (ARRAYS.replace("this.W", "this.V"), "no array W"),
         (ARRAYS.replace("W[3]", "W[4]"), "0 numbers"),
         ("/*" * 10**4, "terms"),

@@ -75,7 +75,7 @@ def test_backends_train_alike_and_what_cannot_be_had_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="`backend` triton: needs a GPU"):
         TextureTraining(settings.override(backend="triton"), target)
-    with pytest.raises(InputError, match=r"`device` cuda: torch .* has none"):
+    with pytest.raises(InputError, match=r"`device` cuda: torch .* does not support it"):
         TextureTraining(settings.override(device="cuda"), target)
 
 

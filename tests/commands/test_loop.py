@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from nca.backends.simulate import simulate
+from nca.commands.loop import looped
 from nca.gallery import RULES
-from nca.loop import looped
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import load_rule
 

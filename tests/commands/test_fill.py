@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from nca.cli import main
+from nca.commands.fill import filled, frame_of, with_margin
 from nca.evaluation.measures import seam
-from nca.fill import filled, frame_of, with_margin
 from nca.gallery import RULES
 from nca.images import read_image, read_texture, to_image, to_tensor
 from nca.pictures import picture_path
