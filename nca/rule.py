@@ -357,15 +357,6 @@ class Rule(nn.Module):
         """Colors of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
-    def to_rgba(self, state: Tensor) -> Tensor:
-        """Premultiplied colors and alpha of a grown figure, [B, C, H, W] -> [B, 4, H, W].
-
-        A figure is shown on a background of the color ``rgb_offset``, which this takes away.
-        """
-        alpha = state[:, ALPHA : ALPHA + 1].clamp(0, 1)
-        colors = self.to_rgb(state) - (1 - alpha) * self.settings.rgb_offset
-        return torch.cat([colors, alpha], 1)
-
     @torch.no_grad()
     def with_settings(self, **changes: Any) -> "Rule":
         """A plain copy with some settings changed, and with the effective values of all weights."""

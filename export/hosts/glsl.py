@@ -25,8 +25,6 @@ from nca.exporters.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
-from nca.gl.shader import Value
-from nca.rng import step_base
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -133,26 +131,16 @@ def run(
     """Run the shaders of version 330 in the order that the manifest describes."""
     manifest = json.loads(files["manifest.json"])
     shaders = manifest["shaders"]["330"]
-    code = state_code(rule.settings, options.state)
     machine = LayerMachine(context, manifest["state"]["groups"], state.shape, options.state)
-    machine.write("state", state, code)
     if manifest["weights"]["store"] == "texture":
         packed = np.frombuffer(files[WEIGHT_FILE], "<f4").reshape(-1, TEXTURE_WIDTH, 4)
         machine.add_weights("nca_weights", packed)
-    for step in range(frames * _steps(options)):
-        base = step_base(step, options.seed)
-        uniforms: dict[str, Value] = {
-            "nca_size": tuple(state.shape[:0:-1]),
-            "nca_code": code,
-            "nca_base": base,
-        }
-        textures = machine.named(nca_state="state", nca_after="after")
-        for kind, target in (("step", "after"), ("live", "spare")):
-            for one in shaders[kind]:
-                text = files[one["file"]].decode()
-                machine.draw(text, target, one["groups"], textures, uniforms)
-        machine.swap("state", "spare" if shaders["live"] else "after")
-    return machine.read("state", state.shape, code)
+    passes = {
+        kind: [(files[one["file"]].decode(), one["groups"]) for one in shaders[kind]]
+        for kind in ("step", "live")
+    }
+    code = state_code(rule.settings, options.state)
+    return machine.run(passes, state, frames * _steps(options), seed=options.seed, code=code)
 
 
 TARGET = RuleTarget(

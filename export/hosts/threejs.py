@@ -19,8 +19,6 @@ from nca.exporters.glsl.text import comment, credit_lines, template
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
-from nca.gl.shader import Value
-from nca.rng import step_base
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -83,22 +81,13 @@ def run(
     """Run the shaders of the module in its order, as version 330."""
     line = next(one for one in files[MODULE].decode().splitlines() if one.startswith(DATA))
     data = json.loads(line.removeprefix(DATA).rstrip(";"))
+    passes = {
+        kind: [("#version 330\n" + one["fragment"], one["groups"]) for one in data[kind]]
+        for kind in ("step", "live")
+    }
     machine = LayerMachine(context, data["groups"], state.shape, options.state)
     code = state_code(rule.settings, options.state)
-    machine.write("state", state, code)
-    for step in range(frames * _steps(options)):
-        uniforms: dict[str, Value] = {
-            "nca_size": tuple(state.shape[:0:-1]),
-            "nca_code": code,
-            "nca_base": step_base(step, options.seed),
-        }
-        textures = machine.named(nca_state="state", nca_after="after")
-        for kind, target in (("step", "after"), ("live", "spare")):
-            for one in data[kind]:
-                text = "#version 330\n" + one["fragment"]
-                machine.draw(text, target, one["groups"], textures, uniforms)
-        machine.swap("state", "spare" if data["live"] else "after")
-    return machine.read("state", state.shape, code)
+    return machine.run(passes, state, frames * _steps(options), seed=options.seed, code=code)
 
 
 TARGET = RuleTarget(

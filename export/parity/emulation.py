@@ -19,6 +19,7 @@ from nca.exporters.glsl.tiles import Tiles
 from nca.exporters.settings import StateFormat
 from nca.gl.buffers import StateBuffer, from_texels, to_texels
 from nca.gl.shader import Shader, Textures, Value
+from nca.rng import step_base
 
 DTYPES: dict[StateFormat, str] = {"rgba32f": "f4", "rgba16f": "f2", "rgba8": "f1"}
 
@@ -145,6 +146,39 @@ class LayerMachine:
         """Run a shader that draws into the given groups of a set of textures."""
         framebuffer = self.sets[target].target(tuple(groups))
         self._shader(fragment).draw(framebuffer, {**self._weights, **textures}, uniforms)
+
+    def run(
+        self,
+        passes: Mapping[str, Sequence[tuple[str, Sequence[int]]]],
+        state: Tensor,
+        steps: int,
+        *,
+        seed: int,
+        code: tuple[float, float],
+    ) -> Tensor:
+        """Run steps of a rule from step 0 and return the state.
+
+        Args:
+            passes: fragment shader and groups of every pass of :mod:`nca.exporters.glsl.fragments`,
+                by the kinds ``step`` and ``live``; the second may be empty.
+            state: the state at step 0, [C, H, W].
+            steps: number of steps.
+            seed: random seed of the masks.
+            code: scale and offset of a texel, see :func:`nca.exporters.glsl.pieces.state_code`.
+        """
+        self.write("state", state, code)
+        for step in range(steps):
+            uniforms: dict[str, Value] = {
+                "nca_size": tuple(state.shape[:0:-1]),
+                "nca_code": code,
+                "nca_base": step_base(step, seed),
+            }
+            textures = self.named(nca_state="state", nca_after="after")
+            for kind, target in (("step", "after"), ("live", "spare")):
+                for text, groups in passes[kind]:
+                    self.draw(text, target, groups, textures, uniforms)
+            self.swap("state", "spare" if passes["live"] else "after")
+        return self.read("state", state.shape, code)
 
     def named(self, **samplers: str) -> dict[str, moderngl.Texture]:
         """Map samplers ``name0``, ``name1`` ... to the textures of a set; ``name=set``."""

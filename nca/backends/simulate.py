@@ -37,7 +37,8 @@ def simulate(
         calm: let all cells fire from step 300 on, see :func:`nca.rescaling.calmed`.
 
     Yields:
-        The state after each of ``stops`` steps, [B, C, H, W].
+        The state after each of ``stops`` steps, [B, C, H, W]. If it is changed in place, the run
+            continues from the changed state.
 
     Raises:
         InputError: the backend does not support this.

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.backends import unroll
-from nca.rule import ALPHA, Rule
+from nca.commands.guided import guided
+from nca.rule import Rule
 
 FRAME = 0.1  # width of the frame that is filled to make a photograph tile, of its shorter side
 REACH = 12  # distance from the filled part, in cells, within which colors are loose at first
@@ -18,7 +18,7 @@ def filled(
 ) -> Tensor:
     """Fill a part of a photograph.
 
-    Before every step, the colors of all other cells are set to the colors of the photograph. In the
+    After every step, the colors of all other cells are set to the colors of the photograph. In the
     first steps, cells near the filled part are only moved toward these colors, so that forms can
     grow across its border. A rule that was trained on the photograph itself fits best.
 
@@ -46,13 +46,12 @@ def filled(
     fixed = 1 - part
     loose = fixed * (1 - 1.8 * near).clamp(min=0)
     state = rule.initial_state(1, *size, seed=seed)
-    for step in range(steps):
-        pull = loose if step < LOOSE * steps else fixed
-        state[:, :3] += pull * (colors - state[:, :3])
-        if settings.alive_threshold is not None:
-            state[:, ALPHA] = 1.0
-        mask = rule.fire_masks(1, *size, 1, seed=seed, first_step=step)
-        state = unroll(state, rule, mask).clone()
+    state[:, :3] += loose * (colors - state[:, :3])
+
+    def pull(step: int) -> Tensor:
+        return loose if step < LOOSE * steps else fixed
+
+    state = guided(rule, state, colors, pull, steps, seed=seed)
     texture = rule.to_rgb(state).clamp(0, 1)
     if size != (height, width):
         texture = F.interpolate(texture, (height, width), mode="bicubic").clamp(0, 1)

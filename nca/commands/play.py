@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.backends import unroll
 from nca.commands.fill import filled, frame_of, with_margin
+from nca.commands.guided import guided
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
-from nca.rule import ALPHA, Rule
+from nca.rule import Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 
@@ -119,12 +119,7 @@ def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> T
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
     state = bordered.initial_state(1, height, width, seed=seed)
     state[:, :3] = colors
-    if settings.alive_threshold is not None:
-        state[:, ALPHA] = 1.0
-    for step in range(steps):
-        mask = bordered.fire_masks(1, height, width, 1, seed=seed, first_step=step)
-        state = unroll(state, bordered, mask).clone()
-        state[:, :3] += strength * (colors - state[:, :3])
+    state = guided(bordered, state, colors, lambda step: strength, steps, seed=seed)
     return rule.to_rgb(state).clamp(0, 1)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,11 +13,11 @@ from nca.backends.simulate import simulate
 from nca.commands.loop import looped
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
-from nca.images import ANIMATIONS, to_image, write_animation, write_image, write_png16
+from nca.images import ANIMATIONS, image_format, to_image, write_animation, write_image, write_png16
 from nca.images.y4m import write_y4m
 from nca.options import parse_size
 from nca.rescaling import rescaled
-from nca.rule import Rule
+from nca.rule import ALPHA, Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 from nca.system.signals import uninterrupted
@@ -43,6 +44,7 @@ def render(settings: RenderSettings) -> Path | None:
             raise InputError(
                 f"`out` {settings.out}: the file name of an animation must end in {endings}"
             )
+        image_format(settings.out)  # before the work starts
     suffix = settings.out.suffix.lower()
     if settings.transparent and suffix not in TRANSPARENT:
         raise InputError(f"`transparent`: {settings.out} must end in {', '.join(TRANSPARENT)}")
@@ -54,11 +56,13 @@ def render(settings: RenderSettings) -> Path | None:
         rule = rescaled(rule, settings.coarseness, dt)
     if settings.transparent and rule.settings.alive_threshold is None:
         raise InputError("`transparent`: this rule is a texture, without a background")
-    colors = (_enlarged(one, settings.scale) for one in _colors(rule, settings))
+    colors = _colors(rule, settings)
     if settings.bits == 16:
-        write_png16(settings.out, next(colors))
+        scale = settings.scale
+        large = next(colors).repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        write_png16(settings.out, large)
         return settings.out
-    images = (to_image(one) for one in colors)
+    images = (_enlarged(to_image(one), settings.scale) for one in colors)
     if to_pipe:
         write_y4m(sys.stdout.buffer, images, settings.fps)
         return None
@@ -86,7 +90,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
             return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
         return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
 
-    shown = rule.to_rgba if settings.transparent else rule.to_rgb
+    shown = partial(_rgba, rule) if settings.transparent else rule.to_rgb
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (_straight(shown(state)[0]) for state in states)
@@ -120,9 +124,19 @@ def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
 
 
-def _enlarged(colors: Tensor, scale: int) -> Tensor:
-    """Draw every cell as a square, [C, H, W] -> [C, scale * H, scale * W]."""
-    return colors.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+def _enlarged(image: Image.Image, scale: int) -> Image.Image:
+    size = (scale * image.width, scale * image.height)
+    return image.resize(size, Image.Resampling.NEAREST)
+
+
+def _rgba(rule: Rule, state: Tensor) -> Tensor:
+    """Premultiplied colors and alpha of a grown image, [B, C, H, W] -> [B, 4, H, W].
+
+    The rule shows it on a background of the color ``rgb_offset``, which this takes away.
+    """
+    alpha = state[:, ALPHA : ALPHA + 1].clamp(0, 1)
+    colors = rule.to_rgb(state) - (1 - alpha) * rule.settings.rgb_offset
+    return torch.cat([colors, alpha], 1)
 
 
 def _straight(colors: Tensor) -> Tensor:

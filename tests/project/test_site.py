@@ -1,12 +1,9 @@
 """The site: built strictly, its links, its requests, its use by keyboard and screen reader."""
 
-import http.server
 import posixpath
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from nca.gallery import gallery
 from tests.helpers.browsing import until
+from tests.helpers.serving import serving
 
 ROOT = Path(__file__).parents[2]
 BUILD = """
@@ -50,23 +48,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and writes no log."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
     """Where the site is served."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(site) as server:
+        yield f"{server}/"
 
 
 @pytest.fixture

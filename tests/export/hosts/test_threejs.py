@@ -4,9 +4,6 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 import torch
@@ -15,11 +12,11 @@ from playwright.sync_api import Browser, Page
 from nca.backends.simulate import simulate
 from nca.exporters.hosts import threejs
 from nca.exporters.settings import ExportOptions
-from nca.rule import Rule, RuleSettings
+from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.export.hosts.test_webgpu import Quiet
 from tests.helpers.rules import bounded_rule
+from tests.helpers.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -60,24 +57,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         archive.extractall(folder, filter="data")
     for name, settings in RULES.items():
         (folder / name).mkdir()
-        files = threejs.build(name, RuleFile(rule_of(settings), {}), ExportOptions(grid=64))
+        files = threejs.build(name, RuleFile(bounded_rule(settings), {}), ExportOptions(grid=64))
         for path, data in files.items():
             (folder / name / path).write_bytes(data)
         (folder / f"{name}.html").write_text(PAGE.replace("FOLDER", name))
     example = (folder / "texture" / "example.html").read_text()
     example = example.replace("./node_modules/three", "../package")
     (folder / "texture" / "example.html").write_text(example)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def rule_of(settings: RuleSettings) -> Rule:
-    return bounded_rule(settings)
+    with serving(folder) as server:
+        yield server
 
 
 def opened(browser: Browser, address: str) -> tuple[Page, list[str]]:
@@ -91,7 +79,7 @@ def opened(browser: Browser, address: str) -> tuple[Page, list[str]]:
 
 @pytest.mark.parametrize("name", RULES)
 def test_states_and_colors_are_those_of_torch(browser: Browser, address: str, name: str) -> None:
-    rule = rule_of(RULES[name])
+    rule = bounded_rule(RULES[name])
     page, messages = opened(browser, f"{address}/{name}.html")
     page.wait_for_function("globalThis.shown")
     assert messages == []

@@ -4,10 +4,7 @@ import base64
 import os
 import shutil
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.rules import bounded_rule
+from tests.helpers.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -63,20 +61,10 @@ globalThis.done = () => frames >= FRAMES;
 </script>""".replace("FRAMES", str(FRAMES))
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/page.html"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(tmp_path) as server:
+        yield f"{server}/page.html"
 
 
 @pytest.mark.parametrize("alive", [None, 0.1])

@@ -1,0 +1,41 @@
+"""Run a rule while its colors follow an image."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nca.backends.simulate import simulate
+from nca.rule import ALPHA, Rule
+
+
+@torch.no_grad()
+def guided(
+    rule: Rule,
+    state: Tensor,
+    colors: Tensor,
+    pull: Callable[[int], Tensor | float],
+    steps: int,
+    *,
+    seed: int,
+) -> Tensor:
+    """Run a rule; after every step, move the colors of its cells toward given ones.
+
+    Args:
+        rule: the rule; every cell is alive at the start.
+        state: state at step 0, [1, C, H, W]; changed in place.
+        colors: goal of the first three channels, [1, 3, H, W].
+        pull: ``pull(step)`` is the fraction of the way after a step, 0 to 1, for every cell.
+        steps: number of steps.
+        seed: random seed that decides which cells fire.
+
+    Returns:
+        The last state, [1, C, H, W].
+    """
+    if rule.settings.alive_threshold is not None:
+        state[:, ALPHA] = 1.0
+    states = simulate(rule, state, range(1, steps + 1), seed=seed)
+    for step, now in enumerate(states, 1):
+        now[:, :3] += pull(step) * (colors - now[:, :3])  # the run continues from these colors
+        state = now
+    return state
