@@ -35,23 +35,24 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
     assert math.isfinite(long_run_score(task, rule, (5,), range(2)).loss)
     with torch.no_grad():
         rule.w2 += 1
-    assert long_run_score(task, rule, (50,), range(2)) == (math.inf, math.inf)
+    assert long_run_score(task, rule, (50,), range(2)) == ((math.inf,), math.inf)
 
 
 class Fixed:
-    """Scores rules by given numbers."""
+    """Scores rules by given numbers, one for every stop."""
 
-    def __init__(self, distances: dict[int, float]) -> None:
+    def __init__(self, distances: dict[int, tuple[float, ...]]) -> None:
         self.distances = distances
+        self.left: list[float] = []
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         del seeds
-        distance = torch.tensor([self.distances[id(rule)]])
-        return [LongRun(rule, torch.zeros(1, 4, 4, 4), distance)]
+        self.left = list(self.distances[id(rule)])
+        return [LongRun(rule, torch.zeros(1, 4, 4, 4), torch.zeros(1))]
 
     def score(self, state: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         del state
-        return target
+        return target + self.left.pop(0)
 
     def speckle(self, state: torch.Tensor, target: torch.Tensor) -> float:
         del state, target
@@ -59,21 +60,24 @@ class Fixed:
 
 
 def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "STOPS", (1, 2))
     monkeypatch.setattr(selection, "LONG", 3)
     rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
-    late = {id(rules[0]): math.inf, id(rules[1]): 2.5, id(rules[2]): 9.0}
-    keep = KeepBest(None, Fixed(late), 0)
+    # The seeds of the second are worse than those of its score, from the first stop on.
+    runs = {id(rules[0]): (1, math.inf), id(rules[1]): (3.0, 4.4), id(rules[2]): (3.0, 4.6)}
+    keep = KeepBest(None, Fixed(runs), 0)
     keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
-    late[id(rules[1])] = math.nan
+    runs[id(rules[1])] = (1, math.nan)
     assert keep.choose() is keep.candidates[0]
     assert keep.candidates[0].late == math.inf
+    assert not keep.candidates[2].lasts
 
 
 def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = (3, 1.14), (1, 1.16), (math.inf, math.inf), (2, 1.2), (4, 0.5)
-    scores = [Score(*each) for each in figures]
+    scores = [Score((loss,), speckle) for loss, speckle in figures]
     keep = KeepBest(None, Fixed({}), 0)
     monkeypatch.setattr(keep, "score", lambda *_: scores.pop(0))
     learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=7)
@@ -101,18 +105,20 @@ def test_speckle_is_that_of_the_picture_of_a_run(also: tuple[str, ...]) -> None:
     ("late", "words"),
     [
         (2.9, ""),
-        (6.2, "after 10,000 steps its loss is 3.1 times that of the first 2,000"),
+        (6.2, "after 10,000 steps its loss is 3.1 times the loss after 2,000"),
         (math.inf, "after 10,000 steps its values have blown up"),
     ],
 )
 def test_a_rule_that_does_not_last_is_reported(late: float, words: str) -> None:
-    warning = Candidate(Rule(RuleSettings(4, 8)), 9, 2.0, late).warning
+    warning = Candidate(Rule(RuleSettings(4, 8)), 9, 1.0, 2.0, late).warning
     assert words in warning
     assert bool(words) == bool(warning)
 
 
 def test_what_has_always_been_blown_up_does_not_last() -> None:
-    assert "blown up" in Candidate(Rule(RuleSettings(4, 8)), 9, math.inf, math.inf).warning
+    assert (
+        "blown up" in Candidate(Rule(RuleSettings(4, 8)), 9, math.inf, math.inf, math.inf).warning
+    )
 
 
 def test_the_lessons_loss_is_scored_picture_by_picture() -> None:

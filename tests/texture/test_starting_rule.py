@@ -61,7 +61,7 @@ def test_a_published_rule_learns_through_its_rounding(
     adopted = with_sizes_of_parent(settings.override(iterations=2))
     training = TextureTraining(adopted, read_square(settings.picture, 32))
     settings.out.mkdir()
-    training.best.score = lambda *_: Score(0, 0)
+    training.best.score = lambda *_: Score((0, 0), 0)
     before = [weight.detach().clone() for weight in training.task.rule.parameters()]
     training.fit()
     after = list(training.task.rule.parameters())

@@ -210,7 +210,7 @@ def test_a_resume_goes_on_with_the_same_picture(settings: TrainSettings, tmp_pat
 def test_a_resume_for_longer_chooses_among_as_many(settings: TrainSettings) -> None:
     def looks(training: TextureTraining) -> list[int]:
         seen: list[int] = []
-        training.best.score = lambda *_: seen.append(training.learner.iteration) or Score(1, 1)
+        training.best.score = lambda *_: seen.append(training.learner.iteration) or Score((1,), 1)
         training.fit()
         return seen
 

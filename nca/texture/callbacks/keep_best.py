@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
@@ -20,22 +21,27 @@ if TYPE_CHECKING:
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is scored
 LONG = 10_000  # steps of the final run of a candidate
-DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the score
+DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the loss after the last stop
 GRAINY = 1.15  # speckle, the target's = 1; grainier candidates rank last
 EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds of a score, and of the final run
 KEPT = 3
 
 
 class Score(NamedTuple):
-    """Scores of a rule after long runs.
+    """Figures of a rule after long runs.
 
     Attributes:
-        loss: texture loss of the worst seed, averaged over runs and stops.
-        speckle: highest speckle, relative to the speckle of the target.
+        losses: texture loss of the worst seed after each stop, averaged over runs.
+        speckle: highest speckle, relative to the target's.
     """
 
-    loss: float
+    losses: tuple[float, ...]
     speckle: float
+
+    @property
+    def loss(self) -> float:
+        """Mean over the stops."""
+        return fmean(self.losses)
 
 
 @dataclass
@@ -53,13 +59,14 @@ class Candidate:
     rule: Rule
     iteration: int
     score: float
+    settled: float = math.nan
     late: float = math.nan
     speckle: float = 0.0
 
     @property
     def lasts(self) -> bool:
-        """Whether it looks about the same after 10,000 steps as before."""
-        return math.isfinite(self.late) and self.late <= DRIFT * self.score
+        """Whether it looks about the same after 10,000 steps as after 2,000."""
+        return math.isfinite(self.late) and self.late <= DRIFT * self.settled
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -72,8 +79,8 @@ class Candidate:
         if self.lasts:
             return ""
         what = (
-            f"its loss is {self.late / self.score:.1f} times that of the first {STOPS[-1]:,}"
-            if math.isfinite(self.late) and math.isfinite(self.score)
+            f"its loss is {self.late / self.settled:.1f} times the loss after {STOPS[-1]:,}"
+            if math.isfinite(self.late)
             else "its values have blown up"
         )
         return f"This rule is not stable: after {LONG:,} steps {what}; try another seed"
@@ -105,14 +112,16 @@ def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds
         stops: steps after which the states are measured.
         seeds: random seeds, one run each.
     """
-    worst, speckles, seed = [], [], seeds.start
+    worst: list[list[float]] = []
+    speckles, seed = [], seeds.start
     for run in scorer.long_runs(rule, seeds):
+        worst.append([])
         for after in simulate(run.rule, run.state, stops, seed=seed):
             if blown_up(after).any():
-                return Score(math.inf, math.inf)
-            worst.append(float(scorer.score(after, run.target).max()))
+                return Score((math.inf,) * len(stops), math.inf)
+            worst[-1].append(float(scorer.score(after, run.target).max()))
             speckles.append(scorer.speckle(after, run.target))
-    return Score(sum(worst) / len(worst), max(speckles))
+    return Score(tuple(map(fmean, zip(*worst, strict=True))), max(speckles))
 
 
 class KeepBest(Callback):
@@ -168,7 +177,9 @@ class KeepBest(Callback):
         """Choose the best candidate that lasts 10,000 steps with new seeds; if none, the best."""
         seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
         for candidate in self.candidates:
-            candidate.late = self.score(candidate.rule, (LONG,), seeds).loss
+            candidate.settled, candidate.late = self.score(
+                candidate.rule, (STOPS[-1], LONG), seeds
+            ).losses
             if candidate.lasts:
                 return candidate
         return self.candidates[0]
