@@ -96,5 +96,5 @@ TARGET = PlayerTarget(
     write=player_html,
     suffix=".html",
     default_out=Path("player.html"),
-    verified="the tests run it in Chromium",
+    verified="tested in Chromium",
 )

@@ -94,6 +94,6 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=lambda rule, options: _steps(options),
-    verified="the tests run it in Chromium",
+    verified="tested in Chromium with three.js 0.187",
     inline=True,
 )
