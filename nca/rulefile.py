@@ -56,7 +56,7 @@ class RuleFile:
     def states(self) -> Tensor | None:
         """Values of the channels in each numbered state, [states, C]; None: it has no such states.
 
-        Rules of classic automata have them; patterns are made of their numbers.
+        Rules of classic automata have them; pattern files refer to them by number.
         """
         rows, channels = self.info.get("states"), self.rule.settings.channels
         if not isinstance(rows, list) or not 2 <= len(rows) <= MAX_STATES:

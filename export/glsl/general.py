@@ -1,4 +1,4 @@
-"""General shaders: one text for all rules, with the settings of a rule as macros before it.
+"""General shaders: one source for all rules, configured by macros at its top.
 
 The page carries this text, and ``shaders/page/player/general.js`` makes the macros of its rules
 and of those that a visitor opens; :func:`macros` makes the same ones. The weights come from a
@@ -35,7 +35,7 @@ from nca.exporters.glsl.text import template
 from nca.rescaling import derivative_order
 from nca.rule import Padding, Quantizer, Rule
 
-MOST_OUTPUTS = 8  # of a device
+MOST_OUTPUTS = 8  # draw buffers that are used at most
 PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS
 PADDINGS = get_args(Padding)  # their order gives the numbers of NCA_PADDING
 STARTS = tuple(START)  # their order gives the numbers of NCA_START

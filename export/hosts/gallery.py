@@ -30,7 +30,7 @@ from nca.rulefile import RuleFile, rule_bytes
 
 TITLE = "Living textures"
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
-FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # constant date in the zip archive, so that its bytes repeat
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # fixed date in the zip archive, so that builds are reproducible
 
 
 class Gallery(Target):

@@ -1,4 +1,4 @@
-"""Films that repeat without a jump."""
+"""Animations that loop without a jump."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from nca.rule import Rule
 
 Run = Callable[[Sequence[int]], Iterator[Tensor]]
-"""``run(stops)`` yields the states, [1, C, H, W], after some numbers of steps of the same run."""
+"""``run(stops)`` yields the state, [1, C, H, W], of one run after each number of steps."""
 
 BLENDED = 1 / 3  # fraction of the film that fades back to its start
 CANDIDATES = 16  # number of compared starts
@@ -26,7 +26,8 @@ def looped(
 
     Args:
         rule: defines the colors.
-        run: runs the rule, see :data:`Run`; it continues from states that are changed in place.
+        run: runs the rule, see :data:`Run`. If a yielded state is changed in place, the run
+            continues from the changed state.
         frames: number of frames.
         every: number of steps from one frame to the next.
         grown: number of steps before the film; at least a third of the film.
@@ -38,7 +39,7 @@ def looped(
     start = _best_start(rule, run, max(grown, blended * every), length)
     stops = range(start, start + length, every)
     earlier = run([stop - length for stop in stops[frames - blended + 1 :]])
-    left = 1.0  # distance from the earlier states, as a fraction of the distance without blending
+    left = 1.0  # weight of what the run would be without the blends so far
     for frame, state in enumerate(run(stops)):
         done = (frame - (frames - blended)) / max(blended, 1)
         if done > 0:

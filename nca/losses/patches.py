@@ -13,7 +13,7 @@ from nca.losses.term import Term
 
 LEVELS = 4
 COMPONENTS = 32  # number of principal components for the search of the nearest patch
-NEARLY_FLAT = 1e-3  # smallest std of patches that differences are divided by
+NEARLY_FLAT = 1e-3  # lower bound on the std that differences are divided by
 
 
 class NearestPatches(Term):

@@ -48,7 +48,6 @@ ARCHITECTURES = {
 }
 # Number of convolutions per block; 2x2 max pooling between blocks.
 VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-SQUEEZENET_POOLS = (2, 5)  # pooling precedes these indices of `features`; others: Fire modules
 
 
 def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
