@@ -1,7 +1,13 @@
-"""Shared code of tests of the page: waiting, and reading and writing states."""
+"""Shared code of tests in a browser: a server, waiting, and reading and writing states."""
 
 import base64
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
@@ -65,3 +71,22 @@ def read(page: Page, shape: tuple[int, ...]) -> torch.Tensor:
 def write(page: Page, state: torch.Tensor) -> None:
     text = base64.b64encode(state.numpy().tobytes()).decode()
     page.evaluate(WRITE, [text, len(state)])
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free port of this machine; yields the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -13,8 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from nca.gallery import gallery
-from tests.helpers.browsing import until
-from tests.helpers.serving import serving
+from tests.helpers.browsing import serving, until
 
 ROOT = Path(__file__).parents[2]
 BUILD = """

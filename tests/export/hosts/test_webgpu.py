@@ -15,8 +15,8 @@ from nca.exporters.settings import ExportOptions
 from nca.rule import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
+from tests.helpers.browsing import serving
 from tests.helpers.rules import bounded_rule
-from tests.helpers.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
