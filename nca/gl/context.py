@@ -1,15 +1,12 @@
 """OpenGL contexts that can run a rule, with clear errors if something is missing."""
 
-import contextlib
-import ctypes
-import importlib.util
 import sys
-from pathlib import Path
 from typing import Any
 
 import moderngl
 
 from nca.errors import GraphicsError
+from nca.system.triton_library import load_triton
 
 REQUIRED_VERSION = 330
 LEAST_TARGETS = 4
@@ -21,26 +18,13 @@ ADVICE = {
 }
 
 
-def load_triton_first() -> None:
-    """Load Triton's library, if it is installed, before a graphics driver.
-
-    Mesa's drivers and Triton contain different releases of LLVM. If Mesa's is loaded first, Python
-    crashes when torch imports Triton, which it does at the first step of an optimizer.
-    """
-    found = importlib.util.find_spec("triton") if sys.platform == "linux" else None
-    if found is not None and found.origin is not None:
-        for library in (Path(found.origin).parent / "_C").glob("libtriton*.so"):
-            with contextlib.suppress(OSError):  # a damaged one: its import gives the reason
-                ctypes.CDLL(str(library))
-
-
 def open_headless() -> moderngl.Context:
     """Open a context without a window; on Linux through EGL, which needs no display.
 
     Raises:
         GraphicsError: there is no OpenGL 3.3 with float render targets.
     """
-    load_triton_first()
+    load_triton()
     backend: dict[str, Any] = {"backend": "egl"} if sys.platform == "linux" else {}
     try:
         gl = moderngl.create_context(standalone=True, require=REQUIRED_VERSION, **backend)

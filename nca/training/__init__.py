@@ -4,3 +4,7 @@ Read :mod:`nca.training.learner` first: the loop. Then :mod:`~nca.training.objec
 and loss terms), :mod:`~nca.training.engines` (gradients and optimizer steps), and
 :mod:`~nca.training.callbacks` (everything else).
 """
+
+from nca.system.triton_library import load_triton
+
+load_triton()  # before torch imports it, which it does for the first optimizer

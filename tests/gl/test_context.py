@@ -36,14 +36,6 @@ def trouble(**environment: str) -> str:
 
 
 @pytest.mark.gl
-def test_triton_can_be_imported_after_a_context_is_open() -> None:
-    """Both contain LLVM; Python crashed in a process that first exported and then trained."""
-    pytest.importorskip("triton")
-    code = "from nca.gl.context import open_headless\nopen_headless()\nimport triton\n"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
-@pytest.mark.gl
 @pytest.mark.skipif(sys.platform != "linux", reason="Mesa's variables")
 @pytest.mark.parametrize(
     ("environment", "said"),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import glfw
 
 from nca.errors import GraphicsError
-from nca.gl.context import attach_to_window, load_triton_first, missing_graphics
+from nca.gl.context import attach_to_window, missing_graphics
 from nca.options import parse_size
 from nca.system.signals import uninterrupted
+from nca.system.triton_library import load_triton
 from nca.viewer.actions import Actions
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player
@@ -56,7 +57,7 @@ class Window:
     def __init__(self, title: str, size: tuple[int, int], *, monitor: int, vsync: bool) -> None:
         self._errors: list[str] = []
         glfw.set_error_callback(lambda _, text: self._errors.append(_text(text)))
-        load_triton_first()
+        load_triton()
         if not glfw.init():
             raise missing_graphics(f"{self._last_error()}; without a display there is --headless")
         hints = {
