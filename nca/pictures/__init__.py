@@ -6,7 +6,7 @@ from nca.errors import InputError
 
 __all__ = ["PICTURES", "picture_path"]
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "files"
 PICTURES = sorted(path.stem for path in FOLDER.glob("*.png"))  # names
 
 

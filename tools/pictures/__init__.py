@@ -1,7 +1,7 @@
 """The code that draws the bundled pictures.
 
 Every picture tiles without a seam and has its own colors. Its motif is 32 to 64 pixels wide; the
-picture has 256. :func:`draw` with its defaults makes the files in ``nca/pictures``, and
+picture has 256. :func:`draw` with its defaults makes the files in ``nca/pictures/files``, and
 ``python -m tools.pictures DIR`` draws them again.
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from nca.errors import InputError
+from tools.pictures.floors import draw_parquet, draw_tiles
 from tools.pictures.fluid import draw_brush, draw_bubbles, draw_marbling
 from tools.pictures.light import encode
 from tools.pictures.mineral import draw_bricks, draw_lava, draw_pebbles
@@ -40,9 +41,11 @@ DRAWINGS: dict[str, Callable[[int, int], Color]] = {
     "knit": draw_knit,
     "lava": draw_lava,
     "marbling": draw_marbling,
+    "parquet": draw_parquet,
     "peacock": draw_peacock,
     "pebbles": draw_pebbles,
     "scales": draw_scales,
+    "tiles": draw_tiles,
     "weave": draw_weave,
     "web": draw_web,
 }
