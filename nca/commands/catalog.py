@@ -87,8 +87,9 @@ def _options(settings: Any, group: str) -> Iterator[Option]:
         if tyro.conf.Fixed in marks:
             continue
         if is_dataclass(value):
-            untitled = any(getattr(mark, "name", None) == "" for mark in marks)
-            yield from _options(value, group if untitled else field.name)
+            titles = (getattr(mark, "name", None) for mark in marks)
+            title = next((title for title in titles if title is not None), field.name)
+            yield from _options(value, title or group)
         else:
             yield _option(field.name, hint, value, texts.get(field.name, ""), group)
 

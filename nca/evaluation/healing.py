@@ -16,7 +16,7 @@ from nca.rule import Rule
 
 DISC = 0.25  # diameter of the erased disc, as a fraction of the width
 ALIKE, DEVIATIONS, CLEAR = 0.1, 2, 1.3
-LEAST_BOUND = 200 / 255  # one level of 255, in both directions
+MIN_BOUND = 200 / 255  # one level of 255, in both directions
 LOOK_EVERY, LOOKS, LONGEST = 10, 2, 2000
 
 PATCH, AROUND, CONTRAST = 3, 7, 2.0
@@ -159,7 +159,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 def bound_of(usual: Sequence[float]) -> float:
     """Largest distance of a place that counts as healed, see :class:`Healing`."""
     mean = statistics.mean(usual)
-    return max(mean + max(ALIKE * mean, DEVIATIONS * statistics.pstdev(usual)), LEAST_BOUND)
+    return max(mean + max(ALIKE * mean, DEVIATIONS * statistics.pstdev(usual)), MIN_BOUND)
 
 
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def follow(
         rule: rule to run.
         target: target image, [1, 3, H, W] in [0, 1].
         distance: patch distance from that target.
-        stops: numbers of steps, in rising order.
+        stops: numbers of steps, in ascending order.
         size: height and width of the grid.
         seed: random seed of the run.
     """

@@ -85,7 +85,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
-    """Refuse paths that could not be written in the end; return the path of the figures."""
+    """Refuse paths that cannot be written; return the path of the figures."""
     out = settings.out
     check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
