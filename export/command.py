@@ -62,7 +62,7 @@ class ExportReport:
         first = f"all {count} rules: {next(iter(self.differences.values()))}"
         if known:
             name = max(known, key=lambda name: known[name])
-            far = f"{len(known)} of {count} rules measured; the furthest is {one_line(name)}"
+            far = f"{len(known)} of {count} rules measured; the worst is {one_line(name)}"
             first = f"{far}: {self.differences[name]}"
         return [first, *sorted({note for d in self.differences.values() for note in d.notes})]
 

@@ -163,7 +163,7 @@ def check_rules(rules: Rules) -> None:
     """Refuse to export without a rule, or a rule with a weight that is not finite.
 
     Raises:
-        InputError: names the tensor.
+        InputError: there is no rule; or the message names the tensor.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")

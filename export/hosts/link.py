@@ -22,12 +22,12 @@ from nca.rule import Rule
 
 SIZE, GROWN = 64, 500  # cells a side, steps
 MOST = 1.25  # times the distance of two runs of the rule itself
-UNSEEN = 1.0  # a patch distance that cannot be seen: colors differ by some 1/100
+UNSEEN = 1.0  # a patch distance that is invisible: colors differ by about 1/100
 STEPS = 10
 
 
 class Link(Target):
-    """It uses none of the options."""
+    """Links to rules; no option affects them."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
@@ -64,7 +64,7 @@ def fragment(name: str, rule: Rule) -> str:
 
 
 def choose_bits(rule: Rule) -> Bits:
-    """8 if pictures of the shortened rule differ no more than those of two runs of the rule."""
+    """8 if the shortened rule looks as similar as another run of the original; otherwise 16."""
     pictures = _pictures(rule)
     distance = PatchDistance(pictures[:1])
     own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))

@@ -1,7 +1,7 @@
 """One HTML file that runs any rule: rule files and links are dropped on it.
 
-It starts with the exported rules, by default the bundled ones, as texts of links. Nothing else
-depends on a rule: all run from general shaders.
+It starts with the exported rules, by default the bundled ones, which it stores as links. All rules
+run in general shaders.
 """
 
 import io

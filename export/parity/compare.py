@@ -14,7 +14,7 @@ MEASURED_GRID = (48, 64)
 
 
 class NotMeasuredError(Exception):
-    """The exported shader cannot be run here; the text gives the reason."""
+    """The exported shader cannot be run here; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Difference:
     def __str__(self) -> str:
         if self.largest is None:
             return f"not measured: {self.reason}"
-        return f"{self.largest:.2g} largest difference to torch after {self.steps} steps"
+        return f"{self.largest:.2g} largest difference from torch after {self.steps} steps"
 
 
 def compare(

@@ -253,7 +253,7 @@ def test_other_json_gets_one_line(read, text, said):
         ("mat4(" + "1," * 30_000, "terms"),
         ("a" * 60_000, "terms"),
         (" " * 60_000 + "*", "terms"),
-        ("1" * 10**6, "no snippet"),
+        ("1" * 10**6, "1,000,000 characters, the limit is"),
     ],
 )
 def test_other_shaders_get_one_line(text, said):
