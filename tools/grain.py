@@ -1,7 +1,7 @@
 """``python -m tools.grain [RULE ...]``: measure the effect of calm runs and averages on grain.
 
 RULE is a rule of the gallery; default: all rules. The table has the speckle and the patch distance
-of pictures by ``nca render`` at step 4,000.
+of pictures that ``nca render`` makes at step 4,000.
 """
 
 import sys

@@ -35,7 +35,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def load() -> str:
-    """Average number of programs that want a core in the last minute; not counted on Windows."""
+    """Average number of programs that needed a core in the last minute; not measured on Windows."""
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -29,7 +29,7 @@ MOST_ROUNDS = 3  # CAX takes half a minute per round
 
 
 class PeerError(RuntimeError):
-    """A peer could not be run; the text is one line."""
+    """A peer could not be run; the message is one line."""
 
 
 def peer_versions(name: str) -> str | None:

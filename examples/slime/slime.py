@@ -190,9 +190,9 @@ def page(words: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Show or write what the file extension of the result says."""
+    """Write the result that the file extension names, or open a window."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("result", nargs="?", type=Path, help="film or page; without: a window")
+    parser.add_argument("result", nargs="?", type=Path, help="film or page; default: a window")
     parser.add_argument("--preset", choices=PRESETS, default="slime")
     parser.add_argument("--agents", type=int, default=20_000, help="number of agents")
     parser.add_argument("--grid", default="400x300", help="size in cells")
