@@ -92,7 +92,7 @@ def grow(
         rule: a rule, its file or its name, as in :func:`load`.
         size: number of cells along both sides, or width and height; 4 to 8192. Each cell becomes
             one pixel.
-        steps: number of steps; or several numbers in rising order, for a picture after each.
+        steps: number of steps; or several numbers in ascending order, for a picture after each.
         seed: random seed; decides which cells fire, and the noise that some rules grow from.
 
     Returns:
@@ -162,7 +162,8 @@ def _stops(steps: int | Iterable[int]) -> list[int]:
     stops = _whole(steps)
     if not stops or stops != sorted(stops) or stops[0] < 0 or stops[-1] > MAX_STEPS:
         raise InputError(
-            f"`steps` {steps}: must be a whole number from 0 to {MAX_STEPS:,}, or rising ones"
+            f"`steps` {steps}: must be a whole number from 0 to {MAX_STEPS:,}, or several "
+            "in ascending order"
         )
     return stops
 

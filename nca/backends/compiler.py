@@ -42,7 +42,7 @@ COMPLAINTS = ("error", "fail", "No space", "not found")  # words in the line wit
 
 
 class CompileError(RuntimeError):
-    """A library cannot be compiled. The text is one line, with a remedy if one is known."""
+    """A library cannot be compiled. The message is one line, with a remedy if one is known."""
 
 
 Arguments = TypeVarTuple("Arguments")

@@ -79,7 +79,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     reasons = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
-        "it does not round": settings.quantization != Quantization(),
+        "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
         "it needs finite filters": not bool(rule.filters.isfinite().all()),
         f"it supports at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,

@@ -1,4 +1,4 @@
-"""The loss of style transfer: the distance from the style of images and the content of another.
+"""The loss of style transfer: distances from the style of some images and the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms use the same features, which are computed once::
@@ -133,7 +133,7 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     """Refuse weights for layers that do not exist.
 
     Raises:
-        InputError: names the unknown layer and the existing ones.
+        InputError: there is no such layer; the message names it and the existing ones.
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:

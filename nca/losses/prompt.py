@@ -2,8 +2,8 @@
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
 models and weights from open_clip (Ilharco et al. 2021). CLIP gets several enlarged crops of each
-image, of about 224 x 224 pixels. Their places and scales are new in every call, because a fixed
-view would lead to patterns that only this view takes for the text (Frans et al., "CLIPDraw", 2021).
+image, of about 224 x 224 pixels. Their places and scales are new in every call, because with
+a fixed view, the image would match the text only in this view (Frans et al., "CLIPDraw", 2021).
 """
 
 from dataclasses import dataclass

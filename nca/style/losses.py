@@ -130,7 +130,7 @@ class Losses:
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
         name = self.settings.network.features
-        least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
+        least = features.min_side if isinstance(features, Pretrained) else LEAST.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
             if min(height, width) < least:

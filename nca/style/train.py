@@ -280,7 +280,7 @@ class StyleTraining(Job[Styled]):
 
 
 def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> StyleInputs:
-    """Read all images but the content, and change their colors if requested.
+    """Read all images except the content, and change their colors if requested.
 
     Raises:
         InputError: a file is not usable.

@@ -34,7 +34,7 @@ class Draw:
     masks: Tensor
 
 
-NOISY = 0.5  # share of the damages that are noise
+NOISY = 0.5  # fraction of the damages that are noise
 AGE = 1000  # steps that a state ages by
 
 Simulate = Callable[[Tensor, int, int], Tensor]
@@ -107,7 +107,7 @@ class Pool:
     def _age(self, state: Tensor, simulate: Simulate) -> None:
         """Age a state in the middle of a batch, [B, C, H, W], with probability ``aging_rate``.
 
-        A rule that was trained only on states of some hundred steps may lose its colors after
+        A rule that was trained only on states of a few hundred steps may lose its colors after
         thousands.
         """
         chance = float(torch.rand((), generator=self.generator))

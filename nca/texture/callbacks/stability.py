@@ -13,7 +13,7 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # iterations at first in which blown-up states are only reset, by the pool
+GRACE = 50  # first iterations, in which the pool resets blown-up states and nothing else is done
 CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
 KEPT = 8
 SLOW_DOWN = 0.7
