@@ -112,7 +112,7 @@ class _Layer:
         rows, columns = _pair(data, "shape", _is_size, "whole numbers")
         across, down = _pair(data, "layout", _is_size, "whole numbers")
         if columns % 4:
-            raise ValueError(f"shape must have 4 outputs a pixel, not {columns} outputs")
+            raise ValueError(f"shape must have 4 outputs per pixel, not {columns} outputs")
         span, zero = _pair(data, "quant_scale_zero", is_float32, "numbers")
         scale, picture = data.get("scale"), data.get("data")
         if not is_float32(scale):

@@ -38,7 +38,7 @@ from nca.exporters.glsl.text import template
 from nca.rescaling import derivative_order
 from nca.rule import Padding, Quantizer, Rule
 
-MOST_OUTPUTS = 8  # draw buffers that are used at most
+MAX_OUTPUTS = 8  # draw buffers that are used at most
 PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS
 PADDINGS = get_args(Padding)  # their order gives the numbers of NCA_PADDING
 STARTS = tuple(START)  # their order gives the numbers of NCA_START
@@ -217,7 +217,7 @@ def _written() -> str:
     return "".join(lines) + "}\n"
 
 
-_OUTPUTS = range(MOST_OUTPUTS)
+_OUTPUTS = range(MAX_OUTPUTS)
 
 
 def _output(i: int, text: str) -> str:

@@ -19,6 +19,7 @@ from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
+# Buffers: the state is drawn into the first two in turn; the third has steps before cells die.
 STATE, OTHER, STEPPED = "nca_state", "nca_other", "nca_stepped"
 # Buffers have a fixed size, independent of the screen.
 ROOM = (2048, 2048)

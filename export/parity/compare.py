@@ -24,7 +24,7 @@ class Difference:
     Attributes:
         largest: largest absolute difference of any value; None if it was not measured.
         steps: number of steps from a grown state.
-        reason: reason why it was not measured; else empty.
+        reason: reason why it was not measured; otherwise empty.
         notes: other information for users.
     """
 
@@ -36,7 +36,7 @@ class Difference:
     def __str__(self) -> str:
         if self.largest is None:
             return f"not measured: {self.reason}"
-        return f"{self.largest:.2g} largest difference from torch after {self.steps} steps"
+        return f"largest difference from torch after {self.steps} steps: {self.largest:.2g}"
 
 
 def compare(

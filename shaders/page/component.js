@@ -166,7 +166,7 @@ class NcaTexture extends HTMLElement {
 
   grid(otherwise) {
     const text = this.getAttribute("grid"), grid = readGrid(text);
-    if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells a side`);
+    if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells per side`);
     return grid ?? otherwise;
   }
 
