@@ -1,4 +1,4 @@
-"""`nca bench load`: training runs beside other programs, compared with one thread under equal load.
+"""`nca bench load`: training while other programs run, compared with one thread under equal load.
 
 Each kind of training runs in three variants: on one thread; with the number of threads that the
 command chooses; and on all threads with spinning, torch's default. The variants start on a quiet
@@ -190,16 +190,16 @@ def measure(rounds: int) -> Report:
 
 
 def rows_of(task: str, rounds: int) -> list[Row]:
-    """One kind of training beside all numbers of busy programs."""
+    """One kind of training, for each number of busy programs."""
     rows = []
     with ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(task, name)) for name in VARIANTS}
         for loops in LOOPS:
-            say(f"nca bench: {task}, {loops} busy loops")
+            say(f"nca bench: {task}, {loops} busy programs")
             with busy(loops):
                 rates = take_turns(trainings, rounds)
             rate = spread(rates[ONE]).median
-            against = f"one thread beside {loops} busy loops, {rate:.2f} iterations a second"
+            against = f"one thread with {loops} busy programs, {rate:.2f} iterations per second"
             rows.append(Row.of(f"{task}_{loops}", ratios(rates[OURS], rates[ONE]), against))
             if SPINNING in trainings:
                 ratio = ratios(rates[OURS], rates[SPINNING])

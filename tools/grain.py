@@ -18,7 +18,7 @@ from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
 
-STEPS, EARLIER = 4000, 64
+STEPS, EARLIER = 4000, 64  # step of the measurement, and the steps before it to average
 SEED = 1000
 WAYS = {
     "usual": (False, 1),

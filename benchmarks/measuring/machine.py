@@ -15,7 +15,7 @@ from nca.backends.compiler import CompileError, find_compiler, load_library
 from nca.backends.native import KERNELS
 
 PEAK_SECONDS = 0.15
-DISTURBED = 0.1
+DISTURBED = 0.1  # relative change of the peak
 
 
 def describe_machine() -> dict[str, Any]:

@@ -32,7 +32,7 @@ from nca.viewer.files.recording import Grabber, Recorder
 HERE = Path(__file__).parent
 PRECISION = "precision highp float;\nprecision highp int;\nprecision highp sampler2D;\n"
 FOOD, ERASE = 1, 2
-MOST = 2**24  # agents
+MAX_AGENTS = 2**24  # agents
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ def main() -> None:
     words = parser.parse_args()
     try:
         words.size = parse_size("grid", words.grid, 16, 8192)
-        if not 1 <= words.agents <= MOST:
-            raise InputError(f"`agents` {words.agents}: must be 1 to {MOST}")
+        if not 1 <= words.agents <= MAX_AGENTS:
+            raise InputError(f"`agents` {words.agents}: must be 1 to {MAX_AGENTS}")
         if words.result is None:
             show(words)
         elif words.result.suffix == ".html":

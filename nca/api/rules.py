@@ -17,7 +17,7 @@ from nca.rulefile import load_rule, save_rule
 AnyRule: TypeAlias = Rule | str | Path
 Size: TypeAlias = int | tuple[int, int]
 
-SMALLEST, LARGEST = 4, 8192  # cells along a side
+MIN_SIDE, MAX_SIDE = 4, 8192  # cells along a side
 MAX_STEPS = 10**9
 
 
@@ -27,7 +27,7 @@ def load(path: str | Path) -> Rule:
     ::
 
         rule = nca.load("scales")
-        print(rule.settings.channels, "values a cell,", rule.weight_count(), "weights")
+        print(rule.settings.channels, "values per cell,", rule.weight_count(), "weights")
 
     Args:
         path: a rule file, or the name of a bundled rule; a ``Path`` is always a file.
@@ -151,9 +151,9 @@ def rule_path(path: str | Path) -> Path:
 def _sides(size: Size) -> tuple[int, int]:
     sides = _whole(size)
     sides = 2 * sides if isinstance(size, Integral) else sides
-    if len(sides) != 2 or not all(SMALLEST <= side <= LARGEST for side in sides):
+    if len(sides) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
         raise InputError(
-            f"`size` {size}: must be a number from {SMALLEST} to {LARGEST}, or width and height"
+            f"`size` {size}: must be a number from {MIN_SIDE} to {MAX_SIDE}, or width and height"
         )
     return sides[0], sides[1]
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.automata.notation import MOST_NEIGHBORS, Automaton, Cyclic, Totalistic
+from nca.automata.notation import MAX_NEIGHBORS, Automaton, Cyclic, Totalistic
 from nca.errors import InputError
 from nca.rule import IDENTITY, Rule, RuleSettings
 from nca.rulefile import RuleFile
@@ -26,8 +26,8 @@ COLORS = 3  # channels 0 to 2
 ALIVE, AGE = 3, 4  # channels of totalistic automata
 READY = 3  # channel of cyclic automata: 1 in cells whose state is set; then one channel per state
 
-GAIN = 16.0
-APART = 64.0  # weight of the cell itself; separates living cells and most noise from dead cells
+GAIN = 16.0  # slope of a switch
+CELL_WEIGHT = 64.0  # of the cell itself; separates living cells and most noise from dead cells
 NOISE = 1 / 16  # how far below zero a value must be to be noise
 DENSITY = 0.3  # by default
 FADE = 32  # steps until the trace of a cell of Life has faded
@@ -152,8 +152,8 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
     # The age of a dying cell counts from 1 downwards, in steps that float32 holds exactly.
     steps = 1 << max(dying - 1, 0).bit_length()
     # Dead cells see a value of 0 to 8, dying ones 9 and more, living ones ``base`` and more.
-    value = {(ALIVE, HERE): APART * steps, (ALIVE, AROUND): 1.0}
-    base = APART * steps
+    value = {(ALIVE, HERE): CELL_WEIGHT * steps, (ALIVE, AROUND): 1.0}
+    base = CELL_WEIGHT * steps
     layers = Layers(COLORS + 2)
     layers.clear({(ALIVE, HERE): 1.0}, 0.0, ALIVE)
     layers.clear({(AGE, HERE): 1.0}, 0.0, AGE)
@@ -163,7 +163,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         base += 9.0 * steps
         born[AGE], kept[AGE] = 1.0, 1.0 - dying / steps
         layers.switch(value, base - 0.5, {AGE: dying / steps})
-        layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -APART}, -1 / steps, {AGE: 1.0})
+        layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -CELL_WEIGHT}, -1 / steps, {AGE: 1.0})
         layers.switch({(ALIVE, HERE): -1.0}, NOISE, {AGE: -1.0})
         layers.unit({(AGE, HERE): 1.0}, -1.0, {AGE: -1.0})  # noise can leave an age above 1
     else:  # the age only colors: 1 in living cells and falling after that
@@ -173,7 +173,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         for at, sign in _edges(counts):
             layers.switch(value, start + at, {c: sign * change for c, change in changes.items()})
     level = _level_of_noise(layers.rule(), density, 2 * NOISE if dying else 0.0)
-    layers.switch({(ALIVE, HERE): -APART}, APART * level, born)
+    layers.switch({(ALIVE, HERE): -CELL_WEIGHT}, CELL_WEIGHT * level, born)
     palette = {ALIVE: PALE, AGE: EMBER} if dying else {ALIVE: AMBER, AGE: DUSK}
     layers.color(NIGHT, palette)
     ages = [0.0, 1.0, *((dying - i) / steps for i in range(dying))]
@@ -183,7 +183,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
 
 def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
     """Thresholds above which a number of neighbors is in a set (1) or no longer in it (-1)."""
-    inside = [n in counts for n in range(-1, MOST_NEIGHBORS + 2)]
+    inside = [n in counts for n in range(-1, MAX_NEIGHBORS + 2)]
     return [
         (n - 0.5, 1.0 if now else -1.0)
         for n, (before, now) in enumerate(pairwise(inside))
@@ -216,10 +216,10 @@ def _cyclic(automaton: Cyclic) -> Classic:
     for k, place in enumerate(places):
         following = places[(k + 1) % count]
         # A cell in this state moves on if enough neighbors are in the next one; otherwise it stays.
-        sees = {(READY, HERE): APART, (place, HERE): 9.0, (following, AROUND): 1.0}
-        layers.switch(sees, APART + 8.5 + threshold, {following: 1.0})
+        sees = {(READY, HERE): CELL_WEIGHT, (place, HERE): 9.0, (following, AROUND): 1.0}
+        layers.switch(sees, CELL_WEIGHT + 8.5 + threshold, {following: 1.0})
         sees[following, AROUND] = -1.0
-        layers.switch(sees, APART + 9.5 - threshold, {place: 1.0})
+        layers.switch(sees, CELL_WEIGHT + 9.5 - threshold, {place: 1.0})
     # The value of a cell that is not ready chooses its state: noise is spread from -1/2 to 1/2.
     layers.unit({}, 1.0, {READY: 1.0})
     # None at 0, the value of erased cells.
@@ -228,8 +228,8 @@ def _cyclic(automaton: Cyclic) -> Classic:
         changes = {places[k]: 1.0} | ({places[k + 1]: -1.0} if k + 1 < count else {})
         layers.switch({(READY, HERE): -1.0}, -at, changes, gain=1024.0)
     for sign in (1.0, -1.0):  # a cell in two states at once, or in none, is not ready
-        sees = {(READY, HERE): APART, **{(place, HERE): sign for place in places}}
-        layers.switch(sees, APART + sign + 0.5, {READY: -1.0})
+        sees = {(READY, HERE): CELL_WEIGHT, **{(place, HERE): sign for place in places}}
+        layers.switch(sees, CELL_WEIGHT + sign + 0.5, {READY: -1.0})
     palette = dict(zip(places, _wheel(count), strict=True))
     layers.color(BLACK, palette)
     states = [{READY: 1.0, place: 1.0} for place in places]

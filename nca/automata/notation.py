@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from nca.errors import InputError
 
-MOST_NEIGHBORS = 8
-MOST_STATES = 256  # of a totalistic automaton, as in Golly
-MOST_CYCLIC = 48  # one channel for each
+MAX_NEIGHBORS = 8
+MAX_STATES = 256  # of a totalistic automaton, as in Golly
+MAX_CYCLIC_STATES = 48  # one channel for each
 
 
 @dataclass(frozen=True)
@@ -118,16 +118,16 @@ def parse_automaton(text: str) -> Automaton:
 
 def _totalistic(birth: str, survival: str, states: str | None, text: str) -> Totalistic:
     count = int(states or 2)
-    if not 2 <= count <= MOST_STATES:
-        raise InputError(f"automaton {text}: the states must be 2 to {MOST_STATES}, not {count}")
+    if not 2 <= count <= MAX_STATES:
+        raise InputError(f"automaton {text}: the states must be 2 to {MAX_STATES}, not {count}")
     return Totalistic(frozenset(map(int, birth)), frozenset(map(int, survival)), count)
 
 
 def _cyclic(reach: int, threshold: int, states: int, text: str) -> Cyclic:
     if reach != 1:
         raise InputError(f"automaton {text}: a cell only sees its neighbors: R1")
-    if not 1 <= threshold <= MOST_NEIGHBORS:
-        raise InputError(f"automaton {text}: the threshold T must be 1 to {MOST_NEIGHBORS}")
-    if not 3 <= states <= MOST_CYCLIC:
-        raise InputError(f"automaton {text}: the states C must be 3 to {MOST_CYCLIC}")
+    if not 1 <= threshold <= MAX_NEIGHBORS:
+        raise InputError(f"automaton {text}: the threshold T must be 1 to {MAX_NEIGHBORS}")
+    if not 3 <= states <= MAX_CYCLIC_STATES:
+        raise InputError(f"automaton {text}: the states C must be 3 to {MAX_CYCLIC_STATES}")
     return Cyclic(threshold, states)

@@ -19,7 +19,7 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.triton_tape import MOST_INPUTS, Problem, Tape
+from nca.backends.triton_tape import MAX_INPUTS, Problem, Tape
 from nca.rule import Quantization, Rule
 
 KEPT_TAPES = 8  # number of problems whose tapes are kept
@@ -99,8 +99,8 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
         "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
-        f"it supports at most {MOST_INPUTS} padded inputs of the first layer": (
-            problem_of(state, rule).padded_inputs > MOST_INPUTS
+        f"it supports at most {MAX_INPUTS} padded inputs of the first layer": (
+            problem_of(state, rule).padded_inputs > MAX_INPUTS
         ),
         f"it supports at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }

@@ -1,7 +1,7 @@
 """`nca play`: run a rule over a photograph at several scales, or complete it.
 
 At each scale the grid is smaller than the photograph by that factor, and every step moves the
-colors of the state a little towards the photograph. The runs are joined like a Laplacian pyramid
+colors of the state a little toward the photograph. The runs are joined like a Laplacian pyramid
 (Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
 :mod:`nca.commands.fill` completes a photograph.
 """

@@ -17,7 +17,7 @@ from nca.rule import Rule
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
 DIRECTIONS_SEED = 20_260_131  # different from all seeds that training uses
 DIRECTIONS_AT_ONCE = 16  # all at once would take 3 GB for 1024x1024 pixels
-PIECES = 16
+PIECES = 16  # random crops of the target per scale
 GROWN = 1000  # steps after which a texture counts as grown
 
 

@@ -30,8 +30,8 @@ def mixture(
 ) -> Features:
     """Describe a mixture of several styles, or of the parts of one style, with given shares.
 
-    Distances grow only linearly. So if each style were a target of its own, the one with the larger
-    weight would win; a mixture is a single target.
+    A mixture is a single target. If each style were a separate target, the one with the largest
+    weight would win, because distances grow only linearly.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -145,7 +145,7 @@ class StyleLoss(Term):
 
     Args:
         features: features for styles and content; None if there are neither.
-        styles: one term per region with a style of its own.
+        styles: one term per region that has its own style.
         content: term of the content.
         pixels: terms that need no features.
         wraps: whether the images wrap.

@@ -135,7 +135,7 @@ class Pool:
             self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
-        """Erase a disc of a state, [C, H, W], or fill it with noise; at most a quarter wide."""
+        """Erase a disc, at most a quarter wide, of a state, [C, H, W], or fill it with noise."""
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side

@@ -24,7 +24,7 @@ LONG = 10_000  # steps of the final run of a candidate
 DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the loss after the last stop
 GRAINY = 1.15  # speckle relative to the target; grainier candidates rank last
 EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds of a score, and of the final run
-KEPT = 3
+KEPT = 3  # number of candidates
 
 
 class Score(NamedTuple):
@@ -52,7 +52,8 @@ class Candidate:
         rule: the rule, with averaged weights.
         iteration: iteration that the weights are from.
         score: texture loss of the worst seed after long runs.
-        late: the same loss after 10,000 steps; NaN until it has been measured.
+        settled, late: the same loss in the final run, after 2,000 and after 10,000 steps; NaN until
+            they have been measured.
         speckle: highest speckle after long runs, relative to the speckle of the target.
     """
 
@@ -75,7 +76,7 @@ class Candidate:
 
     @property
     def warning(self) -> str:
-        """A one-line warning if the rule does not last, else an empty string."""
+        """A one-line warning if the rule does not last; otherwise an empty string."""
         if self.lasts:
             return ""
         what = (

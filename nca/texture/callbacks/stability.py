@@ -15,8 +15,8 @@ from nca.training.learner import Learner
 
 GRACE = 50  # first iterations, in which the pool resets blown-up states and nothing else is done
 CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
-KEPT = 8
-SLOW_DOWN = 0.7
+KEPT = 8  # number of copies, besides the newest
+SLOW_DOWN = 0.7  # factor of the learning rate after a blow-up
 
 
 class Stabilizer(Callback):

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from nca.system.threads import LOOK_AGAIN, use_fastest
+from nca.system.threads import INTERVAL, use_fastest
 from nca.training.callback import Callback
 from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total
@@ -74,7 +74,7 @@ class Threads(Callback):
         use_fastest(self._limit, lambda: self._gradient(learner))
         cost = clocks()[0] - start
         self._soonest = self._spent + max(MIN_INTERVAL, cost / MAX_SHARE)
-        self._due = self._spent + max(LOOK_AGAIN, cost / SHARE)
+        self._due = self._spent + max(INTERVAL, cost / SHARE)
         self._load = Load()
 
     def _gradient(self, learner: Learner) -> None:
