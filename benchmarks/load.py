@@ -80,7 +80,7 @@ GATES = [
 class Turns(Callback):
     """Read seconds from a line of standard input, train for that time, and print the rate.
 
-    The first batch does not count, because it compiles and tries the threads.
+    The first batch does not count, because it compiles and chooses the number of threads.
     """
 
     order = 200
@@ -115,7 +115,7 @@ def train_in_turns(task: str, variant: str) -> None:
 
 
 class Training:
-    """A training in a separate process."""
+    """A training run in a separate process."""
 
     def __init__(self, task: str, variant: str) -> None:
         plain = environment(**VARIANTS[variant])
@@ -183,7 +183,7 @@ def measure(rounds: int) -> Report:
     machine = describe_machine() | {
         "load": f"{before} before, {load()} after",
         "rounds": rounds,
-        "seconds a turn": SECONDS,
+        "seconds per turn": SECONDS,
         "cpus used": CPUS,
     }
     return Report(machine, [], rows, [], GATES)
@@ -209,7 +209,7 @@ def rows_of(task: str, rounds: int) -> list[Row]:
 
 
 def take_turns(trainings: dict[str, Training], rounds: int) -> dict[str, list[float]]:
-    """Iterations per second of every training in every round."""
+    """Iterations per second of every training run in every round."""
     rates: dict[str, list[float]] = {name: [] for name in trainings}
     for _ in range(rounds):
         for name, training in trainings.items():
