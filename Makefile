@@ -46,15 +46,15 @@ SEED ?= 1
 fuzz: $(VENV)/dev ## damaged files for every reader: CASES=5000 SEED=1
 	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 
-# A short suite with the lowest releases that pyproject.toml allows; TORCH=2.13.0 sets another torch.
-# Old releases warn about later deprecations; the deselected tests quote messages of tyro and Pillow.
+# A short suite with the oldest versions that pyproject.toml allows; TORCH=2.13.0 sets another torch.
+# Old versions warn about later deprecations; the deselected tests quote messages of tyro and Pillow.
 LOWEST := build/lowest
 SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py export/test_command.py \
          export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
          viewer/test_headless.py viewer/window/test_panel.py viewer/files viewer/window/test_window.py page/test_hands.py \
          losses/test_prompt.py style ddpm evaluation \
          training/callbacks/test_callbacks.py training/test_records.py)
-lowest: ## a short suite with the lowest allowed releases
+lowest: ## a short suite with the oldest allowed versions
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tools/lowest.py $(TORCH))
@@ -62,9 +62,9 @@ lowest: ## a short suite with the lowest allowed releases
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
 	  -k 'not wrong_use and not short_groups and not YCbCr'
 
-# The releases that the tests run with. A package index without one of them: edit constraints.txt.
+# The versions that the tests run with. If a package index lacks one of them, edit constraints.txt.
 PINNED := build/pinned
-constraints: ## pin the newest releases of all that the tests need
+constraints: ## pin the newest versions of all packages that the tests need
 	rm -rf $(PINNED)
 	$(PYTHON) -m venv $(PINNED)
 	$(PINNED)/bin/pip install --quiet '.[all,dev]'

@@ -1,7 +1,7 @@
 """`nca bench ddpm`: DPM-Solver++ in 20 steps against the lesson's DDPM with 1,000, in one run.
 
-Both draw the same number of samples with one model, alternately; the ratio is of CPU times, batch
-by batch. FID and KID are measured on the timed samples and on real images.
+Both draw the same number of samples with the same model, and take turns. The ratio compares CPU
+times, batch by batch. FID and KID are measured on the timed samples and on real images.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`nca bench load`: training runs beside other programs, compared with one thread under equal load.
+"""`nca bench load`: training while other programs run, compared with one thread under equal load.
 
 Each kind of training runs in three variants: on one thread; with the number of threads that the
 command chooses; and on all threads with spinning, torch's default. The variants start on a quiet
@@ -80,7 +80,7 @@ GATES = [
 class Turns(Callback):
     """Read seconds from a line of standard input, train for that time, and print the rate.
 
-    The first batch does not count, because it compiles and tries the threads.
+    The first batch does not count, because it compiles and chooses the number of threads.
     """
 
     order = 200
@@ -115,7 +115,7 @@ def train_in_turns(task: str, variant: str) -> None:
 
 
 class Training:
-    """A training in a separate process."""
+    """A training run in a separate process."""
 
     def __init__(self, task: str, variant: str) -> None:
         plain = environment(**VARIANTS[variant])
@@ -183,23 +183,23 @@ def measure(rounds: int) -> Report:
     machine = describe_machine() | {
         "load": f"{before} before, {load()} after",
         "rounds": rounds,
-        "seconds a turn": SECONDS,
+        "seconds per turn": SECONDS,
         "cpus used": CPUS,
     }
     return Report(machine, [], rows, [], GATES)
 
 
 def rows_of(task: str, rounds: int) -> list[Row]:
-    """One kind of training beside all numbers of busy programs."""
+    """One kind of training, for each number of busy programs."""
     rows = []
     with ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(task, name)) for name in VARIANTS}
         for loops in LOOPS:
-            say(f"nca bench: {task}, {loops} busy loops")
+            say(f"nca bench: {task}, {loops} busy programs")
             with busy(loops):
                 rates = take_turns(trainings, rounds)
             rate = spread(rates[ONE]).median
-            against = f"one thread beside {loops} busy loops, {rate:.2f} iterations a second"
+            against = f"one thread with {loops} busy programs, {rate:.2f} iterations per second"
             rows.append(Row.of(f"{task}_{loops}", ratios(rates[OURS], rates[ONE]), against))
             if SPINNING in trainings:
                 ratio = ratios(rates[OURS], rates[SPINNING])
@@ -209,7 +209,7 @@ def rows_of(task: str, rounds: int) -> list[Row]:
 
 
 def take_turns(trainings: dict[str, Training], rounds: int) -> dict[str, list[float]]:
-    """Iterations per second of every training in every round."""
+    """Iterations per second of every training run in every round."""
     rates: dict[str, list[float]] = {name: [] for name in trainings}
     for _ in range(rounds):
         for name, training in trainings.items():

@@ -67,8 +67,8 @@ class BenchCoreSettings(TimedSettings):
 class BenchViewSettings(TimedSettings):
     """Measure the speed of rules in an OpenGL context, compared with the same rules in torch.
 
-    The results are compared with float64 first. All variants alternate in one process; a ratio is
-    taken within a round.
+    The results are compared with float64 first. Then all variants take turns in one process. Each
+    ratio compares times from the same round.
     """
 
 
@@ -76,8 +76,8 @@ class BenchViewSettings(TimedSettings):
 class BenchGpuSettings(BenchSettings):
     """Measure unrolls and training runs on a GPU, compared with torch, its compiler and JAX.
 
-    The results are compared with float64 first. All variants alternate; a ratio is taken within a
-    round.
+    The results are compared with float64 first. Then all variants take turns. Each ratio compares
+    times from the same round.
     """
 
     rounds: Rounds = 7
@@ -88,9 +88,9 @@ class BenchGpuSettings(BenchSettings):
 class BenchPageSettings(BenchSettings):
     """Measure the speed of the page in Chromium, compared with two other implementations.
 
-    The rule has 12 channels and 96 hidden units on 256x256 cells; the others take four passes per
-    step with weights in textures, one in 8 bits, one in float32. All use Chromium's software
-    renderer; they alternate on one page.
+    The rule has 12 channels and 96 hidden units, and runs on 256x256 cells. The other two
+    implementations take four passes per step, with weights in textures; one computes with 8 bits,
+    the other with float32. All use Chromium's software renderer and take turns on one page.
     """
 
     rounds: Rounds = 7
@@ -99,10 +99,10 @@ class BenchPageSettings(BenchSettings):
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure training runs beside 0, 1, 2 and 4 busy programs, compared with one thread.
+    """Measure training runs while 0, 1, 2 and 4 busy programs run, compared with one thread.
 
-    There are a texture, a style transfer and a diffusion model. The training runs start before the
-    programs and alternate on two CPUs; a ratio of iterations per second is taken within a round.
+    The runs train a texture, a style transfer and a diffusion model. They start before the busy
+    programs and take turns on two CPUs. Each ratio compares rates from the same round.
     """
 
     rounds: Rounds = 5
@@ -124,8 +124,8 @@ class BenchStyleSettings(TimedSettings):
 class BenchDDPMSettings(BenchSettings):
     """Measure how much faster DPM-Solver++ with 20 steps is than the lesson's DDPM with 1,000.
 
-    Both draw with one model, alternately, on one thread; the ratio is of CPU times. The KID of
-    their samples, and of real images, is measured too.
+    Both samplers use the same model and take turns on one thread. The ratio compares CPU times. The
+    KID of their samples, and of real images, is measured too.
     """
 
     run: Annotated[Path, tyro.conf.Positional]

@@ -30,7 +30,7 @@ from nca.training.learner import Learner, total
 
 CONTENT = (6, 18, 25)
 CONTENT_LAYERS = ("relu2_1", "relu4_1", "relu5_1")
-RATE, SHARE, SIZE = 5e-2, 0.2, 256
+RATE, SHARE, SIZE = 5e-2, 0.2, 256  # learning rate, weight of the style, side in pixels
 PARITY_SIZE, LIMIT = 64, 1e-4
 GATES = [Gate("step_fp32", 2.0)]
 

@@ -28,7 +28,7 @@ from nca.benchmarks.measuring.timing import Spread, Times, interleave, ratios
 from nca.benchmarks.peers.apart import run_apart
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, precision, to_rule
-from nca.benchmarks.peers.run import MOST_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
+from nca.benchmarks.peers.run import MAX_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
 from nca.benchmarks.peers.small import SMALL_ITERATIONS, check_small, small_iteration
 from nca.benchmarks.settings import SMALL, BenchTrainSettings
 from nca.rng import random_masks
@@ -171,7 +171,7 @@ class Bench:
     def _time_peer(self, name: str, versions: str) -> None:
         work = PeerWork(*FULL)
         times: Times = {name: [], "ours": []}
-        for _ in range(min(self.rounds, MOST_ROUNDS)):
+        for _ in range(min(self.rounds, MAX_ROUNDS)):
             times[name].append(work.run(name).seconds)
             times["ours"] += interleave({"ours": work.run_here}, 1)["ours"]
         ratio = ratios(times[name], times["ours"])

@@ -138,4 +138,4 @@ class Scene:
 def _share(name: str, times: Times) -> Row:
     pairs = zip(times["steps"], times["frame"], strict=True)
     beside = [100 * (1 - steps / frame) for steps, frame in pairs]
-    return Row.of(name, spread(beside), "of the frame is other work than steps", "%")
+    return Row.of(name, spread(beside), "of the frame is work other than steps", "%")

@@ -1,6 +1,7 @@
-"""Run a rule in a renderer of one's own: moderngl draws the exported shaders, without a window.
+"""Run a rule in your own renderer: moderngl draws the exported shaders, without a window.
 
-Rule, picture, cells along a side, steps: ``python own_host.py coral coral.png 256 400``.
+The arguments are rule, picture, cells along a side and steps:
+``python own_host.py coral coral.png 256 400``.
 """
 
 import json
@@ -17,7 +18,7 @@ from nca.rng import step_base
 
 
 def run(folder: Path, size: int, steps: int, seed: int = 0) -> Image.Image:
-    """Draw what manifest.json says, there also in words; give the picture after some steps."""
+    """Draw as manifest.json describes, and return the picture after some steps."""
     needs: dict[str, Any] = {"backend": "egl"} if sys.platform == "linux" else {}  # no display
     gl = moderngl.create_context(standalone=True, require=330, **needs)
     manifest = json.loads((folder / "manifest.json").read_text())

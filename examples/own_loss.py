@@ -1,9 +1,9 @@
-"""Train with a term of one's own in the loss: the texture in another tint.
+"""Train with your own loss term: the texture in another tint.
 
     python own_loss.py leaf.jpg tinted.png --tint 0.7 0.4 0.3
 
-An objective names every term of the loss. This one asks the usual objective for the terms
-of the texture, and adds a term; a callback puts it in the place of the usual one.
+An objective computes the terms of the loss. This one takes the terms of the usual objective and
+adds one. A callback replaces the usual objective by it.
 """
 
 import argparse
@@ -33,13 +33,13 @@ class Tinted(nca.Objective):
 
 
 class UseTint(nca.Callback):
-    """Puts the objective in its place."""
+    """Replaces the objective of the run."""
 
     def __init__(self, tint: Tensor, weight: float) -> None:
         self.tint, self.weight = tint, weight
 
     def before_fit(self, learner: nca.Learner) -> None:
-        """The model of this training is a rule."""
+        """Replace it; the model of this run is a rule."""
         assert isinstance(learner.model, nca.Rule)
         learner.objective = Tinted(learner.objective, learner.model, self.tint, self.weight)
 

@@ -1,8 +1,8 @@
-"""Train a rule on every photograph of a folder, and make a page of all that come alive.
+"""Train a rule on every photograph of a folder, and make a page of running textures.
 
     python photos_to_gallery.py photos gallery --minutes 5
 
-The page is gallery/index.html; it needs no server. A rule that is there is not trained again.
+The page is gallery/index.html; it needs no server. Existing rules are not trained again.
 """
 
 import argparse

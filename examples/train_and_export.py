@@ -2,8 +2,8 @@
 
     python train_and_export.py leaf.jpg leaf.html --minutes 5
 
-The file extension chooses the result: .html a page, .js an element for any page, .frag or .fs a
-shader.
+The file extension chooses the result: .html makes a page, .js an element for any page, .frag or .fs
+a shader.
 """
 
 import argparse

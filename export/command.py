@@ -19,7 +19,7 @@ from nca.options import as_flags
 from nca.rulefile import load_rule, rule_name
 from nca.system.outputs import check_free
 
-LISTED = 8  # longest list of rules or files; longer ones are summarized
+MAX_LISTED = 8  # longest list of rules or files; longer ones are summarized
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ExportReport:
     def lines(self) -> list[str]:
         """Lines for a terminal."""
         text = list(map(str, self.files))
-        if len(self.differences) > 1 and len(text) > LISTED:
+        if len(self.differences) > 1 and len(text) > MAX_LISTED:
             size, index = sum(one.size for one in self.files), self.out / "index.html"
             place = index if index in [one.path for one in self.files] else self.out
             text = [f"{place}  {len(self.differences)} rules, {len(text)} files, {size:,} bytes"]
@@ -52,7 +52,7 @@ class ExportReport:
     def _measured(self) -> list[str]:
         """Differences of all rules, or the largest one if there are many rules."""
         count = len(self.differences)
-        if count <= LISTED:
+        if count <= MAX_LISTED:
             return [
                 f"{one_line(name)}: {said}"
                 for name, difference in self.differences.items()
@@ -62,7 +62,7 @@ class ExportReport:
         first = f"all {count} rules: {next(iter(self.differences.values()))}"
         if known:
             name = max(known, key=lambda name: known[name])
-            far = f"{len(known)} of {count} rules measured; the furthest is {one_line(name)}"
+            far = f"{len(known)} of {count} rules measured; the worst is {one_line(name)}"
             first = f"{far}: {self.differences[name]}"
         return [first, *sorted({note for d in self.differences.values() for note in d.notes})]
 

@@ -112,7 +112,7 @@ class _Layer:
         rows, columns = _pair(data, "shape", _is_size, "whole numbers")
         across, down = _pair(data, "layout", _is_size, "whole numbers")
         if columns % 4:
-            raise ValueError(f"shape must have 4 outputs a pixel, not {columns} outputs")
+            raise ValueError(f"shape must have 4 outputs per pixel, not {columns} outputs")
         span, zero = _pair(data, "quant_scale_zero", is_float32, "numbers")
         scale, picture = data.get("scale"), data.get("data")
         if not is_float32(scale):
@@ -140,7 +140,7 @@ def read_article(text: str) -> dict[str, RuleFile]:
     """Read rules from the article's JSON, by name.
 
     Raises:
-        ValueError: the data is damaged; the text names the entry.
+        ValueError: the data is damaged; the message names the entry.
     """
     try:
         data = json.loads(text)
@@ -241,10 +241,10 @@ def read_snippet(text: str) -> RuleFile:
     because y = relu(y) - relu(-y) and |y| = relu(y) + relu(-y).
 
     Raises:
-        ValueError: there is no such sum; the text says what is missing.
+        ValueError: there is no such sum; the message says what is missing.
     """
     if len(text) > MAX_SNIPPET:
-        raise ValueError(f"{len(text)} characters are no snippet of a shader")
+        raise ValueError(f"it has {len(text):,} characters, the limit is {MAX_SNIPPET:,}")
     code = " ".join(_without_comments(text).split())
     arrays = {name: _floats(numbers) for name, numbers in ARRAY.findall(code)}
     matrices: dict[tuple[str, bool], Tensor] = {}

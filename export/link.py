@@ -1,16 +1,18 @@
 """A rule as the text of a link: its settings and its weights with 8 or 16 bits each, as base64url.
 
-The bytes, little-endian; ``shaders/page/reading/link.js`` reads and writes the same ones:
+The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes the same format:
 
-- version, flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits a weight,
+- version, flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits per weight,
   2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
   64 and 128: number of the initial state.
 - settings: 2 bytes that say which of them follow, then float64. A quantizer is range, zero and
   2 bytes, its levels - 1.
-- filters: their number (1 byte), and their coefficients as float32. Without: the default filters.
-- for each of ``w1 b1 w2 b2``: scales, and whole numbers that they multiply. A row of 24 weights or
-  more has a scale of its own; shorter rows share one. A scale is the upper half of a float32.
-- the lower half of the CRC-32 of all bytes before.
+- filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
+  the default filters.
+- for each of ``w1 b1 w2 b2``: scales, then integers; a weight is an integer times a scale. A row of
+  24 weights or more has its own scale; shorter rows share one. A scale is the upper half of a
+  float32.
+- the lower half of the CRC-32 of all previous bytes.
 """
 
 import base64
@@ -37,7 +39,8 @@ from nca.rule import (
 Bits = Literal[8, 16]
 VERSION = 1
 MAX_TEXT = 4_000_000  # characters
-LONG_ROW = 24
+LONG_ROW = 24  # weights from which on a row has its own scale
+# Flags: 16 bits per weight; there is b2; filters follow; settings follow.
 WIDE, BIAS, FILTERS, MORE = 1, 2, 4, 8
 REALS = ("update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip")
 GRIDS = ("state", "perception", "hidden", "update")
@@ -53,7 +56,7 @@ def write_link(rule: Rule, bits: Bits) -> str:
 
 
 def read_link(text: str) -> Rule:
-    """The rule of a text that :func:`write_link` wrote.
+    """Read the text that :func:`write_link` wrote.
 
     Raises:
         ValueError: the text is damaged, or something in it is out of range.
@@ -117,7 +120,7 @@ def _scales(halves: np.ndarray[Any, np.dtype[np.uint16]]) -> Matrix:
 
 
 class _Reader:
-    """Reads numbers one after the other."""
+    """Reads the parts of a link in their order."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0

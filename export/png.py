@@ -19,7 +19,7 @@ def read_png(text: str, most_pixels: int) -> Image.Image:
         most_pixels: larger images are not decoded.
 
     Raises:
-        ValueError: the text is not a PNG, or the image is too large; the text says which.
+        ValueError: the text is not a PNG, or the image is too large; the message says which.
     """
     try:
         data = base64.b64decode(text.partition(",")[2] or text, validate=True)

@@ -95,9 +95,11 @@ class RuleTarget(Target):
         check_rules(rules)
         if options.state not in self.states:
             states = " or ".join(self.states)
-            raise InputError(f"`state` {options.state}: this target keeps its state in {states}")
+            raise InputError(f"`state` {options.state}: this target supports {states}")
         if self.inline and options.weights == "texture":
-            raise InputError("`weights` texture: this target has none; use auto or inline")
+            raise InputError(
+                "`weights` texture: this target has no weight texture; use auto or inline"
+            )
         built: dict[str, bytes] = {}
         for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
             start = self._start(stem, rules)
@@ -151,9 +153,10 @@ class RuleTarget(Target):
         longest = max((len(data) for name, data in files.items() if _is_shader(name)), default=0)
         if self.longest is not None and longest > self.longest:
             shorter = "; `digits` 5 makes it shorter" if options.digits > 5 else ""
-            yield f"{longest} characters in one shader, {self.longest} may be too many{shorter}"
+            limit = f"more than {self.longest} may be too many"
+            yield f"one shader has {longest} characters; {limit}{shorter}"
         if longest > LONG_SHADER and matrix_count(rule) > MAX_INLINE_MATRICES:
-            yield "this many numbers in a shader compile slowly on some drivers"
+            yield "a shader with this many numbers compiles slowly on some drivers"
         trained = rule.settings.quantization.state
         if options.state == "rgba8" and (trained is None or trained.levels != 256):
             yield "this rule was not trained for an 8-bit state and may look different"
@@ -163,7 +166,7 @@ def check_rules(rules: Rules) -> None:
     """Refuse to export without a rule, or a rule with a weight that is not finite.
 
     Raises:
-        InputError: names the tensor.
+        InputError: there is no rule, or a weight is not finite.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")

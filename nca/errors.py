@@ -7,7 +7,7 @@ TERMINATED = 128  # plus the number of the signal
 
 
 class InputError(ValueError):
-    """A wrong option or input. The text names the value and a valid one. Exit code 2."""
+    """A wrong option or input. The message names the value and what would be valid. Exit code 2."""
 
 
 class FailedError(InputError):
@@ -18,7 +18,7 @@ class FailedError(InputError):
 
 
 class GraphicsError(RuntimeError):
-    """No OpenGL context can run a rule. The text says what to install. Exit code 3."""
+    """No OpenGL context can run a rule. The message says what to install. Exit code 3."""
 
 
 def one_line(error: BaseException) -> str:

@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class PictureInMemory:
-    """A picture in memory, for settings that usually have a path; it has the needed path methods.
+    """A picture in memory, for settings that usually have a path; has the needed path methods.
 
     Args:
         image: the picture, in any mode.
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     Picture = Path | PictureInMemory
     Folder = Path | None  # None: nothing is written
 else:
-    Picture = Folder = Path  # which is what flags give
+    Picture = Folder = Path  # the type that flags give
 
 
 def picture_setting(picture: str | Picture) -> Picture:
@@ -91,7 +91,7 @@ class Between:
     most: float = float("inf")
 
     def check(self, name: str, value: object) -> None:
-        """Check a value, or each of several; None passes.
+        """Check a value, or each of several; None is accepted.
 
         Raises:
             InputError: the value is not a number, not finite, or out of bounds.
@@ -230,7 +230,7 @@ def refuse_several(chosen: Iterable[str]) -> None:
     """Refuse more than one of some options.
 
     Raises:
-        InputError: names two of them.
+        InputError: there is more than one; the message names two.
     """
     names = list(chosen)
     if len(names) > 1:

@@ -23,7 +23,7 @@ from nca.system.files import describe_placeholder, read_regular, write_atomicall
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file has the lowest version that holds its settings
+VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file gets the lowest version that has its settings
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
 
@@ -54,9 +54,9 @@ class RuleFile:
 
     @property
     def states(self) -> Tensor | None:
-        """Values of the channels in each numbered state, [states, C]; None: it has no such states.
+        """Values of the channels in each state of a classic automaton, [states, C].
 
-        Rules of classic automata have them; pattern files refer to them by number.
+        None for other rules. Pattern files refer to a state by its number.
         """
         rows, channels = self.info.get("states"), self.rule.settings.channels
         if not isinstance(rows, list) or not 2 <= len(rows) <= MAX_STATES:
@@ -108,7 +108,7 @@ def load_rule(path: str | Path) -> RuleFile:
 
     Raises:
         InputError: the file is missing, truncated, of another format or a newer version, or has a
-            wrong tensor or setting. The text names the field and the value.
+            wrong tensor or setting. The message names the field and the value.
     """
     path = Path(path)
     return parse_rule(read_regular(path, MAX_BYTES), path)
@@ -118,7 +118,7 @@ def parse_rule(data: bytes, path: Path) -> RuleFile:
     """Check the content of a rule file.
 
     Raises:
-        InputError: see :func:`load_rule`; the text names ``path``.
+        InputError: see :func:`load_rule`; the message names ``path``.
     """
     try:
         tensors, header = _parts(data)

@@ -8,7 +8,7 @@ from typing import Any
 
 LONGEST_SHOWN = 200
 LONGEST_PATH = 4096  # limit of Linux; longer texts are not paths
-DEEPEST = 64
+MAX_DEPTH = 64
 # Starts at a root, a drive, a home or a parent folder. Base64 of a JPEG starts with a slash, too.
 FROM_A_FOLDER = re.compile(r"(?!/9j/)(file:|[A-Za-z]:[/\\]|~[\w.-]*[/\\]|\.{0,2}[/\\])[^\n]*")
 
@@ -20,7 +20,7 @@ def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
-def shareable(data: object, depth: int = DEEPEST) -> Any:
+def shareable(data: object, depth: int = MAX_DEPTH) -> Any:
     """Make plain JSON data that is safe to share: paths are reduced to file names.
 
     Numbers that are not finite become None, and halves of surrogate pairs become question marks:
@@ -30,7 +30,7 @@ def shareable(data: object, depth: int = DEEPEST) -> Any:
         ValueError: the data is nested too deeply.
     """
     if depth == 0:
-        raise ValueError(f"nested more than {DEEPEST} times")
+        raise ValueError(f"nested more than {MAX_DEPTH} times")
     if isinstance(data, PurePath):
         return encodable(base_name(str(data)))
     if isinstance(data, str):

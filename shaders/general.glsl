@@ -1,9 +1,9 @@
-// One step of any rule. Macros before this text are its settings, see nca.exporters.glsl.general.
+// One step of any rule. Macros at the top of the shader set its parameters, see nca.exporters.glsl.general.
 
 const float nca_coefficients[9 * NCA_FILTERS] = float[](NCA_COEFFICIENTS);
 const int nca_orders[NCA_FILTERS] = int[](NCA_ORDERS);      // order of each filter as a derivative
 const int nca_partners[NCA_FILTERS] = int[](NCA_PARTNERS);  // the other gradient of a pair
-const float nca_turns[NCA_FILTERS] = float[](NCA_TURNS);    // 1: x of a pair, -1: y, 0: not of a pair
+const float nca_turns[NCA_FILTERS] = float[](NCA_TURNS);    // sign of the sine in a rotation: x 1, y -1, other filters 0
 
 vec4 nca_steered(vec4 nca_sums[NCA_FILTERS], int nca_k) {
   vec4 nca_value = nca_sums[nca_k];

@@ -21,9 +21,9 @@ uniform bool nca_smooth;
 #define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : nca_smooth ? 1 : 2)
 #endif
 
-// The mean of a cubic B-spline and linear blending: smooth without the diamonds of the latter,
-// sharper than the former. Four linear lookups, as Sigg and Hadwiger do it for the spline ("Fast
-// Third-Order Texture Filtering", GPU Gems 2, 2005).
+// The mean of a cubic B-spline and linear blending. It has no diamonds, unlike linear blending, and is
+// sharper than the spline. It takes four linear lookups, as for a spline in Sigg and Hadwiger, "Fast
+// Third-Order Texture Filtering", GPU Gems 2, 2005.
 vec3 nca_cubic(vec2 nca_point) {
   vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
   vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;

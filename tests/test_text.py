@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nca.options import PictureInMemory
-from nca.text import DEEPEST, LONGEST_SHOWN, base_name, printable, shareable
+from nca.text import LONGEST_SHOWN, MAX_DEPTH, base_name, printable, shareable
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -81,7 +81,7 @@ def test_other_objects_are_handed_on_by_their_names() -> None:
 
 def test_deep_data_is_refused() -> None:
     deep: list[Any] = []
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         deep = [deep]
     with pytest.raises(ValueError, match="nested more than 64 times"):
         shareable(deep)

@@ -1,6 +1,6 @@
 """``python -m tools.classic FILE.webp``: four classic automata side by side.
 
-The moving picture of docs/explanation/classic-automata.md.
+This makes the animation of docs/explanation/classic-automata.md.
 """
 
 import sys
@@ -19,14 +19,19 @@ from nca.images import to_image
 WIDTH, HEIGHT = 76, 52  # cells of a panel
 SCALE, GAP = 4, 8  # pixels
 FRAMES, MILLISECONDS = 60, 90
-PANELS = {"life": 30, "brians-brain": 20, "bombers": 110, "cyclic": 240}  # with steps before
+PANELS = {
+    "life": 30,
+    "brians-brain": 20,
+    "bombers": 110,
+    "cyclic": 240,
+}  # steps first
 GUN = """x = 36, y = 9
 24bo$22bobo$12b2o6b2o12b2o$11bo3bo4b2o12b2o$2o8bo5bo3b2o$2o8bo3bob2o4b
 obo$10bo5bo7bo$11bo3bo$12b2o!"""
 
 
 def first_state(name: str, classic: Classic) -> Tensor:
-    """The state of the first frame, [1, C, H, W]: from noise, but Life's from a gun."""
+    """The state of the first frame, [1, C, H, W]: Life starts from a gun, the others from noise."""
     if name == "life":
         state = placed(parse_pattern(GUN), classic.states, (HEIGHT, WIDTH))[None]
     else:

@@ -1,7 +1,7 @@
 """``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
-It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the page: only beautiful
-rules belong into ``nca/gallery/``. Existing files are kept.
+It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the page: only good
+rules belong in ``nca/gallery/``. Existing files are kept.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """``python -m tools.grain [RULE ...]``: measure the effect of calm runs and averages on grain.
 
 RULE is a rule of the gallery; default: all rules. The table has the speckle and the patch distance
-of pictures by ``nca render`` at step 4,000.
+of pictures that ``nca render`` makes at step 4,000.
 """
 
 import sys
@@ -18,7 +18,7 @@ from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
 
-STEPS, EARLIER = 4000, 64
+STEPS, EARLIER = 4000, 64  # step of the measurement, and the steps before it to average
 SEED = 1000
 WAYS = {
     "usual": (False, 1),

@@ -1,9 +1,9 @@
-"""``python -m tools.losses OUT PICTURE ... --seconds S``: rules by different losses in equal time.
+"""``python -m tools.losses OUT PICTURE ... --seconds S``: compare losses in equal training time.
 
 It trains a rule on every image with every loss of ``LOSSES`` and prints a table of results.
-The number of iterations is what a loss gets done in S seconds of CPU time, measured beforehand with
-few iterations. OUT gets the rules and, per image, a sheet with the textures in random order:
-the target is the first. ``PICTURE.key.json`` has the order. Existing rules are kept.
+Each loss gets as many iterations as fit into S seconds of CPU time; a short run measures this
+first. OUT gets the rules and, for each image, a sheet: the target, then the textures in random
+order. ``PICTURE.key.json`` has the order. Existing rules are kept.
 """
 
 import argparse

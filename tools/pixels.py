@@ -24,7 +24,8 @@ from nca.losses.patches import NearestPatches
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 
-SIZE, STEPS, RATES, SLOW_FROM = 128, 250, (0.02, 0.005), 0.7
+SIZE, STEPS = 128, 250
+RATES, SLOW_FROM = (0.02, 0.005), 0.7  # learning rates; fraction of the steps before the second
 PATCHES = "patches"
 
 

@@ -65,7 +65,7 @@ def simulate_gl(
     Args:
         rule: the rule.
         state: state at step 0, [B, C, H, W].
-        stops: numbers of steps, in rising order.
+        stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
         calm: see :func:`nca.backends.simulate.simulate`.
 

@@ -15,7 +15,7 @@ from nca.backends.compiler import CompileError, find_compiler, load_library
 from nca.backends.native import KERNELS
 
 PEAK_SECONDS = 0.15
-DISTURBED = 0.1
+DISTURBED = 0.1  # relative change of the peak
 
 
 def describe_machine() -> dict[str, Any]:
@@ -35,7 +35,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def load() -> str:
-    """Average number of programs that want a core in the last minute; not counted on Windows."""
+    """Average number of programs that needed a core in the last minute; not measured on Windows."""
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nca.losses.features.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN
+from nca.losses.features.pretrained import IMAGENET_MEAN, IMAGENET_STD
 from nca.rule import filter_tensor
 
 TAPS = (1, 6, 11, 18, 25)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
@@ -64,7 +64,7 @@ def make_vgg16() -> nn.Sequential:
 def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
     """Outputs of some layers for [B, 3, H, W]."""
     mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
-    deviation = images.new_tensor(IMAGENET_DEVIATION)[:, None, None]
+    deviation = images.new_tensor(IMAGENET_STD)[:, None, None]
     x, kept = (images - mean) / deviation, []
     for i, layer in enumerate(vgg):
         x = layer(x)

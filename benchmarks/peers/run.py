@@ -25,11 +25,11 @@ from nca.rng import CPU, random_masks
 # Importing and compiling takes most of the time, for any size.
 PEERS = {} if SMALL else {"jax": ("jax",), "cax": ("cax", "jax")}
 BATCH, SIZE, STEPS = 4, 128, 8
-MOST_ROUNDS = 3  # CAX takes half a minute per round
+MAX_ROUNDS = 3  # CAX takes half a minute per round
 
 
 class PeerError(RuntimeError):
-    """A peer could not be run; the text is one line."""
+    """A peer could not be run; the message is one line."""
 
 
 def peer_versions(name: str) -> str | None:

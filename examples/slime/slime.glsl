@@ -1,6 +1,6 @@
 // Agents that follow a trail and leave one: Jones, "Characteristics of Pattern Formation and Evolution
 // in Approximations of Physarum Transport Networks", 2010. There, agents move one after the other and
-// a cell holds one; here all move at once, and an agent stays where it is if its way is crowded.
+// a cell holds at most one. Here all move at once, and an agent stays if the cell ahead is crowded.
 //
 // A step is MOVE (agents sense, turn and walk), DEPOSIT (one point for each agent, added up) and
 // TRAIL (the trail spreads, fades and grows). PICTURE shows the trail. Each pass defines its name
@@ -20,9 +20,9 @@ uniform uint base;          // hash of step and seed
 uniform bool born;          // place the agents
 uniform float reach;        // distance of the sensors, in cells
 uniform float angle;        // between two sensors, in radians
-uniform float turn;         // radians a step
+uniform float turn;         // radians per step
 uniform float wander;       // range of a random turn in every step, in radians
-uniform float crowd;        // so many agents fill a cell
+uniform float crowd;        // number of agents that fill a cell
 out vec4 agent;
 
 float uniform_of(uint bits) { return float(bits >> 8u) * exp2(-24.0); }
@@ -73,7 +73,7 @@ void main() { one = vec4(1.0); }  // a sum of ones is the same in any order
 #endif
 
 #ifdef TRAIL
-uniform float decay;        // part of the trail that fades in a step
+uniform float decay;        // fraction of the trail that fades in a step
 uniform int tool;           // 0: none, 1: food, 2: erase
 uniform vec4 stroke;        // the brush moved from x, y to x, y
 uniform float radius;       // of the brush

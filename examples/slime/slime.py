@@ -32,7 +32,7 @@ from nca.viewer.files.recording import Grabber, Recorder
 HERE = Path(__file__).parent
 PRECISION = "precision highp float;\nprecision highp int;\nprecision highp sampler2D;\n"
 FOOD, ERASE = 1, 2
-MOST = 2**24  # agents
+MAX_AGENTS = 2**24  # agents
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,9 @@ def page(words: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Show or write what the file extension of the result says."""
+    """Write the result that the file extension names, or open a window."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("result", nargs="?", type=Path, help="film or page; without: a window")
+    parser.add_argument("result", nargs="?", type=Path, help="film or page; default: a window")
     parser.add_argument("--preset", choices=PRESETS, default="slime")
     parser.add_argument("--agents", type=int, default=20_000, help="number of agents")
     parser.add_argument("--grid", default="400x300", help="size in cells")
@@ -204,8 +204,8 @@ def main() -> None:
     words = parser.parse_args()
     try:
         words.size = parse_size("grid", words.grid, 16, 8192)
-        if not 1 <= words.agents <= MOST:
-            raise InputError(f"`agents` {words.agents}: must be 1 to {MOST}")
+        if not 1 <= words.agents <= MAX_AGENTS:
+            raise InputError(f"`agents` {words.agents}: must be 1 to {MAX_AGENTS}")
         if words.result is None:
             show(words)
         elif words.result.suffix == ".html":

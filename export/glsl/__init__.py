@@ -1,1 +1,1 @@
-"""GLSL text of rules: pieces, functions, whole shaders."""
+"""GLSL source of rules: pieces, functions, whole shaders."""

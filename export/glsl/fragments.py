@@ -309,7 +309,7 @@ def _update_main(
     *,
     mixes: bool,
 ) -> str:
-    """Call a step or life function, keep the groups of other rules, and mix with other rules."""
+    """Call a step or life function, copy groups that the rule lacks, and blend with other rules."""
     names = [f"nca_n{i}" for i in range(len(part))]
     call = f"{function}(nca_at, {', '.join(names[: len(computed)])});" if computed else ""
     kept = "".join(

@@ -1,8 +1,11 @@
 """General shaders: one source for all rules, configured by macros at its top.
 
-The page carries this text, and ``shaders/page/player/general.js`` makes the macros of its rules
-and of those that a visitor opens; :func:`macros` makes the same ones. The weights come from a
-texture. A pass draws the groups from ``NCA_FIRST`` on; it keeps groups that the rule does not have.
+The page contains this source. ``shaders/page/player/general.js`` makes the macros of the page's
+rules and of rules that a visitor opens; :func:`macros` makes identical ones. The weights come from
+a texture.
+
+A group is four channels. A pass computes ``NCA_OUTPUTS`` groups, starting with ``NCA_FIRST``. Where
+the grid has more groups than the rule, the pass copies them.
 """
 
 from collections.abc import Mapping
@@ -35,17 +38,17 @@ from nca.exporters.glsl.text import template
 from nca.rescaling import derivative_order
 from nca.rule import Padding, Quantizer, Rule
 
-MOST_OUTPUTS = 8  # draw buffers that are used at most
+MAX_OUTPUTS = 8  # draw buffers that are used at most
 PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS
 PADDINGS = get_args(Padding)  # their order gives the numbers of NCA_PADDING
 STARTS = tuple(START)  # their order gives the numbers of NCA_START
 
 
 def general_passes(text: str, name: str, rule: Rule, groups: int, outputs: int = 4) -> list[Pass]:
-    """The passes ``step``, ``life`` or ``paint`` of a rule over a state of some groups.
+    """The passes that together apply ``step``, ``life`` or ``paint`` to all groups of a state.
 
     Args:
-        text: from :func:`general_text`.
+        text: source from :func:`general_text`.
         name: one of :data:`PASSES`.
         rule: the rule.
         groups: number of groups of the state.
@@ -59,7 +62,7 @@ def general_passes(text: str, name: str, rule: Rule, groups: int, outputs: int =
 
 
 def general_text() -> str:
-    """The text of all passes, without version and macros."""
+    """The source of all passes, without version and macros."""
     return (
         CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
         + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
@@ -105,6 +108,7 @@ def macros(rule: Rule) -> dict[str, str]:
 def _filter_macros(rule: Rule) -> dict[str, str]:
     filters = rule.filters.detach().numpy()
     count = len(filters)
+    # For steering: the other gradient of a pair, and the sign of the sine (0 if not in a pair).
     partners, turns = list(range(count)), [0.0] * count
     for x, y in gradient_pairs(filters):
         partners[x], partners[y], turns[x], turns[y] = y, x, 1.0, -1.0
@@ -182,7 +186,7 @@ def _choice(macro: str, texts: list[str]) -> str:
 
 
 def _mixing(work: str, mixes: str) -> str:
-    """As ``fragments._update_main``: keep the groups of other rules, mix with other rules."""
+    """Copy the groups that the rule lacks, and blend with other rules; see ``_update_main``."""
     mixed = fetch_text("nca_fetch_sum", "nca_sum", range(1), layers=True)
     return f"""uniform bool nca_first;
 {mixed}
@@ -213,7 +217,7 @@ def _written() -> str:
     return "".join(lines) + "}\n"
 
 
-_OUTPUTS = range(MOST_OUTPUTS)
+_OUTPUTS = range(MAX_OUTPUTS)
 
 
 def _output(i: int, text: str) -> str:

@@ -1,7 +1,7 @@
 """Pieces of GLSL that all emitted shaders consist of.
 
 They compile as GLSL 330 and as GLSL ES 300: no implicit conversions, no reserved words. All names
-start with ``nca_``, so that they cannot clash with names of a host program.
+start with ``nca_``, so that they cannot clash with names of a target program.
 """
 
 from collections.abc import Iterable
@@ -125,7 +125,7 @@ def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
 
 
 def reader(padding: Padding, fetch: str) -> tuple[str, str]:
-    """Name of a function that reads with padding beyond the border, and its text if it needs one.
+    """Name of a function that reads with padding beyond the border, and its source if it is new.
 
     For all paddings but zeros, ``nca_pad`` has already moved the cell inside.
     """

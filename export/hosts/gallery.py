@@ -91,7 +91,7 @@ def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
 
 
 def zipped(files: Files) -> bytes:
-    """A zip archive of files, the same bytes for the same files."""
+    """A zip archive; the same files always give the same bytes."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):

@@ -121,7 +121,7 @@ def _compute(
         f"  imageStore(nca_next, ivec3(nca_at, {g}), nca_encode(nca_n{g}));\n"
         for g in range(group_count(rule.settings.channels))
     )
-    # The base needs the hash, but if all cells fire, the text of the rule does not contain it.
+    # `main` calls nca_hash; if all cells fire, only start_source has it.
     source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{

@@ -36,7 +36,7 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 
 
 def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) -> bytes:
-    """The page of some data; ``invites`` asks visitors for rules of their own."""
+    """Make the page from its data; ``invites``: ask visitors for rules of their own."""
     return rendered(
         page_source("page.html"),
         joined(PAGE_SCRIPTS),

@@ -19,6 +19,7 @@ from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
+# Buffers: the state is drawn into the first two in turn; the third has steps before cells die.
 STATE, OTHER, STEPPED = "nca_state", "nca_other", "nca_stepped"
 # Buffers have a fixed size, independent of the screen.
 ROOM = (2048, 2048)
@@ -37,7 +38,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:
-        raise InputError(f"`steps_per_frame` {steps}: isf makes 1 or an even number of steps")
+        raise InputError(f"`steps_per_frame` {steps}: isf can make 1 or an even number of steps")
     return steps
 
 

@@ -1,7 +1,7 @@
 """A rule as a link: the part after "#" of the address of any page that ``nca export`` makes.
 
-Without an output path the links are printed. A link has 8 bits a weight if such a rule still makes
-the same texture, otherwise 16.
+Without an output path, the links are printed. A link has 8 bits per weight if the rule then still
+makes the same texture, otherwise 16.
 """
 
 from urllib.parse import quote
@@ -20,14 +20,14 @@ from nca.exporters.target import Files, Rules, Target, check_rules
 from nca.exporters.web.page import rule_label
 from nca.rule import Rule
 
-SIZE, GROWN = 64, 500  # cells a side, steps
-MOST = 1.25  # times the distance of two runs of the rule itself
-UNSEEN = 1.0  # a patch distance that cannot be seen: colors differ by some 1/100
+SIZE, GROWN = 64, 500  # cells per side, steps
+MAX_RATIO = 1.25  # times the distance of two runs of the rule itself
+UNSEEN = 1.0  # a patch distance that is invisible: colors differ by about 1/100
 STEPS = 10
 
 
 class Link(Target):
-    """It uses none of the options."""
+    """Links to rules; no option affects them."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
@@ -64,11 +64,11 @@ def fragment(name: str, rule: Rule) -> str:
 
 
 def choose_bits(rule: Rule) -> Bits:
-    """8 if pictures of the shortened rule differ no more than those of two runs of the rule."""
+    """8 if the shortened rule looks as similar as another run of the original; otherwise 16."""
     pictures = _pictures(rule)
     distance = PatchDistance(pictures[:1])
     own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))
-    return 8 if short <= max(MOST * own, UNSEEN) else 16
+    return 8 if short <= max(MAX_RATIO * own, UNSEEN) else 16
 
 
 @torch.no_grad()
@@ -90,7 +90,7 @@ def _difference(rule: Rule, text: str) -> Difference:
     states, seen = (float((a - b).abs().max()) for a, b in (runs, colors))
     bits = 16 if write_link(short, 16) == link else 8
     note = (
-        f"{len(text):,} characters, {bits} bits a weight; largest difference of weights"
+        f"{len(text):,} characters, {bits} bits per weight; largest difference of weights"
         f" {weights:.2g}, of the state {states:.2g} and of colors {seen:.2g} after {STEPS} steps"
     )
     return Difference(states, STEPS, notes=(note,))

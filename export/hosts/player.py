@@ -1,7 +1,7 @@
 """One HTML file that runs any rule: rule files and links are dropped on it.
 
-It starts with the exported rules, by default the bundled ones, as texts of links. Nothing else
-depends on a rule: all run from general shaders.
+It starts with the exported rules, by default the bundled ones, which it stores as links. All rules
+run in general shaders.
 """
 
 import io
@@ -32,7 +32,9 @@ from nca.exporters.web.page import (
 from nca.exporters.web.target import WebTarget
 from nca.rulefile import RuleFile
 
-MOST_WIDE = 20_000  # weights of all rules; more get 8 bits each, so that the page stays small
+MAX_WIDE_WEIGHTS = (
+    20_000  # weights of all rules; if there are more, each has 8 bits, for a small page
+)
 
 
 def player_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
@@ -50,7 +52,7 @@ def _data(rules: Rules, settings: PageSettings) -> dict[str, Any]:
     check_rules(rules)
     check_count(rules)
     weights = sum(file.rule.weight_count() for file in rules.values())
-    bits: Bits = 16 if weights <= MOST_WIDE else 8
+    bits: Bits = 16 if weights <= MAX_WIDE_WEIGHTS else 8
     return {
         **player_data(settings),
         "rules": [

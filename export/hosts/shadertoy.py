@@ -33,7 +33,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     most = 4 if rule.settings.alive_threshold is None else 2
     steps = options.steps_per_frame or most
     if steps > most:
-        raise InputError(f"`steps_per_frame` {steps}: the four buffers make {most} at most")
+        raise InputError(f"`steps_per_frame` {steps}: the four buffers can make at most {most}")
     return steps
 
 

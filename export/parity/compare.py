@@ -14,7 +14,7 @@ MEASURED_GRID = (48, 64)
 
 
 class NotMeasuredError(Exception):
-    """The exported shader cannot be run here; the text gives the reason."""
+    """The exported shader cannot be run here; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Difference:
     Attributes:
         largest: largest absolute difference of any value; None if it was not measured.
         steps: number of steps from a grown state.
-        reason: reason why it was not measured; else empty.
+        reason: reason why it was not measured; otherwise empty.
         notes: other information for users.
     """
 
@@ -36,7 +36,7 @@ class Difference:
     def __str__(self) -> str:
         if self.largest is None:
             return f"not measured: {self.reason}"
-        return f"{self.largest:.2g} largest difference to torch after {self.steps} steps"
+        return f"largest difference from torch after {self.steps} steps: {self.largest:.2g}"
 
 
 def compare(

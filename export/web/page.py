@@ -129,14 +129,14 @@ def check_count(rules: Rules) -> None:
     """Refuse more rules than a page can hold.
 
     Raises:
-        InputError: names both numbers.
+        InputError: there are too many.
     """
     if len(rules) > MAX_RULES:
         raise InputError(f"a page can hold {MAX_RULES} rules, not {len(rules)}")
 
 
 def player_data(settings: PageSettings) -> dict[str, Any]:
-    """What :func:`page_data` has besides rules: shaders and initial values."""
+    """The data of :func:`page_data` besides rules: shaders and initial values."""
     device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),

@@ -17,7 +17,7 @@ from nca.rulefile import load_rule, save_rule
 AnyRule: TypeAlias = Rule | str | Path
 Size: TypeAlias = int | tuple[int, int]
 
-SMALLEST, LARGEST = 4, 8192  # cells along a side
+MIN_SIDE, MAX_SIDE = 4, 8192  # cells along a side
 MAX_STEPS = 10**9
 
 
@@ -27,7 +27,7 @@ def load(path: str | Path) -> Rule:
     ::
 
         rule = nca.load("scales")
-        print(rule.settings.channels, "values a cell,", rule.weight_count(), "weights")
+        print(rule.settings.channels, "values per cell,", rule.weight_count(), "weights")
 
     Args:
         path: a rule file, or the name of a bundled rule; a ``Path`` is always a file.
@@ -92,7 +92,7 @@ def grow(
         rule: a rule, its file or its name, as in :func:`load`.
         size: number of cells along both sides, or width and height; 4 to 8192. Each cell becomes
             one pixel.
-        steps: number of steps; or several numbers in rising order, for a picture after each.
+        steps: number of steps; or several numbers in ascending order, for a picture after each.
         seed: random seed; decides which cells fire, and the noise that some rules grow from.
 
     Returns:
@@ -151,9 +151,9 @@ def rule_path(path: str | Path) -> Path:
 def _sides(size: Size) -> tuple[int, int]:
     sides = _whole(size)
     sides = 2 * sides if isinstance(size, Integral) else sides
-    if len(sides) != 2 or not all(SMALLEST <= side <= LARGEST for side in sides):
+    if len(sides) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
         raise InputError(
-            f"`size` {size}: must be a number from {SMALLEST} to {LARGEST}, or width and height"
+            f"`size` {size}: must be a number from {MIN_SIDE} to {MAX_SIDE}, or width and height"
         )
     return sides[0], sides[1]
 
@@ -162,7 +162,8 @@ def _stops(steps: int | Iterable[int]) -> list[int]:
     stops = _whole(steps)
     if not stops or stops != sorted(stops) or stops[0] < 0 or stops[-1] > MAX_STEPS:
         raise InputError(
-            f"`steps` {steps}: must be a whole number from 0 to {MAX_STEPS:,}, or rising ones"
+            f"`steps` {steps}: must be a whole number from 0 to {MAX_STEPS:,}, or several "
+            "in ascending order"
         )
     return stops
 

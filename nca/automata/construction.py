@@ -2,8 +2,9 @@
 
 The rule perceives a cell and the sum of its eight neighbors. Its hidden units are switches: with
 ``hidden_clip`` 1, ``clip(16 (v - p) + 1/2, 0, 1)`` is 0 or 1 for every value v that a state can
-give, because p lies halfway between two of them. All cells fire. Weights and values are integers or
-divided by a power of two, and all sums are small, so that float32 rounds nothing, in any order.
+give, because p lies halfway between two of them. All cells fire. Weights and values are
+integers, or integers divided by a power of two, and all sums are small. So float32 computes them
+exactly, whatever the order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nca.automata.notation import MOST_NEIGHBORS, Automaton, Cyclic, Totalistic
+from nca.automata.notation import MAX_NEIGHBORS, Automaton, Cyclic, Totalistic
 from nca.errors import InputError
 from nca.rule import IDENTITY, Rule, RuleSettings
 from nca.rulefile import RuleFile
@@ -23,12 +24,12 @@ HERE, AROUND = 0, 1  # filters
 NEIGHBORS = ((1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 1.0))
 COLORS = 3  # channels 0 to 2
 ALIVE, AGE = 3, 4  # channels of totalistic automata
-READY = 3  # channel of cyclic automata: 1 in every cell whose state is set; then a channel a state
+READY = 3  # channel of cyclic automata: 1 in cells whose state is set; then one channel per state
 
-GAIN = 16.0
-APART = 64.0  # weight of the cell itself, which keeps living cells and most noise from dead cells
+GAIN = 16.0  # slope of a switch
+CELL_WEIGHT = 64.0  # of the cell itself; separates living cells and most noise from dead cells
 NOISE = 1 / 16  # how far below zero a value must be to be noise
-DENSITY = 0.3  # where none is given
+DENSITY = 0.3  # by default
 FADE = 32  # steps until the trace of a cell of Life has faded
 SAMPLE = 128  # cells along a side of the noise that a density is measured on
 
@@ -44,7 +45,7 @@ PALE: Color = (8 / 64, 46 / 64, 40 / 64)
 
 
 class Layers:
-    """The layers of a rule while it is built, a hidden unit after another.
+    """The layers of a rule under construction, to which hidden units are added one by one.
 
     Args:
         channels: number of channels.
@@ -68,8 +69,8 @@ class Layers:
     def clear(self, sees: Sees, bias: float, channel: int) -> None:
         """Subtract a value from a channel.
 
-        Before the switches: then all partial sums lie in -1 to 1, where float32 also holds exactly
-        what rounding has left of noise, and the next step removes it.
+        Call it before :meth:`switch`. Then all partial sums lie in -1 to 1. There, float32 holds
+        even the rounding errors of noise exactly, so the next step removes them.
         """
         self.unit(sees, bias, {channel: -1.0})
         self.unit({place: -weight for place, weight in sees.items()}, -bias, {channel: 1.0})
@@ -79,12 +80,12 @@ class Layers:
         for _, _, changes in self.units:
             for i in range(COLORS):
                 changes[i] = sum(palette[c][i] * changes[c] for c in palette if c in changes)
-        for i in range(COLORS):  # and take away what the color differs from that now
+        for i in range(COLORS):  # and subtract the error of the current color
             now = {(c, HERE): -color[i] for c, color in palette.items()}
             self.clear({(i, HERE): 1.0, **now}, -background[i], i)
 
     def rule(self) -> Rule:
-        """The rule of these units."""
+        """Make the rule."""
         settings = RuleSettings(
             self.channels,
             len(self.units),
@@ -114,7 +115,7 @@ class Classic:
 
     Attributes:
         automaton: the automaton.
-        rule: the rule that makes the same steps.
+        rule: the rule that computes the same steps.
         states: values of the channels of a cell in each state, [states, C].
     """
 
@@ -123,7 +124,7 @@ class Classic:
     states: Tensor
 
     def file(self) -> RuleFile:
-        """What its rule file holds."""
+        """Content of its rule file."""
         info = {"automaton": str(self.automaton), "states": self.states.tolist()}
         return RuleFile(self.rule, info)
 
@@ -133,8 +134,8 @@ def build(automaton: Automaton, density: float | None = None) -> Classic:
 
     Args:
         automaton: what :func:`nca.automata.notation.parse_automaton` gives.
-        density: share of living cells after the first step from noise, about; default: 0.3, or
-            what is possible near it. Not for cyclic automata.
+        density: approximate fraction of living cells after the first step from noise; default: 0.3,
+            or the nearest possible value. Not for cyclic automata.
 
     Raises:
         InputError: the density is out of bounds.
@@ -151,8 +152,8 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
     # The age of a dying cell counts from 1 downwards, in steps that float32 holds exactly.
     steps = 1 << max(dying - 1, 0).bit_length()
     # Dead cells see a value of 0 to 8, dying ones 9 and more, living ones ``base`` and more.
-    value = {(ALIVE, HERE): APART * steps, (ALIVE, AROUND): 1.0}
-    base = APART * steps
+    value = {(ALIVE, HERE): CELL_WEIGHT * steps, (ALIVE, AROUND): 1.0}
+    base = CELL_WEIGHT * steps
     layers = Layers(COLORS + 2)
     layers.clear({(ALIVE, HERE): 1.0}, 0.0, ALIVE)
     layers.clear({(AGE, HERE): 1.0}, 0.0, AGE)
@@ -162,7 +163,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         base += 9.0 * steps
         born[AGE], kept[AGE] = 1.0, 1.0 - dying / steps
         layers.switch(value, base - 0.5, {AGE: dying / steps})
-        layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -APART}, -1 / steps, {AGE: 1.0})
+        layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -CELL_WEIGHT}, -1 / steps, {AGE: 1.0})
         layers.switch({(ALIVE, HERE): -1.0}, NOISE, {AGE: -1.0})
         layers.unit({(AGE, HERE): 1.0}, -1.0, {AGE: -1.0})  # noise can leave an age above 1
     else:  # the age only colors: 1 in living cells and falling after that
@@ -172,7 +173,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         for at, sign in _edges(counts):
             layers.switch(value, start + at, {c: sign * change for c, change in changes.items()})
     level = _level_of_noise(layers.rule(), density, 2 * NOISE if dying else 0.0)
-    layers.switch({(ALIVE, HERE): -APART}, APART * level, born)
+    layers.switch({(ALIVE, HERE): -CELL_WEIGHT}, CELL_WEIGHT * level, born)
     palette = {ALIVE: PALE, AGE: EMBER} if dying else {ALIVE: AMBER, AGE: DUSK}
     layers.color(NIGHT, palette)
     ages = [0.0, 1.0, *((dying - i) / steps for i in range(dying))]
@@ -181,8 +182,8 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
 
 
 def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
-    """Where a number of neighbors enters (1) and leaves (-1) a set."""
-    inside = [n in counts for n in range(-1, MOST_NEIGHBORS + 2)]
+    """Thresholds above which a number of neighbors is in a set (1) or no longer in it (-1)."""
+    inside = [n in counts for n in range(-1, MAX_NEIGHBORS + 2)]
     return [
         (n - 0.5, 1.0 if now else -1.0)
         for n, (before, now) in enumerate(pairwise(inside))
@@ -191,9 +192,9 @@ def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
 
 
 def _level_of_noise(rule: Rule, density: float | None, least: float) -> float:
-    """How far below zero noise must be to come alive, for a density of living cells.
+    """Distance below zero from which noise comes alive, for a density of living cells.
 
-    No state of a cell is below zero. The rule makes some cells of noise alive anyway.
+    The states of an automaton are never below zero. Some cells of noise come alive in any case.
     """
     noise = rule.initial_state(1, SAMPLE, SAMPLE)
     already = float((rule(noise, 1)[0, ALIVE] > 0.5).float().mean())
@@ -214,11 +215,11 @@ def _cyclic(automaton: Cyclic) -> Classic:
         layers.clear({(channel, HERE): 1.0}, 0.0, channel)
     for k, place in enumerate(places):
         following = places[(k + 1) % count]
-        # In this state, with enough neighbors in the next one, or without.
-        sees = {(READY, HERE): APART, (place, HERE): 9.0, (following, AROUND): 1.0}
-        layers.switch(sees, APART + 8.5 + threshold, {following: 1.0})
+        # A cell in this state moves on if enough neighbors are in the next one; otherwise it stays.
+        sees = {(READY, HERE): CELL_WEIGHT, (place, HERE): 9.0, (following, AROUND): 1.0}
+        layers.switch(sees, CELL_WEIGHT + 8.5 + threshold, {following: 1.0})
         sees[following, AROUND] = -1.0
-        layers.switch(sees, APART + 9.5 - threshold, {place: 1.0})
+        layers.switch(sees, CELL_WEIGHT + 9.5 - threshold, {place: 1.0})
     # The value of a cell that is not ready chooses its state: noise is spread from -1/2 to 1/2.
     layers.unit({}, 1.0, {READY: 1.0})
     # None at 0, the value of erased cells.
@@ -227,8 +228,8 @@ def _cyclic(automaton: Cyclic) -> Classic:
         changes = {places[k]: 1.0} | ({places[k + 1]: -1.0} if k + 1 < count else {})
         layers.switch({(READY, HERE): -1.0}, -at, changes, gain=1024.0)
     for sign in (1.0, -1.0):  # a cell in two states at once, or in none, is not ready
-        sees = {(READY, HERE): APART, **{(place, HERE): sign for place in places}}
-        layers.switch(sees, APART + sign + 0.5, {READY: -1.0})
+        sees = {(READY, HERE): CELL_WEIGHT, **{(place, HERE): sign for place in places}}
+        layers.switch(sees, CELL_WEIGHT + sign + 0.5, {READY: -1.0})
     palette = dict(zip(places, _wheel(count), strict=True))
     layers.color(BLACK, palette)
     states = [{READY: 1.0, place: 1.0} for place in places]
@@ -236,7 +237,7 @@ def _cyclic(automaton: Cyclic) -> Classic:
 
 
 def _wheel(count: int) -> list[Color]:
-    """Colors round a wheel, from night blue over rose and amber back."""
+    """Colors around a wheel: night blue, rose, amber, and back."""
     turns = np.arange(count)[:, None] / count
     shift, mean, swing = np.array([[0.55, 0.72, 0.92], [0.5, 0.38, 0.46], [0.45, 0.34, 0.34]])
     waves = mean + swing * np.cos(2 * np.pi * (turns - shift))

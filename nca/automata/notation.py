@@ -10,16 +10,16 @@ from typing import TypeAlias
 
 from nca.errors import InputError
 
-MOST_NEIGHBORS = 8
-MOST_STATES = 256  # of a totalistic automaton, as in Golly
-MOST_CYCLIC = 48  # one channel for each
+MAX_NEIGHBORS = 8
+MAX_STATES = 256  # of a totalistic automaton, as in Golly
+MAX_CYCLIC_STATES = 48  # one channel for each
 
 
 @dataclass(frozen=True)
 class Totalistic:
     """Life, its relatives and Generations: what counts is the number of living neighbors.
 
-    State 0 is dead, 1 alive; 2, 3 and so on are dying, one after another, and count as no neighbor.
+    State 0 is dead, 1 alive; 2, 3 and so on are dying, one after another, and do not count.
 
     Attributes:
         birth: numbers of living neighbors with which a dead cell becomes alive.
@@ -62,7 +62,7 @@ class Named:
     Attributes:
         notation: as :func:`parse_automaton` reads it.
         about: what it does.
-        density: share of living cells that suits it; None: the usual one.
+        density: fraction of living cells that suits it; None: the usual one.
     """
 
     notation: str
@@ -111,21 +111,23 @@ def parse_automaton(text: str) -> Automaton:
         return _cyclic(int(match[1]), int(match[2]), int(match[3]), text)
     near = difflib.get_close_matches(text.lower(), NAMES, n=1)
     meant = f"; did you mean {near[0]}?" if near else "; `list` shows the names"
-    raise InputError(f"automaton {text}: must be a name, or like B36/S23 or R1/T3/C4{meant}")
+    raise InputError(
+        f"automaton {text}: must be a name, or a notation like B36/S23 or R1/T3/C4{meant}"
+    )
 
 
 def _totalistic(birth: str, survival: str, states: str | None, text: str) -> Totalistic:
     count = int(states or 2)
-    if not 2 <= count <= MOST_STATES:
-        raise InputError(f"automaton {text}: the states must be 2 to {MOST_STATES}, not {count}")
+    if not 2 <= count <= MAX_STATES:
+        raise InputError(f"automaton {text}: the states must be 2 to {MAX_STATES}, not {count}")
     return Totalistic(frozenset(map(int, birth)), frozenset(map(int, survival)), count)
 
 
 def _cyclic(reach: int, threshold: int, states: int, text: str) -> Cyclic:
     if reach != 1:
-        raise InputError(f"automaton {text}: a cell of a rule only sees its neighbors: R1")
-    if not 1 <= threshold <= MOST_NEIGHBORS:
-        raise InputError(f"automaton {text}: the threshold T must be 1 to {MOST_NEIGHBORS}")
-    if not 3 <= states <= MOST_CYCLIC:
-        raise InputError(f"automaton {text}: the states C must be 3 to {MOST_CYCLIC}")
+        raise InputError(f"automaton {text}: a cell only sees its neighbors: R1")
+    if not 1 <= threshold <= MAX_NEIGHBORS:
+        raise InputError(f"automaton {text}: the threshold T must be 1 to {MAX_NEIGHBORS}")
+    if not 3 <= states <= MAX_CYCLIC_STATES:
+        raise InputError(f"automaton {text}: the states C must be 3 to {MAX_CYCLIC_STATES}")
     return Cyclic(threshold, states)

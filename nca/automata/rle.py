@@ -8,7 +8,7 @@
 
 ``b`` or ``.`` is state 0, ``o`` or ``A`` is 1, ``B`` is 2 and so on to ``X``; ``pA`` is 25, ``yO``
 is 255. A number repeats what follows it, ``$`` ends a row, ``!`` the pattern.
-``shaders/page/pattern.js`` reads the same.
+``shaders/page/pattern.js`` reads the same format.
 """
 
 import re
@@ -37,7 +37,7 @@ def read_pattern(path: Path) -> Pattern:
     """Read a pattern.
 
     Raises:
-        InputError: the file cannot be read, is too large, or is not an RLE file; in one line.
+        InputError: the file cannot be read, is too large, or is not an RLE file.
     """
     data = read_regular(path, MAX_BYTES)
     try:

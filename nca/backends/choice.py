@@ -21,7 +21,7 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
     """Choose the backend of a call; ``auto`` prefers ``triton`` or ``native``.
 
     Raises:
-        InputError: the requested backend does not support this call; the text gives the reason.
+        InputError: the requested backend does not support this call; the message gives the reason.
     """
     if backend == "torch":
         return "torch"

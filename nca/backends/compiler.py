@@ -1,8 +1,8 @@
 """Compile the C++ sources at first use and keep the libraries in the user's cache folder.
 
-A library that is compiled on the user's machine uses all its instructions, and contains the sizes
-of one rule as constants. A wheel could do neither. If two processes compile the same source at
-once, each writes its own file and renames it; both results are correct.
+A library that is compiled on the user's machine uses all instructions of its processor, and
+contains the sizes of one rule as constants. A library in a wheel could do neither. If two processes
+compile the same source at once, each writes its own file and renames it; both results are correct.
 """
 
 import ctypes
@@ -42,7 +42,7 @@ COMPLAINTS = ("error", "fail", "No space", "not found")  # words in the line wit
 
 
 class CompileError(RuntimeError):
-    """A library cannot be compiled. The text is one line, with a remedy if one is known."""
+    """A library cannot be compiled. The message is one line, with a remedy if one is known."""
 
 
 Arguments = TypeVarTuple("Arguments")
@@ -101,7 +101,7 @@ def load_library(
     if library is not None:
         return library
     if ZIG_FLAGS[0] in compiler.flags:
-        warn_once("zig compiles the rule; the first time also its library, which takes minutes")
+        warn_once("zig compiles the rule; at first also its C++ library, which takes a minute")
     try:
         # Windows cannot remove a library that is loaded.
         with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:

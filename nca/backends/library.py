@@ -53,7 +53,7 @@ def load_and_cache(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL
     """Load a library that was made in a temporary folder, and copy it to the cache.
 
     Raises:
-        OSError: it cannot be loaded, neither there nor from the cache.
+        OSError: it cannot be loaded from there or from the cache.
         AttributeError: a symbol is missing.
     """
     try:
@@ -89,7 +89,7 @@ def private_cache() -> Path:
     """The cache folder of this user, which nobody else can write to.
 
     Raises:
-        OSError: there is no such folder; the text suggests a remedy.
+        OSError: there is no such folder; the message suggests a remedy.
     """
     try:
         folder = user_cache()
@@ -154,5 +154,5 @@ def _remove(path: Path) -> None:
 
 @cache
 def warn_once(text: str) -> None:
-    """Log a warning, each text only once."""
+    """Log a warning, but each message only once."""
     _log.warning("%s", text)

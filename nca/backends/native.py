@@ -79,7 +79,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     reasons = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
-        "it does not round": settings.quantization != Quantization(),
+        "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
         "it needs finite filters": not bool(rule.filters.isfinite().all()),
         f"it supports at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
@@ -88,7 +88,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll as :func:`nca.backends.unroll`; requires that there is no :func:`unsupported_reason`.
+    """Unroll as :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None.
 
     Under autocast to bfloat16 it uses bfloat16 if the CPU has bfloat16 multiply instructions,
     otherwise float32.
@@ -157,7 +157,7 @@ def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
 
 
 class Inputs(NamedTuple):
-    """Tensors of a call, contiguous, so that their shapes give all addresses."""
+    """Tensors of a call; contiguous, because the kernels compute addresses from the shapes."""
 
     state: Tensor
     w1: Tensor
@@ -168,7 +168,7 @@ class Inputs(NamedTuple):
 
     @classmethod
     def dense(cls, *tensors: Tensor | None) -> "Inputs":
-        """Copy only tensors that are not contiguous."""
+        """Make tensors contiguous, without copying those that are."""
         return cls(*(None if t is None else t.detach().contiguous() for t in tensors))  # type: ignore[arg-type]
 
 

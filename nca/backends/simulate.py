@@ -26,12 +26,12 @@ def simulate(
     backend: Backend = "auto",
     calm: bool = False,
 ) -> Iterator[Tensor]:
-    """Run a rule and yield the state after some numbers of steps.
+    """Run a rule and yield the state at each of the given numbers of steps.
 
     Args:
         rule: the rule.
         state: state at step 0, [B, C, H, W].
-        stops: numbers of steps, in rising order.
+        stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
         backend: see :func:`nca.backends.unroll`.
         calm: let all cells fire from step 300 on, see :func:`nca.rescaling.calmed`.

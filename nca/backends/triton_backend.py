@@ -19,23 +19,24 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nca.backends.triton_tape import MOST_INPUTS, Problem, Tape
+from nca.backends.triton_tape import MAX_INPUTS, Problem, Tape
 from nca.rule import Quantization, Rule
 
-KEPT_TAPES = 8
-RECORDED = 64  # steps of a recording without gradients; even, so that the state ends where it was
+KEPT_TAPES = 8  # number of problems whose tapes are kept
+# Steps of a recording without gradients; even, so that the two buffers end as they began.
+RECORDED = 64
 INTERPRETED = triton.knobs.runtime.interpret
 MAX_CELLS = 2**24  # cells of a batch: offsets within a state have 32 bits
 
 
 class Tapes:
-    """Unused tapes by problem; an unroll borrows one as long as its gradient can be computed."""
+    """Free tapes by problem. An unroll holds its tape until its autograd graph is freed."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
 
     def borrow(self, problem: Problem, steps: int, *, keep: bool) -> Tape:
-        """A tape with room for ``steps`` steps; see :class:`Tape`."""
+        """Take a free tape with room for ``steps`` steps, or make one; see :class:`Tape`."""
         key = problem, keep
         free = self._free.setdefault(key, [])
         self._free.move_to_end(key)
@@ -74,11 +75,11 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 
 
 def products_of(device: torch.device) -> str:
-    """Precision of the products, as torch would choose it.
+    """Precision of the matrix products, as torch would choose it.
 
-    Under autocast it is bfloat16. Otherwise it is float32. If the GPU has TF32, a float32 product
-    is computed as three TF32 products, which keep about 22 of the 24 bits, or as one after
-    ``torch.set_float32_matmul_precision("high")``.
+    It is bfloat16 under autocast, otherwise float32. A GPU with TF32 computes a float32 product by
+    three TF32 products, which keep about 22 of the 24 bits. After
+    ``torch.set_float32_matmul_precision("high")`` it computes only one.
     """
     if torch.is_autocast_enabled(device.type):
         return "bfloat16"
@@ -96,10 +97,10 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         "its tensors are not on a GPU": not usable
         or any(t.device != state.device for t in tensors),
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
-        "it does not round": settings.quantization != Quantization(),
+        "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
-        f"it supports at most {MOST_INPUTS} padded inputs of the first layer": (
-            problem_of(state, rule).padded_inputs > MOST_INPUTS
+        f"it supports at most {MAX_INPUTS} padded inputs of the first layer": (
+            problem_of(state, rule).padded_inputs > MAX_INPUTS
         ),
         f"it supports at most {MAX_CELLS:,} cells": state[:, 0].numel() > MAX_CELLS,
     }
@@ -107,7 +108,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll as :func:`nca.backends.unroll`; requires that there is no unsupported reason."""
+    """Unroll as :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)
@@ -124,7 +125,7 @@ def _simulated(
 ) -> Tensor:
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
-    # Record before the inputs are written: recording runs the steps.
+    # Record before the inputs are written: recording runs the steps, which overwrite the buffers.
     recording = tape.forward_graph(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
@@ -144,8 +145,8 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        # Record here, because the backward pass runs in another thread, and first, because
-        # recording runs the steps.
+        # Record both passes here, because `backward` runs in another thread. Record before the
+        # tape is filled, because recording runs the steps, which overwrite the buffers.
         tape.backward_graph(ctx.steps)
         forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)

@@ -16,7 +16,7 @@ from nca.system.recording import warm_up
 
 # The fastest of about ten configurations on an H200.
 CELLS, UNITS, WARPS = 64, 32, 4  # cells per program, hidden units per product, warps per program
-MOST_INPUTS = 256  # perceived values per cell, padded: the limit of shared memory
+MAX_INPUTS = 256  # perceived values per cell, padded: the limit of shared memory
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED_PROGRAMS = 2
 
@@ -70,7 +70,7 @@ class Problem:
     @cached_property
     def block(self) -> int:
         """Number of cells per program."""
-        return CELLS // 2 if self.padded_inputs > MOST_INPUTS // 2 else CELLS
+        return CELLS // 2 if self.padded_inputs > MAX_INPUTS // 2 else CELLS
 
 
 class Tape:

@@ -87,10 +87,16 @@ def _options(settings: Any, group: str) -> Iterator[Option]:
         if tyro.conf.Fixed in marks:
             continue
         if is_dataclass(value):
-            untitled = any(getattr(mark, "name", None) == "" for mark in marks)
-            yield from _options(value, group if untitled else field.name)
+            yield from _options(value, group_title(field.name, hint) or group)
         else:
             yield _option(field.name, hint, value, texts.get(field.name, ""), group)
+
+
+def group_title(name: str, hint: Any) -> str:
+    """Title of a group of settings in the help text; empty: its options have no title."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    titles = (getattr(mark, "name", None) for mark in marks)
+    return next((title for title in titles if title is not None), name)
 
 
 def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:

@@ -23,22 +23,22 @@ class Part:
         name: name of the part.
         find: returns a description; empty if the part is missing.
         without: what does not work, or how much slower it is, without the part.
-        brings: command or advice to install the part.
+        remedy: command that installs the part, or what it needs.
     """
 
     name: str
     find: Callable[[], str]
     without: str
-    brings: str
+    remedy: str
 
 
 def doctor(settings: DoctorSettings) -> list[str]:
-    """One line for each part of the machine."""
+    """Make one line for each part of the machine."""
     del settings
     lines = [f"{'torch':{NAME}} {torch.__version__}, {torch.get_num_threads()} threads"]
     for part in PARTS:
         found = part.find()
-        said = found or f"missing: {part.without}; {part.brings} brings it"
+        said = found or f"missing: {part.without}; {part.remedy}"
         lines.append(f"{part.name:{NAME}} {said}")
     return lines
 
@@ -87,17 +87,20 @@ PARTS = (
         "training is several times slower",
         "pip install 'nca-studio[compiler]'",
     ),
-    Part("GPU", gpu, "training runs on the CPU", "torch with CUDA and an NVIDIA GPU,"),
+    Part("GPU", gpu, "training runs on the CPU", "needs an NVIDIA GPU and torch with CUDA"),
     Part(
         "OpenGL",
         opengl,
-        "no window, no `nca render` by shaders",
+        "no window, no `nca render --engine gl`",
         "apt install libegl1 libgl1-mesa-dri",
     ),
     Part("browser", browser, "exported pages cannot be shown here", "apt install chromium"),
     Part("ffmpeg", package("imageio_ffmpeg"), "no .mp4 films", "pip install 'nca-studio[video]'"),
     Part(
-        "panel", package("imgui_bundle"), "the window has keys only", "pip install 'nca-studio[ui]'"
+        "panel",
+        package("imgui_bundle"),
+        "the window has no control panel",
+        "pip install 'nca-studio[ui]'",
     ),
     Part("diffusers", package("diffusers"), "no `nca ddpm`", "pip install 'nca-studio[ddpm]'"),
 )

@@ -7,9 +7,9 @@ from torch import Tensor
 from nca.commands.guided import guided
 from nca.rule import Rule
 
-FRAME = 0.1  # width of the frame that is filled to make a photograph tile, of its shorter side
-REACH = 12  # distance from the filled part, in cells, within which colors are loose at first
-LOOSE = 0.6  # fraction of the steps
+FRAME = 0.1  # width of the frame that is filled to make a photograph tile; 1: its shorter side
+REACH = 12  # cells; up to this distance from the filled part, other colors may change at first
+LOOSE = 0.6  # fraction of the steps during which they may
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def filled(
         seed: random seed that decides which cells fire.
 
     Returns:
-        [3, H, W] in [0, 1], equal to the photograph outside the part.
+        [3, H, W] in [0, 1], equal to the photograph outside of ``free``.
     """
     settings, (height, width) = rule.settings, photo.shape[1:]
     size = (max(height // cell, 4), max(width // cell, 4))

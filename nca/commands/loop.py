@@ -20,9 +20,9 @@ def looped(
 ) -> Iterator[Tensor]:
     """Yield the states of a film whose last frame leads to its first.
 
-    The first frame is chosen so that the state one film length later is as similar as possible.
-    Over the last third, the states fade into the states that led up to the first frame; the rule
-    repairs shapes that a blend has distorted. The last frame leads to the state of the first.
+    The film starts at the state that is most similar to the state one film length later. Over the
+    last third, the states fade into the states that led up to the first frame. The rule repairs
+    shapes that such a blend distorts.
 
     Args:
         rule: defines the colors.
@@ -39,7 +39,7 @@ def looped(
     start = _best_start(rule, run, max(grown, blended * every), length)
     stops = range(start, start + length, every)
     earlier = run([stop - length for stop in stops[frames - blended + 1 :]])
-    left = 1.0  # weight of what the run would be without the blends so far
+    left = 1.0  # weight of the unblended run in the current state
     for frame, state in enumerate(run(stops)):
         done = (frame - (frames - blended)) / max(blended, 1)
         if done > 0:

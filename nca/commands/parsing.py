@@ -96,11 +96,11 @@ def first_sentence(box: str) -> str:
         text = line.strip("│ ")
         if not text.startswith(("─", "╰", "---", "Argument helptext")):
             words.append(text)
-        elif words:  # without Unicode there is also a rule above them
+        elif words:  # without Unicode there is also a line above them
             break
     said = " ".join(words)
     # For an optional value tyro lists every type that it tried, with classes and addresses.
     said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
                   r": \2 is not of the kind \1", said)  # fmt: skip
     # If a settings class refuses a value, tyro adds its name, which means nothing to users.
-    return re.sub(r"^Error parsing \w+: ", "", said) or "wrong use"
+    return re.sub(r"^Error parsing [\w.]+: ", "", said) or "wrong use"

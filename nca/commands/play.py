@@ -1,9 +1,9 @@
 """`nca play`: run a rule over a photograph at several scales, or complete it.
 
 At each scale the grid is smaller than the photograph by that factor, and every step moves the
-colors of the state a little towards the photograph. The runs are joined like a Laplacian pyramid
-(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones. How a
-rule completes a photograph: :mod:`nca.commands.fill`.
+colors of the state a little toward the photograph. The runs are joined like a Laplacian pyramid
+(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
+:mod:`nca.commands.fill` completes a photograph.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ def play(settings: PlaySettings) -> Path:
     """Run a rule over a photograph or complete it, and write the result; returns its path.
 
     Raises:
-        InputError: the rule, the photograph or the mask cannot be read, the mask has another size
-            or only dark parts, a rule without circular padding should tile, or the result
-            cannot be written.
+        InputError: the rule, the photograph or the mask cannot be read, the mask has other
+            proportions or only dark parts, ``tile`` is set but the rule has no circular padding, or
+            the result cannot be written.
     """
     image_format(settings.out)  # before the work starts
     if settings.out.exists() and settings.out.samefile(settings.picture):
@@ -68,13 +68,13 @@ def _completed(rule: Rule, photo: Tensor, settings: PlaySettings) -> Tensor:
 
 
 def _light_parts(path: Path, photo: Tensor) -> Tensor:
-    """Light parts of a mask, [H, W] bool, scaled as the photograph, [3, H, W]."""
+    """Light parts of a mask, [H, W] bool, scaled to the size of the photograph, [3, H, W]."""
     height, width = photo.shape[1:]
     mask = read_image(path)
     if abs(mask.width * height - mask.height * width) > max(mask.size):  # more than a pixel
         raise InputError(
-            f"`mask` {path}: is {mask.width}x{mask.height}; it must have the shape of the "
-            f"photograph, {width}x{height}"
+            f"`mask` {path}: is {mask.width}x{mask.height}; it must have the proportions of "
+            f"the photograph, {width}x{height}"
         )
     light: Tensor = to_tensor(mask.resize((width, height))).mean(0) > 0.5
     if not light.any():

@@ -132,7 +132,7 @@ def _enlarged(image: Image.Image, scale: int) -> Image.Image:
 def _rgba(rule: Rule, state: Tensor) -> Tensor:
     """Premultiplied colors and alpha of a grown image, [B, C, H, W] -> [B, 4, H, W].
 
-    The rule shows it on a background of the color ``rgb_offset``, which this takes away.
+    The rule shows it on a background of the color ``rgb_offset``, which is subtracted here.
     """
     alpha = state[:, ALPHA : ALPHA + 1].clamp(0, 1)
     colors = rule.to_rgb(state) - (1 - alpha) * rule.settings.rgb_offset

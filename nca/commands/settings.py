@@ -19,7 +19,7 @@ class RenderSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """File to write: .png, .jpg, .webp and others; an animation: .gif, .webp, .png, .apng, or -."""
+    """Image (.png, .jpg, ...) or animation (.gif, .webp, .apng, ...); -: y4m to standard output."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
@@ -27,7 +27,7 @@ class RenderSettings(Bounded):
     every: Annotated[int | None, Between(1)] = None
     """Make an animation with one frame every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
-    """Make an animation of INT frames, after `steps`, that repeats without a jump."""
+    """After --steps, make an animation of INT frames that repeats without a jump."""
     scale: Annotated[int, Between(1, 64)] = 1
     """Width and height of a cell in the image, in pixels."""
     bits: Literal[8, 16] = 8
@@ -37,7 +37,7 @@ class RenderSettings(Bounded):
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 as in training; a coarseness c above 1 divides it by c squared."""
+    """Step length: 1 as in training; divided by the square of --coarseness if that is above 1."""
     calm: Calm = "auto"
     """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
     average_steps: Annotated[int, Between(1, 16)] = 1
@@ -78,15 +78,15 @@ class PlaySettings(Bounded):
     out: Path
     """File to write: .png, .jpg, .webp and others."""
     mask: Path | None = None
-    """Fill the light parts of this image of the same size; keep the dark ones."""
+    """Image with the proportions of the photograph; its light parts are filled."""
     expand: Annotated[int | None, Between(1, 2048)] = None
     """Extend the photograph by this many pixels on every side."""
     tile: bool = False
     """Repaint the border of the photograph, so that copies of it fit side by side."""
     size: Annotated[int | None, Between(16, 4096)] = None
-    """Longer side of the scaled photograph, in pixels; default: 768, unscaled to complete it."""
+    """Longer side of the scaled photograph, in pixels; default: 768; to complete it, its own."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Side of a cell in pixels, one per run, from coarse to fine; to complete it, the smallest."""
+    """Side of a cell in pixels, for each run; the smallest one serves to complete a photograph."""
     steps: Annotated[int | None, Between(0, 10**6)] = None
     """Number of steps of each run; default: 60, or 400 to complete the photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
@@ -108,8 +108,8 @@ class PlaySettings(Bounded):
 class ClassicSettings(Bounded):
     """Make a rule from a classic automaton, such as Conway's Life, without training.
 
-    It takes a name, a rule in B/S notation (B36/S23; B2/S345/C4 with dying states), or a cyclic
-    automaton (R1/T3/C4: a threshold of 3 and 4 states).
+    The automaton is a name, a rule in B/S notation (B36/S23; B2/S345/C4 with dying states), or a
+    cyclic automaton (R1/T3/C4: a threshold of 3 and 4 states).
     """
 
     automaton: Annotated[str, tyro.conf.Positional] = ""
@@ -117,7 +117,7 @@ class ClassicSettings(Bounded):
     out: Path | None = None
     """The rule file to write."""
     density: Annotated[float | None, Between(0, 1)] = None
-    """Share of living cells in the noise at the start; default: by the automaton."""
+    """Fraction of living cells in the noise at the start; the default depends on the automaton."""
     list: bool = False
     """List the names."""
     overwrite: bool = False

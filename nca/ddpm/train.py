@@ -54,7 +54,7 @@ from nca.training.same_target import SameTarget
 
 FILES = ("samples.png", "denoising.webp", "training.webp", "stages.png", "loss.png",
          "metrics.jsonl", "metrics.csv", "rate_search.json", "rate_search.png")  # fmt: skip
-WORTH_A_LOOK = {
+CAPTIONS = {
     "samples.png": "64 samples",
     "denoising.webp": "the denoising of some samples",
     "training.webp": "the same samples during training",
@@ -223,7 +223,7 @@ class DDPMTraining(Job[Trained]):
         with learner.write_failures.deferred(folder / "denoising.webp"):
             write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
         learner.write_failures.check()
-        return Trained(folder, learner.iteration, learner.seconds, WORTH_A_LOOK)
+        return Trained(folder, learner.iteration, learner.seconds, CAPTIONS)
 
     def _snapshot(self, _: Learner) -> Image.Image:
         with self.ema.averaged(self.model.network):

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from nca.losses.features.base import circular_pad
 
-LEAST_SPECKLE = 1e-3  # smallest speckle of a target, for flat ones
-PEAKS, LEAST_HEIGHT, APART = 4, 0.35, 3  # irregular textures have random peaks up to 0.3
-REACH, LEAST_REACH = 0.15, 2.0  # search radius of a peak: fraction of its shift, and pixels
+MIN_SPECKLE = 1e-3  # lower bound on the speckle of a target; a flat one would divide by zero
+MAX_PEAKS = 4
+MIN_HEIGHT = 0.35  # of a peak; irregular textures have random peaks up to 0.3
+MIN_SEPARATION = 3  # a peak is the highest value within this many pixels
+SEARCH_RADIUS = 0.15  # for a peak of the target in an image: a fraction of the peak's shift,
+MIN_SEARCH_RADIUS = 2.0  # but at least this many pixels
 BINS = 36
 
 
@@ -21,12 +24,13 @@ class Appearance:
     """Properties of an image relative to the properties of a target.
 
     Attributes:
-        speckle: mean distance of a pixel from the median of its 3x3 neighborhood, the target's = 1;
-            more means grain.
-        order: height of the autocorrelation's peaks; 1 as in the target, 0: no order is left. None
-            if the target has no order.
-        misplaced: mean distance of those peaks from the target's, in pixels; None in the same case.
-        orientation: mean angle between the directions of strokes and the target's, 0 to 90
+        speckle: mean distance of a pixel from the median of its 3x3 neighborhood, relative to the
+            target; above 1 the image is grainier.
+        order: height of the autocorrelation's peaks, relative to the target; 0: no order is left.
+            None if the target has no order.
+        misplaced: mean distance of these peaks from the peaks of the target, in pixels; None if the
+            target has no order.
+        orientation: mean angle between the strokes of the image and those of the target, 0 to 90
             degrees.
     """
 
@@ -75,18 +79,18 @@ class AppearanceMeter:
 
 
 def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
-    """Mean speckle of images, [B, 3, h, w], relative to their target's. Values are clipped."""
+    """Mean speckle of images, [B, 3, h, w], relative to their target. Values are clipped."""
     each = [relative_speckle(one, target, wraps=wraps) for one in images.clamp(0, 1).cpu()]
     return sum(each) / len(each)
 
 
 def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
     """Speckle of an image, [3, h, w] in [0, 1], relative to its target, [3, H, W]."""
-    return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), LEAST_SPECKLE)
+    return speckle(image, wraps=wraps) / max(speckle(target, wraps=False), MIN_SPECKLE)
 
 
 def speckle(image: Tensor, *, wraps: bool) -> float:
-    """Mean distance of pixels from the median of their 3x3, per color: [3, h, w] -> 0 to 1."""
+    """Mean distance of a color from its median in a 3x3 neighborhood: [3, h, w] -> 0 to 1."""
     padded = circular_pad(image[None], 1) if wraps else image[None]
     around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
     return float((around[:, :, 4] - around.median(2).values).abs().mean())
@@ -130,30 +134,30 @@ def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
 
 
 def peaks(correlation: Tensor) -> list[Peak]:
-    """The strongest maxima beside the center, in one half: the other half is its mirror image."""
-    window = 2 * APART + 1
-    highest = F.max_pool2d(correlation[None, None], window, 1, APART)[0, 0]
+    """The strongest maxima except the center, in one half: the autocorrelation is symmetric."""
+    window = 2 * MIN_SEPARATION + 1
+    highest = F.max_pool2d(correlation[None, None], window, 1, MIN_SEPARATION)[0, 0]
     middle_row, middle_column = (side // 2 for side in correlation.shape)
     found = []
     for row, column in (correlation == highest).nonzero().tolist():
         down, right = row - middle_row, column - middle_column
-        inside = APART <= row < len(correlation) - APART
-        inside &= APART <= column < correlation.shape[1] - APART
+        inside = MIN_SEPARATION <= row < len(correlation) - MIN_SEPARATION
+        inside &= MIN_SEPARATION <= column < correlation.shape[1] - MIN_SEPARATION
         if inside and (down > 0 or (down == 0 and right > 0)):
             found.append(Peak(down, right, float(correlation[row, column])))
-    strong = sorted(found, key=lambda peak: -peak.height)[:PEAKS]
-    return [peak for peak in strong if peak.height >= LEAST_HEIGHT]
+    strong = sorted(found, key=lambda peak: -peak.height)[:MAX_PEAKS]
+    return [peak for peak in strong if peak.height >= MIN_HEIGHT]
 
 
 def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
-    """The highest value near a peak's place; None if the autocorrelation ends before it."""
-    reach = max(LEAST_REACH, REACH * math.hypot(peak.down, peak.right))
+    """The highest value near the place of a peak; None if the image is too small for its shift."""
+    radius = max(MIN_SEARCH_RADIUS, SEARCH_RADIUS * math.hypot(peak.down, peak.right))
     half_height, half_width = (side // 2 for side in correlation.shape)
     if peak.down > half_height or abs(peak.right) > half_width:
         return None
     down = torch.arange(-half_height, half_height + 1)[:, None]
     right = torch.arange(-half_width, half_width + 1)
-    far = (down - peak.down).square() + (right - peak.right).square() > reach**2
+    far = (down - peak.down).square() + (right - peak.right).square() > radius**2
     row, column = divmod(int(correlation.masked_fill(far, -2).argmax()), correlation.shape[1])
     return Peak(row - half_height, column - half_width, float(correlation[row, column]))
 
@@ -161,8 +165,8 @@ def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
 def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
     """Distribution of gradient strength over directions: [3, h, w] -> [36], sum 1.
 
-    A bin covers 5 of 180 degrees: opposite gradients belong to the same stroke. An image without
-    gradients gives a uniform distribution.
+    Each bin covers 5 degrees, and all of them 180, as opposite gradients belong to the same stroke.
+    An image without gradients gives a uniform distribution.
     """
     gray = image.mean(0).double().numpy()
     across, down = (

@@ -55,7 +55,7 @@ def build_losses(
 
 
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
-    """Size of every export in bytes, and characters of text; None if it does not support the rule.
+    """Size of every export in bytes, and characters of text; None if it cannot be made.
 
     Several files count as their sum. Weights in an image count as bytes.
     """

@@ -10,6 +10,7 @@ from nca.evaluation.measures import GROWN, Measurement
 
 Figures = dict[str, Any]
 
+# Limits of a stable run: flicker in levels of 255, fraction of clipped values, relative distance.
 FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
 
 

@@ -1,4 +1,4 @@
-"""Healing: the time until an erased place looks like any other."""
+"""Healing: the time until an erased place (part of the grid) looks like any other."""
 
 import math
 import statistics
@@ -15,11 +15,12 @@ from nca.evaluation.measures import GROWN
 from nca.rule import Rule
 
 DISC = 0.25  # diameter of the erased disc, as a fraction of the width
-ALIKE, DEVIATIONS, CLEAR = 0.1, 2, 1.3
-LEAST_BOUND = 200 / 255  # one level of 255, in both directions
-LOOK_EVERY, LOOKS, LONGEST = 10, 2, 2000
+TOLERANCE, DEVIATIONS = 0.1, 2  # margin of the bound: a fraction of the mean, or this many stds
+MEASURABLE = 1.3  # smallest distance right after erasure, as a multiple of the bound
+MIN_BOUND = 200 / 255  # one level of 255, in both directions
+LOOK_EVERY, LOOKS, MAX_STEPS = 10, 2, 2000  # steps; measurements in a row below the bound; steps
 
-PATCH, AROUND, CONTRAST = 3, 7, 2.0
+PATCH, AROUND, CONTRAST = 3, 7, 2.0  # sides in pixels, and the weight of the contrast
 TEXTURE_PATCHES, PLACE_PATCHES, PATCHES_AT_ONCE = 16_384, 4096, 512
 PATCHES_SEED = 20_260_131
 
@@ -27,7 +28,7 @@ NOT_MEASURABLE, BLEW_UP = "not measurable", "blew up"
 
 
 class PlaceDistance:
-    """Distance of a round place (part of an image) from a texture.
+    """Distance of a round place from a texture.
 
     This is the mean distance of every patch from the nearest patch in the other image, in both
     directions (Simakov et al., "Summarizing Visual Data Using Bidirectional Similarity", CVPR
@@ -42,7 +43,7 @@ class PlaceDistance:
 
     Args:
         texture: image of the texture, [1, 3, H, W] in [0, 1].
-        disc: the part of a place that counts, [w, w] bool.
+        disc: the round part of a square place, [w, w] bool.
     """
 
     def __init__(self, texture: Tensor, disc: Tensor) -> None:
@@ -136,10 +137,10 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     pictures = {"grown": look(state, outer, outer)[0]}
     pictures["a disc is erased"] = look(erased, outer, outer)[0]
     distances = [distance(look(erased, inner, inner))]
-    measurable = distances[0] >= CLEAR * bound
-    outcome = f"not in {LONGEST:,}" if measurable else NOT_MEASURABLE
+    measurable = distances[0] >= MEASURABLE * bound
+    outcome = f"not in {MAX_STEPS:,}" if measurable else NOT_MEASURABLE
     steps, alike, shown, shown_after = None, 0, pictures["a disc is erased"], 0
-    stops = range(LOOK_EVERY, LONGEST + 1, LOOK_EVERY)
+    stops = range(LOOK_EVERY, MAX_STEPS + 1, LOOK_EVERY)
     for stop, healing in zip(stops, simulate(rule, erased, stops, seed=seed + 1), strict=True):
         if not torch.isfinite(healing).all():
             outcome = BLEW_UP
@@ -159,7 +160,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 def bound_of(usual: Sequence[float]) -> float:
     """Largest distance of a place that counts as healed, see :class:`Healing`."""
     mean = statistics.mean(usual)
-    return max(mean + max(ALIKE * mean, DEVIATIONS * statistics.pstdev(usual)), LEAST_BOUND)
+    return max(mean + max(TOLERANCE * mean, DEVIATIONS * statistics.pstdev(usual)), MIN_BOUND)
 
 
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from nca.rule import Rule
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
 DIRECTIONS_SEED = 20_260_131  # different from all seeds that training uses
 DIRECTIONS_AT_ONCE = 16  # all at once would take 3 GB for 1024x1024 pixels
-PIECES = 16
+PIECES = 16  # random crops of the target per scale
 GROWN = 1000  # steps after which a texture counts as grown
 
 
@@ -153,7 +153,7 @@ def follow(
         rule: rule to run.
         target: target image, [1, 3, H, W] in [0, 1].
         distance: patch distance from that target.
-        stops: numbers of steps, in rising order.
+        stops: numbers of steps, in ascending order.
         size: height and width of the grid.
         seed: random seed of the run.
     """

@@ -18,7 +18,7 @@ from nca.evaluation.evaluation import Evaluation, Figures, grown_measurement, ru
 from nca.evaluation.healing import heal, healing_figures
 from nca.evaluation.measures import GROWN, Measurement, PatchDistance, follow, seam
 from nca.evaluation.page import page
-from nca.evaluation.settings import LARGEST_SIZE, LEAST_SIZE, EvalSettings
+from nca.evaluation.settings import MAX_SIZE, MIN_SIZE, EvalSettings
 from nca.images import read_texture
 from nca.losses.term import Term
 from nca.rulefile import RuleFile, load_rule
@@ -27,7 +27,7 @@ from nca.text import encodable
 
 STOPS = (100, GROWN, 10_000, 100_000)
 SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height, width
-RUNS = 4
+RUNS = 4  # seeds
 USUAL_SIZE = 128
 
 
@@ -85,7 +85,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
-    """Refuse paths that could not be written in the end; return the path of the figures."""
+    """Refuse paths that cannot be written; return the path of the figures."""
     out = settings.out
     check_free("out", out, settings.overwrite)
     figures = settings.json or out.with_suffix(".json")
@@ -136,7 +136,7 @@ def _training_settings(file: RuleFile) -> dict[str, Any]:
 def training_size(file: RuleFile) -> int:
     """Side of the image that a rule was trained on, or 128, within the limits of `size`."""
     size = _training_settings(file).get("size")
-    return min(max(size, LEAST_SIZE), LARGEST_SIZE) if type(size) is int else USUAL_SIZE
+    return min(max(size, MIN_SIZE), MAX_SIZE) if type(size) is int else USUAL_SIZE
 
 
 def names(paths: list[Path]) -> list[str]:

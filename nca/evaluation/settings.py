@@ -9,7 +9,7 @@ import tyro
 from nca.errors import InputError
 from nca.options import Between, Bounded
 
-LEAST_SIZE, LARGEST_SIZE = 64, 1024
+MIN_SIZE, MAX_SIZE = 64, 1024
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EvalSettings(Bounded):
     """Strength of the initial noise, which selects an image of --also; None: as in the rule."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
     """Strength of the initial noise of the peer."""
-    size: Annotated[int | None, Between(LEAST_SIZE, LARGEST_SIZE)] = None
+    size: Annotated[int | None, Between(MIN_SIZE, MAX_SIZE)] = None
     """Side of the scaled target and of the grids; None: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps of the longest run."""

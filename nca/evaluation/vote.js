@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "equal" };
 const element = (id) => document.getElementById(id);
-const choices = []; // one a pair, in the order in which they are shown
+const choices = []; // one per pair, in the order in which the pairs are shown
 let link = null;
 
 function vote(choice) {
@@ -17,7 +17,7 @@ function back() {
   show();
 }
 
-// What is kept names the sides, whichever was left or right.
+// The saved votes name the preferred side (OLD or NEW), wherever it was shown.
 function result() {
   const wins = Object.fromEntries(data.sides.map((side) => [side, 0]));
   const votes = choices.map((choice, i) => {

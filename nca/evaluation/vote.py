@@ -57,7 +57,7 @@ def write_vote(settings: EvalSettings) -> Path:
         rules_and_images(path) for path in (settings.rule, second, settings.target)
     )
     if settings.target.is_file():
-        if settings.rule.is_file() and second.is_file():  # with any names
+        if settings.rule.is_file() and second.is_file():  # their names may differ
             mine, theirs = ({settings.target.stem: path} for path in (settings.rule, second))
         targets = dict.fromkeys(mine, settings.target)
     pairs = []

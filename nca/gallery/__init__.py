@@ -23,7 +23,7 @@ def gallery_path(name: str) -> Path:
     """The file of a rule.
 
     Raises:
-        InputError: there is no such rule; the text lists all rules.
+        InputError: there is no such rule; the message lists all rules.
     """
     if name not in gallery():
         raise InputError(f"no rule is called {name!r}; there are {', '.join(gallery())}")

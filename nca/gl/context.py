@@ -9,7 +9,7 @@ from nca.errors import GraphicsError
 from nca.system.triton_library import load_triton
 
 REQUIRED_VERSION = 330
-LEAST_TARGETS = 4
+MIN_TARGETS = 4
 
 ADVICE = {
     "linux": "on Debian or Ubuntu: apt install libegl1 libgl1, and the driver of the graphics card",
@@ -52,11 +52,11 @@ def checked(gl: moderngl.Context) -> moderngl.Context:
     Raises:
         GraphicsError: it cannot; the context is then released.
     """
-    if target_limit(gl) < LEAST_TARGETS:
+    if target_limit(gl) < MIN_TARGETS:
         renderer = renderer_name(gl)
         gl.release()
-        raise missing_graphics(f"{renderer} draws into fewer than {LEAST_TARGETS} textures at once")
-    textures = [gl.texture((4, 4), 4, dtype="f4") for _ in range(LEAST_TARGETS)]
+        raise missing_graphics(f"{renderer} draws into fewer than {MIN_TARGETS} textures at once")
+    textures = [gl.texture((4, 4), 4, dtype="f4") for _ in range(MIN_TARGETS)]
     try:
         gl.framebuffer(textures).release()
     except moderngl.Error as error:

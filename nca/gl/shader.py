@@ -51,7 +51,7 @@ class Shader:
             )
 
     def set(self, values: Mapping[str, Value]) -> None:
-        """Set uniforms; they keep their values.
+        """Set uniforms; they keep their values until they are set again.
 
         Names that the shader does not use are ignored: compilers may drop unused uniforms.
         """

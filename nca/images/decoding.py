@@ -18,8 +18,8 @@ from nca.options import Picture, PictureInMemory
 MAX_PIXELS = 178_956_970  # Pillow opens no larger image
 MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
-LARGE = 40_000_000  # pixels; a larger image is reduced while its pixels are converted,
-REDUCED = 10_000_000  # to about this number if no size is given
+LARGE = 40_000_000  # pixels; a larger image is reduced while its pixels are converted
+REDUCED = 10_000_000  # pixels of a reduced image, if no size is requested
 STRIP = 1_000_000  # pixels that are converted at once
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
@@ -40,10 +40,10 @@ TURNS = {
 
 @contextmanager
 def reading(path: Picture) -> Iterator[None]:
-    """Turn any error of a decoder into one line that gives the reason.
+    """Replace any error of a decoder by an InputError, one line with the reason.
 
     Raises:
-        InputError: replaces any other error.
+        InputError: the block raised an error.
     """
     try:
         with warnings.catch_warnings():
@@ -141,7 +141,7 @@ def _check_memory(path: Path, image: Image.Image, size: tuple[int, int]) -> None
 def _bytes_needed(image: Image.Image, pixels: int) -> int:
     decoded = image.width * image.height
     per_pixel = DECODERS.get(image.format or "", BYTES.get(image.mode, 4))
-    if image.info.get("progressive"):  # holds all coefficients, of 2 bytes, before the first pixel
+    if image.info.get("progressive"):  # holds all coefficients (2 bytes each) at once
         shares: list[int] = [across * down for _, across, down, _ in getattr(image, "layer", [])]
         return decoded * per_pixel + 2 * pixels * sum(shares) // max(shares, default=1)
     if tags := getattr(image, "tag_v2", None):

@@ -84,7 +84,7 @@ class Recording:
         torch.autograd.grad(values, seen, self.d_values)
 
     def _run(self) -> tuple[Tensor, Tensor]:
-        """Compute the values, and the images to differentiate by: not a leaf, with its stream."""
+        """Values, and a view of the images to differentiate by: a leaf would keep its stream."""
         seen = self.images.view_as(self.images)
         values = self.term(seen)
         self.names = list(values)

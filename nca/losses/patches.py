@@ -1,4 +1,4 @@
-"""Distance of the patches of images from the nearest patches of a target."""
+"""Differences between the patches of images and the most similar patches of a target."""
 
 from collections.abc import Sequence
 
@@ -13,32 +13,34 @@ from nca.losses.term import Term
 
 LEVELS = 4
 COMPONENTS = 32  # number of principal components for the search of the nearest patch
-NEARLY_FLAT = 1e-3  # lower bound on the std that differences are divided by
+MIN_STD = 1e-3  # lower bound on the std of a target, which divides the differences
 
 
 class NearestPatches(Term):
-    """Root mean square difference of random patches from the nearest of a target, by level.
+    """RMS difference between random patches of an image and their nearest patches in a target.
 
-    The distance follows Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005,
-    on a pyramid. A penalty keeps the image from repeating a few patches of the target (Granot et
-    al., "Drop the GAN", CVPR 2022): to find the nearest patch, the distance from each patch of the
-    target is divided by ``alpha`` plus the smallest distance of any patch of the image from it.
+    There is one distance for each level of a pyramid; it follows Kwatra et al., "Texture
+    Optimization for Example-based Synthesis", 2005. A penalty keeps the image from repeating a few
+    patches of the target (Granot et al., "Drop the GAN", CVPR 2022). If d(i, j) is the squared
+    distance between patch i of the image and patch j of the target, the nearest patch of i has the
+    smallest ``d(i, j) / (alpha * mean(d) + min over i of d(i, j))``.
 
-    Deviations: only some patches of the image and of the target are used, at new places in every
-    call. The search uses the principal components of patches, which is several times as fast.
+    Deviations: only some patches of the image and of the target are used. Those of the image are
+    drawn in every call. The search uses the principal components of patches, which is several times
+    as fast.
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
         generator: source of the places, on the CPU.
-        size: side of the patches. A level whose target has fewer than 2x2 patches is left out; a
-            level where an image is smaller counts 0.
+        size: side of the patches. A level whose target has fewer than 2x2 patches is left out. At a
+            level where an image is smaller than a patch, its distance is 0.
         levels: largest number of levels of the pyramid.
         queries: number of patches per image and level.
         candidates: largest number of patches per level of the target.
-        alpha: fraction of the mean distance; smaller values use more of the target.
-        coverage: weight of the reverse distance, from equally many random patches of the target
-            to the nearest patches of the image.
-        weights: weights of the levels, fine ones first; 1 for all further levels.
+        alpha: strength of the penalty; with smaller values the image uses more of the target.
+        coverage: weight of the reverse distance: from equally many random patches of the target
+            to their nearest patches in the image.
+        weights: weights of the levels, fine ones first; further levels have weight 1.
         wraps: whether the images wrap; the target does not.
         name: prefix of the names of the levels.
     """
@@ -70,7 +72,7 @@ class NearestPatches(Term):
         self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Distance of every image by level, ``NAME/LEVEL`` -> [B], about 1 for another image."""
+        """Distances by level, ``NAME/LEVEL`` -> [B]; about 1 for an image that is unrelated."""
         known = self.targets[0].patches
         levels = pyramid(precise(images).to(known.device), len(self.targets), wraps=self.wraps)
         result = {}
@@ -135,10 +137,10 @@ class TargetPatches:
 
     def __init__(self, patches: Tensor) -> None:
         self.patches = patches
-        self.std = patches.std().clamp(min=NEARLY_FLAT)
+        self.std = patches.std().clamp(min=MIN_STD)
         self.mean = patches.mean(0)
         centered = patches - self.mean
-        _, vectors = torch.linalg.eigh(centered.T @ centered)  # in rising order
+        _, vectors = torch.linalg.eigh(centered.T @ centered)  # in ascending order
         self.axes = vectors[:, -COMPONENTS:]
         components = centered @ self.axes  # [N, COMPONENTS]
         squares = components.square().sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""The loss of style transfer: the distance from the style of images and the content of another.
+"""The loss of style transfer: distances from the style of some images and the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms use the same features, which are computed once::
@@ -30,8 +30,8 @@ def mixture(
 ) -> Features:
     """Describe a mixture of several styles, or of the parts of one style, with given shares.
 
-    Distances grow only linearly. So if each style were a target of its own, the one with the larger
-    weight would win; a mixture is a single target.
+    A mixture is a single target. If each style were a separate target, the one with the largest
+    weight would win, because distances grow only linearly.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -133,7 +133,7 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     """Refuse weights for layers that do not exist.
 
     Raises:
-        InputError: names the unknown layer and the existing ones.
+        InputError: there is no such layer; the message names it and the existing ones.
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:
@@ -145,7 +145,7 @@ class StyleLoss(Term):
 
     Args:
         features: features for styles and content; None if there are neither.
-        styles: one term per region with a style of its own.
+        styles: one term per region that has its own style.
         content: term of the content.
         pixels: terms that need no features.
         wraps: whether the images wrap.

@@ -1,9 +1,9 @@
 """The distance of images from a text, measured by CLIP.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
-models and weights from open_clip (Ilharco et al. 2021). CLIP gets several enlarged crops of each
-image, of about 224 x 224 pixels. Their places and scales are new in every call, because a fixed
-view would lead to patterns that only this view takes for the text (Frans et al., "CLIPDraw", 2021).
+models and weights from open_clip (Ilharco et al. 2021). CLIP gets several crops of each image,
+enlarged to about 224 x 224 pixels. Their places and scales are new in every call, because with a
+fixed view, the image would match the text only in this view (Frans et al., "CLIPDraw", 2021).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from nca.errors import InputError
 from nca.losses.term import Term
 
 CROPS = 4  # number of crops per image
-SMALLEST = 0.5  # side of the smallest crop, as a fraction of the image
+MIN_CROP = 0.5  # side of the smallest crop, as a fraction of the image
 CPU = torch.device("cpu")
 
 
@@ -134,7 +134,7 @@ class PromptLoss(Term):
         """Crop one square from all images, enlarged to the model size, [B, 3, side, side]."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
-        side = max(8, round(min(height, width) * (SMALLEST + (1 - SMALLEST) * size)))
+        side = max(8, round(min(height, width) * (MIN_CROP + (1 - MIN_CROP) * size)))
         if self.wraps:
             shift = (-int(y * height), -int(x * width))
             images, x, y = images.roll(shift, (2, 3)), 0.0, 0.0

@@ -93,7 +93,7 @@ def pseudo_huber(square: Tensor) -> Tensor:
     return (square + DELTA**2).sqrt() - DELTA
 
 
-DELTA = 0.1
+DELTA = 0.1  # relative distance below which the pseudo-Huber loss is about quadratic
 
 
 class Gram(Statistic):

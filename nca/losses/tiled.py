@@ -26,7 +26,7 @@ from nca.losses.statistics import Statistic
 from nca.losses.term import Term
 
 UNIT = 32  # tile corners are multiples of this, which are whole positions of every layer
-MARGIN = 64
+MARGIN = 64  # pixels around a tile that are computed, but do not count
 COARSEST = 16  # pixels per position of the deepest layers
 
 
@@ -264,7 +264,7 @@ class TiledLoss(Term):
 
 
 def dot(described: Features, slopes: Features | None) -> Tensor:
-    """Sum of products; it has the gradient of the loss, given as ``slopes``."""
+    """Sum of products with ``slopes``, the gradient of a loss; the sum has the same gradient."""
     assert slopes is not None
     return torch.stack([(described[name] * slopes[name]).sum() for name in slopes]).sum()
 

@@ -14,7 +14,7 @@ def picture_path(name: str) -> Path:
     """The file of an image: PNG, 256x256, RGB.
 
     Raises:
-        InputError: there is no such image; the text lists all images.
+        InputError: there is no such image; the message lists all images.
     """
     if name not in PICTURES:
         raise InputError(f"no image is called {name!r}; there are {', '.join(PICTURES)}")

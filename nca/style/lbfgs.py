@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGEST = 0.25  # largest change of a color in a step
-FIRST = 0.05  # the same in the first step, because the scale of the gradient is arbitrary
+MAX_CHANGE = 0.25  # of a color in a step
+MAX_FIRST = 0.05  # the same in the first step, because the scale of the gradient is arbitrary
 
 
 class LBFGS(torch.optim.LBFGS):
@@ -43,7 +43,7 @@ class LBFGS(torch.optim.LBFGS):
         loss = super().step(lambda: 0.0)  # type: ignore[no-untyped-call]
         change = weight - before
         largest = float(change.abs().max()) + 1e-30
-        factor = FIRST / largest if state["n_iter"] == 1 else min(1.0, LARGEST / largest)
+        factor = MAX_FIRST / largest if state["n_iter"] == 1 else min(1.0, MAX_CHANGE / largest)
         if factor != 1:
             weight.copy_(before + factor * change)
         state["before"] = before

@@ -22,7 +22,7 @@ from nca.style.settings import PixelSettings, StyleSettings, parse_color
 # The content layer is the first of these that the network has.
 CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
 # Smallest side of an image, in pixels, for features that are fitted to it; 12 for all others.
-LEAST = {"patches": 56}
+MIN_SIDES = {"patches": 56}
 SAMPLE = 256  # pixels, side of the crop of each image that features are fitted to
 
 
@@ -130,7 +130,7 @@ class Losses:
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
         name = self.settings.network.features
-        least = features.least if isinstance(features, Pretrained) else LEAST.get(name, 12)
+        least = features.min_side if isinstance(features, Pretrained) else MIN_SIDES.get(name, 12)
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
             if min(height, width) < least:

@@ -228,7 +228,7 @@ class ReconstructSettings(Bounded):
     """Print plain lines instead of a progress bar."""
 
     def as_style(self) -> StyleSettings:
-        """The same task as settings of a style transfer without a style."""
+        """Express this task as a style transfer without a style."""
         return style_settings(
             self.picture,
             (),

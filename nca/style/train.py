@@ -48,13 +48,13 @@ from nca.training.same_target import SameTarget
 RESULT = "result.png"
 MOVIES = tuple(f"movie.{kind}" for kind in get_args(Movie))
 FILES = (RESULT, *MOVIES, "stages.png", "loss.png", "metrics.jsonl", "metrics.csv", "live.html")
-WORTH_A_LOOK = {
+CAPTIONS = {
     RESULT: "the picture",
     "stages.png": "snapshots of the progress; there is also a movie",
     "loss.png": LOSS_CURVES,
 }
 SHOWN = 512  # pixels, longer side of the snapshots
-DOWNLOADS = (
+FEATURES_HINT = (
     "builtin features see colors and strokes; --features squeezenet1_1 (5 MB, downloaded once) or "
     "vgg19 (548 MB) also see larger shapes of the style"
 )
@@ -190,7 +190,7 @@ class StyleTraining(Job[Styled]):
     @override
     def begin(self) -> None:
         if self.settings.network.features == "builtin" and not self.settings.run.resume:
-            print(DOWNLOADS, file=sys.stderr)
+            print(FEATURES_HINT, file=sys.stderr)
 
     def fit(self) -> None:
         """Train on all scales; write the image into the folder, even after an interruption."""
@@ -210,7 +210,7 @@ class StyleTraining(Job[Styled]):
             self.settings.out,
             self.learner.iteration,
             self.learner.seconds,
-            WORTH_A_LOOK,
+            CAPTIONS,
             self.result(),
             self.profile,
         )
@@ -280,7 +280,7 @@ class StyleTraining(Job[Styled]):
 
 
 def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> StyleInputs:
-    """Read all images but the content, and change their colors if requested.
+    """Read all images except the content, and change their colors if requested.
 
     Raises:
         InputError: a file is not usable.

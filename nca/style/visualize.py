@@ -30,12 +30,12 @@ from nca.training.objective import Objective
 # Approximate square root of the covariance of the colors of photographs: most of the variation is
 # brightness (first column), then orange against blue, then green against magenta.
 COLOR_AXES = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-WORTH_A_LOOK = {
+CAPTIONS = {
     RESULT: "the picture",
     "movie.webp": "the progress",
     "loss.png": "negative activation of the channel",
 }
-CONTRAST = 1.3
+CONTRAST = 1.3  # std of the colors before the sigmoid
 START = 0.01  # std of the initial spectrum
 
 
@@ -157,7 +157,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
     with learner.write_failures.deferred(settings.out / RESULT):
         write_png16(settings.out / RESULT, image[0])
     learner.write_failures.check()
-    return Styled(settings.out, learner.iteration, learner.seconds, WORTH_A_LOOK, image)
+    return Styled(settings.out, learner.iteration, learner.seconds, CAPTIONS, image)
 
 
 @torch.no_grad()

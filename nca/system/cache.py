@@ -18,7 +18,7 @@ def user_cache() -> Path:
     """The cache folder of this user; created if necessary.
 
     Raises:
-        OSError: there is no usable folder; the text gives the reason.
+        OSError: there is no usable folder; the message gives the reason.
     """
     # A relative folder would lie in the current folder, which may be an untrusted archive.
     if not Path(os.environ.get(BASE, "")).is_absolute():

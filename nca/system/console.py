@@ -57,7 +57,7 @@ def _nowhere() -> TextIO:
 
 
 def _lenient(stream: io.TextIOWrapper) -> TextIO:
-    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # an unbuffered stream has no other
+    raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # an unbuffered stream has no `raw`
     return io.TextIOWrapper(
         io.BufferedWriter(_Lenient(raw)),
         encoding=stream.encoding,
@@ -67,7 +67,7 @@ def _lenient(stream: io.TextIOWrapper) -> TextIO:
 
 
 class _Lenient(io.RawIOBase):
-    """A file that drops what the file below refuses."""
+    """A file that ignores failures of the file below it."""
 
     def __init__(self, below: Any) -> None:
         self._below = below

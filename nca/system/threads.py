@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import torch
 
-ROUNDS = 5
+ROUNDS = 5  # largest number of rounds of a trial
 GAIN = 0.9  # more threads must take at most this fraction of the time
-ENOUGH = 1.0  # seconds of a trial, after which no further round starts
-LOOK_AGAIN = 60.0  # seconds between trials: other programs start and end
+MAX_SECONDS = 1.0  # of a trial; after that, no further round starts
+INTERVAL = 60.0  # seconds between trials, because other programs start and end
 
 
 class ThreadCount:
@@ -37,7 +37,7 @@ class ThreadCount:
         best, until = self._best.get(limit, (1, -math.inf))
         if time.monotonic() >= until:
             best = fastest(limit, run)
-            self._best[limit] = best, time.monotonic() + LOOK_AGAIN
+            self._best[limit] = best, time.monotonic() + INTERVAL
         return min(samples, best)
 
 
@@ -61,7 +61,7 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
             start = time.perf_counter()
             run(count)
             times[count].append(time.perf_counter() - start)
-        if time.perf_counter() - began > ENOUGH:
+        if time.perf_counter() - began > MAX_SECONDS:
             break
     best = 1
     for count in counts[1:]:

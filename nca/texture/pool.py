@@ -34,7 +34,7 @@ class Draw:
     masks: Tensor
 
 
-NOISY = 0.5  # share of the damages that are noise
+NOISY = 0.5  # fraction of the damages that are noise
 AGE = 1000  # steps that a state ages by
 
 Simulate = Callable[[Tensor, int, int], Tensor]
@@ -107,7 +107,7 @@ class Pool:
     def _age(self, state: Tensor, simulate: Simulate) -> None:
         """Age a state in the middle of a batch, [B, C, H, W], with probability ``aging_rate``.
 
-        A rule that was trained only on states of some hundred steps may lose its colors after
+        A rule that was trained only on states of a few hundred steps may lose its colors after
         thousands.
         """
         chance = float(torch.rand((), generator=self.generator))
@@ -135,7 +135,7 @@ class Pool:
             self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
-        """Erase a disc of a state, [C, H, W], or fill it with noise; at most a quarter wide."""
+        """Erase a disc, at most a quarter wide, of a state, [C, H, W], or fill it with noise."""
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side

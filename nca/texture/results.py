@@ -13,7 +13,7 @@ from nca.images import png_base64, to_image, write_animation
 from nca.rule import Rule
 
 PREVIEW_STEPS = (30, 200, 2000)
-GROWTH_FRAMES, GROWTH_STEPS = 90, 600
+GROWTH_FRAMES, GROWTH_STEPS = 90, 600  # of the film of a growing texture
 INK, PAPER = (40, 40, 44), (250, 250, 248)
 
 Labeled = tuple[str, Image.Image]

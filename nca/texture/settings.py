@@ -41,13 +41,13 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Rule file to start from; sets the sizes and padding too."""
+    """Rule file to start from; its own values replace all rule options but --state."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
     """Learn to repair noisy or damaged images instead."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images; the strength of the noise in the initial state selects the image."""
+    """Up to two more images for the same rule; later, the noise at the start selects one."""
     presets: tuple[Preset, ...] = ()
     """For a folder: train one rule per image and preset."""
 
@@ -125,7 +125,9 @@ class PoolSettings(Bounded):
     """Probability per iteration that one grid is damaged, so that the rule learns to heal."""
     aging_rate: Rate = 0.0
     """Probability per iteration that one grid first runs for 1,000 steps without learning."""
-    unroll: UnrollSettings = field(default_factory=UnrollSettings)
+    unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
+        field(default_factory=UnrollSettings)
+    )
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -151,8 +153,8 @@ class OptimizerSettings(Bounded):
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Turn off gradient caps and the skipping of blown-up grids.",
-            help_behavior_hint="(default: on)",
+            help="Do not cap gradients or skip grids that blew up.",
+            help_behavior_hint="(default: both)",
         ),
     ] = True
     """Cap each grid's gradient at the batch median; skip grids that blew up."""

@@ -17,7 +17,7 @@ from nca.backends import unroll
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
 
 LEVELS = 127  # on either side of zero
-FORMAT_STEPS, FORMAT_SEEDS = 300, 2
+FORMAT_STEPS, FORMAT_SEEDS = 300, 2  # length and number of the measured runs
 
 
 class ByteLevels(nn.Module):

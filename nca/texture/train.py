@@ -55,7 +55,7 @@ from nca.training.same_target import SameTarget
 RULE = "rule.safetensors"
 LIVE = "live.html"
 FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
-FRESH_SEEDS = 100  # added to the seed, to differ from the seeds that chose the rule
+FRESH_SEEDS = 100  # added to the seed, because the rule was chosen by runs with the first ones
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,7 +108,6 @@ def train(
         callbacks: additional callbacks.
         show: called before the first iteration with the path of the rule file, to show the rule as
             it learns. The file does not exist at that time. Not called without a folder.
-
     """
     settings = with_sizes_of_parent(settings)
 
@@ -154,7 +153,7 @@ class TextureTraining(Job[TrainedRule]):
         if pool.pool_size < engine.processes * pool.batch_size:
             raise InputError(
                 f"`pool_size` {pool.pool_size}: {engine.processes} processes draw "
-                f"{engine.processes * pool.batch_size} states an iteration"
+                f"{engine.processes * pool.batch_size} states per iteration"
             )
         generator = torch.Generator().manual_seed(settings.run.seed)
         task = self.task = task_of(settings.task)(settings, target, generator, engine)

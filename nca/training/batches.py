@@ -25,9 +25,9 @@ class Batches:
     """The batches of an epoch, and how many of them have been used.
 
     An interrupted epoch continues where it stopped: the random generators are set back to the start
-    of the epoch, so that a loader shuffles in the same way. The used batches are skipped, and the
-    generators are set forward again. A source with its own state (such as a pool) must continue by
-    itself.
+    of the epoch, so that a loader shuffles in the same way. The used batches are skipped. Then the
+    generators get their current states back. A source with its own state, such as a pool, must
+    continue by itself.
 
     Args:
         source: the original loader.
@@ -60,7 +60,7 @@ class Batches:
         return known or self.ended
 
     def __iter__(self) -> Iterator[Any]:
-        if self.ended:  # stopped by a validation; a sampler may draw once more when it ends
+        if self.ended:  # a validation stopped here; a sampler may draw once more when it ends
             return
         now = self._generators()
         if self.taken == 0 or self.stateful is not None:

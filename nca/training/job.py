@@ -57,8 +57,8 @@ class Job(ABC, Generic[Result]):
     Attributes:
         files: names of the files that it writes, except checkpoint and settings.
         may_change: settings that may differ on a resume.
-        lower_if_out_of_memory: settings that affect the needed memory most; the message about a
-            full GPU suggests to lower them.
+        lower_if_out_of_memory: settings that affect the needed memory most; if the GPU
+            is full, the message suggests lowering them.
         settings: settings with ``out`` and ``run``.
         learner: the learner.
     """

@@ -66,7 +66,7 @@ def find_rate(
     explosion: float = 3.0,
     smoothing: float = 0.8,
 ) -> RateSearch:
-    """Train with rising rates, then restore the learner exactly.
+    """Train with increasing rates, then restore the learner exactly.
 
     Only the essential callbacks take part. There is no validation.
 

@@ -39,7 +39,7 @@ class WriteFailures:
         """Raise an error if some files are still missing.
 
         Raises:
-            FailedError: naming every file that was not.
+            FailedError: a file is missing; the message names every missing file.
         """
         if self.reasons:
             names = ", ".join(path.name for path in self.reasons)

@@ -4,7 +4,7 @@
 //
 // Attributes: rule (name; default: the first one), seed, grid ("256x256"; default: by the size of the
 // element), cell (CSS pixels per cell), speed (steps per frame), paused, inert (no painting), label,
-// calm ("on", "off"; default: as the rule says), average-steps (1: show only the last step),
+// calm ("on", "off"; default: as set in the rule), average-steps (1: show only the last step),
 // touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger is
 // held still first). Methods: play(), pause(), reset(seed), dispose(). The element's player is
 // `element.player`. A browser limits the number of graphics contexts: elements that wait for one have
@@ -166,7 +166,7 @@ class NcaTexture extends HTMLElement {
 
   grid(otherwise) {
     const text = this.getAttribute("grid"), grid = readGrid(text);
-    if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells a side`);
+    if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells per side`);
     return grid ?? otherwise;
   }
 

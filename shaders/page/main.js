@@ -1,6 +1,6 @@
 // Starts the page.
 
-/** A rule of the page as plain data; those of a page without own rules are texts of links. */
+/** A rule of the page as plain data; the player page stores its rules as links. */
 function readBundled(rule) {
   return rule.link ? { ...readLink(rule.link), ...rule } : exportedRule(rule);
 }
@@ -26,7 +26,7 @@ function start() {
   addEventListener("hashchange", () => actions.openLink(location.hash), { signal: lifetime.signal });
   actions.sayTrust();
   if (trouble) actions.say(trouble);
-  if (self === top) canvas.focus({ preventScroll: true }); // in a frame it would end what is typed beside it
+  if (self === top) canvas.focus({ preventScroll: true }); // in a frame, this would take the focus from the page around it
   const reading = { readRuleFile, readPublished, readLink, writeLink, macros, packWeights, exportedRule };
   globalThis.nca = { actions, player, panel, reading, dispose() { lifetime.abort(); player.dispose(); } };
 }

@@ -68,7 +68,7 @@ def test_a_calm_rule_grows_calm() -> None:
         ({"size": "8x8"}, "`size` 8x8"),
         ({"steps": -1}, "`steps` -1: must be a whole number from 0"),
         ({"steps": []}, r"`steps` \[\]"),
-        ({"steps": (4, 2)}, r"`steps` \(4, 2\): .* rising"),
+        ({"steps": (4, 2)}, r"`steps` \(4, 2\): .* ascending order"),
         ({"steps": 2.5}, "`steps` 2.5"),
         ({"seed": "a"}, "`seed` 'a': must be a whole number"),
         ({"rule": 5}, "`rule` of type int: must be a Rule, a path, or a bundled rule's name"),

@@ -30,7 +30,7 @@ def test_a_notation_is_read(text: str, meaning: str) -> None:
     [
         ("", "must be a name"),
         ("lfie", "did you mean life?"),
-        ("B9/S23", "must be a name, or like B36/S23"),
+        ("B9/S23", "must be a name, or a notation like B36/S23"),
         ("B3/S23V", "must be a name"),
         ("B3/S23\n", "must be a name"),
         ("B\u0663/S23", "must be a name"),

@@ -41,7 +41,7 @@ def test_an_option_has_its_values_default_and_group() -> None:
     assert options["--from"] is options["--from-rule"]
     assert options["--minutes"].group == ""
     assert (options["--steps"].values, options["--steps"].default) == ("INT INT", "16 32")
-    assert options["--no-cap-gradients"].help.startswith("Turn off gradient caps")
+    assert options["--no-cap-gradients"].help.startswith("Do not cap gradients")
     assert options["--terms"].values == "[STR FLOAT ...]"
     assert options["--also"].takes_path
     assert options["--also"].is_list

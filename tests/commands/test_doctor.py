@@ -24,7 +24,7 @@ def test_what_is_missing_has_a_cost_and_a_cure(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nca.commands.doctor.find_compiler", none)
     (line,) = [line for line in doctor(DoctorSettings()) if line.startswith("compiler")]
     assert line.endswith(
-        "missing: training is several times slower; pip install 'nca-studio[compiler]' brings it"
+        "missing: training is several times slower; pip install 'nca-studio[compiler]'"
     )
 
 

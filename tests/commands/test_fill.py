@@ -97,7 +97,10 @@ def test_the_command_keeps_the_dark_parts_of_a_mask(tmp_path: Path, crop: torch.
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--mask", "wide.png"], "wide.png: is 90x20; it must have the shape of the photograph"),
+        (
+            ["--mask", "wide.png"],
+            "is 90x20; it must have the proportions of the photograph",
+        ),
         (["--mask", "dark.png"], "dark.png: is dark everywhere; light parts are filled"),
         (["--mask", "none.png"], "none.png"),
         (["--expand", "0"], "--expand 0: must be 1 to 2048"),

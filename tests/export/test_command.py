@@ -51,8 +51,8 @@ def test_shaders_are_measured(rule: Path, tmp_path: Path, capsys, gl) -> None:
     del gl
     assert main(["export", str(rule), "--to", "glsl", "--out", str(tmp_path / "glsl")]) == 0
     said = capsys.readouterr().out
-    assert "largest difference to torch after 8 steps" in said
-    assert float(said.split("lava: ")[1].split()[0]) < 1e-5
+    assert "largest difference from torch after 8 steps" in said
+    assert float(said.split("after 8 steps: ")[1].split()[0]) < 1e-5
 
 
 @pytest.mark.parametrize(

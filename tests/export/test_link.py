@@ -96,7 +96,7 @@ def test_the_command_prints_links_and_how_far_they_are_from_the_rules(
     assert values["m"] == ["a & b"]
     read_link(values["r"][0])
     assert re.fullmatch(
-        r"a & b: 2\d\d characters, 8 bits a weight; largest difference of weights 0\.\d+, of the"
+        r"a & b: 2\d\d characters, 8 bits per weight; largest difference of weights 0\.\d+, of the"
         r" state 0\.\d+ and of colors 0\.\d+ after 10 steps",
         said,
     )

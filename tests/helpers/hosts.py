@@ -78,7 +78,7 @@ def difference(
     frames: int,
     options: ExportOptions | None = None,
 ) -> float:
-    """Largest difference to torch after some frames, on a state that is not square."""
+    """Largest difference from torch after some frames, on a state that is not square."""
     host = TARGETS[target]
     options = options or ExportOptions(seed=77)
     rule = bounded_rule(settings, update_bias=settings.alive_threshold is not None)

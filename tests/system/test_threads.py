@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from nca.system.threads import LOOK_AGAIN, ThreadCount, fastest, torch_threads
+from nca.system.threads import INTERVAL, ThreadCount, fastest, torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_a_number_of_threads_holds_for_a_while(
     assert count(8, lambda threads: sleep(1 / threads)) == 2
     assert count(1, lambda _: 1 / 0) == 1
     assert count(8, lambda _: 1 / 0) == 2  # not tried
-    now[0] += LOOK_AGAIN
+    now[0] += INTERVAL
     assert count(8, lambda _: sleep(1)) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import nca
 from nca.cli import COMMANDS, Command
-from nca.commands.catalog import Option
+from nca.commands.catalog import Option, group_title
 
 FOLDER = "reference/commands"
 API = """# Python API
@@ -84,7 +84,10 @@ def section(name: str, command: Command) -> str:
         sorted(options, key=lambda o: groups.index(o.group)), attrgetter("group")
     ):
         if group:
-            lines += [f"{level} {group.capitalize()} {{ #{anchor(name)}-group-{group} }}", ""]
+            lines += [
+                f"{level} {group.capitalize()} {{ #{anchor(name)}-group-{anchor(group)} }}",
+                "",
+            ]
             lines += [titles[group], ""]
         lines += [line for option in some for line in described(name, option)]
     return "\n".join(lines)
@@ -121,10 +124,11 @@ def described(command: str, option: Option) -> list[str]:
 
 
 def group_texts(kind: Any) -> dict[str, str]:
-    """First lines of the descriptions of all groups of a command's settings, by name."""
+    """First lines of the descriptions of all groups of a command's settings, by title."""
     found: dict[str, str] = {}
-    for name, inner in get_type_hints(kind).items():
-        if is_dataclass(inner):
-            found[name] = (inner.__doc__ or "").partition("\n")[0]
-            found |= group_texts(inner)
+    plain = get_type_hints(kind)
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if is_dataclass(plain[name]):
+            found[group_title(name, hint)] = (plain[name].__doc__ or "").partition("\n")[0]
+            found |= group_texts(plain[name])
     return found

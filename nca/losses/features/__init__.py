@@ -1,1 +1,1 @@
-"""Features that images are compared by."""
+"""Features of images, which losses compare."""

@@ -20,9 +20,9 @@ from nca.losses.features.base import FeatureExtractor, Features, circular_pad, h
 LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size, number of filters; 2x2 pooling between
 LEVELS = 4
 SMALLEST_LEVEL = 12  # pixels; statistics of a coarser level would have too few positions
-PATCHES = 4000
-NOISE_FLOOR = 0.05
-COLOR_FLOOR = 0.03**2
+PATCHES = 4000  # largest number of patches that are clustered
+NOISE_FLOOR = 0.05  # variance that is added in every direction, as a fraction of the mean variance
+COLOR_FLOOR = 0.03**2  # variance that is added along every color axis
 
 
 class Normalization:

@@ -24,12 +24,12 @@ from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Features
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Address of a network's weights, and its default taps."""
+    """URL and size of a network's weights, and its default taps (layers whose outputs are used)."""
 
     url: str
     megabytes: int
@@ -60,8 +60,8 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
         The name of the architecture and its ``features.*`` tensors.
 
     Raises:
-        InputError: the weights are neither in the cache nor can be downloaded, the hash is wrong,
-            or the file is not usable.
+        InputError: the weights are not in the cache and cannot be downloaded, the hash is wrong, or
+            the file is not usable.
     """
     if source in ARCHITECTURES:
         return source, _download(source, ARCHITECTURES[source])
@@ -72,7 +72,9 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
         raise InputError(f"cannot read features from {path}: {error}") from error
     kept = {name: tensor.float() for name, tensor in weights.items() if "features." in name}
     if "features.0.weight" not in kept:
-        raise InputError(f"{path} has no tensor 'features.0.weight', as torchvision names it")
+        raise InputError(
+            f"{path} has no tensor 'features.0.weight' (torchvision's name of the first layer)"
+        )
     return _recognize(kept), kept
 
 
@@ -112,14 +114,14 @@ def _fetch(name: str, architecture: Architecture, path: Path) -> None:
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
             f"cannot download {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
-            f"`features` builtin needs no download, or give the path of a .safetensors file"
+            f"use `features` builtin, which needs no download, or a .safetensors file"
         ) from error
     except RuntimeError as error:  # torch.hub raises this if the hash does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
 
 
 def _hash_in_name(path: Path) -> str:
-    """The beginning of the SHA-256 of the file, as torchvision names it: ``name-HASH.pth``."""
+    """The first digits of the SHA-256, which are a part of the file name: ``name-HASH.pth``."""
     return path.stem.rpartition("-")[2]
 
 
@@ -156,12 +158,12 @@ class Pretrained(FeatureExtractor):
         source: see :func:`load_weights`.
         taps: names of layers, such as ``relu3_1``, or a function that chooses among the existing
             ones; default: the network's usual five, as far as a truncated file has them.
-        border: padding of images that do not wrap: ``reflect`` adds no edge that wrapping would not
-            have; ``zeros`` is what the networks were trained with.
+        border: padding of images that do not wrap: ``reflect`` avoids an artificial edge at the
+            border; ``zeros`` is what the networks were trained with.
         pooling: ``max`` as in training, or ``average``.
 
     Attributes:
-        least: smallest side of an image in pixels: two positions of the deepest layer.
+        min_side: smallest side of an image in pixels; the deepest layer is then 2 positions wide.
 
     Raises:
         InputError: a tap is unknown, or an error of :func:`load_weights`.
@@ -186,14 +188,14 @@ class Pretrained(FeatureExtractor):
         last = max(names.index(name) for name in taps)
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
         halvings = sum(bool(node.pool) + (node.stride == 2) for node in self.nodes)
-        self.least = 2 * 2**halvings
+        self.min_side = 2 * 2**halvings
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
-        self.deviation = torch.tensor(IMAGENET_DEVIATION)[:, None, None]
+        self.std = torch.tensor(IMAGENET_STD)[:, None, None]
 
     @override
     def __call__(self, images: Tensor, *, wraps: bool) -> Features:
         border = "circular" if wraps else self.border
-        features = (images - self.mean.to(images)) / self.deviation.to(images)
+        features = (images - self.mean.to(images)) / self.std.to(images)
         features = features.contiguous(memory_format=torch.channels_last)
         result = {}
         for node in self.nodes:
@@ -214,8 +216,7 @@ def max_pool(features: Tensor, side: int) -> Tensor:
 def average_pool(features: Tensor, side: int) -> Tensor:
     """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
 
-    The factor of two makes means about as large as the maxima that the next layers were trained
-    with.
+    The next layers were trained with maxima; the factor of two makes means about as large.
     """
     return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
@@ -273,7 +274,7 @@ class Fire:
 
 def _tensor(weights: Mapping[str, Tensor], name: str) -> Tensor:
     if name not in weights:
-        raise InputError(f"the weights have no tensor {name!r}, as torchvision names it")
+        raise InputError(f"the weights have no tensor {name!r} (torchvision's name)")
     tensor = weights[name].detach().requires_grad_(False)
     if tensor.ndim == 4:
         tensor = tensor.contiguous(memory_format=torch.channels_last)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 STOPS = (200, 700, 2000)  # steps after which a candidate is scored
 LONG = 10_000  # steps of the final run of a candidate
 DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the loss after the last stop
-GRAINY = 1.15  # speckle, the target's = 1; grainier candidates rank last
+GRAINY = 1.15  # speckle relative to the target; grainier candidates rank last
 EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds of a score, and of the final run
-KEPT = 3
+KEPT = 3  # number of candidates
 
 
 class Score(NamedTuple):
@@ -32,7 +32,7 @@ class Score(NamedTuple):
 
     Attributes:
         losses: texture loss of the worst seed after each stop, averaged over runs.
-        speckle: highest speckle, relative to the target's.
+        speckle: highest speckle, relative to the target.
     """
 
     losses: tuple[float, ...]
@@ -52,7 +52,8 @@ class Candidate:
         rule: the rule, with averaged weights.
         iteration: iteration that the weights are from.
         score: texture loss of the worst seed after long runs.
-        late: the same loss after 10,000 steps; NaN until it has been measured.
+        settled, late: the same loss in the final run, after 2,000 and after 10,000 steps; NaN until
+            they have been measured.
         speckle: highest speckle after long runs, relative to the speckle of the target.
     """
 
@@ -75,7 +76,7 @@ class Candidate:
 
     @property
     def warning(self) -> str:
-        """A one-line warning if the rule does not last, else an empty string."""
+        """A one-line warning if the rule does not last; otherwise an empty string."""
         if self.lasts:
             return ""
         what = (
@@ -98,7 +99,7 @@ class RuleScorer(Protocol):
         ...
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        """Mean speckle of the states, relative to their target's."""
+        """Mean speckle of the states, relative to their target."""
         ...
 
 
@@ -174,7 +175,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Choose the best candidate that lasts 10,000 steps with new seeds; if none, the best."""
+        """Choose the best candidate that lasts 10,000 steps with new seeds; otherwise the best."""
         seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
         for candidate in self.candidates:
             candidate.settled, candidate.late = self.score(

@@ -13,10 +13,10 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # iterations at first in which blown-up states are only reset, by the pool
+GRACE = 50  # first iterations, in which the pool resets blown-up states and nothing else is done
 CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
-KEPT = 8
-SLOW_DOWN = 0.7
+KEPT = 8  # number of copies, besides the newest
+SLOW_DOWN = 0.7  # factor of the learning rate after a blow-up
 
 
 class Stabilizer(Callback):

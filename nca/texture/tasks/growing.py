@@ -31,10 +31,10 @@ from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
-ALIVE = 0.1
-WHITE = 1.0
+ALIVE = 0.1  # opacity above which a cell lives
+WHITE = 1.0  # the background
 DAMAGED = 3  # number of states damaged per batch, the best ones
-OPAQUE = 0.99
+OPAQUE = 0.99  # opacity above which a pixel counts as opaque
 
 
 class Growing(Task):
@@ -117,8 +117,8 @@ class Growing(Task):
         def picture(state: Tensor) -> Image.Image:
             return to_image(rule.to_rgb(state)[0])
 
-        seed = rule.initial_state(1, *self.target.shape[1:])
-        growth = list(simulate(rule, seed, [*range(0, 160, 4), 200, 2000]))
+        start = rule.initial_state(1, *self.target.shape[1:])
+        growth = list(simulate(rule, start, [*range(0, 160, 4), 200, 2000]))
         cut = growth[-1].clone()
         cut[..., cut.shape[-1] // 2 :] = 0
         healing = list(simulate(rule, cut, range(0, 201, 5), seed=1))

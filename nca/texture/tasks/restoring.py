@@ -22,7 +22,7 @@ from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
 NOISE = 0.4  # largest std of the noise, relative to the range of colors
-HOLES = 4
+HOLES = 4  # largest number of holes in a crop
 HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 
 

@@ -2,8 +2,8 @@
 
 The idea comes from the Self-Organising Systems group ("self-organising systems",
 noise_controlled_nca, 2021), where noise of 0.02 chose between two textures. Here the strength of
-the noise is 0 for the first texture and 1 for the last, with even steps in between. Every player
-can make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
+the noise is 0 for the first texture and 1 for the last, at equal distances. Every player can
+make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
 """
 
 from dataclasses import replace

@@ -48,7 +48,7 @@ class EMA(Callback):
         self.steps = 0
 
     def after_step(self, _: Learner) -> None:
-        """Move the average towards the weights."""
+        """Move the average toward the weights."""
         decay = self.decay
         if self.warm_up:
             decay = min(decay, (1 + self.steps) / (10 + self.steps))

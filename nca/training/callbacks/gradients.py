@@ -11,8 +11,8 @@ from nca.training.learner import Learner
 class NormalizeGradients(Callback):
     """Scale the gradient of every weight tensor to unit length.
 
-    NCA trainers do this since "Growing Neural Cellular Automata": the scale of gradients through
-    dozens of steps is arbitrary, their direction is not.
+    NCA trainers have done this since "Growing Neural Cellular Automata": the scale of gradients
+    through dozens of steps is arbitrary, their direction is not.
     """
 
     essential = True

@@ -38,7 +38,7 @@ class Metrics(Callback):
     Attributes:
         rows: one dictionary per interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every
             term by name (``term/layer`` if a term has layers) and every measure. A validation adds
-            a row of its own: ``iteration``, ``seconds`` and the same names after ``valid/``.
+            a separate row: ``iteration``, ``seconds`` and the same names after ``valid/``.
         terms: names of the loss terms.
     """
 

@@ -4,16 +4,16 @@ import time
 
 import torch
 
-from nca.system.threads import LOOK_AGAIN, use_fastest
+from nca.system.threads import INTERVAL, use_fastest
 from nca.training.callback import Callback
 from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total
 
 WINDOW = 1.0  # seconds of iterations that are measured together
-APART = 0.15  # a change of CPU seconds per second by this much starts a trial
+LOAD_CHANGE = 0.15  # a relative change of the CPU seconds per second by this much starts a trial
 SLOWER = 1.5  # so does a change of the time per iteration by this factor
-SOONEST = 5.0  # smallest number of seconds between two trials
-SHARE, LARGEST_SHARE = 0.02, 0.05  # fraction of the time for trials: usual, and if the load changes
+MIN_INTERVAL = 5.0  # seconds between two trials
+SHARE, MAX_SHARE = 0.02, 0.05  # fraction of the time for trials: usual, and if the load changes
 
 
 class Threads(Callback):
@@ -73,8 +73,8 @@ class Threads(Callback):
         start, _ = clocks()
         use_fastest(self._limit, lambda: self._gradient(learner))
         cost = clocks()[0] - start
-        self._soonest = self._spent + max(SOONEST, cost / LARGEST_SHARE)
-        self._due = self._spent + max(LOOK_AGAIN, cost / SHARE)
+        self._soonest = self._spent + max(MIN_INTERVAL, cost / MAX_SHARE)
+        self._due = self._spent + max(INTERVAL, cost / SHARE)
         self._load = Load()
 
     def _gradient(self, learner: Learner) -> None:
@@ -112,7 +112,7 @@ class Load:
             self._first = share, seconds
         first_share, first_seconds = self._first
         return (
-            abs(share - first_share) > APART * first_share
+            abs(share - first_share) > LOAD_CHANGE * first_share
             or not first_seconds / SLOWER <= seconds <= first_seconds * SLOWER
         )
 

@@ -48,8 +48,8 @@ def process_count() -> int:
     """Number of processes that a launcher has started for this training; 1 without one.
 
     Raises:
-        InputError: ``accelerate launch --cpu`` was asked for several processes but started one,
-            which it does without MPI.
+        InputError: ``accelerate launch --cpu`` should start several processes, but without MPI it
+            starts only one.
     """
     count = max(int(os.environ.get(name, "1")) for name in SIZES)
     if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:

@@ -187,7 +187,7 @@ async function readState(file, largest) {
   check(values instanceof Float32Array && state.shape.length === 3, "state",
     "float32 [channels, height, width]", state);
   check(whole(channels, 1, MAX_CHANNELS) && whole(height, MIN_SIDE, largest) && whole(width, MIN_SIDE, largest),
-    "state", `1 to ${MAX_CHANNELS} channels of ${MIN_SIDE} to ${largest} cells a side`, state);
+    "state", `1 to ${MAX_CHANNELS} channels of ${MIN_SIDE} to ${largest} cells per side`, state);
   if (!values.every(Number.isFinite)) throw new Error("'state' holds a number that is not finite");
   if (count) check(count.values instanceof Uint32Array && count.values.length === 2, "step_seed", "uint32 [2]", count);
   if (owner) {

@@ -1,4 +1,4 @@
-// Shaders of any rule: a general text with the settings of the rule as macros, and its weights as a texture.
+// Shaders of any rule: one general source, configured by macros; the weights come from a texture.
 
 const PADDINGS = ["circular", "zeros", "reflect", "replicate"]; // numbers of NCA_PADDING
 const STARTS = ["zeros", "noise", "center"]; // numbers of NCA_START
@@ -19,7 +19,7 @@ function derivativeOrder(filter) {
   return filter.every((value, i) => value === -filter[8 - i]) ? 1 : 2;
 }
 
-/** For each filter: its order as a derivative, the other one of its pair of gradients, and its place in it. */
+/** For each filter: its order as a derivative, its partner in a pair of gradients, and the sign of the sine. */
 function derivatives(filters) {
   const each = Array.from({ length: filters.length / 9 }, (_, k) => filters.slice(9 * k, 9 * k + 9));
   const orders = each.map(derivativeOrder), partners = each.map((_, k) => k), turns = each.map(() => 0);
@@ -32,7 +32,7 @@ function derivatives(filters) {
   return { orders, partners, turns };
 }
 
-/** The macros of a rule; nca.exporters.glsl.general makes the same ones. */
+/** The macros of a rule; nca.exporters.glsl.general makes identical ones. */
 function macros({ settings, filters }) {
   const { orders, partners, turns } = derivatives(filters), literals = (values) => [...values].map(literal).join(", ");
   const values = {
@@ -50,7 +50,7 @@ function macros({ settings, filters }) {
   return values;
 }
 
-/** The passes "step", "life" or "paint" of a rule over a state of some groups, from the general text. */
+/** The passes that together apply "step", "life" or "paint" to all groups of a state; `text` is the source. */
 function generalPasses(text, name, rule, groups, outputs) {
   const passes = [];
   for (let first = 0; first < groups; first += outputs) {

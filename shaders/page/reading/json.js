@@ -1,6 +1,6 @@
 // JSON as Python reads it: whole numbers stay distinct from others, as BigInt, and depth is limited.
 
-const MOST_DIGITS = 4300; // of a whole number
+const MAX_DIGITS = 4300; // of a whole number
 const NUMBER = /(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 const WORDS = { true: true, false: false, null: null, NaN, Infinity, "-Infinity": -Infinity };
@@ -56,7 +56,7 @@ class JsonText {
   number() {
     NUMBER.lastIndex = this.at;
     const [all, whole, ...rest] = NUMBER.exec(this.text) ?? this.fail();
-    if (all.length > MOST_DIGITS) this.fail("a number of too many digits");
+    if (all.length > MAX_DIGITS) this.fail("a number of too many digits");
     this.at += all.length;
     return rest.some(Boolean) ? Number(all) : BigInt(whole);
   }

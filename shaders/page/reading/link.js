@@ -2,7 +2,7 @@
 
 const LINK_VERSION = 1;
 const MAX_LINK = 4_000_000; // characters
-const LONG_ROW = 24; // weights from which a row has a scale of its own
+const LONG_ROW = 24; // weights from which on a row has its own scale
 const DEFAULT_FILTERS = Float32Array.of(
   0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 1, -2, 0, 2, -1, 0, 1, -1, -2, -1, 0, 0, 0, 1, 2, 1, 1, 2, 1, 2, -12, 2, 1, 2, 1,
 );
@@ -89,7 +89,7 @@ function readLinkFilters(reader, flags) {
   return filters;
 }
 
-/** The text after "r=" for a rule, with 8 or 16 bits a weight. */
+/** The text after "r=" for a rule, with 8 or 16 bits per weight. */
 function writeLink({ settings, filters, ...tensors }, bits) {
   const wide = bits === 16, parts = [];
   const changed = LINK_REALS.map((name) => settings[name] !== DEFAULT_SETTINGS[name]);

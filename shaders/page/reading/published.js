@@ -55,7 +55,7 @@ function readLayer(raw) {
   const isSize = (value) => typeof value === "bigint" && value >= 1n && value <= 65536n;
   const [rows, columns] = readPair(raw, "shape", isSize, "whole numbers");
   const [across, down] = readPair(raw, "layout", isSize, "whole numbers");
-  if (columns % 4) throw new Error(`shape must have 4 outputs a pixel, not ${columns} outputs`);
+  if (columns % 4) throw new Error(`shape must have 4 outputs per pixel, not ${columns} outputs`);
   const [range, zero] = readPair(raw, "quant_scale_zero", isFloat32, "numbers");
   const scale = real("scale", raw.scale);
   if (typeof raw.data !== "string") throw new Error("data must be a base64 PNG");

@@ -28,7 +28,7 @@ function splitRuleFile(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
   if (length > bytes.length - 8) throw new Error("it is not a .safetensors file, or it is cut");
-  if (length > MAX_RULE_HEADER) throw new Error(`its header has ${length} bytes, the most are ${MAX_RULE_HEADER}`);
+  if (length > MAX_RULE_HEADER) throw new Error(`its header has ${length} bytes, the limit is ${MAX_RULE_HEADER}`);
   const header = readJson(decodeText(bytes.subarray(8, 8 + length)));
   if (!isObject(header)) throw new Error("its header is not an object");
   return { header, body: bytes.subarray(8 + length) };

@@ -141,7 +141,7 @@ def test_a_load_that_comes_and_goes_does_not_make_it_try_all_the_time(machine: M
             machine.share = 1.8 if learner.iteration // 4 % 2 else 1.0
 
     learner_of(Threads(), Restless(), Work(machine, {})).fit(iterations=80)
-    assert 2 <= machine.trials <= 1 + 40 / module.SOONEST
+    assert 2 <= machine.trials <= 1 + 40 / module.MIN_INTERVAL
 
 
 def test_nothing_that_is_trained_or_drawn_is_changed(machine: Machine) -> None:
