@@ -64,8 +64,8 @@ def make_vgg16() -> nn.Sequential:
 def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
     """Outputs of some layers for [B, 3, H, W]."""
     mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
-    deviation = images.new_tensor(IMAGENET_STD)[:, None, None]
-    x, kept = (images - mean) / deviation, []
+    std = images.new_tensor(IMAGENET_STD)[:, None, None]
+    x, kept = (images - mean) / std, []
     for i, layer in enumerate(vgg):
         x = layer(x)
         if i in layers:

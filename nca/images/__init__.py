@@ -193,7 +193,7 @@ def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
 def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:
     """Write a looping animation: GIF, WebP, or APNG (``.png`` or ``.apng``).
 
-    A GIF has at most 50 frames per second: browsers show frames of less than 20 ms for 100 ms.
+    A GIF has at most 50 frames per second, because browsers show shorter frames for 100 ms.
 
     Raises:
         InputError: the extension is unknown, there is no frame, or the path cannot be written.

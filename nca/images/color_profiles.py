@@ -15,7 +15,7 @@ MODES = {
     "GRAY": ("L", ("L", "LA")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
-SAME = 3  # levels of 255; the sRGB profiles of different makers differ by less
+SAME = 3  # levels of 255; sRGB profiles of different makers differ by at most this
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

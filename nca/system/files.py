@@ -15,7 +15,7 @@ from nca.errors import FailedError, InputError
 
 # The disk is full or broken; any other error means that the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-TRIES, PAUSE = 20, 0.05  # seconds between tries to replace a file that is open elsewhere
+TRIES, PAUSE = 20, 0.05  # tries to replace a file that is open elsewhere, and seconds between
 RANDOM_PART = "?" * 8  # pattern of the random part of names by mkstemp
 
 # Open for reading only, and without waiting for the other end of a pipe.
@@ -27,7 +27,7 @@ def write_atomically(
 ) -> None:
     """Write a file through a temporary one beside it, synced and renamed.
 
-    A reader (or a crash at any moment) sees the old file or the new one, never a part.
+    There is always the old file or the new one, never a part, even after a crash.
 
     Args:
         path: the file.

@@ -80,8 +80,8 @@ def save_features(net: nn.Sequential, path: Path) -> Path:
 
 
 def normalized(images: Tensor) -> Tensor:
-    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    return (images - mean[:, None, None]) / deviation[:, None, None]
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return (images - mean[:, None, None]) / std[:, None, None]
 
 
 # The taps of the lesson: features[1, 6, 11, 18, 25] of VGG-16, after ReLU.
@@ -270,7 +270,7 @@ def test_weights_without_a_tensor_are_refused(tmp_path: Path) -> None:
 
 def test_without_network_a_remedy_is_suggested(official: Path) -> None:
     official.unlink()
-    said = r"cannot download vgg16 from .* `features` builtin needs no"
+    said = r"cannot download vgg16 from .* `features` builtin, which needs no"
     with pytest.raises(InputError, match=said):
         load_weights("vgg16")
 

@@ -40,8 +40,8 @@ class Normalization:
         # Without this floor, the noise of a nearly flat image would get full contrast.
         values = values.clamp(min=0) + COLOR_FLOOR
         quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
-        deviation = (values / quarter_root.square()).mean().sqrt()
-        self.matrix = (vectors / quarter_root @ vectors.T / deviation)[:, :, None, None]
+        std = (values / quarter_root.square()).mean().sqrt()
+        self.matrix = (vectors / quarter_root @ vectors.T / std)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize images like the target, [B, 3, H, W]."""
@@ -162,8 +162,8 @@ def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
     """
     response = F.conv2d(features, filters)
     noise = NOISE_FLOOR * features.var((0, 2, 3)).mean() * filters.square().sum((1, 2, 3))
-    deviation = (response.var((0, 2, 3)) + noise).sqrt() + 1e-6
-    return filters / deviation[:, None, None, None], -response.mean((0, 2, 3)) / deviation
+    std = (response.var((0, 2, 3)) + noise).sqrt() + 1e-6
+    return filters / std[:, None, None, None], -response.mean((0, 2, 3)) / std
 
 
 def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Generator) -> Tensor:
