@@ -19,7 +19,7 @@ from nca.errors import InputError
 from nca.training.folder import CHECKPOINT
 
 ITERATIONS = 1000
-COUNT, REPEATS = 1024, 3  # images in a set, and sets
+COUNT, REPEATS = 512, 3  # images in a set, and sets
 SMALL: dict[str, Any] = {
     "size": 16,
     "channels": (16, 32),
