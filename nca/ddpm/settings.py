@@ -44,9 +44,9 @@ class DiffusionSettings(Bounded):
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
     """Number of times (noise levels); not used by karras and flow."""
     target: TargetName = "v"
-    """Output of the network: noise, image, v, edm, or flow (noise - image)."""
+    """Output of the network; flow is noise - image."""
     times: TimesName = "stratified"
-    """How times are drawn; logit-normal: middle times more often; loss: those of a large loss."""
+    """How times are drawn; loss: times with a large loss more often."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -144,7 +144,7 @@ class SampleSettings(Bounded):
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each is one call of the network, two for heun and flow."""
     spacing: SpacingName = "auto"
-    """Noise levels: even in time (auto for ddpm, ddim), karras, or even in the t of flow."""
+    """Noise levels: even in time (auto for ddpm and ddim), as in Karras 2022 or in flow."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
