@@ -77,3 +77,11 @@ def test_what_cannot_be_drawn_is_an_error(
         run(monkeypatch, " ", "blank.gif")
     assert stop.value.code == 2
     assert "`data` ' ': has no letters" in capsys.readouterr().err
+
+
+def test_arrows_show_where_points_move(plane: ModuleType) -> None:
+    """If all images are 0, to the middle."""
+    drawing = plane.Film(lambda x, sigma: torch.zeros_like(x), torch.randn(5, 2))
+    places, velocities = drawing.field(2.0)
+    directions = torch.nn.functional.cosine_similarity(places, velocities)
+    assert (directions[places.norm(dim=1) > 0.1] < -0.999).all()
