@@ -33,7 +33,8 @@ def sample(
         checkpoint: the output folder of a training run, or its checkpoint file.
         count: number of images. Image i depends only on ``seed + i``.
         steps: number of noise levels. The network is called once per level, or twice for ``heun``.
-        sampler: ``ddpm``, ``ddpm-skip``, ``ddim``, ``euler``, ``heun``, ``lms`` or ``dpmpp``.
+        sampler: ``ddpm``, ``ddpm-skip``, ``ddim``, ``euler``, ``heun``, ``lms``, ``dpmpp`` or
+            ``flow``.
         seed: random seed of the first image.
         settings: other options of ``nca ddpm sample``, with ``_`` instead of ``-``: ``eta=1``,
             ``label="7"``, ``guidance=2``, ``batch_size=256``. Pictures (``style``, ``like``) can be

@@ -3,7 +3,7 @@
 from PIL import Image
 from torch import Tensor
 
-from nca.ddpm.diffusion.samplers import Step
+from nca.ddpm.diffusion.sampling_loop import Step
 from nca.images import contact_sheet, to_image
 from nca.training.movie import evenly
 

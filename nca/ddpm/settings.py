@@ -10,12 +10,13 @@ from nca.errors import InputError
 from nca.options import WITHOUT_TITLE, Between, Bounded, Picture, of_preset, override
 from nca.training.settings import DeviceName, Limits, RunSettings
 
-Preset = Literal["small", "lesson20", "lesson"]
-ScheduleName = Literal["linear", "cosine", "sigmoid", "karras"]
-TargetName = Literal["noise", "image", "v", "edm"]
-TimesName = Literal["uniform", "stratified", "loss"]
+Preset = Literal["small", "flow", "lesson20", "lesson"]
+ScheduleName = Literal["linear", "cosine", "sigmoid", "karras", "flow"]
+TargetName = Literal["noise", "image", "v", "edm", "flow"]
+TimesName = Literal["uniform", "stratified", "logit-normal", "loss"]
 WeightsName = Literal["none", "min-snr"]
-SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmpp"]
+SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmpp", "flow"]
+SpacingName = Literal["auto", "time", "karras", "flow"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class DiffusionSettings(Bounded):
     """Noise, and what the network predicts."""
 
     schedule: ScheduleName = "cosine"
-    """Noise level at each time; karras has levels without times."""
+    """Noise level at each time; karras and flow are continuous."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """Number of times (noise levels); not used by karras."""
+    """Number of times (noise levels); not used by karras and flow."""
     target: TargetName = "v"
-    """Output of the network: noise, image, v or edm."""
+    """Output of the network; flow is noise - image."""
     times: TimesName = "stratified"
-    """How times are drawn; loss: times with a large loss are drawn more often."""
+    """How times are drawn; loss: times with a large loss more often."""
     weights: WeightsName = "min-snr"
     """Weights of the loss by time."""
 
@@ -141,9 +142,9 @@ class SampleSettings(Bounded):
     sampler: SamplerName = "dpmpp"
     """Sampler; ddpm-skip runs the network at every third step."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """Number of noise levels; each takes one call of the network, two for heun."""
-    spacing: Literal["auto", "time", "karras"] = "auto"
-    """Noise levels: even in time (auto for ddpm and ddim), or as in Karras 2022."""
+    """Number of noise levels; each is one call of the network, two for heun and flow."""
+    spacing: SpacingName = "auto"
+    """Noise levels: even in time (auto for ddpm and ddim), as in Karras 2022 or in flow."""
     eta: Annotated[float, Between(0, 1)] = 0.0
     """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
@@ -215,6 +216,13 @@ class FidSettings(Bounded):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {},
+    # Flow matching as in Stable Diffusion 3 (Esser et al. 2024).
+    "flow": {
+        "schedule": "flow",
+        "target": "flow",
+        "times": "logit-normal",
+        "weights": "none",
+    },
     # https://github.com/fastai/course22p2, notebook 17, with its 16-bit run's batch size and rate.
     "lesson20": {
         "schedule": "linear",

@@ -12,16 +12,9 @@ from nca.ddpm.checkpoint import SaveMetadata
 from nca.ddpm.data.dataset import ImageDataset, read_dataset, split
 from nca.ddpm.diffusion.draw import draw, noise_levels
 from nca.ddpm.diffusion.model import Model
-from nca.ddpm.diffusion.noising import (
-    ByLoss,
-    Denoising,
-    Noisify,
-    Stratified,
-    Times,
-    Uniform,
-    build_loader,
-)
+from nca.ddpm.diffusion.noising import Denoising, Noisify, build_loader
 from nca.ddpm.diffusion.samplers import DPMPP
+from nca.ddpm.diffusion.times import ByLoss, Stratified, build_times
 from nca.ddpm.results import Movie, sheet
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
@@ -122,7 +115,7 @@ class DDPMTraining(Job[Trained]):
         model = self.model
         # The order of the images is the same in all processes; noise and times differ.
         seed_generators(settings.run.seed + 7919 * engine.rank)
-        times = _times(settings, model)
+        times = build_times(settings.diffusion.times, model.schedule)
         noisify = Noisify(
             model.schedule,
             model.parameterization,
@@ -246,9 +239,3 @@ class DDPMTraining(Job[Trained]):
             )
         finally:
             model.network.train(training)
-
-
-def _times(settings: TrainSettings, model: Model) -> Times:
-    if settings.diffusion.times == "loss":
-        return ByLoss(model.schedule)
-    return Stratified() if settings.diffusion.times == "stratified" else Uniform()

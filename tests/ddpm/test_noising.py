@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,18 +13,16 @@ from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.denoiser import Denoiser
 from nca.ddpm.diffusion.noising import (
     Batch,
-    ByLoss,
     Denoising,
     Noisify,
-    Stratified,
-    Uniform,
     build_loader,
     from_bytes,
     noise_loss,
     to_bytes,
 )
 from nca.ddpm.diffusion.parameterization import build_parameterization
-from nca.ddpm.diffusion.schedules import Discrete, LogNormal, cosine, linear
+from nca.ddpm.diffusion.schedules import Discrete, Flow, LogNormal, Schedule, cosine, linear
+from nca.ddpm.diffusion.times import ByLoss, LogitNormal, Stratified, Uniform
 from nca.ddpm.settings import TargetName
 from nca.training.callback import Callback
 from nca.training.learner import Learner
@@ -34,6 +32,7 @@ PICTURES = ImageDataset(
     torch.arange(64) % 4,
     ("a", "b", "c", "d"),
 )
+TARGETS = get_args(TargetName)
 ITEMS = [PICTURES[i] for i in range(64)]
 
 
@@ -57,12 +56,14 @@ def test_a_batch_is_the_process_of_the_paper() -> None:
     assert batch.target.std() == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
-@pytest.mark.parametrize("schedule", [Discrete(cosine(200)), LogNormal()], ids=["200", "karras"])
-def test_a_network_that_learned_all_denoises(name: str, schedule: Discrete | LogNormal) -> None:
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(
+    "schedule", [Discrete(cosine(200)), LogNormal(), Flow()], ids=["200", "karras", "flow"]
+)
+def test_a_network_that_learned_all_denoises(name: TargetName, schedule: Schedule) -> None:
     """Batch and denoiser agree on input, time and target."""
     std = PICTURES.info().std
-    parameterization = build_parameterization(name, std)  # type: ignore[arg-type]
+    parameterization = build_parameterization(name, std)
     batch = Noisify(schedule, parameterization, Stratified())(ITEMS[:8])
 
     class Learned(nn.Module):
@@ -114,6 +115,25 @@ def test_uniform_times_are_uniform() -> None:
     assert weights is None
     assert quantiles.mean() == pytest.approx(0.5, abs=0.01)
     assert quantiles.std() == pytest.approx(12**-0.5, abs=0.01)
+
+
+def test_logit_normal_times_have_a_normal_logit() -> None:
+    quantiles, weights = LogitNormal().draw(20_000)
+    assert weights is None
+    logits = quantiles.logit()
+    assert logits.mean() == pytest.approx(0, abs=0.01)
+    assert logits.std() == pytest.approx(1, abs=0.01)
+    assert logits.pow(4).mean() == pytest.approx(3, abs=0.1)
+
+
+def test_with_the_schedule_of_flow_a_batch_lies_on_straight_paths() -> None:
+    """x_t = (1 - t) x_0 + t noise, and the target is its derivative with respect to t."""
+    batch = Noisify(Flow(), build_parameterization("flow", 1), LogitNormal())(ITEMS)
+    t = (batch.times / 1000).float()[:, None, None, None]
+    x_0 = from_bytes(PICTURES.images)
+    noise = batch.target + x_0
+    torch.testing.assert_close(batch.input, (1 - t) * x_0 + t * noise)
+    assert noise.std() == pytest.approx(1, abs=0.05)
 
 
 def test_times_by_loss_are_drawn_by_the_root_of_its_square_and_weighed_back() -> None:
@@ -201,11 +221,9 @@ def test_every_worker_of_every_process_draws_noise_of_its_own() -> None:
     assert len({round(float(noise.sum()), 4) for noise in noises}) == 8
 
 
-@pytest.mark.parametrize("schedule", [Discrete(linear(1000)), LogNormal()], ids=["1000", "karras"])
-@pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
-def test_a_worker_that_is_no_fork_gets_it_as_a_pickle(
-    name: TargetName, schedule: Discrete | LogNormal
-) -> None:
+@pytest.mark.parametrize("schedule", [Discrete(linear(1000)), Flow()], ids=["1000", "flow"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_worker_that_is_no_fork_gets_it_as_a_pickle(name: TargetName, schedule: Schedule) -> None:
     parameterization = build_parameterization(name, 0.5)
     noisify = Noisify(schedule, parameterization, Stratified(), classes=4)
     sent = pickle.loads(pickle.dumps(loader(seed=0).worker_init_fn))

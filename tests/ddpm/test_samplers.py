@@ -4,7 +4,12 @@ import math
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+)
 from torch import Tensor
 
 from nca.ddpm.diffusion.denoiser import Clipped, Denoise
@@ -15,13 +20,20 @@ from nca.ddpm.diffusion.samplers import (
     DPMPP,
     LMS,
     DDPMSkip,
+    Flow,
     Heun,
-    Sampler,
-    Step,
     build_sampler,
     multistep_weights,
 )
-from nca.ddpm.diffusion.schedules import Discrete, LogNormal, karras_levels, linear
+from nca.ddpm.diffusion.sampling_loop import Sampler, Step
+from nca.ddpm.diffusion.schedules import (
+    Discrete,
+    LogNormal,
+    Schedule,
+    karras_levels,
+    linear,
+)
+from nca.ddpm.diffusion.schedules import Flow as FlowSchedule
 
 MEAN, DEVIATION = 0.3, 0.6
 
@@ -119,6 +131,61 @@ def test_ddim_takes_the_steps_of_diffusers(eta: float) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+def velocity(x_t: Tensor, t: float) -> Tensor:
+    """A function that replaces a network that was trained with flow matching."""
+    return torch.sin(3 * x_t + t) + 0.5 * x_t
+
+
+def along_the_flow(sampler: Sampler, x_t: Tensor, t: Tensor) -> Tensor:
+    """The result of a sampler at times of a rectified flow; its state is x_t / (1 - t)."""
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        x_t, t = x / (1 + sigma), sigma / (1 + sigma)
+        return x_t - t * velocity(x_t, t)
+
+    sigmas = [*(t / (1 - t)).tolist(), 0.0]
+    return sampler(denoise, x_t * (1 + sigmas[0]), sigmas, Recorded(tuple(x_t.shape)))
+
+
+FLOW_TIMES = torch.linspace(0.98, 0, 9, dtype=torch.float64)[:-1]
+
+
+def test_euler_takes_the_steps_of_flow_matching_in_diffusers() -> None:
+    x_t = start = Recorded((2, 1, 4, 4))().float()
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(sigmas=FLOW_TIMES.tolist())
+    for t in scheduler.timesteps:
+        x_t = scheduler.step(velocity(x_t, float(t) / 1000), t, x_t).prev_sample
+    mine = along_the_flow(LMS(order=1), start.double(), FLOW_TIMES)
+    torch.testing.assert_close(mine.float(), x_t, rtol=1e-4, atol=1e-5)
+
+
+def test_flow_takes_the_steps_of_heun_in_diffusers() -> None:
+    x_t = start = Recorded((2, 1, 4, 4))().float()
+    scheduler = FlowMatchHeunDiscreteScheduler()
+    scheduler.sigma_max, scheduler.sigma_min = 0.98, 0.98 / 8
+    scheduler.set_timesteps(8)
+    for t in scheduler.timesteps:
+        x_t = scheduler.step(velocity(x_t, float(t) / 1000), t, x_t).prev_sample
+    mine = along_the_flow(Flow(), start.double(), FLOW_TIMES)
+    torch.testing.assert_close(mine.float(), x_t, rtol=1e-4, atol=1e-5)
+
+
+def test_8_steps_follow_the_flow_of_a_gaussian() -> None:
+    """In closed form: the distance from the mean goes with the std of the noised pictures."""
+    noise = Recorded((1, 1, 16, 16))
+    sigmas = noise_levels(FlowSchedule(), 8, "flow")
+    x = sigmas[0] * Recorded((1, 1, 16, 16))()
+    exact = MEAN + (x - MEAN) * DEVIATION / math.hypot(DEVIATION, sigmas[0])
+
+    def error(sampler: Sampler) -> float:
+        return float((sampler(gaussian, x, sigmas, noise) - exact).square().mean().sqrt())
+
+    assert error(Flow()) < 0.02
+    assert error(Flow()) < error(LMS(order=1)) / 5
+    assert error(Flow()) < error(Heun()) / 5
+
+
 # Allowed distances of mean and std from the data, beyond the scatter of 16,384 draws.
 SAMPLERS = {
     "ddpm": (DDPM(large=True), 1000, 0.02),
@@ -131,14 +198,15 @@ SAMPLERS = {
     "heun, churn": (Heun(churn=10, inflation=1.0), 50, 0.01),
     "lms": (LMS(), 40, 0.02),
     "dpmpp": (DPMPP(), 25, 0.02),
+    "flow": (Flow(), 25, 0.01),
 }
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("schedule", [Discrete(linear(1000)), LogNormal()], ids=["vp", "karras"])
-def test_every_sampler_reaches_mean_and_deviation(
-    name: str, schedule: Discrete | LogNormal
-) -> None:
+@pytest.mark.parametrize(
+    "schedule", [Discrete(linear(1000)), LogNormal(), FlowSchedule()], ids=["vp", "karras", "flow"]
+)
+def test_every_sampler_reaches_mean_and_deviation(name: str, schedule: Schedule) -> None:
     sampler, steps, near = SAMPLERS[name]
     kind = name.partition(",")[0]
     sigmas = noise_levels(schedule, steps, kind)
@@ -167,6 +235,7 @@ def test_heun_is_of_second_order() -> None:
 
     assert error(LMS(order=1), 20) / error(LMS(order=1), 40) == pytest.approx(2, rel=0.1)
     assert error(Heun(), 20) / error(Heun(), 40) == pytest.approx(4, rel=0.1)
+    assert error(Flow(), 20) / error(Flow(), 40) == pytest.approx(4, rel=0.1)
     assert error(DPMPP(), 20) / error(DPMPP(), 40) > 3.5
     assert error(LMS(), 40) < error(Heun(), 40)
 

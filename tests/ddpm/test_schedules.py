@@ -10,10 +10,13 @@ from nca.ddpm.diffusion.draw import noise_levels
 from nca.ddpm.diffusion.parameterization import build_parameterization
 from nca.ddpm.diffusion.schedules import (
     Discrete,
+    Flow,
     LogNormal,
+    Schedule,
     build_schedule,
     cosine,
     even_levels,
+    flow_levels,
     karras_levels,
     linear,
     sigmoid,
@@ -57,10 +60,10 @@ def test_200_steps_end_at_about_the_noise_of_1000(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule", [Discrete(cosine(1000)), LogNormal()], ids=["cosine", "karras"]
+    "schedule", [Discrete(cosine(1000)), LogNormal(), Flow()], ids=["cosine", "karras", "flow"]
 )
-def test_time_is_the_inverse_of_sigma(schedule: Discrete | LogNormal) -> None:
-    times = torch.tensor([0.0, 0.25, 7.5, 600.0, 998.75]).double()
+def test_time_is_the_inverse_of_sigma(schedule: Schedule) -> None:
+    times = torch.tensor([0.25, 1.0, 7.5, 600.0, 998.75]).double()
     torch.testing.assert_close(schedule.time(schedule.sigma(times)), times)
     quantiles = torch.linspace(0.001, 0.999, 50).double()
     back = schedule.quantiles(schedule.times(quantiles))
@@ -90,7 +93,7 @@ def test_karras_levels_are_those_of_diffusers() -> None:
     torch.testing.assert_close(mine.float(), theirs.sigmas[:-1], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "karras"])
+@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "karras", "flow"])
 def test_most_levels_are_where_pictures_appear(name: str) -> None:
     """The highest level of a cosine schedule must not raise the others."""
     levels = karras_levels(build_schedule(name, 1000), 20)  # type: ignore[arg-type]
@@ -112,13 +115,25 @@ def test_strength_is_the_part_of_the_noise_at_the_start(name: str, sampler: str)
         noise_levels(schedule, 12, sampler, strength=0.001)
 
 
+@pytest.mark.parametrize("name", ["cosine", "karras", "flow"])
+def test_levels_of_flow_are_even_in_its_time(name: str) -> None:
+    """Down to 0, which is the level after the last one."""
+    schedule = build_schedule(name, 1000)  # type: ignore[arg-type]
+    levels = flow_levels(schedule, 8)
+    assert levels[0] == pytest.approx(schedule.highest)
+    t = torch.cat([levels / (1 + levels), torch.zeros(1)])
+    assert t.diff().tolist() == pytest.approx([-float(t[0]) / 8] * 8)
+    assert noise_levels(schedule, 8, "flow") == pytest.approx([*levels.tolist(), 0])
+    assert noise_levels(schedule, 8, "euler", "flow") == noise_levels(schedule, 8, "flow")
+
+
 def test_alpha_bar_must_fall() -> None:
     for wrong in ([0.9, 0.9], [0.5, 0.6], [1.0, 0.5], [0.5, 0.0]):
         with pytest.raises(ValueError, match="alpha_bar must fall"):
             Discrete(torch.tensor(wrong))
 
 
-@pytest.mark.parametrize("name", ["noise", "image", "v", "edm"])
+@pytest.mark.parametrize("name", ["noise", "image", "v", "edm", "flow"])
 def test_a_perfect_network_gives_the_image_back(name: str) -> None:
     parameterization = build_parameterization(name, 0.5)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)
@@ -147,6 +162,9 @@ def test_targets_are_what_their_papers_say() -> None:
         build_parameterization("image", 1).target(pictures, noise, sigma), pictures
     )
     torch.testing.assert_close(build_parameterization("v", 1).target(pictures, noise, sigma), v)
+    torch.testing.assert_close(
+        build_parameterization("flow", 1).target(pictures, noise, sigma), noise - pictures
+    )
     # Karras et al. 2022, table 1, with sigma_data = 0.5.
     s = sigma.float()[:, None, None, None]
     skip, out = 0.25 / (s**2 + 0.25), s * 0.5 / (s**2 + 0.25).sqrt()

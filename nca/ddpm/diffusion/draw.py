@@ -7,8 +7,14 @@ import torch
 from torch import Tensor
 
 from nca.ddpm.diffusion.denoiser import Denoise
-from nca.ddpm.diffusion.samplers import Sampler, Watch
-from nca.ddpm.diffusion.schedules import LogNormal, Schedule, even_levels, karras_levels
+from nca.ddpm.diffusion.sampling_loop import Sampler, Watch
+from nca.ddpm.diffusion.schedules import (
+    LogNormal,
+    Schedule,
+    even_levels,
+    flow_levels,
+    karras_levels,
+)
 from nca.errors import InputError
 
 EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers whose noise levels are evenly spaced in time
@@ -23,7 +29,8 @@ def noise_levels(
         schedule: noise schedule that the model was trained with.
         steps: number of levels above 0.
         sampler: name of the sampler, which decides the spacing if that is ``auto``.
-        spacing: ``time`` (even in time), ``karras``, or ``auto``.
+        spacing: ``time`` (even in time), ``karras``, ``flow`` (even in the time of a rectified
+            flow), or ``auto``.
         strength: 1 starts from pure noise; lower values start from an image with added noise. The
             image has the weight ``cos(strength * pi / 2)``, the noise the weight
             ``sin(strength * pi / 2)``.
@@ -32,7 +39,7 @@ def noise_levels(
         InputError: the strength is below the lowest noise level.
     """
     if spacing == "auto":
-        spacing = "time" if sampler in EVEN else "karras"
+        spacing = "flow" if sampler == "flow" else "time" if sampler in EVEN else "karras"
     highest = math.tan(strength * math.pi / 2)  # for strength 1 above all levels
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
@@ -41,6 +48,8 @@ def noise_levels(
         )
     if spacing == "time":
         levels = even_levels(schedule, steps, highest)
+    elif spacing == "flow":
+        levels = flow_levels(schedule, steps, highest)
     else:
         levels = karras_levels(schedule, steps, min(highest, LogNormal.highest))
     return [*levels.tolist(), 0.0]

@@ -1,12 +1,11 @@
 """Add noise in the collate function, so that the loader gives complete training batches.
 
-:class:`Denoising` is the objective. Training needs a callback only if times (noise levels) are
-drawn by their loss.
+:class:`Denoising` is the objective.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +16,9 @@ from nca.ddpm.data.dataset import ImageDataset
 from nca.ddpm.diffusion.denoiser import run_network
 from nca.ddpm.diffusion.parameterization import Parameterization, expand_like
 from nca.ddpm.diffusion.schedules import Schedule
+from nca.ddpm.diffusion.times import Times, Uniform
 from nca.system.signals import ignore_termination
-from nca.training.callback import Callback
 from nca.training.callbacks.device import to_device
-from nca.training.learner import Learner
 from nca.training.objective import Objective
 
 LABEL_DROPOUT = 0.1  # fraction of images that are trained without their class
@@ -63,81 +61,6 @@ class Denoising(Objective):
         return {"noise": noise_loss(prediction, batch.target, batch.weights)}
 
 
-class Times(Protocol):
-    """Chooses the times of a batch, as quantiles of the schedule's distribution."""
-
-    def draw(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """Quantiles in [0, 1), [count], and the weights that compensate for the choice."""
-        ...
-
-
-class Uniform(Times):
-    """Draws independent times."""
-
-    @override
-    def draw(self, count: int) -> tuple[Tensor, None]:
-        return torch.rand(count, dtype=torch.float64), None
-
-
-class Stratified(Times):
-    """Draws one time from each of B equal parts of the range, so batches cover all noise levels."""
-
-    @override
-    def draw(self, count: int) -> tuple[Tensor, None]:
-        return (torch.arange(count) + torch.rand(count, dtype=torch.float64)) / count, None
-
-
-class ByLoss(Times, Callback):
-    """Draws times with a large loss more often; it is also a callback, which observes the losses.
-
-    Times are grouped into bins. The probability of a bin is proportional to the root of the mean
-    squared loss in it (Nichol and Dhariwal 2021, section 3.3). The paper keeps the last ten losses
-    of every time; here each bin keeps a decaying mean.
-
-    Args:
-        schedule: gives the bin of a time.
-        bins: number of bins.
-        floor: fraction that is always drawn uniformly.
-        decay: decay of the mean.
-    """
-
-    essential = True
-    kept = ("squares",)
-
-    def __init__(
-        self, schedule: Schedule, bins: int = 50, floor: float = 0.05, decay: float = 0.95
-    ) -> None:
-        self.schedule, self.floor, self.decay = schedule, floor, decay
-        self.squares = torch.ones(bins, dtype=torch.float64)
-
-    def probabilities(self) -> Tensor:
-        """Probabilities of the bins."""
-        roots = self.squares.sqrt()
-        return (1 - self.floor) * roots / roots.sum() + self.floor / len(roots)
-
-    @override
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        probabilities = self.probabilities()
-        bins = torch.multinomial(probabilities, count, replacement=True)
-        quantiles = (bins + torch.rand(count, dtype=torch.float64)) / len(probabilities)
-        return quantiles, 1 / (probabilities[bins] * len(probabilities))
-
-    @torch.no_grad()
-    def after_loss(self, learner: Learner) -> None:
-        """Update the means with the losses of the batch, of all processes."""
-        if not learner.training:
-            return
-        losses = (learner.prediction - learner.batch.target).float().square().mean((1, 2, 3))
-        times = learner.engine.gather(learner.batch.times).cpu()
-        squares = learner.engine.gather(losses).double().square().cpu()
-        bins = (self.schedule.quantiles(times) * len(self.squares)).long()
-        bins = bins.clamp(0, len(self.squares) - 1)
-        count = torch.bincount(bins, minlength=len(self.squares))
-        mean = torch.bincount(bins, squares, minlength=len(self.squares)) / count.clamp(min=1)
-        kept = self.decay ** count.double()
-        self.squares = kept * self.squares + (1 - kept) * mean
-
-
 class Noisify:
     """Collate function that adds noise to images.
 
@@ -166,15 +89,19 @@ class Noisify:
     def __call__(self, items: Sequence[tuple[Tensor, int]]) -> Batch:
         """Add noise to images, [C, H, W] uint8, each with its class."""
         images = from_bytes(torch.stack([image for image, _ in items]))
-        quantiles, weights = self.times.draw(len(items))
+        return self.noised(images, torch.tensor([label for _, label in items]))
+
+    def noised(self, images: Tensor, labels: Tensor | None = None) -> Batch:
+        """Add noise to images, [B, C, H, W] in about [-1, 1], with classes [B] if they are used."""
+        quantiles, weights = self.times.draw(len(images))
         times = self.schedule.times(quantiles)
         sigma = self.schedule.sigma(times)
         noise = torch.randn(images.shape)
         noised = images + expand_like(sigma, noise) * noise
         classes = None
-        if self.classes is not None:
-            classes = torch.tensor([label for _, label in items])
-            classes[torch.rand(len(classes)) < LABEL_DROPOUT] = self.classes
+        if self.classes is not None and labels is not None:
+            dropped = torch.rand(len(labels)) < LABEL_DROPOUT
+            classes = labels.masked_fill(dropped, self.classes)
         if self.min_snr:
             of_time = self.parameterization.min_snr(sigma)
             weights = of_time if weights is None else weights * of_time

@@ -24,16 +24,12 @@ class Parameterization:
     Attributes:
         skip: factor of the noised image in the denoised one.
         out: factor of the network's output.
-        std: std of the images; the network's input is ``x / sqrt(sigma^2 + std^2)``.
+        scale: factor of the noised image in the network's input.
     """
 
     skip: Callable[[Tensor], Tensor]
     out: Callable[[Tensor], Tensor]
-    std: float = 1.0
-
-    def scale(self, sigma: Tensor) -> Tensor:
-        """Factor of the noised image in the network's input."""
-        return (sigma.square() + self.std**2).rsqrt()
+    scale: Callable[[Tensor], Tensor]
 
     def target(self, images: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """What the network should predict, [B, C, H, W].
@@ -64,19 +60,28 @@ def expand_like(values: Tensor, images: Tensor) -> Tensor:
 # No lambdas, because spawned worker processes get the parameterization as a pickle.
 
 
+def unit_variance(std: float) -> Callable[[Tensor], Tensor]:
+    """Scale of inputs with variance 1, given the std of the images."""
+    return partial(_scale, std)
+
+
+def _scale(std: float, sigma: Tensor) -> Tensor:
+    return (sigma.square() + std**2).rsqrt()
+
+
 def predict_noise() -> Parameterization:
     """The noise (Ho et al. 2020)."""
-    return Parameterization(skip=torch.ones_like, out=torch.neg)
+    return Parameterization(torch.ones_like, torch.neg, unit_variance(1))
 
 
 def predict_image() -> Parameterization:
     """The image itself."""
-    return Parameterization(skip=torch.zeros_like, out=torch.ones_like)
+    return Parameterization(torch.zeros_like, torch.ones_like, unit_variance(1))
 
 
 def predict_v() -> Parameterization:
     """``sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) image`` (Salimans and Ho 2022)."""
-    return Parameterization(skip=_skip_v, out=_out_v)
+    return Parameterization(_skip_v, _out_v, unit_variance(1))
 
 
 def _skip_v(sigma: Tensor) -> Tensor:
@@ -89,7 +94,7 @@ def _out_v(sigma: Tensor) -> Tensor:
 
 def predict_edm(std: float) -> Parameterization:
     """Unit variance of input and output (Karras et al. 2022), given the std of the images."""
-    return Parameterization(skip=partial(_skip_edm, std), out=partial(_out_edm, std), std=std)
+    return Parameterization(partial(_skip_edm, std), partial(_out_edm, std), unit_variance(std))
 
 
 def _skip_edm(std: float, sigma: Tensor) -> Tensor:
@@ -100,8 +105,30 @@ def _out_edm(std: float, sigma: Tensor) -> Tensor:
     return sigma * std * (sigma.square() + std**2).rsqrt()
 
 
+def predict_flow() -> Parameterization:
+    """``noise - image``, the velocity of a rectified flow (Liu et al. 2022; Lipman et al. 2022).
+
+    With ``t = sigma / (1 + sigma)``, the input is ``(1 - t) image + t noise``.
+    """
+    return Parameterization(_scale_flow, _out_flow, _scale_flow)
+
+
+def _scale_flow(sigma: Tensor) -> Tensor:
+    return 1 / (1 + sigma)
+
+
+def _out_flow(sigma: Tensor) -> Tensor:
+    return -sigma / (1 + sigma)
+
+
 def build_parameterization(name: TargetName, std: float) -> Parameterization:
     """Make a parameterization by the name of its target; ``std`` is the std of all values."""
     if name == "edm":
         return predict_edm(std)
-    return {"noise": predict_noise, "image": predict_image, "v": predict_v}[name]()
+    targets: dict[TargetName, Callable[[], Parameterization]] = {
+        "noise": predict_noise,
+        "image": predict_image,
+        "v": predict_v,
+        "flow": predict_flow,
+    }
+    return targets[name]()

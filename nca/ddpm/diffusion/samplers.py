@@ -1,105 +1,20 @@
-"""Samplers turn noise into images: they call ``denoise`` at falling noise levels.
+"""Samplers turn noise into images: the step of each, for the loop of :class:`Sampler`.
 
-:class:`Sampler` contains the loop, and each sampler defines its step. Any sampler works with any
-denoiser, guided or not.
+Any sampler works with any denoiser, guided or not.
 """
 
 import math
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 from typing_extensions import override
 
 from nca.ddpm.diffusion.denoiser import Denoise
+from nca.ddpm.diffusion.sampling_loop import Noise, Sampler, Steps, Watch
+from nca.ddpm.diffusion.schedules import flow_time
 from nca.ddpm.settings import SamplerName
-
-REMEMBERED = 8  # number of previous steps that samplers can use
-
-
-@dataclass(frozen=True)
-class Step:
-    """The state of a sampler at a step.
-
-    Attributes:
-        index: number of the step.
-        sigma: noise level of ``x``.
-        x: noised images, [B, C, H, W].
-        denoised: estimate of the images in ``x``.
-    """
-
-    index: int
-    sigma: float
-    x: Tensor
-    denoised: Tensor
-
-    @property
-    def slope(self) -> Tensor:
-        """The noise in ``x``, with std 1: the derivative of ``x`` with respect to ``sigma``."""
-        return (self.x - self.denoised) / self.sigma
-
-
-Steps = Sequence[Step]
-Watch = Callable[[Step], None]
-Noise = Callable[[], Tensor]
-
-
-class Sampler(ABC):
-    """Base class of samplers."""
-
-    def __call__(
-        self,
-        denoise: Denoise,
-        x: Tensor,
-        sigmas: Sequence[float],
-        noise: Noise,
-        watch: Watch | None = None,
-    ) -> Tensor:
-        """Generate images.
-
-        Args:
-            denoise: estimates images.
-            x: images plus ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
-            sigmas: falling levels; the last one is 0.
-            noise: returns standard normal noise with the shape of ``x``.
-            watch: called with every step.
-
-        Returns:
-            Images, [B, C, H, W].
-
-        Raises:
-            ValueError: the levels do not fall to 0.
-        """
-        if len(sigmas) < 2 or sigmas[-1] != 0 or any(np.diff(sigmas) >= 0):
-            raise ValueError("noise levels must fall and end at 0")
-        steps: deque[Step] = deque(maxlen=REMEMBERED)
-        for index, (sigma, sigma_next) in enumerate(pairwise(map(float, sigmas))):
-            x, level = self.add_churn(x, sigma, len(sigmas) - 1, noise)
-            step = Step(index, level, x, denoise(x, level))
-            if watch is not None:
-                watch(step)
-            steps.appendleft(step)
-            x = self.step(steps, sigma_next, denoise, noise)
-        return x
-
-    def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """Change ``x`` and its level before one of ``count`` steps; by default they stay as is."""
-        del count, noise
-        return x, sigma
-
-    @abstractmethod
-    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
-        """Compute ``x`` at the next level.
-
-        Args:
-            steps: the current step, then the previous ones.
-            sigma_next: the next level.
-            denoise, noise: as given to the sampler.
-        """
 
 
 @dataclass(frozen=True)
@@ -268,6 +183,32 @@ class DPMPP(Sampler):
         return sigma_next / sigma * steps[0].x + (1 - sigma_next / sigma) * estimate
 
 
+@dataclass(frozen=True)
+class Flow(Sampler):
+    """Heun's method along the straight path of a rectified flow, even for other models.
+
+    The state is ``(1 - t) x`` with ``t = sigma / (1 + sigma)``. Its derivative with respect to t is
+    ``noise - image``, which changes little along the path, so a few long steps suffice. (Euler's
+    method takes the same steps in t as in sigma: this is ``LMS(order=1)`` with the levels of
+    :func:`~nca.ddpm.diffusion.schedules.flow_levels`.)
+    """
+
+    @override
+    def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
+        del noise
+        step = steps[0]
+        dt = flow_time(sigma_next) - flow_time(step.sigma)
+
+        def move(velocity: Tensor) -> Tensor:
+            return (1 + sigma_next) * (step.x / (1 + step.sigma) + dt * velocity)
+
+        ahead = move(step.velocity)
+        if sigma_next == 0:
+            return ahead
+        after = replace(step, sigma=sigma_next, x=ahead, denoised=denoise(ahead, sigma_next))
+        return move((step.velocity + after.velocity) / 2)
+
+
 def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:
     """Make a sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
     samplers: dict[SamplerName, Sampler] = {
@@ -278,5 +219,6 @@ def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) ->
         "heun": Heun(churn),
         "lms": LMS(),
         "dpmpp": DPMPP(),
+        "flow": Flow(),
     }
     return samplers[name]

@@ -1,12 +1,12 @@
 """Noise schedules: the noise level at a time, and the levels of a sampler.
 
 A discrete schedule has T times, each with a noise level. Levels in between are interpolated, so a
-sampler can use any level. Karras' schedule is continuous and has no highest level.
+sampler can use any level. The schedules of Karras and of flow matching are continuous.
 """
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from typing_extensions import override
 from nca.ddpm.settings import ScheduleName
 
 LARGEST_BETA = 0.999
+Number = TypeVar("Number", float, Tensor)
 
 
 class Schedule(Protocol):
@@ -124,6 +125,37 @@ class LogNormal(Schedule):
         return 250 * sigma.double().log()
 
 
+class Flow(Schedule):
+    """The straight path of a rectified flow, from the image to the noise.
+
+    At t in (0, 1) the noised image is ``(1 - t) image + t noise``, so ``sigma = t / (1 - t)``
+    (Liu et al. 2022; Lipman et al. 2022). The network gets ``1000 * t`` as its time.
+    """
+
+    lowest, highest = 1 / 999, 999.0
+
+    @override
+    def times(self, quantiles: Tensor) -> Tensor:
+        return 1000 * quantiles.double().clamp(0.001, 0.999)
+
+    @override
+    def quantiles(self, times: Tensor) -> Tensor:
+        return times.double() / 1000
+
+    @override
+    def sigma(self, times: Tensor) -> Tensor:
+        return times.double() / (1000 - times.double())
+
+    @override
+    def time(self, sigma: Tensor) -> Tensor:
+        return 1000 * flow_time(sigma.double())
+
+
+def flow_time(sigma: Number) -> Number:
+    """The time t of a rectified flow at which the noise level is ``sigma``."""
+    return sigma / (1 + sigma)
+
+
 def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
     """Falling noise levels, [steps], evenly spaced in time; with T steps, all levels."""
     ends = [min(schedule.highest, highest), schedule.lowest]
@@ -143,6 +175,13 @@ def karras_levels(
     high = min(schedule.highest, highest) ** (1 / rho)
     levels: Tensor = (high + ramp * (schedule.lowest ** (1 / rho) - high)).pow(rho)
     return levels
+
+
+def flow_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
+    """Falling noise levels, [steps], evenly spaced in the t of :class:`Flow`, whose end is 0."""
+    first = flow_time(min(schedule.highest, highest))
+    t = torch.linspace(first, 0, steps + 1, dtype=torch.float64)[:-1]
+    return t / (1 - t)
 
 
 def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
@@ -185,4 +224,6 @@ def build_schedule(name: ScheduleName, steps: int) -> Schedule:
     """Make a schedule by name; ``steps`` is T."""
     if name == "karras":
         return LogNormal()
+    if name == "flow":
+        return Flow()
     return Discrete(ALPHA_BARS[name](steps))
