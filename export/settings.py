@@ -69,7 +69,7 @@ class ExportSettings(Bounded):
     """Turn rules into a web page, or into shaders for another program."""
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Rule files; default: the bundled gallery."""
+    """Rule files, or a diffusion model; default: the bundled gallery."""
     out: Path | None = None
     """Output file or folder; not needed for player and link."""
     to: TargetName = "html"

@@ -3,9 +3,11 @@ import pytest
 import torch
 
 from nca.rng import (
+    UINT32_MAX,
     cell_hash,
     fire_mask,
     fire_threshold,
+    normal_noise,
     pcg_hash,
     random_masks,
     step_base,
@@ -86,3 +88,13 @@ def test_uniform_noise_is_uniform_and_differs_by_channel() -> None:
     assert (noise.mean((1, 2)) - 0.5).abs().max() < 0.02
     assert torch.equal(noise * 2**24, (noise * 2**24).round())
     assert not torch.equal(noise[0], noise[1])
+
+
+def test_normal_noise_is_sums_of_hashes() -> None:
+    noise = normal_noise(3, 128, 128, seed=3)
+    assert noise.mean((1, 2)).abs().max() < 0.03
+    assert (noise.std((1, 2)) - 1).abs().max() < 0.02
+    assert noise.flatten(1).corrcoef().fill_diagonal_(0).abs().max() < 0.03
+    bases = [step_base(-1 - layer, 3) for layer in range(24, 36)]
+    bits = [pcg_hash((7 + pcg_hash((5 + base) & UINT32_MAX)) & UINT32_MAX) for base in bases]
+    assert float(noise[2, 5, 7]) == sum(b >> 12 for b in bits) / 2**20 - 6

@@ -15,6 +15,7 @@ ScheduleName = Literal["linear", "cosine", "sigmoid", "karras", "flow"]
 TargetName = Literal["noise", "image", "v", "edm", "flow"]
 TimesName = Literal["uniform", "stratified", "logit-normal", "loss"]
 WeightsName = Literal["none", "min-snr"]
+NetName = Literal["unet", "nca"]
 SamplerName = Literal["ddpm", "ddpm-skip", "ddim", "euler", "heun", "lms", "dpmpp", "flow"]
 SpacingName = Literal["auto", "time", "karras", "flow"]
 
@@ -53,8 +54,10 @@ class DiffusionSettings(Bounded):
 
 @dataclass(frozen=True)
 class NetworkSettings(Bounded):
-    """The U-Net."""
+    """The network; all options but --net and --patch are of the U-Net."""
 
+    net: NetName = "unet"
+    """unet, or nca: a neural cellular automaton."""
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
     """Channels per level; each level halves the resolution."""
     layers: Annotated[int, Between(1, 8)] = 1
@@ -78,6 +81,18 @@ class NetworkSettings(Bounded):
                 raise InputError(
                     f"`channels` {width}: must be a multiple of `groups` {self.groups}"
                 )
+
+
+@dataclass(frozen=True)
+class AutomatonSettings(Bounded):
+    """The automaton of --net nca."""
+
+    cell_channels: Annotated[int, Between(4, 64)] = 32
+    """Number of values per cell."""
+    cell_hidden: Annotated[int, Between(1, 1024)] = 128
+    """Number of hidden units of the rule."""
+    cell_steps: Annotated[int, Between(1, 256)] = 12
+    """Number of steps per call; each carries information by one cell."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +130,7 @@ class TrainSettings(Bounded):
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    automaton: AutomatonSettings = field(default_factory=AutomatonSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:

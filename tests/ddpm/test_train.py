@@ -105,9 +105,9 @@ def test_image_to_image_stays_near_the_picture(run: Run, tmp_path: Path) -> None
     assert errors[0] < 0.2 < errors[1]
 
 
-@pytest.mark.parametrize("target", ["noise", "v"])
-def test_a_stop_and_a_resume_give_the_same_bits(tmp_path: Path, target: str) -> None:
-    options: dict[str, Any] = {"target": target, "classes": True, "noise_steps": 200}
+@pytest.mark.parametrize(("target", "net"), [("noise", "unet"), ("v", "unet"), ("v", "nca")])
+def test_a_stop_and_a_resume_give_the_same_bits(tmp_path: Path, target: str, net: str) -> None:
+    options: dict[str, Any] = {"target": target, "net": net, "classes": True, "noise_steps": 200}
     if target == "noise":
         options |= {"times": "loss", "schedule": "karras", "workers": 0}
     chosen = tiny(tmp_path, **options)

@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from nca.ddpm.checkpoint import Run, load_run
+from nca.ddpm.data.dataset import DataInfo
+from nca.ddpm.diffusion.automaton import Automaton
+from nca.ddpm.diffusion.model import Model
 from nca.ddpm.settings import TrainSettings, ddpm_settings
 from nca.ddpm.train import train
 
@@ -45,3 +49,15 @@ def trained_run(folder: Path, **changes: Any) -> Run:
     settings = tiny(folder, **changes)
     train(settings)
     return load_run(settings.out)
+
+
+def untrained_automaton(colors: int, side: int, classes: bool = False, **changes: Any) -> Run:
+    """A model whose automaton has random weights."""
+    settings = ddpm_settings("pictures", "run", net="nca", classes=classes, **changes)
+    model = Model(settings, DataInfo(colors, side, 0.6, ("above", "below")))
+    assert isinstance(model.network, Automaton)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        torch.nn.init.normal_(model.network.rule.w2, std=0.05)
+    model.network.eval().requires_grad_(False)
+    return Run(Path("run/checkpoint.pt"), model, 0, 0.0)

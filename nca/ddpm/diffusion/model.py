@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nca.ddpm.data.dataset import DataInfo
+from nca.ddpm.diffusion.automaton import build_automaton
 from nca.ddpm.diffusion.denoiser import Clipped, Denoise, Denoiser
 from nca.ddpm.diffusion.guidance import ClassFree
 from nca.ddpm.diffusion.parameterization import Parameterization, build_parameterization
@@ -34,7 +35,8 @@ class Model:
         noise = settings.diffusion
         self.schedule: Schedule = build_schedule(noise.schedule, noise.noise_steps)
         self.parameterization: Parameterization = build_parameterization(noise.target, info.std)
-        self.network: nn.Module = build_unet(settings, info.colors, self.classes)
+        build = {"unet": build_unet, "nca": build_automaton}[settings.network.net]
+        self.network: nn.Module = build(settings, info.colors, self.classes)
 
     @property
     def device(self) -> torch.device:
