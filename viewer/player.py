@@ -215,7 +215,7 @@ class Player:
         self._recover()
 
     def place(self, pattern: Pattern) -> None:
-        """Put a pattern in the middle of an empty grid, in the states of the first present rule.
+        """Put a pattern in the middle of an empty grid, in states of the first rule that has cells.
 
         Raises:
             InputError: the rule has no numbered states, or the pattern does not fit.

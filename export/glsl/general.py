@@ -4,8 +4,8 @@ The page contains this source. ``shaders/page/player/general.js`` makes the macr
 rules and of rules that a visitor opens; :func:`macros` makes identical ones. The weights come from
 a texture.
 
-A group is four channels. A pass computes ``NCA_OUTPUTS`` groups, starting with ``NCA_FIRST``. Where
-the grid has more groups than the rule, the pass copies them.
+A group is four channels. A pass computes ``NCA_OUTPUTS`` groups, starting with ``NCA_FIRST``. If
+the grid has more groups than the rule, the pass copies the additional groups.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ from nca.exporters.glsl.text import template
 from nca.rescaling import derivative_order
 from nca.rule import Padding, Quantizer, Rule
 
-MAX_OUTPUTS = 8  # draw buffers that are used at most
+MAX_OUTPUTS = 8  # largest number of draw buffers in use
 PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS
 PADDINGS = get_args(Padding)  # their order gives the numbers of NCA_PADDING
 STARTS = tuple(START)  # their order gives the numbers of NCA_START
@@ -108,7 +108,8 @@ def macros(rule: Rule) -> dict[str, str]:
 def _filter_macros(rule: Rule) -> dict[str, str]:
     filters = rule.filters.detach().numpy()
     count = len(filters)
-    # For steering: the other gradient of a pair, and the sign of the sine (0 if not in a pair).
+    # To rotate the pattern, a pair of gradients is mixed by cosine and sine: for each filter,
+    # its partner, and the sign of the sine (0 without a partner).
     partners, turns = list(range(count)), [0.0] * count
     for x, y in gradient_pairs(filters):
         partners[x], partners[y], turns[x], turns[y] = y, x, 1.0, -1.0
@@ -193,7 +194,7 @@ def _mixing(work: str, mixes: str) -> str:
 void nca_draw(ivec2 nca_at, out vec4 nca_n[NCA_OUTPUTS]) {{
   for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) nca_n[nca_i] = vec4(0.0);
   float nca_s = nca_share(nca_at);
-  if (nca_s > 0.0) {{ // other rules own most cells of a painted state
+  if (nca_s > 0.0) {{ // if several rules are painted, most cells belong to others
     for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) {{
       nca_n[nca_i] = nca_fetch(NCA_FIRST + nca_i, nca_at);
     }}

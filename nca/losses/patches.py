@@ -31,7 +31,7 @@ class NearestPatches(Term):
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
-        generator: source of the places, on the CPU.
+        generator: chooses the positions of the patches; it is on the CPU.
         size: side of the patches. A level whose target has fewer than 2x2 patches is left out. At a
             level where an image is smaller than a patch, its distance is 0.
         levels: largest number of levels of the pyramid.

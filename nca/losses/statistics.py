@@ -78,8 +78,8 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        # This order gives the memory layout of the other gradients of channels_last features:
-        # adding two gradients of different layouts takes longer than computing one.
+        # In this order, the gradient has the memory layout of the other gradients of channels_last
+        # features: adding gradients of different layouts would take longer than computing one.
         gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT)
         return gradient.div_(flat.shape[2]).mT
 

@@ -34,7 +34,7 @@ class Draw:
     masks: Tensor
 
 
-NOISY = 0.5  # fraction of the damages that are noise
+NOISY = 0.5  # fraction of the damaged discs that are filled with noise
 AGE = 1000  # steps that a state ages by
 
 Simulate = Callable[[Tensor, int, int], Tensor]
@@ -119,7 +119,7 @@ class Pool:
             state[middle] = torch.where(blown_up(old)[:, None, None], state[middle], old[0])
 
     def pick(self) -> Tensor:
-        """Draw the places of a batch in the pool, of all processes, [processes * batch_size]."""
+        """Draw the places in the pool of a batch, for all processes, [processes * batch_size]."""
         return torch.randperm(self.settings.pool_size, generator=self.generator)[: self.drawn]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
@@ -135,7 +135,7 @@ class Pool:
             self._damage(state[-1])
 
     def _damage(self, state: Tensor) -> None:
-        """Erase a disc, at most a quarter wide, of a state, [C, H, W], or fill it with noise."""
+        """Erase a disc of a state, [C, H, W], or fill the disc with noise; its size is random."""
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side
@@ -151,7 +151,7 @@ class Pool:
         state.copy_(torch.where(disc, filling, state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
-        """Store the states of a batch of all processes.
+        """Store the states of the batches of all processes.
 
         States that blew up are reset; on a GPU this happens some iterations later.
         """

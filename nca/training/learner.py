@@ -336,7 +336,7 @@ class Learner:
 
 
 COUNTS = ("epoch", "iteration", "steps", "seconds")
-# Errors that parts of a wrong type raise when they are used.
+# Errors that a damaged checkpoint raises when one of its parts has the wrong type.
 DAMAGE = (TypeError, ValueError, LookupError, AttributeError, AssertionError)
 
 
@@ -354,7 +354,7 @@ def checked_count(counts: dict[str, Any], name: str) -> Any:
     value = counts[name]
     kinds = (int, float) if name == "seconds" else (int,)
     if type(value) not in kinds or not 0 <= value < math.inf:
-        raise ValueError(f"its {name} is {value!r:.40}, not a number of 0 or more")
+        raise ValueError(f"its {name} is {value!r:.40}, but must be a number of at least 0")
     return value
 
 

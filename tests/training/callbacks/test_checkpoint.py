@@ -381,5 +381,5 @@ def test_a_checkpoint_that_holds_no_state_is_refused(tmp_path: Path, content: ob
 def test_counts_must_be_numbers(tmp_path: Path, value: object) -> None:
     state = image_job(tmp_path).state_dict()
     state["counts"]["iteration"] = value
-    with pytest.raises(InputError, match=r"its iteration is .*, not a number of 0 or more"):
+    with pytest.raises(InputError, match=r"its iteration is .*, but must be a number"):
         image_job(tmp_path).load_state_dict(state)
