@@ -140,7 +140,7 @@ function fromNpy(bytes) {
   const kind = /'descr': '([^']+)'/.exec(header)?.[1];
   const Values = NUMBER_KINDS.get(kind);
   if (!Values || /'fortran_order': True/.test(header)) {
-    throw new Error(`an array of ${kind ? `type ${kind}` : "unknown type"} cannot be used`);
+    throw new Error(`an array of type ${kind ?? "unknown"} cannot be used`);
   }
   const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((n) => n.trim()).map(Number);
   const count = shape.reduce((product, side) => product * side, 1);

@@ -11,8 +11,9 @@ const PATIENCE = 1000; // milliseconds to wait for the fast programs before othe
  * weights come from a texture until the literals are ready.
  */
 class RuleShaders {
-  constructor(gl, { vertex, general, groups }, rule) {
+  constructor(gl, { vertex, general, groups, digits }, rule) {
     this.gl = gl;
+    const weights = packWeights(rule);
     const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
     const make = (passes) => passes.map(({ fragment, groups: drawn }) => (
       { program: new Program(gl, vertex, fragment), groups: drawn }));
@@ -23,11 +24,13 @@ class RuleShaders {
     const inline = rule.inline?.[outputs] ?? rule.inline?.[4];
     const fits = inline?.flatMap((pass) => pass.groups).length === groups;
     this.candidates = [];
-    if (fits) this.candidates.push({ store: "inline", passes: make(inline) });
+    if (fits) {
+      const written = inline.map((pass) => ({ ...pass, fragment: withWeights(pass.fragment, weights, digits) }));
+      this.candidates.push({ store: "inline", passes: make(written) });
+    }
     if (!fits || rule.stores.includes("texture")) {
       this.candidates.push({ store: "texture", passes: passes("step") });
-      const packed = packWeights(rule);
-      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, packed.length / (4 * WEIGHTS_WIDTH), packed);
+      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, weights.length / (4 * WEIGHTS_WIDTH), weights);
     }
     this.steps = null;
     this.store = null;
