@@ -74,6 +74,21 @@ def test_the_flags_name_the_same_color_maps():
     assert get_args(get_type_hints(ViewSettings)["color_map"]) == controls.COLOR_MAPS
 
 
+def test_a_slider_has_a_section_and_is_in_both_or_says_why_not():
+    panels = {
+        "page": PAGE.joinpath("panel.js").read_text(encoding="utf-8"),
+        "window": files("nca.viewer").joinpath("window/panel.py").read_text(encoding="utf-8"),
+    }
+    sections = set(re.findall(r'sliders\("(\w+)"\)', PAGE.joinpath("page.html").read_text()))
+    for name, slider in CONTROLS["sliders"].items():
+        where = slider.get("where")
+        assert slider["section"] in sections
+        assert where is None or slider["why"]
+        for place, text in panels.items():
+            made = re.search(rf'_slider\(\s*"{name}"|^      {name}: \[', text, re.M)
+            assert bool(made) == (where in (None, place)), (name, place)
+
+
 def test_a_tool_of_the_page_has_an_icon():
     for name, tool in CONTROLS["tools"].items():
         assert ("icon" in tool) == (tool.get("where") != "window"), name

@@ -229,8 +229,8 @@ class Actions:
     def toggle_calm(self) -> None:
         """Turn calm runs on or off: all cells update, in shorter steps."""
         simulation = self.player.simulation
-        simulation.calm = "off" if simulation.runs_calm else "on"
-        self.player.say("Calm" if simulation.runs_calm else "Not calm")
+        simulation.calm = 0.0 if simulation.shown_calm else 1.0
+        self.player.say("Calm" if simulation.calm else "Not calm")
 
     def toggle_borders(self) -> None:
         """Show or hide lines between tiles."""

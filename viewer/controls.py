@@ -14,6 +14,7 @@ BLEND_BORDER: int = _DATA["blend_border"]  # width in cells of the transition be
 TILE_LINES: float = _DATA["tile_lines"]  # strength of the lines between tiles
 LIMITS: dict[str, Any] = _DATA["limits"]
 AVERAGE_STEPS: int = _DATA["average_steps"]  # number of steps when the key turns the average on
+LABELS: dict[str, str] = {name: one["label"] for name, one in _DATA["sliders"].items()}
 RADIUS_STEP: float = _DATA["radius_step"]
 
 

@@ -74,7 +74,8 @@ class Player:
         motion = settings.motion
         self.simulation.rotation = math.radians(motion.rotation)
         self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
-        self.simulation.update_rate, self.simulation.calm = motion.update_rate, motion.calm
+        self.simulation.update_rate = motion.update_rate
+        self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
         self.look = Look(view, settings.color_map, average_steps=settings.average_steps)

@@ -44,6 +44,7 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
         "img-src data: blob:; media-src blob:",
         title=" ".join(title.split()),
         tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},
+        all_sliders={n: s for n, s in CONTROLS["sliders"].items() if s.get("where") != "window"},
         data=Markup(script_json(data)),
         invites=invites,
     )

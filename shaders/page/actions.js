@@ -161,7 +161,7 @@ class Actions extends EventTarget {
     this.say(done ? "Undone" : "Nothing to undo");
   }
 
-  /** Set rotation (in radians), coarseness or dt. */
+  /** Set rotation (in radians), coarseness, dt, updateRate or calm. */
   steer(values) {
     Object.assign(this.simulation, values);
     this.player.touch();
@@ -237,9 +237,8 @@ class Actions extends EventTarget {
 
   toggleCalm() {
     const { simulation } = this;
-    simulation.calm = simulation.runsCalm() ? "off" : "on";
-    this.player.touch();
-    this.say(simulation.runsCalm() ? "Calm" : "Not calm");
+    this.steer({ calm: simulation.calmOf() ? 0 : 1 });
+    this.say(simulation.calm ? "Calm" : "Not calm");
   }
 
   toggleBorders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
@@ -339,12 +338,12 @@ class Actions extends EventTarget {
       this.say(error.message);
       return;
     }
-    const { rule, seed, view, speed, calm, averageSteps } = readAddress(text, this.player.data);
+    const { rule, seed, view, speed, averageSteps, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
     if (speed) this.setSpeed(speed);
-    if (calm) this.simulation.calm = calm;
+    this.steer(steering);
     if (averageSteps) this.setAverage(averageSteps);
   }
 

@@ -9,8 +9,8 @@ function start() {
   const data = prepared(JSON.parse(document.getElementById("data").textContent), readBundled);
   const canvas = document.getElementById("canvas");
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const { trouble, ...address } = openAddress(location.hash, data);
-  const options = { ...data.start, ...address };
+  const { trouble, steering, ...address } = openAddress(location.hash, data);
+  const options = { ...data.start, ...address, ...steering };
   if (still) Object.assign(options, { running: false, warmup: REDUCED_WARMUP });
   const lifetime = new AbortController();
   const player = new Player(canvas, data, options);

@@ -5,6 +5,7 @@ const IDLE_AFTER = 3500; // milliseconds without input before the controls fade
 /** Powers of two on a slider, in steps of a twentieth of their exponent. */
 const onSlider = (value) => 20 * Math.log2(value);
 const ofSlider = (position) => 2 ** (position / 20);
+const percent = (share) => Math.round(100 * share);
 
 /** Wires the controls of the page. */
 class Panel {
@@ -36,8 +37,9 @@ class Panel {
       rotation: [degrees, (v) => actions.steer({ rotation: v * Math.PI / 180 }), () => `${degrees()}\u00b0`],
       coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.steer({ coarseness: ofSlider(v) }), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
       dt: [() => onSlider(actions.simulation.dt), (v) => actions.steer({ dt: ofSlider(v) }), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
-      calm: [() => actions.simulation.runsCalm(), () => actions.toggleCalm()],
-      average: [() => player.look.averageSteps, (v) => actions.setAverage(v), () => (player.look.averageSteps === 1 ? "off" : `${player.look.averageSteps} steps`)],
+      update_rate: [() => percent(actions.simulation.rateOf()), (v) => actions.steer({ updateRate: v / 100 }), () => `${percent(actions.simulation.rateOf())} %`],
+      calm: [() => percent(actions.simulation.calmOf()), (v) => actions.steer({ calm: v / 100 }), () => (actions.simulation.calmOf() ? `${percent(actions.simulation.calmOf())} %` : "off")],
+      average_steps: [() => player.look.averageSteps, (v) => actions.setAverage(v), () => (player.look.averageSteps === 1 ? "off" : `${player.look.averageSteps} steps`)],
       zoom: [() => onSlider(player.camera.zoom), (v) => actions.zoomBy(ofSlider(v) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
       seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
       view: [() => actions.view, (v) => actions.setView(v)],
@@ -45,7 +47,8 @@ class Panel {
       smooth: [() => player.look.smooth, () => actions.toggleSmooth()],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
-    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average: LIMITS.average_steps };
+    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps };
+    for (const name of ["update_rate", "calm"]) sliders[name] = LIMITS[name].map(percent);
     for (const name of ["radius", "coarseness", "dt", "zoom"]) sliders[name] = LIMITS[name].map((v) => Math.round(onSlider(v)));
     for (const [name, [min, max]] of Object.entries(sliders)) Object.assign(this.find(`[name=${name}]`), { min, max });
     for (const [name, [, set]] of Object.entries(this.inputs)) {

@@ -84,7 +84,10 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
         ("speed", "-4", "speed.stepsPerFrame", 1),
         ("speed", "fast", "speed.stepsPerFrame", 1),
         ("cell", "-3", "simulation.width", None),
-        ("calm", "very", "simulation.calm", "auto"),
+        ("calm", "very", "simulation.calm", None),
+        ("calm", "1.5", "simulation.calm", None),
+        ("update-rate", "0", "simulation.updateRate", None),
+        ("update-rate", "2", "simulation.updateRate", 1),
         ("average-steps", "0", "look.averageSteps", 1),
         ("average-steps", "40", "look.averageSteps", 16),
     ],
@@ -104,7 +107,7 @@ def test_attributes_out_of_range_are_warned_of_and_passed_over(
     assert page.evaluate(f"first.player.{shown}") == expected
     page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
     assert page.evaluate(f"later.player.{shown}") == expected
-    watched = attribute in ("seed", "speed", "calm", "average-steps")
+    watched = attribute in ("seed", "speed", "calm", "average-steps", "update-rate")
     assert len(said) == 1 + watched
     assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
     page.evaluate("name => later.removeAttribute(name)", attribute)

@@ -193,6 +193,23 @@ def test_the_keyboard_alone_paints_and_moves(page):
     assert page.evaluate("nca.player.camera.zoom") == pytest.approx(10)
 
 
+def test_sliders_by_mouse_and_keyboard(page):
+    page.click("#dock [data-action=settings]")
+    shown = "(name) => document.querySelector(`output[for=${name}]`).textContent"
+    simulation = "nca.player.simulation"
+    for name, value, text in (("update_rate", "updateRate", "1 %"), ("calm", "calm", "off")):
+        assert page.evaluate(f"{simulation}.{value}") is None, "as the rule says"
+        page.locator(f"#{name}").click(position={"x": 63, "y": 14})  # of 252
+        assert page.evaluate(f"{simulation}.{value}") == pytest.approx(0.25, abs=0.04)
+        page.keyboard.press("Home")
+        assert page.evaluate(shown, name) == text
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate(shown, name) == ("2 %" if name == "update_rate" else "1 %")
+    page.locator("#average_steps").press("End")
+    assert page.evaluate("nca.player.look.averageSteps") == 16
+    until(page, "/c=0.01&u=0.02&a=16/.test(location.hash)")
+
+
 def test_keys_are_letters_in_a_field(page):
     page.click("#dock [data-action=settings]")
     page.fill("[name=seed]", "77")

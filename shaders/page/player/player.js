@@ -16,7 +16,7 @@ class Player extends EventTarget {
    * @param data    data of the exporter
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
-   *                calm ("auto", "on" or "off"), averageSteps
+   *                updateRate, calm (numbers; null: as the rule says), averageSteps
    */
   constructor(canvas, data, options) {
     super();
@@ -78,7 +78,7 @@ class Player extends EventTarget {
       ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
-    this.simulation.calm = options.calm ?? "auto";
+    Object.assign(this.simulation, { updateRate: options.updateRate ?? null, calm: options.calm ?? null });
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;
@@ -122,12 +122,12 @@ class Player extends EventTarget {
   renew(rule) {
     this.options.rule = rule;
     this.options.seed = this.simulation.seed;
-    const { rotation, coarseness, dt, calm } = this.simulation;
+    const { steering } = this.simulation;
     this.captured = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
-    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
+    Object.assign(this.simulation, steering);
     this.fit();
   }
 
@@ -403,10 +403,10 @@ class Player extends EventTarget {
   }
 
   restore() {
-    const { rotation, coarseness, dt, calm, seed, field } = this.simulation;
+    const { steering, seed, field } = this.simulation;
     Object.assign(this.options, { seed, rule: field.present[0] });
     this.build();
-    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
+    Object.assign(this.simulation, steering);
     this.speed.limit /= 2;
     this.emit("restored", { resumed: this.simulation.seeded });
   }
