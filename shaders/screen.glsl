@@ -14,11 +14,11 @@ uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, 
 #define NCA_MARKS 1
 #endif
 
-// 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. Define it if it is
-// fixed: some drivers compute all branches.
+// 0: averages of cells, seen from afar; otherwise 1 + nca_smooth. Define it if it is fixed: some
+// drivers compute all branches.
 #ifndef NCA_SAMPLING
-uniform bool nca_smooth;
-#define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : nca_smooth ? 1 : 2)
+uniform int nca_smooth;      // 0: cells are squares, 1: they blend, 2: they blend and stay sharp
+#define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : 1 + nca_smooth)
 #endif
 
 // The mean of a cubic B-spline and linear blending: smooth without the diamonds of the latter,
@@ -41,11 +41,32 @@ vec3 nca_cubic(vec2 nca_point) {
   return mix(nca_top, nca_bottom, nca_low.y);
 }
 
+// A Catmull-Rom spline: sharp, but it also sharpens grain and steps. Nine linear lookups.
+vec3 nca_sharp(vec2 nca_point) {
+  vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
+  vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;
+  vec2 nca_f = fract(nca_at), nca_base = nca_at - nca_f + 0.5;
+  vec2 nca_w0 = nca_f * (nca_f * (1.0 - 0.5 * nca_f) - 0.5);
+  vec2 nca_w2 = nca_f * (nca_f * (2.0 - 1.5 * nca_f) + 0.5);
+  vec2 nca_w3 = 0.5 * nca_f * nca_f * (nca_f - 1.0), nca_w12 = 1.0 - nca_w0 - nca_w3;
+  vec2 nca_w[3] = vec2[3](nca_w0, nca_w12, nca_w3);
+  vec2 nca_p[3] = vec2[3](nca_base - 1.0, nca_base + nca_w2 / nca_w12, nca_base + 2.0);
+  vec3 nca_sum = vec3(0.0);
+  for (int nca_y = 0; nca_y < 3; nca_y++) {
+    for (int nca_x = 0; nca_x < 3; nca_x++) {
+      vec2 nca_q = vec2(nca_p[nca_x].x, nca_p[nca_y].y) / nca_texels;
+      nca_sum += nca_w[nca_x].x * nca_w[nca_y].y * textureLod(nca_colors_of_cells, nca_q, 0.0).rgb;
+    }
+  }
+  return clamp(nca_sum, 0.0, 1.0);
+}
+
 vec3 nca_sampled(vec2 nca_point) {
   if (NCA_SAMPLING == 0) {
     return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z)).rgb;
   }
-  if (NCA_SAMPLING == 1) return nca_cubic(nca_point);
+  if (NCA_SAMPLING == 2) return nca_cubic(nca_point);
+  if (NCA_SAMPLING == 3) return nca_sharp(nca_point);
   // Squares with edges one pixel wide, so that they do not flicker at odd zooms.
   vec2 nca_corner = floor(nca_point + 0.5);
   vec2 nca_edge = clamp((nca_point - nca_corner) / nca_camera.z, -0.5, 0.5);

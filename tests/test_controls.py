@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
+from nca.options import Scaling
 from nca.rule import RuleSettings
 from nca.viewer import controls
 from nca.viewer.actions import Actions
@@ -70,8 +71,9 @@ def test_the_same_thing_has_the_same_name(path):
     assert f"class {name} " in PAGE.joinpath(f"{file}.js").read_text(encoding="utf-8")
 
 
-def test_the_flags_name_the_same_color_maps():
+def test_the_flags_name_the_same_choices():
     assert get_args(get_type_hints(ViewSettings)["color_map"]) == controls.COLOR_MAPS
+    assert get_args(Scaling) == controls.SCALINGS
 
 
 def test_a_slider_has_a_section_and_is_in_both_or_says_why_not():

@@ -15,7 +15,15 @@ from nca.automata.rle import read_pattern
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.images.picture_files import is_picture
-from nca.viewer.controls import AVERAGE_STEPS, BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
+from nca.viewer.controls import (
+    AVERAGE_STEPS,
+    BRUSH,
+    COLOR_MAPS,
+    LIMITS,
+    RADIUS_STEP,
+    SCALINGS,
+    TOOLS,
+)
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
 from nca.viewer.simulation.display import NO_RING, view_names
@@ -214,10 +222,11 @@ class Actions:
         look.color_map = COLOR_MAPS[(COLOR_MAPS.index(look.color_map) + 1) % len(COLOR_MAPS)]
         self.player.say(f"Color map: {look.color_map}")
 
-    def toggle_smooth(self) -> None:
-        """Blend between cells, or show them as squares."""
-        self.player.look.smooth = not self.player.look.smooth
-        self.player.say("Smooth" if self.player.look.smooth else "Square cells")
+    def next_scaling(self) -> None:
+        """Blend between cells, keep them sharp, or show them as squares."""
+        look = self.player.look
+        look.scaling = SCALINGS[(SCALINGS.index(look.scaling) + 1) % len(SCALINGS)]
+        self.player.say(f"Scaling: {look.scaling}")
 
     def toggle_average(self) -> None:
         """Show the average of the last steps, or only the last step."""

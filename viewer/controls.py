@@ -9,6 +9,7 @@ _DATA: dict[str, Any] = json.loads(
     files("nca.shaders").joinpath("controls.json").read_text(encoding="utf-8")
 )
 
+SCALINGS: tuple[str, ...] = tuple(_DATA["scalings"])  # the index is nca_smooth in screen.glsl
 COLOR_MAPS: tuple[str, ...] = tuple(_DATA["color_maps"])  # the index is nca_color_map
 BLEND_BORDER: int = _DATA["blend_border"]  # width in cells of the transition between rules
 TILE_LINES: float = _DATA["tile_lines"]  # strength of the lines between tiles

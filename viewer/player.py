@@ -78,7 +78,9 @@ class Player:
         self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.view, self.simulation.channels)
-        self.look = Look(view, settings.color_map, average_steps=settings.average_steps)
+        self.look = Look(
+            view, settings.color_map, settings.scaling, average_steps=settings.average_steps
+        )
         self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True
         self.size = (0, 0)

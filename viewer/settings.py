@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, override, parse_size
+from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size
 
 MAX_STEPS = 10**9
 
@@ -124,6 +124,8 @@ class ViewSettings(Bounded):
     """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
     """Color map of the views that show numbers."""
+    scaling: Scaling = "smooth"
+    """How cells that are larger than a pixel are drawn."""
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0

@@ -206,7 +206,7 @@ def screen_fragment(
 
     Args:
         capabilities: features of the device.
-        sampling: 0: zoomed out, 1: smooth, 2: squares; None: uniforms decide.
+        sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
         marks: support lines between tiles and the ring of the brush.
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"

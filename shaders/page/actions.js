@@ -2,6 +2,11 @@
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
+/** The entry of a list that follows another, or precedes it; the first follows the last. */
+function after(list, entry, by = 1) {
+  return list.at((list.indexOf(entry) + by) % list.length);
+}
+
 /** The actions of the page, on a player and its brush. */
 class Actions extends EventTarget {
   constructor(player, brush, pointer) {
@@ -207,8 +212,7 @@ class Actions extends EventTarget {
   }
 
   nextView(by = 1) {
-    const { views } = this;
-    this.setView(views[(views.indexOf(this.view) + by + views.length) % views.length]);
+    this.setView(after(this.views, this.view, by));
   }
 
   previousView() { this.nextView(-1); }
@@ -219,12 +223,19 @@ class Actions extends EventTarget {
   }
 
   nextColorMap() {
-    const { colorMap } = this.player.look;
-    this.setColorMap(COLOR_MAPS[(COLOR_MAPS.indexOf(colorMap) + 1) % COLOR_MAPS.length]);
+    this.setColorMap(after(COLOR_MAPS, this.player.look.colorMap));
     this.say(`Color map: ${this.player.look.colorMap}`);
   }
 
-  toggleSmooth() { this.flip("smooth", "Smooth", "Square cells"); }
+  setScaling(name) {
+    this.player.look.scaling = name;
+    this.player.touch();
+  }
+
+  nextScaling() {
+    this.setScaling(after(SCALINGS, this.player.look.scaling));
+    this.say(`Scaling: ${this.player.look.scaling}`);
+  }
 
   setAverage(steps) {
     this.player.setAverage(steps);
@@ -338,13 +349,14 @@ class Actions extends EventTarget {
       this.say(error.message);
       return;
     }
-    const { rule, seed, view, speed, averageSteps, steering } = readAddress(text, this.player.data);
+    const { rule, seed, view, speed, averageSteps, scaling, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
     if (speed) this.setSpeed(speed);
     this.steer(steering);
     if (averageSteps) this.setAverage(averageSteps);
+    if (scaling) this.setScaling(scaling);
   }
 
   /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */

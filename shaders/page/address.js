@@ -32,6 +32,7 @@ function readAddress(hash, { rules, start }) {
   if (Number.isInteger(average)) settings.averageSteps = average;
   const steering = { updateRate: number("u", LIMITS.update_rate), calm: number("c", LIMITS.calm) };
   settings.steering = Object.fromEntries(Object.entries(steering).filter(([, value]) => value !== undefined));
+  if (SCALINGS.includes(query.get("z"))) settings.scaling = query.get("z");
   if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
   return settings;
 }
@@ -81,6 +82,7 @@ function addressOf(actions, link) {
   if (calm !== null) query.set("c", ["off", "on"][calm] ?? calm);
   if (updateRate !== null) query.set("u", updateRate);
   if (player.look.averageSteps !== 1) query.set("a", player.look.averageSteps);
+  if (player.look.scaling !== "smooth") query.set("z", player.look.scaling);
   if (options.format) query.set("f", options.format);
   return query.toString();
 }

@@ -44,7 +44,7 @@ class Panel {
       seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
       view: [() => actions.view, (v) => actions.setView(v)],
       colorMap: [() => player.look.colorMap, (v) => actions.setColorMap(v)],
-      smooth: [() => player.look.smooth, () => actions.toggleSmooth()],
+      scaling: [() => player.look.scaling, (v) => actions.setScaling(v)],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
     const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps };
@@ -102,12 +102,9 @@ class Panel {
   }
 
   listViews() {
-    const menu = this.find("[name=view]");
-    menu.replaceChildren();
-    for (const name of this.actions.views) menu.append(new Option(name, name));
-    const maps = this.find("[name=colorMap]");
-    maps.replaceChildren();
-    for (const name of COLOR_MAPS) maps.append(new Option(name, name));
+    for (const [menu, names] of Object.entries({ view: this.actions.views, scaling: SCALINGS, colorMap: COLOR_MAPS })) {
+      this.find(`[name=${menu}]`).replaceChildren(...names.map((name) => new Option(name, name)));
+    }
   }
 
   listKeys() {

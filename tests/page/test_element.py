@@ -88,6 +88,7 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
         ("calm", "1.5", "simulation.calm", None),
         ("update-rate", "0", "simulation.updateRate", None),
         ("update-rate", "2", "simulation.updateRate", 1),
+        ("scaling", "soft", "look.scaling", "smooth"),
         ("average-steps", "0", "look.averageSteps", 1),
         ("average-steps", "40", "look.averageSteps", 16),
     ],
@@ -107,7 +108,7 @@ def test_attributes_out_of_range_are_warned_of_and_passed_over(
     assert page.evaluate(f"first.player.{shown}") == expected
     page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
     assert page.evaluate(f"later.player.{shown}") == expected
-    watched = attribute in ("seed", "speed", "calm", "average-steps", "update-rate")
+    watched = attribute in ("seed", "speed", "calm", "average-steps", "update-rate", "scaling")
     assert len(said) == 1 + watched
     assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
     page.evaluate("name => later.removeAttribute(name)", attribute)

@@ -160,7 +160,7 @@ def test_keys(page):
     assert press("v", "nca.actions.view") == "channel 1"
     assert press("Shift+V", "nca.actions.view") == "colors"
     assert press("m", "nca.player.look.colorMap") == "diverging"
-    assert press("b", "nca.player.look.smooth") is False
+    assert press("b", "nca.player.look.scaling") == "sharp"
     assert press("t", "nca.player.look.borders") is True
     assert press("u", "document.body.classList.contains('bare')") is True
     assert press("Escape", "document.body.classList.contains('bare')") is False
@@ -267,7 +267,7 @@ def picture(page: Page, act: str, tmp_path: Path) -> Image.Image:
 def test_pictures_show_the_state_the_right_way_up(page, tmp_path):
     state = torch.rand(SHAPE, generator=torch.Generator().manual_seed(1)) - 0.5
     write(page, state)
-    page.evaluate("nca.actions.toggleSmooth()")
+    page.evaluate("nca.actions.setScaling('squares')")
     pixels = np.asarray(picture(page, "nca.actions.savePicture()", tmp_path)).astype(int)
     expected = ((state[:3] + 0.5).clamp(0, 1) * 255).permute(1, 2, 0).numpy()
     assert pixels.shape == (HEIGHT, WIDTH, 3)

@@ -13,7 +13,7 @@ from nca.errors import InputError
 from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
 from nca.gl.shader import Shader
 from nca.rule import ALPHA
-from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES
+from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
@@ -31,14 +31,14 @@ class Look:
     Attributes:
         view: one of :func:`view_names`.
         color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
-        smooth: blend between cells; otherwise cells are squares.
+        scaling: drawing of cells that are larger than a pixel, one of ``SCALINGS``.
         borders: draw lines between tiles.
         average_steps: number of averaged steps; 1: only the last step is shown.
     """
 
     view: str = "colors"
     color_map: str = "inferno"
-    smooth: bool = True
+    scaling: str = "smooth"
     borders: bool = False
     average_steps: int = 1
 
@@ -151,7 +151,7 @@ class Display:
             moderngl.LINEAR_MIPMAP_LINEAR if far else moderngl.LINEAR,
             moderngl.LINEAR,
         )
-        sampling = 0 if far else 1 if look.smooth else 2
+        sampling = 0 if far else 1 + SCALINGS.index(look.scaling)
         self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,
             {"nca_colors_of_cells": colored},
@@ -241,7 +241,7 @@ class Display:
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
         """Draw the whole grid, ``scale`` pixels per cell; if it wraps, this is one exact tile."""
         if scale == 1:
-            look = replace(look, smooth=False)  # smoothing would use the next cells
+            look = replace(look, scaling="squares")  # others would use the next cells
         width, height = extent(simulation, look)
         size = (width * scale, height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)

@@ -11,7 +11,7 @@ import moderngl
 from imgui_bundle import imgui
 
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
-from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, TOOLS
+from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.simulation.display import view_names
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
@@ -263,8 +263,7 @@ class Panel:
         steps = look.average_steps
         shown = "off" if steps == 1 else f"{steps} steps"
         look.average_steps = round(_slider("average_steps", shown, steps, *LIMITS["average_steps"]))
-        _, look.smooth = imgui.checkbox("Smooth", look.smooth)
-        imgui.same_line(0.36 * imgui.get_window_width())
+        look.scaling = SCALINGS[_menu("Scaling", SCALINGS, SCALINGS.index(look.scaling))]
         _, look.borders = imgui.checkbox("Tile lines", look.borders)
         _buttons(
             (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))

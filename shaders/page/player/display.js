@@ -113,7 +113,7 @@ class Display {
     this.screen.draw({
       nca_cells: [seen.width, seen.height],
       nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
-      nca_smooth: look.smooth, nca_wraps: seen.wraps,
+      nca_smooth: SCALINGS.indexOf(look.scaling), nca_wraps: seen.wraps,
       nca_borders: look.borders ? TILE_LINES : 0, nca_ring: ring ?? [0, 0, 0, 0],
     }, { nca_colors_of_cells: this.colored });
   }

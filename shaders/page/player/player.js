@@ -16,7 +16,8 @@ class Player extends EventTarget {
    * @param data    data of the exporter
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
-   *                updateRate, calm (numbers; null: as the rule says), averageSteps
+   *                updateRate, calm (numbers; null: as the rule says), averageSteps,
+   *                scaling (one of SCALINGS)
    */
   constructor(canvas, data, options) {
     super();
@@ -25,7 +26,7 @@ class Player extends EventTarget {
     this.running = options.running ?? true;
     this.warmup = options.warmup ?? 0;
     this.camera = new Camera();
-    this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false, averageSteps: options.averageSteps ?? 1 };
+    this.look = { view: "colors", colorMap: "inferno", scaling: options.scaling ?? "smooth", borders: false, averageSteps: options.averageSteps ?? 1 };
     this.ring = [0, 0, 0, 0];
     this.resting = false; // no input at present: the ring is hidden
     this.asleep = false; // it is not visible

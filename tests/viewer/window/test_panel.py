@@ -146,8 +146,11 @@ def test_a_seed_is_typed(hand):
 
 def test_view(hand):
     look = hand.player.look
-    hand.click("Smooth")
-    assert not look.smooth
+    hand.click("##Scaling")
+    left, _, _, low = hand.places["##Scaling"]
+    hand.places["third entry"] = (left, low + 50, left + 40, low + 66)
+    hand.click("third entry")
+    assert look.scaling == "sharp"
     hand.click("##average_steps", 0.99)
     assert look.average_steps == 16
     hand.click("##average_steps", 0.01)
