@@ -32,6 +32,7 @@ function readAddress(hash, { rules, start }) {
   if (Number.isInteger(average)) settings.averageSteps = average;
   const steering = { updateRate: number("u", LIMITS.update_rate), calm: number("c", LIMITS.calm) };
   settings.steering = Object.fromEntries(Object.entries(steering).filter(([, value]) => value !== undefined));
+  if (query.get("controls") === "0") settings.alone = true;
   if (SCALINGS.includes(query.get("z"))) settings.scaling = query.get("z");
   if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
   return settings;
@@ -63,7 +64,7 @@ function openAddress(hash, data) {
 function writeAddress(actions) {
   if (location.protocol === "about:") return; // a frame in another page has no address of its own
   const { simulation, rules } = actions, { opened, link } = rules[simulation.field.present[0]];
-  const hash = `#${addressOf(actions, opened && link)}`;
+  const hash = `#${addressOf(actions, opened && link)}${document.body.matches(".alone") ? "&controls=0" : ""}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 

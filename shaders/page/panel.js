@@ -134,7 +134,7 @@ class Panel {
     this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Continuing where it stopped" : "Restarted"));
     this.on(actions, "say", ({ detail }) => this.say(detail));
     this.on(actions, "settings", () => this.openSettings(this.find("#panel").hidden));
-    this.on(actions, "hide", () => this.body.classList.toggle("bare"));
+    this.on(actions, "hide", () => this.bare(!this.body.matches(".bare")));
     this.on(actions, "help", () => this.toggleHelp());
     this.on(actions, "open", () => this.find("[name=file]").click());
     this.on(this.find("[name=file]"), "change", ({ target }) => {
@@ -182,7 +182,7 @@ class Panel {
 
   press(event) {
     if (event.key === "Escape" && !this.find("#help").open) {
-      if (this.find("#panel").hidden) this.body.classList.remove("bare");
+      if (this.find("#panel").hidden) this.bare(false);
       else this.openSettings(false);
       return;
     }
@@ -190,6 +190,13 @@ class Panel {
     if (!key || event.defaultPrevented) return;
     event.preventDefault();
     this.actions[methodOf(key)](key.tool);
+  }
+
+  /** Hide or show all controls. */
+  bare(bare) {
+    this.body.classList.toggle("bare", bare);
+    if (!bare) this.body.classList.remove("alone");
+    this.actions.player.touch(); // writes the address
   }
 
   openSettings(open) {
