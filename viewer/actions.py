@@ -241,6 +241,20 @@ class Actions:
         simulation.calm = 0.0 if simulation.shown_calm else 1.0
         self.player.say("Calm" if simulation.calm else "Not calm")
 
+    def toggle_transparent(self) -> None:
+        """Leave out the background of grown images, or show it."""
+        look = self.player.look
+        look.transparent = not look.transparent
+        background = "no background" if look.transparent else "a background"
+        self.player.say(f"Grown images have {background}")
+
+    def toggle_flash_limit(self) -> None:
+        """Limit flashes, or show all of them."""
+        look = self.player.look
+        look.flash_limit = not look.flash_limit
+        limited = "At most three flashes a second"
+        self.player.say(limited if look.flash_limit else "Flashes are not limited")
+
     def toggle_borders(self) -> None:
         """Show or hide lines between tiles."""
         self.player.look.borders = not self.player.look.borders

@@ -59,6 +59,8 @@ class WindowSettings(Bounded):
     """Number of the screen for full screen."""
     vsync: Annotated[bool, _off("Draw as often as possible, not at the screen's rate.")] = True
     """Draw at the screen's rate."""
+    flash_limit: Annotated[bool, _off("Show every flash, not at most three a second.")] = True
+    """Average what the window shows if it flashes more than three times a second."""
     watch: Annotated[bool, _off("Do not load rule files again when they change.")] = True
     """Load rule files again when they change."""
     wait: bool = False

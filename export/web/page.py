@@ -16,6 +16,7 @@ from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
     colors_fragment,
+    flash_fragments,
     screen_fragment,
     step_passes,
     vertex_shader,
@@ -35,8 +36,8 @@ from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = (
-    "random controls files rules general gl readback field camera simulation display speed grid"
-    " player pointer"
+    "random controls files rules general gl readback field camera simulation flashes display speed"
+    " grid player pointer"
 )
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in _PLAYER.split())
 _READING = "json settings rule_file png published link files"
@@ -146,6 +147,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         ),  # with layers, for any number of channels
         "views": VIEWS,
         "screen": compact_shader(screen_fragment(device)),
+        "flashes": [compact_shader(text) for text in flash_fragments(device)],
         "calmAfter": CALM_AFTER,
         "digits": settings.digits,
         "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],

@@ -252,6 +252,8 @@ class Actions extends EventTarget {
     this.say(simulation.calm ? "Calm" : "Not calm");
   }
 
+  toggleTransparent() { this.flip("transparent", "Grown images have no background", "Grown images have a background"); }
+  toggleFlashLimit() { this.flip("flashLimit", "At most three flashes a second", "Flashes are not limited"); }
   toggleBorders() { this.flip("borders", "Lines between tiles", "No lines between tiles"); }
 
   flip(name, on, off) {
@@ -299,7 +301,7 @@ class Actions extends EventTarget {
         this.say("Video saved");
       } else {
         if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
-        this.recorder = new Recorder(this.player.canvas);
+        this.recorder = new Recorder(this.player.canvas, this.player.look.transparent);
         this.say("Recording");
       }
     } catch (error) {
@@ -349,7 +351,7 @@ class Actions extends EventTarget {
       this.say(error.message);
       return;
     }
-    const { rule, seed, view, speed, averageSteps, scaling, steering } = readAddress(text, this.player.data);
+    const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
@@ -357,6 +359,9 @@ class Actions extends EventTarget {
     this.steer(steering);
     if (averageSteps) this.setAverage(averageSteps);
     if (scaling) this.setScaling(scaling);
+    if (transparent !== undefined) this.player.look.transparent = transparent;
+    if (flashLimit !== undefined) this.player.look.flashLimit = flashLimit;
+    this.player.touch();
   }
 
   /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */

@@ -32,6 +32,8 @@ function readAddress(hash, { rules, start }) {
   if (Number.isInteger(average)) settings.averageSteps = average;
   const steering = { updateRate: number("u", LIMITS.update_rate), calm: number("c", LIMITS.calm) };
   settings.steering = Object.fromEntries(Object.entries(steering).filter(([, value]) => value !== undefined));
+  if (query.has("t")) settings.transparent = query.get("t") === "on";
+  if (query.has("l")) settings.flashLimit = query.get("l") !== "off";
   if (query.get("controls") === "0") settings.alone = true;
   if (SCALINGS.includes(query.get("z"))) settings.scaling = query.get("z");
   if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
@@ -84,6 +86,8 @@ function addressOf(actions, link) {
   if (updateRate !== null) query.set("u", updateRate);
   if (player.look.averageSteps !== 1) query.set("a", player.look.averageSteps);
   if (player.look.scaling !== "smooth") query.set("z", player.look.scaling);
+  if (player.look.transparent) query.set("t", "on");
+  if (!player.look.flashLimit) query.set("l", "off");
   if (options.format) query.set("f", options.format);
   return query.toString();
 }

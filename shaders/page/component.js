@@ -7,6 +7,7 @@
 // calm ("on", "off", 0 to 1; default: as the rule says), average-steps (1: show only the last step),
 // update-rate (share of the cells that fire in a step; default: as the rule says),
 // scaling ("smooth", "sharp" or "squares": how cells larger than a pixel are drawn),
+// transparent (grown images have no background), flash-limit ("off": show every flash),
 // touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger is
 // held still first). Methods: play(), pause(), reset(seed), dispose(). The element's player is
 // `element.player`. A browser limits the number of graphics contexts: elements that wait for one have
@@ -26,7 +27,7 @@ canvas { display: block; width: 100%; height: 100%; }
 .resting > .still { visibility: visible; }`;
 
 class NcaTexture extends HTMLElement {
-  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps", "update-rate", "scaling"];
+  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps", "update-rate", "scaling", "transparent", "flash-limit"];
   static sources = [];
   static stage = new Stage();
 
@@ -120,7 +121,7 @@ class NcaTexture extends HTMLElement {
       cellSize: this.number("cell", CELL_SIZE), grid: this.grid(start.grid),
       running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
       calm: this.calm, averageSteps: this.number("average-steps", 1), updateRate: this.number("update-rate", null),
-      scaling: this.scaling,
+      ...this.look,
     });
     const { signal } = this.lifetime;
     if (!this.hasAttribute("inert")) {
@@ -168,6 +169,11 @@ class NcaTexture extends HTMLElement {
     return known ? value : null;
   }
 
+  /** Settings of the display: only those that have attributes. */
+  get look() {
+    return { scaling: this.scaling, transparent: this.hasAttribute("transparent"), flashLimit: this.getAttribute("flash-limit") !== "off" };
+  }
+
   get scaling() {
     const text = this.getAttribute("scaling") ?? "smooth", known = SCALINGS.includes(text);
     if (!known) this.warn("scaling", `must be ${SCALINGS.join(", ")}; using smooth`);
@@ -192,8 +198,8 @@ class NcaTexture extends HTMLElement {
     else if (name === "paused") player.setRunning(value === null);
     else if (name === "calm") player.simulation.calm = this.calm;
     else if (name === "update-rate") player.simulation.updateRate = this.number(name, null);
-    else if (name === "scaling") {
-      player.look.scaling = this.scaling;
+    else if (["scaling", "transparent", "flash-limit"].includes(name)) {
+      Object.assign(player.look, this.look);
       player.touch();
     } else if (name === "average-steps") player.setAverage(this.number(name, 1));
     else if (name === "speed") player.speed.set(this.number("speed", player.data.start.speed));

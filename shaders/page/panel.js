@@ -45,6 +45,8 @@ class Panel {
       view: [() => actions.view, (v) => actions.setView(v)],
       colorMap: [() => player.look.colorMap, (v) => actions.setColorMap(v)],
       scaling: [() => player.look.scaling, (v) => actions.setScaling(v)],
+      transparent: [() => player.look.transparent, () => actions.toggleTransparent()],
+      flashLimit: [() => player.look.flashLimit, () => actions.toggleFlashLimit()],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
     const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps };
@@ -246,6 +248,7 @@ class Panel {
       for (const button of this.root.querySelectorAll(selector)) button.setAttribute("aria-pressed", String(on));
     };
     this.body.classList.toggle("running", player.running);
+    this.body.classList.toggle("clear", player.look.transparent);
     for (const button of this.root.querySelectorAll("[data-action=toggle]")) {
       button.setAttribute("aria-label", player.running ? "Pause" : "Go on");
       button.title = `${player.running ? "Pause" : "Go on"} (Space)`;

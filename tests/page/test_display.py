@@ -6,13 +6,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Page
 
 from nca.commands.render import averages
 from nca.images.enlarging import enlarged
 from nca.rule import Rule, RuleSettings
 from tests.helpers.browsing import until, write
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import FIGURE_SETTINGS, bounded_rule, figure
 
 pytestmark = pytest.mark.browser
 
@@ -85,3 +86,21 @@ def test_larger_cells_are_those_of_python(still_page, start):
         expected = enlarged(RULE.to_rgb(start[None])[0].clamp(0, 1), 3, scaling, wraps=True)
         assert (picture(page, 3) - expected).abs().max() <= 2.5 / 255
         until(page, f"location.hash.includes('z={scaling}') === {json.dumps(scaling != 'smooth')}")
+
+
+def test_a_grown_image_has_no_background_if_asked_for(still_page, tmp_path):
+    page = still_page({"a": bounded_rule(FIGURE_SETTINGS)}, "#t=on", grid=(WIDTH, HEIGHT))
+    state, expected = figure(HEIGHT, WIDTH)
+    write(page, state)
+    with page.expect_download() as waiting:
+        page.keyboard.press("s")
+    waiting.value.save_as(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.abs(np.asarray(picture) / 255 - expected).max() <= 5 / 255
+    page.keyboard.press("e")
+    until(page, "!location.hash.includes('t=on')")
+    with page.expect_download() as waiting:
+        page.keyboard.press("s")
+    waiting.value.save_as(tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as picture:
+        assert np.asarray(picture)[..., 3].min() == 255

@@ -115,6 +115,27 @@ def test_attributes_out_of_range_are_warned_of_and_passed_over(
     assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
 
 
+def test_a_grown_image_has_no_background_if_the_element_says_so(open_page, tmp_path):
+    settings = RuleSettings(4, 8, "zeros", alive_threshold=0.1, start="center")
+    rule = RuleFile(bounded_rule(settings, update_bias=True))
+    (tmp_path / "nca.js").write_bytes(component_js({"one": rule}))
+    element = "<nca-texture id='a' grid='16x16' paused transparent flash-limit='off'></nca-texture>"
+    (tmp_path / "host.html").write_text(HEAD + element)
+    page = open_page(tmp_path / "host.html")
+    until(page, "a.player?.shown")
+    corner = """() => {
+      const { player } = a, { gl } = player, pixel = new Uint8Array(4);
+      player.draw();
+      gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+      return [...pixel];
+    }"""
+    assert page.evaluate(corner) == [0, 0, 0, 0]
+    assert page.evaluate("a.player.look.flashLimit") is False
+    page.evaluate("a.removeAttribute('transparent'); a.removeAttribute('flash-limit')")
+    assert page.evaluate(corner)[3] == 255
+    assert page.evaluate("a.player.look.flashLimit") is True
+
+
 def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
     fingers = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})

@@ -97,12 +97,11 @@ class Simulation:
         return max(rule.settings.channels for rule in self.rules)
 
     @property
-    def color_map_of_all(self) -> tuple[float, float] | None:
-        """Scale and offset of the colors of the rule that owns all cells, if there is one."""
+    def color_map_of_all(self) -> tuple[float, float, float] | None:
+        """Colors of the rule that owns all cells, if there is one: see :func:`_color_map`."""
         if len(self._present) > 1:
             return None
-        settings = self._present[0].rule.settings
-        return settings.rgb_scale, settings.rgb_offset
+        return _color_map(self._present[0].rule)
 
     @property
     def shown_calm(self) -> float:
@@ -145,7 +144,7 @@ class Simulation:
         self.state, self.previous = buffers[:2]
         self.previous.clear()
         self._buffers, self._compiled = buffers, compiled
-        colors = [(r.settings.rgb_scale, r.settings.rgb_offset, 0.0, 0.0) for r in rules]
+        colors = [(*_color_map(rule), 0.0) for rule in rules]
         data = np.asarray(colors, np.float32).tobytes()
         self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
         fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}
@@ -344,3 +343,9 @@ class Simulation:
         for shaders in self._compiled:
             shaders.release()
         self.colors.release()
+
+
+def _color_map(rule: Rule) -> tuple[float, float, float]:
+    """Scale and offset of the colors, and 1 if channel 3 is alpha."""
+    settings = rule.settings
+    return settings.rgb_scale, settings.rgb_offset, float(settings.alive_threshold is not None)

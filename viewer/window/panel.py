@@ -265,6 +265,10 @@ class Panel:
         look.average_steps = round(_slider("average_steps", shown, steps, *LIMITS["average_steps"]))
         look.scaling = SCALINGS[_menu("Scaling", SCALINGS, SCALINGS.index(look.scaling))]
         _, look.borders = imgui.checkbox("Tile lines", look.borders)
+        imgui.same_line(0.5 * imgui.get_window_width())
+        _, look.transparent = imgui.checkbox("Transparent", look.transparent)
+        if imgui.checkbox("Limit flashes", look.flash_limit)[0]:
+            actions.toggle_flash_limit()
         _buttons(
             (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))
         )

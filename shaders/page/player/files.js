@@ -200,8 +200,9 @@ async function readState(file, largest) {
 
 /** Records the canvas as a video. */
 class Recorder {
-  constructor(canvas) {
-    const kinds = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm"];
+  constructor(canvas, transparent) {
+    const kinds = ["video/webm;codecs=vp9", "video/webm"];
+    if (!transparent) kinds.unshift("video/mp4;codecs=avc1"); // has no alpha
     this.kind = kinds.find((kind) => globalThis.MediaRecorder?.isTypeSupported(kind));
     if (!this.kind || !canvas.captureStream) throw new Error("This browser cannot record video.");
     this.parts = [];

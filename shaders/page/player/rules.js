@@ -42,6 +42,7 @@ function playable(rule, { byteState }) {
     // An initial state of one cell in the middle does not reach an area painted elsewhere.
     reseeds: settings.seed_state !== "center",
     colors: [settings.rgb_scale, settings.rgb_offset],
+    fades: Number(settings.alive_threshold !== null), // channel 3 is alpha
     code: range === undefined ? byteState : [range, zero],
   };
 }

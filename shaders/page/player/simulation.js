@@ -103,7 +103,7 @@ class Simulation {
     this.field = new Field(width, height, this.wraps);
     this.field.fill(rule);
     this.fieldTexture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
-    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, 0, 0]));
+    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, r.fades, 0]));
     this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
     this.state = this.previous = this.spare();
     this.load(rule);

@@ -16,7 +16,7 @@ from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look, parse_view, view_names
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import FIGURE_SETTINGS, bounded_rule, figure
 
 pytestmark = pytest.mark.gl
 
@@ -262,3 +262,18 @@ def test_an_average_begins_again_with(beginning, gl, simulation, display):
     expected = pixels(fresh, simulation, camera, look, gl)
     fresh.release()
     assert pixels(display, simulation, camera, look, gl) == expected
+
+
+def test_a_grown_image_has_no_background_if_asked_for(gl, display):
+    rule = bounded_rule(FIGURE_SETTINGS)
+    simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
+    state, expected = figure(HEIGHT, WIDTH)
+    simulation.write(state)
+    picture = display.whole(simulation, Look(transparent=True))
+    assert picture.mode == "RGBA"
+    assert np.abs(np.asarray(picture) / 255 - expected).max() <= 5 / 255
+    assert display.whole(simulation, Look()).mode == "RGB"
+    averaged_steps(simulation, display, look := Look(transparent=True, average_steps=4), 3)
+    averaged = np.asarray(display.whole(simulation, look))
+    assert averaged[..., 3].min() == 0 < averaged[..., 3].max()
+    simulation.release()

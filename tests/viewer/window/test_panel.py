@@ -155,8 +155,12 @@ def test_view(hand):
     assert look.average_steps == 16
     hand.click("##average_steps", 0.01)
     assert look.average_steps == 1
-    hand.click("Tile lines")
-    assert look.borders
+    for name, attribute in (("Tile lines", "borders"), ("Transparent", "transparent")):
+        assert not getattr(look, attribute)
+        hand.click(name)
+        assert getattr(look, attribute)
+    hand.click("Limit flashes")
+    assert not look.flash_limit
     assert "##Color map" not in hand.places, "colors have none"
     hand.click("##Show")
     left, _, _, low = hand.places["##Show"]
