@@ -12,7 +12,7 @@ from nca.options import Scaling
 from nca.rule import RuleSettings
 from nca.viewer import controls
 from nca.viewer.actions import Actions
-from nca.viewer.settings import ViewSettings
+from nca.viewer.settings import DisplaySettings
 from nca.viewer.simulation.simulation import Simulation
 from tests.helpers.rules import bounded_rule
 
@@ -72,7 +72,7 @@ def test_the_same_thing_has_the_same_name(path):
 
 
 def test_the_flags_name_the_same_choices():
-    assert get_args(get_type_hints(ViewSettings)["color_map"]) == controls.COLOR_MAPS
+    assert get_args(get_type_hints(DisplaySettings)["color_map"]) == controls.COLOR_MAPS
     assert get_args(Scaling) == controls.SCALINGS
 
 

@@ -79,13 +79,13 @@ class Player:
         self.simulation.update_rate = motion.update_rate
         self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
-        view = parse_view(settings.view, self.simulation.channels)
+        view = parse_view(settings.display.view, self.simulation.channels)
         self.look = Look(
             view,
-            settings.color_map,
-            settings.scaling,
-            average_steps=settings.average_steps,
-            flash_limit=settings.window.flash_limit,
+            settings.display.color_map,
+            settings.display.scaling,
+            average_steps=settings.display.average_steps,
+            flash_limit=settings.display.flash_limit,
         )
         self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True

@@ -36,6 +36,22 @@ class MotionSettings(Bounded):
 
 
 @dataclass(frozen=True)
+class DisplaySettings(Bounded):
+    """What is shown, and how."""
+
+    view: str = "colors"
+    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
+    color_map: Literal["grey", "inferno", "diverging"] = "inferno"
+    """Color map of the views that show numbers."""
+    scaling: Scaling = "smooth"
+    """How cells that are larger than a pixel are drawn."""
+    average_steps: Annotated[int, Between(1, 16)] = 1
+    """Number of steps whose average is shown; 4 to 8 remove the grain."""
+    flash_limit: Annotated[bool, _off("Show every flash, not at most three a second.")] = True
+    """Average what the window shows if it flashes more than three times a second."""
+
+
+@dataclass(frozen=True)
 class InputSettings(Bounded):
     """Initial state, and a video that the colors follow."""
 
@@ -59,8 +75,6 @@ class WindowSettings(Bounded):
     """Number of the screen for full screen."""
     vsync: Annotated[bool, _off("Draw as often as possible, not at the screen's rate.")] = True
     """Draw at the screen's rate."""
-    flash_limit: Annotated[bool, _off("Show every flash, not at most three a second.")] = True
-    """Average what the window shows if it flashes more than three times a second."""
     watch: Annotated[bool, _off("Do not load rule files again when they change.")] = True
     """Load rule files again when they change."""
     wait: bool = False
@@ -122,16 +136,9 @@ class ViewSettings(Bounded):
     """Width and height of the grid, in cells."""
     steps_per_frame: Annotated[float, Between(0.125, 1024)] = 1.0
     """Number of steps per frame; 0.125: one step in eight frames."""
-    view: str = "colors"
-    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
-    color_map: Literal["grey", "inferno", "diverging"] = "inferno"
-    """Color map of the views that show numbers."""
-    scaling: Scaling = "smooth"
-    """How cells that are larger than a pixel are drawn."""
-    average_steps: Annotated[int, Between(1, 16)] = 1
-    """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
     """Random seed: decides which cells update, and initial noise."""
+    display: DisplaySettings = field(default_factory=DisplaySettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)

@@ -26,8 +26,15 @@ def compact(text: str) -> str:
 
 
 def compact_shader(text: str) -> str:
-    """GLSL without comments and without white space, with numbers below 1 as ``.5``."""
-    return re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text, _GLSL)) + "\n"
+    """GLSL without comments and without white space, with numbers as ``.5`` and ``2.``."""
+    short = re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text, _GLSL))
+    return re.sub(r"(?<=\d)\.0(?![\w.])", ".", short) + "\n"
+
+
+def compact_style(text: str) -> str:
+    """CSS without white space between its parts, and without comments."""
+    parts = r"/\*.*?\*/|\s*([{};,])\s*|(?<=:)\s+"
+    return re.sub(parts, r"\1", text.strip(), flags=re.S).replace(";}", "}")
 
 
 def _joined(text: str, token: re.Pattern[str]) -> str:

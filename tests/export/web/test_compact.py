@@ -11,6 +11,7 @@ from nca.exporters.glsl.general import general_text
 from nca.exporters.web.compact import (
     compact,
     compact_shader,
+    compact_style,
     with_references,
     without_references,
 )
@@ -37,10 +38,14 @@ def test_a_script_keeps_strings_expressions_and_ends_of_statements():
 
 def test_a_shader_keeps_the_lines_of_the_preprocessor():
     text = "#version 300 es\n// first\n#define A (b)\nvec2 a = vec2(0.5, 10.0); /* c */\n#if A\n"
-    assert compact_shader(text) == (
-        "#version 300 es\n#define A (b)\nvec2 a=vec2(.5,10.0);\n#if A\n"
-    )
+    assert compact_shader(text) == ("#version 300 es\n#define A (b)\nvec2 a=vec2(.5,10.);\n#if A\n")
     assert len(compact_shader(general_text())) < 0.9 * len(general_text())
+
+
+def test_a_style_keeps_its_selectors_and_values():
+    text = "a :is(b, .c) > d {\n  margin: 0 1px;\n  inset: 0;\n}\n@media (x: 1) { e { f: g } }\n"
+    short = "a :is(b,.c) > d{margin:0 1px;inset:0}@media (x:1){e{f:g}}"
+    assert compact_style(text) == short
 
 
 def test_no_template_literal_of_the_page_holds_another():

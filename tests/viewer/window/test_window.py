@@ -112,7 +112,7 @@ def test_a_middle_drag_moves_the_picture(viewer):
 
 
 def test_the_screen_shows_what_is_saved_and_that_is_what_torch_says(viewer):
-    viewer.keys("b")  # squares
+    viewer.keys("b", "b")  # squares
     saved = viewer.picture()
     state = viewer.state().state
     wait_for(lambda: np.array_equal(viewer.screen.picture()[:480, :640], saved), "the same picture")
