@@ -3,9 +3,11 @@
 // NCA_FLASHES is 0: measure how light the parts of the screen are, and count how often they turn;
 // 1: decide whether the picture is limited; 2: mix the fresh picture into the kept one.
 //
-// A flash is two turns. A turn is a change of the relative luminance by a tenth or more against the
-// last one, while the darker picture is below 0.8; the same holds for saturated red. Each turn heats
-// its part, and parts cool down; hot ones have turned more often than six times in a second.
+// A part is about as large as the smallest area that counts, and its luminance is a mean: grain and
+// small shapes that change on their own are no flashes. A flash is two turns. A turn is a change of
+// the relative luminance by a tenth or more against the last one, while the darker picture is below
+// 0.8; the same holds for saturated red. Each turn heats its part, and parts cool down; hot ones
+// would turn more often than six times in a second.
 
 #if NCA_FLASHES == 0
 
@@ -14,12 +16,12 @@ uniform sampler2D nca_meter;     // of each part: luminance and redness of the l
                                  // directions, heat
 uniform vec2 nca_cells;          // size of the state
 uniform vec3 nca_camera;         // cell at the top left corner (x, y), cells per pixel
-uniform vec2 nca_screen_size;    // in pixels
+uniform vec2 nca_part_size;      // in pixels
 uniform bool nca_wraps;          // the state wraps at its sides
 uniform bool nca_moved;          // the camera has moved, or something else is shown
 uniform float nca_seconds;       // since the last frame
 
-const int nca_samples = 6;       // across and down, in every part
+const int nca_samples = 12;      // across and down, in every part
 const float nca_cooling = 4.0;   // turns per second
 const float nca_hottest = 6.0;
 
@@ -44,13 +46,12 @@ bool nca_turns(float nca_value, bool nca_darkens, inout vec2 nca_last) {
 }
 
 vec4 nca_measured(ivec2 nca_part) {
-  vec2 nca_pixels = nca_screen_size / vec2(textureSize(nca_meter, 0));
-  vec2 nca_step = nca_pixels / float(nca_samples);
+  vec2 nca_step = nca_part_size / float(nca_samples);
   float nca_level = max(log2(nca_camera.z * max(nca_step.x, nca_step.y)), 0.0);
   vec2 nca_now = vec2(0.0);
   for (int nca_y = 0; nca_y < nca_samples; nca_y++) {
     for (int nca_x = 0; nca_x < nca_samples; nca_x++) {
-      vec2 nca_pixel = vec2(nca_part) * nca_pixels + (vec2(nca_x, nca_y) + 0.5) * nca_step;
+      vec2 nca_pixel = vec2(nca_part) * nca_part_size + (vec2(nca_x, nca_y) + 0.5) * nca_step;
       nca_now += nca_light(nca_camera.xy + nca_camera.z * nca_pixel, nca_level);
     }
   }
@@ -68,19 +69,16 @@ vec4 nca_measured(ivec2 nca_part) {
 #elif NCA_FLASHES == 1
 
 uniform sampler2D nca_meter;
-uniform float nca_area;          // number of hot parts that are a flash
-
 const float nca_hot = 2.0;       // with the cooling of a second, six turns
 
 float nca_limited() {
   ivec2 nca_size = textureSize(nca_meter, 0);
-  float nca_count = 0.0;
   for (int nca_y = 0; nca_y < nca_size.y; nca_y++) {
     for (int nca_x = 0; nca_x < nca_size.x; nca_x++) {
-      nca_count += step(nca_hot + 0.001, texelFetch(nca_meter, ivec2(nca_x, nca_y), 0).w);
+      if (texelFetch(nca_meter, ivec2(nca_x, nca_y), 0).w > nca_hot + 0.001) return 1.0;
     }
   }
-  return step(nca_area, nca_count);
+  return 0.0;
 }
 
 #else

@@ -9,8 +9,8 @@ from nca.exporters.glsl.fragments import Capabilities, flash_fragments
 from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
 
-METER_SIDE = 16  # parts of the screen across and down
-FLASH_AREA = 341 * 256 / 4  # units of the screen; a smaller flash is none by WCAG 2.3.1
+PART = 148.0  # side in units of the screen: by WCAG 2.3.1, a smaller flash is none
+MOST_PARTS = 16  # across and down
 SLOWNESS = 1.0  # seconds over which a limited picture is averaged
 
 
@@ -53,6 +53,11 @@ class Canvas:
         self.texture.release()
 
 
+def part_count(side: float) -> int:
+    """Number of parts along a side of the screen."""
+    return min(max(round(side / PART), 1), MOST_PARTS)
+
+
 class Flashes:
     """Measures how often the parts of a screen turn lighter and darker, and mixes pictures.
 
@@ -61,9 +66,10 @@ class Flashes:
     """
 
     def __init__(self, gl: moderngl.Context) -> None:
+        self._gl = gl
         shaders = [Shader(gl, text) for text in flash_fragments(Capabilities())]
         self._measure, self._decide, self._mix = shaders
-        self._meters = [Canvas(gl, (METER_SIDE, METER_SIDE), "f4", smooth=False) for _ in range(2)]
+        self._meters: list[Canvas] = []
         self._verdict = Canvas(gl, (1, 1), "f1", smooth=False)
         self._last = 0.0
         self._place: tuple[object, ...] = ()
@@ -90,6 +96,9 @@ class Flashes:
         place: tuple[object, ...] = (shown, frame.size, camera.x, camera.y, camera.zoom)
         if camera.zoom < 8 * frame.ratio:  # a part takes samples some pixels apart
             fresh.texture.build_mipmaps()
+        across, down = (part_count(side / frame.ratio) for side in frame.size)
+        if [meter.size for meter in self._meters] != 2 * [(across, down)]:
+            self._make_meters((across, down))
         meter, following = self._meters
         self._measure.draw(
             following.target,
@@ -97,19 +106,23 @@ class Flashes:
             {
                 "nca_cells": (float(cells[0]), float(cells[1])),
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
-                "nca_screen_size": (float(width), float(height)),
+                "nca_part_size": (width / across, height / down),
                 "nca_wraps": wraps,
                 "nca_moved": place != self._place,
                 "nca_seconds": seconds,
             },
         )
-        parts = FLASH_AREA / (width * height / (frame.ratio * METER_SIDE) ** 2)
-        area: dict[str, float] = {"nca_area": float(max(1, math.ceil(parts)))}
-        self._decide.draw(self._verdict.target, {"nca_meter": following.texture}, area)
+        self._decide.draw(self._verdict.target, {"nca_meter": following.texture})
         self._meters = [following, meter]
         self._last, self._place = frame.now, place
         self.slow = 1 - math.exp(-seconds / SLOWNESS)
         self._steps, self._steps_before = 0, max(1, self._steps)
+
+    def _make_meters(self, size: tuple[int, int]) -> None:
+        for meter in self._meters:
+            meter.release()
+        self._meters = [Canvas(self._gl, size, "f4", smooth=False) for _ in range(2)]
+        self._place = ()
 
     def slow_of_step(self) -> float:
         """The largest weight of one of several steps in a frame."""

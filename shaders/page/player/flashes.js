@@ -1,7 +1,7 @@
 // Averages of pictures, and the limit on flashes; see shaders/flashes.glsl.
 
-const METER_SIDE = 16; // parts of the screen across and down
-const FLASH_AREA = 341 * 256 / 4; // CSS pixels; a smaller flash is none by WCAG 2.3.1
+const PART = 148; // side in CSS pixels: by WCAG 2.3.1, a smaller flash is none
+const MOST_PARTS = 16; // across and down
 const SLOWNESS = 1; // seconds over which a limited picture is averaged
 
 /** Measures how often the parts of a screen turn lighter and darker, and mixes pictures. */
@@ -9,7 +9,7 @@ class Flashes {
   constructor(gl, data) {
     this.gl = gl;
     this.programs = data.flashes.map((text) => new Program(gl, data.vertex, text));
-    this.meters = null;
+    this.meters = [];
     this.measured = { now: 0, of: "" };
     this.slow = 1;
     this.steps = { now: 0, before: 1 }; // steps since the last frame, and in the frame before
@@ -18,12 +18,21 @@ class Flashes {
   prepare() {
     const { gl } = this;
     this.verdict ??= new Canvas(gl, gl.RGBA8, 1, 1, false);
-    this.meters ??= [0, 1].map(() => new Canvas(gl, gl.RGBA16F, METER_SIDE, METER_SIDE, false));
+  }
+
+  /** Make a meter with this number of parts. */
+  prepareMeters(across, down) {
+    if (this.meters[0]?.width === across && this.meters[0].height === down) return;
+    for (const meter of this.meters) meter.dispose();
+    this.meters = [0, 1].map(() => new Canvas(this.gl, this.gl.RGBA16F, across, down, false));
+    this.measured.of = "";
   }
 
   /** Measure a picture, and decide whether it has to be limited. `of` says what it shows. */
   measure(fresh, seen, of, { camera, width, height, ratio, now }) {
     this.prepare();
+    const [across, down] = [width, height].map((side) => Math.min(MOST_PARTS, Math.max(1, Math.round(side / ratio / PART))));
+    this.prepareMeters(across, down);
     const { measured, verdict } = this, [meter, next] = this.meters, [measure, decide] = this.programs;
     const seconds = Math.min(1, Math.max(0, (now - measured.now) / 1000));
     const place = [of, width, height, camera.x, camera.y, camera.zoom].join();
@@ -31,11 +40,10 @@ class Flashes {
     next.use();
     measure.draw({
       nca_cells: [seen.width, seen.height], nca_camera: [camera.x, camera.y, 1 / camera.zoom],
-      nca_screen_size: [width, height], nca_wraps: seen.wraps, nca_moved: place !== measured.of, nca_seconds: seconds,
+      nca_part_size: [width / across, height / down], nca_wraps: seen.wraps, nca_moved: place !== measured.of, nca_seconds: seconds,
     }, { nca_fresh: fresh, nca_meter: meter });
     verdict.use();
-    const parts = FLASH_AREA / (width * height / (ratio * METER_SIDE) ** 2);
-    decide.draw({ nca_area: Math.max(1, Math.ceil(parts)) }, { nca_meter: next });
+    decide.draw({}, { nca_meter: next });
     this.meters = [next, meter];
     this.measured = { now, of: place };
     this.slow = 1 - Math.exp(-seconds / SLOWNESS);
@@ -55,7 +63,7 @@ class Flashes {
   }
 
   dispose() {
-    for (const one of [...this.programs, ...(this.meters ?? [])]) one.dispose();
+    for (const one of [...this.programs, ...this.meters]) one.dispose();
     this.verdict?.dispose();
   }
 }
