@@ -9,7 +9,7 @@ from nca.exporters.glsl.fragments import Capabilities, flash_fragments
 from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
 
-PART = 148.0  # side in units of the screen: by WCAG 2.3.1, a smaller flash is none
+PART = 148.0  # side in units of the screen: WCAG 2.3.1 ignores smaller flashes
 MOST_PARTS = 16  # across and down
 SLOWNESS = 1.0  # seconds over which a limited picture is averaged
 

@@ -1,6 +1,6 @@
 // Averages of pictures, and the limit on flashes; see shaders/flashes.glsl.
 
-const PART = 148; // side in CSS pixels: by WCAG 2.3.1, a smaller flash is none
+const PART = 148; // side in CSS pixels: WCAG 2.3.1 ignores smaller flashes
 const MOST_PARTS = 16; // across and down
 const SLOWNESS = 1; // seconds over which a limited picture is averaged
 
