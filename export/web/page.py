@@ -41,7 +41,7 @@ _PLAYER = (
 )
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in _PLAYER.split())
 _READING = "json settings rule_file png published link files"
-_CONTROLS = ("pattern", "actions", "panel", "address", "main")
+_CONTROLS = ("pattern", "file_actions", "actions", "panel", "address", "main")
 _READING_SCRIPTS = tuple(f"reading/{name}" for name in _READING.split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, *_READING_SCRIPTS, *_CONTROLS)
 
