@@ -22,12 +22,13 @@ class Display {
     this.kept = []; // pictures in which they are averaged
     this.flashes = new Flashes(gl, data);
     this.averaged = {};
+    this.limited = false; // the last frame
     this.current = false; // the average includes the last step, and the state has not changed since
   }
 
   /** Whether flashes are limited; a device without floats cannot. */
   limits({ format }) {
-    return this.look.flashLimit && format !== "rgba8";
+    return this.look.flashLimit && format !== "rgba8" && this.flashes.ready;
   }
 
   /**
@@ -61,6 +62,7 @@ class Display {
   show(simulation, frame) {
     const follows = this.follows(simulation), current = this.current && follows;
     const limits = Boolean(frame) && this.limits(simulation);
+    this.limited = limits;
     if (!current) this.color(simulation);
     if (limits) this.flashes.measure(this.fresh, extent(simulation, this.look), this.averaged.of, frame);
     if (this.look.averageSteps > 1 ? !current : limits) this.mix(1, follows && limits, this.flashes.slow);
@@ -116,7 +118,7 @@ class Display {
   /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. A still needs no limit. */
   draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring, still = false }) {
     const { gl, look } = this, seen = extent(simulation, look);
-    const mixed = look.averageSteps > 1 || (!still && this.limits(simulation));
+    const mixed = look.averageSteps > 1 || (!still && this.limited);
     const shown = mixed ? this.kept[0] : this.fresh;
     if (camera.zoom < 1) shown.shrink();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);

@@ -7,16 +7,27 @@ const SLOWNESS = 1; // seconds over which a limited picture is averaged
 /** Measures how often the parts of a screen turn lighter and darker, and mixes pictures. */
 class Flashes {
   constructor(gl, data) {
-    this.gl = gl;
-    this.programs = data.flashes.map((text) => new Program(gl, data.vertex, text));
+    Object.assign(this, { gl, data, programs: [] });
     this.meters = [];
     this.measured = { now: 0, of: "" };
     this.slow = 1;
     this.steps = { now: 0, before: 1 }; // steps since the last frame, and in the frame before
   }
 
+  /** Whether the programs are compiled; the first frames do not wait for them. */
+  get ready() {
+    this.compile();
+    return this.programs.every((program) => program.settled);
+  }
+
+  compile() {
+    const { gl, data } = this;
+    if (!this.programs.length) this.programs = data.flashes.map((text) => new Program(gl, data.vertex, text));
+  }
+
   prepare() {
     const { gl } = this;
+    this.compile();
     this.verdict ??= new Canvas(gl, gl.RGBA8, 1, 1, false);
   }
 
