@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
 Calm = Literal["auto", "on", "off"]  # all cells fire, in short steps; auto: the rule's setting
+Scaling = Literal["squares", "smooth", "sharp"]  # drawing of cells that are larger than a pixel
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
 
 T = TypeVar("T")

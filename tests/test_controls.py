@@ -8,10 +8,11 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
+from nca.options import Scaling
 from nca.rule import RuleSettings
 from nca.viewer import controls
 from nca.viewer.actions import Actions
-from nca.viewer.settings import ViewSettings
+from nca.viewer.settings import DisplaySettings
 from nca.viewer.simulation.simulation import Simulation
 from tests.helpers.rules import bounded_rule
 
@@ -46,7 +47,10 @@ def page_methods(file: str) -> set[str]:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["keys"][0])
 def test_every_action_is_in_both_or_says_why_not(entry):
-    places = {"window": set(dir(Actions)), "page": page_methods("actions")}
+    places = {
+        "window": set(dir(Actions)),
+        "page": page_methods("actions") | page_methods("file_actions"),
+    }
     where = entry.get("where")
     for place, methods in places.items():
         if where in (None, place):
@@ -70,8 +74,24 @@ def test_the_same_thing_has_the_same_name(path):
     assert f"class {name} " in PAGE.joinpath(f"{file}.js").read_text(encoding="utf-8")
 
 
-def test_the_flags_name_the_same_color_maps():
-    assert get_args(get_type_hints(ViewSettings)["color_map"]) == controls.COLOR_MAPS
+def test_the_flags_name_the_same_choices():
+    assert get_args(get_type_hints(DisplaySettings)["color_map"]) == controls.COLOR_MAPS
+    assert get_args(Scaling) == controls.SCALINGS
+
+
+def test_a_slider_has_a_section_and_is_in_both_or_says_why_not():
+    panels = {
+        "page": PAGE.joinpath("panel.js").read_text(encoding="utf-8"),
+        "window": files("nca.viewer").joinpath("window/panel.py").read_text(encoding="utf-8"),
+    }
+    sections = set(re.findall(r'sliders\("(\w+)"\)', PAGE.joinpath("page.html").read_text()))
+    for name, slider in CONTROLS["sliders"].items():
+        where = slider.get("where")
+        assert slider["section"] in sections
+        assert where is None or slider["why"]
+        for place, text in panels.items():
+            made = re.search(rf'_slider\(\s*"{name}"|^      {name}: \[', text, re.M)
+            assert bool(made) == (where in (None, place)), (name, place)
 
 
 def test_a_tool_of_the_page_has_an_icon():

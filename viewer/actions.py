@@ -15,7 +15,15 @@ from nca.automata.rle import read_pattern
 from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.images.picture_files import is_picture
-from nca.viewer.controls import AVERAGE_STEPS, BRUSH, COLOR_MAPS, LIMITS, RADIUS_STEP, TOOLS
+from nca.viewer.controls import (
+    AVERAGE_STEPS,
+    BRUSH,
+    COLOR_MAPS,
+    LIMITS,
+    RADIUS_STEP,
+    SCALINGS,
+    TOOLS,
+)
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
 from nca.viewer.simulation.display import NO_RING, view_names
@@ -214,10 +222,11 @@ class Actions:
         look.color_map = COLOR_MAPS[(COLOR_MAPS.index(look.color_map) + 1) % len(COLOR_MAPS)]
         self.player.say(f"Color map: {look.color_map}")
 
-    def toggle_smooth(self) -> None:
-        """Blend between cells, or show them as squares."""
-        self.player.look.smooth = not self.player.look.smooth
-        self.player.say("Smooth" if self.player.look.smooth else "Square cells")
+    def next_scaling(self) -> None:
+        """Blend between cells, keep them sharp, or show them as squares."""
+        look = self.player.look
+        look.scaling = SCALINGS[(SCALINGS.index(look.scaling) + 1) % len(SCALINGS)]
+        self.player.say(f"Scaling: {look.scaling}")
 
     def toggle_average(self) -> None:
         """Show the average of the last steps, or only the last step."""
@@ -229,8 +238,22 @@ class Actions:
     def toggle_calm(self) -> None:
         """Turn calm runs on or off: all cells update, in shorter steps."""
         simulation = self.player.simulation
-        simulation.calm = "off" if simulation.runs_calm else "on"
-        self.player.say("Calm" if simulation.runs_calm else "Not calm")
+        simulation.calm = 0.0 if simulation.shown_calm else 1.0
+        self.player.say("Calm" if simulation.calm else "Not calm")
+
+    def toggle_transparent(self) -> None:
+        """Leave out the background of grown images, or show it."""
+        look = self.player.look
+        look.transparent = not look.transparent
+        background = "no background" if look.transparent else "a background"
+        self.player.say(f"Grown images have {background}")
+
+    def toggle_flash_limit(self) -> None:
+        """Limit flashes, or show all of them."""
+        look = self.player.look
+        look.flash_limit = not look.flash_limit
+        limited = "At most three flashes a second"
+        self.player.say(limited if look.flash_limit else "Flashes are not limited")
 
     def toggle_borders(self) -> None:
         """Show or hide lines between tiles."""

@@ -9,11 +9,13 @@ _DATA: dict[str, Any] = json.loads(
     files("nca.shaders").joinpath("controls.json").read_text(encoding="utf-8")
 )
 
+SCALINGS: tuple[str, ...] = tuple(_DATA["scalings"])  # the index is nca_smooth in screen.glsl
 COLOR_MAPS: tuple[str, ...] = tuple(_DATA["color_maps"])  # the index is nca_color_map
 BLEND_BORDER: int = _DATA["blend_border"]  # width in cells of the transition between rules
 TILE_LINES: float = _DATA["tile_lines"]  # strength of the lines between tiles
 LIMITS: dict[str, Any] = _DATA["limits"]
 AVERAGE_STEPS: int = _DATA["average_steps"]  # number of steps when the key turns the average on
+LABELS: dict[str, str] = {name: one["label"] for name, one in _DATA["sliders"].items()}
 RADIUS_STEP: float = _DATA["radius_step"]
 
 

@@ -81,7 +81,7 @@ def simulate_gl(
         samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
         for simulation, start in zip(samples, state, strict=True):
             simulation.write(start)
-            simulation.calm = "on" if calm else "off"
+            simulation.calm = float(calm)
         for stop in stops:
             for simulation in samples:
                 simulation.step(stop - simulation.step_number)

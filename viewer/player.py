@@ -19,6 +19,7 @@ from nca.viewer.files.video_input import LiveInput, open_source
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
+from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
@@ -48,6 +49,7 @@ class Player:
         recordings: recordings of the display.
         running: whether the simulation is not paused.
         size: width and height of the image in pixels; (0, 0): there is no image.
+        ratio: pixels per unit of the screen.
         ring: the ring that shows the brush: x, y and radius in cells, strength.
         trouble: message while something is wrong; else "".
 
@@ -74,13 +76,20 @@ class Player:
         motion = settings.motion
         self.simulation.rotation = math.radians(motion.rotation)
         self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
-        self.simulation.update_rate, self.simulation.calm = motion.update_rate, motion.calm
+        self.simulation.update_rate = motion.update_rate
+        self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
-        view = parse_view(settings.view, self.simulation.channels)
-        self.look = Look(view, settings.color_map, average_steps=settings.average_steps)
+        view = parse_view(settings.display.view, self.simulation.channels)
+        self.look = Look(
+            view,
+            settings.display.color_map,
+            settings.display.scaling,
+            average_steps=settings.display.average_steps,
+            flash_limit=settings.display.flash_limit,
+        )
         self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True
-        self.size = (0, 0)
+        self.size, self.ratio = (0, 0), 1.0
         self.ring = NO_RING
         self.trouble = f"Waiting for {settings.rules[0]}" if self.files.awaited else ""
         self.state_range: StateRange | None = None
@@ -160,10 +169,11 @@ class Player:
     def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
         """Draw the view, with or without the brush, and record it if a recording is running."""
         brush = self.ring if ring else NO_RING
-        self.display.draw(self.simulation, self.camera, self.look, target, brush)
-        self.recordings.frame(
-            lambda frame: self.display.draw(self.simulation, self.camera, self.look, frame)
-        )
+        what = self.simulation, self.camera, self.look
+        frame = Frame(self.camera, self.size, self.ratio, self.clock())
+        self.display.limit(self.simulation, self.look, frame)
+        self.display.draw(*what, target, brush, limits=True)
+        self.recordings.frame(lambda frame: self.display.draw(*what, frame, limits=True))
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the image; (0, 0): there is no image."""

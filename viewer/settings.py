@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, override, parse_size
+from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size
 
 MAX_STEPS = 10**9
 
@@ -33,6 +33,22 @@ class MotionSettings(Bounded):
     """Update all cells, in shorter steps; auto: as set in the rule."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Weights in the shader text or in a texture; auto: by size."""
+
+
+@dataclass(frozen=True)
+class DisplaySettings(Bounded):
+    """What is shown, and how."""
+
+    view: str = "colors"
+    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
+    color_map: Literal["grey", "inferno", "diverging"] = "inferno"
+    """Color map of the views that show numbers."""
+    scaling: Scaling = "smooth"
+    """How cells that are larger than a pixel are drawn."""
+    average_steps: Annotated[int, Between(1, 16)] = 1
+    """Number of steps whose average is shown; 4 to 8 remove the grain."""
+    flash_limit: Annotated[bool, _off("Show every flash, not at most three a second.")] = True
+    """Average what the window shows if it flashes more than three times a second."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +136,9 @@ class ViewSettings(Bounded):
     """Width and height of the grid, in cells."""
     steps_per_frame: Annotated[float, Between(0.125, 1024)] = 1.0
     """Number of steps per frame; 0.125: one step in eight frames."""
-    view: str = "colors"
-    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
-    color_map: Literal["grey", "inferno", "diverging"] = "inferno"
-    """Color map of the views that show numbers."""
-    average_steps: Annotated[int, Between(1, 16)] = 1
-    """Number of steps whose average is shown; 4 to 8 remove the grain."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
     """Random seed: decides which cells update, and initial noise."""
+    display: DisplaySettings = field(default_factory=DisplaySettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)
     window: WindowSettings = field(default_factory=WindowSettings)

@@ -171,14 +171,15 @@ def colors_fragment(
         channels: number of channels of the state.
         settings: settings of the rule whose colors are shown; None for devices that blend rules.
             Then the texels of the texture ``nca_colors`` contain the color maps of all rules
-            (scale, offset). ``nca_alone`` (vec2) is the map of a rule that owns all cells, else
-            (0, 0). ``nca_weight`` (float) is the alpha, to blend colors into an average.
+            (scale, offset, and 1 if channel 3 is alpha). ``nca_alone`` (vec3) is the map of a rule
+            that owns all cells, else zeros. ``nca_transparent`` (bool): leave out the background of
+            grown images; colors are premultiplied.
         view: displayed quantity.
     """
     groups = range(group_count(channels))
     if settings is None:
         colors = _FIELD_COLORS
-        drawn = "vec4(clamp(nca_color(gl_FragCoord.xy), 0.0, 1.0), nca_weight)"
+        drawn = "nca_rgba(clamp(nca_color(gl_FragCoord.xy), 0.0, 1.0), ivec2(gl_FragCoord.xy))"
     else:
         scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
         colors = (
@@ -206,7 +207,7 @@ def screen_fragment(
 
     Args:
         capabilities: features of the device.
-        sampling: 0: zoomed out, 1: smooth, 2: squares; None: uniforms decide.
+        sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
         marks: support lines between tiles and the ring of the brush.
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
@@ -217,8 +218,25 @@ def screen_fragment(
         + "\n"
         + template("screen.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        "void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }\n"
+        "void main() { nca_out0 = nca_screen(gl_FragCoord.xy); }\n"
     )
+
+
+def flash_fragments(capabilities: Capabilities) -> list[str]:
+    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+    results = (
+        "nca_measured(ivec2(gl_FragCoord.xy))",
+        "vec4(nca_limited())",
+        "nca_mixed(ivec2(gl_FragCoord.xy))",
+    )
+    return [
+        version_text(capabilities)
+        + f"#define NCA_FLASHES {number}\n\n"
+        + template("flashes.glsl")
+        + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
+        f"void main() {{ nca_out0 = {result}; }}\n"
+        for number, result in enumerate(results)
+    ]
 
 
 def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
@@ -281,18 +299,32 @@ float nca_share(ivec2 nca_at) {
 _FIELD_COLORS = """
 uniform sampler2D nca_field;
 uniform sampler2D nca_colors;
-uniform vec2 nca_alone;
-uniform float nca_weight;
+uniform vec3 nca_alone;
+uniform bool nca_transparent;
+
+vec3 nca_map(ivec2 nca_at) {
+  if (nca_alone.x != 0.0) return nca_alone;
+  vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
+  vec3 nca_a = texelFetch(nca_colors, ivec2(nca_f.x, 0), 0).xyz;
+  vec3 nca_b = texelFetch(nca_colors, ivec2(nca_f.z, 0), 0).xyz;
+  return mix(nca_b, nca_a, nca_f.y / 255.0);
+}
 
 vec3 nca_rgb(ivec2 nca_at) {
-  vec2 nca_map = nca_alone;
-  if (nca_map.x == 0.0) {
-    vec4 nca_f = round(texelFetch(nca_field, nca_at, 0) * 255.0);
-    vec2 nca_a = texelFetch(nca_colors, ivec2(nca_f.x, 0), 0).xy;
-    vec2 nca_b = texelFetch(nca_colors, ivec2(nca_f.z, 0), 0).xy;
-    nca_map = mix(nca_b, nca_a, nca_f.y / 255.0);
+  vec3 nca_m = nca_map(nca_at);
+  return nca_fetch(0, nca_at).rgb * nca_m.x + nca_m.y;
+}
+
+// Premultiplied. A grown image is shown on a background of the color of zeros, which is taken away.
+vec4 nca_rgba(vec3 nca_color, ivec2 nca_at) {
+#if NCA_VIEW == 0
+  if (nca_transparent) {
+    vec3 nca_m = nca_map(nca_at);
+    float nca_alpha = mix(1.0, clamp(nca_fetch(0, nca_at).w, 0.0, 1.0), nca_m.z);
+    return vec4(clamp(nca_color - (1.0 - nca_alpha) * nca_m.y, 0.0, nca_alpha), nca_alpha);
   }
-  return nca_fetch(0, nca_at).rgb * nca_map.x + nca_map.y;
+#endif
+  return vec4(nca_color, 1.0);
 }
 """
 

@@ -48,8 +48,9 @@ UNIFORMS = {
     "nca_cells": ["vec2", "screen: size of the state"],
     "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
     "nca_height": ["float", "screen: height of the image in pixels"],
-    "nca_smooth": ["bool", "screen: blend between cells"],
+    "nca_smooth": ["int", "screen: 0 squares, 1 blend between cells, 2 blend and stay sharp"],
     "nca_borders": ["float", "screen: strength of lines between tiles"],
+    "nca_transparent": ["bool", "screen: draw nothing beyond a state that does not wrap"],
     "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
 }
 ORDER = [

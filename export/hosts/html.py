@@ -5,11 +5,13 @@ The page opens from ``file://`` and makes no requests. Its Content-Security-Poli
 own script and style, by their hashes.
 """
 
+import re
 from typing import Any
 
 from markupsafe import Markup
 
 from nca.exporters.target import Rules
+from nca.exporters.web.compact import compact_style
 from nca.exporters.web.page import (
     CONTROLS,
     PAGE_SCRIPTS,
@@ -38,12 +40,13 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) -> bytes:
     """Make the page from its data; ``invites``: ask visitors for rules of their own."""
     return rendered(
-        page_source("page.html"),
+        re.sub(r"\n\s+", "\n", page_source("page.html")),
         joined(PAGE_SCRIPTS),
-        page_source("page.css"),
+        compact_style(page_source("page.css")),
         "img-src data: blob:; media-src blob:",
         title=" ".join(title.split()),
         tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},
+        all_sliders={n: s for n, s in CONTROLS["sliders"].items() if s.get("where") != "window"},
         data=Markup(script_json(data)),
         invites=invites,
     )

@@ -21,6 +21,7 @@ from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.parity.compare import MEASURED_GRID, Difference, NotMeasuredError, compare
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import StateFormat
+from nca.exporters.web.compact import without_references
 from nca.gl.shader import Value
 from nca.rng import fire_threshold, step_base
 from nca.rule import Rule
@@ -102,7 +103,10 @@ def _steps(
     data: Mapping[str, Any], written: Mapping[str, Any], store: str, rule: Rule
 ) -> list[Pass]:
     if store == "inline":
-        return [Pass(one["fragment"], tuple(one["groups"])) for one in written["inline"]["4"]]
+        return [
+            Pass(without_references(one["fragment"], rule, data["digits"]), tuple(one["groups"]))
+            for one in written["inline"]["4"]
+        ]
     return general_passes(data["general"], "step", rule, data["groups"])
 
 

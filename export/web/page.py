@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +16,7 @@ from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
     colors_fragment,
+    flash_fragments,
     screen_fragment,
     step_passes,
     vertex_shader,
@@ -28,6 +28,7 @@ from nca.exporters.glsl.weights import Store, StoreChoice, choose_store
 from nca.exporters.png import read_png
 from nca.exporters.settings import ExportOptions, Seed, StateFormat
 from nca.exporters.target import Rules, check_rules
+from nca.exporters.web.compact import compact, compact_shader, with_references
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
 from nca.rule import CALM_AFTER, EIGHT_BIT_STATE, Rule
@@ -35,12 +36,12 @@ from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = (
-    "random controls files rules general gl readback field camera simulation display speed grid"
-    " player pointer"
+    "random controls files rules general gl readback field camera simulation flashes display speed"
+    " grid player pointer"
 )
 PLAYER_SCRIPTS = tuple(f"player/{name}" for name in _PLAYER.split())
 _READING = "json settings rule_file png published link files"
-_CONTROLS = ("pattern", "actions", "panel", "address", "main")
+_CONTROLS = ("pattern", "file_actions", "actions", "panel", "address", "main")
 _READING_SCRIPTS = tuple(f"reading/{name}" for name in _READING.split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, *_READING_SCRIPTS, *_CONTROLS)
 
@@ -146,7 +147,9 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         ),  # with layers, for any number of channels
         "views": VIEWS,
         "screen": compact_shader(screen_fragment(device)),
+        "flashes": [compact_shader(text) for text in flash_fragments(device)],
         "calmAfter": CALM_AFTER,
+        "digits": settings.digits,
         "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],
         "start": {
             "seed": settings.seed,
@@ -174,7 +177,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "filters": len(rule.filters),
         "tensors": base64.b64encode(tensor_bytes(rule)).decode(),
         "stores": stores,
-        "inline": _inline_passes(rule, groups, settings.digits) if "inline" in stores else None,
+        "inline": _inline_passes(rule, groups) if "inline" in stores else None,
     }
 
 
@@ -202,15 +205,21 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
     return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("inline", "texture")
 
 
-def _inline_passes(rule: Rule, groups: int, digits: int) -> dict[str, list[dict[str, Any]]]:
-    """Passes of a step with literal weights, by number of outputs of the device."""
+def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
+    """Passes of a step with literal weights, by number of outputs of the device.
+
+    Literals are references to weights, which the page replaces.
+    """
     # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
     passes = {}
     for outputs in (4, 8) if groups > 4 else (4,):
         device = Capabilities("300 es", outputs, layers=True, blend=True, steering=True, rate=True)
         passes[str(outputs)] = [
-            {"fragment": compact_shader(one.fragment), "groups": one.groups}
-            for one in step_passes(rule, device, groups=groups, digits=digits)
+            {
+                "fragment": compact_shader(with_references(one.fragment, rule)),
+                "groups": one.groups,
+            }
+            for one in step_passes(rule, device, groups=groups)
         ]
     return passes
 
@@ -241,22 +250,6 @@ def joined(names: tuple[str, ...], constants: str = "") -> str:
     constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
     parts = "".join(compact(page_source(f"{name}.js")) for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
-
-
-def compact(text: str) -> str:
-    """JavaScript or GLSL without indentation, empty lines, and lines that are comments."""
-    lines, in_comment = [], False
-    for line in map(str.strip, text.splitlines()):
-        if in_comment or line.startswith("/*"):
-            in_comment = not line.endswith("*/")
-        elif line and not line.startswith("//"):
-            lines.append(line + "\n")
-    return "".join(lines)
-
-
-def compact_shader(text: str) -> str:
-    """GLSL that is compact, with numbers below 1 as ``.5``."""
-    return re.sub(r"(?<![\w.])0\.(?=\d)", ".", compact(text))
 
 
 def page_source(name: str) -> str:

@@ -14,6 +14,7 @@ from nca.commands.loop import looped
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
 from nca.images import ANIMATIONS, image_format, to_image, write_animation, write_image, write_png16
+from nca.images.enlarging import enlarged
 from nca.images.y4m import write_y4m
 from nca.options import parse_size
 from nca.rescaling import rescaled
@@ -57,12 +58,12 @@ def render(settings: RenderSettings) -> Path | None:
     if settings.transparent and rule.settings.alive_threshold is None:
         raise InputError("`transparent`: this rule is a texture, without a background")
     colors = _colors(rule, settings)
+    wraps = rule.settings.wraps
+    large = (enlarged(one, settings.scale, settings.scaling, wraps=wraps) for one in colors)
     if settings.bits == 16:
-        scale = settings.scale
-        large = next(colors).repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        write_png16(settings.out, large)
+        write_png16(settings.out, _straight(next(large)))
         return settings.out
-    images = (_enlarged(to_image(one), settings.scale) for one in colors)
+    images = (to_image(_straight(one)) for one in large)
     if to_pipe:
         write_y4m(sys.stdout.buffer, images, settings.fps)
         return None
@@ -80,7 +81,7 @@ def render(settings: RenderSettings) -> Path | None:
 
 
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
-    """Colors of every image, [3, H, W], or with alpha, [4, H, W]."""
+    """Colors of every image, [3, H, W], or premultiplied with alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
     start = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)  # all cells update in every step, once grown
@@ -93,7 +94,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     shown = partial(_rgba, rule) if settings.transparent else rule.to_rgb
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
-        yield from (_straight(shown(state)[0]) for state in states)
+        yield from (shown(state)[0] for state in states)
         return
     stops = range(settings.steps, settings.steps + 1)
     if settings.every is not None:
@@ -102,7 +103,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
             raise InputError(f"`every` {settings.every}: more than {MAX_FRAMES} frames")
     seen = _with_earlier(stops, settings.average_steps)
     colors = averages((shown(state)[0] for state in run(seen)), settings.average_steps)
-    yield from (_straight(one) for step, one in zip(seen, colors, strict=True) if step in stops)
+    yield from (one for step, one in zip(seen, colors, strict=True) if step in stops)
 
 
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
@@ -122,11 +123,6 @@ def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
     """All steps that contribute to the images at ``stops``."""
     reach = REACH * average_steps if average_steps > 1 else 0
     return sorted({step for stop in stops for step in range(max(stop - reach, 0), stop + 1)})
-
-
-def _enlarged(image: Image.Image, scale: int) -> Image.Image:
-    size = (scale * image.width, scale * image.height)
-    return image.resize(size, Image.Resampling.NEAREST)
 
 
 def _rgba(rule: Rule, state: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, parse_size, refuse_several
+from nca.options import DT, Between, Bounded, Calm, Scaling, parse_size, refuse_several
 
 MAX_FRAMES = 5000
 
@@ -30,6 +30,8 @@ class RenderSettings(Bounded):
     """After --steps, make an animation of INT frames that repeats without a jump."""
     scale: Annotated[int, Between(1, 64)] = 1
     """Width and height of a cell in the image, in pixels."""
+    scaling: Scaling = "squares"
+    """How cells that are larger than a pixel are drawn."""
     bits: Literal[8, 16] = 8
     """Bits per color; 16: for a .png image."""
     transparent: bool = False

@@ -2,6 +2,8 @@
 
 const LINK_CELLS = 2 ** 20; // the largest grid that a link can set; the menu has the same limit
 
+const SWITCH = { off: 0, on: 1, __proto__: null };
+
 const queryOf = (address) => new URLSearchParams(address.trim().replace(/^[^#]*#/, ""));
 
 /** Whether a text that is dropped or pasted has an address like that of a page. */
@@ -22,9 +24,18 @@ function readAddress(hash, { rules, start }) {
     const smaller = Math.min(1, Math.sqrt(cells / (grid.width * grid.height)));
     settings.grid = { width: Math.floor(grid.width * smaller), height: Math.floor(grid.height * smaller) };
   }
-  if (["on", "off"].includes(query.get("c"))) settings.calm = query.get("c");
-  const average = Number(query.get("a")), [least, most] = LIMITS.average_steps;
-  if (Number.isInteger(average) && average >= least && average <= most) settings.averageSteps = average;
+  const number = (key, [least, most]) => {
+    const text = query.get(key), value = text?.trim() ? SWITCH[text] ?? Number(text) : NaN;
+    return value >= least && value <= most ? value : undefined;
+  };
+  const average = number("a", LIMITS.average_steps);
+  if (Number.isInteger(average)) settings.averageSteps = average;
+  const steering = { updateRate: number("u", LIMITS.update_rate), calm: number("c", LIMITS.calm) };
+  settings.steering = Object.fromEntries(Object.entries(steering).filter(([, value]) => value !== undefined));
+  if (query.has("t")) settings.transparent = query.get("t") === "on";
+  if (query.has("l")) settings.flashLimit = query.get("l") !== "off";
+  if (query.get("controls") === "0") settings.alone = true;
+  if (SCALINGS.includes(query.get("z"))) settings.scaling = query.get("z");
   if (Object.hasOwn(STATE_FORMATS, query.get("f"))) settings.format = query.get("f");
   return settings;
 }
@@ -55,7 +66,7 @@ function openAddress(hash, data) {
 function writeAddress(actions) {
   if (location.protocol === "about:") return; // a frame in another page has no address of its own
   const { simulation, rules } = actions, { opened, link } = rules[simulation.field.present[0]];
-  const hash = `#${addressOf(actions, opened && link)}`;
+  const hash = `#${addressOf(actions, opened && link)}${document.body.matches(".alone") ? "&controls=0" : ""}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
@@ -70,8 +81,13 @@ function addressOf(actions, link) {
   const { stepsPerFrame } = player.speed;
   if (stepsPerFrame !== 1) query.set("k", stepsPerFrame);
   if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);
-  if (simulation.calm !== "auto") query.set("c", simulation.calm);
+  const { calm, updateRate } = simulation;
+  if (calm !== null) query.set("c", ["off", "on"][calm] ?? calm);
+  if (updateRate !== null) query.set("u", updateRate);
   if (player.look.averageSteps !== 1) query.set("a", player.look.averageSteps);
+  if (player.look.scaling !== "smooth") query.set("z", player.look.scaling);
+  if (player.look.transparent) query.set("t", "on");
+  if (!player.look.flashLimit) query.set("l", "off");
   if (options.format) query.set("f", options.format);
   return query.toString();
 }

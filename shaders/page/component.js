@@ -4,7 +4,10 @@
 //
 // Attributes: rule (name; default: the first one), seed, grid ("256x256"; default: by the size of the
 // element), cell (CSS pixels per cell), speed (steps per frame), paused, inert (no painting), label,
-// calm ("on", "off"; default: as set in the rule), average-steps (1: show only the last step),
+// calm ("on", "off", 0 to 1; default: as set in the rule), average-steps (1: show only the last step),
+// update-rate (fraction of the cells that fire in a step; default: as set in the rule),
+// scaling ("smooth", "sharp" or "squares": how cells larger than a pixel are drawn),
+// transparent (grown images have no background), flash-limit ("off": show every flash),
 // touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger is
 // held still first). Methods: play(), pause(), reset(seed), dispose(). The element's player is
 // `element.player`. A browser limits the number of graphics contexts: elements that wait for one have
@@ -12,8 +15,8 @@
 
 const GROWN = 200; // steps after which an element may rest, if another has no image yet
 // Numeric attributes: smallest value, largest value, and whether they are integers.
-const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false], "average-steps": [...LIMITS.average_steps, true] };
-const CALM = ["auto", "on", "off"];
+const NUMBERS = { seed: [0, 2 ** 32 - 1, true], cell: [0.1, 1000, false], speed: [0, 64, false], "average-steps": [...LIMITS.average_steps, true], "update-rate": [...LIMITS.update_rate, false] };
+const CALM = { auto: null, off: 0, on: 1, __proto__: null };
 const STYLE = `
 :host { display: block; min-height: 1px; }
 div { position: relative; width: 100%; height: 100%; }
@@ -24,7 +27,7 @@ canvas { display: block; width: 100%; height: 100%; }
 .resting > .still { visibility: visible; }`;
 
 class NcaTexture extends HTMLElement {
-  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps"];
+  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps", "update-rate", "scaling", "transparent", "flash-limit"];
   static sources = [];
   static stage = new Stage();
 
@@ -117,7 +120,8 @@ class NcaTexture extends HTMLElement {
       ...start, rule, seed: this.number("seed", start.seed), speed: this.number("speed", start.speed),
       cellSize: this.number("cell", CELL_SIZE), grid: this.grid(start.grid),
       running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
-      calm: this.calm, averageSteps: this.number("average-steps", 1),
+      calm: this.calm, averageSteps: this.number("average-steps", 1), updateRate: this.number("update-rate", null),
+      ...this.look,
     });
     const { signal } = this.lifetime;
     if (!this.hasAttribute("inert")) {
@@ -154,14 +158,26 @@ class NcaTexture extends HTMLElement {
     const [least, largest, whole] = NUMBERS[name], value = text.trim() ? Number(text) : NaN;
     const good = value >= least && (!whole || Number.isInteger(value));
     const used = good ? Math.min(value, largest) : otherwise;
-    if (used !== value) this.warn(name, `must be ${whole ? "an integer from " : ""}${least} to ${largest}; using ${used}`);
+    if (used !== value) this.warn(name, `must be ${whole ? "an integer from " : ""}${least} to ${largest}; using ${used ?? "that of the rule"}`);
     return used;
   }
 
   get calm() {
-    const text = this.getAttribute("calm") ?? "auto", known = CALM.includes(text);
-    if (!known) this.warn("calm", `must be ${CALM.join(", ")}; using auto`);
-    return known ? text : "auto";
+    const text = this.getAttribute("calm") ?? "auto", value = text in CALM ? CALM[text] : Number(text || NaN);
+    const [least, most] = LIMITS.calm, known = value === null || (value >= least && value <= most);
+    if (!known) this.warn("calm", `must be auto, on, off, or ${least} to ${most}; using auto`);
+    return known ? value : null;
+  }
+
+  /** Settings of the display: only those that have attributes. */
+  get look() {
+    return { scaling: this.scaling, transparent: this.hasAttribute("transparent"), flashLimit: this.getAttribute("flash-limit") !== "off" };
+  }
+
+  get scaling() {
+    const text = this.getAttribute("scaling") ?? "smooth", known = SCALINGS.includes(text);
+    if (!known) this.warn("scaling", `must be ${SCALINGS.join(", ")}; using smooth`);
+    return known ? text : "smooth";
   }
 
   grid(otherwise) {
@@ -181,7 +197,11 @@ class NcaTexture extends HTMLElement {
     else if (!player) return;
     else if (name === "paused") player.setRunning(value === null);
     else if (name === "calm") player.simulation.calm = this.calm;
-    else if (name === "average-steps") player.setAverage(this.number(name, 1));
+    else if (name === "update-rate") player.simulation.updateRate = this.number(name, null);
+    else if (["scaling", "transparent", "flash-limit"].includes(name)) {
+      Object.assign(player.look, this.look);
+      player.touch();
+    } else if (name === "average-steps") player.setAverage(this.number(name, 1));
     else if (name === "speed") player.speed.set(this.number("speed", player.data.start.speed));
     else this.reset(this.number("seed", player.data.start.seed));
   }

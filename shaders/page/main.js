@@ -9,13 +9,15 @@ function start() {
   const data = prepared(JSON.parse(document.getElementById("data").textContent), readBundled);
   const canvas = document.getElementById("canvas");
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const { trouble, ...address } = openAddress(location.hash, data);
-  const options = { ...data.start, ...address };
+  const { trouble, steering, ...address } = openAddress(location.hash, data);
+  const options = { ...data.start, ...address, ...steering };
   if (still) Object.assign(options, { running: false, warmup: REDUCED_WARMUP });
   const lifetime = new AbortController();
   const player = new Player(canvas, data, options);
   const brush = new Brush();
   const actions = new Actions(player, brush, new Pointer(player, brush, lifetime));
+  document.body.classList.toggle("bare", Boolean(address.alone));
+  document.body.classList.toggle("alone", Boolean(address.alone));
   if (address.view) actions.setView(address.view);
   const panel = new Panel(actions, document, lifetime);
   let later;

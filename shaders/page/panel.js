@@ -5,6 +5,7 @@ const IDLE_AFTER = 3500; // milliseconds without input before the controls fade
 /** Powers of two on a slider, in steps of a twentieth of their exponent. */
 const onSlider = (value) => 20 * Math.log2(value);
 const ofSlider = (position) => 2 ** (position / 20);
+const percent = (share) => Math.round(100 * share);
 
 /** Wires the controls of the page. */
 class Panel {
@@ -36,16 +37,20 @@ class Panel {
       rotation: [degrees, (v) => actions.steer({ rotation: v * Math.PI / 180 }), () => `${degrees()}\u00b0`],
       coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.steer({ coarseness: ofSlider(v) }), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
       dt: [() => onSlider(actions.simulation.dt), (v) => actions.steer({ dt: ofSlider(v) }), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
-      calm: [() => actions.simulation.runsCalm(), () => actions.toggleCalm()],
-      average: [() => player.look.averageSteps, (v) => actions.setAverage(v), () => (player.look.averageSteps === 1 ? "off" : `${player.look.averageSteps} steps`)],
+      update_rate: [() => percent(actions.simulation.rateOf()), (v) => actions.steer({ updateRate: v / 100 }), () => `${percent(actions.simulation.rateOf())} %`],
+      calm: [() => percent(actions.simulation.calmOf()), (v) => actions.steer({ calm: v / 100 }), () => (actions.simulation.calmOf() ? `${percent(actions.simulation.calmOf())} %` : "off")],
+      average_steps: [() => player.look.averageSteps, (v) => actions.setAverage(v), () => (player.look.averageSteps === 1 ? "off" : `${player.look.averageSteps} steps`)],
       zoom: [() => onSlider(player.camera.zoom), (v) => actions.zoomBy(ofSlider(v) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
       seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
       view: [() => actions.view, (v) => actions.setView(v)],
       colorMap: [() => player.look.colorMap, (v) => actions.setColorMap(v)],
-      smooth: [() => player.look.smooth, () => actions.toggleSmooth()],
+      scaling: [() => player.look.scaling, (v) => actions.setScaling(v)],
+      transparent: [() => player.look.transparent, () => actions.toggleTransparent()],
+      flashLimit: [() => player.look.flashLimit, () => actions.toggleFlashLimit()],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
-    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average: LIMITS.average_steps };
+    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps };
+    for (const name of ["update_rate", "calm"]) sliders[name] = LIMITS[name].map(percent);
     for (const name of ["radius", "coarseness", "dt", "zoom"]) sliders[name] = LIMITS[name].map((v) => Math.round(onSlider(v)));
     for (const [name, [min, max]] of Object.entries(sliders)) Object.assign(this.find(`[name=${name}]`), { min, max });
     for (const [name, [, set]] of Object.entries(this.inputs)) {
@@ -99,12 +104,9 @@ class Panel {
   }
 
   listViews() {
-    const menu = this.find("[name=view]");
-    menu.replaceChildren();
-    for (const name of this.actions.views) menu.append(new Option(name, name));
-    const maps = this.find("[name=colorMap]");
-    maps.replaceChildren();
-    for (const name of COLOR_MAPS) maps.append(new Option(name, name));
+    for (const [menu, names] of Object.entries({ view: this.actions.views, scaling: SCALINGS, colorMap: COLOR_MAPS })) {
+      this.find(`[name=${menu}]`).replaceChildren(...names.map((name) => new Option(name, name)));
+    }
   }
 
   listKeys() {
@@ -134,7 +136,7 @@ class Panel {
     this.on(player, "restored", ({ detail }) => this.say(detail.resumed ? "Continuing where it stopped" : "Restarted"));
     this.on(actions, "say", ({ detail }) => this.say(detail));
     this.on(actions, "settings", () => this.openSettings(this.find("#panel").hidden));
-    this.on(actions, "hide", () => this.body.classList.toggle("bare"));
+    this.on(actions, "hide", () => this.bare(!this.body.matches(".bare")));
     this.on(actions, "help", () => this.toggleHelp());
     this.on(actions, "open", () => this.find("[name=file]").click());
     this.on(this.find("[name=file]"), "change", ({ target }) => {
@@ -182,7 +184,7 @@ class Panel {
 
   press(event) {
     if (event.key === "Escape" && !this.find("#help").open) {
-      if (this.find("#panel").hidden) this.body.classList.remove("bare");
+      if (this.find("#panel").hidden) this.bare(false);
       else this.openSettings(false);
       return;
     }
@@ -190,6 +192,13 @@ class Panel {
     if (!key || event.defaultPrevented) return;
     event.preventDefault();
     this.actions[methodOf(key)](key.tool);
+  }
+
+  /** Hide or show all controls. */
+  bare(bare) {
+    this.body.classList.toggle("bare", bare);
+    if (!bare) this.body.classList.remove("alone");
+    this.actions.player.touch(); // writes the address
   }
 
   openSettings(open) {
@@ -239,6 +248,7 @@ class Panel {
       for (const button of this.root.querySelectorAll(selector)) button.setAttribute("aria-pressed", String(on));
     };
     this.body.classList.toggle("running", player.running);
+    this.body.classList.toggle("clear", player.look.transparent);
     for (const button of this.root.querySelectorAll("[data-action=toggle]")) {
       button.setAttribute("aria-label", player.running ? "Pause" : "Go on");
       button.title = `${player.running ? "Pause" : "Go on"} (Space)`;

@@ -230,6 +230,21 @@ def test_a_grown_figure_keeps_its_transparency(tmp_path: Path) -> None:
         assert film.convert("RGBA").getpixel((0, 0))[3] == 0
 
 
+def test_larger_cells_can_be_sharp_and_still_tile(tmp_path: Path) -> None:
+    words = ["render", str(RULES / "lava.safetensors"), "--size", "24x20", "--steps", "30"]
+    for name, more in (("a.png", []), ("b.png", ["--scale", "3", "--scaling", "sharp"])):
+        assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
+    with Image.open(tmp_path / "a.png") as cells, Image.open(tmp_path / "b.png") as large:
+        tiles = Image.new("RGB", (3 * cells.width, 3 * cells.height))
+        for x in range(3):
+            for y in range(3):
+                tiles.paste(cells, (x * cells.width, y * cells.height))
+        expected = tiles.resize((3 * tiles.width, 3 * tiles.height), Image.Resampling.BICUBIC)
+        middle = np.asarray(expected, int)[large.height : 2 * large.height, large.width :]
+        difference = np.abs(middle[:, : large.width] - np.asarray(large, int))
+        assert np.quantile(difference, 0.99) <= 2  # Pillow clips rows before it adds columns
+
+
 def png16_levels(path: Path) -> npt.NDArray[np.int64]:
     """Levels of a 16-bit RGB file, [H, W, 3]; Pillow reads only their upper bytes."""
     data = path.read_bytes()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -91,3 +92,19 @@ def unrounded(rule: Rule) -> Rule:
     """The same rule without quantization, sharing its weights."""
     rule.settings = replace(rule.settings, quantization=Quantization())
     return rule
+
+
+FIGURE_SETTINGS = RuleSettings(
+    6, 12, "zeros", alive_threshold=0.1, start="center", rgb_scale=0.5, rgb_offset=0.3
+)
+
+
+def figure(height: int, width: int) -> tuple[torch.Tensor, npt.NDArray[np.float32]]:
+    """A state of a grown image, and its colors and alpha without background, [H, W, 4]."""
+    generator = torch.Generator().manual_seed(1)
+    straight = torch.rand(4, height, width, generator=generator) * 0.7 + 0.3
+    straight[:, : height // 3] = 0
+    state = torch.zeros(6, height, width)
+    state[:3] = straight[3:] * (straight[:3] - 0.3) / 0.5
+    state[3] = straight[3]
+    return state, straight.permute(1, 2, 0).numpy()

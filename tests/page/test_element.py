@@ -84,7 +84,11 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
         ("speed", "-4", "speed.stepsPerFrame", 1),
         ("speed", "fast", "speed.stepsPerFrame", 1),
         ("cell", "-3", "simulation.width", None),
-        ("calm", "very", "simulation.calm", "auto"),
+        ("calm", "very", "simulation.calm", None),
+        ("calm", "1.5", "simulation.calm", None),
+        ("update-rate", "0", "simulation.updateRate", None),
+        ("update-rate", "2", "simulation.updateRate", 1),
+        ("scaling", "soft", "look.scaling", "smooth"),
         ("average-steps", "0", "look.averageSteps", 1),
         ("average-steps", "40", "look.averageSteps", 16),
     ],
@@ -104,11 +108,32 @@ def test_attributes_out_of_range_are_warned_of_and_passed_over(
     assert page.evaluate(f"first.player.{shown}") == expected
     page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
     assert page.evaluate(f"later.player.{shown}") == expected
-    watched = attribute in ("seed", "speed", "calm", "average-steps")
+    watched = attribute in ("seed", "speed", "calm", "average-steps", "update-rate", "scaling")
     assert len(said) == 1 + watched
     assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
     page.evaluate("name => later.removeAttribute(name)", attribute)
     assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
+
+
+def test_a_grown_image_has_no_background_if_the_element_says_so(open_page, tmp_path):
+    settings = RuleSettings(4, 8, "zeros", alive_threshold=0.1, start="center")
+    rule = RuleFile(bounded_rule(settings, update_bias=True))
+    (tmp_path / "nca.js").write_bytes(component_js({"one": rule}))
+    element = "<nca-texture id='a' grid='16x16' paused transparent flash-limit='off'></nca-texture>"
+    (tmp_path / "host.html").write_text(HEAD + element)
+    page = open_page(tmp_path / "host.html")
+    until(page, "a.player?.shown")
+    corner = """() => {
+      const { player } = a, { gl } = player, pixel = new Uint8Array(4);
+      player.draw();
+      gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+      return [...pixel];
+    }"""
+    assert page.evaluate(corner) == [0, 0, 0, 0]
+    assert page.evaluate("a.player.look.flashLimit") is False
+    page.evaluate("a.removeAttribute('transparent'); a.removeAttribute('flash-limit')")
+    assert page.evaluate(corner)[3] == 255
+    assert page.evaluate("a.player.look.flashLimit") is True
 
 
 def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:

@@ -160,7 +160,7 @@ def test_keys(page):
     assert press("v", "nca.actions.view") == "channel 1"
     assert press("Shift+V", "nca.actions.view") == "colors"
     assert press("m", "nca.player.look.colorMap") == "diverging"
-    assert press("b", "nca.player.look.smooth") is False
+    assert press("b", "nca.player.look.scaling") == "sharp"
     assert press("t", "nca.player.look.borders") is True
     assert press("u", "document.body.classList.contains('bare')") is True
     assert press("Escape", "document.body.classList.contains('bare')") is False
@@ -191,6 +191,23 @@ def test_the_keyboard_alone_paints_and_moves(page):
     assert page.evaluate("nca.player.camera.zoom") == pytest.approx(15)
     page.keyboard.press("o")
     assert page.evaluate("nca.player.camera.zoom") == pytest.approx(10)
+
+
+def test_sliders_by_mouse_and_keyboard(page):
+    page.click("#dock [data-action=settings]")
+    shown = "(name) => document.querySelector(`output[for=${name}]`).textContent"
+    simulation = "nca.player.simulation"
+    for name, value, text in (("update_rate", "updateRate", "1 %"), ("calm", "calm", "off")):
+        assert page.evaluate(f"{simulation}.{value}") is None, "as the rule says"
+        page.locator(f"#{name}").click(position={"x": 63, "y": 14})  # of 252
+        assert 0.1 < page.evaluate(f"{simulation}.{value}") < 0.4
+        page.keyboard.press("Home")
+        assert page.evaluate(shown, name) == text
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate(shown, name) == ("2 %" if name == "update_rate" else "1 %")
+    page.locator("#average_steps").press("End")
+    assert page.evaluate("nca.player.look.averageSteps") == 16
+    until(page, "/c=0.01&u=0.02&a=16/.test(location.hash)")
 
 
 def test_keys_are_letters_in_a_field(page):
@@ -250,7 +267,7 @@ def picture(page: Page, act: str, tmp_path: Path) -> Image.Image:
 def test_pictures_show_the_state_the_right_way_up(page, tmp_path):
     state = torch.rand(SHAPE, generator=torch.Generator().manual_seed(1)) - 0.5
     write(page, state)
-    page.evaluate("nca.actions.toggleSmooth()")
+    page.evaluate("nca.actions.setScaling('squares')")
     pixels = np.asarray(picture(page, "nca.actions.savePicture()", tmp_path)).astype(int)
     expected = ((state[:3] + 0.5).clamp(0, 1) * 255).permute(1, 2, 0).numpy()
     assert pixels.shape == (HEIGHT, WIDTH, 3)

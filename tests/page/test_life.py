@@ -261,6 +261,21 @@ def test_the_address_holds_what_is_shown(still_page):
 
 
 @pytest.mark.browser
+def test_an_address_can_hide_the_controls_until_they_are_asked_for(still_page):
+    page = still_page(small(), "#controls=0")
+    page.mouse.move(200, 100)
+    page.keyboard.press("k")  # a message would cover the texture
+    shown = """["header", "#hud", "#dock", "#toast"].filter((name) => {
+      const { visibility, opacity } = getComputedStyle(document.querySelector(name));
+      return visibility !== "hidden" && opacity !== "0";
+    })"""
+    assert page.evaluate(shown) == []
+    until(page, "/&c=on&controls=0$/.test(location.hash)")
+    page.keyboard.press("u")
+    until(page, f"{shown}.includes('#dock') && !location.hash.includes('controls')")
+
+
+@pytest.mark.browser
 def test_nonsense_in_the_address_is_passed_over(still_page):
     page = still_page(
         small(), "#m=none&s=-1&v=channel 99&k=3&g=0x99999&f=jpeg&constructor=1", seed=3

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nca.backends.simulate import simulate
 from nca.exporters.hosts.html import page_html
+from nca.rescaling import rescaled
 from nca.rule import CALM_AFTER, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import read, until, write
@@ -42,10 +42,12 @@ def test_a_hundred_steps_are_those_of_torch(still_page, settings, weights):
     assert float(expected.std()) > 0.01
 
 
-@pytest.mark.parametrize(("own", "address"), [(True, ""), (False, "#c=on")])
-def test_a_calm_run_is_that_of_torch_until_something_is_painted(
-    still_page, monkeypatch, own, address
-):
+@pytest.mark.parametrize(
+    ("own", "address", "rates"),
+    [(True, "", (0.25, 1)), (False, "#c=on&u=0.3", (0.3, 1)), (True, "#c=0.5&u=0.5", (0.5, 0.75))],
+)
+def test_a_calm_run_is_that_of_torch_until_something_is_painted(still_page, own, address, rates):
+    """With more cells that fire, in shorter steps."""
     rule = bounded_rule(RuleSettings(channels=8, hidden=16, update_rate=0.25, calm=own))
     page = still_page({"rule": rule}, address, seed=4711, grid=(28, 20))
     shape = (8, 20, 28)
@@ -53,19 +55,17 @@ def test_a_calm_run_is_that_of_torch_until_something_is_painted(
     write(page, state[0])
     assert page.evaluate("nca.player.data.calmAfter") == CALM_AFTER
     page.evaluate("nca.player.data.calmAfter = 5")
-    monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 5)
-    done, stops = 0, (5, 6, 15)
-    for stop, expected in zip(
-        stops, simulate(rule, state, stops, seed=4711, calm=True), strict=True
-    ):
-        page.evaluate("n => nca.player.runSteps(n)", stop - done)
-        assert float((read(page, shape) - expected[0]).abs().max()) < 1e-5
-        done = stop
+    usual = rule.with_settings(update_rate=rates[0])
+    calm = rescaled(rule.with_settings(update_rate=rates[1]), 1.0, rates[0] / rates[1])
+    for current, first, count in ((usual, 0, 5), (calm, 5, 1), (calm, 6, 9)):
+        state = current(state, count, seed=4711, first_step=first)
+        page.evaluate("n => nca.player.runSteps(n)", count)
+        assert float((read(page, shape) - state[0]).abs().max()) < 1e-5
     page.evaluate("nca.player.simulation.paint('noise')")
     before = read(page, shape)
     page.evaluate("nca.player.runSteps(1)")
     fired = (read(page, shape) != before).any(0).float().mean()
-    assert 0.1 < float(fired) < 0.4
+    assert float(fired) == pytest.approx(rates[0], abs=0.1)
 
 
 @pytest.mark.parametrize(("state", "allowed"), [("rgba16f", 5e-3), ("rgba8", 0.1)])

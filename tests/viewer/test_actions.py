@@ -168,7 +168,7 @@ def test_a_driver_that_fails_on_a_watched_rule_is_reported_and_the_rule_before_g
 
 def test_average_and_calm_go_on_and_off(actions):
     look, simulation = actions.player.look, actions.player.simulation
-    for steps, calm in ((8, "on"), (1, "off"), (8, "on")):
+    for steps, calm in ((8, 1), (1, 0), (8, 1)):
         actions.toggle_average()
         actions.toggle_calm()
         assert (look.average_steps, simulation.calm) == (steps, calm)

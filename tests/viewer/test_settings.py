@@ -57,7 +57,7 @@ def test_flags_are_made_from_the_fields():
     assert settings.rules == (Path("a.safetensors"), Path("b.safetensors"))
     assert parse_size("grid", settings.grid, 4, 8192) == (64, 32)
     assert not settings.window.watch
-    assert settings.view == "change"
+    assert settings.display.view == "change"
 
 
 def test_settings_import_nothing_heavy():

@@ -7,19 +7,23 @@ import math
 from dataclasses import astuple, dataclass, replace
 
 import moderngl
+import numpy as np
 from PIL import Image
 
 from nca.errors import InputError
 from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
 from nca.gl.shader import Shader
 from nca.rule import ALPHA
-from nca.viewer.controls import COLOR_MAPS, LIMITS, TILE_LINES
+from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES
 from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.flashes import Canvas, Flashes, Frame
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
 NO_RING = (0.0, 0.0, 0.0, 0.0)
 
 LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # largest side in pixels of the texture of all channels
+
+SETTLING = 2.0  # seconds until a limited picture shows a state that does not change
 
 _HOST = Capabilities("330", blend=True)
 
@@ -31,16 +35,20 @@ class Look:
     Attributes:
         view: one of :func:`view_names`.
         color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
-        smooth: blend between cells; otherwise cells are squares.
+        scaling: drawing of cells that are larger than a pixel, one of ``SCALINGS``.
         borders: draw lines between tiles.
         average_steps: number of averaged steps; 1: only the last step is shown.
+        transparent: leave out the background of grown images.
+        flash_limit: show at most three flashes a second on a screen.
     """
 
     view: str = "colors"
     color_map: str = "inferno"
-    smooth: bool = True
+    scaling: str = "smooth"
     borders: bool = False
     average_steps: int = 1
+    transparent: bool = False
+    flash_limit: bool = True
 
 
 def view_names(channels: int) -> list[str]:
@@ -87,12 +95,15 @@ class Display:
         self._gl = gl
         self._screens: dict[tuple[int, bool], Shader] = {}
         self._colors: dict[tuple[str, int], Shader] = {}
-        self._texture = gl.texture((1, 1), 4)
-        self._colored = gl.framebuffer([self._texture])
+        self._fresh = Canvas(gl, (1, 1), "f1")  # colors of the cells
+        self._kept: list[Canvas] = []  # pictures in which they are averaged
+        self.flashes = Flashes(gl)
         self._averaged: tuple[object, ...] = ()
         self._average_seen: tuple[object, ...] = ()
         self._seen: tuple[object, ...] = ()
-        self._kept: moderngl.Framebuffer | None = None
+        self._limited_seen: tuple[object, ...] = ()
+        self._changed_at = self._limited_at = 0.0
+        self._stored: moderngl.Framebuffer | None = None
 
     def draw(
         self,
@@ -101,22 +112,26 @@ class Display:
         look: Look,
         target: moderngl.Framebuffer,
         ring: tuple[float, float, float, float] = NO_RING,
+        limits: bool = False,
     ) -> None:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1.
 
         If nothing has changed since the last call, the result is stored, and later calls copy it.
+        With ``limits``, it is the picture after :meth:`limit`.
         """
         size = (target.viewport[2], target.viewport[3])
-        seen = (*simulation.seen, astuple(camera), astuple(look), ring, size)
+        limits = limits and look.flash_limit
+        limited_at = self._limited_at if limits else None
+        seen = (*simulation.seen, astuple(camera), astuple(look), ring, size, limited_at)
         if seen != self._seen:
             self._seen = seen
             self._forget()
-            self._draw(simulation, camera, look, target, ring)
+            self._draw(simulation, camera, look, target, ring, limits)
             return
-        if self._kept is None:
-            self._kept = self._gl.simple_framebuffer(size, 4)
-            self._draw(simulation, camera, look, self._kept, ring)
-        self._gl.copy_framebuffer(target, self._kept)
+        if self._stored is None:
+            self._stored = self._gl.simple_framebuffer(size, 4)
+            self._draw(simulation, camera, look, self._stored, ring, limits)
+        self._gl.copy_framebuffer(target, self._stored)
 
     def average(self, simulation: Simulation, look: Look) -> None:
         """Add the current step to the average.
@@ -126,11 +141,48 @@ class Display:
         """
         if look.average_steps > 1:
             follows = self._averaged == _averaged(simulation, look)
-            self._color(simulation, look, 2 / (look.average_steps + 1) if follows else 1.0)
+            self._color(simulation, look)
+            slow = self.flashes.slow_of_step() if follows and look.flash_limit else 1.0
+            self._mix(2 / (look.average_steps + 1) if follows else 1.0, slow)
 
     def begin_average(self) -> None:
         """Restart the average."""
         self._averaged = ()
+
+    def limit(self, simulation: Simulation, look: Look, frame: Frame) -> None:
+        """Prepare a frame for a screen: measure it, and average it if it flashes too often."""
+        if not look.flash_limit:
+            return
+        seen = (*simulation.seen, astuple(frame.camera), astuple(look), frame.size)
+        if seen != self._limited_seen:
+            self._limited_seen, self._changed_at = seen, frame.now
+        if frame.now > self._changed_at + SETTLING:
+            return
+        self._limited_at = frame.now
+        follows = self._averaged == _averaged(simulation, look)
+        current = self._color_if_changed(simulation, look)
+        self.flashes.measure(
+            self._fresh,
+            extent(simulation, look),
+            frame,
+            self._averaged,
+            wraps=repeats(simulation, look),
+        )
+        if look.average_steps == 1 or not current:
+            self._mix(1.0, self.flashes.slow if follows else 1.0)
+
+    def _color_if_changed(self, simulation: Simulation, look: Look) -> bool:
+        """Draw the colors unless they are current; returns whether they were.
+
+        Changes without a step, such as a stroke during a pause, must be visible at once.
+        """
+        current = (self._averaged, self._average_seen) == (
+            _averaged(simulation, look),
+            simulation.seen,
+        )
+        if not current:
+            self._color(simulation, look)
+        return current
 
     def _draw(
         self,
@@ -139,19 +191,16 @@ class Display:
         look: Look,
         target: moderngl.Framebuffer,
         ring: tuple[float, float, float, float],
+        limits: bool,
     ) -> None:
-        # Changes without a step, such as a stroke during a pause, must be visible at once.
-        if (self._averaged, self._average_seen) != (_averaged(simulation, look), simulation.seen):
-            self._color(simulation, look)
-        colored = self._texture
+        if not self._color_if_changed(simulation, look) and look.average_steps > 1:
+            self._mix(1.0)
+        mixed = limits or look.average_steps > 1
+        colored = (self._kept[0] if mixed else self._fresh).texture
         far = camera.zoom < 1
         if far:
             colored.build_mipmaps()
-        colored.filter = (
-            moderngl.LINEAR_MIPMAP_LINEAR if far else moderngl.LINEAR,
-            moderngl.LINEAR,
-        )
-        sampling = 0 if far else 1 if look.smooth else 2
+        sampling = 0 if far else 1 + SCALINGS.index(look.scaling)
         self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,
             {"nca_colors_of_cells": colored},
@@ -160,15 +209,16 @@ class Display:
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
                 "nca_height": float(target.viewport[3]),
                 "nca_wraps": repeats(simulation, look),
+                "nca_transparent": look.transparent,
                 "nca_borders": TILE_LINES if look.borders else 0.0,
                 "nca_ring": ring,
             },
         )
 
     def _forget(self) -> None:
-        if self._kept is not None:
-            self._kept.release()
-        self._kept = None
+        if self._stored is not None:
+            self._stored.release()
+        self._stored = None
 
     def _screen(self, sampling: int, *, marks: bool) -> Shader:
         if (sampling, marks) not in self._screens:
@@ -176,8 +226,8 @@ class Display:
             self._screens[sampling, marks] = shader
         return self._screens[sampling, marks]
 
-    def _color(self, simulation: Simulation, look: Look, weight: float = 1.0) -> None:
-        """Draw the colors of the cells, blended into the existing ones with a weight."""
+    def _color(self, simulation: Simulation, look: Look) -> None:
+        """Draw the colors of the cells."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
         sides = extent(simulation, look)
@@ -188,11 +238,8 @@ class Display:
             view = next(view for view in VIEWS if view == kind)
             shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
             self._colors[kind, channels] = shader
-        if weight < 1:
-            self._gl.enable(moderngl.BLEND)
-            self._gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         self._colors[kind, channels].draw(
-            self._colored,
+            self._fresh.target,
             {
                 **simulation.state.named("nca_state"),
                 **simulation.previous.named("nca_before"),
@@ -202,24 +249,33 @@ class Display:
             {
                 **FLOAT_STATE,
                 "nca_size": cells,
-                "nca_picture": tuple(float(side) for side in self._colored.size),
+                "nca_picture": tuple(float(side) for side in size),
                 "nca_channel": int(number) - 1 if number else 0,
                 "nca_channels": channels,
                 "nca_color_map": COLOR_MAPS.index(look.color_map),
-                "nca_alone": simulation.color_map_of_all or (0.0, 0.0),
-                "nca_weight": weight,
+                "nca_alone": simulation.color_map_of_all or (0.0, 0.0, 0.0),
+                "nca_transparent": look.transparent,
             },
         )
-        self._gl.disable(moderngl.BLEND)
         self._averaged, self._average_seen = _averaged(simulation, look), simulation.seen
 
+    def _mix(self, weight: float, slow: float = 1.0) -> None:
+        """Mix the fresh picture into the kept one."""
+        if not self._kept:
+            self._kept = [Canvas(self._gl, self._fresh.size, "f4") for _ in range(2)]
+        kept, following = self._kept
+        self.flashes.mix(following, self._fresh, kept, weight, slow)
+        self._kept = [following, kept]
+
     def _prepare(self, size: tuple[int, int], dtype: str) -> None:
-        if (self._colored.size, self._texture.dtype) != (size, dtype):
-            self._colored.release()
-            self._texture.release()
-            self._texture = self._gl.texture(size, 4, dtype=dtype)
-            self._texture.build_mipmaps()  # allocates the levels
-            self._colored = self._gl.framebuffer([self._texture])
+        if (self._fresh.size, self._fresh.dtype) != (size, dtype):
+            self._release_canvases()
+            self._fresh = Canvas(self._gl, size, dtype)
+
+    def _release_canvases(self) -> None:
+        for canvas in (self._fresh, *self._kept):
+            canvas.release()
+        self._kept = []
 
     def picture(
         self, simulation: Simulation, camera: Camera, look: Look, size: tuple[int, int]
@@ -232,16 +288,16 @@ class Display:
         limit = int(self._gl.info["GL_MAX_TEXTURE_SIZE"])
         if max(size) > limit:
             raise InputError(f"an image of {size[0]}x{size[1]} is too large: at most {limit} here")
-        target = self._gl.simple_framebuffer(size, 3)
+        target = self._gl.simple_framebuffer(size, 4)
         self.draw(simulation, camera, look, target)
-        image = read_image(target)
+        image = read_transparent(target) if look.transparent else read_image(target)
         target.release()
         return image
 
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
         """Draw the whole grid, ``scale`` pixels per cell; if it wraps, this is one exact tile."""
         if scale == 1:
-            look = replace(look, smooth=False)  # smoothing would use the next cells
+            look = replace(look, scaling="squares")  # others would use the next cells
         width, height = extent(simulation, look)
         size = (width * scale, height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)
@@ -251,19 +307,28 @@ class Display:
         for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
         self._forget()
-        self._colored.release()
-        self._texture.release()
+        self._release_canvases()
+        self.flashes.release()
 
 
 def _averaged(simulation: Simulation, look: Look) -> tuple[object, ...]:
     """Values whose change restarts the average."""
     size = simulation.width, simulation.height
-    return simulation.colors, size, look.view, look.color_map, look.average_steps
+    kind = look.view, look.color_map, look.average_steps, look.transparent
+    return simulation.colors, size, kind
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:
     """Image of a framebuffer; OpenGL's lowest row is the image's last."""
     return image_of(target.read(components=3, alignment=1), target.size)
+
+
+def read_transparent(target: moderngl.Framebuffer) -> Image.Image:
+    """Image of a framebuffer with premultiplied colors, RGBA."""
+    data = np.frombuffer(target.read(components=4, alignment=1), np.uint8)
+    pixels = data.reshape(*target.size[::-1], 4)[::-1] / 255
+    pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-3)
+    return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
 
 
 def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:

@@ -17,7 +17,6 @@ from nca.exporters.glsl.weights import StoreChoice
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
-from nca.options import Calm
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
 from nca.viewer.controls import TOOL_NUMBERS
@@ -50,8 +49,8 @@ class Simulation:
         dt: step length, 1 as in training. With a larger pattern, steps are shortened automatically,
             because they would be unstable otherwise.
         update_rate: probability that a cell fires; None: the value of each rule.
-        calm: whether all cells fire, in shorter steps, while nothing changes the state from
-            outside.
+        calm: how calm rules run while nothing changes the state from outside, 0 to 1: at 1, all
+            cells fire, in shorter steps; None: as the rules say.
         quiet: number of steps since the last change from outside.
         field: the owner of each cell; call :meth:`show_field` after a change.
 
@@ -72,7 +71,7 @@ class Simulation:
         self.gl, self.seed, self.step_number = gl, seed, 0
         self.rotation, self.coarseness, self.dt = 0.0, 1.0, 1.0
         self.update_rate: float | None = None
-        self.calm: Calm = "auto"
+        self.calm: float | None = None
         self.quiet = 0
         self._store = store
         self._targets = min(targets or 8, target_limit(gl))
@@ -98,17 +97,24 @@ class Simulation:
         return max(rule.settings.channels for rule in self.rules)
 
     @property
-    def color_map_of_all(self) -> tuple[float, float] | None:
-        """Scale and offset of the colors of the rule that owns all cells, if there is one."""
+    def color_map_of_all(self) -> tuple[float, float, float] | None:
+        """Colors of the rule that owns all cells, if there is one: see :func:`_color_map`."""
         if len(self._present) > 1:
             return None
-        settings = self._present[0].rule.settings
-        return settings.rgb_scale, settings.rgb_offset
+        return _color_map(self._present[0].rule)
 
     @property
-    def runs_calm(self) -> bool:
-        """Whether the first rule that owns cells runs calm."""
-        return self._present[0].rule.settings.runs_calm(self.calm)
+    def shown_calm(self) -> float:
+        """How calm the first rule that owns cells runs, 0 to 1."""
+        return self._calm_of(self._present[0].rule)
+
+    @property
+    def shown_rate(self) -> float:
+        """The probability that a cell of the first rule that owns cells fires."""
+        return self.update_rate or self._present[0].rule.settings.update_rate
+
+    def _calm_of(self, rule: Rule) -> float:
+        return float(rule.settings.calm) if self.calm is None else self.calm
 
     @property
     def seen(self) -> tuple[object, ...]:
@@ -138,7 +144,7 @@ class Simulation:
         self.state, self.previous = buffers[:2]
         self.previous.clear()
         self._buffers, self._compiled = buffers, compiled
-        colors = [(r.settings.rgb_scale, r.settings.rgb_offset, 0.0, 0.0) for r in rules]
+        colors = [(*_color_map(rule), 0.0) for rule in rules]
         data = np.asarray(colors, np.float32).tobytes()
         self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
         fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}
@@ -171,11 +177,10 @@ class Simulation:
 
     def _set_steering(self) -> None:
         for shaders in self._compiled:
-            settings = shaders.rule.settings
-            rate = self.update_rate or settings.update_rate
-            dt = self.dt / max(1.0, self.coarseness**2)
-            if self.quiet >= CALM_AFTER and settings.runs_calm(self.calm):
-                rate, dt = 1.0, rate * dt  # as in nca.rescaling.calmed
+            own = self.update_rate or shaders.rule.settings.update_rate
+            calm = self._calm_of(shaders.rule) if self.quiet >= CALM_AFTER else 0.0
+            rate = 1 - (1 - calm) * (1 - own) if calm else own
+            dt = self.dt / max(1.0, self.coarseness**2) * own / rate
             values: dict[str, Value] = {
                 "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
                 "nca_coarseness": self.coarseness,
@@ -338,3 +343,9 @@ class Simulation:
         for shaders in self._compiled:
             shaders.release()
         self.colors.release()
+
+
+def _color_map(rule: Rule) -> tuple[float, float, float]:
+    """Scale and offset of the colors, and 1 if channel 3 is alpha."""
+    settings = rule.settings
+    return settings.rgb_scale, settings.rgb_offset, float(settings.alive_threshold is not None)

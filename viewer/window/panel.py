@@ -11,7 +11,7 @@ import moderngl
 from imgui_bundle import imgui
 
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
-from nca.viewer.controls import COLOR_MAPS, LIMITS, TOOLS
+from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.simulation.display import view_names
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
@@ -168,7 +168,7 @@ class Panel:
         _legend("Motion", first=True)
         speed = player.speed.steps_per_frame
         index = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - speed))
-        chosen = _slider("Speed", speed_text(speed), index, 0, len(SPEEDS) - 1)
+        chosen = _slider("speed", speed_text(speed), index, 0, len(SPEEDS) - 1)
         if round(chosen) != index:
             player.speed.set(SPEEDS[round(chosen)])
         run = "Pause" if player.running else "Go on"
@@ -196,7 +196,7 @@ class Panel:
             lit=TOOLS[brush.tool].label,
         )
         low, high = math.log(MIN_RADIUS), math.log(MAX_RADIUS)
-        radius = _slider("Size", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
+        radius = _slider("radius", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
         if abs(radius - math.log(brush.radius)) > 1e-6:
             actions.set_radius(math.exp(radius))
         if several:
@@ -213,19 +213,20 @@ class Panel:
         _legend("Texture")
         degrees = math.degrees(simulation.rotation)
         simulation.rotation = math.radians(
-            _slider("Rotation", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
+            _slider("rotation", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
         )
-        simulation.coarseness = _power_slider(
-            "Coarseness", simulation.coarseness, *LIMITS["coarseness"]
-        )
-        simulation.dt = _power_slider("Step length", simulation.dt, *LIMITS["dt"])
-        rate = simulation.update_rate or simulation.rules[0].settings.update_rate
-        chosen = _slider("Cells that fire", f"{100 * rate:.0f} %", rate, 0.01, 1.0)
+        simulation.coarseness = _power_slider("coarseness", simulation.coarseness)
+        simulation.dt = _power_slider("dt", simulation.dt)
+        rate, calm = simulation.shown_rate, simulation.shown_calm
+        chosen = _slider("update_rate", f"{100 * rate:.0f} %", rate, *LIMITS["update_rate"])
         if chosen != rate:
             simulation.update_rate = chosen
+        chosen = _slider("calm", f"{100 * calm:.0f} %" if calm else "off", calm, *LIMITS["calm"])
+        if chosen != calm:
+            simulation.calm = chosen
         if player.input is not None:
             strength = player.input_strength
-            player.input_strength = _slider("Input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
+            player.input_strength = _slider("input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
             _buttons((("Stop the input", player.close_input),))
         self._seed_row()
 
@@ -259,14 +260,15 @@ class Panel:
         if look.view != "colors":
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
-        averages = ["off", *(f"{n} steps" for n in range(2, LIMITS["average_steps"][1] + 1))]
-        look.average_steps = _menu("Average", averages, look.average_steps - 1) + 1
-        _, look.smooth = imgui.checkbox("Smooth", look.smooth)
-        imgui.same_line(0.36 * imgui.get_window_width())
-        if imgui.checkbox("Calm", player.simulation.runs_calm)[0]:
-            actions.toggle_calm()
-        imgui.same_line(0.61 * imgui.get_window_width())
+        steps = look.average_steps
+        shown = "off" if steps == 1 else f"{steps} steps"
+        look.average_steps = round(_slider("average_steps", shown, steps, *LIMITS["average_steps"]))
+        look.scaling = SCALINGS[_menu("Scaling", SCALINGS, SCALINGS.index(look.scaling))]
         _, look.borders = imgui.checkbox("Tile lines", look.borders)
+        imgui.same_line(0.5 * imgui.get_window_width())
+        _, look.transparent = imgui.checkbox("Transparent", look.transparent)
+        if imgui.checkbox("Limit flashes", look.flash_limit)[0]:
+            actions.toggle_flash_limit()
         _buttons(
             (("Fit", actions.fit), ("Tiles", actions.tiles), ("Screen", actions.toggle_fullscreen))
         )
@@ -306,8 +308,8 @@ def _legend(text: str, *, first: bool = False) -> None:
 
 
 def _slider(name: str, shown: str, value: float, low: float, high: float) -> float:
-    """A slider with its name above, and its value at the right."""
-    imgui.text(name)
+    """A slider with its label above, and its value at the right."""
+    imgui.text(LABELS.get(name, name.capitalize()))
     width = imgui.calc_text_size(shown).x
     imgui.same_line(imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x - width)
     imgui.text_colored(QUIET, shown)
@@ -318,9 +320,9 @@ def _slider(name: str, shown: str, value: float, low: float, high: float) -> flo
     return chosen if changed else value
 
 
-def _power_slider(name: str, value: float, low: float, high: float) -> float:
+def _power_slider(name: str, value: float) -> float:
     """A slider whose middle is the geometric mean of its ends."""
-    exponent = math.log2(value)
+    exponent, (low, high) = math.log2(value), LIMITS[name]
     chosen = _slider(name, f"{value:.2f}", exponent, math.log2(low), math.log2(high))
     return value if chosen == exponent else 2**chosen
 

@@ -152,7 +152,7 @@ class Stage:
         self._actions = Actions(player)
         self._pointer = Pointer(self._actions)
         self._overlay = Overlay(window.gl, self._actions)
-        self._scale = window.scale
+        self._scale = player.ratio = window.scale
         self._panel = open_panel(self._actions, self._scale)
         self._connect()
 
@@ -198,7 +198,7 @@ class Stage:
         """Resize the controls after a move to a screen of another resolution."""
         if self._window.scale == self._scale:
             return
-        self._scale = self._window.scale
+        self._scale = self._player.ratio = self._window.scale
         if self._panel is not None:
             self._panel.release()
             self._panel = open_panel(self._actions, self._scale)

@@ -1,6 +1,6 @@
 // Controls of both page and window: CONTROLS is shaders/controls.json.
 
-const { limits: LIMITS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
+const { limits: LIMITS, scalings: SCALINGS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
 const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps per frame
 
 const KEY_NAMES = { " ": "Space", Escape: "Esc", ArrowLeft: "Left", ArrowRight: "Right", ArrowUp: "Up", ArrowDown: "Down" };

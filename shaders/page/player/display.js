@@ -8,8 +8,8 @@ function extent({ width, height, wraps, data }, look) {
 }
 
 /** Values whose change restarts the average. */
-function averaged({ width, height, colors }, { view, colorMap, averageSteps }) {
-  return { colors, of: `${width}x${height} ${view} ${colorMap} ${averageSteps}` };
+function averaged({ width, height, colors }, { view, colorMap, averageSteps, transparent }) {
+  return { colors, of: `${width}x${height} ${view} ${colorMap} ${averageSteps} ${transparent}` };
 }
 
 /** Draws a simulation: the colors of its cells into a texture, and the texture through a camera. */
@@ -18,9 +18,17 @@ class Display {
     Object.assign(this, { gl, data, look });
     this.screen = new Program(gl, data.vertex, data.screen);
     this.programs = {};
-    this.colored = null;
+    this.fresh = null; // colors of the cells
+    this.kept = []; // pictures in which they are averaged
+    this.flashes = new Flashes(gl, data);
     this.averaged = {};
+    this.limited = false; // the last frame
     this.current = false; // the average includes the last step, and the state has not changed since
+  }
+
+  /** Whether flashes are limited; a device without floats cannot. */
+  limits({ format }) {
+    return this.look.flashLimit && format !== "rgba8" && this.flashes.ready;
   }
 
   /**
@@ -31,7 +39,9 @@ class Display {
   average(simulation) {
     const { averageSteps } = this.look;
     if (averageSteps === 1) return;
-    this.color(simulation, this.follows(simulation) ? 2 / (averageSteps + 1) : 1);
+    const follows = this.follows(simulation);
+    this.color(simulation);
+    this.mix(follows ? 2 / (averageSteps + 1) : 1, follows && this.limits(simulation), this.flashes.slowOfStep());
     this.current = true;
   }
 
@@ -45,77 +55,80 @@ class Display {
     return this.averaged.colors === colors && this.averaged.of === of;
   }
 
-  /** Update the colors. Changes without a step, such as a stroke during a pause, are visible at once. */
-  show(simulation) {
-    if (!(this.current && this.follows(simulation))) this.color(simulation);
+  /**
+   * Update the colors. Changes without a step, such as a stroke during a pause, are visible at once.
+   * `frame` is what is drawn on a screen: {camera, width, height, ratio (pixels per CSS pixel), now}.
+   */
+  show(simulation, frame) {
+    const follows = this.follows(simulation), current = this.current && follows;
+    const limits = Boolean(frame) && this.limits(simulation);
+    this.limited = limits;
+    if (!current) this.color(simulation);
+    if (limits) this.flashes.measure(this.fresh, extent(simulation, this.look), this.averaged.of, frame);
+    if (this.look.averageSteps > 1 ? !current : limits) this.mix(1, follows && limits, this.flashes.slow);
   }
 
-  /**
-   * Draw the colors of the cells, blended by a weight over the existing ones; in the view of all
-   * channels the texture is larger than the state.
-   */
-  color(simulation, weight = 1) {
+  /** Draw the colors of the cells; in the view of all channels the texture is larger than the state. */
+  color(simulation) {
     const { gl, data, look } = this;
     const { width, height } = simulation, [kind, number] = look.view.split(" ");
     const seen = extent(simulation, look);
     const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
     // Bytes would lose small contributions to an average; a device without floats has no better format.
-    const internal = look.averageSteps > 1 && simulation.format !== "rgba8" ? gl.RGBA16F : gl.RGBA8;
-    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), internal);
+    const deep = simulation.format === "rgba8" ? gl.RGBA8 : gl.RGBA16F;
+    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), look.averageSteps > 1 ? deep : gl.RGBA8, deep);
     const text = data.colors.replace("NCA_VIEW 0", `NCA_VIEW ${data.views.indexOf(kind)}`);
     this.programs[kind] ??= new Program(gl, data.vertex, text);
-    const { present } = simulation.field;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.colored.framebuffer);
-    gl.viewport(0, 0, this.colored.width, this.colored.height);
-    if (weight < 1) gl.enable(gl.BLEND);
-    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
+    const { present } = simulation.field, { colors, fades } = data.rules[present[0]];
+    this.fresh.use();
     this.programs[kind].draw({
       nca_size: [width, height], nca_code: simulation.code,
-      nca_picture: [this.colored.width, this.colored.height], nca_channel: number ? number - 1 : 0,
+      nca_picture: [this.fresh.width, this.fresh.height], nca_channel: number ? number - 1 : 0,
       nca_channels: data.channels, nca_color_map: COLOR_MAPS.indexOf(look.colorMap),
-      nca_alone: present.length > 1 ? [0, 0] : data.rules[present[0]].colors, nca_weight: weight,
+      nca_alone: present.length > 1 ? [0, 0, 0] : [...colors, fades], nca_transparent: look.transparent,
     }, {
       nca_state: simulation.state, nca_before: simulation.previous,
       nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
     });
-    gl.disable(gl.BLEND);
     this.averaged = averaged(simulation, look);
   }
 
-  prepare(width, height, internal) {
-    const { gl, colored } = this;
-    if (colored?.width === width && colored.height === height && colored.internal === internal) return;
+  prepare(width, height, internal, deep) {
+    const { gl, fresh } = this;
+    if (fresh?.width === width && fresh.height === height && fresh.internal === internal) return;
     this.release();
-    const target = gl.TEXTURE_2D, handle = gl.createTexture(), framebuffer = gl.createFramebuffer();
-    gl.bindTexture(target, handle);
-    const levels = Math.floor(Math.log2(Math.max(width, height))) + 1;
-    gl.texStorage2D(target, levels, internal, width, height);
-    gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, handle, 0);
-    this.colored = { target, handle, framebuffer, width, height, internal };
+    this.fresh = new Canvas(gl, internal, width, height);
+    this.makeKept = () => [0, 1].map(() => new Canvas(gl, deep, width, height));
+  }
+
+  /** Mix the fresh picture into the kept one; a limited one with at most the weight `slow`. */
+  mix(weight, limited, slow) {
+    if (!this.kept.length) this.kept = this.makeKept();
+    const [kept, next] = this.kept;
+    this.flashes.mix(next, { nca_fresh: this.fresh, nca_kept: kept }, weight, limited ? slow : 1);
+    this.kept = [next, kept];
   }
 
   release() {
-    if (!this.colored) return;
-    this.gl.deleteTexture(this.colored.handle);
-    this.gl.deleteFramebuffer(this.colored.framebuffer);
-    this.colored = null;
+    for (const canvas of [this.fresh, ...this.kept]) canvas?.dispose();
+    this.fresh = null;
+    this.kept = [];
   }
 
-  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. */
-  draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring }) {
+  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. A still needs no limit. */
+  draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring, still = false }) {
     const { gl, look } = this, seen = extent(simulation, look);
-    gl.bindTexture(gl.TEXTURE_2D, this.colored.handle);
-    if (camera.zoom < 1) gl.generateMipmap(gl.TEXTURE_2D);
+    const mixed = look.averageSteps > 1 || (!still && this.limited);
+    const shown = mixed ? this.kept[0] : this.fresh;
+    if (camera.zoom < 1) shown.shrink();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.viewport(0, 0, width, rows);
     this.screen.draw({
       nca_cells: [seen.width, seen.height],
       nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
-      nca_smooth: look.smooth, nca_wraps: seen.wraps,
+      nca_smooth: still && camera.zoom === 1 ? 0 : SCALINGS.indexOf(look.scaling), nca_wraps: seen.wraps, nca_transparent: look.transparent,
       nca_borders: look.borders ? TILE_LINES : 0, nca_ring: ring ?? [0, 0, 0, 0],
-    }, { nca_colors_of_cells: this.colored });
+    }, { nca_colors_of_cells: shown });
   }
 
   /** An image of any size as a two-dimensional canvas. */
@@ -125,17 +138,14 @@ class Display {
     Object.assign(canvas, { width, height });
     const paper = canvas.getContext("2d");
     const rows = Math.min(height, 512);
-    const texture = gl.createTexture(), framebuffer = gl.createFramebuffer();
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, rows);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    const target = new Canvas(gl, gl.RGBA8, width, rows, false), { framebuffer } = target;
     this.show(simulation);
     const pixels = new Uint8ClampedArray(width * rows * 4);
     for (let row = 0; row < height; row += rows) {
       const count = Math.min(rows, height - row);
-      this.draw(simulation, camera, { width, height, row, rows: count, framebuffer });
+      this.draw(simulation, camera, { width, height, row, rows: count, framebuffer, still: true });
       gl.readPixels(0, 0, width, count, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+      if (this.look.transparent) straighten(pixels);
       const stripe = paper.createImageData(width, count);
       for (let y = 0; y < count; y++) {
         const from = (count - 1 - y) * width * 4;
@@ -143,13 +153,21 @@ class Display {
       }
       paper.putImageData(stripe, 0, height - row - count);
     }
-    gl.deleteFramebuffer(framebuffer);
-    gl.deleteTexture(texture);
+    target.dispose();
     return canvas;
   }
 
   dispose() {
     this.release();
+    this.flashes.dispose();
     for (const program of [this.screen, ...Object.values(this.programs)]) program.dispose();
+  }
+}
+
+/** Divide premultiplied colors by their alpha. */
+function straighten(pixels) {
+  for (let i = 0; i < pixels.length; i += 4) {
+    const alpha = pixels[i + 3] / 255;
+    if (alpha > 0 && alpha < 1) for (let c = i; c < i + 3; c++) pixels[c] /= alpha;
   }
 }

@@ -140,7 +140,7 @@ function fromNpy(bytes) {
   const kind = /'descr': '([^']+)'/.exec(header)?.[1];
   const Values = NUMBER_KINDS.get(kind);
   if (!Values || /'fortran_order': True/.test(header)) {
-    throw new Error(`an array of ${kind ? `type ${kind}` : "unknown type"} cannot be used`);
+    throw new Error(`an array of type ${kind ?? "unknown"} cannot be used`);
   }
   const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((n) => n.trim()).map(Number);
   const count = shape.reduce((product, side) => product * side, 1);
@@ -200,8 +200,9 @@ async function readState(file, largest) {
 
 /** Records the canvas as a video. */
 class Recorder {
-  constructor(canvas) {
-    const kinds = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm"];
+  constructor(canvas, transparent) {
+    const kinds = ["video/webm;codecs=vp9", "video/webm"];
+    if (!transparent) kinds.unshift("video/mp4;codecs=avc1"); // has no alpha
     this.kind = kinds.find((kind) => globalThis.MediaRecorder?.isTypeSupported(kind));
     if (!this.kind || !canvas.captureStream) throw new Error("This browser cannot record video.");
     this.parts = [];

@@ -86,3 +86,15 @@ function packWeights({ settings: { channels, hidden }, filters, w1, b1, w2, b2 }
   }
   return packed;
 }
+
+/** A shader with the weights it names as literals: @v7 is the vector at texel 7, @m7 the matrix of texels 7 to 10. */
+function withWeights(fragment, packed, digits) {
+  return fragment.replace(/@([vm])(\d+)/g, (_, kind, first) => {
+    const size = kind === "v" ? 4 : 16, values = packed.subarray(4 * first, 4 * first + size);
+    const texts = Array.from(values, (value) => {
+      const text = String(Number(value.toPrecision(digits)));
+      return /[.e]/.test(text) ? text : `${text}.`;
+    });
+    return `${kind === "v" ? "vec" : "mat"}4(${texts})`;
+  });
+}

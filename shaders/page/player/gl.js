@@ -116,6 +116,38 @@ class Table {
   }
 }
 
+/** A texture to draw into and to sample: linearly with mipmaps, or without smoothing. */
+class Canvas {
+  constructor(gl, internal, width, height, smooth = true) {
+    Object.assign(this, { gl, internal, width, height, target: gl.TEXTURE_2D });
+    this.handle = gl.createTexture();
+    this.framebuffer = gl.createFramebuffer();
+    gl.bindTexture(this.target, this.handle);
+    gl.texStorage2D(this.target, smooth ? Math.floor(Math.log2(Math.max(width, height))) + 1 : 1, internal, width, height);
+    if (smooth) gl.texParameteri(this.target, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    else nearest(gl, this.target);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, this.target, this.handle, 0);
+  }
+
+  /** Make the next drawing go here. */
+  use() {
+    const { gl, width, height } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.framebuffer);
+    gl.viewport(0, 0, width, height);
+  }
+
+  shrink() {
+    this.gl.bindTexture(this.target, this.handle);
+    this.gl.generateMipmap(this.target);
+  }
+
+  dispose() {
+    this.gl.deleteTexture(this.handle);
+    this.gl.deleteFramebuffer(this.framebuffer);
+  }
+}
+
 /** A state: one layer of RGBA for every four channels. */
 class StateTexture {
   constructor(gl, width, height, layers, format) {

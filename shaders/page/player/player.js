@@ -3,6 +3,7 @@
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds after which the speed of a device is known
 const LEAST_RATE = 15;        // steps per second
+const SETTLING = 2000;        // milliseconds until a limited picture shows a state that does not change
 const REDUCED_WARMUP = 200;   // steps before the still image for users who want reduced motion
 
 /**
@@ -16,7 +17,8 @@ class Player extends EventTarget {
    * @param data    data of the exporter
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
-   *                calm ("auto", "on" or "off"), averageSteps
+   *                updateRate, calm (numbers; null: as the rule says), averageSteps,
+   *                scaling (one of SCALINGS), flashLimit, transparent
    */
   constructor(canvas, data, options) {
     super();
@@ -25,7 +27,8 @@ class Player extends EventTarget {
     this.running = options.running ?? true;
     this.warmup = options.warmup ?? 0;
     this.camera = new Camera();
-    this.look = { view: "colors", colorMap: "inferno", smooth: true, borders: false, averageSteps: options.averageSteps ?? 1 };
+    this.look = { view: "colors", colorMap: "inferno", scaling: options.scaling ?? "smooth", borders: false, averageSteps: options.averageSteps ?? 1,
+      flashLimit: options.flashLimit ?? true, transparent: options.transparent ?? false };
     this.ring = [0, 0, 0, 0];
     this.resting = false; // no input at present: the ring is hidden
     this.asleep = false; // it is not visible
@@ -78,7 +81,7 @@ class Player extends EventTarget {
       ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
-    this.simulation.calm = options.calm ?? "auto";
+    Object.assign(this.simulation, { updateRate: options.updateRate ?? null, calm: options.calm ?? null });
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;
@@ -122,12 +125,12 @@ class Player extends EventTarget {
   renew(rule) {
     this.options.rule = rule;
     this.options.seed = this.simulation.seed;
-    const { rotation, coarseness, dt, calm } = this.simulation;
+    const { steering } = this.simulation;
     this.captured = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
-    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
+    Object.assign(this.simulation, steering);
     this.fit();
   }
 
@@ -249,6 +252,9 @@ class Player extends EventTarget {
     if (this.behind()) return;
     const steps = this.stepsNow();
     if (steps) this.runSteps(steps);
+    if (this.stale) this.changedAt = now;
+    // Without steps, a limited picture turns into the state.
+    this.stale ||= this.look.flashLimit && now < this.changedAt + SETTLING;
     if (this.stale && !this.warmup) this.draw();
     if (steps || this.stale) this.fences.push(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
     this.stale = false;
@@ -278,7 +284,8 @@ class Player extends EventTarget {
 
   draw() {
     const { width, height } = this.canvas;
-    this.display.show(this.simulation);
+    const { camera } = this, ratio = devicePixelRatio || 1;
+    this.display.show(this.simulation, { camera, width, height, ratio, now: performance.now() });
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
     this.display.draw(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;
@@ -403,10 +410,10 @@ class Player extends EventTarget {
   }
 
   restore() {
-    const { rotation, coarseness, dt, calm, seed, field } = this.simulation;
+    const { steering, seed, field } = this.simulation;
     Object.assign(this.options, { seed, rule: field.present[0] });
     this.build();
-    Object.assign(this.simulation, { rotation, coarseness, dt, calm });
+    Object.assign(this.simulation, steering);
     this.speed.limit /= 2;
     this.emit("restored", { resumed: this.simulation.seeded });
   }

@@ -38,11 +38,11 @@ function playable(rule, { byteState }) {
     weightCount: rule.w1.length + rule.b1.length + rule.w2.length + (rule.b2?.length ?? 0),
     wraps: settings.padding === "circular",
     rate: settings.update_rate,
-    limit: Math.max(Math.floor(settings.update_rate * 2 ** 32) - 1, 0), // nca_limit
     calm: settings.calm,
     // An initial state of one cell in the middle does not reach an area painted elsewhere.
     reseeds: settings.seed_state !== "center",
     colors: [settings.rgb_scale, settings.rgb_offset],
+    fades: Number(settings.alive_threshold !== null), // channel 3 is alpha
     code: range === undefined ? byteState : [range, zero],
   };
 }

@@ -3,7 +3,6 @@
 /** A brush moved along a line, in cells; a radius below 0 covers everything. */
 const EVERYWHERE = { x0: 0, y0: 0, x1: 0, y1: 0, radius: -1 };
 
-const LARGEST_HASH = 2 ** 32 - 1;
 const PATIENCE = 1000; // milliseconds to wait for the fast programs before others replace them
 
 /**
@@ -11,8 +10,9 @@ const PATIENCE = 1000; // milliseconds to wait for the fast programs before othe
  * weights come from a texture until the literals are ready.
  */
 class RuleShaders {
-  constructor(gl, { vertex, general, groups }, rule) {
+  constructor(gl, { vertex, general, groups, digits }, rule) {
     this.gl = gl;
+    const weights = packWeights(rule);
     const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
     const make = (passes) => passes.map(({ fragment, groups: drawn }) => (
       { program: new Program(gl, vertex, fragment), groups: drawn }));
@@ -23,11 +23,13 @@ class RuleShaders {
     const inline = rule.inline?.[outputs] ?? rule.inline?.[4];
     const fits = inline?.flatMap((pass) => pass.groups).length === groups;
     this.candidates = [];
-    if (fits) this.candidates.push({ store: "inline", passes: make(inline) });
+    if (fits) {
+      const written = inline.map((pass) => ({ ...pass, fragment: withWeights(pass.fragment, weights, digits) }));
+      this.candidates.push({ store: "inline", passes: make(written) });
+    }
     if (!fits || rule.stores.includes("texture")) {
       this.candidates.push({ store: "texture", passes: passes("step") });
-      const packed = packWeights(rule);
-      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, packed.length / (4 * WEIGHTS_WIDTH), packed);
+      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, weights.length / (4 * WEIGHTS_WIDTH), weights);
     }
     this.steps = null;
     this.store = null;
@@ -93,14 +95,15 @@ class Simulation {
     this.rotation = 0;
     this.coarseness = 1;
     this.dt = 1;
-    this.calm = "auto"; // "on", "off", or "auto": as the rules say
+    this.updateRate = null; // probability that a cell fires; null: as the rules say
+    this.calm = null; // 0 to 1: all cells fire, in shorter steps; null: as the rules say
     this.quiet = 0; // steps since the last change from outside
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
     this.field = new Field(width, height, this.wraps);
     this.field.fill(rule);
     this.fieldTexture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
-    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, 0, 0]));
+    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, r.fades, 0]));
     this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
     this.state = this.previous = this.spare();
     this.load(rule);
@@ -136,17 +139,28 @@ class Simulation {
     return texture;
   }
 
-  /** Whether a rule lets all cells fire in shorter steps while nothing is painted. */
-  runsCalm(rule = this.field.present[0]) {
-    return this.calm === "auto" ? this.data.rules[rule].calm : this.calm === "on";
+  /** What the user has set, apart from the state. */
+  get steering() {
+    const { rotation, coarseness, dt, updateRate, calm } = this;
+    return { rotation, coarseness, dt, updateRate, calm };
   }
 
-  /** Which cells of a rule fire, and the length of a step. */
+  /** The probability that a cell of a rule fires, unless the run is calm. */
+  rateOf(rule = this.field.present[0]) {
+    return this.updateRate ?? this.data.rules[rule].rate;
+  }
+
+  /** How calm a rule runs while nothing is painted, 0 to 1. */
+  calmOf(rule = this.field.present[0]) {
+    return this.calm ?? Number(this.data.rules[rule].calm);
+  }
+
+  /** Which cells of a rule fire, and the length of a step. A calm run has more cells and shorter steps. */
   firing(rule) {
-    const { rate, limit } = this.data.rules[rule];
+    const calm = this.quiet >= this.data.calmAfter ? this.calmOf(rule) : 0, own = this.rateOf(rule);
+    const rate = calm ? 1 - (1 - calm) * (1 - own) : own;
     const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is only stable in shorter steps
-    const calm = this.quiet >= this.data.calmAfter && this.runsCalm(rule);
-    return calm ? { nca_limit: LARGEST_HASH, nca_dt: dt * rate } : { nca_limit: limit, nca_dt: dt };
+    return { nca_limit: Math.max(Math.floor(rate * 2 ** 32) - 1, 0), nca_dt: dt * own / rate };
   }
 
   draw(passes, target, textures, values) {

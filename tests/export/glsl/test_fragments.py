@@ -95,7 +95,7 @@ def test_the_camera_shows_row_0_on_top_and_goes_round(gl):
         "nca_cells": (6.0, 4.0),
         "nca_camera": (-1.0, -1.0, 0.1),
         "nca_height": 60.0,
-        "nca_smooth": False,
+        "nca_smooth": 0,
         "nca_wraps": True,
         "nca_borders": 0.0,
         "nca_ring": (0.0, 0.0, 0.0, 0.0),

@@ -9,17 +9,19 @@ from nca.commands.render import averages
 from nca.errors import InputError
 from nca.gl.shader import Shader
 from nca.images import to_tensor
+from nca.images.enlarging import enlarged
 from nca.rule import RuleSettings
+from nca.viewer.controls import SCALINGS
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look, parse_view, view_names
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import FIGURE_SETTINGS, bounded_rule, figure
 
 pytestmark = pytest.mark.gl
 
 HEIGHT, WIDTH = 24, 40
-SHARP = Look(smooth=False)
+SQUARES = Look(scaling="squares")
 
 
 @pytest.fixture
@@ -49,25 +51,25 @@ def test_the_picture_of_the_grid_is_what_torch_says(simulation, display):
     assert (to_tensor(picture) - expected_colors(simulation)).abs().max() <= 0.51 / 255
 
 
-def test_larger_pictures_repeat_the_cells_or_blend_them(simulation, display):
-    sharp = to_tensor(display.whole(simulation, SHARP, 4))
-    expected = expected_colors(simulation).repeat_interleave(4, 1).repeat_interleave(4, 2)
-    assert (sharp - expected).abs().max() <= 0.51 / 255
-    smooth = to_tensor(display.whole(simulation, Look(), 4))
-    assert smooth.shape == sharp.shape
-    roughness = [(image[:, 1:] - image[:, :-1]).abs().max() for image in (sharp, smooth)]
-    assert roughness[1] < 0.6 * roughness[0]
+@pytest.mark.parametrize("scale", [3, 4])
+def test_larger_pictures_are_those_of_torch(simulation, display, scale):
+    cells = expected_colors(simulation)
+    for scaling in SCALINGS:
+        picture = to_tensor(display.whole(simulation, Look(scaling=scaling), scale))
+        expected = enlarged(cells, scale, scaling, wraps=True)
+        # The hardware's weights of linear lookups have eight bits.
+        assert (picture - expected).abs().max() <= (0.51 if scaling == "squares" else 2.5) / 255
 
 
 def test_a_torus_goes_on_and_a_grid_with_an_end_does_not(gl, simulation, display):
     camera = Camera(x=-WIDTH, y=-HEIGHT, zoom=1.0)
     size = (3 * WIDTH, 3 * HEIGHT)
-    tiles = to_tensor(display.picture(simulation, camera, SHARP, size))
+    tiles = to_tensor(display.picture(simulation, camera, SQUARES, size))
     assert torch.equal(tiles[:, :HEIGHT, :WIDTH], tiles[:, HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH])
     assert torch.equal(tiles[:, :HEIGHT, :WIDTH], tiles[:, 2 * HEIGHT :, 2 * WIDTH :])
     ended = Simulation(gl, [bounded_rule(RuleSettings(6, 12, "zeros"))], (HEIGHT, WIDTH))
     ended.write(torch.full((6, HEIGHT, WIDTH), 0.5))
-    picture = to_tensor(display.picture(ended, camera, SHARP, size))
+    picture = to_tensor(display.picture(ended, camera, SQUARES, size))
     assert picture[:, : HEIGHT - 1].max() < 0.1
     assert picture[:, HEIGHT + 1 : 2 * HEIGHT - 1, WIDTH + 1 : 2 * WIDTH - 1].min() > 0.9
 
@@ -119,12 +121,12 @@ def test_the_change_of_the_last_step(simulation, display):
 def test_lines_and_ring_are_drawn_where_they_belong(gl, simulation, display):
     simulation.write(torch.full((6, HEIGHT, WIDTH), -0.8))
     camera = Camera(x=-2, y=-2, zoom=8.0)
-    look = Look(smooth=False, borders=True)
+    look = Look(scaling="squares", borders=True)
     lines = to_tensor(display.picture(simulation, camera, look, (160, 160)))
     assert lines[0, 80, 16] > 0.5, "the left border of the grid"
     assert lines[0, 80, 40] < 0.2
     target = gl.simple_framebuffer((160, 160), 3)
-    display.draw(simulation, camera, SHARP, target, (8.0, 8.0, 5.0, 1.0))
+    display.draw(simulation, camera, SQUARES, target, (8.0, 8.0, 5.0, 1.0))
     pixels = np.frombuffer(target.read(components=3), np.uint8).reshape(160, 160, 3)[::-1]
     assert pixels[80, 80 + 40].min() > 150, "5 cells right of the middle of the ring"
     assert pixels[80, 80].max() < 60
@@ -160,7 +162,7 @@ CHANGES = {
     "another rule": lambda s, c, look: s.set_rule(0, bounded_rule(RuleSettings(6, 8, rgb_scale=2))),
     "the camera": lambda s, c, look: c.pan(7.0, 3.0),
     "the view": lambda s, c, look: setattr(look, "view", "channel 2"),
-    "squares": lambda s, c, look: setattr(look, "smooth", False),
+    "squares": lambda s, c, look: setattr(look, "scaling", "squares"),
 }
 
 
@@ -260,3 +262,18 @@ def test_an_average_begins_again_with(beginning, gl, simulation, display):
     expected = pixels(fresh, simulation, camera, look, gl)
     fresh.release()
     assert pixels(display, simulation, camera, look, gl) == expected
+
+
+def test_a_grown_image_has_no_background_if_asked_for(gl, display):
+    rule = bounded_rule(FIGURE_SETTINGS)
+    simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
+    state, expected = figure(HEIGHT, WIDTH)
+    simulation.write(state)
+    picture = display.whole(simulation, Look(transparent=True))
+    assert picture.mode == "RGBA"
+    assert np.abs(np.asarray(picture) / 255 - expected).max() <= 5 / 255
+    assert display.whole(simulation, Look()).mode == "RGB"
+    averaged_steps(simulation, display, look := Look(transparent=True, average_steps=4), 3)
+    averaged = np.asarray(display.whole(simulation, look))
+    assert averaged[..., 3].min() == 0 < averaged[..., 3].max()
+    simulation.release()

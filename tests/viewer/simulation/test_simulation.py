@@ -7,6 +7,7 @@ from PIL import Image
 
 from nca.backends.simulate import simulate
 from nca.errors import InputError
+from nca.rescaling import rescaled
 from nca.rule import CALM_AFTER, Rule, RuleSettings
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
@@ -303,6 +304,19 @@ DISTURBANCES = {
 }
 
 
+def test_a_half_calm_run_has_more_cells_and_shorter_steps(gl, monkeypatch):
+    monkeypatch.setattr("nca.viewer.simulation.simulation.CALM_AFTER", 0)
+    rule = bounded_rule(RuleSettings(6, 12, update_rate=0.5))
+    simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=4)
+    state = noise(rule)
+    simulation.write(state[0])
+    simulation.update_rate, simulation.calm = 0.25, 0.5
+    simulation.step(10)
+    expected = rescaled(rule.with_settings(update_rate=0.625), 1.0, 0.25 / 0.625)(state, 10, seed=4)
+    assert (simulation.read() - expected[0]).abs().max() < 1e-5
+    simulation.release()
+
+
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_what_changes_a_calm_state_brings_the_usual_firing_back(gl, disturbance):
     simulation = Simulation(gl, [bounded_rule(RuleSettings(4, 8))], (HEIGHT, WIDTH))
@@ -313,7 +327,7 @@ def test_what_changes_a_calm_state_brings_the_usual_firing_back(gl, disturbance)
         return float((simulation.read() != before).any(0).float().mean())
 
     simulation.write(noise(simulation.rules[0])[0])
-    simulation.calm = "on"
+    simulation.calm = 1.0
     simulation.quiet = CALM_AFTER
     assert part_that_fires() > 0.95
     DISTURBANCES[disturbance](simulation)

@@ -95,9 +95,9 @@ def test_motion(hand):
     assert player.simulation.step_number == 1
     hand.click("Go on")
     assert player.running
-    hand.click("##Speed", 0.01)
+    hand.click("##speed", 0.01)
     assert player.speed.steps_per_frame == 1 / 8
-    hand.click("##Speed", 0.99)
+    hand.click("##speed", 0.99)
     assert player.speed.steps_per_frame == 1024
 
 
@@ -106,7 +106,7 @@ def test_brush(hand):
         hand.click(name)
         assert hand.actions.brush.tool == tool
     assert "Stamp" not in hand.places, "there is no picture yet"
-    hand.click("##Size", 0.9)
+    hand.click("##radius", 0.9)
     assert hand.actions.brush.radius > 60
     hand.click("Everywhere")
     assert hand.player.title == "b"
@@ -114,12 +114,17 @@ def test_brush(hand):
 
 def test_texture(hand):
     simulation = hand.player.simulation
-    hand.click("##Rotation", 0.75)
+    hand.click("##rotation", 0.75)
     assert math.degrees(simulation.rotation) == pytest.approx(95, abs=5)
-    hand.click("##Coarseness", 0.75)
+    hand.click("##coarseness", 0.75)
     assert simulation.coarseness == pytest.approx(2, abs=0.2)
-    hand.click("##Cells that fire", 0.99)
+    hand.click("##update_rate", 0.99)
     assert simulation.update_rate == 1.0
+    assert simulation.calm is None
+    hand.click("##calm", 0.5)
+    assert simulation.calm == pytest.approx(0.5, abs=0.1)
+    hand.click("##calm", 0.01)
+    assert simulation.calm == 0
     hand.click("New")
     assert simulation.seed != 0
 
@@ -141,17 +146,21 @@ def test_a_seed_is_typed(hand):
 
 def test_view(hand):
     look = hand.player.look
-    hand.click("Smooth")
-    assert not look.smooth
-    hand.click("Calm")
-    assert hand.player.simulation.calm == "on"
-    hand.click("##Average")
-    left, _, _, low = hand.places["##Average"]
-    hand.places["4 steps"] = (left, low + 3.2 * 21, left + 40, low + 3.6 * 21)
-    hand.click("4 steps")
-    assert look.average_steps == 4
-    hand.click("Tile lines")
-    assert look.borders
+    hand.click("##Scaling")
+    left, _, _, low = hand.places["##Scaling"]
+    hand.places["third entry"] = (left, low + 50, left + 40, low + 66)
+    hand.click("third entry")
+    assert look.scaling == "sharp"
+    hand.click("##average_steps", 0.99)
+    assert look.average_steps == 16
+    hand.click("##average_steps", 0.01)
+    assert look.average_steps == 1
+    for name, attribute in (("Tile lines", "borders"), ("Transparent", "transparent")):
+        assert not getattr(look, attribute)
+        hand.click(name)
+        assert getattr(look, attribute)
+    hand.click("Limit flashes")
+    assert not look.flash_limit
     assert "##Color map" not in hand.places, "colors have none"
     hand.click("##Show")
     left, _, _, low = hand.places["##Show"]

@@ -222,7 +222,7 @@ def test_looking(actions):
         maps.append(look.color_map)
     assert sorted(maps) == sorted(COLOR_MAPS)
     press(actions, "B")
-    assert not look.smooth
+    assert look.scaling == "sharp"
     press(actions, "T")
     assert look.borders
 

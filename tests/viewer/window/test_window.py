@@ -112,7 +112,7 @@ def test_a_middle_drag_moves_the_picture(viewer):
 
 
 def test_the_screen_shows_what_is_saved_and_that_is_what_torch_says(viewer):
-    viewer.keys("b")  # squares
+    viewer.keys("b", "b")  # squares
     saved = viewer.picture()
     state = viewer.state().state
     wait_for(lambda: np.array_equal(viewer.screen.picture()[:480, :640], saved), "the same picture")
@@ -184,6 +184,17 @@ def test_the_panel_keeps_what_happens_on_it(viewer):
     viewer.drag(LEFT, (348, 60), (348, 64))
     assert not erased(viewer).any()
     viewer.keys("u")
+
+
+def test_a_slider_sets_the_cells_that_fire(viewer):
+    pytest.importorskip("imgui_bundle")
+    viewer.keys("u")
+    wait_for(lambda: viewer.screen.picture()[30:400, 340:346].mean() < 60, "the panel")
+    viewer.drag(LEFT, (560, 416), (588, 416))  # to the end of the fifth slider
+    viewer.keys("u")
+    before = viewer.state().state
+    viewer.keys("n")
+    assert (viewer.state().state != before).any(0).float().mean() > 0.9
 
 
 def test_closing_the_window_ends_it_well(viewer):

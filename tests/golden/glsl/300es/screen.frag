@@ -17,6 +17,7 @@ uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells per pi
 uniform float nca_height;    // height of the image in pixels
 uniform bool nca_wraps;      // the state wraps at its sides
 uniform float nca_borders;   // strength of the lines between tiles, 0 to 1
+uniform bool nca_transparent; // colors are premultiplied; nothing is drawn beyond the state
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
 // Lines and ring may be drawn.
@@ -24,17 +25,17 @@ uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, 
 #define NCA_MARKS 1
 #endif
 
-// 0: averages of cells, seen from afar; 1: cells blend; 2: cells are squares. Define it if it is
-// fixed: some drivers compute all branches.
+// 0: averages of cells, seen from afar; otherwise 1 + nca_smooth. Define it if it is fixed: some
+// drivers compute all branches.
 #ifndef NCA_SAMPLING
-uniform bool nca_smooth;
-#define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : nca_smooth ? 1 : 2)
+uniform int nca_smooth;      // 0: cells are squares, 1: they blend, 2: they blend and stay sharp
+#define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : 1 + nca_smooth)
 #endif
 
 // The mean of a cubic B-spline and linear blending. It has no diamonds, unlike linear blending, and is
 // sharper than the spline. It takes four linear lookups, as for a spline in Sigg and Hadwiger, "Fast
 // Third-Order Texture Filtering", GPU Gems 2, 2005.
-vec3 nca_cubic(vec2 nca_point) {
+vec4 nca_cubic(vec2 nca_point) {
   vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
   vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;
   vec2 nca_f = fract(nca_at), nca_base = nca_at - nca_f + 0.5;
@@ -44,40 +45,61 @@ vec3 nca_cubic(vec2 nca_point) {
   vec2 nca_low = nca_w0 + nca_w1;
   vec2 nca_a = (nca_base - 1.0 + nca_w1 / nca_low) / nca_texels;
   vec2 nca_b = (nca_base + 1.0 + nca_w3 / (1.0 - nca_low)) / nca_texels;
-  vec3 nca_top = mix(textureLod(nca_colors_of_cells, nca_b, 0.0).rgb,
-                     textureLod(nca_colors_of_cells, vec2(nca_a.x, nca_b.y), 0.0).rgb, nca_low.x);
-  vec3 nca_bottom = mix(textureLod(nca_colors_of_cells, vec2(nca_b.x, nca_a.y), 0.0).rgb,
-                        textureLod(nca_colors_of_cells, nca_a, 0.0).rgb, nca_low.x);
+  vec4 nca_top = mix(textureLod(nca_colors_of_cells, nca_b, 0.0),
+                     textureLod(nca_colors_of_cells, vec2(nca_a.x, nca_b.y), 0.0), nca_low.x);
+  vec4 nca_bottom = mix(textureLod(nca_colors_of_cells, vec2(nca_b.x, nca_a.y), 0.0),
+                        textureLod(nca_colors_of_cells, nca_a, 0.0), nca_low.x);
   return mix(nca_top, nca_bottom, nca_low.y);
 }
 
-vec3 nca_sampled(vec2 nca_point) {
-  if (NCA_SAMPLING == 0) {
-    return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z)).rgb;
+// A Catmull-Rom spline: sharp, but it also sharpens grain and steps. Nine linear lookups.
+vec4 nca_sharp(vec2 nca_point) {
+  vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
+  vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;
+  vec2 nca_f = fract(nca_at), nca_base = nca_at - nca_f + 0.5;
+  vec2 nca_w0 = nca_f * (nca_f * (1.0 - 0.5 * nca_f) - 0.5);
+  vec2 nca_w2 = nca_f * (nca_f * (2.0 - 1.5 * nca_f) + 0.5);
+  vec2 nca_w3 = 0.5 * nca_f * nca_f * (nca_f - 1.0), nca_w12 = 1.0 - nca_w0 - nca_w3;
+  vec2 nca_w[3] = vec2[3](nca_w0, nca_w12, nca_w3);
+  vec2 nca_p[3] = vec2[3](nca_base - 1.0, nca_base + nca_w2 / nca_w12, nca_base + 2.0);
+  vec4 nca_sum = vec4(0.0);
+  for (int nca_y = 0; nca_y < 3; nca_y++) {
+    for (int nca_x = 0; nca_x < 3; nca_x++) {
+      vec2 nca_q = vec2(nca_p[nca_x].x, nca_p[nca_y].y) / nca_texels;
+      nca_sum += nca_w[nca_x].x * nca_w[nca_y].y * textureLod(nca_colors_of_cells, nca_q, 0.0);
+    }
   }
-  if (NCA_SAMPLING == 1) return nca_cubic(nca_point);
+  return clamp(nca_sum, 0.0, clamp(nca_sum.a, 0.0, 1.0));
+}
+
+vec4 nca_sampled(vec2 nca_point) {
+  if (NCA_SAMPLING == 0) {
+    return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z));
+  }
+  if (NCA_SAMPLING == 2) return nca_cubic(nca_point);
+  if (NCA_SAMPLING == 3) return nca_sharp(nca_point);
   // Squares with edges one pixel wide, so that they do not flicker at odd zooms.
   vec2 nca_corner = floor(nca_point + 0.5);
   vec2 nca_edge = clamp((nca_point - nca_corner) / nca_camera.z, -0.5, 0.5);
-  return textureLod(nca_colors_of_cells, (nca_corner + nca_edge) / nca_cells, 0.0).rgb;
+  return textureLod(nca_colors_of_cells, (nca_corner + nca_edge) / nca_cells, 0.0);
 }
 
-vec3 nca_screen(vec2 nca_pixel) {
+vec4 nca_screen(vec2 nca_pixel) {
   vec2 nca_point = nca_camera.xy + nca_camera.z * vec2(nca_pixel.x, nca_height - nca_pixel.y);
   vec2 nca_middle = 0.5 * nca_cells;
   bool nca_outside = any(greaterThan(abs(nca_point - nca_middle), nca_middle));
-  if (nca_outside && !nca_wraps) return vec3(0.07);
-  vec3 nca_color = nca_sampled(nca_point);
+  if (nca_outside && !nca_wraps) return nca_transparent ? vec4(0.0) : vec4(vec3(0.07), 1.0);
+  vec4 nca_color = nca_sampled(nca_point);
 #if NCA_MARKS
   if (nca_borders > 0.0 && nca_wraps) {
     vec2 nca_away = abs(nca_point - nca_cells * round(nca_point / nca_cells)) / nca_camera.z;
     float nca_line = 1.0 - smoothstep(0.5, 1.5, min(nca_away.x, nca_away.y));
-    nca_color = mix(nca_color, vec3(1.0), nca_borders * nca_line);
+    nca_color = mix(nca_color, vec4(1.0), nca_borders * nca_line);
   }
   if (nca_ring.w > 0.0) {
     float nca_away = abs(length(nca_point - nca_ring.xy) - nca_ring.z) / nca_camera.z;
-    nca_color = mix(nca_color, vec3(0.0), 0.45 * nca_ring.w * smoothstep(3.0, 1.0, nca_away));
-    nca_color = mix(nca_color, vec3(1.0), nca_ring.w * smoothstep(1.5, 0.5, nca_away));
+    nca_color = mix(nca_color, vec4(vec3(0.0), 1.0), 0.45 * nca_ring.w * smoothstep(3.0, 1.0, nca_away));
+    nca_color = mix(nca_color, vec4(1.0), nca_ring.w * smoothstep(1.5, 0.5, nca_away));
   }
 #endif
   return nca_color;
@@ -85,4 +107,4 @@ vec3 nca_screen(vec2 nca_pixel) {
 
 layout(location = 0) out vec4 nca_out0;
 
-void main() { nca_out0 = vec4(nca_screen(gl_FragCoord.xy), 1.0); }
+void main() { nca_out0 = nca_screen(gl_FragCoord.xy); }

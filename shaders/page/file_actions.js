@@ -1,0 +1,187 @@
+// The actions of the page that save and open.
+
+const NOISE = "This browser returns noise when a page reads what it has drawn";
+
+/** The actions with files and links, on a player and its brush. */
+class FileActions extends EventTarget {
+  constructor(player, brush, pointer) {
+    super();
+    Object.assign(this, { player, brush, pointer, recorder: null });
+  }
+
+  get simulation() {
+    return this.player.simulation;
+  }
+
+  get rules() {
+    return this.player.data.rules;
+  }
+
+  /** Show a message, which a screen reader also reads. */
+  say(text) {
+    this.dispatchEvent(new CustomEvent("say", { detail: text }));
+  }
+
+  /** Report once what cannot be saved if read-back is not reliable; the texture still runs. */
+  sayTrust() {
+    const { states, pictures } = this.player.trust ?? { states: true };
+    const without = pictures ? "the state" : "states, images and videos";
+    if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
+  }
+
+  /** Save an image of the whole view, `scale` pixels per cell. */
+  savePicture(scale = 1) {
+    const { width, height } = this.player.extent, camera = new Camera();
+    camera.zoom = typeof scale === "number" ? scale : 1;
+    this.saveAs(camera, Math.round(width * camera.zoom), Math.round(height * camera.zoom));
+  }
+
+  /** Save an image of the window. */
+  saveWindow() {
+    const { camera, canvas } = this.player;
+    this.saveAs(camera, canvas.width, canvas.height);
+  }
+
+  saveAs(camera, width, height) {
+    if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no image can be saved`);
+    const canvas = this.player.display.picture(this.simulation, camera, width, height);
+    canvas.toBlob((blob) => {
+      if (!blob) return this.say(`An image of ${width} by ${height} is too large here`);
+      download(blob, `${this.name}-${width}x${height}.png`);
+      this.say(`Saved ${width} by ${height} pixels`);
+    }, "image/png");
+  }
+
+  /** File name for the current view. */
+  get name() {
+    return fileName(this.simulation.field.present.slice(0, 3).map((r) => this.rules[r].name).join("-"));
+  }
+
+  async record() {
+    try {
+      if (this.recorder) {
+        const { recorder } = this;
+        this.recorder = null;
+        const { blob, extension } = await recorder.stop();
+        download(blob, `${this.name}.${extension}`);
+        this.say("Video saved");
+      } else {
+        if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
+        this.recorder = new Recorder(this.player.canvas, this.player.look.transparent);
+        this.say("Recording");
+      }
+    } catch (error) {
+      this.say(error.message);
+    }
+    this.player.touch();
+  }
+
+  saveState() {
+    if (!this.player.trust?.states) return this.say(`${NOISE}, so the state cannot be saved`);
+    download(stateFile(this.simulation), `${this.name}-${this.simulation.stepNumber}.npz`);
+    this.say("State saved");
+  }
+
+  chooseFile() {
+    this.dispatchEvent(new Event("open"));
+  }
+
+  /** Open a rule (.safetensors), published rules (.json), a state (.npz), or move the colors to an image. */
+  async openFile(file) {
+    try {
+      if (/\.(safetensors|json)$/i.test(file.name)) return this.run(await readRules(file));
+      if (/\.rle$/i.test(file.name)) await this.openPattern(file);
+      else if (file.type.startsWith("image/")) await this.openPicture(file);
+      else await this.restoreState(file);
+      this.player.replaced();
+      this.say(`Opened ${file.name}`);
+    } catch (error) {
+      this.say(`${file.name}: ${error.message}`);
+    }
+  }
+
+  /** Add rules, and grow the first of them. */
+  run(rules) {
+    const [place] = this.player.addRules(rules);
+    this.brush.rule = place;
+    const { name } = this.rules[place];
+    this.say(rules.length > 1 ? `Opened ${rules.length} textures; this is ${name}` : `Opened ${name}`);
+  }
+
+  /** Show what an address says, and the rule in it if there is one. */
+  openLink(text) {
+    try {
+      const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
+      if (rule && !(opened && link === rule.link)) this.run([rule]);
+    } catch (error) {
+      this.say(error.message);
+      return;
+    }
+    const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
+    if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
+    if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
+    if (view) this.setView(view);
+    if (speed) this.setSpeed(speed);
+    this.steer(steering);
+    if (averageSteps) this.setAverage(averageSteps);
+    if (scaling) this.setScaling(scaling);
+    if (transparent !== undefined) this.player.look.transparent = transparent;
+    if (flashLimit !== undefined) this.player.look.flashLimit = flashLimit;
+    this.player.touch();
+  }
+
+  /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */
+  async copyLink() {
+    const rule = this.rules[this.simulation.field.present[0]];
+    rule.link ??= writeLink(rule, LINK_BITS);
+    const hash = `#${addressOf(this, rule.link)}`;
+    const text = location.protocol.startsWith("http") ? location.href.replace(/(#.*)?$/s, hash) : hash;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.say(`Link copied, ${text.length.toLocaleString("en")} characters`);
+    } catch {
+      history.replaceState(null, "", hash);
+      this.say("This browser does not let the page copy; the link is in the address");
+    }
+  }
+
+  async restoreState(file) {
+    const { values, channels, height, width, owner, step, seed } = await readState(file, this.player.largestSide);
+    const { simulation: old } = this;
+    if (width !== old.width || height !== old.height) this.player.setGrid({ width, height });
+    else old.remember();
+    const { simulation } = this;
+    if (owner?.every((rule) => rule < this.rules.length)) {
+      simulation.field.restore(owner);
+      simulation.fieldTexture.write(simulation.field.shares);
+    }
+    simulation.write(values, channels);
+    Object.assign(simulation, { stepNumber: step, seed });
+  }
+
+  /** Put a pattern in the middle of an empty grid. */
+  async openPattern(file) {
+    const { simulation } = this, { states, name, channels } = this.rules[simulation.field.present[0]];
+    if (!states) throw new Error(`${name} has no numbered states; nca classic makes rules that have`);
+    const values = placedPattern(await readPattern(file), states, simulation);
+    simulation.remember();
+    simulation.write(values, channels);
+  }
+
+  async openPicture(file) {
+    const { simulation } = this, { width, height } = simulation, cells = width * height;
+    const picture = await createImageBitmap(file);
+    const paper = new OffscreenCanvas(width, height).getContext("2d");
+    const zoom = Math.max(width / picture.width, height / picture.height);
+    paper.drawImage(picture, (width - picture.width * zoom) / 2, (height - picture.height * zoom) / 2,
+      picture.width * zoom, picture.height * zoom);
+    const pixels = paper.getImageData(0, 0, width, height).data;
+    const [scale, offset] = this.rules[simulation.field.present[0]].colors;
+    const values = new Float32Array(3 * cells);
+    for (let i = 0; i < cells; i++) {
+      for (let c = 0; c < 3; c++) values[c * cells + i] = (pixels[4 * i + c] / 255 - offset) / (scale || 1);
+    }
+    simulation.remember();
+    simulation.write(values, 3);
+  }
+}
