@@ -160,14 +160,15 @@ class RuleTarget(Target):
 
 
 def check_rules(rules: Rules) -> None:
-    """Refuse to export without a rule, or a rule with a weight that is not finite.
+    """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
-        InputError: names the tensor.
+        InputError: there is no rule, a weight is not finite, or a rule has a decoder.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
     for name, file in rules.items():
+        file.rule.refuse_decoder(one_line(name), "this target")
         for tensor, values in (*file.rule.named_parameters(), ("filters", file.rule.filters)):
             if not torch.isfinite(values).all():
                 raise InputError(f"{one_line(name)}: {tensor} holds a number that is not finite")

@@ -54,15 +54,16 @@ def render(settings: RenderSettings) -> Path | None:
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, dt)
-    if settings.transparent and rule.settings.alive_threshold is None:
-        raise InputError("`transparent`: this rule is a texture, without a background")
+    if settings.transparent:
+        _check_background(rule)
     colors = _colors(rule, settings)
+    # A decoder has drawn the cells at their size; other cells are enlarged here.
+    scale = settings.scale or 1 if rule.decoder is None else 1
     if settings.bits == 16:
-        scale = settings.scale
         large = next(colors).repeat_interleave(scale, 1).repeat_interleave(scale, 2)
         write_png16(settings.out, large)
         return settings.out
-    images = (_enlarged(to_image(one), settings.scale) for one in colors)
+    images = (_enlarged(to_image(one), scale) for one in colors)
     if to_pipe:
         write_y4m(sys.stdout.buffer, images, settings.fps)
         return None
@@ -79,6 +80,13 @@ def render(settings: RenderSettings) -> Path | None:
     return settings.out
 
 
+def _check_background(rule: Rule) -> None:
+    if rule.settings.alive_threshold is None:
+        raise InputError("`transparent`: this rule is a texture, without a background")
+    if rule.decoder is not None:
+        raise InputError("`transparent`: this rule has a decoder, whose pictures are opaque")
+
+
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     """Colors of every image, [3, H, W], or with alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
@@ -90,7 +98,8 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
             return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
         return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
 
-    shown = partial(_rgba, rule) if settings.transparent else rule.to_rgb
+    scale = None if rule.decoder is None else settings.scale
+    shown = partial(_rgba, rule) if settings.transparent else partial(rule.to_image, scale=scale)
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (_straight(shown(state)[0]) for state in states)

@@ -28,8 +28,8 @@ class RenderSettings(Bounded):
     """Make an animation with one frame every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
     """Make an animation of INT frames, after `steps`, that repeats without a jump."""
-    scale: Annotated[int, Between(1, 64)] = 1
-    """Width and height of a cell in the image, in pixels."""
+    scale: Annotated[int | None, Between(1, 64)] = None
+    """Width and height of a cell in the image, in pixels; default: 1, or that of its decoder."""
     bits: Literal[8, 16] = 8
     """Bits per color; 16: for a .png image."""
     transparent: bool = False

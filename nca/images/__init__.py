@@ -71,24 +71,31 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_square(path: str | Picture, size: int) -> Tensor:
+def read_square(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read the largest centered square of an image, [3, size, size] float32 in [0, 1].
 
     Raises:
-        InputError: see :func:`read_image`.
+        InputError: see :func:`read_image`; or the image is smaller, and must not be enlarged.
     """
     image = read_image(path, max_side=16 * size)
+    if not enlarge and min(image.size) < size:
+        raise InputError(too_small(path, image.size, size))
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return to_tensor(square)
 
 
-def read_texture(path: str | Picture, size: int) -> Tensor:
+def too_small(path: str | Picture, size: tuple[int, int], wanted: int) -> str:
+    """The message about an image that lacks the detail that a decoder draws."""
+    return f"{path}: has {size[0]}x{size[1]} pixels, too few for `size` {wanted} with a `decoder`"
+
+
+def read_texture(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read like :func:`read_square`, and check that the image is not flat.
 
     Raises:
         InputError: see :func:`read_image`; or the whole square has one color.
     """
-    square = read_square(path, size)
+    square = read_square(path, size, enlarge=enlarge)
     if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
         raise InputError(f"{path}: its centered square has one color only; a texture has more")
     return square
