@@ -23,8 +23,8 @@ MAX_ORDER = 8
 MIN_UNITS, MAX_UNITS = 16, 64
 MOST_LAYERS = 2
 COLORS = 3
-# Spreads the phases of the first layer over about one period, for channels of about 0.5.
-FIRST_GAIN = 3.0
+FIRST_GAIN = 3.0  # of the first layer, because channels are about 0.5
+PLACE_SHARE = 0.2  # less at first, so that the grid of cells is not visible
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:
@@ -49,7 +49,7 @@ class DecoderSettings:
     scale: int = 8
     order: int = 2
     hidden: tuple[int, ...] = (32,)
-    activation: Activation = "sine"
+    activation: Activation = "relu"
 
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
@@ -111,6 +111,8 @@ class Decoder(nn.Module):
                 inputs = settings.shapes(channels)[f"w{name[1:]}"][1]
                 bound = math.sqrt((FIRST_GAIN if name == "w1" else 1.0) * 3 / inputs)
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
+            if name == "w1":
+                weight[:, channels:] *= PLACE_SHARE
             self.register_parameter(name, nn.Parameter(weight))
 
     def forward(self, padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:

@@ -35,6 +35,7 @@ MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 TILE = 256  # pixels; larger pictures of a decoder are drawn in parts
 ALPHA = 3  # channel that decides life if a rule has an alive threshold
+LEAST_LIFE = 1e-3  # smallest alive threshold that fades a decoder's pictures
 CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
@@ -416,7 +417,12 @@ class Rule(nn.Module):
             padded = self.pad(state.float())
             colors = self.to_rgb(interpolate(padded[:, :3], rows, columns, wraps=wraps))
             if self.decoder is not None:
-                colors = colors + self.decoder(padded, rows, columns, wraps=wraps)
+                details = self.decoder(padded, rows, columns, wraps=wraps)
+                threshold = self.settings.alive_threshold
+                if threshold is not None:  # dead places show the background
+                    life = interpolate(padded[:, ALPHA : ALPHA + 1], rows, columns, wraps=wraps)
+                    details = details * (life / max(threshold, LEAST_LIFE)).clamp(0, 1)
+                colors = colors + details
         return colors
 
     def to_rgb(self, state: Tensor) -> Tensor:

@@ -101,14 +101,15 @@ def read_texture(path: str | Picture, size: int, *, enlarge: bool = True) -> Ten
     return square
 
 
-def read_cutout(path: str | Picture, size: int) -> Tensor:
+def read_cutout(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read a whole image with its transparency, in the middle of a square.
 
     Returns:
         [4, size, size] float32 in [0, 1]: premultiplied RGB, and opacity.
 
     Raises:
-        InputError: see :func:`read_image`; or the visible part is too narrow.
+        InputError: see :func:`read_image`; or the visible part is too narrow, or smaller and must
+            not be enlarged.
     """
     image = read_image(path, transparent=True)
     visible = image.crop(image.getchannel("A").getbbox() or (0, 0, *image.size))
@@ -118,6 +119,8 @@ def read_cutout(path: str | Picture, size: int) -> Tensor:
             f"{path}: its visible part has {width}x{height} pixels, too narrow for "
             f"a square of {size}"
         )
+    if not enlarge and max(visible.size) < size:
+        raise InputError(too_small(path, visible.size, size))
     whole = ImageOps.pad(visible, (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
     pixels = torch.from_numpy(np.asarray(whole, dtype=np.float32) / 255).permute(2, 0, 1)
     return torch.cat([pixels[:3] * pixels[3:], pixels[3:]])

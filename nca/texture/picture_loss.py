@@ -27,6 +27,7 @@ from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
 CROP, SCORED_CROP = 128, 256  # pixels; of a training step, and of a score
+GRID_WEIGHT = 50.0
 SAMPLES = 2  # per cell and axis, for the reduced picture
 
 
@@ -70,13 +71,15 @@ class FinePicture(PictureLoss):
 
     The crop is at a random place, the same for all states of a call. The reduced picture is the
     mean of 2x2 samples per cell, at random places too; the target is sampled the same way, so its
-    fine strokes count as much.
+    fine strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
+    all cells, which would be a quick way to get fine strokes.
     """
 
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
-        self.generator, self.wraps = generator, settings.rule.wraps
+        self.generator, self.wraps, self.grid = generator, settings.rule.wraps, "grid" + suffix
+        self.variance = float(target.var((1, 2)).mean())
         grid, scale = _smallest_grid(settings), settings.rule.decoder
         self.crop = _texture_loss(
             settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
@@ -97,7 +100,9 @@ class FinePicture(PictureLoss):
         height, width = state.shape[2:]
         moved = ((place - 0.5) / SAMPLES for place in places[2:])
         samples = rule.to_image(state, scale=SAMPLES, window=(*moved, height, width))
-        return self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
+        terms = self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
+        grid = visible_grid(fine, rule.settings.pixels_per_cell) / self.variance
+        return {**terms, self.grid: GRID_WEIGHT * grid.expand(len(state))}
 
     def _window(
         self, scale: int, size: Sequence[int], most: int, places: Sequence[float]
@@ -105,11 +110,23 @@ class FinePicture(PictureLoss):
         """A window of at most ``most`` pixels on whole pixels; it may reach around the grid."""
         starts, lengths = [], []
         for side, place in zip(size, places[:2], strict=True):
-            length = min(most, side * scale)
+            length = min(most // scale, side) * scale
             room = side * scale if self.wraps else side * scale - length + 1
             starts.append(int(place * room) / scale)
             lengths.append(length / scale)
         return starts[0], starts[1], lengths[0], lengths[1]
+
+
+def visible_grid(images: Tensor, scale: int) -> Tensor:
+    """Variance of the mean colors of the places in a cell: how much a grid of cells is visible.
+
+    Args:
+        images: pictures of whole cells, or of as many pixels, [B, 3, h, w].
+        scale: pixels per cell.
+    """
+    cells = images.unflatten(3, (-1, scale)).unflatten(2, (-1, scale))  # type: ignore[no-untyped-call]
+    means: Tensor = cells.mean((0, 2, 4))  # [3, scale, scale]
+    return means.var((1, 2), correction=0).mean()
 
 
 def _smallest_grid(settings: TrainSettings) -> int:

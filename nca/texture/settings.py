@@ -220,8 +220,8 @@ class TrainSettings(Bounded):
         """Check that the size and the decoder fit together."""
         super().__post_init__()
         decoder = self.rule.decoder
-        for other in ("restore", "grow"):
-            refuse_several(["decoder", other] if decoder and getattr(self.task, other) else ())
+        if decoder and self.task.restore:
+            refuse_several(["decoder", "restore"])
         if decoder and self.view:
             raise InputError("`view`: the window does not support a `decoder` yet")
         if decoder and self.size % decoder:
