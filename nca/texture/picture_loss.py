@@ -26,9 +26,9 @@ from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
-CROP, SCORED_CROP = 128, 256  # pixels; of a training step, and of a score
+CROP, SCORED_CROP = 96, 256  # pixels; of a training step, and of a score
 GRID_WEIGHT = 50.0
-SAMPLES = 2  # per cell and axis, for the reduced picture
+SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels
 
 
 class PictureLoss(ABC):
@@ -70,8 +70,8 @@ class FinePicture(PictureLoss):
     """The loss of a crop at full size, ``texture/LAYER``, and of the reduced picture, ``layout/``.
 
     The crop is at a random place, the same for all states of a call. The reduced picture is the
-    mean of 2x2 samples per cell, at random places too; the target is sampled the same way, so its
-    fine strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
+    blurred from samples at random places too; the target is sampled the same way, so its fine
+    strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
     all cells, which would be a quick way to get fine strokes.
     """
 
@@ -84,7 +84,8 @@ class FinePicture(PictureLoss):
         self.crop = _texture_loss(
             settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
         )
-        places = pixel_places(0, target.shape[-1], SAMPLES * target.shape[-1] // scale).long()
+        size = target.shape[-1]
+        places = pixel_places(0, size, _sample_count(size // scale)).long()
         small = halve(target[None][..., places, :][..., places], wraps=False)[0]
         # Terms such as patches compare the crop; they have several scales of their own.
         plain = replace(settings, loss=replace(settings.loss, terms={}))
@@ -99,7 +100,11 @@ class FinePicture(PictureLoss):
         )
         height, width = state.shape[2:]
         moved = ((place - 0.5) / SAMPLES for place in places[2:])
-        samples = rule.to_image(state, scale=SAMPLES, window=(*moved, height, width))
+        down, across = (
+            pixel_places(start, side, _sample_count(side))
+            for start, side in zip(moved, (height, width), strict=True)
+        )
+        samples = rule.colors_at(state, down, across)
         terms = self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
         grid = visible_grid(fine, rule.settings.pixels_per_cell) / self.variance
         return {**terms, self.grid: GRID_WEIGHT * grid.expand(len(state))}
@@ -115,6 +120,10 @@ class FinePicture(PictureLoss):
             starts.append(int(place * room) / scale)
             lengths.append(length / scale)
         return starts[0], starts[1], lengths[0], lengths[1]
+
+
+def _sample_count(cells: int) -> int:
+    return 2 * round(SAMPLES * cells / 2)  # even, so that halving leaves no seam
 
 
 def visible_grid(images: Tensor, scale: int) -> Tensor:

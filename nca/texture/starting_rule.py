@@ -12,7 +12,7 @@ from torch import Tensor
 from nca.decoder import Decoder
 from nca.rule import DEFAULT_FILTERS, EIGHT_BIT_STATE, Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.reparametrize import scale_filters
+from nca.texture.reparametrize import scale_filters, scale_places
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import round_weights
 
@@ -73,6 +73,8 @@ def starting_rule(
         )
     units = filter_units(rule.filters, settings.optimizer.filter_scale)
     scale_filters(rule, units, fresh=parent is None)
+    if rule.decoder is not None:
+        scale_places(rule.decoder)
     if settings.rule.state == "rgba8":
         rounding = replace(rule.settings.quantization, state=EIGHT_BIT_STATE)
         rule.settings = replace(rule.settings, quantization=rounding)
