@@ -163,6 +163,8 @@ def colors_fragment(
     channels: int,
     settings: RuleSettings | None = None,
     view: View = "colors",
+    *,
+    decoder: str = "",
 ) -> str:
     """Shader of the color of every cell, drawn into an 8-bit texture.
 
@@ -174,6 +176,8 @@ def colors_fragment(
             (scale, offset). ``nca_alone`` (vec2) is the map of a rule that owns all cells, else
             (0, 0). ``nca_weight`` (float) is the alpha, to blend colors into an average.
         view: displayed quantity.
+        decoder: text of :func:`nca.exporters.glsl.decoder.decoder_source`, if the rule has a
+            decoder; the texture may then have any size.
     """
     groups = range(group_count(channels))
     if settings is None:
@@ -186,6 +190,9 @@ def colors_fragment(
             f"  return nca_fetch(0, nca_at).rgb * {scale} + {offset};\n}}\n"
         )
         drawn = "vec4(nca_color(gl_FragCoord.xy), 1.0)"
+    if decoder:
+        # The template knows the place of a pixel, and asks for the color of its cell.
+        colors = decoder + "\n#define nca_rgb(nca_c) nca_decoded(nca_place * vec2(nca_size))\n"
     return (
         _head(capabilities)
         + f"#define NCA_VIEW {VIEWS.index(view)}\n"

@@ -135,7 +135,7 @@ def test_a_weight_that_is_not_finite_is_refused(tmp_path):
 
 def test_a_rule_with_a_decoder_is_refused(tmp_path):
     rule = RuleFile(with_random_decoder(RuleSettings(4, 8, decoder=DecoderSettings())))
-    for target in target_names():
+    for target in sorted({*target_names()} - {"glsl"}):
         with pytest.raises(InputError, match="fine: a decoder draws its pictures, and this target"):
             export({"fine": rule}, target, tmp_path / "out", ExportOptions())
     assert list(tmp_path.iterdir()) == []
