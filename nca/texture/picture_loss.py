@@ -26,7 +26,7 @@ from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
-CROP, SCORED_CROP = 96, 256  # pixels; of a training step, and of a score
+CROP, SCORED_CROP = 112, 256  # pixels; of a training step, and of a score
 GRID_WEIGHT = 50.0
 SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels
 
