@@ -26,6 +26,7 @@ from nca.benchmarks.measuring.parity import (
 from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
 from nca.benchmarks.measuring.timing import Spread, Times, interleave, ratios
 from nca.benchmarks.peers.apart import run_apart
+from nca.benchmarks.peers.fine import SCALE, FineIteration
 from nca.benchmarks.peers.lesson import LessonIteration, LessonLoss, SimpleCA, make_vgg16
 from nca.benchmarks.peers.ours import OurIteration, frozen_loss, precision, to_rule
 from nca.benchmarks.peers.run import MAX_ROUNDS, PEERS, PeerError, PeerWork, peer_versions
@@ -47,6 +48,7 @@ GATES = [
     Gate("unroll_memory_mb", 300, most=True),
     Gate("train_memory_mb", 500, most=True),
     Gate("simulate_fp32", 7),
+    Gate("iteration_decoder", 2.5, most=True),
     *(Gate(name, 1.5) for name in SMALL_ITERATIONS),
 ]
 BFLOAT16_GATES = [
@@ -80,6 +82,8 @@ def measure(rounds: int) -> Report:
     bench.time_iterations()
     say("nca bench: whole iterations of the preset small")
     bench.time_small_iterations()
+    say("nca bench: iterations with a decoder")
+    bench.time_decoder()
     say("nca bench: simulation")
     bench.time_simulation()
     say("nca bench: peak memory")
@@ -206,6 +210,18 @@ class Bench:
             times = interleave({"torch": torch_loss, name: ours}, self.rounds)
             row = Row.of(name, ratios(times["torch"], times[name]), "the same, its loss in torch")
             self.rows.append(row)
+
+    def time_decoder(self) -> None:
+        """Whole iterations with a decoder, and its share: its pictures and their loss."""
+        plain, fine = FineIteration(), FineIteration(SCALE)
+        work: dict[str, Callable[[], object]] = {"plain": plain, "fine": fine}
+        work["pictures"] = fine.pictures
+        times = interleave(work, self.rounds)
+        for name, top, bottom, against in (
+            ("iteration_decoder", "fine", "plain", "the time without a decoder, on equal grids"),
+            ("decoder_share", "pictures", "fine", "the time of an iteration with a decoder"),
+        ):
+            self.rows.append(Row.of(name, ratios(times[top], times[bottom]), against))
 
     @torch.no_grad()
     def time_simulation(self) -> None:

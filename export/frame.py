@@ -28,10 +28,12 @@ FRAME = (
 def mime_bundle(rule: Rule) -> dict[str, str]:
     """A rule by MIME type, for ``_repr_mimebundle_``: as a running page, a picture, and text.
 
-    If a weight is not finite, there is only the text.
+    A rule with a decoder is a still picture. If a weight is not finite, there is only the text.
     """
     plain = rule.with_settings().cpu()
     words = {"text/plain": repr(plain)}
+    if plain.decoder is not None:
+        return {**words, "image/png": png_base64(still(plain))}
     try:
         page = page_html({"texture": RuleFile(plain)}).decode()
     except InputError as error:
@@ -45,5 +47,6 @@ def mime_bundle(rule: Rule) -> dict[str, str]:
 
 def still(rule: Rule) -> Image.Image:
     """A picture of what a rule grows."""
-    (state,) = simulate(rule, rule.initial_state(1, CELLS, CELLS), [STEPS], calm=rule.settings.calm)
-    return to_image(rule.to_rgb(state)[0].nan_to_num())
+    side = CELLS if rule.decoder is None else SIDE // rule.settings.pixels_per_cell
+    (state,) = simulate(rule, rule.initial_state(1, side, side), [STEPS], calm=rule.settings.calm)
+    return to_image(rule.to_image(state)[0].nan_to_num())

@@ -47,7 +47,12 @@ GRIDS = ("state", "perception", "hidden", "update")
 
 
 def write_link(rule: Rule, bits: Bits) -> str:
-    """The text of a rule, which follows ``r=`` in the address of a page."""
+    """The text of a rule, which follows ``r=`` in the address of a page.
+
+    Raises:
+        InputError: the rule has a decoder.
+    """
+    rule.refuse_decoder("the rule", "a link")
     body = bytes([VERSION]) + _settings_bytes(rule, bits)
     for _, parameter in rule.named_parameters():
         body += _weight_bytes(parameter.detach().numpy(), bits)

@@ -34,11 +34,13 @@ class Target(ABC):
     Attributes:
         verified: how the result was tested, or that it is untested, and why.
         suffix: extension of the one file of a rule; None: the result is a folder.
+        decoders: whether it draws pictures of rules with a decoder; otherwise it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
     """
 
     verified: str
     suffix: str | None = None
+    decoders: bool = False
     default_out: Path | None = None
 
     @abstractmethod
@@ -92,7 +94,7 @@ class RuleTarget(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules)
+        check_rules(rules, decoders=self.decoders)
         if options.state not in self.states:
             states = " or ".join(self.states)
             raise InputError(f"`state` {options.state}: this target supports {states}")
@@ -162,15 +164,18 @@ class RuleTarget(Target):
             yield "this rule was not trained for an 8-bit state and may look different"
 
 
-def check_rules(rules: Rules) -> None:
-    """Refuse to export without a rule, or a rule with a weight that is not finite.
+def check_rules(rules: Rules, *, decoders: bool = False) -> None:
+    """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
-        InputError: there is no rule, or a weight is not finite.
+        InputError: there is no rule, a weight is not finite, or a rule has a decoder, which the
+            target does not support.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
     for name, file in rules.items():
+        if not decoders:
+            file.rule.refuse_decoder(one_line(name), "this target")
         for tensor, values in (*file.rule.named_parameters(), ("filters", file.rule.filters)):
             if not torch.isfinite(values).all():
                 raise InputError(f"{one_line(name)}: {tensor} holds a number that is not finite")

@@ -156,7 +156,7 @@ def bounds_of(kind: Hashable) -> dict[str, Between | OneOf]:
         if get_origin(plain) is Literal:
             bounds[name] = OneOf(get_args(plain))
         for mark in marks:
-            if isinstance(mark, Between):
+            if isinstance(mark, Between | OneOf):
                 bounds[name] = mark
     return bounds
 

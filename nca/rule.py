@@ -8,6 +8,7 @@ against this module.
 
 import reprlib
 from dataclasses import asdict, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Literal, TypeGuard, get_args
 
 import torch
@@ -15,11 +16,14 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from nca.decoder import Decoder, DecoderSettings, interpolate, pixel_places
+from nca.errors import InputError
 from nca.rng import fire_mask, uniform_noise
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
 Start = Literal["zeros", "noise", "center"]
 KEYS = {"start": "seed_state"}  # fields that have another name in rule files
+LATER_SETTINGS = ("calm", "decoder")  # fields that rule files of version 1.0 do not have
 
 IDENTITY = ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0))
 SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -29,7 +33,9 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_CHANNELS, MAX_HIDDEN, MAX_FILTERS = 64, 1024, 16
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
+TILE = 256  # pixels; larger pictures of a decoder are drawn in parts
 ALPHA = 3  # channel that decides life if a rule has an alive threshold
+LEAST_LIFE = 1e-3  # smallest alive threshold that fades a decoder's pictures
 CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
@@ -124,6 +130,7 @@ class RuleSettings:
         quantization: rounding that the rule was trained with.
         calm: whether players run the rule calm after it has grown: all cells fire, in shorter
             steps; see :func:`nca.rescaling.calmed`.
+        decoder: the network that draws pictures finer than the grid. None: one pixel per cell.
 
     Raises:
         ValueError: a value is out of range; the text names it.
@@ -141,6 +148,7 @@ class RuleSettings:
     hidden_clip: float | None = None
     quantization: Quantization = Quantization()
     calm: bool = False
+    decoder: DecoderSettings | None = None
 
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
@@ -171,14 +179,20 @@ class RuleSettings:
         """Whether the left side of the grid continues at the right, the top at the bottom."""
         return self.padding == "circular"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and nulls, for JSON.
+    @property
+    def pixels_per_cell(self) -> int:
+        """Pixels per cell of a picture on each axis; 1 without a decoder."""
+        return 1 if self.decoder is None else self.decoder.scale
 
-        Programs that read version 1.0 reject ``calm``, so it is left out if it is not set.
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and nulls, for JSON.
+
+        Programs that read version 1.0 reject later settings, so they are left out if not set.
         """
         data = {KEYS.get(name, name): value for name, value in asdict(self).items()}
-        if not self.calm:
-            del data["calm"]
+        for name in LATER_SETTINGS:
+            if not data[name]:
+                del data[name]
         return data
 
     def runs_calm(self, calm: Literal["auto", "on", "off"]) -> bool:
@@ -198,6 +212,7 @@ class RuleSettings:
             raise ValueError(f"unknown setting {unknown[0]!r}; this version has {sorted(known)}")
         values = {known[key]: value for key, value in data.items()}
         parts = values.pop("quantization", None) or {}
+        decoder = values.pop("decoder", None)
         try:
             quantization = Quantization(
                 **{
@@ -205,6 +220,8 @@ class RuleSettings:
                     for name, part in parts.items()
                 }
             )
+            if decoder is not None:
+                values["decoder"] = DecoderSettings(**decoder)
             return cls(quantization=quantization, **values)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a setting has the wrong type: {error}") from error
@@ -233,7 +250,7 @@ class Rule(nn.Module):
 
         rule = nca.Rule(nca.RuleSettings(channels=8, hidden=32, start="noise", noise_level=1))
         state = rule(rule.initial_state(1, 64, 96), steps=10, seed=3)
-        print(rule.to_rgb(state).shape, "colors [B, 3, H, W]")
+        print(rule.to_image(state).shape, "colors [B, 3, H, W]")
 
     Args:
         settings: sizes, padding, color map and so on.
@@ -245,7 +262,8 @@ class Rule(nn.Module):
 
     Shapes:
         ``w1 [hidden, C*K]``, where column ``c * K + k`` is filter k of channel c;
-        ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None.
+        ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None. ``decoder`` has its own weights,
+        see :class:`nca.decoder.Decoder`; or it is None.
     """
 
     filters: Tensor
@@ -269,6 +287,9 @@ class Rule(nn.Module):
         self.b2 = nn.Parameter(torch.zeros(settings.channels)) if update_bias else None
         nn.init.uniform_(self.w1, -bound, bound, generator=generator)
         nn.init.uniform_(self.b1, -bound, bound, generator=generator)
+        self.decoder = (
+            Decoder(settings.decoder, settings.channels, generator) if settings.decoder else None
+        )
 
     def pad(self, state: Tensor) -> Tensor:
         """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
@@ -353,8 +374,59 @@ class Rule(nn.Module):
             state = self.step(state, mask)
         return state
 
+    def to_image(
+        self,
+        state: Tensor,
+        *,
+        scale: float | None = None,
+        window: tuple[float, float, float, float] | None = None,
+    ) -> Tensor:
+        """The picture of a state, not clamped: [B, C, H, W] -> [B, 3, s*H, s*W], shown in [0, 1].
+
+        Args:
+            state: [B, C, H, W].
+            scale: pixels per cell, s; any number above 0. None: the scale of the decoder, or 1.
+            window: the part to draw, as top, left, height and width in cells. None: the grid.
+        """
+        height, width = state.shape[2:]
+        if self.decoder is None and window is None and scale in (None, 1):
+            return self.to_rgb(state)
+        scale = self.settings.pixels_per_cell if scale is None else scale
+        top, left, high, wide = window or (0.0, 0.0, height, width)
+        rows = pixel_places(top, high, round(scale * high))
+        columns = pixel_places(left, wide, round(scale * wide))
+        return self.colors_at(state, rows, columns)
+
+    def colors_at(self, state: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Colors at every row and column, not clamped: [B, C, H, W] -> [B, 3, h, w].
+
+        Args:
+            state: [B, C, H, W].
+            rows, columns: places in cells, [h] and [w]; see :func:`nca.decoder.interpolate`.
+        """
+        if max(len(rows), len(columns)) > TILE:  # bounds the memory
+            strips = (
+                torch.cat(
+                    [self.colors_at(state, some, part) for part in torch.split(columns, TILE)], 3
+                )
+                for some in torch.split(rows, TILE)
+            )
+            return torch.cat(list(strips), 2)
+        wraps = self.settings.wraps
+        with torch.autocast(state.device.type, enabled=False):  # phases of sines need float32
+            padded = self.pad(state.float())
+            colors = self.to_rgb(interpolate(padded[:, :3], rows, columns, wraps=wraps))
+            if self.decoder is not None:
+                details = self.decoder(padded, rows, columns, wraps=wraps)
+                threshold = self.settings.alive_threshold
+                if threshold is not None:  # dead places show the background
+                    life = interpolate(padded[:, ALPHA : ALPHA + 1], rows, columns, wraps=wraps)
+                    details = details * (life / max(threshold, LEAST_LIFE)).clamp(0, 1)
+                colors = colors + details
+        return colors
+
     def to_rgb(self, state: Tensor) -> Tensor:
-        """Colors of a state, not clamped: [B, C, H, W] -> [B, 3, H, W], shown in [0, 1]."""
+        """Colors of the cells, without a decoder: [B, C, H, W] -> [B, 3, H, W]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
     @torch.no_grad()
@@ -364,12 +436,28 @@ class Rule(nn.Module):
         copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
         copy.to(self.filters.device)
         for name, weight in copy.named_parameters():
-            weight.copy_(getattr(self, name))
+            weight.copy_(attrgetter(name)(self))
         return copy
 
     def weight_count(self) -> int:
-        """Number of trained weights: ``w1``, ``b1``, ``w2`` and ``b2`` if there is one."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Number of trained weights of a step: ``w1``, ``b1``, ``w2`` and ``b2`` if it exists."""
+        return sum(weight.numel() for weight in self.parameters()) - self.decoder_weight_count()
+
+    def refuse_decoder(self, name: str, program: str) -> None:
+        """Refuse a rule with a decoder for a program that cannot draw with it.
+
+        Raises:
+            InputError: starts with ``name``, and names the program and the command that can.
+        """
+        if self.decoder is not None:
+            raise InputError(
+                f"{name}: a decoder draws its pictures, and {program} does not support decoders "
+                "yet; use nca render"
+            )
+
+    def decoder_weight_count(self) -> int:
+        """Number of trained weights of the decoder; 0 without one."""
+        return 0 if self.decoder is None else sum(w.numel() for w in self.decoder.parameters())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows; see :func:`nca.exporters.frame.mime_bundle`."""

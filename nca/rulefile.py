@@ -1,6 +1,7 @@
 """The rule file, ``rule.safetensors``: checked when it is read, and written atomically.
 
-It contains the tensors ``w1 b1 w2 [b2] filters`` in float32, and a metadata entry ``nca`` in JSON:
+It contains the tensors ``w1 b1 w2 [b2] filters`` in float32, those of a decoder (``decoder.w1``
+...), and a metadata entry ``nca`` in JSON:
 format, version, the settings of the rule and other information (training, license, author,
 thumbnail). A safetensors file contains only data and cannot run code.
 """
@@ -23,7 +24,8 @@ from nca.system.files import describe_placeholder, read_regular, write_atomicall
 from nca.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION, WITHOUT_CALM = (1, 1), (1, 0)  # a file gets the lowest version that has its settings
+VERSION = (2, 0)
+DECODER = "decoder."  # begins the names of the decoder's tensors
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
 
@@ -90,6 +92,8 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
     tensors = {"w1": rule.w1, "b1": rule.b1, "w2": rule.w2, "filters": rule.filters}
     if rule.b2 is not None:
         tensors["b2"] = rule.b2
+    if rule.decoder is not None:
+        tensors |= {DECODER + name: weight for name, weight in rule.decoder.named_parameters()}
     plain = {name: t.detach().to("cpu", torch.float32).contiguous() for name, t in tensors.items()}
     for name, tensor in plain.items():
         if not torch.isfinite(tensor).all():
@@ -97,10 +101,17 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
     header = {
         **shareable(info or {}),
         "format": FORMAT,
-        "version": ".".join(map(str, VERSION if rule.settings.calm else WITHOUT_CALM)),
+        "version": _version(rule.settings),
         "settings": rule.settings.to_dict(),
     }
     return save(plain, {"nca": json.dumps(header, allow_nan=False)})
+
+
+def _version(settings: RuleSettings) -> str:
+    """The lowest version that holds the settings."""
+    if settings.decoder is not None:
+        return "2.0"
+    return "1.1" if settings.calm else "1.0"
 
 
 def load_rule(path: str | Path) -> RuleFile:
@@ -145,12 +156,6 @@ def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     # This also checks the header, so that it can be read below.
     tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
-    unknown = set(tensors) - {"w1", "b1", "w2", "b2", "filters"}
-    missing = {"w1", "b1", "w2", "filters"} - set(tensors)
-    if unknown or missing:
-        raise ValueError(
-            f"unknown tensor {min(unknown)!r}" if unknown else f"no tensor {min(missing)!r}"
-        )
     return tensors, _check_header(metadata)
 
 
@@ -175,6 +180,13 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _build(settings: RuleSettings, tensors: dict[str, dict[str, Any]]) -> Rule:
+    own = settings.decoder.shapes(settings.channels) if settings.decoder else {}
+    needed = {"w1", "b1", "w2", "filters", *(DECODER + name for name in own)}
+    unknown, missing = set(tensors) - needed - {"b2"}, needed - set(tensors)
+    if unknown or missing:
+        raise ValueError(
+            f"unknown tensor {min(unknown)!r}" if unknown else f"no tensor {min(missing)!r}"
+        )
     count = (tensors["filters"]["shape"] or [0])[0]
     if not 1 <= count <= MAX_FILTERS:
         raise ValueError(f"filters must be 1 to {MAX_FILTERS}, not {count}")
@@ -184,6 +196,7 @@ def _build(settings: RuleSettings, tensors: dict[str, dict[str, Any]]) -> Rule:
         "b1": (settings.hidden,),
         "w2": (settings.channels, settings.hidden),
         "b2": (settings.channels,),
+        **{DECODER + name: shape for name, shape in own.items()},
     }
     values = {
         name: _checked(name, tensors[name], shape)

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.rule import Quantization, Quantizer, Rule, RuleSettings
 from nca.rulefile import MAX_HEADER, load_rule, save_rule
@@ -56,19 +58,26 @@ def test_unknown_entries_are_kept(path: Path, tmp_path: Path) -> None:
 
 def test_every_setting_comes_back(tmp_path: Path) -> None:
     every = RuleSettings(12, 5, "reflect", 0.25, 2.0, 0.1, 0.1, "noise", 0.3, 2.0,
-                         Quantization(state=Quantizer(4, 0.5, 16)), True)  # fmt: skip
+                         Quantization(state=Quantizer(4, 0.5, 16)), True,
+                         DecoderSettings(4, 3, (16, 17), "relu"))  # fmt: skip
     filters = torch.randn(2, 3, 3)
-    save_rule(tmp_path / "r", Rule(every, filters))
+    rule = Rule(every, filters)
+    save_rule(tmp_path / "r", rule)
     loaded = load_rule(tmp_path / "r").rule
     assert loaded.settings == every
+    for name, tensor in rule.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
     assert torch.equal(loaded.filters, filters)
 
 
-@pytest.mark.parametrize(("calm", "version"), [(False, "1.0"), (True, "1.1")])
+@pytest.mark.parametrize(
+    ("changes", "version"),
+    [({}, "1.0"), ({"calm": True}, "1.1"), ({"decoder": DecoderSettings()}, "2.0")],
+)
 def test_a_file_has_the_lowest_version_that_holds_its_settings(
-    tmp_path: Path, calm: bool, version: str
+    tmp_path: Path, changes: dict[str, Any], version: str
 ) -> None:
-    save_rule(tmp_path / "r", Rule(RuleSettings(4, 4, calm=calm)))
+    save_rule(tmp_path / "r", Rule(RuleSettings(4, 4, **changes)))
     assert header_of(tmp_path / "r")["version"] == version
 
 
@@ -76,7 +85,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
     ("change", "said"),
     [
         ({"format": "other"}, "format is not 'nca-rule'"),
-        ({"version": "2.0"}, "version is 2.0, this program reads 1"),
+        ({"version": "3.0"}, "version is 3.0, this program reads 2"),
         ({"version": "new"}, "version is 'new'"),
         ({"version": None}, "version is 'None'"),
         ({"settings": None}, "no 'settings'"),
@@ -97,7 +106,11 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
             "levels",
         ),
         ({"settings": {"a\x1b[2J": 1}}, r"unknown setting 'a\\x1b\[2J'"),
-        ({"version": "2.\x1b[2J"}, r"its version is 2\.\\x1b\[2J, this program reads 1"),
+        ({"version": "3.\x1b[2J"}, r"its version is 3\.\\x1b\[2J, this program reads 2"),
+        ({"settings": {"decoder": 8}}, "a setting has the wrong type"),
+        ({"settings": {"decoder": {"scale": 17}}}, "decoder scale must be 2 to 16, not 17"),
+        ({"settings": {"decoder": {"sale": 8}}}, "unexpected keyword argument 'sale'"),
+        ({"settings": {"decoder": {}}}, r"no tensor 'decoder\.b1'"),
     ],
 )
 def test_a_wrong_header_is_refused(path: Path, change: dict[str, object], said: str) -> None:
@@ -130,6 +143,32 @@ def test_wrong_tensors_are_refused(path: Path, tensors: dict[str, torch.Tensor],
     rewrite(path, **tensors)
     with pytest.raises(InputError, match=said):
         load_rule(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"decoder.w2": None}, r"no tensor 'decoder\.w2'"),
+        ({"decoder.w3": torch.zeros(1)}, r"unknown tensor 'decoder\.w3'"),
+        ({"decoder.w1": torch.zeros(32, 15)}, r"decoder\.w1 must have shape \(32, 16\), not"),
+        ({"decoder.b2": torch.full((3,), torch.inf)}, r"decoder\.b2 holds a number that is not"),
+    ],
+)
+def test_wrong_tensors_of_a_decoder_are_refused(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], said: str
+) -> None:
+    save_rule(tmp_path / "r", Rule(RuleSettings(decoder=DecoderSettings())))
+    rewrite(tmp_path / "r", **tensors)
+    with pytest.raises(InputError, match=said):
+        load_rule(tmp_path / "r")
+
+
+def test_a_decoder_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    rule = Rule(RuleSettings(decoder=DecoderSettings()))
+    with torch.no_grad():
+        rule.decoder.b1[0] = torch.nan
+    with pytest.raises(InputError, match=r"decoder\.b1 holds a number that is not finite"):
+        save_rule(tmp_path / "r", rule)
 
 
 def test_a_file_cut_short_anywhere_is_refused(path: Path) -> None:

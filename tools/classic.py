@@ -45,7 +45,7 @@ def pictures(name: str) -> Iterator[Image.Image]:
     classic = build(parse_automaton(name), NAMES[name].density)
     state = first_state(name, classic)
     for _ in range(FRAMES):
-        picture = to_image(classic.rule.to_rgb(state)[0])
+        picture = to_image(classic.rule.to_image(state)[0])
         yield picture.resize((SCALE * WIDTH, SCALE * HEIGHT), Image.Resampling.NEAREST)
         state = classic.rule(state, 1)
 

@@ -37,7 +37,7 @@ def row(name: str) -> str:
     distance, looks = PatchDistance(target), AppearanceMeter(target)
     seed, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
     seen = {
-        calm: [rule.to_rgb(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
+        calm: [rule.to_image(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
         for calm in (False, True)
     }
     cells = []

@@ -48,7 +48,7 @@ def states(rule: Rule) -> Iterator[Tensor]:
 def main(out: Path, name: str) -> None:
     """Write the animation."""
     rule = load_rule(gallery_path(name)).rule
-    frames: list[Image.Image] = [to_image(rule.to_rgb(state)[0]) for state in states(rule)]
+    frames: list[Image.Image] = [to_image(rule.to_image(state)[0]) for state in states(rule)]
     durations = [MILLISECONDS] * len(frames)
     durations[len(GROW) - 1] = durations[-1] = 1200
     frames[0].save(

@@ -86,7 +86,7 @@ def figures(rule: Rule, target: Tensor, judge: str) -> tuple[Tensor, dict[str, f
     with torch.no_grad():
         start = rule.initial_state(1, SIZE, SIZE, seed=SEED)
         (state,) = simulate(rule, start, (STEPS,), seed=SEED)
-        texture = rule.to_rgb(state).clamp(0, 1)
+        texture = rule.to_image(state).clamp(0, 1)
         gram = build_loss(target, LossSettings(features=judge, statistic="gram"), torch.Generator())
         looks = AppearanceMeter(target)(texture[0])
         return texture[0], {

@@ -163,6 +163,8 @@ def colors_fragment(
     channels: int,
     settings: RuleSettings | None = None,
     view: View = "colors",
+    *,
+    decoder: str = "",
 ) -> str:
     """Shader of the color of every cell, drawn into an 8-bit texture.
 
@@ -175,6 +177,8 @@ def colors_fragment(
             that owns all cells, else zeros. ``nca_transparent`` (bool): leave out the background of
             grown images; colors are premultiplied.
         view: displayed quantity.
+        decoder: text of :func:`nca.exporters.glsl.decoder.decoder_source`, if the rule has a
+            decoder; the texture may then have any size.
     """
     groups = range(group_count(channels))
     if settings is None:
@@ -187,6 +191,9 @@ def colors_fragment(
             f"  return nca_fetch(0, nca_at).rgb * {scale} + {offset};\n}}\n"
         )
         drawn = "vec4(nca_color(gl_FragCoord.xy), 1.0)"
+    if decoder:
+        # The template knows the place of a pixel, and asks for the color of its cell.
+        colors = decoder + "\n#define nca_rgb(nca_c) nca_decoded(nca_place * vec2(nca_size))\n"
     return (
         _head(capabilities)
         + f"#define NCA_VIEW {VIEWS.index(view)}\n"

@@ -87,7 +87,7 @@ def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
         grown = glsl.run(files, rule, options, state[0], THUMBNAIL_STEPS, used)[None]
         if context is None:
             used.release()
-    return png_bytes(to_image(rule.to_rgb(grown)[0]))
+    return png_bytes(to_image(rule.to_image(grown)[0]))
 
 
 def zipped(files: Files) -> bytes:

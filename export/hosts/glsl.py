@@ -7,6 +7,7 @@ import numpy as np
 from moderngl import Context
 from torch import Tensor
 
+from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.fragments import (
     Capabilities,
     Dialect,
@@ -63,6 +64,10 @@ ORDER = [
     "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
     " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
 ]
+DECODED = (
+    "This rule has a decoder: the colors shader may draw into a texture of any size, nca_picture,"
+    " such as the given number of pixels per cell."
+)
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
@@ -81,6 +86,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "steps_per_frame": _steps(options),
         "shaders": shaders,
         "order": ORDER,
+        **({"decoder": DECODED} if rule.decoder else {}),
         "uniforms": {key: {"type": kind, "is": what} for key, (kind, what) in UNIFORMS.items()},
     }
     files["manifest.json"] = to_json(describe(name, file, options, store, host))
@@ -117,7 +123,12 @@ def _dialect(
             texts[path] = one.fragment
             entry[kind].append({"file": path, "groups": list(one.groups)})
     views = {
-        "colors": colors_fragment(host, rule.settings.channels, rule.settings),
+        "colors": colors_fragment(
+            host,
+            rule.settings.channels,
+            rule.settings,
+            decoder=decoder_source(rule) if rule.decoder else "",
+        ),
         "screen": screen_fragment(host),
     }
     for kind, text in views.items():
@@ -147,6 +158,7 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
+    decoders=True,
     frame_steps=lambda rule, options: _steps(options),
     verified="tested in OpenGL",
 )

@@ -25,7 +25,8 @@ from nca.exporters.glsl.fragments import version_text, vertex_shader
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import pack_weights
-from nca.exporters.web.page import compact, compact_shader, rendered, script_json
+from nca.exporters.web.compact import compact, compact_shader
+from nca.exporters.web.page import rendered, script_json
 
 SAMPLER: SamplerName = "dpmpp"
 LEVELS = (10, 20, 50)  # numbers of steps that a visitor can choose

@@ -113,7 +113,7 @@ def grow(
         seed=seed,
         calm=grown.settings.calm,
     )
-    pictures = [to_image(grown.to_rgb(state)[0]) for state in states]
+    pictures = [to_image(grown.to_image(state)[0]) for state in states]
     return pictures[0] if isinstance(steps, Integral) else pictures
 
 

@@ -38,6 +38,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": len(data),
         "weights": file.rule.weight_count(),
+        "decoder_weights": file.rule.decoder_weight_count(),
         "filters": file.rule.filters.tolist(),
         "settings": file.rule.settings.to_dict(),
         "backends": [asdict(report) for report in describe_backends(file.rule)],
@@ -54,6 +55,13 @@ def format_description(description: dict[str, Any]) -> str:
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
+    if (decoder := settings.get("decoder")) is not None:
+        units = " and ".join(map(str, decoder["hidden"]))
+        lines.append(
+            f"  decoder: {decoder['scale']} pixels per cell, {units} hidden, "
+            f"{decoder['activation']}, order {decoder['order']}: "
+            f"{description['decoder_weights']:,} weights"
+        )
     shown = {key: description[key] for key in CREDITS if key in description}
     training = description.get("training")
     if isinstance(training, dict):

@@ -55,11 +55,12 @@ def render(settings: RenderSettings) -> Path | None:
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, dt)
-    if settings.transparent and rule.settings.alive_threshold is None:
-        raise InputError("`transparent`: this rule is a texture, without a background")
+    if settings.transparent:
+        _check_background(rule)
     colors = _colors(rule, settings)
-    wraps = rule.settings.wraps
-    large = (enlarged(one, settings.scale, settings.scaling, wraps=wraps) for one in colors)
+    # A decoder has drawn the cells at their size; other cells are enlarged here.
+    scale, wraps = (settings.scale or 1) if rule.decoder is None else 1, rule.settings.wraps
+    large = (enlarged(one, scale, settings.scaling, wraps=wraps) for one in colors)
     if settings.bits == 16:
         write_png16(settings.out, _straight(next(large)))
         return settings.out
@@ -80,6 +81,13 @@ def render(settings: RenderSettings) -> Path | None:
     return settings.out
 
 
+def _check_background(rule: Rule) -> None:
+    if rule.settings.alive_threshold is None:
+        raise InputError("`transparent`: this rule is a texture, without a background")
+    if rule.decoder is not None:
+        raise InputError("`transparent`: this rule has a decoder, whose pictures are opaque")
+
+
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     """Colors of every image, [3, H, W], or premultiplied with alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
@@ -91,7 +99,8 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
             return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
         return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
 
-    shown = partial(_rgba, rule) if settings.transparent else rule.to_rgb
+    scale = None if rule.decoder is None else settings.scale
+    shown = partial(_rgba, rule) if settings.transparent else partial(rule.to_image, scale=scale)
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (shown(state)[0] for state in states)

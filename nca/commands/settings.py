@@ -28,8 +28,8 @@ class RenderSettings(Bounded):
     """Make an animation with one frame every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
     """After --steps, make an animation of INT frames that repeats without a jump."""
-    scale: Annotated[int, Between(1, 64)] = 1
-    """Width and height of a cell in the image, in pixels."""
+    scale: Annotated[int | None, Between(1, 64)] = None
+    """Width and height of a cell in the image, in pixels; default: 1, or that of its decoder."""
     scaling: Scaling = "squares"
     """How cells that are larger than a pixel are drawn."""
     bits: Literal[8, 16] = 8

@@ -112,7 +112,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 
     Args:
         rule: rule to run.
-        size: side of the grid.
+        size: side of the grid, in cells.
         seed: random seed of the run.
     """
     (grown,) = simulate(rule, rule.initial_state(2, size, size, seed=seed), [GROWN], seed=seed)
@@ -124,10 +124,13 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     disc = along.square() + along[:, None].square() < radius**2
     inner = slice(round(size / 2 - radius), round(size / 2 + radius))
     outer = slice(size // 4, 3 * size // 4)
-    distance = PlaceDistance(rule.to_rgb(other).clamp(0, 1), disc[inner, inner])
+    scale = rule.settings.pixels_per_cell
+    place = disc[inner, inner].repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+    distance = PlaceDistance(rule.to_image(other).clamp(0, 1), place)
 
     def look(of: Tensor, rows: slice, columns: slice) -> Tensor:
-        return rule.to_rgb(of)[:, :, rows, columns].clamp(0, 1)
+        window = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        return rule.to_image(of, window=window).clamp(0, 1)
 
     width = inner.stop - inner.start
     places = [slice(start, start + width) for start in range(0, size - width + 1, width)]

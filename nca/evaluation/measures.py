@@ -154,7 +154,7 @@ def follow(
         target: target image, [1, 3, H, W] in [0, 1].
         distance: patch distance from that target.
         stops: numbers of steps, in ascending order.
-        size: height and width of the grid.
+        size: height and width of the grid, in cells.
         seed: random seed of the run.
     """
     wraps, looks = rule.settings.wraps, AppearanceMeter(target)
@@ -165,7 +165,7 @@ def follow(
         state, after = next(states), next(states)
         if not torch.isfinite(after).all():
             break
-        shown, later = rule.to_rgb(state), rule.to_rgb(after)
+        shown, later = rule.to_image(state), rule.to_image(after)
         clipped = (shown - shown.clamp(0, 1)).abs() > 0.02
         change = (later.clamp(0, 1) - shown.clamp(0, 1)).abs().mean()
         moments.append(

@@ -21,12 +21,14 @@ from nca.evaluation.page import page
 from nca.evaluation.settings import MAX_SIZE, MIN_SIZE, EvalSettings
 from nca.images import read_texture
 from nca.losses.term import Term
+from nca.rule import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from nca.system.files import write_text
 from nca.text import encodable
 
 STOPS = (100, GROWN, 10_000, 100_000)
-SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height, width
+SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height and width of grids, in cells
+DECODED_SIZES = ((16, 16), (32, 32), (96, 96), (31, 77))
 RUNS = 4  # seeds
 USUAL_SIZE = 128
 
@@ -139,6 +141,20 @@ def training_size(file: RuleFile) -> int:
     return min(max(size, MIN_SIZE), MAX_SIZE) if type(size) is int else USUAL_SIZE
 
 
+def cells_of(size: int, rule: RuleSettings) -> int:
+    """Side of the grid whose picture has a side of ``size`` pixels.
+
+    Raises:
+        InputError: pixels would be left over.
+    """
+    scale = rule.pixels_per_cell
+    if size % scale:
+        raise InputError(
+            f"`size` {size}: must be a multiple of {scale}, the decoder's pixels per cell"
+        )
+    return size // scale
+
+
 def names(paths: list[Path]) -> list[str]:
     """Short unique names; files called ``rule`` are named after their folder."""
     stems = [encodable(path.stem) for path in paths]
@@ -151,10 +167,11 @@ def names(paths: list[Path]) -> list[str]:
 def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSettings) -> Evaluation:
     """Measure one rule against a target."""
     rule, target, distance = file.rule, measured.target, measured.distance
-    side, seed, wraps = target.shape[-1], settings.seed, file.rule.settings.wraps
-    square = (side, side)
+    scale, seed, wraps = rule.settings.pixels_per_cell, settings.seed, rule.settings.wraps
+    side = cells_of(target.shape[-1], rule.settings)
+    square, all_sizes = (side, side), SIZES if scale == 1 else DECODED_SIZES
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
-    with _counting(name, 1 + RUNS - 1 + len(SIZES) + RUNS + 1) as done:
+    with _counting(name, 1 + RUNS - 1 + len(all_sizes) + RUNS + 1) as done:
 
         def grow(size: tuple[int, int], seed: int) -> list[Measurement]:
             moments: list[Measurement] = done(follow(rule, target, distance, [GROWN], size, seed))
@@ -162,12 +179,14 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
 
         run = done(follow(rule, target, distance, stops, square, seed))
         others = [grow(square, seed + i) for i in range(1, RUNS)]
-        sizes = {size: grow(size, seed) for size in SIZES}
+        sizes = {size: grow(size, seed) for size in all_sizes}
         healing = [done(heal(rule, side, seed + i)) for i in range(RUNS)]
         after = grown_measurement(run)
         seeds = [after, *(m[0] if m else None for m in others)]
         figures = {
             "weights": rule.weight_count(),
+            "decoder_weights": rule.decoder_weight_count(),
+            "pixels_per_cell": scale,
             "channels": rule.settings.channels,
             "hidden": rule.settings.hidden,
             "noise": rule.settings.noise_level if rule.settings.start == "noise" else 0.0,
@@ -175,7 +194,10 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "run": run_figures(run),
             "seeds": [m and m.patch for m in seeds],
             "sizes": {f"{w}x{h}": m[0].patch if m else None for (h, w), m in sizes.items()},
-            "size_floors": {f"{w}x{h}": distance.floor((h, w), wraps=wraps) for h, w in SIZES},
+            "size_floors": {
+                f"{w}x{h}": distance.floor((scale * h, scale * w), wraps=wraps)
+                for h, w in all_sizes
+            },
             "seam": seam(run[-1].picture) if run else None,
             "healing": healing_figures(healing),
             "losses": _losses(measured.losses[wraps], after) if after else {},

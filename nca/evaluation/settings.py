@@ -38,7 +38,7 @@ class EvalSettings(Bounded):
     peer_noise: Annotated[float | None, Between(0, 100)] = None
     """Strength of the initial noise of the peer."""
     size: Annotated[int | None, Between(MIN_SIZE, MAX_SIZE)] = None
-    """Side of the scaled target and of the grids; None: as in training, or 128."""
+    """Side of the scaled target and of the textures, in pixels; None: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps of the longest run."""
     seed: int = 1000

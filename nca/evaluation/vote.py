@@ -16,7 +16,7 @@ from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
-from nca.evaluation.report import USUAL_SIZE, check_free, evaluate, names, training_size
+from nca.evaluation.report import USUAL_SIZE, cells_of, check_free, evaluate, names, training_size
 from nca.evaluation.settings import EvalSettings
 from nca.exporters.web.page import rendered, script_json
 from nca.images import data_url, read_square, read_texture, to_image
@@ -100,8 +100,9 @@ def image_of(path: Path, size: int, seed: int) -> Tensor:
     if path.suffix != RULE_EXTENSION:
         return read_square(path, size)
     rule = load_rule(path).rule
-    (state,) = simulate(rule, rule.initial_state(1, size, size, seed=seed), [GROWN], seed=seed)
-    picture: Tensor = torch.nan_to_num(rule.to_rgb(state)[0]).clamp(0, 1)
+    side = cells_of(size, rule.settings)
+    (state,) = simulate(rule, rule.initial_state(1, side, side, seed=seed), [GROWN], seed=seed)
+    picture: Tensor = torch.nan_to_num(rule.to_image(state)[0]).clamp(0, 1)
     return picture
 
 

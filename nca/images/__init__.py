@@ -71,37 +71,45 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def read_square(path: str | Picture, size: int) -> Tensor:
+def read_square(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read the largest centered square of an image, [3, size, size] float32 in [0, 1].
 
     Raises:
-        InputError: see :func:`read_image`.
+        InputError: see :func:`read_image`; or the image is smaller, and must not be enlarged.
     """
     image = read_image(path, max_side=16 * size)
+    if not enlarge and min(image.size) < size:
+        raise InputError(too_small(path, image.size, size))
     square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     return to_tensor(square)
 
 
-def read_texture(path: str | Picture, size: int) -> Tensor:
+def too_small(path: str | Picture, size: tuple[int, int], wanted: int) -> str:
+    """The message about an image that lacks the detail that a decoder draws."""
+    return f"{path}: has {size[0]}x{size[1]} pixels, too few for `size` {wanted} with a `decoder`"
+
+
+def read_texture(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read like :func:`read_square`, and check that the image is not flat.
 
     Raises:
         InputError: see :func:`read_image`; or the whole square has one color.
     """
-    square = read_square(path, size)
+    square = read_square(path, size, enlarge=enlarge)
     if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
         raise InputError(f"{path}: its centered square has one color only; a texture has more")
     return square
 
 
-def read_cutout(path: str | Picture, size: int) -> Tensor:
+def read_cutout(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
     """Read a whole image with its transparency, in the middle of a square.
 
     Returns:
         [4, size, size] float32 in [0, 1]: premultiplied RGB, and opacity.
 
     Raises:
-        InputError: see :func:`read_image`; or the visible part is too narrow.
+        InputError: see :func:`read_image`; or the visible part is too narrow, or smaller and must
+            not be enlarged.
     """
     image = read_image(path, transparent=True)
     visible = image.crop(image.getchannel("A").getbbox() or (0, 0, *image.size))
@@ -111,6 +119,8 @@ def read_cutout(path: str | Picture, size: int) -> Tensor:
             f"{path}: its visible part has {width}x{height} pixels, too narrow for "
             f"a square of {size}"
         )
+    if not enlarge and max(visible.size) < size:
+        raise InputError(too_small(path, visible.size, size))
     whole = ImageOps.pad(visible, (size, size), Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
     pixels = torch.from_numpy(np.asarray(whole, dtype=np.float32) / 255).permute(2, 0, 1)
     return torch.cat([pixels[:3] * pixels[3:], pixels[3:]])

@@ -34,15 +34,23 @@ class RulePreview:
     film: list[Image.Image]
 
 
-def pictures_at(rule: Rule, size: int, stops: Sequence[int], seed: int = 0) -> list[Image.Image]:
-    """Grow a texture of size x size; return its images after the given numbers of steps."""
-    states = simulate(rule, rule.initial_state(1, size, size, seed=seed), stops, seed=seed)
-    return [to_image(rule.to_rgb(state)[0]) for state in states]
+def pictures_at(
+    rule: Rule, size: int, stops: Sequence[int], *, scale: float | None = None
+) -> list[Image.Image]:
+    """Grow a texture on size x size cells; return its images after the given numbers of steps."""
+    states = simulate(rule, rule.initial_state(1, size, size), stops)
+    return [to_image(rule.to_image(state, scale=scale)[0]) for state in states]
+
+
+def portrait(rule: Rule) -> Image.Image:
+    """One image of the grown texture: 128 pixels wide, or 16 cells if that is more."""
+    cells = max(16, 128 // rule.settings.pixels_per_cell)
+    return pictures_at(rule, cells, (400,))[0]
 
 
 def preview(rule: Rule, target: Tensor) -> Image.Image:
     """The target, [3, S, S], beside the texture after 30, 200 and 2,000 steps."""
-    pictures = pictures_at(rule, target.shape[-1], PREVIEW_STEPS)
+    pictures = pictures_at(rule, target.shape[-1] // rule.settings.pixels_per_cell, PREVIEW_STEPS)
     labels = [f"{steps:,} steps" for steps in PREVIEW_STEPS]
     return labeled_sheet([("target", to_image(target)), *zip(labels, pictures, strict=True)])
 
@@ -66,8 +74,14 @@ def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Im
     return sheet
 
 
+def growth(rule: Rule, cells: int) -> list[Image.Image]:
+    """Frames of a texture that grows, with half the resolution of a decoder."""
+    scale = max(1, rule.settings.pixels_per_cell / 2)
+    return pictures_at(rule, cells, growth_stops(), scale=scale)
+
+
 def write_film(path: Path, frames: Sequence[Image.Image]) -> None:
-    """Write an animation with two pixels per cell."""
+    """Write an animation, with two pixels per pixel of the frames."""
     size = (2 * frames[0].width, 2 * frames[0].height)
     large = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
     write_animation(path, large, frames_per_second=20)

@@ -18,6 +18,7 @@ from nca.options import (
     Between,
     Bounded,
     Folder,
+    OneOf,
     Picture,
     of_preset,
     override,
@@ -29,6 +30,7 @@ from nca.training.settings import DeviceName, Limits, RunSettings
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
+LEAST_CELLS = 32  # side of the grid of a picture with a decoder; its layout needs some texture
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
     "noise (scale and speed can be changed while the rule runs), lesson20 (as in fast.ai's "
@@ -72,7 +74,9 @@ class RuleOptions(Bounded):
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What cells see beyond the border of the grid; circular: its other side, without a seam."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Format of the stored values in programs that run the rule: 32-bit float or byte."""
+    """Format of the stored values: 32-bit float or byte."""
+    decoder: Annotated[int, OneOf((0, *range(2, 17)))] = 0
+    """Pixels per cell, drawn by a second network; 0: none."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
 
@@ -197,7 +201,7 @@ class TrainSettings(Bounded):
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
     """Sets the defaults of the other options, see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Side of the scaled image in pixels; one pixel is one cell."""
+    """Side of the scaled image; without a decoder, in cells."""
     view: bool = False
     """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)
@@ -208,6 +212,27 @@ class TrainSettings(Bounded):
     pool: PoolSettings = field(default_factory=PoolSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    @property
+    def cells(self) -> int:
+        """Side of the grid whose picture has the size of the image, in cells."""
+        return self.size // (self.rule.decoder or 1)
+
+    def __post_init__(self) -> None:
+        """Check that the size and the decoder fit together."""
+        super().__post_init__()
+        decoder = self.rule.decoder
+        if decoder and self.task.restore:
+            refuse_several(["decoder", "restore"])
+        if decoder and self.view:
+            raise InputError("`view`: the window does not support a `decoder` yet")
+        if decoder and self.size % decoder:
+            raise InputError(f"`size` {self.size}: must be a multiple of `decoder` {decoder}")
+        if decoder and self.cells < LEAST_CELLS:
+            least = LEAST_CELLS * decoder
+            raise InputError(
+                f"`size` {self.size}: must be at least {least} with `decoder` {decoder}"
+            )
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -9,15 +9,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from nca.decoder import Decoder
 from nca.rule import DEFAULT_FILTERS, EIGHT_BIT_STATE, Rule, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.reparametrize import scale_filters
+from nca.texture.reparametrize import scale_filters, scale_places
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import round_weights
 
 
 def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
-    """Take sizes, padding, noise and update rate from the rule of ``from_rule``, if it is set.
+    """Take sizes, padding, noise, update rate and decoder from the rule of ``from_rule``.
 
     Raises:
         InputError: the rule cannot be read.
@@ -30,6 +31,7 @@ def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
         hidden=parent.hidden,
         padding=parent.padding,
         update_rate=parent.update_rate,
+        decoder=parent.decoder.scale if parent.decoder else settings.rule.decoder,
         noise=parent.noise_level if parent.start == "noise" else 0.0,
     )
 
@@ -59,8 +61,11 @@ def starting_rule(
         rule = Rule(own, filters, update_bias=update_bias, generator=generator)
     else:
         rule = load_rule(parent).rule
+        if rule.decoder is None and own.decoder is not None:
+            rule.decoder = Decoder(own.decoder, own.channels, generator)
         rule.settings = replace(
             own,
+            decoder=None if rule.decoder is None else rule.decoder.settings,
             rgb_scale=rule.settings.rgb_scale,
             rgb_offset=rule.settings.rgb_offset,
             hidden_clip=rule.settings.hidden_clip,
@@ -68,6 +73,8 @@ def starting_rule(
         )
     units = filter_units(rule.filters, settings.optimizer.filter_scale)
     scale_filters(rule, units, fresh=parent is None)
+    if rule.decoder is not None:
+        scale_places(rule.decoder)
     if settings.rule.state == "rgba8":
         rounding = replace(rule.settings.quantization, state=EIGHT_BIT_STATE)
         rule.settings = replace(rule.settings, quantization=rounding)

@@ -23,12 +23,13 @@ from nca.texture.callbacks.keep_best import Candidate, KeepBest
 from nca.texture.callbacks.keep_pool import KeepPool
 from nca.texture.callbacks.stability import Stabilizer
 from nca.texture.callbacks.write_newest import WriteNewest
+from nca.texture.device import device_of
 from nca.texture.objective import Grow
 from nca.texture.results import thumbnail, write_film
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
-from nca.texture.tasks.base import FILM, PREVIEW, device_of
+from nca.texture.tasks.base import FILM, PREVIEW
 from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -220,7 +221,7 @@ class TextureTraining(Job[TrainedRule]):
         return contact_sheet(self.task.targets(), ground=None)
 
     def _newest(self, learner: Learner) -> Image.Image:
-        colors = self.task.rule.to_rgb(learner.prediction.detach())
+        colors = self.task.rule.to_image(learner.prediction.detach())
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> TrainedRule:

@@ -250,7 +250,7 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
     assert {"iteration_fp32", "unroll_fp32", "unroll_tiny", "simulate_fp32"} <= names
     assert {"iteration_small", "iteration_small_wasserstein"} <= names
     assert {"iteration_torch", "unroll_torch_fp32", "unroll_memory_mb", "lesson_memory_mb"} <= names
-    assert "train_memory_mb" in names
+    assert {"train_memory_mb", "iteration_decoder", "decoder_share"} <= names
     assert all(name in done.stdout for name in names)
     assert [row["name"] for row in data["growth"]] == ["grid 48", "steps 8"]
     assert len(data["parity"]) >= 5

@@ -19,13 +19,14 @@ from PIL import Image, ImageSequence
 from nca.backends.simulate import simulate
 from nca.cli import main
 from nca.commands.render import averages
+from nca.decoder import DecoderSettings
 from nca.gallery import RULES
 from nca.images import to_tensor, write_animation
 from nca.rule import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.system.signals import Terminated, uninterrupted
 from tests.helpers.players import rule_file
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 from tests.helpers.waiting import ENDING_SIGNALS
 
 HEADLESS = ["--headless", "--steps", "2", "--grid", "8"]
@@ -255,6 +256,30 @@ def png16_levels(path: Path) -> npt.NDArray[np.int64]:
     assert rows[:, 0].tolist() == [0] + [2] * (height - 1)  # each row is added to the one above
     levels = np.cumsum(rows[:, 1:], 0, dtype=np.uint8)
     return levels.reshape(height, width, 3, 2) @ np.array([256, 1])
+
+
+def test_a_decoder_draws_each_cell_at_the_scale_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decoder = DecoderSettings(scale=4)
+    rule = with_random_decoder(RuleSettings(8, 16, start="noise", noise_level=1, decoder=decoder))
+    path, out = tmp_path / "a.safetensors", tmp_path / "a.png"
+    save_rule(path, rule)
+    command = ["render", str(path), "--size", "20x16", "--steps", "9", "--overwrite", "--out"]
+    state = rule(rule.initial_state(1, 16, 20), 9)
+    for words, scale in (([], 4), (["--scale", "7"], 7), (["--scale", "2", "--bits", "16"], 2)):
+        assert main([*command, str(out), *words]) == 0
+        expected = rule.to_image(state, scale=scale)[0].clamp(0, 1)
+        with Image.open(out) as picture:
+            assert picture.size == (20 * scale, 16 * scale)
+            if "16" not in words:
+                assert (to_tensor(picture) - expected).abs().max() < 0.6 / 255
+    assert main(["info", str(path)]) == 0
+    said = "decoder: 4 pixels per cell, 32 hidden, relu, order 2: 643 weights"
+    assert said in capsys.readouterr().out
+    assert main(["play", str(path), str(out), "--out", str(tmp_path / "b.png")]) == 2
+    said = "a.safetensors: a decoder draws its pictures, and nca play does not support decoders yet"
+    assert said in capsys.readouterr().err
 
 
 def test_sixteen_bits_hold_more_than_eight(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import dataclasses
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.evaluation import report as report_module
 from nca.evaluation.evaluation import verdict
@@ -23,6 +25,7 @@ from nca.evaluation.settings import EvalSettings
 from nca.rule import Rule, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.known_rules import decaying, exploding, swinging
+from tests.helpers.rules import with_random_decoder
 from tools.pictures import draw
 
 
@@ -218,6 +221,24 @@ def test_the_noise_of_the_seed_can_be_chosen(
         with pytest.raises(ReachedError) as reached:
             evaluate(EvalSettings(*files, tmp_path / "r.html", size=64, noise=level))
         assert reached.value.args[1:] == ("noise", 1.0 if level is None else level)
+
+
+def test_a_rule_with_a_decoder_is_measured_on_its_pictures(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "DECODED_SIZES", ((8, 10),))
+    decoder = DecoderSettings(scale=4)
+    save_rule(files[0], with_random_decoder(replace(decaying(0.4).settings, decoder=decoder)))
+    out = tmp_path / "r.html"
+    (evaluation,) = evaluate(EvalSettings(*files, out, size=64, steps=1000))
+    (figures,) = read_report(tmp_path / "r.json")["rules"].values()
+    assert (figures["pixels_per_cell"], figures["decoder_weights"]) == (4, 32 * (4 + 9) + 99)
+    assert figures["sizes"]["10x8"] is not None
+    assert {picture.shape for picture in evaluation.pictures["run"].values()} == {(3, 64, 64)}
+    assert {picture.shape for picture in evaluation.pictures["sizes"].values()} == {(3, 32, 40)}
+    assert {picture.shape for picture in evaluation.pictures["healing"].values()} == {(3, 32, 32)}
+    with pytest.raises(InputError, match="`size` 66: must be a multiple of 4, the decoder's"):
+        evaluate(EvalSettings(*files, tmp_path / "s.html", size=66))
 
 
 def test_the_same_rule_can_be_its_own_peer(

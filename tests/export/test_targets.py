@@ -9,6 +9,7 @@ import moderngl
 import pytest
 import torch
 
+from nca.decoder import DecoderSettings
 from nca.errors import FailedError, GraphicsError, InputError
 from nca.exporters.command import export
 from nca.exporters.folder import write_folder
@@ -19,7 +20,7 @@ from nca.exporters.target import Target
 from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import TARGETS, golden_rule
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 NASTY = "</script>\n*/ #version 300 \\\n\"quoted\" 'name' \u00fcmlaut \u2603 \x00 ?>"
 
@@ -129,6 +130,14 @@ def test_a_weight_that_is_not_finite_is_refused(tmp_path):
     for target in target_names():
         with pytest.raises(InputError, match="bad: w2 holds a number that is not finite"):
             export({"bad": RuleFile(rule)}, target, tmp_path / "out", ExportOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rule_with_a_decoder_is_refused(tmp_path):
+    rule = RuleFile(with_random_decoder(RuleSettings(4, 8, decoder=DecoderSettings())))
+    for target in sorted({*target_names()} - {"glsl"}):
+        with pytest.raises(InputError, match="fine: a decoder draws its pictures, and this target"):
+            export({"fine": rule}, target, tmp_path / "out", ExportOptions())
     assert list(tmp_path.iterdir()) == []
 
 

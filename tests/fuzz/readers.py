@@ -19,6 +19,7 @@ from nca.ddpm.checkpoint import SaveMetadata, load_run
 from nca.ddpm.data.dataset import DataInfo, read_dataset
 from nca.ddpm.diffusion.model import Model
 from nca.ddpm.settings import ddpm_settings
+from nca.decoder import DecoderSettings
 from nca.exporters.importers import read_published
 from nca.images import read_cutout, read_image, read_square
 from nca.images.picture_files import readable_formats
@@ -40,7 +41,7 @@ from tests.fuzz.formats import (
 from tests.fuzz.mutations import mutate_json, mutate_text
 from tests.fuzz.runner import Files, Reader
 from tests.helpers.classic import GLIDER, GUN
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 
 def written(name: str, write: Callable[[Path], None]) -> bytes:
@@ -52,7 +53,7 @@ def written(name: str, write: Callable[[Path], None]) -> bytes:
 
 
 def rules() -> Files:
-    """A plain rule, and one with every setting and all information on its training."""
+    """A plain rule, one with a decoder, and one with all other settings and information."""
     full = RuleSettings(
         6, 10, alive_threshold=0.1, start="center", hidden_clip=2.0,
         quantization=Quantization(Quantizer(4.0, 0.5), hidden=Quantizer(2.0, 0.0)),
@@ -63,8 +64,10 @@ def rules() -> Files:
     }  # fmt: skip
     info = {"author": "A", "license": "MIT", "source": "B", "training": training, "thumbnail": ""}
     plain, rich = bounded_rule(RuleSettings(4, 8)), bounded_rule(full, update_bias=True)
+    decoded = with_random_decoder(RuleSettings(4, 4, decoder=DecoderSettings(hidden=(16, 16))))
     return {
         "plain.safetensors": written("rule", lambda path: save_rule(path, plain)),
+        "decoded.safetensors": written("rule", lambda path: save_rule(path, decoded)),
         "rich.safetensors": written("rule", lambda path: save_rule(path, rich, info)),
     }
 

@@ -45,7 +45,7 @@ def page(still_page: Callable[..., Page]) -> Page:
 
 
 def of_rule(data: bytes) -> None:
-    parse_rule(data, Path("a"))
+    parse_rule(data, Path("a")).rule.refuse_decoder("a", "a page")
 
 
 def of_article(data: bytes) -> None:

@@ -46,6 +46,18 @@ def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = F
     return rule
 
 
+def with_random_decoder(settings: RuleSettings, *, seed: int = 0) -> Rule:
+    """A bounded rule with a decoder whose layers are all random; its colors spread over about 1."""
+    rule = bounded_rule(settings, seed=seed)
+    assert rule.decoder is not None
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in rule.decoder.parameters():
+            spread = weight.shape[-1] ** -0.5
+            weight.copy_(spread * torch.randn(weight.shape, generator=generator))
+    return rule
+
+
 def published_rules(path: Path, *, rounded: bool = True) -> dict[str, Rule]:
     """The rules of Niklasson et al., "Self-Organising Textures", Distill 2021, by name."""
     data = json.loads(path.read_text())

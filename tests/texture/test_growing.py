@@ -155,3 +155,28 @@ def test_a_picture_of_nothing_is_refused(settings: TrainSettings, opacity: int) 
     Image.new("RGBA", (40, 40), (255, 0, 0, opacity)).save(settings.picture)
     with pytest.raises(InputError, match=r"disc\.png: no pixel is more than 10 % opaque"):
         Growing.read(settings)
+
+
+def test_a_decoder_draws_the_figure(settings: TrainSettings) -> None:
+    fine = settings.override(decoder=2, size=64, grid=36, late_grid=36)
+    with pytest.raises(InputError, match="has 40x40 pixels, too few for `size` 64"):
+        Growing.read(fine)
+    with pytest.raises(InputError, match=r"the picture \(`size` 64 / `decoder` 2 = 32\)"):
+        Growing.read(fine.override(grid=30, late_grid=30))
+    figure = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    ImageDraw.Draw(figure).ellipse((0, 0, 79, 79), fill=(255, 0, 0, 255))
+    figure.save(settings.picture)
+    task = Growing(fine, Growing.read(fine), torch.Generator(), Engine())
+    assert task.target.shape == (4, 36, 36)
+    assert task.targets()[0].size == (72, 72)
+    state = torch.zeros(2, 8, 36, 36)
+    state[1, :4] = task.target
+    terms = task.compare(state, torch.arange(2))
+    assert set(terms) == {"figure", "pixels", "strokes"}
+    assert terms["figure"][1] == 0
+    for name in ("pixels", "strokes"):
+        assert 0 < terms[name][1] < 0.5 * terms[name][0]
+    rule = train(fine).rule
+    assert rule.decoder.w2.abs().max() > 0
+    dead = torch.zeros(1, 8, 36, 36)
+    assert (rule.to_image(dead) == 1).all()

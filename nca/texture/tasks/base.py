@@ -17,18 +17,16 @@ from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.errors import InputError
+from nca.decoder import DecoderSettings
 from nca.images import to_image
-from nca.losses.build import build_loss
-from nca.losses.graphed import graphed
 from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
 from nca.rule import Rule, RuleSettings
+from nca.texture.device import device_of
 from nca.texture.pool import Pool
 from nca.texture.results import RulePreview
 from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import starting_rule
-from nca.training.callbacks.device import choose_device
 from nca.training.engines import Engine
 
 PREVIEW, FILM = "preview.png", "growth.webp"
@@ -102,6 +100,7 @@ class Task(ABC):
             update_rate=options.update_rate,
             start="noise" if options.noise else "zeros",
             noise_level=options.noise,
+            decoder=DecoderSettings(options.decoder) if options.decoder else None,
         )
 
     def new_rule(self) -> dict[str, Any]:
@@ -140,7 +139,7 @@ class Task(ABC):
         """All terms of the distance, including the prompt: name -> [B]; see :meth:`compare`."""
         terms = self.compare(state, target)
         if self.prompt_term is not None:
-            terms |= self.prompt_term(self.rule.to_rgb(state))
+            terms |= self.prompt_term(self.rule.to_image(state))
         return terms
 
     @torch.no_grad()
@@ -192,49 +191,6 @@ def repeated(generator: torch.Generator, seed: int = SCORE_SEED) -> Iterator[Non
         yield
     finally:
         generator.set_state(before)
-
-
-def device_of(settings: TrainSettings) -> torch.device:
-    """Device that the rule is trained on.
-
-    Raises:
-        InputError: the device does not exist, or the backend cannot use it.
-    """
-    compute = settings.compute
-    wanted = "cpu" if compute.backend == "native" and compute.device == "auto" else compute.device
-    device = choose_device(wanted)
-    if compute.backend == "native" and device.type != "cpu":
-        raise InputError(f"`backend` native: runs on the CPU only, not on `device` {device.type}")
-    if compute.backend == "triton" and device.type != "cuda":
-        raise InputError("`backend` triton: needs a GPU that torch can use; use native or torch")
-    return device
-
-
-def texture_loss(
-    settings: TrainSettings, target: Tensor, generator: torch.Generator, name: str = "texture"
-) -> Term:
-    """Make the texture loss of one target, [3, S, S].
-
-    Raises:
-        InputError: the features do not exist, or the states are too small for them.
-    """
-    loss = build_loss(
-        target[None].to(device_of(settings)),
-        settings.loss,
-        generator,
-        wraps=settings.rule.wraps,
-        name=name,
-    )
-    unroll = settings.pool.unroll
-    side = min(unroll.grid, unroll.last_grid)
-    try:
-        loss(torch.zeros(1, 3, side, side))
-    except RuntimeError as error:
-        raise InputError(
-            f"`grid` {side}: too small for `features` {settings.loss.features} with `padding` "
-            f"{settings.rule.padding}"
-        ) from error
-    return graphed(loss) if device_of(settings).type == "cuda" else loss
 
 
 def prompt_term(settings: TrainSettings, generator: torch.Generator) -> Term | None:

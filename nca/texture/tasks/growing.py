@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from typing_extensions import override
@@ -26,6 +27,7 @@ from nca.errors import InputError
 from nca.images import read_cutout, to_image
 from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
 from nca.system.console import say
+from nca.texture.fine_figure import FineFigure
 from nca.texture.pool import Pool
 from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import TrainSettings
@@ -58,12 +60,15 @@ class Growing(Task):
                 for it.
         """
         grid, late_grid = settings.pool.unroll.grid, settings.pool.unroll.late_grid
-        if grid < settings.size or late_grid != grid:
+        if grid < settings.cells or late_grid != grid:
+            size = f"`size` {settings.size}"
+            if settings.rule.decoder:
+                size += f" / `decoder` {settings.rule.decoder} = {settings.cells}"
             raise InputError(
                 f"`grid` {grid} `late_grid` {late_grid}: must be equal, and at least as large as "
-                f"the picture (`size` {settings.size})"
+                f"the picture ({size})"
             )
-        cutout = read_cutout(settings.picture, settings.size)
+        cutout = read_cutout(settings.picture, settings.size, enlarge=not settings.rule.decoder)
         if not (cutout[ALPHA] > ALIVE).any():
             raise InputError(
                 f"{settings.picture}: no pixel is more than {100 * ALIVE:g} % "
@@ -90,8 +95,12 @@ class Growing(Task):
     @override
     def make_pool(self, **shared: Any) -> Pool:
         # From here on, the target is the first four channels of a state, [4, H, W].
-        side = self.settings.pool.unroll.grid
-        self.target = figure_state(self.target, self.rule.settings, side)
+        side, rule, device = self.settings.pool.unroll.grid, self.rule, self.rule.filters.device
+        scale = rule.settings.pixels_per_cell
+        self.fine = None
+        if scale > 1:
+            self.fine = FineFigure(self.target, rule.settings, side, self.generator, device)
+        self.target = figure_state(F.avg_pool2d(self.target, scale), rule.settings, side)
         self.figure = self.target.to(self.rule.filters.device)
         return GrowingPool(
             self.rule, self.settings.pool, self.generator, target=self.figure, **shared
@@ -100,7 +109,8 @@ class Growing(Task):
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Mean squared error of colors and opacity."""
         del target
-        return {"figure": squared_error(state, self.figure)}
+        terms = {"figure": squared_error(state, self.figure)}
+        return terms if self.fine is None else terms | self.fine(self.rule, state)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
@@ -109,13 +119,15 @@ class Growing(Task):
 
     @override
     def targets(self) -> list[Image.Image]:
+        if self.fine is not None:
+            return [to_image(self.fine.picture)]
         return [to_image(self.rule.to_rgb(self.target[None])[0])]
 
     @override
     @torch.no_grad()
     def show(self, rule: Rule) -> RulePreview:
         def picture(state: Tensor) -> Image.Image:
-            return to_image(rule.to_rgb(state)[0])
+            return to_image(rule.to_image(state)[0])
 
         start = rule.initial_state(1, *self.target.shape[1:])
         growth = list(simulate(rule, start, [*range(0, 160, 4), 200, 2000]))
@@ -132,7 +144,8 @@ class Growing(Task):
                 ("200 steps later", picture(healing[-1])),
             ],
         )
-        film = [picture(state) for state in [*growth, *healing]]
+        scale = max(1, rule.settings.pixels_per_cell / 2)
+        film = [to_image(rule.to_image(state, scale=scale)[0]) for state in [*growth, *healing]]
         return RulePreview(picture(growth[-2]), sheet, film)
 
 

@@ -15,13 +15,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
-from nca.evaluation.appearance import mean_speckle
 from nca.images import contact_sheet, read_texture, to_image
 from nca.rule import Rule, RuleSettings
+from nca.texture.picture_loss import picture_loss, speckle_of
 from nca.texture.pool import Pool
-from nca.texture.results import PREVIEW_STEPS, RulePreview, growth_stops, labeled_sheet, pictures_at
+from nca.texture.results import PREVIEW_STEPS, RulePreview, growth, labeled_sheet, pictures_at
 from nca.texture.settings import TrainSettings
-from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.training.engines import Engine
 
 
@@ -52,15 +52,15 @@ class Several(Task):
             )
         super().__init__(settings, target, generator, engine)
         self.losses = [
-            texture_loss(settings, one, generator, name=f"texture{i + 1}")
-            for i, one in enumerate(target)
+            picture_loss(settings, one, generator, str(i + 1)) for i, one in enumerate(target)
         ]
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
         """The centered squares of the images, [N, 3, S, S]."""
         paths = (settings.picture, *settings.task.also)
-        return torch.stack([read_texture(path, settings.size) for path in paths])
+        enlarge = not settings.rule.decoder
+        return torch.stack([read_texture(path, settings.size, enlarge=enlarge) for path in paths])
 
     def rule_settings(self) -> RuleSettings:
         """A rule that grows from noise."""
@@ -75,15 +75,14 @@ class Several(Task):
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The texture loss of every image by layer; zero for states of other images."""
-        images = self.rule.to_rgb(state)
         terms: dict[str, Tensor] = {}
         for i, loss in enumerate(self.losses):
-            (own,) = (target.to(images.device) % len(self.losses) == i).nonzero(as_tuple=True)
+            (own,) = (target.to(state.device) % len(self.losses) == i).nonzero(as_tuple=True)
             # With several processes, one of them may have no state of an image. It draws the random
             # numbers anyway, so that the generators of all processes stay equal.
-            layers = loss(images[own] if len(own) else images[:1].detach())
+            layers = loss(self.rule, state[own] if len(own) else state[:1].detach())
             for name, value in layers.items():
-                zeros = value.new_zeros(len(images))
+                zeros = value.new_zeros(len(state))
                 mine = zeros.index_add(0, own, value) if len(own) else zeros
                 # Additional terms have the same names for all images.
                 terms[name] = terms[name] + mine if name in terms else mine
@@ -93,7 +92,7 @@ class Several(Task):
     def speckle(self, state: Tensor, target: Tensor) -> float:
         # All states of a long run belong to one image.
         own = self.target[int(target[0]) % len(self.target)]
-        return mean_speckle(self.rule.to_rgb(state), own, wraps=self.settings.rule.wraps)
+        return speckle_of(self.rule, state, own)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """One run per image, from its own initial state."""
@@ -111,14 +110,14 @@ class Several(Task):
 
     @override
     def show(self, rule: Rule) -> RulePreview:
-        size = self.settings.size
+        size = self.settings.cells
         sheet, films = [], []
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
             one = rule.with_settings(noise_level=level)
             pictures = pictures_at(one, size, PREVIEW_STEPS)
             sheet.append((f"target of noise {level:g}", to_image(target)))
             sheet += [(f"{n:,} steps", p) for n, p in zip(PREVIEW_STEPS, pictures, strict=True)]
-            films.append(pictures_at(one, size, growth_stops()))
+            films.append(growth(one, size))
         frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
         preview = labeled_sheet(sheet, columns=1 + len(PREVIEW_STEPS))
         return RulePreview(films[0][-1], preview, frames)

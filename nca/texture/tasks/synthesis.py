@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from nca.evaluation.appearance import mean_speckle
 from nca.images import read_texture
 from nca.rule import Rule
-from nca.texture.results import RulePreview, growth_stops, pictures_at, preview
+from nca.texture.picture_loss import picture_loss, speckle_of
+from nca.texture.results import RulePreview, growth, portrait, preview
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import loss_by_state
-from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task, texture_loss
+from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 from nca.training.engines import Engine
 
 
@@ -29,22 +29,22 @@ class Synthesis(Task):
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
     ) -> None:
         super().__init__(settings, target, generator, engine)
-        self.loss = texture_loss(settings, target, generator)
+        self.loss = picture_loss(settings, target, generator)
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
         """The centered square of the image, [3, S, S]."""
-        return read_texture(settings.picture, settings.size)
+        return read_texture(settings.picture, settings.size, enlarge=not settings.rule.decoder)
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The texture loss by layer."""
         del target
-        return self.loss(self.rule.to_rgb(state))
+        return self.loss(self.rule, state)
 
     @override
     def speckle(self, state: Tensor, target: Tensor) -> float:
         del target
-        return mean_speckle(self.rule.to_rgb(state), self.target, wraps=self.settings.rule.wraps)
+        return speckle_of(self.rule, state, self.target)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
@@ -59,7 +59,7 @@ class Synthesis(Task):
     @override
     def show(self, rule: Rule) -> RulePreview:
         return RulePreview(
-            portrait=pictures_at(rule, 128, (400,))[0],
+            portrait=portrait(rule),
             preview=preview(rule, self.target),
-            film=pictures_at(rule, self.settings.size, growth_stops()),
+            film=growth(rule, self.settings.cells),
         )

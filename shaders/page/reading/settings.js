@@ -44,6 +44,10 @@ const READ_SETTING = {
   hidden_clip: optional((name, value) => real(name, value, "above 0 or null", (v) => v > 0)),
   quantization: readQuantization,
   calm: (name, value) => oneOf(name, value, [true, false]),
+  decoder: (name, value) => {
+    if (value === null) return null;
+    throw new Error("a decoder draws its pictures, and this page does not support decoders yet");
+  },
 };
 
 /** Check the settings of a rule, as readJson() gives them, and add those that are missing. */

@@ -1,0 +1,46 @@
+"""Compare iterations of the default training with and without a decoder, on equal grids."""
+
+import torch
+from PIL import Image
+
+from nca.benchmarks.settings import SMALL
+from nca.images import to_tensor
+from nca.options import PictureInMemory
+from nca.texture.settings import train_settings
+from nca.texture.train import TextureTraining
+
+SCALE, SIZE, GRID, STEPS = (4, 128, 32, 4) if SMALL else (8, 512, 64, 24)
+
+
+class FineIteration:
+    """Unroll, loss and gradients of an iteration, without the update of the weights.
+
+    Args:
+        scale: pixels per cell of the decoder; 0: without one.
+    """
+
+    def __init__(self, scale: int = 0) -> None:
+        image = Image.effect_noise((SIZE, SIZE), 60).convert("RGB")
+        size = SIZE if scale else SIZE // SCALE
+        settings = train_settings(
+            PictureInMemory(image, "noise"), None, decoder=scale, size=size, grid=GRID,
+            steps=(STEPS, STEPS), late_from=1.0, quiet=True,
+        )  # fmt: skip
+        learner = TextureTraining(settings, to_tensor(image.resize((size, size)))).learner
+        self.rule, self.objective = learner.model, learner.objective
+        self.batch = next(iter(learner.batches))
+        self.batch.state.uniform_(-0.5, 0.5)
+        self.state = self.objective.predict(self.rule, self.batch).detach()
+
+    def __call__(self) -> None:
+        """The whole iteration."""
+        self._backward(self.objective.predict(self.rule, self.batch))
+
+    def pictures(self) -> None:
+        """Only the pictures of the last states, and their loss."""
+        self._backward(self.state.requires_grad_())
+
+    def _backward(self, state: torch.Tensor) -> None:
+        torch.stack(list(self.objective.losses(state, self.batch).values())).sum().backward()  # type: ignore[no-untyped-call]
+        self.rule.zero_grad()
+        self.state.grad = None

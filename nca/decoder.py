@@ -1,0 +1,184 @@
+"""The decoder of a rule: draws each pixel from the cells around it and its place between them.
+
+With a decoder, a picture is finer than its grid. The decoder is a tiny network, the same for all
+cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
+arXiv:2506.22899, 2025). Its inputs are the channels, interpolated between the centers of the four
+nearest cells, and the place (u, v) of the pixel in its cell, as sines and cosines. It computes what
+is added to the interpolated colors of the cells. All inputs are continuous, so no border between
+cells is visible.
+"""
+
+import math
+import reprlib
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Activation = Literal["sine", "relu"]
+MIN_SCALE, MAX_SCALE = 2, 16
+MAX_ORDER = 8
+MIN_UNITS, MAX_UNITS = 16, 64
+MOST_LAYERS = 2
+COLORS = 3
+FIRST_GAIN = 3.0  # of the first layer, because channels are about 0.5
+PLACE_SHARE = 0.2  # less at first, so that the grid of cells is not visible
+
+
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """The settings of a decoder.
+
+    Attributes:
+        scale: pixels per cell on each axis, 2 to 16; pictures can be drawn at any other scale too.
+        order: highest frequency of the place in a cell, 1 to 8: sin and cos of 2 pi k u and
+            2 pi k v for k = 1 ... order.
+        hidden: number of units of each hidden layer; one or two layers of 16 to 64 units.
+        activation: of the hidden layers, ``sine`` or ``relu``.
+
+    Raises:
+        ValueError: a value is out of range; the text names it.
+    """
+
+    scale: int = 8
+    order: int = 2
+    hidden: tuple[int, ...] = (32,)
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        def check(ok: bool, name: str, right: str) -> None:
+            if not ok:
+                given = reprlib.repr(getattr(self, name))
+                raise ValueError(f"decoder {name} must be {right}, not {given}")
+
+        check(_is_whole(self.scale, MIN_SCALE, MAX_SCALE), "scale", f"{MIN_SCALE} to {MAX_SCALE}")
+        check(_is_whole(self.order, 1, MAX_ORDER), "order", f"1 to {MAX_ORDER}")
+        units = self.hidden
+        check(
+            isinstance(units, list | tuple)
+            and 1 <= len(units) <= MOST_LAYERS
+            and all(_is_whole(count, MIN_UNITS, MAX_UNITS) for count in units),
+            "hidden",
+            f"1 or {MOST_LAYERS} numbers of {MIN_UNITS} to {MAX_UNITS}",
+        )
+        object.__setattr__(self, "hidden", tuple(units))
+        kinds = get_args(Activation)
+        check(self.activation in kinds, "activation", f"one of {kinds}")
+
+    def shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of the weights by name; see :class:`Decoder`."""
+        sizes = (channels + 4 * self.order, *self.hidden, COLORS)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i in range(1, len(sizes)):
+            shapes |= {f"w{i}": (sizes[i], sizes[i - 1]), f"b{i}": (sizes[i],)}
+        return shapes
+
+
+class Decoder(nn.Module):
+    """The weights of a decoder.
+
+    Args:
+        settings: sizes and activation.
+        channels: number of channels of a cell, C.
+        generator: source of the initial weights. The last layer is zero, so that the first picture
+            shows the interpolated colors of the cells.
+
+    Shapes:
+        ``w1 [hidden, C + 4*order]``, where the first C columns belong to the channels, and column
+        ``C + 4*(k-1)`` and its next three to sin 2 pi k u, cos 2 pi k u, sin 2 pi k v, cos 2 pi k
+        v; ``b1 [hidden]``; then ``w2``, ``b2`` and, with two hidden layers, ``w3``, ``b3``. The
+        last layer has three rows: red, green, blue.
+    """
+
+    w1: nn.Parameter
+    b1: nn.Parameter
+
+    def __init__(
+        self, settings: DecoderSettings, channels: int, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.settings, self.channels = settings, channels
+        self.layers = len(settings.hidden) + 1
+        for name, shape in settings.shapes(channels).items():
+            weight = torch.zeros(shape)
+            if not name.endswith(str(self.layers)):
+                inputs = settings.shapes(channels)[f"w{name[1:]}"][1]
+                bound = math.sqrt((FIRST_GAIN if name == "w1" else 1.0) * 3 / inputs)
+                nn.init.uniform_(weight, -bound, bound, generator=generator)
+            if name == "w1":
+                weight[:, channels:] *= PLACE_SHARE
+            self.register_parameter(name, nn.Parameter(weight))
+
+    def forward(self, padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:
+        """What is added to the interpolated colors of the cells.
+
+        Args:
+            padded, rows, columns, wraps: see :func:`interpolate`; the N values are the channels.
+
+        Returns:
+            [B, 3, h, w].
+        """
+        order = self.settings.order
+        # Here the first axis is that of the units: one product serves all pixels. The channels'
+        # share of the first layer is linear, so it is computed once per cell, and interpolated.
+        shares = torch.tensordot(self.w1[:, : self.channels], padded, ([1], [1]))
+        shares = interpolate(shares, rows, columns, wraps=wraps)  # [hidden, B, h, w]
+        # [hidden, order, (u, v), (sin, cos)]
+        weights = self.w1[:, self.channels :].view(-1, order, 2, 2)
+        across, down = (weights[:, :, i].flatten(1) for i in (0, 1))
+        v, u = (
+            waves(places, order).to(padded.dtype).to(padded.device) for places in (rows, columns)
+        )
+        place = (down @ v)[:, :, None] + (across @ u + self.b1[:, None])[:, None]
+        hidden = self._activate(shares + place[:, None]).flatten(1)
+        for i in range(2, self.layers + 1):
+            hidden = torch.addmm(getattr(self, f"b{i}")[:, None], getattr(self, f"w{i}"), hidden)
+            if i < self.layers:
+                hidden = self._activate(hidden)
+        return hidden.view(COLORS, *shares.shape[1:]).transpose(0, 1)
+
+    def _activate(self, values: Tensor) -> Tensor:
+        return values.sin() if self.settings.activation == "sine" else F.relu(values)
+
+
+def waves(places: Tensor, order: int) -> Tensor:
+    """Sines and cosines of places in their cells, [n] -> [2 * order, n]."""
+    turns = 2 * math.pi * torch.arange(1, order + 1)[:, None] * (places % 1)
+    return torch.stack([turns.sin(), turns.cos()], 1).flatten(0, 1)
+
+
+def interpolate(padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:
+    """Interpolate bilinearly between the centers of cells, at every row and column.
+
+    Args:
+        padded: values of the cells, with one cell more on every side, [B, N, H+2, W+2].
+        rows, columns: places in cells from the top left corner of the grid, [h] and [w], on the
+            CPU; the center of the first cell is at 0.5.
+        wraps: whether places beyond the grid continue at its other side; otherwise the values do
+            not change any more beyond the added cells.
+
+    Returns:
+        [B, N, h, w].
+    """
+    for axis, places in ((2, rows), (3, columns)):
+        size = padded.shape[axis] - 2
+        at = places - 0.5
+        near = torch.arange(math.floor(float(at.min())), math.floor(float(at.max())) + 2)
+        shares = (1 - (at[:, None] - near).abs()).clamp(min=0)
+        shares = shares.to(padded.dtype).to(padded.device)  # float64 exists on some devices only
+        cells = near % size if wraps else near.clamp(-1, size)
+        kept = padded.index_select(axis, cells.to(padded.device) + 1)
+        # As products, because the gradients of a gather are several times as slow.
+        padded = shares @ kept if axis == 2 else kept @ shares.T
+    return padded
+
+
+def pixel_places(start: float, length: float, count: int) -> Tensor:
+    """Centers of ``count`` equal pixels from ``start`` on, in cells, [count] float64."""
+    return start + (torch.arange(count, dtype=torch.float64) + 0.5) * length / count

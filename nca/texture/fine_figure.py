@@ -1,0 +1,70 @@
+"""The distance of a decoder's picture of a grown figure from that figure."""
+
+import torch
+from torch import Tensor
+
+from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.features.patchnet import Builtin
+from nca.losses.perceptual import ContentTerm, relative
+from nca.rule import ALPHA, Rule, RuleSettings
+
+SAMPLES = 2  # per cell and axis
+CROP = 96  # pixels
+STROKES_WEIGHT = 0.01
+
+
+class FineFigure:
+    """Squared error of some pixels of each cell, and of features of a crop, which keep it sharp.
+
+    Args:
+        cutout: premultiplied RGBA, [4, S, S].
+        settings: settings of the rule; its background is ``rgb_offset``.
+        side: side of the grid, in cells.
+        generator: source of the places that are compared.
+        device: device of the states.
+    """
+
+    def __init__(
+        self,
+        cutout: Tensor,
+        settings: RuleSettings,
+        side: int,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> None:
+        self.scale, self.side, self.generator = settings.pixels_per_cell, side, generator
+        size, room = cutout.shape[-1], side * self.scale
+        first = (side - size // self.scale) // 2 * self.scale
+        shown = cutout[:ALPHA] + (1 - cutout[ALPHA:]) * settings.rgb_offset
+        picture = torch.full((3, room, room), settings.rgb_offset)
+        picture[:, first : first + size, first : first + size] = shown
+        self.picture = picture.to(device)
+        self.features: FeatureExtractor = Builtin(self.picture[None])
+        self.weights = relative(self._layers(self.picture[None]), STROKES_WEIGHT, {})
+
+    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
+        """Distance of every state, [B, C, H, W]: name -> [B]."""
+        stride = max(1, self.scale // SAMPLES)
+        y, x = torch.randint(stride, (2,), generator=self.generator).tolist()
+        some, same = self._compared(rule, state, slice(y, None, stride), slice(x, None, stride))
+        length = min(CROP, self.side * self.scale)
+        room = self.side * self.scale - length + 1
+        top, left = torch.randint(room, (2,), generator=self.generator).tolist()
+        rows, columns = slice(top, top + length), slice(left, left + length)
+        drawn, right = self._compared(rule, state, rows, columns)
+        strokes = ContentTerm(self._layers(right[None]), self.weights)(self._layers(drawn))
+        return {
+            "pixels": (some - same).square().mean((1, 2, 3)),
+            "strokes": torch.stack(list(strokes.values())).sum(0),
+        }
+
+    def _compared(
+        self, rule: Rule, state: Tensor, rows: slice, columns: slice
+    ) -> tuple[Tensor, Tensor]:
+        """Some rows and columns of pixels, as they are drawn, and as they should be."""
+        centers = (torch.arange(self.side * self.scale, dtype=torch.float64) + 0.5) / self.scale
+        drawn = rule.colors_at(state, centers[rows], centers[columns])
+        return drawn, self.picture[:, rows, columns]
+
+    def _layers(self, images: Tensor) -> Features:
+        return self.features(images, wraps=False)

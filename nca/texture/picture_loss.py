@@ -1,0 +1,175 @@
+"""The distance of the picture of a state from a texture.
+
+Without a decoder, the picture has one pixel per cell, and the loss sees all of it. The picture of a
+decoder is too large for that in every iteration. So the loss sees it twice, as in Pajouheshgar et
+al., "Neural Cellular Automata: From Cells to Pixels", arXiv:2506.22899, 2025: a crop at full size
+for the strokes, and all of it reduced for the layout. Each has features that are fitted to the
+target at its resolution.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from nca.decoder import pixel_places
+from nca.errors import InputError
+from nca.evaluation.appearance import mean_speckle
+from nca.losses.build import build_loss
+from nca.losses.features.base import halve
+from nca.losses.graphed import graphed
+from nca.losses.term import Term
+from nca.rule import Rule
+from nca.texture.device import device_of
+from nca.texture.settings import TrainSettings
+
+CROP, SCORED_CROP = 112, 256  # pixels; of a training step, and of a score
+GRID_WEIGHT = 50.0
+SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels
+
+
+class PictureLoss(ABC):
+    """Distance of the pictures of states from the texture of a target, by layer."""
+
+    @abstractmethod
+    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
+        """Distance of every state, [B, C, H, W]: name of the layer -> [B]."""
+
+
+def picture_loss(
+    settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str = ""
+) -> PictureLoss:
+    """Make the texture loss of one target, [3, S, S]; the suffix belongs to the names of layers.
+
+    Raises:
+        InputError: the features do not exist, or the pictures are too small for them.
+    """
+    kind = FinePicture if settings.rule.decoder else WholePicture
+    return kind(settings, target, generator, suffix)
+
+
+class WholePicture(PictureLoss):
+    """The loss of whole pictures."""
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
+    ) -> None:
+        side = _smallest_grid(settings)
+        wraps = settings.rule.wraps
+        self.loss = _texture_loss(settings, target, generator, side, "texture" + suffix, wraps)
+
+    @override
+    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
+        return self.loss(rule.to_image(state))
+
+
+class FinePicture(PictureLoss):
+    """The loss of a crop at full size, ``texture/LAYER``, and of the reduced picture, ``layout/``.
+
+    The crop is at a random place, the same for all states of a call. The reduced picture is the
+    blurred from samples at random places too; the target is sampled the same way, so its fine
+    strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
+    all cells, which would be a quick way to get fine strokes.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
+    ) -> None:
+        self.generator, self.wraps, self.grid = generator, settings.rule.wraps, "grid" + suffix
+        self.variance = float(target.var((1, 2)).mean())
+        grid, scale = _smallest_grid(settings), settings.rule.decoder
+        self.crop = _texture_loss(
+            settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
+        )
+        size = target.shape[-1]
+        places = pixel_places(0, size, _sample_count(size // scale)).long()
+        small = halve(target[None][..., places, :][..., places], wraps=False)[0]
+        # Terms such as patches compare the crop; they have several scales of their own.
+        plain = replace(settings, loss=replace(settings.loss, terms={}))
+        self.layout = _texture_loss(plain, small, generator, grid, "layout" + suffix, self.wraps)
+
+    @override
+    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
+        places = torch.rand(4, generator=self.generator).tolist()
+        most = CROP if torch.is_grad_enabled() else SCORED_CROP
+        fine = rule.to_image(
+            state, window=self._window(rule.settings.pixels_per_cell, state.shape[2:], most, places)
+        )
+        height, width = state.shape[2:]
+        moved = ((place - 0.5) / SAMPLES for place in places[2:])
+        down, across = (
+            pixel_places(start, side, _sample_count(side))
+            for start, side in zip(moved, (height, width), strict=True)
+        )
+        samples = rule.colors_at(state, down, across)
+        terms = self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
+        grid = visible_grid(fine, rule.settings.pixels_per_cell) / self.variance
+        return {**terms, self.grid: GRID_WEIGHT * grid.expand(len(state))}
+
+    def _window(
+        self, scale: int, size: Sequence[int], most: int, places: Sequence[float]
+    ) -> tuple[float, float, float, float]:
+        """A window of at most ``most`` pixels on whole pixels; it may reach around the grid."""
+        starts, lengths = [], []
+        for side, place in zip(size, places[:2], strict=True):
+            length = min(most // scale, side) * scale
+            room = side * scale if self.wraps else side * scale - length + 1
+            starts.append(int(place * room) / scale)
+            lengths.append(length / scale)
+        return starts[0], starts[1], lengths[0], lengths[1]
+
+
+def _sample_count(cells: int) -> int:
+    return 2 * round(SAMPLES * cells / 2)  # even, so that halving leaves no seam
+
+
+def visible_grid(images: Tensor, scale: int) -> Tensor:
+    """Variance of the mean colors of the places in a cell: how much a grid of cells is visible.
+
+    Args:
+        images: pictures of whole cells, or of as many pixels, [B, 3, h, w].
+        scale: pixels per cell.
+    """
+    cells = images.unflatten(3, (-1, scale)).unflatten(2, (-1, scale))  # type: ignore[no-untyped-call]
+    means: Tensor = cells.mean((0, 2, 4))  # [3, scale, scale]
+    return means.var((1, 2), correction=0).mean()
+
+
+def _smallest_grid(settings: TrainSettings) -> int:
+    return min(settings.pool.unroll.grid, settings.pool.unroll.last_grid)
+
+
+def _texture_loss(
+    settings: TrainSettings,
+    target: Tensor,
+    generator: torch.Generator,
+    side: int,
+    name: str,
+    wraps: bool,
+) -> Term:
+    """The loss of images of at least ``side`` pixels; name is the prefix of its layers."""
+    device = device_of(settings)
+    loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
+    try:
+        loss(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise InputError(
+            f"`grid` {_smallest_grid(settings)}: too small for `features` "
+            f"{settings.loss.features} with `padding` {settings.rule.padding}"
+        ) from error
+    return graphed(loss) if device.type == "cuda" else loss
+
+
+SPECKLE_CELLS = 32  # side of the part of a decoder's picture whose speckle is measured
+
+
+def speckle_of(rule: Rule, state: Tensor, target: Tensor) -> float:
+    """Mean speckle of the pictures of states, [B, C, H, W], relative to their target's."""
+    if rule.decoder is None:
+        return mean_speckle(rule.to_rgb(state), target, wraps=rule.settings.wraps)
+    height, width = (min(side, SPECKLE_CELLS) for side in state.shape[2:])
+    part = rule.to_image(state, window=(0, 0, height, width))
+    return mean_speckle(part, target, wraps=False)
