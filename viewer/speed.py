@@ -65,7 +65,7 @@ class SpeedControl:
 def speed_text(speed: float) -> str:
     """Describe a speed."""
     if speed >= 1:
-        return f"{speed:g} {'step' if speed == 1 else 'steps'} a frame"
+        return f"{speed:g} {'step' if speed == 1 else 'steps'} per frame"
     return f"one step in {1 / speed:g} frames"
 
 

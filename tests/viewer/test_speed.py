@@ -62,7 +62,7 @@ def test_speeds_double_and_end():
 
 @pytest.mark.parametrize(
     ("speed", "text"),
-    [(1, "1 step a frame"), (8, "8 steps a frame"), (1 / 4, "one step in 4 frames")],
+    [(1, "1 step per frame"), (8, "8 steps per frame"), (1 / 4, "one step in 4 frames")],
 )
 def test_speeds_in_words(speed, text):
     assert speed_text(speed) == text

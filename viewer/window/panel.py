@@ -275,7 +275,7 @@ class Panel:
 
     def _keep(self) -> None:
         actions, player = self._actions, self._actions.player
-        _legend("Keep")
+        _legend("Save")
         _buttons(
             (
                 ("Picture", actions.save_picture),

@@ -38,6 +38,6 @@ class SpeedControl {
 }
 
 function speedText(speed) {
-  if (speed >= 1) return `${speed} ${speed === 1 ? "step" : "steps"} a frame`;
+  if (speed >= 1) return `${speed} ${speed === 1 ? "step" : "steps"} per frame`;
   return `one step in ${1 / speed} frames`;
 }
