@@ -1,7 +1,6 @@
 """Run a rule in your own renderer: moderngl draws the exported shaders, without a window.
 
-The arguments are rule, picture, cells along a side and steps:
-``python own_host.py coral coral.png 256 400``.
+Rule, picture, cells along a side, steps: ``python own_host.py coral coral.png 256 400``.
 """
 
 import json

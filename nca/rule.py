@@ -402,7 +402,8 @@ class Rule(nn.Module):
 
         Args:
             state: [B, C, H, W].
-            rows, columns: places in cells, [h] and [w]; see :func:`nca.decoder.interpolate`.
+            rows: places in cells, [h]; see :func:`nca.decoder.interpolate`.
+            columns: the same for columns, [w].
         """
         if max(len(rows), len(columns)) > TILE:  # bounds the memory
             strips = (

@@ -47,7 +47,7 @@ class DisplaySettings(Bounded):
     """How cells that are larger than a pixel are drawn."""
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
-    flash_limit: Annotated[bool, _off("Show every flash, not at most three a second.")] = True
+    flash_limit: Annotated[bool, _off("Do not limit flashes to three a second.")] = True
     """Average what the window shows if it flashes more than three times a second."""
 
 

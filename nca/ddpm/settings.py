@@ -43,7 +43,7 @@ class DiffusionSettings(Bounded):
     schedule: ScheduleName = "cosine"
     """Noise level at each time; karras and flow are continuous."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
-    """Number of times (noise levels); not used by karras and flow."""
+    """Number of noise levels; not used by karras and flow."""
     target: TargetName = "v"
     """Output of the network; flow is noise - image."""
     times: TimesName = "stratified"

@@ -104,6 +104,7 @@ class Healing:
     pictures: dict[str, Tensor]
 
 
+@torch.no_grad()
 def heal(rule: Rule, size: int, seed: int) -> Healing:
     """Erase a disc of a quarter of the width from a grown texture, and measure its healing.
 

@@ -139,6 +139,7 @@ class Measurement:
     picture: Tensor
 
 
+@torch.no_grad()
 def follow(
     rule: Rule,
     target: Tensor,

@@ -3,7 +3,7 @@
 import pytest
 
 from nca.rule import RuleSettings
-from tests.helpers.flashes import FRAMES, RATE, SIZE, flashing, most_turns
+from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.browser

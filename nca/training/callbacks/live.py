@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nca.charts import HEIGHT, WIDTH, groups, loss_chart
+from nca.training.charts import HEIGHT, WIDTH, groups, loss_chart
 from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback

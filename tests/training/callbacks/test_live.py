@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nca.charts import (
+from nca.training.charts import (
     HEIGHT,
     POINTS,
     WIDTH,

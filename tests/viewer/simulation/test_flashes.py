@@ -12,7 +12,7 @@ from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.simulation import Simulation
-from tests.helpers.flashes import FRAMES, RATE, SIZE, flashing, most_turns
+from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 from tests.helpers.rules import bounded_rule
 
 pytestmark = pytest.mark.gl

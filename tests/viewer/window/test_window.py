@@ -190,7 +190,8 @@ def test_a_slider_sets_the_cells_that_fire(viewer):
     pytest.importorskip("imgui_bundle")
     viewer.keys("u")
     wait_for(lambda: viewer.screen.picture()[30:400, 340:346].mean() < 60, "the panel")
-    viewer.drag(LEFT, (560, 416), (588, 416))  # to the end of the fifth slider
+    viewer.drag(LEFT, (560, 416), (588, 416))  # to the end of the sixth slider
+    wait_for(lambda: viewer.screen.picture()[416, 582, 0] > 200, "the knob at the end")
     viewer.keys("u")
     before = viewer.state().state
     viewer.keys("n")
