@@ -3,8 +3,8 @@
 import pytest
 
 from nca.rule import RuleSettings
-from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 from tests.helpers.rules import bounded_rule
+from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 
 pytestmark = pytest.mark.browser
 

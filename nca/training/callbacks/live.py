@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nca.training.charts import HEIGHT, WIDTH, groups, loss_chart
 from nca.images import data_url
 from nca.system.files import write_text
 from nca.training.callback import Callback
 from nca.training.callbacks.metrics import Metrics
 from nca.training.callbacks.progress import RateMeter, clock
 from nca.training.callbacks.snapshots import Snapshot
+from nca.training.charts import HEIGHT, WIDTH, groups, loss_chart
 from nca.training.learner import Learner
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import pytest
 from nca.cli import main
 from nca.errors import GraphicsError
 from nca.exporters.command import MAX_LISTED, ExportReport
-from nca.exporters.hosts.html import page_html
 from nca.exporters.parity import compare
 from nca.exporters.parity.compare import Difference, grown_state, rounding_notes
 from nca.exporters.parity.page import measure_page

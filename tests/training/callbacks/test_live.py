@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nca.training.callback import Callback
+from nca.training.callbacks import LivePage, Metrics
 from nca.training.charts import (
     HEIGHT,
     POINTS,
@@ -17,8 +19,6 @@ from nca.training.charts import (
     round_powers,
     thinned,
 )
-from nca.training.callback import Callback
-from nca.training.callbacks import LivePage, Metrics
 from nca.training.learner import Learner
 from tests.helpers.training_jobs import StopAt, unet_job
 from tests.training.test_records import make, square

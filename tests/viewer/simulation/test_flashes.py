@@ -12,8 +12,8 @@ from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.simulation import Simulation
-from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 from tests.helpers.rules import bounded_rule
+from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 
 pytestmark = pytest.mark.gl
 
