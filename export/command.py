@@ -6,22 +6,18 @@ from pathlib import Path
 
 import moderngl
 
-from nca.ddpm.checkpoint import load_run
 from nca.errors import InputError
 from nca.exporters.folder import ExportedFile, write_files
 from nca.exporters.glsl.text import one_line
 from nca.exporters.manifest import MANIFEST, with_measurement
 from nca.exporters.parity.compare import Difference
-from nca.exporters.parity.denoiser import measure_denoiser
 from nca.exporters.registry import find_target
 from nca.exporters.settings import ExportOptions, ExportSettings
 from nca.exporters.target import Rules
-from nca.exporters.web.denoiser import denoiser_data, denoiser_page
 from nca.gallery import gallery, gallery_path
 from nca.options import as_flags
 from nca.rulefile import load_rule, rule_name
 from nca.system.outputs import check_free
-from nca.training.folder import CHECKPOINT
 
 MAX_LISTED = 8  # longest list of rules or files; longer ones are summarized
 
@@ -72,17 +68,15 @@ class ExportReport:
 
 
 def export_rules(settings: ExportSettings) -> list[str]:
-    """Export rule files, the bundled gallery, or a diffusion model.
+    """Export rule files, or the bundled gallery.
 
     Returns:
         Lines for a terminal.
 
     Raises:
-        InputError: a rule or model cannot be read, an option does not fit the target, or the result
-            cannot be written.
+        InputError: a rule cannot be read, an option does not fit the target, or the result cannot
+            be written.
     """
-    if any(map(is_model, settings.rules)):
-        return list(map(as_flags, export_model(settings).lines()))
     paths = settings.rules or tuple(map(gallery_path, gallery()))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     target = find_target(settings.to)
@@ -94,36 +88,6 @@ def export_rules(settings: ExportSettings) -> list[str]:
         return lines
     report = export(rules, settings.to, out, settings.shader)
     return list(map(as_flags, report.lines()))
-
-
-def is_model(path: Path) -> bool:
-    """Whether a path is a checkpoint, or the folder of a training run that made no rule."""
-    if not path.is_dir():
-        return path.suffix == ".pt"
-    return (path / CHECKPOINT).is_file() and not (path / "rule.safetensors").exists()
-
-
-def export_model(settings: ExportSettings) -> ExportReport:
-    """Write the page of a diffusion model whose network is an automaton.
-
-    Raises:
-        InputError: the model cannot be read or has another network, the target is not ``html``, or
-            the page cannot be written.
-    """
-    if settings.to != "html":
-        raise InputError(f"`to` {settings.to}: a diffusion model can only be exported to html")
-    if len(settings.rules) > 1:
-        raise InputError(f"{len(settings.rules)} files: export a diffusion model alone")
-    if settings.out is None:
-        raise InputError("`out` is missing: the file for `to` html")
-    (path,), out = settings.rules, settings.out
-    check_free(out, settings.shader.overwrite, file=True)
-    run = load_run(path)
-    name, data = rule_name(run.path.parent / "rule"), denoiser_data(run, settings.shader.seed)
-    page = denoiser_page(run, name, data)
-    differences = {name: measure_denoiser(run, data)}
-    written = write_files(out, {out.name: page}, is_file=True)
-    return ExportReport("html", out, written, differences, "tested in Chromium")
 
 
 def export(

@@ -132,7 +132,7 @@ COMMANDS = {
         defaults=train_defaults,
         presets=lambda settings: settings.task.presets,
     ),
-    "export": Command(ExportSettings, "nca.exporters.command:export_rules"),
+    "export": Command(ExportSettings, "nca.commands.export:export"),
     "import": Command(ImportSettings, "nca.exporters.importers:import_rules"),
     "view": Command(ViewSettings, "nca.viewer.app:run", no_text),
     "render": Command(RenderSettings, "nca.commands.render:render"),

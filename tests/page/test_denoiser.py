@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from playwright.sync_api import Page
 
 from nca.ddpm.checkpoint import Run
-from nca.exporters.parity.denoiser import hash_sample
-from nca.exporters.web.denoiser import CHOSEN, automaton_of, denoiser_data, denoiser_page
+from nca.ddpm.page.page import CHOSEN, automaton_of, denoiser_data, denoiser_page
+from nca.ddpm.page.parity import hash_sample
 from tests.helpers.browsing import until
 from tests.helpers.ddpm_run import untrained_automaton
 

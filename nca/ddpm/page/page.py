@@ -1,4 +1,4 @@
-"""A page that draws the images of a diffusion model whose network is an automaton.
+"""The page: its data and its text.
 
 Everything that depends on the noise level is computed here, by the sampler itself, as a table: the
 page contains no schedule and no sampler.
@@ -18,9 +18,9 @@ from nca.ddpm.diffusion.draw import noise_levels
 from nca.ddpm.diffusion.model import Model
 from nca.ddpm.diffusion.samplers import build_sampler
 from nca.ddpm.diffusion.sampling_loop import Step
+from nca.ddpm.page.shaders import DEVICE, passes
 from nca.ddpm.settings import SamplerName
 from nca.errors import InputError
-from nca.exporters.glsl import denoiser
 from nca.exporters.glsl.fragments import version_text, vertex_shader
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
@@ -79,12 +79,12 @@ def denoiser_data(run: Run, seed: int) -> dict[str, Any]:
     show += f"#define NCA_COLORS {model.info.colors}\n" + template("denoiser/show.glsl")
     classes = None if net.classes is None else net.classes.weight
     return {
-        "vertex": vertex_shader(denoiser.DEVICE.dialect),
+        "vertex": vertex_shader(DEVICE.dialect),
         "passes": {
-            name: [{"fragment": compact_shader(p.fragment), "groups": p.groups} for p in passes]
-            for name, passes in denoiser.passes(net, model.info.side).items()
+            name: [{"fragment": compact_shader(p.fragment), "groups": p.groups} for p in parts]
+            for name, parts in passes(net, model.info.side).items()
         },
-        "show": compact_shader(version_text(denoiser.DEVICE) + show),
+        "show": compact_shader(version_text(DEVICE) + show),
         "cells": cells,
         "imageGroups": group_count(net.pixels),
         "stateGroups": group_count(net.rule.settings.channels),

@@ -12,10 +12,10 @@ from torch import nn
 from nca.cli import main
 from nca.ddpm.diffusion.draw import noise_levels
 from nca.ddpm.diffusion.samplers import build_sampler
+from nca.ddpm.page import parity
+from nca.ddpm.page.page import SAMPLER, denoiser_data, mix
+from nca.ddpm.page.parity import hash_sample, measure_denoiser
 from nca.errors import GraphicsError, InputError
-from nca.exporters.parity import denoiser
-from nca.exporters.parity.denoiser import hash_sample, measure_denoiser
-from nca.exporters.web.denoiser import SAMPLER, denoiser_data, mix
 from tests.helpers.ddpm_run import trained_run, untrained_automaton
 
 SMALL: dict[str, Any] = {"cell_channels": 20, "cell_hidden": 16, "cell_steps": 4}
@@ -74,7 +74,7 @@ def test_without_graphics_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise GraphicsError("no OpenGL here")
 
-    monkeypatch.setattr(denoiser, "open_headless", none)
+    monkeypatch.setattr(parity, "open_headless", none)
     run = untrained_automaton(1, 12, **SMALL)
     assert str(measure_denoiser(run, denoiser_data(run, 0))) == "not measured: no OpenGL here"
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from nca.ddpm.checkpoint import Run
 from nca.ddpm.diffusion.draw import noise_levels
 from nca.ddpm.diffusion.samplers import build_sampler
+from nca.ddpm.page.page import SAMPLER, automaton_of
 from nca.errors import GraphicsError
 from nca.exporters.glsl.weights import TEXTURE_WIDTH
 from nca.exporters.parity.compare import Difference
-from nca.exporters.web.denoiser import SAMPLER, automaton_of
 from nca.gl.buffers import Floats, StateBuffer
 from nca.gl.context import open_headless
 from nca.gl.shader import Shader, Textures, Value
@@ -71,7 +71,7 @@ class Drawing:
 
     Args:
         gl: OpenGL context that compiles WebGL's shaders.
-        data: from :func:`nca.exporters.web.denoiser.denoiser_data`.
+        data: from :func:`nca.ddpm.page.page.denoiser_data`.
     """
 
     def __init__(self, gl: moderngl.Context, data: Mapping[str, Any]) -> None:
