@@ -65,7 +65,7 @@ def test_states_are_saved_and_opened(actions, tmp_path):
     ("wanted", "name"), [("auto", "a-0.webp"), ("webp", "a-0.webp"), ("png", "a-0")]
 )
 def test_recordings_are_what_was_asked_for(gl, monkeypatch, tmp_path, wanted, name):
-    monkeypatch.setattr("nca.viewer.actions.find_spec", lambda _: None)  # no ffmpeg
+    monkeypatch.setattr("nca.viewer.file_actions.find_spec", lambda _: None)  # no ffmpeg
     actions = Actions(make_player(gl, tmp_path, recording=wanted))
     actions.record()
     assert actions.player.message == f"Recording {name}"
