@@ -11,7 +11,8 @@ from nca.benchmarks.measuring.timing import interleave, ratios
 from nca.benchmarks.peers.ours import precision
 from nca.benchmarks.settings import SMALL
 from nca.rng import random_masks
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 
 @dataclass(frozen=True)

@@ -27,18 +27,13 @@ from nca.exporters.glsl.text import file_names, one_line
 from nca.exporters.png import read_png
 from nca.exporters.settings import ImportSettings
 from nca.exporters.target import check_rules
-from nca.rule import (
-    IDENTITY,
-    LAPLACIAN,
+from nca.rule import IDENTITY, LAPLACIAN, SOBEL_X, SOBEL_Y, Rule, filter_tensor
+from nca.rule_settings import (
     MAX_CHANNELS,
     MAX_HIDDEN,
-    SOBEL_X,
-    SOBEL_Y,
     Quantization,
     Quantizer,
-    Rule,
     RuleSettings,
-    filter_tensor,
     is_float32,
 )
 from nca.rulefile import RuleFile, rule_bytes

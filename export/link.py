@@ -27,14 +27,8 @@ import torch
 
 from nca.exporters.glsl.general import PADDINGS, STARTS
 from nca.exporters.glsl.pieces import Matrix
-from nca.rule import (
-    MAX_FILTERS,
-    Quantization,
-    Quantizer,
-    Rule,
-    RuleSettings,
-    filter_tensor,
-)
+from nca.rule import MAX_FILTERS, Rule, filter_tensor
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 
 Bits = Literal[8, 16]
 VERSION = 1

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from nca.api.style import stylize
     from nca.api.train import train
     from nca.backends import unroll
-    from nca.rule import Rule, RuleSettings
+    from nca.rule import Rule
+    from nca.rule_settings import RuleSettings
     from nca.texture.train import TrainedRule
     from nca.training.callback import Callback
     from nca.training.learner import Learner
@@ -43,7 +44,7 @@ _MODULES = {
     "Learner": "nca.training.learner",
     "Objective": "nca.training.objective",
     "Rule": "nca.rule",
-    "RuleSettings": "nca.rule",
+    "RuleSettings": "nca.rule_settings",
     "TrainedRule": "nca.texture.train",
     "export": "nca.api.export",
     "grow": "nca.api.rules",

@@ -1,6 +1,6 @@
 """Errors whose text is shown to the user: one line, without a traceback."""
 
-from nca.text import printable
+from nca.system.text import printable
 
 DONE, FAILED, WRONG_USE, NO_GRAPHICS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
 TERMINATED = 128  # plus the number of the signal

@@ -19,9 +19,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.rule import MAX_FILTERS, Rule, RuleSettings, is_float32
+from nca.rule import MAX_FILTERS, Rule
+from nca.rule_settings import RuleSettings, is_float32
 from nca.system.files import describe_placeholder, read_regular, write_atomically
-from nca.text import encodable, printable, shareable
+from nca.system.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
 VERSION = (2, 0)

@@ -18,7 +18,8 @@ from PIL import Image, ImageSequence
 
 from nca.cli import COMMANDS, main
 from nca.images import to_image
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from tests.helpers.waiting import PATIENCE
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nca.options import Scaling
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.viewer import controls
 from nca.viewer.actions import Actions
 from nca.viewer.settings import DisplaySettings

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from nca.decoder import DecoderSettings
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import with_random_decoder
 from tests.test_rule import NUMPY_PADDING
 

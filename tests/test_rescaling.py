@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nca.rescaling import calmed, rescaled
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule
 
 

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from nca.rule import (
-    DEFAULT_FILTERS,
-    Quantization,
-    Quantizer,
-    Rule,
-    RuleSettings,
-    dense_kernel,
-)
+from nca.rule import DEFAULT_FILTERS, Rule, dense_kernel
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from tests.helpers.rules import bounded_rule
 
 NUMPY_PADDING = {"circular": "wrap", "zeros": "constant", "reflect": "reflect", "replicate": "edge"}

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import MAX_HEADER, load_rule, save_rule
 
 

@@ -11,7 +11,8 @@ import torch
 from nca.automata.rle import ENDING, Pattern, placed, read_pattern
 from nca.errors import InputError, explain
 from nca.options import parse_size
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.viewer.files.rule_files import NamedRule, RuleFiles
 from nca.viewer.files.screen_recording import Recordings
 from nca.viewer.files.state_file import SavedState, load_state

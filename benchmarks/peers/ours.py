@@ -15,7 +15,8 @@ from nca.losses.features.pretrained import Pretrained
 from nca.losses.statistics import LessonGram
 from nca.losses.texture import TextureLoss
 from nca.rng import CPU, random_masks
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 
 def precision(bfloat16: bool, device: torch.device = CPU) -> AbstractContextManager[object]:

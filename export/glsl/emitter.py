@@ -40,7 +40,8 @@ from nca.exporters.glsl.pieces import (
 from nca.exporters.glsl.weights import Store, WeightBlocks
 from nca.rescaling import derivative_order
 from nca.rng import fire_threshold
-from nca.rule import Rule, RuleSettings, Start
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings, Start
 
 TAPS = [(row, column) for row in range(3) for column in range(3)]
 CENTER = (1, 1)

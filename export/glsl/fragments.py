@@ -23,7 +23,8 @@ from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, number
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 Dialect = Literal["330", "300 es"]
 View = Literal["colors", "channel", "channels", "change"]

@@ -36,7 +36,8 @@ from nca.exporters.glsl.fragments import (
 from nca.exporters.glsl.pieces import GRID, PADDING, ZEROS_READ, group_count, number
 from nca.exporters.glsl.text import template
 from nca.rescaling import derivative_order
-from nca.rule import Padding, Quantizer, Rule
+from nca.rule import Rule
+from nca.rule_settings import Padding, Quantizer
 
 MAX_OUTPUTS = 8  # largest number of draw buffers in use
 PASSES = ("step", "life", "paint")  # their order gives the numbers of NCA_PASS

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca.exporters.settings import StateFormat
-from nca.rule import EIGHT_BIT_STATE, Padding, Quantizer, RuleSettings
+from nca.rule_settings import EIGHT_BIT_STATE, Padding, Quantizer, RuleSettings
 
 Matrix = npt.NDArray[np.float32]
 
@@ -25,7 +25,7 @@ uint nca_hash(uint nca_v) {
 """
 
 GRID = """
-// Nearest value of a uniform grid, see nca.rule.Quantizer.
+// Nearest value of a uniform grid, see nca.rule_settings.Quantizer.
 vec4 nca_grid(vec4 nca_v, float nca_range, float nca_zero, float nca_top) {
   vec4 nca_level = roundEven(clamp(nca_v / nca_range + nca_zero, 0.0, 1.0) * nca_top);
   return (nca_level / nca_top - nca_zero) * nca_range;

@@ -26,7 +26,8 @@ from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.gl.buffers import from_texels, to_texels
 from nca.rng import fire_threshold, step_base
-from nca.rule import Padding, Rule
+from nca.rule import Rule
+from nca.rule_settings import Padding
 from nca.rulefile import RuleFile
 
 FORMATS = {"rgba32f": "rgba32float", "rgba16f": "rgba16float", "rgba8": "rgba8unorm"}

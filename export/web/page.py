@@ -31,7 +31,8 @@ from nca.exporters.target import Rules, check_rules
 from nca.exporters.web.compact import compact, compact_shader, with_references
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
-from nca.rule import CALM_AFTER, EIGHT_BIT_STATE, Rule
+from nca.rule import CALM_AFTER, Rule
+from nca.rule_settings import EIGHT_BIT_STATE
 from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from nca.automata.notation import MAX_NEIGHBORS, Automaton, Cyclic, Totalistic
 from nca.errors import InputError
-from nca.rule import IDENTITY, Rule, RuleSettings
+from nca.rule import IDENTITY, Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 
 HERE, AROUND = 0, 1  # filters

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.backends.compiler import cached_with_errors, load_library
-from nca.rule import Padding, Quantization, Rule
+from nca.rule import Rule
+from nca.rule_settings import Padding, Quantization
 from nca.system.threads import ThreadCount
 
 KERNELS = Path(__file__).parent / "kernels"

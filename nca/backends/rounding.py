@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from nca.rule import Quantization, Rule
+from nca.rule import Rule
+from nca.rule_settings import Quantization
 
 
 def rounds_state_only(rule: Rule) -> bool:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from nca.rule import Quantization, Rule, dense_kernel
+from nca.rule import Rule, dense_kernel
+from nca.rule_settings import Quantization
 
 
 def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nca.backends.triton_tape import MAX_INPUTS, Problem, Tape
-from nca.rule import Quantization, Rule
+from nca.rule import Rule
+from nca.rule_settings import Quantization
 
 KEPT_TAPES = 8  # number of problems whose tapes are kept
 # Steps of a recording without gradients; even, so that the two buffers end as they began.

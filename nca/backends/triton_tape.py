@@ -11,7 +11,8 @@ from einops import rearrange
 from torch import Tensor
 
 from nca.backends import triton_kernels as kernels
-from nca.rule import ALPHA, Padding
+from nca.rule import ALPHA
+from nca.rule_settings import Padding
 from nca.system.recording import warm_up
 
 # The fastest of about ten configurations on an H200.

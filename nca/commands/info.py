@@ -9,7 +9,7 @@ from nca.backends import describe_backends
 from nca.commands.settings import InfoSettings
 from nca.rulefile import MAX_BYTES, parse_rule
 from nca.system.files import read_regular
-from nca.text import printable
+from nca.system.text import printable
 
 CREDITS = ("automaton", "author", "source", "license")
 SHOWN_OF_TRAINING = ("target", "iterations", "seconds", "long_run_loss", "versions")

@@ -21,10 +21,10 @@ from nca.evaluation.page import page
 from nca.evaluation.settings import MAX_SIZE, MIN_SIZE, EvalSettings
 from nca.images import read_texture
 from nca.losses.term import Term
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from nca.system.files import write_text
-from nca.text import encodable
+from nca.system.text import encodable
 
 STOPS = (100, GROWN, 10_000, 100_000)
 SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height and width of grids, in cells

@@ -6,7 +6,8 @@ from torch import Tensor
 from nca.losses.features.base import FeatureExtractor, Features
 from nca.losses.features.patchnet import Builtin
 from nca.losses.perceptual import ContentTerm, relative
-from nca.rule import ALPHA, Rule, RuleSettings
+from nca.rule import ALPHA, Rule
+from nca.rule_settings import RuleSettings
 
 SAMPLES = 2  # per cell and axis
 CROP = 96  # pixels

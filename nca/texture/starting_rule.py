@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from nca.decoder import Decoder
-from nca.rule import DEFAULT_FILTERS, EIGHT_BIT_STATE, Rule, RuleSettings
+from nca.rule import DEFAULT_FILTERS, Rule
+from nca.rule_settings import EIGHT_BIT_STATE, RuleSettings
 from nca.rulefile import load_rule
 from nca.texture.reparametrize import scale_filters, scale_places
 from nca.texture.settings import TrainSettings

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nca.backends import unroll
-from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, straight_through
+from nca.rule import Rule
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, straight_through
 
 LEVELS = 127  # on either side of zero
 FORMAT_STEPS, FORMAT_SEEDS = 300, 2  # length and number of the measured runs

@@ -20,7 +20,7 @@ import torch
 
 from nca.errors import INTERRUPTED, WRONG_USE, FailedError, InputError, exit_code
 from nca.images.picture_files import pictures_in
-from nca.rule import is_float32
+from nca.rule_settings import is_float32
 from nca.rulefile import RuleFile, load_rule
 from nca.system.console import prepare_console, say
 from nca.system.files import remove_temporary, write_text

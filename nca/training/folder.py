@@ -10,7 +10,7 @@ from typing import Any
 from nca.errors import InputError
 from nca.options import flatten
 from nca.system.files import remove_temporary, write_text
-from nca.text import shareable
+from nca.system.text import shareable
 from nca.training.callbacks.checkpoint import load_checkpoint
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"

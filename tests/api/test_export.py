@@ -9,7 +9,7 @@ from nca.api import export as module
 from nca.errors import InputError
 from nca.exporters.registry import target_names
 from nca.gallery import gallery_path
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule
 from nca.viewer.settings import ViewSettings
 from tests.helpers.rules import bounded_rule

@@ -11,7 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator
 
 import nca
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import READY, until, watch
 from tests.helpers.notebook.jupyter import Notebook, jupyter_lab, write_notebook
 

@@ -10,7 +10,7 @@ import nca
 from nca.errors import InputError
 from nca.gallery import gallery_path
 from nca.images import to_image
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule
 
 

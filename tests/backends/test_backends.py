@@ -5,7 +5,8 @@ from torch import Tensor
 from nca.backends import Backend, describe_backends, unroll
 from nca.backends.simulate import simulate
 from nca.errors import InputError
-from nca.rule import Quantization, Quantizer, Rule
+from nca.rule import Rule
+from nca.rule_settings import Quantization, Quantizer
 from tests.backends.unroll_oracle import largest_error, make_case, oracle, results
 
 CASES = {

@@ -31,7 +31,8 @@ def script(folder: Path, text: str) -> Path:
 UNROLL = """
 import sys, torch
 sys.modules.update(dict.fromkeys(sys.argv[1:]))
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.backends import unroll
 rule = Rule(RuleSettings(channels=4, hidden=8))
 state, masks = rule.initial_state(1, 8, 8), torch.ones(2, 1, 8, 8, dtype=torch.bool)

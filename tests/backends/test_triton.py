@@ -12,7 +12,7 @@ from torch import Tensor
 from nca.backends import unroll
 from nca.backends.choice import choose_backend
 from nca.errors import InputError
-from nca.rule import Quantization, Quantizer
+from nca.rule_settings import Quantization, Quantizer
 from tests.backends.test_backends import CASES
 from tests.backends.unroll_oracle import Case, cosine, largest_error, make_case, oracle, results
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from nca.rng import random_masks
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 Unroll = Callable[[Tensor, Rule, Tensor], Tensor]
 

@@ -12,7 +12,8 @@ from nca.evaluation.measures import seam
 from nca.gallery import RULES
 from nca.images import read_image, read_texture, to_image, to_tensor
 from nca.pictures import picture_path
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from tests.helpers.rules import bounded_rule
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from nca.backends.simulate import simulate
 from nca.commands.loop import looped
 from nca.gallery import RULES
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule
 
 

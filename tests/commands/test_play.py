@@ -9,7 +9,8 @@ from nca.commands.play import play, play_over
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.images import read_image, to_tensor
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import save_rule
 from tests.helpers.rules import bounded_rule
 

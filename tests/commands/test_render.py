@@ -22,7 +22,7 @@ from nca.commands.render import averages
 from nca.decoder import DecoderSettings
 from nca.gallery import RULES
 from nca.images import to_tensor, write_animation
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.system.signals import Terminated, uninterrupted
 from tests.helpers.players import rule_file

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from nca.evaluation.healing import Healing, PlaceDistance, bound_of, heal, healing_figures
 from nca.evaluation.measures import PatchDistance, color_distance, follow, seam
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.known_rules import decaying, exploding, swinging
 
 

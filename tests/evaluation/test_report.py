@@ -22,7 +22,8 @@ from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import Measured, evaluate
 from nca.evaluation.settings import EvalSettings
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.known_rules import decaying, exploding, swinging
 from tests.helpers.rules import with_random_decoder

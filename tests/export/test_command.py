@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nca.cli import main
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import save_rule
 from tests.helpers.rules import bounded_rule
 

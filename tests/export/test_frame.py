@@ -12,7 +12,8 @@ from PIL import Image
 
 from nca.exporters.frame import SIDE
 from nca.exporters.hosts.html import page_html
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from nca.texture.reparametrize import scale_filters
 from tests.helpers.browsing import READY, until

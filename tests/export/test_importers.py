@@ -18,7 +18,8 @@ from nca.exporters.hosts import glsl
 from nca.exporters.importers import import_rules, read_published, read_snippet
 from nca.exporters.settings import ExportOptions, ImportSettings
 from nca.exporters.web.page import _kept_thumbnail
-from nca.rule import LAPLACIAN, SOBEL_X, SOBEL_Y, Quantization
+from nca.rule import LAPLACIAN, SOBEL_X, SOBEL_Y
+from nca.rule_settings import Quantization
 from nca.rulefile import RuleFile, load_rule
 from tests.helpers.hosts import TARGETS, compile_glsl
 from tests.helpers.rules import published_rules

@@ -10,7 +10,8 @@ from nca.cli import main
 from nca.exporters.hosts.link import TARGET, choose_bits
 from nca.exporters.link import read_link, shortened, write_link
 from nca.exporters.settings import ExportOptions
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.rules import bounded_rule
 

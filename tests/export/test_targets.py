@@ -17,7 +17,8 @@ from nca.exporters.parity import compare
 from nca.exporters.registry import find_target, target_names
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Target
-from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import TARGETS, golden_rule
 from tests.helpers.rules import bounded_rule, with_random_decoder

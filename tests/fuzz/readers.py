@@ -23,7 +23,7 @@ from nca.decoder import DecoderSettings
 from nca.exporters.importers import read_published
 from nca.images import read_cutout, read_image, read_square
 from nca.images.picture_files import readable_formats
-from nca.rule import Quantization, Quantizer, RuleSettings
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.train import TextureTraining

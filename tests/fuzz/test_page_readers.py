@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from nca.errors import InputError
 from nca.exporters.importers import read_article
 from nca.exporters.link import read_link, write_link
-from nca.rule import Quantization, Quantizer, RuleSettings
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import parse_rule
 from tests.fuzz.mutations import mutate_bytes
 from tests.fuzz.runner import Cases, amount

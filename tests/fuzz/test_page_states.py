@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, Page
 
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.fuzz.runner import (
     CPU_SECONDS,
     MORE_BYTES,

@@ -17,7 +17,8 @@ from nca.exporters.glsl.fragments import vertex_shader
 from nca.exporters.registry import find_target, target_names
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.rules import bounded_rule

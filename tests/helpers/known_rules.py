@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 
 def linear(settings: RuleSettings, matrix: Tensor, constant: Tensor) -> Rule:

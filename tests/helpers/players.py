@@ -5,7 +5,7 @@ from typing import Any
 
 import moderngl
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import save_rule
 from nca.viewer.files.rule_files import load_rules
 from nca.viewer.player import Player

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from nca.rule import ALPHA, Quantization, Quantizer, Rule, RuleSettings, filter_tensor
+from nca.rule import ALPHA, Rule, filter_tensor
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 
 
 def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = False) -> Rule:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.prompt import Clip, PromptLoss, load_clip
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.texture.callbacks.keep_best import long_run_score
 from nca.texture.objective import Grow
 from nca.texture.pool import Draw

@@ -11,7 +11,8 @@ from playwright.sync_api import Page
 
 from nca.commands.render import averages
 from nca.images.enlarging import enlarged
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import until, write
 from tests.helpers.rules import FIGURE_SETTINGS, bounded_rule, figure
 

@@ -10,7 +10,7 @@ import torch
 from nca.exporters.hosts.html import page_html
 from nca.exporters.hosts.web_component import component_js
 from nca.exporters.web.page import PageSettings
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.browsing import READY, read, write

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule
 from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns
 

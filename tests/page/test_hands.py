@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import CDPSession, Page
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule
 

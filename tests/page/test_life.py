@@ -13,7 +13,8 @@ from nca.exporters.hosts.html import page_html
 from nca.exporters.settings import ExportOptions
 from nca.exporters.web.page import PageSettings, script_json
 from nca.rng import fire_mask
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import READY, read, until, write
 from tests.helpers.rules import bounded_rule

@@ -14,7 +14,8 @@ from nca.exporters.hosts.link import fragment
 from nca.exporters.importers import read_published
 from nca.exporters.link import read_link, write_link
 from nca.gallery import gallery, gallery_path
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, rule_bytes, save_rule
 from tests.export.test_importers import article
 from tests.helpers.browsing import read, until, write

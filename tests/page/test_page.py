@@ -5,7 +5,8 @@ import torch
 
 from nca.exporters.hosts.html import page_html
 from nca.rescaling import rescaled
-from nca.rule import CALM_AFTER, RuleSettings
+from nca.rule import CALM_AFTER
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule, published_rules

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nca.exporters.hosts.web_component import component_js
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule

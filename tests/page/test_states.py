@@ -13,7 +13,7 @@ import pytest
 import torch
 from playwright.sync_api import Page
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.texture.callbacks import keep_best as selection
 from nca.texture.callbacks.keep_best import Candidate, KeepBest, Score, long_run_score
 from nca.texture.settings import train_settings

@@ -7,7 +7,7 @@ from PIL import Image
 
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.picture_loss import FinePicture, picture_loss, visible_grid
 from nca.texture.settings import TrainSettings, train_settings

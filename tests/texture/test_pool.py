@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from nca.backends.simulate import simulate
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.texture.pool import Pool, blown_up
 from nca.texture.settings import TrainSettings
 from tests.helpers.rules import bounded_rule

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining

@@ -7,7 +7,8 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.rule import Quantization, Quantizer, RuleSettings, filter_tensor
+from nca.rule import filter_tensor
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Score
 from nca.texture.settings import TrainSettings, train_settings

@@ -11,7 +11,8 @@ from nca.backends import unroll
 from nca.losses.build import build_loss
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
-from nca.rule import EIGHT_BIT_STATE, Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule
 from nca.texture.reparametrize import scale_filters
 from nca.texture.settings import train_settings

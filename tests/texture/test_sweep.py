@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.system.signals import Terminated, raise_on_termination
 from nca.texture.callbacks.write_newest import WriteNewest

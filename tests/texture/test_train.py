@@ -13,7 +13,8 @@ from PIL import Image, ImageSequence
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.callbacks import write_newest as newest
 from nca.texture.callbacks.keep_best import Score

@@ -134,8 +134,8 @@ def test_what_cannot_be_opened_is_reported_and_nothing_changes(actions, tmp_path
     ("name", "reader"),
     [
         ("a.safetensors", "files.rule_files.load_rule"),
-        ("a.npz", "actions.load_state"),
-        ("a.png", "actions.read_image"),
+        ("a.npz", "file_actions.load_state"),
+        ("a.png", "file_actions.read_image"),
         ("a.mp4", "player.open_source"),
     ],
 )

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from nca.errors import InputError, one_line
-from nca.rule import MAX_CHANNELS
+from nca.rule_settings import MAX_CHANNELS
 from nca.system.files import write_atomically
 from nca.viewer.simulation.field import Bytes
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from nca.backends import unroll
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
-from nca.rule import Rule, RuleSettings, filter_tensor
+from nca.rule import Rule, filter_tensor
+from nca.rule_settings import RuleSettings
 
 COORDINATES = 4  # cosine and sine of x, then of y, once around the grid
 WAVES = (math.pi / 2, 2 * math.pi)  # radians per 1,000 times

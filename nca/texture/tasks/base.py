@@ -21,7 +21,8 @@ from nca.decoder import DecoderSettings
 from nca.images import to_image
 from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.texture.device import device_of
 from nca.texture.pool import Pool
 from nca.texture.results import RulePreview

@@ -25,7 +25,8 @@ from typing_extensions import override
 from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_cutout, to_image
-from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule, RuleSettings
+from nca.rule import ALPHA, IDENTITY, SOBEL_X, SOBEL_Y, Rule
+from nca.rule_settings import RuleSettings
 from nca.system.console import say
 from nca.texture.fine_figure import FineFigure
 from nca.texture.pool import Pool

@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from nca.errors import InputError
 from nca.images import contact_sheet, read_texture, to_image
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.texture.picture_loss import picture_loss, speckle_of
 from nca.texture.pool import Pool
 from nca.texture.results import PREVIEW_STEPS, RulePreview, growth, labeled_sheet, pictures_at

@@ -12,7 +12,8 @@ from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.fragments import Capabilities, colors_fragment
 from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import with_random_decoder
 
 HEIGHT, WIDTH = 6, 9

@@ -12,7 +12,8 @@ from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.pieces import number
 from nca.exporters.glsl.weights import Store, choose_store, pack_weights
 from nca.rescaling import rescaled
-from nca.rule import Quantization, Quantizer, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from tests.helpers.gl_host import Simulation
 from tests.helpers.rules import bounded_rule, published_rules
 

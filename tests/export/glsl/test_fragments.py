@@ -15,7 +15,8 @@ from nca.exporters.glsl.fragments import (
 )
 from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader, Value
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 HEIGHT, WIDTH, CHANNELS = 6, 10, 7
 SETTINGS = RuleSettings(channels=CHANNELS, rgb_scale=0.5, rgb_offset=0.25)

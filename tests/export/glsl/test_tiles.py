@@ -1,7 +1,8 @@
 import pytest
 
 from nca.exporters.glsl.tiles import SMALLEST_SCREEN, TilePass, arrange, chain
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 
 
 @pytest.mark.parametrize("channels", [4, 8, 12, 16, 20, 24, 40, 64])

@@ -16,7 +16,8 @@ from nca.exporters.hosts import gallery
 from nca.exporters.hosts.gallery import thumbnail, zipped
 from nca.exporters.settings import ExportOptions
 from nca.images import read_image, to_image
-from nca.rule import Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from tests.helpers.browsing import until
 from tests.helpers.rules import bounded_rule

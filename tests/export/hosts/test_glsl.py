@@ -9,7 +9,8 @@ import torch
 from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.manifest import WEIGHT_FILE
 from nca.exporters.settings import ExportOptions
-from nca.rule import EIGHT_BIT_STATE, Quantization, Rule, RuleSettings
+from nca.rule import Rule
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import (
     CASES,

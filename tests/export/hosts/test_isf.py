@@ -12,7 +12,7 @@ from nca.exporters.glsl.tiles import arrange
 from nca.exporters.hosts import isf
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
-from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 from tests.helpers.rules import bounded_rule

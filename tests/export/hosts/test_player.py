@@ -11,7 +11,7 @@ from nca.exporters.hosts.html import page_html
 from nca.exporters.hosts.player import player_html
 from nca.exporters.link import shortened
 from nca.gallery import gallery, gallery_path
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from tests.helpers.browsing import READY, until
 from tests.helpers.rules import bounded_rule

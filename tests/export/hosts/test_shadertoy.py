@@ -14,7 +14,7 @@ from nca.exporters.hosts import shadertoy
 from nca.exporters.hosts.wgsl import load_wgpu
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.hosts import (

@@ -5,7 +5,7 @@ import pytest
 from nca.errors import InputError
 from nca.exporters.hosts import touchdesigner
 from nca.exporters.settings import ExportOptions
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.hosts import CASES, build, check_golden, compile_glsl, difference
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from nca.exporters.hosts import wgsl
 from nca.exporters.settings import ExportOptions
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.browsing import serving

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from nca.exporters.settings import ExportOptions
-from nca.rule import Quantization, Quantizer, RuleSettings
+from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from tests.conftest import absent
 from tests.helpers.hosts import CASES, build, check_golden, difference
 

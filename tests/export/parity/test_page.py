@@ -14,7 +14,7 @@ from nca.exporters.parity.page import measure_page
 from nca.exporters.registry import find_target
 from nca.exporters.settings import ExportOptions
 from nca.exporters.web.page import PageSettings, page_data, script_json
-from nca.rule import EIGHT_BIT_STATE, Quantization, RuleSettings
+from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.rules import bounded_rule
 

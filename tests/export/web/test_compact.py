@@ -16,7 +16,7 @@ from nca.exporters.web.compact import (
     without_references,
 )
 from nca.exporters.web.page import PAGE_SCRIPTS, page_source
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule
 
 SCRIPT = r"""

@@ -10,7 +10,7 @@ from nca.errors import InputError
 from nca.gl.shader import Shader
 from nca.images import to_tensor
 from nca.images.enlarging import enlarged
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.viewer.controls import SCALINGS
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look, parse_view, view_names

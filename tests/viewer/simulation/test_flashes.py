@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import Display, Look

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.viewer.simulation import history
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.simulation import Simulation

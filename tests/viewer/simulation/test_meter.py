@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nca.rule import RuleSettings
+from nca.rule_settings import RuleSettings
 from nca.viewer.simulation.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
 from tests.helpers.rules import bounded_rule

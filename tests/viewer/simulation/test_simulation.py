@@ -8,7 +8,8 @@ from PIL import Image
 from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.rescaling import rescaled
-from nca.rule import CALM_AFTER, Rule, RuleSettings
+from nca.rule import CALM_AFTER, Rule
+from nca.rule_settings import RuleSettings
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nca.options import PictureInMemory
-from nca.text import LONGEST_SHOWN, MAX_DEPTH, base_name, printable, shareable
+from nca.system.text import LONGEST_SHOWN, MAX_DEPTH, base_name, printable, shareable
 
 
 @given(st.text(st.characters(exclude_categories=())))
