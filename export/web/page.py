@@ -264,13 +264,15 @@ def rendered(
     """Render a page whose own script and style are allowed by their hashes.
 
     Args:
-        text: the template.
+        text: the template; it includes ``head.html``, which needs a title.
         script, style: script and style of the page.
         allowed: the rest of its Content-Security-Policy, such as sources of images.
         scripts: sources of other scripts.
         values: values for the template.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(template), autoescape=True, undefined=jinja2.StrictUndefined
+    )
     page = environment.from_string(text).render(
         generator=f"nca {__version__}",
         policy=f"default-src 'none'; script-src {scripts}{content_hash(script)}; "
