@@ -21,7 +21,7 @@ Activation = Literal["sine", "relu"]
 MIN_SCALE, MAX_SCALE = 2, 16
 MAX_ORDER = 8
 MIN_UNITS, MAX_UNITS = 16, 64
-MOST_LAYERS = 2
+MAX_LAYERS = 2
 COLORS = 3
 FIRST_GAIN = 3.0  # of the first layer, because channels are about 0.5
 PLACE_SHARE = 0.2  # less at first, so that the grid of cells is not visible
@@ -43,7 +43,7 @@ class DecoderSettings:
         activation: of the hidden layers, ``sine`` or ``relu``.
 
     Raises:
-        ValueError: a value is out of range; the text names it.
+        ValueError: a value is out of range; the message names it.
     """
 
     scale: int = 8
@@ -62,10 +62,10 @@ class DecoderSettings:
         units = self.hidden
         check(
             isinstance(units, list | tuple)
-            and 1 <= len(units) <= MOST_LAYERS
+            and 1 <= len(units) <= MAX_LAYERS
             and all(_is_whole(count, MIN_UNITS, MAX_UNITS) for count in units),
             "hidden",
-            f"1 or {MOST_LAYERS} numbers of {MIN_UNITS} to {MAX_UNITS}",
+            f"1 or {MAX_LAYERS} numbers of {MIN_UNITS} to {MAX_UNITS}",
         )
         object.__setattr__(self, "hidden", tuple(units))
         kinds = get_args(Activation)

@@ -29,7 +29,7 @@ DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 MAX_FILTERS = 16
 TILE = 256  # pixels; larger pictures of a decoder are drawn in parts
 ALPHA = 3  # channel that decides life if a rule has an alive threshold
-LEAST_LIFE = 1e-3  # smallest alive threshold that fades a decoder's pictures
+MIN_LIFE = 1e-3  # smallest alive threshold that fades a decoder's pictures
 CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
@@ -63,7 +63,7 @@ class Rule(nn.Module):
         filters: perception filters of every channel, [K, 3, 3]; default: :func:`filter_tensor`.
         update_bias: give the second layer a bias ``b2``, as some published rules have.
         generator: source of the initial weights. They are initialized like ``nn.Conv2d``, except
-            that ``w2`` is zero. ``b1`` is not zero, because then a zero state would have no
+            that ``w2`` is zero. ``b1`` is not zero, because otherwise a zero state would have no
             gradients.
 
     Shapes:
@@ -228,7 +228,7 @@ class Rule(nn.Module):
                 threshold = self.settings.alive_threshold
                 if threshold is not None:  # dead places show the background
                     life = interpolate(padded[:, ALPHA : ALPHA + 1], rows, columns, wraps=wraps)
-                    details = details * (life / max(threshold, LEAST_LIFE)).clamp(0, 1)
+                    details = details * (life / max(threshold, MIN_LIFE)).clamp(0, 1)
                 colors = colors + details
         return colors
 
@@ -238,7 +238,7 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def with_settings(self, **changes: Any) -> "Rule":
-        """A plain copy with some settings changed, and with the effective values of all weights."""
+        """A copy as a plain ``Rule``, with the weights in effect and some settings changed."""
         settings = replace(self.settings, **changes)
         copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
         copy.to(self.filters.device)

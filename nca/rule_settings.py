@@ -75,13 +75,13 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
     return result
 
 
-# Range of an 8-bit state for rules that do not set one; the rules of the article use this range.
+# Range of an 8-bit state for rules that do not set one, as in "Self-Organising Textures".
 EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """What a rule rounds that was trained for 8-bit textures. None: no rounding."""
+    """What a rule that was trained for 8-bit textures rounds. None: no rounding."""
 
     state: Quantizer | None = None
     perception: Quantizer | None = None
@@ -111,7 +111,7 @@ class RuleSettings:
         decoder: the network that draws pictures finer than the grid. None: one pixel per cell.
 
     Raises:
-        ValueError: a value is out of range; the text names it.
+        ValueError: a value is out of range; the message names it.
     """
 
     channels: int = 8

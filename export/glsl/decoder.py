@@ -18,7 +18,7 @@ from nca.exporters.glsl.pieces import (
     reader,
     vector,
 )
-from nca.rule import ALPHA, LEAST_LIFE, Rule
+from nca.rule import ALPHA, MIN_LIFE, Rule
 
 WHERE = """\
   vec2 nca_from = nca_place - 0.5;
@@ -43,7 +43,7 @@ def decoder_source(rule: Rule) -> str:
     lines += _layers(decoder, inputs)
     details = "nca_details.rgb"
     if settings.alive_threshold is not None:
-        least = number(max(settings.alive_threshold, LEAST_LIFE))
+        least = number(max(settings.alive_threshold, MIN_LIFE))
         details += f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
     scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
     body = "".join(f"  {line}\n" for line in lines)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from nca.decoder import pixel_places
 from nca.losses.features.base import FeatureExtractor, Features
 from nca.losses.features.patchnet import Builtin
 from nca.losses.perceptual import ContentTerm, relative
@@ -63,7 +64,7 @@ class FineFigure:
         self, rule: Rule, state: Tensor, rows: slice, columns: slice
     ) -> tuple[Tensor, Tensor]:
         """Some rows and columns of pixels, as they are drawn, and as they should be."""
-        centers = (torch.arange(self.side * self.scale, dtype=torch.float64) + 0.5) / self.scale
+        centers = pixel_places(0, self.side, self.side * self.scale)
         drawn = rule.colors_at(state, centers[rows], centers[columns])
         return drawn, self.picture[:, rows, columns]
 

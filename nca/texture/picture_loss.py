@@ -70,8 +70,8 @@ class FinePicture(PictureLoss):
     """The loss of a crop at full size, ``texture/LAYER``, and of the reduced picture, ``layout/``.
 
     The crop is at a random place, the same for all states of a call. The reduced picture is the
-    blurred from samples at random places too; the target is sampled the same way, so its fine
-    strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
+    average of samples, whose places are random too; the target is sampled in the same way, so its
+    fine strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
     all cells, which would be a quick way to get fine strokes.
     """
 

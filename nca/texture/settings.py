@@ -30,7 +30,7 @@ from nca.training.settings import DeviceName, Limits, RunSettings
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
-LEAST_CELLS = 32  # side of the grid of a picture with a decoder; its layout needs some texture
+MIN_CELLS = 32  # side of the grid of a picture with a decoder; its layout needs some texture
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
     "noise (scale and speed can be changed while the rule runs), lesson20 (as in fast.ai's "
@@ -228,8 +228,8 @@ class TrainSettings(Bounded):
             raise InputError("`view`: the window does not support a `decoder` yet")
         if decoder and self.size % decoder:
             raise InputError(f"`size` {self.size}: must be a multiple of `decoder` {decoder}")
-        if decoder and self.cells < LEAST_CELLS:
-            least = LEAST_CELLS * decoder
+        if decoder and self.cells < MIN_CELLS:
+            least = MIN_CELLS * decoder
             raise InputError(
                 f"`size` {self.size}: must be at least {least} with `decoder` {decoder}"
             )

@@ -10,7 +10,7 @@ from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
 
 PART = 148.0  # side in units of the screen: WCAG 2.3.1 ignores smaller flashes
-MOST_PARTS = 16  # across and down
+MAX_PARTS = 16  # across and down
 SLOWNESS = 1.0  # seconds over which a limited picture is averaged
 
 
@@ -55,7 +55,7 @@ class Canvas:
 
 def part_count(side: float) -> int:
     """Number of parts along a side of the screen."""
-    return min(max(round(side / PART), 1), MOST_PARTS)
+    return min(max(round(side / PART), 1), MAX_PARTS)
 
 
 class Flashes:
