@@ -31,6 +31,7 @@ from nca.ddpm.diffusion.schedules import build_schedule
 from nca.ddpm.diffusion.times import Stratified
 from nca.ddpm.settings import SamplerName, ScheduleName, TargetName
 from nca.errors import InputError, exit_code, explain
+from nca.images import check_animation
 from nca.system.outputs import check_free
 from nca.training.adam import Adam
 from nca.training.callbacks import EMA, Progress, Schedule, one_cycle
@@ -190,20 +191,28 @@ def film(words: argparse.Namespace) -> list[Image.Image]:
     return [drawing.frame(points, sigma) for points, sigma in [*seen, (result[:, :, 0, 0], 0.0)]]
 
 
+def positive(text: str) -> int:
+    """Read a whole number that is at least 1."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
+    return value
+
+
 def main() -> None:
     """Train, and write the animation."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", help="moons, spiral, or a text")
-    parser.add_argument("result", type=Path, help="animation: .webp, .gif, .apng or .mp4")
+    parser.add_argument("result", type=Path, help="animation: .webp, .gif or .apng")
     parser.add_argument("--schedule", choices=get_args(ScheduleName), default="flow")
     parser.add_argument("--target", choices=get_args(TargetName), default="flow")
     parser.add_argument("--sampler", choices=get_args(SamplerName), default="euler")
-    parser.add_argument("--steps", type=int, default=40, help="of the sampler, one per frame")
-    parser.add_argument("--iterations", type=int, default=3000, help="of the training")
+    parser.add_argument("--steps", type=positive, default=40, help="of the sampler, one per frame")
+    parser.add_argument("--iterations", type=positive, default=3000, help="of the training")
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     try:
         check_free(words.result, False, file=True)
+        check_animation(words.result)
         frames = film(words)
         write_movie(words.result, frames, len(frames) / FILM)
     except (InputError, OSError) as error:

@@ -13,7 +13,14 @@ from nca.backends.simulate import simulate
 from nca.commands.loop import looped
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
-from nca.images import ANIMATIONS, image_format, to_image, write_animation, write_image, write_png16
+from nca.images import (
+    check_animation,
+    image_format,
+    to_image,
+    write_animation,
+    write_image,
+    write_png16,
+)
 from nca.images.enlarging import enlarged
 from nca.images.y4m import write_y4m
 from nca.options import parse_size
@@ -40,11 +47,8 @@ def render(settings: RenderSettings) -> Path | None:
     to_pipe = settings.out == STANDARD_OUTPUT
     if not to_pipe:
         check_free(settings.out, settings.overwrite, file=True)
-        if animated and settings.out.suffix.lower() not in ANIMATIONS:
-            endings = ", ".join(ANIMATIONS)
-            raise InputError(
-                f"`out` {settings.out}: the file name of an animation must end in {endings}"
-            )
+        if animated:
+            check_animation(settings.out)
         image_format(settings.out)  # before the work starts
     suffix = settings.out.suffix.lower()
     if settings.transparent and suffix not in TRANSPARENT:

@@ -200,6 +200,18 @@ def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
     write_atomically(path, b"\x89PNG\r\n\x1a\n" + file)
 
 
+def check_animation(path: Path) -> None:
+    """Check the file name of an animation, before the work starts.
+
+    Raises:
+        InputError: the extension is unknown.
+    """
+    if path.suffix.lower() not in ANIMATIONS:
+        raise InputError(
+            f"{path}: the file name of an animation must end in {', '.join(ANIMATIONS)}"
+        )
+
+
 def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> None:
     """Write a looping animation: GIF, WebP, or APNG (``.png`` or ``.apng``).
 
@@ -208,10 +220,7 @@ def write_animation(path: Path, frames: Sequence[Image.Image], frames_per_second
     Raises:
         InputError: the extension is unknown, there is no frame, or the path cannot be written.
     """
-    if path.suffix.lower() not in ANIMATIONS:
-        raise InputError(
-            f"{path}: the file name of an animation must end in {', '.join(ANIMATIONS)}"
-        )
+    check_animation(path)
     if not frames:
         raise InputError(f"{path}: an animation needs at least one frame")
     data = io.BytesIO()

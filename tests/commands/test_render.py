@@ -187,7 +187,7 @@ def test_frames_can_be_piped_to_ffmpeg(tmp_path: Path) -> None:
     [
         (
             ["--loop", "8", "--out", "a.jpg"],
-            "--out a.jpg: the file name of an animation must end in",
+            "a.jpg: the file name of an animation must end in",
         ),
         (["--loop", "1", "--out", "a.gif"], "--loop 1: must be"),
         (["--loop", "8", "--average-steps", "4", "--out", "a.gif"], "exclude each other"),

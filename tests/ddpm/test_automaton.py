@@ -75,6 +75,8 @@ def test_too_few_channels_are_refused() -> None:
         Automaton(1, 15, hidden=8, steps=2, patch=2)
     with pytest.raises(InputError, match="`cell_channels` 16: must be 17 or more"):
         Automaton(1, 16, hidden=8, steps=2, patch=2, classes=3)
+    with pytest.raises(InputError, match="`patch` 4: needs 104 channels per cell; a rule has at"):
+        Automaton(3, 32, hidden=8, steps=2, patch=4)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from nca.backends import unroll
 from nca.ddpm.settings import TrainSettings
 from nca.errors import InputError
 from nca.rule import Rule, filter_tensor
-from nca.rule_settings import RuleSettings
+from nca.rule_settings import MAX_CHANNELS, RuleSettings
 
 COORDINATES = 4  # cosine and sine of x, then of y, once around the grid
 WAVES = (math.pi / 2, 2 * math.pi)  # radians per 1,000 times
@@ -39,7 +39,7 @@ class Automaton(nn.Module):
         classes: number of classes; None: not conditioned on classes.
 
     Raises:
-        InputError: a cell has too few channels.
+        InputError: a cell has too few channels, or would need more than a rule can have.
     """
 
     def __init__(
@@ -57,6 +57,11 @@ class Automaton(nn.Module):
         self.memory = channels - 2 * self.pixels - COORDINATES - TIMES
         if self.memory < (classes is not None):
             least = channels - self.memory + (classes is not None)
+            if least > MAX_CHANNELS:
+                raise InputError(
+                    f"`patch` {patch}: needs {least} channels per cell; a rule has at most "
+                    f"{MAX_CHANNELS}"
+                )
             raise InputError(
                 f"`cell_channels` {channels}: must be {least} or more with `patch` {patch}"
             )
