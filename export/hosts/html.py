@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 from markupsafe import Markup
+from rcssmin import cssmin
 
 from nca.exporters.target import Rules
-from nca.exporters.web.compact import compact_style
 from nca.exporters.web.page import (
     CONTROLS,
     PAGE_SCRIPTS,
@@ -42,7 +42,7 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
     return rendered(
         re.sub(r"\n\s+", "\n", page_source("page.html")),
         joined(PAGE_SCRIPTS),
-        compact_style(page_source("page.css")),
+        cssmin(page_source("page.css")),
         "img-src data: blob:; media-src blob:",
         title=" ".join(title.split()),
         tools={n: t for n, t in CONTROLS["tools"].items() if t.get("where") != "window"},

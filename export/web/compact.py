@@ -1,4 +1,4 @@
-"""Shorter texts of scripts and shaders for pages."""
+"""Shorter texts of shaders for pages."""
 
 import re
 
@@ -8,58 +8,32 @@ from nca.exporters.glsl.pieces import matrix, vector
 from nca.exporters.glsl.weights import pack_weights
 from nca.rule import Rule
 
-# A template literal must not contain another one. A regular expression follows punctuation.
-_JAVASCRIPT = re.compile(
-    r"""//[^\n]*|/\*.*?\*/"""
-    r"""|(?P<kept>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
-    r"""|(?<=[(,=:!&|?{;\[>])\s*/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*"""
-    r"""|\w+|\S)|(?P<space>\s+)""",
-    re.S,
-)
-_GLSL = re.compile(r"//[^\n]*|/\*.*?\*/|(?P<kept>#[^\n]*|[\w.]+|\S)|(?P<space>\s+)", re.S)
+_GLSL = re.compile(r"//[^\n]*|/\*.*?\*/|(?P<kept>#[^\n]*|[\w.]+|\S)|\s+", re.S)
 _LITERAL = re.compile(r"(?:vec4|mat4)\([^()]*\)")
-
-
-def compact(text: str) -> str:
-    """JavaScript without comments and without white space that has no meaning."""
-    return _joined(text, _JAVASCRIPT) + "\n"
 
 
 def compact_shader(text: str) -> str:
     """GLSL without comments and without white space, with numbers as ``.5`` and ``2.``."""
-    short = re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text, _GLSL))
+    short = re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text))
     return re.sub(r"(?<=\d)\.0(?![\w.])", ".", short) + "\n"
 
 
-def compact_style(text: str) -> str:
-    """CSS without white space between its parts, and without comments."""
-    parts = r"/\*.*?\*/|\s*([{};,])\s*|(?<=:)\s+"
-    return re.sub(parts, r"\1", text.strip(), flags=re.S).replace(";}", "}")
-
-
-def _joined(text: str, token: re.Pattern[str]) -> str:
-    parts, gap = [""], ""
-    for match in token.finditer(text):
-        if match["space"]:
-            gap = "\n" if "\n" in match[0] + gap else " "
-        elif match["kept"]:
-            part = match[0].lstrip()
-            parts += [_gap(parts[-1], part, gap), part]
-            gap = ""
+def _joined(text: str) -> str:
+    parts, gap = [""], False
+    for match in _GLSL.finditer(text):
+        if match["kept"]:
+            parts += [_gap(parts[-1], match["kept"], gap=gap), match["kept"]]
+        gap = not match["kept"]
     return "".join(parts)
 
 
-def _gap(before: str, after: str, gap: str) -> str:
+def _gap(before: str, after: str, *, gap: bool) -> str:
     """What must stay of a gap between two tokens."""
     if before.startswith("#") or after.startswith("#"):
         return "\n" if before else ""  # a line of the preprocessor
     last, first = before[-1:], after[0]
-    words = (last.isalnum() or last in "_$") and (first.isalnum() or first in "_$")
-    if gap and last and (words or (last == first and last in "+-")):
-        return gap
-    # Only after these can a statement end without a semicolon.
-    ends = last.isalnum() or last in tuple("_$})]\"'`/")
-    return "\n" if gap == "\n" and ends and first not in "}).,]?:&|=;" else ""
+    words = (last.isalnum() or last == "_") and (first.isalnum() or first == "_")
+    return " " if gap and last and (words or (last == first and last in "+-")) else ""
 
 
 def with_references(text: str, rule: Rule) -> str:

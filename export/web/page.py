@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import jinja2
 from markupsafe import Markup
 from PIL import Image
+from rjsmin import jsmin
 
 from nca import __version__
 from nca.errors import InputError
@@ -28,7 +29,7 @@ from nca.exporters.glsl.weights import Store, StoreChoice, choose_store
 from nca.exporters.png import read_png
 from nca.exporters.settings import ExportOptions, Seed, StateFormat
 from nca.exporters.target import Rules, check_rules
-from nca.exporters.web.compact import compact, compact_shader, with_references
+from nca.exporters.web.compact import compact_shader, with_references
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
 from nca.rule import CALM_AFTER, Rule
@@ -249,7 +250,7 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 def joined(names: tuple[str, ...], constants: str = "") -> str:
     """Join files of the page to one script with its own scope for names."""
     constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
-    parts = "".join(compact(page_source(f"{name}.js")) for name in names)
+    parts = "".join(jsmin(page_source(f"{name}.js")) for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
 
 
@@ -264,7 +265,7 @@ def rendered(
     """Render a page whose own script and style are allowed by their hashes.
 
     Args:
-        text: the template; it includes ``head.html``, which needs a title.
+        text: the template; it includes ``page/head.html``, which needs a title.
         script, style: script and style of the page.
         allowed: the rest of its Content-Security-Policy, such as sources of images.
         scripts: sources of other scripts.

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from markupsafe import Markup
+from rjsmin import jsmin
 
 from nca.ddpm.checkpoint import Run
 from nca.ddpm.diffusion.automaton import COORDINATES, Automaton, coordinates, time_waves
@@ -25,7 +26,7 @@ from nca.exporters.glsl.fragments import version_text, vertex_shader
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import pack_weights
-from nca.exporters.web.compact import compact, compact_shader
+from nca.exporters.web.compact import compact_shader
 from nca.exporters.web.page import rendered, script_json
 
 SAMPLER: SamplerName = "dpmpp"
@@ -53,7 +54,7 @@ def denoiser_page(run: Run, title: str, data: Mapping[str, Any]) -> bytes:
 
 
 def _script() -> str:
-    parts = "".join(compact(template(f"{name}.js")) for name in SCRIPTS)
+    parts = "".join(jsmin(template(f"{name}.js")) for name in SCRIPTS)
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
