@@ -225,7 +225,7 @@ def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, sign
     try:
         viewer.keys("p")
         steps = viewer.state().step_number
-        wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
+        wait_for(lambda: viewer.state().step_number > steps + 60, "some frames")
         viewer.process.send_signal(signum)
         assert viewer.process.wait(PATIENCE) == 128 + signum
         with viewer.process.stderr as output:
@@ -244,7 +244,7 @@ def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tm
     try:
         viewer.keys("p")
         steps = viewer.state().step_number
-        wait_for(lambda: viewer.state().step_number > steps + 5, "some frames")
+        wait_for(lambda: viewer.state().step_number > steps + 60, "some frames")
         screen.kill()
         assert viewer.process.wait(PATIENCE) == 3
         with viewer.process.stderr as output:
