@@ -164,6 +164,8 @@ def swipe(open_page, host) -> Callable[..., tuple[bool, bool]]:
         until(page, "a.player?.shown")
         page.evaluate("a.player.simulation.write(new Float32Array(4 * 1200).fill(1), 4)")
         page.evaluate(ENDED)
+        if not hold:  # a busy machine must not turn a swipe into a hold
+            page.evaluate("const later = setTimeout; setTimeout = (f, ms) => later(f, 100 * ms)")
         painted = "a.player.simulation.read().some((value) => value !== 1)"
         session, (x, y) = page.context.new_cdp_session(page), (200, 200)
         touch(session, "touchStart", (x, y))
