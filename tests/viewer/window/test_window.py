@@ -186,6 +186,24 @@ def test_the_panel_keeps_what_happens_on_it(viewer):
     viewer.keys("u")
 
 
+def test_a_slider_sets_the_cells_that_fire(screen, tmp_path):
+    pytest.importorskip("imgui_bundle")
+    words = (rule_file(tmp_path), "--grid", "32x24", "--size", "640x480", "--no-vsync")
+    viewer = Viewer(screen, tmp_path, *words)
+    try:
+        viewer.keys("space")
+        wait_for(lambda: viewer.screen.picture()[30:400, 340:346].mean() < 60, "the panel")
+        viewer.drag(LEFT, (560, 416), (588, 416))
+        knob_at_end = (416, 582, 0)  # row, column and red
+        wait_for(lambda: viewer.screen.picture()[knob_at_end] > 200, "the knob at the end")
+        viewer.keys("u")
+        before = viewer.state().state
+        viewer.keys("n")
+        assert (viewer.state().state != before).any(0).float().mean() > 0.9
+    finally:
+        viewer.end()
+
+
 def test_closing_the_window_ends_it_well(viewer):
     assert viewer.close() == 0
 
@@ -218,14 +236,21 @@ def test_the_window_watches_a_rule_that_is_being_made(screen, tmp_path):
         viewer.end()
 
 
+def record_two_views(viewer):
+    """Start a recording whose frames differ, even if the state no longer changes."""
+    viewer.keys("p")
+    for key in ("v", "v"):
+        steps = viewer.state().step_number
+        wait_for(lambda before=steps: viewer.state().step_number > before + 60, "some frames")
+        viewer.keys(key)
+
+
 @pytest.mark.parametrize("signum", ENDING_SIGNALS)
 def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, signum):
     words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
     viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
     try:
-        viewer.keys("p")
-        steps = viewer.state().step_number
-        wait_for(lambda: viewer.state().step_number > steps + 60, "some frames")
+        record_two_views(viewer)
         viewer.process.send_signal(signum)
         assert viewer.process.wait(PATIENCE) == 128 + signum
         with viewer.process.stderr as output:
@@ -242,9 +267,7 @@ def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tm
     words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
     viewer = Viewer(screen, tmp_path, *words, stderr=subprocess.PIPE)
     try:
-        viewer.keys("p")
-        steps = viewer.state().step_number
-        wait_for(lambda: viewer.state().step_number > steps + 60, "some frames")
+        record_two_views(viewer)
         screen.kill()
         assert viewer.process.wait(PATIENCE) == 3
         with viewer.process.stderr as output:
