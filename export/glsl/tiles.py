@@ -32,15 +32,18 @@ class Tiles:
         return self.columns * self.side + 1, self.rows * self.side
 
 
-def arrange(rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCREEN) -> Tiles:
+def arrange(
+    rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCREEN, *, spare: int = 0
+) -> Tiles:
     """Arrange the groups so that their tiles are as large as possible on a screen.
 
     Args:
         rule: the rule.
         side: side of a tile in cells; default: what fits on the screen, at most 256.
         screen: width and height in texels.
+        spare: number of tiles after those of the groups.
     """
-    groups = group_count(rule.settings.channels)
+    groups = group_count(rule.settings.channels) + spare
     width, height = screen
 
     def fit(columns: int) -> int:
@@ -92,7 +95,9 @@ def chain(rule: Rule, steps: int) -> list[TilePass]:
     return passes
 
 
-def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) -> str:
+def tile_source(
+    rule: Rule, tiles: Tiles, options: ExportOptions, steps: int, *, seed: str | None = None
+) -> str:
     """Emit everything that the passes share, for a target that then defines ``nca_before``.
 
     ``nca_before(texel)`` is a texel of the state before the step. ``nca_after(texel)`` is a texel
@@ -105,16 +110,19 @@ def tile_source(rule: Rule, tiles: Tiles, options: ExportOptions, steps: int) ->
         tiles: layout of its groups.
         options: digits, state format, random seed.
         steps: steps per frame. Frame 0 shows the initial state, frame 1 makes the first steps.
+        seed: GLSL expression of the random seed; default: that of the options.
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None
     exact = options.state != "rgba8"
+    constant = f"const uint nca_seed_number = {options.seed}u;"
+    seed_line = f"#define nca_seed_number ({seed})" if seed else constant
     text = f"""
 const int nca_columns = {tiles.columns};
 const int nca_rows = {tiles.rows};
 const int nca_groups = {group_count(settings.channels)};
 const int nca_side = {tiles.side};  // cells along a side, if they fit on the screen
-const uint nca_seed_number = {options.seed}u;  // decides which cells fire
+{seed_line}  // decides which cells fire
 const bool nca_is_exact = {"true" if exact else "false"};  // texels can hold any number
 const bool nca_wraps = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};

@@ -61,7 +61,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     texts["nca_paint.glsl"] = _paint(rule, options, credit)
     texts["nca_view.gdshader"] = _view(rule, options, credit)
     environment = jinja2.Environment(autoescape=False, trim_blocks=True, keep_trailing_newline=True)
-    script = environment.from_string(template("godot_texture.gd")).render(
+    script = environment.from_string(template("hosts/godot_texture.gd")).render(
         groups=len(groups),
         dies=dies,
         data_format=DATA_FORMATS[options.state],

@@ -58,8 +58,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     }
     module = comment(credit_lines(name, file)) + f"{DATA}{json.dumps(data)};\n"
     return {
-        MODULE: (module + template("threejs.js")).encode(),
-        "example.html": template("threejs.html").encode(),
+        MODULE: (module + template("hosts/threejs.js")).encode(),
+        "example.html": template("hosts/threejs.html").encode(),
     }
 
 

@@ -92,7 +92,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     }
     files = {
         "nca.wgsl": (head + module(rule, options, store)).encode(),
-        "nca.js": (head + template("webgpu.js")).encode(),
+        "nca.js": (head + template("hosts/webgpu.js")).encode(),
         "manifest.json": to_json(describe(name, file, options, store, host)),
     }
     if store == "texture":

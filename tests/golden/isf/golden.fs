@@ -189,16 +189,21 @@ vec3 nca_color(ivec2 nca_at) {
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The image, smooth between cells.
-vec3 nca_view(vec2 nca_pixel, vec2 nca_screen) {
-  vec2 nca_point = nca_place(nca_pixel, nca_screen);
-  vec2 nca_outside = abs(nca_point - 0.5 * vec2(nca_size)) - 0.5 * vec2(nca_size);
-  if (!nca_wraps && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
+// The color at a position in cells, smooth between their centers.
+vec3 nca_smooth(vec2 nca_point) {
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;
   vec3 nca_above = mix(nca_color(nca_a), nca_color(ivec2(nca_b.x, nca_a.y)), nca_part.x);
   vec3 nca_below = mix(nca_color(ivec2(nca_a.x, nca_b.y)), nca_color(nca_b), nca_part.x);
   return mix(nca_above, nca_below, nca_part.y);
+}
+
+// The image on a screen.
+vec3 nca_view(vec2 nca_pixel, vec2 nca_screen) {
+  vec2 nca_point = nca_place(nca_pixel, nca_screen);
+  vec2 nca_outside = abs(nca_point - 0.5 * vec2(nca_size)) - 0.5 * vec2(nca_size);
+  if (!nca_wraps && max(nca_outside.x, nca_outside.y) > 0.0) return vec3(0.07);
+  return nca_smooth(nca_point);
 }
 
 uint nca_hash(uint nca_v) {

@@ -1,0 +1,77 @@
+"""A rule for programs that draw one image again and again: each pass reads the previous image.
+
+The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`), and the texel
+above their mark counts the passes. A pass is a step, or half a step if cells die. In that case, the
+second half also needs group 0 from before the step, which the first half copies into one more tile.
+"""
+
+from nca.exporters.glsl.text import template
+from nca.exporters.glsl.tiles import Tiles, arrange, tile_source
+from nca.exporters.settings import ExportOptions
+from nca.rule import Rule
+
+LARGEST_SIDE = 4096  # cells; in practice, the size of the image sets the number of cells
+
+
+def passes_per_step(rule: Rule) -> int:
+    """Number of passes that a step takes."""
+    return 1 if rule.settings.alive_threshold is None else 2
+
+
+def ping_pong_tiles(rule: Rule, options: ExportOptions) -> Tiles:
+    """Layout of the tiles in a square image; without a size of the grid, cells fill the image."""
+    spare = passes_per_step(rule) - 1
+    return arrange(rule, options.grid or LARGEST_SIDE, (1024, 1024), spare=spare)
+
+
+def ping_pong_source(rule: Rule, options: ExportOptions, seed: str) -> str:
+    """Emit the functions of a pass, for a target that defines ``vec4 nca_read(ivec2 texel)``.
+
+    ``nca_prepare(size of the image)`` comes first. ``nca_initial(texel)`` is the first image, and
+    ``nca_advance(texel)`` is the image after the one that ``nca_read`` reads.
+
+    Args:
+        rule: the rule.
+        options: digits and size of the grid.
+        seed: GLSL expression of the random seed.
+    """
+    dies = rule.settings.alive_threshold is not None
+    source = template("ping_pong.glsl").replace("NCA_PASSES", str(passes_per_step(rule)))
+    return (
+        "\nvec4 nca_read(ivec2 nca_texel);\n"
+        + tile_source(rule, ping_pong_tiles(rule, options), options, 1, seed=seed)
+        + source
+        + (ADVANCE_HALF if dies else ADVANCE)
+    )
+
+
+ADVANCE = """
+vec4 nca_before(ivec2 nca_texel) { return nca_read(nca_texel); }
+
+vec4 nca_advance(ivec2 nca_texel) {
+  if (nca_texel == nca_count_place()) return vec4(nca_counted(), 0.0, 0.0, 1.0);
+  return nca_tile_step(nca_texel);
+}
+"""
+ADVANCE_HALF = """
+bool nca_lives = false;  // the pass is the second half of a step
+
+vec4 nca_before(ivec2 nca_texel) {
+  return nca_read(nca_texel + (nca_lives ? nca_corner(nca_groups) : ivec2(0)));
+}
+
+vec4 nca_after(ivec2 nca_texel) { return nca_read(nca_texel); }
+
+vec4 nca_advance(ivec2 nca_texel) {
+  nca_lives = nca_count() % 2 == 1;
+  if (nca_texel == nca_count_place()) return vec4(nca_counted(), 0.0, 0.0, 1.0);
+  ivec2 nca_at;
+  if (nca_lives) {
+    if (nca_group_at(nca_texel, nca_at) < 0) return nca_read(nca_texel);
+    return nca_tile_life(nca_texel);
+  }
+  nca_at = nca_texel - nca_corner(nca_groups);
+  bool nca_saves = all(greaterThanEqual(nca_at, ivec2(0))) && all(lessThan(nca_at, nca_size));
+  return nca_saves ? nca_read(nca_at) : nca_tile_step(nca_texel);
+}
+"""
