@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Debian packages for the tests with real graphics and a real browser.
-PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools mesa-vulkan-drivers \
+PACKAGES := libegl1 libgl1 libgl1-mesa-dri xvfb xauth chromium firefox-esr libatomic1 xdotool glslang-tools spirv-cross mono-mcs mesa-vulkan-drivers \
             g++-aarch64-linux-gnu qemu-user-static zsh fish
 
 .PHONY: help demo test quick check format docs fuzz lowest constraints system-packages
