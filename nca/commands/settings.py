@@ -47,7 +47,7 @@ class RenderSettings(Bounded):
     fps: Annotated[float, Between(0.01, 100)] = 20.0
     """Frames per second of an animation; at most 50 for a .gif."""
     seed: int = 0
-    """Random seed; determines which cells update, and the initial noise."""
+    """Random seed for cell updates and initial noise."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
     """Code that runs the steps; gl: on the graphics card; auto: the fastest code for the CPU."""
     overwrite: bool = False
@@ -94,7 +94,7 @@ class PlaySettings(Bounded):
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     seed: int = 0
-    """Random seed; determines which cells update."""
+    """Random seed for cell updates."""
     overwrite: bool = False
     """Replace an existing file."""
 
