@@ -198,7 +198,7 @@ def _override(settings: Any, rest: dict[str, Any]) -> Any:
 
 
 def of_preset(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Values that a preset sets, by field name; also the field ``preset`` itself.
+    """Values that a preset sets, by field name; ``preset`` itself is included.
 
     Raises:
         InputError: there is no such preset.

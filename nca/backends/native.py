@@ -185,7 +185,7 @@ class Kernel:
     def forward(
         self, inputs: Inputs, *, keep_all: bool, threads: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The last state, and the workspace; with ``keep_all``, it holds all states."""
+        """The last state, and the workspace, which holds all states if ``keep_all`` is set."""
         steps, batch, height, width = inputs.masks.shape
         floats = batch * int(self.library.nca_state_floats(height, width))
         if threads is None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from nca.rule import Rule
 
 Run = Callable[[Sequence[int]], Iterator[Tensor]]
-"""``run(stops)`` runs a rule once, and yields the state, [1, C, H, W], after each of the steps."""
+"""``run(stops)`` yields the state, [1, C, H, W], of a single run after each of ``stops`` steps."""
 
 BLENDED = 1 / 3  # fraction of the film that fades back to its start
 CANDIDATES = 16  # number of possible starts that are compared
@@ -30,7 +30,7 @@ def looped(
             continue from the changed state.
         frames: number of frames.
         every: number of steps from one frame to the next.
-        grown: number of steps before the film, at least; raised to a third of the film if lower.
+        grown: least number of steps before the film; raised to a third of the film if lower.
 
     Yields:
         The state of every frame, [1, C, H, W].

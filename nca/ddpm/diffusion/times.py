@@ -62,7 +62,7 @@ class ByLoss(Times, Callback):
         schedule: used to find the bin of a time.
         bins: number of bins.
         floor: fraction of the times that is always drawn uniformly.
-        decay: factor of the old mean for each new loss.
+        decay: factor by which each new loss scales the old mean.
     """
 
     essential = True
