@@ -49,17 +49,17 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights in the shader text or in a texture; auto: by size."""
+    """Store weights in shader text or a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
-    """Number of digits of weights in the text; 9 are exact."""
+    """Number of digits per weight in the shader text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
     """Number of steps per frame; None: depends on the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
     """Number of cells along a side; None: depends on the target."""
     state: StateFormat = "rgba32f"
-    """Number format of the state."""
+    """Number format in which the state is stored."""
     seed: Seed = 0
-    """Random seed: decides which cells update, and initial noise."""
+    """Random seed for cell updates and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -73,7 +73,7 @@ class ExportSettings(Bounded):
     out: Path | None = None
     """Output file or folder; not needed for player and link."""
     to: TargetName = "html"
-    """Target: the program that runs the rules."""
+    """The target: the kind of page or program that runs the rules."""
     shader: ExportOptions = field(default_factory=ExportOptions)
 
 

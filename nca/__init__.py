@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# The public names. Each is imported at its first use, because torch takes seconds to load.
+# The public names. Each is imported on first use, because torch takes seconds to load.
 __all__ = [
     "Callback",
     "Learner",
@@ -57,11 +57,11 @@ _MODULES = {
     "view": "nca.api.export",
 }
 
-# Torch reads this when it is loaded. By default, OpenMP threads spin while they wait. If another
-# program needs the core, this makes them up to twenty times as slow.
+# Torch reads this when it is loaded. By default, OpenMP threads spin while they wait, which makes
+# them up to twenty times as slow if another program needs the core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-if not TYPE_CHECKING:  # with this function, a type checker would accept any name
+if not TYPE_CHECKING:  # a type checker that saw this function would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:

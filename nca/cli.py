@@ -58,7 +58,7 @@ from nca.viewer.settings import ViewSettings
 
 
 def as_lines(settings: Any, result: Any) -> str:
-    """The result as text; each entry of a list on its own line. None is empty."""
+    """The result as text, with each entry of a list on its own line; empty for None."""
     del settings
     if result is None:
         return ""
@@ -72,7 +72,7 @@ def no_text(settings: Any, result: Any) -> str:
 
 
 def show_evaluations(settings: EvalSettings, evaluations: Any) -> str:
-    """The main figures of each rule, and the path of the report or the vote."""
+    """Each rule's main figures and the path of the report; for a vote, only the page's path."""
     if settings.vote is not None:
         return str(settings.vote)
     lines = []
@@ -85,7 +85,7 @@ def show_evaluations(settings: EvalSettings, evaluations: Any) -> str:
 
 
 def show_figures(settings: Any, report: Any) -> str:
-    """The table of a benchmark, after its files have been written."""
+    """The table of a benchmark, as text; also writes the files that the settings request."""
     if settings.json is not None:
         report.write(settings.json)
     if isinstance(settings, BenchTrainSettings) and settings.plot is not None:
@@ -99,11 +99,12 @@ class Command:
 
     Attributes:
         settings: class of the settings.
-        runs: ``module:function`` that takes the settings; the module is imported when it runs.
-        show: makes the printed text from the settings and the result.
-        defaults: makes the default settings, which may depend on the words of the command line.
-        presets: presets for which the same words are parsed again; the function gets these
-            settings as additional arguments.
+        runs: ``module:function``, which takes the settings; the module is imported only when the
+            command runs.
+        show: returns the text to print, given the settings and the result.
+        defaults: returns the default settings, which may depend on the words of the command line.
+        presets: returns the names of further presets. The words are parsed again with each of
+            them, and the function gets the resulting settings as additional arguments.
     """
 
     settings: type[Any]
@@ -171,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong use or bad input, 3 no usable OpenGL, 130
-            interrupted (after saving), 128 + n ended by signal n (after saving).
+        The exit code. 0: done; 1: failed; 2: wrong use or bad input; 3: no usable OpenGL; 130:
+            interrupted, after saving; 128 + n: ended by signal n, after saving.
     """
     prepare_console()
     ensure_home()
@@ -203,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(words: Sequence[str]) -> None:
-    """Run the command that the words name, or print the requested help."""
+    """Run the command that the words ask for, or print the requested help."""
     if words[:1] == ["--print-completion"]:
         print(completion(words[1:]))
         return
@@ -232,8 +233,8 @@ def run_command(words: Sequence[str]) -> None:
 def ensure_home() -> None:
     """Set a home folder for users without one, as in some containers.
 
-    Some libraries cannot be imported without a home folder. The new one is the root folder, as in
-    Docker. A relative home folder is replaced by the one in the user database.
+    Some libraries cannot be imported without a home folder. As in Docker, it becomes the root
+    folder. If ``HOME`` is a relative path, the home folder from the user database is used instead.
     """
     home = os.environ.get("HOME")
     if home is not None and not Path(home).is_absolute():
@@ -245,7 +246,7 @@ def ensure_home() -> None:
 
 
 def command_name(words: Sequence[str]) -> str:
-    """Name of the command: the first word or the first two words.
+    """Name of the command, which is the first word or the first two words.
 
     Raises:
         InputError: there is no such command.
@@ -256,8 +257,8 @@ def command_name(words: Sequence[str]) -> str:
             return name
     parts = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{words[0]} ")]
     if parts:
-        raise InputError(f"nca {words[0]} needs one of {', '.join(parts)} after it")
-    raise InputError(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}")
+        raise InputError(f"nca {words[0]} must be followed by one of {', '.join(parts)}")
+    raise InputError(f"no command {words[0]!r}; the commands are {', '.join(COMMANDS)}")
 
 
 def version() -> str:
@@ -290,7 +291,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            'Run "nca COMMAND --help" for its options; --debug shows where an error is.',
-            "--print-completion bash, zsh or fish: a script that completes words in that shell.",
+            'Run "nca COMMAND --help" to see its options. With --debug, errors show a traceback.',
+            '"nca --print-completion SHELL" prints a completion script for bash, zsh or fish.',
         ]
     )

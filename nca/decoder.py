@@ -1,11 +1,11 @@
-"""The decoder of a rule: draws each pixel from the cells around it and its place between them.
+"""The decoder of a rule: computes each pixel from the cells around it and its position among them.
 
 With a decoder, a picture is finer than its grid. The decoder is a tiny network, the same for all
 cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
 arXiv:2506.22899, 2025). Its inputs are the channels, interpolated between the centers of the four
-nearest cells, and the place (u, v) of the pixel in its cell, as sines and cosines. It computes what
-is added to the interpolated colors of the cells. All inputs are continuous, so no border between
-cells is visible.
+nearest cells, and sines and cosines of the pixel's position (u, v) within its cell. Its output is
+added to the interpolated colors of the cells. All inputs are continuous across the borders between
+cells, so these borders are invisible.
 """
 
 import math
@@ -23,8 +23,8 @@ MAX_ORDER = 8
 MIN_UNITS, MAX_UNITS = 16, 64
 MAX_LAYERS = 2
 COLORS = 3
-FIRST_GAIN = 3.0  # of the first layer, because channels are about 0.5
-PLACE_SHARE = 0.2  # less at first, so that the grid of cells is not visible
+FIRST_GAIN = 3.0  # larger initial weights in the first layer, because channels are about 0.5
+PLACE_SHARE = 0.2  # smaller initial weights for the position, so that the grid is not visible
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:
@@ -36,11 +36,12 @@ class DecoderSettings:
     """The settings of a decoder.
 
     Attributes:
-        scale: pixels per cell on each axis, 2 to 16; pictures can be drawn at any other scale too.
-        order: highest frequency of the place in a cell, 1 to 8: sin and cos of 2 pi k u and
-            2 pi k v for k = 1 ... order.
-        hidden: number of units of each hidden layer; one or two layers of 16 to 64 units.
-        activation: of the hidden layers, ``sine`` or ``relu``.
+        scale: pixels per cell along each axis, 2 to 16; pictures can also be drawn at any other
+            scale.
+        order: highest frequency of the position inputs, 1 to 8. The inputs are the sin and cos of
+            2 pi k u and 2 pi k v for k = 1 ... order.
+        hidden: number of units in each hidden layer; one or two layers of 16 to 64 units.
+        activation: activation function of the hidden layers, ``sine`` or ``relu``.
 
     Raises:
         ValueError: a value is out of range; the message names it.
@@ -65,7 +66,7 @@ class DecoderSettings:
             and 1 <= len(units) <= MAX_LAYERS
             and all(_is_whole(count, MIN_UNITS, MAX_UNITS) for count in units),
             "hidden",
-            f"1 or {MAX_LAYERS} numbers of {MIN_UNITS} to {MAX_UNITS}",
+            f"1 or {MAX_LAYERS} numbers from {MIN_UNITS} to {MAX_UNITS}",
         )
         object.__setattr__(self, "hidden", tuple(units))
         kinds = get_args(Activation)
@@ -86,14 +87,14 @@ class Decoder(nn.Module):
     Args:
         settings: sizes and activation.
         channels: number of channels of a cell, C.
-        generator: source of the initial weights. The last layer is zero, so that the first picture
-            shows the interpolated colors of the cells.
+        generator: source of the initial weights. The last layer starts at zero, so the first
+            picture shows the interpolated colors of the cells.
 
     Shapes:
-        ``w1 [hidden, C + 4*order]``, where the first C columns belong to the channels, and column
-        ``C + 4*(k-1)`` and its next three to sin 2 pi k u, cos 2 pi k u, sin 2 pi k v, cos 2 pi k
-        v; ``b1 [hidden]``; then ``w2``, ``b2`` and, with two hidden layers, ``w3``, ``b3``. The
-        last layer has three rows: red, green, blue.
+        ``w1 [hidden, C + 4*order]``, where the first C columns belong to the channels, and the
+        four columns from ``C + 4*(k-1)`` to sin 2 pi k u, cos 2 pi k u, sin 2 pi k v and
+        cos 2 pi k v; ``b1 [hidden]``; then ``w2``, ``b2`` and, with two hidden layers, ``w3``,
+        ``b3``. The last layer has three rows: red, green, blue.
     """
 
     w1: nn.Parameter
@@ -116,17 +117,17 @@ class Decoder(nn.Module):
             self.register_parameter(name, nn.Parameter(weight))
 
     def forward(self, padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:
-        """What is added to the interpolated colors of the cells.
+        """Compute what to add to the interpolated colors of the cells.
 
         Args:
-            padded, rows, columns, wraps: see :func:`interpolate`; the N values are the channels.
+            padded, rows, columns, wraps: see :func:`interpolate`; N is the number of channels.
 
         Returns:
             [B, 3, h, w].
         """
         order = self.settings.order
-        # Here the first axis is that of the units: one product serves all pixels. The channels'
-        # share of the first layer is linear, so it is computed once per cell, and interpolated.
+        # The units are the first axis here, so that one product serves all pixels. The channels'
+        # share of the first layer is linear, so it is computed once per cell and then interpolated.
         shares = torch.tensordot(self.w1[:, : self.channels], padded, ([1], [1]))
         shares = interpolate(shares, rows, columns, wraps=wraps)  # [hidden, B, h, w]
         # [hidden, order, (u, v), (sin, cos)]
@@ -148,7 +149,7 @@ class Decoder(nn.Module):
 
 
 def waves(places: Tensor, order: int) -> Tensor:
-    """Sines and cosines of places in their cells, [n] -> [2 * order, n]."""
+    """Sines and cosines of positions within their cells, [n] -> [2 * order, n]."""
     turns = 2 * math.pi * torch.arange(1, order + 1)[:, None] * (places % 1)
     return torch.stack([turns.sin(), turns.cos()], 1).flatten(0, 1)
 
@@ -157,11 +158,11 @@ def interpolate(padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -
     """Interpolate bilinearly between the centers of cells, at every row and column.
 
     Args:
-        padded: values of the cells, with one cell more on every side, [B, N, H+2, W+2].
-        rows, columns: places in cells from the top left corner of the grid, [h] and [w], on the
-            CPU; the center of the first cell is at 0.5.
-        wraps: whether places beyond the grid continue at its other side; otherwise the values do
-            not change any more beyond the added cells.
+        padded: values of the cells, padded by one cell on every side, [B, N, H+2, W+2].
+        rows, columns: positions in cells, measured from the top left corner of the grid, [h] and
+            [w], on the CPU; the center of the first cell is at 0.5.
+        wraps: whether positions beyond the grid wrap around to its opposite side; otherwise, the
+            values stay constant beyond the padding.
 
     Returns:
         [B, N, h, w].
@@ -171,14 +172,14 @@ def interpolate(padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -
         at = places - 0.5
         near = torch.arange(math.floor(float(at.min())), math.floor(float(at.max())) + 2)
         shares = (1 - (at[:, None] - near).abs()).clamp(min=0)
-        shares = shares.to(padded.dtype).to(padded.device)  # float64 exists on some devices only
+        shares = shares.to(padded.dtype).to(padded.device)  # some devices do not support float64
         cells = near % size if wraps else near.clamp(-1, size)
         kept = padded.index_select(axis, cells.to(padded.device) + 1)
-        # As products, because the gradients of a gather are several times as slow.
+        # Matrix products, because the backward pass of a gather is several times slower.
         padded = shares @ kept if axis == 2 else kept @ shares.T
     return padded
 
 
 def pixel_places(start: float, length: float, count: int) -> Tensor:
-    """Centers of ``count`` equal pixels from ``start`` on, in cells, [count] float64."""
+    """Centers of ``count`` equal pixels that cover ``length`` cells from ``start``, float64."""
     return start + (torch.arange(count, dtype=torch.float64) + 0.5) * length / count

@@ -1,4 +1,4 @@
-"""Errors whose text is shown to the user: one line, without a traceback."""
+"""Errors that are shown to the user as one line, without a traceback."""
 
 from nca.system.text import printable
 
@@ -13,12 +13,12 @@ class InputError(ValueError):
 class FailedError(InputError):
     """A correct request that failed, for example because the disk is full. Exit code 1.
 
-    It is a subclass, so that code that handles input errors also handles this error.
+    A subclass of :class:`InputError`, so code that handles input errors handles this error too.
     """
 
 
 class GraphicsError(RuntimeError):
-    """No OpenGL context can run a rule. The message says what to install. Exit code 3."""
+    """No OpenGL context that can run a rule. The message says what to install. Exit code 3."""
 
 
 def one_line(error: BaseException) -> str:
@@ -27,7 +27,7 @@ def one_line(error: BaseException) -> str:
 
 
 def explain(error: Exception) -> str:
-    """Describe any error in one line; unexpected ones with their type."""
+    """Describe any error in one line, with the type if the error is an unexpected one."""
     text, kind = one_line(error), type(error).__name__
     if isinstance(error, (InputError, GraphicsError, OSError)) or text == kind:
         return text

@@ -1,4 +1,4 @@
-"""The base of all settings: bounds as annotations of fields, and groups with flat names.
+"""The base of all settings: bounds in the annotations of fields, and groups with flat names.
 
 ::
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 # Shows the flags of a group together with the flags of the settings that contain it.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
-Calm = Literal["auto", "on", "off"]  # all cells fire, in short steps; auto: the rule's setting
-Scaling = Literal["squares", "smooth", "sharp"]  # drawing of cells that are larger than a pixel
+Calm = Literal["auto", "on", "off"]  # on: all cells fire, in short steps; auto: the rule's setting
+Scaling = Literal["squares", "smooth", "sharp"]  # how to draw cells that are larger than a pixel
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
 
 T = TypeVar("T")
 
 
 class PictureInMemory:
-    """A picture in memory, for settings that usually have a path; has the needed path methods.
+    """A picture in memory, for settings that usually hold a path; has the path methods they need.
 
     Args:
         image: the picture, in any mode.
@@ -76,23 +76,23 @@ if TYPE_CHECKING:
     Picture = Path | PictureInMemory
     Folder = Path | None  # None: nothing is written
 else:
-    Picture = Folder = Path  # the type that flags give
+    Picture = Folder = Path  # the type of values from the command line
 
 
 def picture_setting(picture: str | Picture) -> Picture:
-    """Convert a picture for a setting; a string is a path."""
+    """Convert a picture to the type used in settings; a string is taken as a path."""
     return Path(picture) if isinstance(picture, str) else picture
 
 
 @dataclass(frozen=True)
 class Between:
-    """Smallest and largest value of a number, or of every number in a tuple."""
+    """Inclusive bounds of a number, or of every number in a list, a tuple or a dict."""
 
     least: float
     most: float = float("inf")
 
     def check(self, name: str, value: object) -> None:
-        """Check a value, or each of several; None is accepted.
+        """Check a value, or each of several values; None is accepted.
 
         Raises:
             InputError: the value is not a number, not finite, or out of bounds.
@@ -114,7 +114,7 @@ class Between:
 
 @dataclass(frozen=True)
 class OneOf:
-    """All allowed values."""
+    """The allowed values."""
 
     values: tuple[object, ...]
 
@@ -122,7 +122,7 @@ class OneOf:
         """Check a value.
 
         Raises:
-            InputError: the value is not among them.
+            InputError: the value is not allowed.
         """
         if value not in self.values:
             values = ", ".join(map(str, self.values))
@@ -130,11 +130,11 @@ class OneOf:
 
 
 class Bounded:
-    """Base class of settings; checks every field against its annotation, ``Between`` or Literal.
+    """Base class of settings; checks fields that are annotated with ``Between`` or ``Literal``.
 
     Raises:
-        InputError: a value is out of bounds. The message has names in backticks, which the command
-            line shows as flags.
+        InputError: a value is out of bounds. The message puts names in backticks; the command line
+            shows these as flags.
     """
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class Bounded:
 
 @cache
 def bounds_of(kind: Hashable) -> dict[str, Between | OneOf]:
-    """Bounds by field, from the annotations of a settings class."""
+    """Bounds by field name, from the annotations of a settings class."""
     bounds: dict[str, Between | OneOf] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         plain, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
@@ -171,10 +171,10 @@ def flatten(settings: Any) -> dict[str, Any]:
 
 
 def override(settings: T, values: dict[str, Any]) -> T:
-    """Copy of settings with some values changed; fields of groups are named without the group.
+    """Copy of settings with some values changed; names of fields in groups need no prefix.
 
     Raises:
-        InputError: there is no field of that name, or a value is out of bounds.
+        InputError: there is no field with that name, or a value is out of bounds.
     """
     rest = dict(values)
     copy: T = _override(settings, rest)
@@ -198,7 +198,7 @@ def _override(settings: Any, rest: dict[str, Any]) -> Any:
 
 
 def of_preset(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Values that a preset sets, by field name, including ``preset``.
+    """Values that a preset sets, by field name; ``preset`` itself is included.
 
     Raises:
         InputError: there is no such preset.
@@ -212,7 +212,7 @@ def parse_size(name: str, text: str, least: int, most: int) -> tuple[int, int]:
     """Read ``WIDTHxHEIGHT``, or one number for both.
 
     Raises:
-        InputError: the text has another form, or a side is out of bounds.
+        InputError: the text is neither, or a side is out of bounds.
     """
     parts = text.lower().split("x")
     if not (len(parts) in (1, 2) and all(part.isdecimal() for part in parts)):
@@ -228,10 +228,10 @@ def _is_group(value: object) -> bool:
 
 
 def refuse_several(chosen: Iterable[str]) -> None:
-    """Refuse more than one of some options.
+    """Refuse options that exclude each other.
 
     Raises:
-        InputError: there is more than one; the message names two.
+        InputError: more than one was chosen; the message names the first two.
     """
     names = list(chosen)
     if len(names) > 1:
@@ -239,5 +239,5 @@ def refuse_several(chosen: Iterable[str]) -> None:
 
 
 def as_flags(text: str) -> str:
-    """Show parameters, which are in backticks, as flags."""
+    """Replace parameter names in backticks with flags."""
     return re.sub("`([a-z_0-9]+)`", lambda name: "--" + name[1].replace("_", "-"), text)

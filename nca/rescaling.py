@@ -1,4 +1,4 @@
-"""Rules derived from others: with a larger pattern, shorter steps, or calm."""
+"""Rules derived from others: with a larger pattern, with shorter steps, or for calm runs."""
 
 import torch
 from torch import Tensor
@@ -18,8 +18,8 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
     Args:
         rule: trained with a coarseness and a step length of 1. Rules that grow from noise stay
             stable over the widest range.
-        coarseness: size of the pattern.
-        dt: length of a step.
+        coarseness: size of the pattern; 1 is the size from training.
+        dt: length of a step; 1 is the length from training.
     """
     copy = rule.with_settings()
     factors = [coarseness ** derivative_order(coefficients) for coefficients in copy.filters]
@@ -41,7 +41,10 @@ def calmed(rule: Rule) -> Rule:
 
 
 def derivative_order(coefficients: Tensor) -> int:
-    """0 for a filter that responds to a constant, 1 for an odd one (a gradient), otherwise 2."""
+    """Order of the derivative that a filter computes.
+
+    It is 0 if the filter responds to a constant, 1 if the filter is odd (a gradient), otherwise 2.
+    """
     if abs(float(coefficients.sum())) > 1e-6 * float(coefficients.abs().sum()):
         return 0
     return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2

@@ -3,8 +3,8 @@
 PCG-RXS-M-XS-32 (O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
 Algorithms for Random Number Generation", 2014), used as a hash as in Jarzynski and Olano, "Hash
 Functions for GPU Rendering", JCGT 9(3), 2020. Every value is an unsigned 32-bit integer, stored in
-an int64 so that no product below overflows. So the same functions work for Python integers, numpy
-arrays and torch tensors.
+an int64 so that no product below overflows. The same functions therefore work for Python integers,
+numpy arrays and torch tensors.
 """
 
 from typing import TypeVar
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 UINT32_MAX = 0xFFFFFFFF
-TERMS = 12  # of a normal number
+TERMS = 12  # uniform numbers whose sum is a normal number
 CPU = torch.device("cpu")
 
 Integers = TypeVar("Integers", int, "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", Tensor)
@@ -28,7 +28,7 @@ def pcg_hash(value: Integers) -> Integers:
 
 
 def step_base(step: Integers, seed: Integers) -> Integers:
-    """Hash a step and a seed to one integer; shaders get this integer in every step."""
+    """Hash a step and a seed to one integer, which is passed to shaders in every step."""
     return pcg_hash((step + pcg_hash(seed & UINT32_MAX)) & UINT32_MAX)
 
 
@@ -49,7 +49,7 @@ def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
 
 
 def fire_threshold(update_rate: float) -> int:
-    """Cells whose hash is below this fire. 2**32 (more than any hash) for a rate of 1."""
+    """Cells with a hash below this fire. For a rate of 1, it is 2**32, which is above any hash."""
     return int(update_rate * 2**32)
 
 
@@ -97,8 +97,8 @@ def uniform_noise(
 ) -> Tensor:
     """Noise for an initial state, [channels, height, width] float32 in [0, 1), multiples of 2**-24.
 
-    Channel c uses the hash of step ``-1 - c``. No simulation has such a step, so the noise is
-    independent of every mask. The values have 24 bits because a float32 stores these exactly.
+    Channel c uses the hash of step ``-1 - c``. No simulation has negative steps, so the noise is
+    independent of every mask. The values have 24 bits because a float32 stores 24 bits exactly.
     """
     bases = step_base(-1 - torch.arange(channels, device=device), torch.tensor(seed, device=device))
     return (cell_hash(height, width, bases) >> 8).to(torch.float32) * 2.0**-24
@@ -107,11 +107,12 @@ def uniform_noise(
 def normal_noise(
     channels: int, height: int, width: int, seed: int, device: torch.device = CPU
 ) -> Tensor:
-    """Noise with mean 0 and variance 1 that shaders can make, too, [channels, height, width].
+    """Noise with mean 0 and variance 1 that shaders can compute too, [channels, height, width].
 
-    Each value is the sum of twelve uniform ones with 20 bits, minus 6 (Irwin-Hall), which is close
-    to normal and exact in float32: no logarithm or cosine differs between devices. Value k of
-    channel c uses the hash of step ``-1 - (12 * c + k)``, as in :func:`uniform_noise`.
+    Each value is the sum of twelve uniform 20-bit numbers, minus 6 (Irwin-Hall). It is close to
+    normal, and exact in float32, because it needs no logarithm or cosine, which differ between
+    devices. Term k of channel c uses the hash of step ``-1 - (12 * c + k)``; see
+    :func:`uniform_noise`.
     """
     layers = torch.arange(channels * TERMS, device=device)
     bases = step_base(-1 - layers, torch.tensor(seed, device=device))

@@ -1,8 +1,8 @@
 """The rule of a neural cellular automaton: the reference implementation, in plain torch.
 
-Perception by fixed 3x3 filters, two 1x1 layers, a residual update of the cells that fire
-(Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020; Niklasson et al.,
-"Self-Organising Textures", Distill 2021). Every faster path (unrolls, shaders) is tested
+A step consists of perception by fixed 3x3 filters, two 1x1 layers, and a residual update of the
+cells that fire (Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020; Niklasson et
+al., "Self-Organising Textures", Distill 2021). Every faster path (unrolls, shaders) is tested
 against this module.
 """
 
@@ -27,9 +27,9 @@ LAPLACIAN = ((1.0, 2.0, 1.0), (2.0, -12.0, 2.0), (1.0, 2.0, 1.0))
 DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
 
 MAX_FILTERS = 16
-TILE = 256  # pixels; larger pictures of a decoder are drawn in parts
-ALPHA = 3  # channel that decides life if a rule has an alive threshold
-MIN_LIFE = 1e-3  # smallest alive threshold that fades a decoder's pictures
+TILE = 256  # pixels; pictures with a longer side are drawn in parts
+ALPHA = 3  # the channel whose values decide which cells live, if a rule has an alive threshold
+MIN_LIFE = 1e-3  # replaces smaller alive thresholds where a decoder's details fade out
 CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
@@ -50,7 +50,7 @@ def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
 
 
 class Rule(nn.Module):
-    """A rule: settings, filters and weights. A notebook shows it running.
+    """A rule: settings, filters and weights. A notebook displays it running.
 
     ::
 
@@ -60,7 +60,7 @@ class Rule(nn.Module):
 
     Args:
         settings: sizes, padding, color map and so on.
-        filters: perception filters of every channel, [K, 3, 3]; default: :func:`filter_tensor`.
+        filters: filters that perceive every channel, [K, 3, 3]; default: :func:`filter_tensor`.
         update_bias: give the second layer a bias ``b2``, as some published rules have.
         generator: source of the initial weights. They are initialized like ``nn.Conv2d``, except
             that ``w2`` is zero. ``b1`` is not zero, because otherwise a zero state would have no
@@ -68,8 +68,8 @@ class Rule(nn.Module):
 
     Shapes:
         ``w1 [hidden, C*K]``, where column ``c * K + k`` is filter k of channel c;
-        ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None. ``decoder`` has its own weights,
-        see :class:`nca.decoder.Decoder`; or it is None.
+        ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None. ``decoder`` is None, or a
+        :class:`nca.decoder.Decoder` with weights of its own.
     """
 
     filters: Tensor
@@ -108,7 +108,7 @@ class Rule(nn.Module):
         return F.conv2d(self.pad(state), weight, groups=channels)
 
     def update(self, state: Tensor) -> Tensor:
-        """The change that a cell adds if it fires, [B, C, H, W] -> [B, C, H, W]."""
+        """The change to each cell if it fires, [B, C, H, W] -> [B, C, H, W]."""
         quantization = self.settings.quantization
         perception = _rounded(self.perceive(state), quantization.perception)
         hidden = F.relu(F.conv2d(perception, self.w1[:, :, None, None], self.b1))
@@ -119,11 +119,11 @@ class Rule(nn.Module):
         return _rounded(change, quantization.update)
 
     def step(self, state: Tensor, mask: Tensor) -> Tensor:
-        """Make one step.
+        """Run one step.
 
         Args:
             state: [B, C, H, W].
-            mask: [B, 1, H, W] or [B, H, W], one (or True) where a cell fires.
+            mask: [B, 1, H, W] or [B, H, W], 1 or True where a cell fires.
 
         Returns:
             The next state, [B, C, H, W].
@@ -142,7 +142,7 @@ class Rule(nn.Module):
     def fire_masks(
         self, batch: int, height: int, width: int, steps: int, *, seed: int, first_step: int = 0
     ) -> Tensor:
-        """Masks of a simulation, [steps, B, H, W] bool; sample i uses the seed ``seed + i``."""
+        """Masks for a simulation, [steps, B, H, W] bool; sample i uses the seed ``seed + i``."""
         device = self.filters.device
         step = torch.arange(first_step, first_step + steps, device=device)[:, None]
         seeds = torch.arange(seed, seed + batch, device=device)
@@ -150,7 +150,7 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def initial_state(self, batch: int, height: int, width: int, *, seed: int = 0) -> Tensor:
-        """The initial state, [B, C, H, W]; sample i has the noise of ``seed + i``."""
+        """The initial state, [B, C, H, W]; any noise in sample i has the seed ``seed + i``."""
         settings, device = self.settings, self.filters.device
         state = torch.zeros(batch, settings.channels, height, width, device=device)
         if settings.start == "center":
@@ -163,13 +163,13 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def forward(self, state: Tensor, steps: int, *, seed: int = 0, first_step: int = 0) -> Tensor:
-        """Simulate; the same cells fire as in a shader with the same seed.
+        """Run a simulation in which the same cells fire as in a shader with the same seed.
 
         Args:
             state: [B, C, H, W].
             steps: number of steps.
             seed: random seed of the masks; sample i uses ``seed + i``.
-            first_step: number of the first step, to continue a simulation.
+            first_step: number of the first step; above 0 to continue a simulation.
 
         Returns:
             The state after ``steps`` steps, [B, C, H, W].
@@ -187,12 +187,13 @@ class Rule(nn.Module):
         scale: float | None = None,
         window: tuple[float, float, float, float] | None = None,
     ) -> Tensor:
-        """The picture of a state, not clamped: [B, C, H, W] -> [B, 3, s*H, s*W], shown in [0, 1].
+        """The picture of a state, [B, C, H, W] -> [B, 3, s*H, s*W], not clamped to [0, 1].
 
         Args:
             state: [B, C, H, W].
-            scale: pixels per cell, s; any number above 0. None: the scale of the decoder, or 1.
-            window: the part to draw, as top, left, height and width in cells. None: the grid.
+            scale: pixels per cell, s; any number above 0. None: the decoder's scale, or 1 without
+                a decoder.
+            window: part of the grid to draw, as top, left, height and width in cells. None: all.
         """
         height, width = state.shape[2:]
         if self.decoder is None and window is None and scale in (None, 1):
@@ -204,14 +205,14 @@ class Rule(nn.Module):
         return self.colors_at(state, rows, columns)
 
     def colors_at(self, state: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Colors at every row and column, not clamped: [B, C, H, W] -> [B, 3, h, w].
+        """Colors at every row and column, [B, C, H, W] -> [B, 3, h, w], not clamped to [0, 1].
 
         Args:
             state: [B, C, H, W].
-            rows: places in cells, [h]; see :func:`nca.decoder.interpolate`.
-            columns: the same for columns, [w].
+            rows: positions of the rows, in cells, [h]; see :func:`nca.decoder.interpolate`.
+            columns: positions of the columns, in cells, [w].
         """
-        if max(len(rows), len(columns)) > TILE:  # bounds the memory
+        if max(len(rows), len(columns)) > TILE:  # limits the memory
             strips = (
                 torch.cat(
                     [self.colors_at(state, some, part) for part in torch.split(columns, TILE)], 3
@@ -238,7 +239,7 @@ class Rule(nn.Module):
 
     @torch.no_grad()
     def with_settings(self, **changes: Any) -> "Rule":
-        """A copy as a plain ``Rule``, with the weights in effect and some settings changed."""
+        """A plain ``Rule`` with some settings changed, and a copy of the weights now in effect."""
         settings = replace(self.settings, **changes)
         copy = Rule(settings, self.filters.clone(), update_bias=self.b2 is not None)
         copy.to(self.filters.device)
@@ -247,14 +248,15 @@ class Rule(nn.Module):
         return copy
 
     def weight_count(self) -> int:
-        """Number of trained weights of a step: ``w1``, ``b1``, ``w2`` and ``b2`` if it exists."""
+        """Number of trained weights in a step: ``w1``, ``b1``, ``w2`` and ``b2`` if it exists."""
         return sum(weight.numel() for weight in self.parameters()) - self.decoder_weight_count()
 
     def refuse_decoder(self, name: str, program: str) -> None:
-        """Refuse a rule with a decoder for a program that cannot draw with it.
+        """Refuse a rule with a decoder, for a program that does not support decoders.
 
         Raises:
-            InputError: starts with ``name``, and names the program and the command that can.
+            InputError: the rule has a decoder. The message starts with ``name``, and names
+                ``program`` and a command that supports decoders.
         """
         if self.decoder is not None:
             raise InputError(
@@ -263,7 +265,7 @@ class Rule(nn.Module):
             )
 
     def decoder_weight_count(self) -> int:
-        """Number of trained weights of the decoder; 0 without one."""
+        """Number of trained weights in the decoder; 0 without a decoder."""
         return 0 if self.decoder is None else sum(w.numel() for w in self.decoder.parameters())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -284,6 +286,6 @@ def _rounded(value: Tensor, quantizer: Quantizer | None) -> Tensor:
 
 
 def dense_kernel(w1: Tensor, filters: Tensor) -> Tensor:
-    """Fold the fixed filters into the first layer: one 3x3 convolution, [hidden, C, 3, 3]."""
+    """Fold the fixed filters and the first layer into one 3x3 convolution, [hidden, C, 3, 3]."""
     columns = rearrange(w1, "h (c k) -> h c k", k=len(filters))
     return torch.einsum("hck,kij->hcij", columns, filters)

@@ -11,7 +11,7 @@ from nca.decoder import DecoderSettings
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
 Start = Literal["zeros", "noise", "center"]
-KEYS = {"start": "seed_state"}  # fields that have another name in rule files
+KEYS = {"start": "seed_state"}  # fields with a different name in rule files
 LATER_SETTINGS = ("calm", "decoder")  # fields that rule files of version 1.0 do not have
 MAX_CHANNELS, MAX_HIDDEN = 64, 1024
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
@@ -28,7 +28,7 @@ def is_float32(value: object) -> TypeGuard[float]:
 class Quantizer:
     """A uniform grid of ``levels`` values: ``(k / (levels - 1) - zero) * range``, k = 0, 1, ...
 
-    With 256 levels these are the values of an 8-bit texture.
+    With 256 levels, these are the values that an 8-bit texture can store.
     """
 
     range: float
@@ -48,7 +48,7 @@ class Quantizer:
         object.__setattr__(self, "zero", float(self.zero))
 
     def __call__(self, value: Tensor) -> Tensor:
-        """Round to the nearest value of the grid; values outside become its ends.
+        """Round to the nearest value of the grid; clamp values outside to its ends.
 
         Gradients pass unchanged, even outside the range, so that training can pull a value back.
         """
@@ -81,7 +81,7 @@ EIGHT_BIT_STATE = Quantizer(range=4.0, zero=127 / 255)
 
 @dataclass(frozen=True)
 class Quantization:
-    """What a rule that was trained for 8-bit textures rounds. None: no rounding."""
+    """What a rule rounds if it was trained for 8-bit textures. None: not rounded."""
 
     state: Quantizer | None = None
     perception: Quantizer | None = None
@@ -96,19 +96,20 @@ class RuleSettings:
     Attributes:
         channels: number of values per cell, 4 to 64; the first three are the color.
         hidden: number of hidden units, 1 to 1024.
-        padding: what a cell at the border sees beyond it. ``circular`` makes the texture tile.
+        padding: what cells see beyond the border of the grid. ``circular`` makes the texture tile.
         update_rate: probability that a cell fires in a step, above 0 and at most 1.
         rgb_scale, rgb_offset: color = ``state[:3] * rgb_scale + rgb_offset``, shown in [0, 1].
         alive_threshold: cells live while channel 3 is above this somewhere in their 3x3
             neighborhood, before and after the step; other cells become zero. None: all cells live.
-        start: initial state: ``zeros``, uniform ``noise`` in (-noise_level / 2, noise_level / 2),
-            or one cell in the ``center`` whose channels from the fourth on are 1.
+        start: initial state: ``zeros``; uniform ``noise`` in (-noise_level / 2, noise_level / 2);
+            or ``center``: zeros, but in the central cell the channels from the fourth on are 1.
         noise_level: width of the noise in the initial state.
         hidden_clip: upper bound of the hidden layer after ReLU. None: no bound.
         quantization: rounding that the rule was trained with.
         calm: whether players run the rule calm after it has grown: all cells fire, in shorter
             steps; see :func:`nca.rescaling.calmed`.
-        decoder: the network that draws pictures finer than the grid. None: one pixel per cell.
+        decoder: the network that draws pictures that are finer than the grid. None: one pixel per
+            cell.
 
     Raises:
         ValueError: a value is out of range; the message names it.
@@ -135,7 +136,7 @@ class RuleSettings:
 
         for name in ("update_rate", "rgb_scale", "rgb_offset", "noise_level"):
             check(is_float32(getattr(self, name)), name, "a finite number")
-            # Torch does not accept integers above its int64, even if a float could hold them.
+            # Torch does not accept integers beyond int64, even if a float could hold them.
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("alive_threshold", "hidden_clip"):
             value = getattr(self, name)
@@ -154,18 +155,18 @@ class RuleSettings:
 
     @property
     def wraps(self) -> bool:
-        """Whether the left side of the grid continues at the right, the top at the bottom."""
+        """Whether the grid wraps around: left edge to right edge, top to bottom."""
         return self.padding == "circular"
 
     @property
     def pixels_per_cell(self) -> int:
-        """Pixels per cell of a picture on each axis; 1 without a decoder."""
+        """Pixels per cell of a picture along each axis; 1 without a decoder."""
         return 1 if self.decoder is None else self.decoder.scale
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and nulls, for JSON.
 
-        Programs that read version 1.0 reject later settings, so they are left out if not set.
+        Later settings are left out if not set, because programs that read version 1.0 reject them.
         """
         data = {KEYS.get(name, name): value for name, value in asdict(self).items()}
         for name in LATER_SETTINGS:
@@ -174,7 +175,7 @@ class RuleSettings:
         return data
 
     def runs_calm(self, calm: Literal["auto", "on", "off"]) -> bool:
-        """Whether a run is calm; ``auto``: as the rule says."""
+        """Whether a run is calm; ``auto`` uses the rule's own setting."""
         return self.calm if calm == "auto" else calm == "on"
 
     @classmethod

@@ -1,9 +1,9 @@
 """The rule file, ``rule.safetensors``: checked when it is read, and written atomically.
 
-It contains the tensors ``w1 b1 w2 [b2] filters`` in float32, those of a decoder (``decoder.w1``
-...), and a metadata entry ``nca`` in JSON:
-format, version, the settings of the rule and other information (training, license, author,
-thumbnail). A safetensors file contains only data and cannot run code.
+It contains the tensors ``w1 b1 w2 [b2] filters`` in float32, the tensors of the decoder if the rule
+has one (``decoder.w1`` ...), and a metadata entry ``nca`` in JSON: format, version, the settings of
+the rule and other information (training, license, author, thumbnail). A safetensors file contains
+only data and cannot run code.
 """
 
 import json
@@ -26,7 +26,7 @@ from nca.system.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
 VERSION = (2, 0)
-DECODER = "decoder."  # begins the names of the decoder's tensors
+DECODER = "decoder."  # prefix of the names of the decoder's tensors
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
 
@@ -37,8 +37,8 @@ class RuleFile:
 
     Attributes:
         rule: the rule, on the CPU.
-        info: JSON data of any form: ``training``, ``license``, ``author``, ``thumbnail`` and so on.
-            Unknown entries are kept and written again; paths are reduced to file names.
+        info: any JSON data: ``training``, ``license``, ``author``, ``thumbnail`` and so on.
+            Unknown entries are kept and written back; paths are reduced to file names.
     """
 
     rule: Rule
@@ -46,12 +46,12 @@ class RuleFile:
 
     @property
     def training(self) -> dict[str, Any]:
-        """Information on the training; empty if the file has none."""
+        """Information about the training; empty if the file has none."""
         training = self.info.get("training")
         return training if isinstance(training, dict) else {}
 
     def text(self, key: str) -> str:
-        """A text entry; "" if it is missing."""
+        """A text entry of ``info``; "" if it is missing or not text."""
         words = self.info.get(key)
         return words if isinstance(words, str) else ""
 
@@ -59,7 +59,7 @@ class RuleFile:
     def states(self) -> Tensor | None:
         """Values of the channels in each state of a classic automaton, [states, C].
 
-        None for other rules. Pattern files refer to a state by its number.
+        None for other rules. Pattern files refer to a state by its row number.
         """
         rows, channels = self.info.get("states"), self.rule.settings.channels
         if not isinstance(rows, list) or not 2 <= len(rows) <= MAX_STATES:
@@ -85,7 +85,7 @@ def save_rule(path: str | Path, rule: Rule, info: dict[str, Any] | None = None) 
 
 
 def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
-    """Content of a rule file; paths in ``info`` are reduced to file names.
+    """The content of a rule file; paths in ``info`` are reduced to file names.
 
     Raises:
         InputError: a weight is not finite.
@@ -109,7 +109,7 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
 
 
 def _version(settings: RuleSettings) -> str:
-    """The lowest version that holds the settings."""
+    """The lowest version of the format that supports the settings."""
     if settings.decoder is not None:
         return "2.0"
     return "1.1" if settings.calm else "1.0"
@@ -119,15 +119,15 @@ def load_rule(path: str | Path) -> RuleFile:
     """Read and check a rule file.
 
     Raises:
-        InputError: the file is missing, truncated, of another format or a newer version, or has a
-            wrong tensor or setting. The message names the field and the value.
+        InputError: the file is missing or truncated, is not a rule file, has a newer version, or
+            has a wrong tensor or setting. The message names the field and the value.
     """
     path = Path(path)
     return parse_rule(read_regular(path, MAX_BYTES), path)
 
 
 def parse_rule(data: bytes, path: Path) -> RuleFile:
-    """Check the content of a rule file.
+    """Parse and check the content of a rule file.
 
     Raises:
         InputError: see :func:`load_rule`; the message names ``path``.
@@ -153,7 +153,7 @@ def _parts(data: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The tensors as safetensors describes them, and the checked entry ``nca`` of the header."""
     length = int.from_bytes(data[:8], "little")
     if MAX_HEADER < length <= len(data):
-        raise ValueError(f"its header has {length:,} bytes, the limit is {MAX_HEADER:,}")
+        raise ValueError(f"its header has {length:,} bytes; the limit is {MAX_HEADER:,}")
     # This also checks the header, so that it can be read below.
     tensors = dict(deserialize(data))  # type: ignore[no-untyped-call]
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
@@ -174,7 +174,9 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
     if major is None:
         raise ValueError(f"its version is {str(version)!r}, not a number such as '1.0'")
     if int(major[0]) > VERSION[0]:
-        raise ValueError(f"its version is {version}, this program reads {VERSION[0]}; update nca")
+        raise ValueError(
+            f"its version is {version}, but this program reads {VERSION[0]}; update nca"
+        )
     if not isinstance(header.get("settings"), dict):
         raise ValueError("its header has no 'settings'")
     return header

@@ -138,7 +138,7 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trian"], "no command 'trian'; there are train,"),
+        (["trian"], "no command 'trian'; the commands are train,"),
         (["train"], "Missing from nca train: PATH"),
         (["train", "a.png", "--out", "x", "--size", "big"], "--size: invalid literal"),
         (["train", "a.png", "--out", "x", "--size", "5"], "--size 5: must be 32 to 1024"),

@@ -141,7 +141,7 @@ def test_gradients_reach_the_state_and_every_weight() -> None:
         ({"scale": 1}, "decoder scale must be 2 to 16, not 1"),
         ({"scale": 2.5}, "decoder scale must be 2 to 16, not 2.5"),
         ({"order": 9}, "decoder order must be 1 to 8, not 9"),
-        ({"hidden": ()}, r"decoder hidden must be 1 or 2 numbers of 16 to 64, not \(\)"),
+        ({"hidden": ()}, r"decoder hidden must be 1 or 2 numbers from 16 to 64, not \(\)"),
         ({"hidden": (8,)}, "decoder hidden must be"),
         ({"hidden": 32}, "decoder hidden must be"),
         ({"hidden": (32, 32, 32)}, "decoder hidden must be"),

@@ -86,7 +86,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
     ("change", "said"),
     [
         ({"format": "other"}, "format is not 'nca-rule'"),
-        ({"version": "3.0"}, "version is 3.0, this program reads 2"),
+        ({"version": "3.0"}, "version is 3.0, but this program reads 2"),
         ({"version": "new"}, "version is 'new'"),
         ({"version": None}, "version is 'None'"),
         ({"settings": None}, "no 'settings'"),
@@ -107,7 +107,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
             "levels",
         ),
         ({"settings": {"a\x1b[2J": 1}}, r"unknown setting 'a\\x1b\[2J'"),
-        ({"version": "3.\x1b[2J"}, r"its version is 3\.\\x1b\[2J, this program reads 2"),
+        ({"version": "3.\x1b[2J"}, r"its version is 3\.\\x1b\[2J, but this program reads 2"),
         ({"settings": {"decoder": 8}}, "a setting has the wrong type"),
         ({"settings": {"decoder": {"scale": 17}}}, "decoder scale must be 2 to 16, not 17"),
         ({"settings": {"decoder": {"sale": 8}}}, "unexpected keyword argument 'sale'"),
@@ -213,7 +213,7 @@ def test_free_fields_of_no_use_to_anybody_are_refused(path: Path, change: str) -
 
 def test_a_header_that_would_fill_the_memory_is_refused(path: Path) -> None:
     rewrite(path, json.dumps(header_of(path) | {"gadget": "a" * MAX_HEADER}))
-    with pytest.raises(InputError, match=r"header has .* bytes, the limit is 8,388,608"):
+    with pytest.raises(InputError, match=r"header has .* bytes; the limit is 8,388,608"):
         load_rule(path)
     path.write_bytes(b"\xff" * 8 + bytes(100))
     with pytest.raises(InputError, match="header too large"):

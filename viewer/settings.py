@@ -24,15 +24,15 @@ class MotionSettings(Bounded):
     rotation: Annotated[float, Between(-360, 360)] = 0.0
     """Rotation of the directions that cells perceive, in degrees."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
-    """Size of the pattern: 1 as in training, 2 twice as large."""
+    """Size of the pattern; 1: as in training, 2: twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 as in training; smaller is slower and smoother."""
+    """Step length, 1 as in training; smaller is slower and smoother."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
-    """Probability that a cell updates; None: as set in the rule."""
+    """Probability that a cell updates; None: the rule's setting."""
     calm: Calm = "auto"
-    """Update all cells, in shorter steps; auto: as set in the rule."""
+    """Update all cells, in shorter steps; auto: the rule's setting."""
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Weights in the shader text or in a texture; auto: by size."""
+    """Store weights in shader text or a texture; auto: by size."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class DisplaySettings(Bounded):
     """What is shown, and how."""
 
     view: str = "colors"
-    """View: colors, alpha, 'channel 1' and so on, channels (all), or change."""
+    """What to show: colors, alpha, 'channel 1' and so on, channels (all of them), or change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
-    """Color map of the views that show numbers."""
+    """Color map for the views that show numbers."""
     scaling: Scaling = "smooth"
     """How cells that are larger than a pixel are drawn."""
     average_steps: Annotated[int, Between(1, 16)] = 1
@@ -56,9 +56,9 @@ class InputSettings(Bounded):
     """Initial state, and a video that the colors follow."""
 
     state: Path | None = None
-    """State to start from (.npz), or pattern of a classic automaton (.rle)."""
+    """State to start from (.npz), or a pattern for a classic automaton (.rle)."""
     input: str | None = None
-    """Input: a video file, a folder of images, camera, or camera:1."""
+    """Input: a video file, a folder of images, or a camera (camera, camera:1 and so on)."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each frame moves the colors toward the input, 0 to 1."""
 
@@ -68,21 +68,21 @@ class WindowSettings(Bounded):
     """The window and its files."""
 
     size: str = "1120x768"
-    """Width and height of the window, in units of the screen."""
+    """Width and height of the window, in screen coordinates."""
     fullscreen: bool = False
     """Start in full screen."""
     monitor: Annotated[int, Between(0, 63)] = 0
-    """Number of the screen for full screen."""
+    """Number of the screen to use in full screen, from 0."""
     vsync: Annotated[bool, _off("Draw as often as possible, not at the screen's rate.")] = True
     """Draw at the screen's rate."""
     watch: Annotated[bool, _off("Do not load rule files again when they change.")] = True
     """Load rule files again when they change."""
     wait: bool = False
-    """Open before the rule file exists, and show the rule as soon as it does."""
+    """Open the window before the rule file exists, and show the rule once it does."""
     folder: Path = Path()
     """Folder for images, recordings and states."""
     recording: Literal["auto", "mp4", "webp", "png"] = "auto"
-    """Format of recordings by the key P; png: a folder of images."""
+    """Format of recordings by the P key; png: a folder of images."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -99,25 +99,25 @@ class HeadlessSettings(Bounded):
     steps: Annotated[int | None, Between(0, MAX_STEPS)] = None
     """Number of steps; None: until the input ends."""
     every: Annotated[int, Between(1, MAX_STEPS)] = 1
-    """Number of steps per frame of the recording and of the input."""
+    """Number of steps for each frame of the recording and of the input."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
     stats: Literal["none", "json"] = "none"
-    """Format of the measurements that are printed at the end."""
+    """Format of the measurements to print at the end."""
 
 
 @dataclass(frozen=True)
 class ResultSettings(Bounded):
-    """Files that are written without a window."""
+    """Files to write when running without a window."""
 
     screenshot: Path | None = None
     """Image of the last state."""
     record: Path | None = None
-    """Recording: .mp4 and so on, .webp, .gif, or a folder of images."""
+    """Recording: a video file (.mp4 and so on), .webp, .gif, or a folder for images."""
     state_out: Path | None = None
     """File for the last state (.npz)."""
     scale: Annotated[int, Between(1, 64)] = 1
-    """Number of pixels per cell."""
+    """Width and height of a cell in the results, in pixels."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 
@@ -126,8 +126,8 @@ class ResultSettings(Bounded):
 class ViewSettings(Bounded):
     """Show rules in a window: paint with them, change their motion, record.
 
-    H in the window shows all keys. With --headless there is no window, and results go to files.
-    Several rules share one grid, and the user paints with one of them at a time.
+    Press H in the window to see all keys. With --headless, there is no window, and results go to
+    files. Several rules share one grid; you paint with one of them at a time.
     """
 
     rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -135,9 +135,9 @@ class ViewSettings(Bounded):
     grid: str = "256x256"
     """Width and height of the grid, in cells."""
     steps_per_frame: Annotated[float, Between(0.125, 1024)] = 1.0
-    """Number of steps per frame; 0.125: one step in eight frames."""
+    """Number of steps per frame; 0.125: one step every eight frames."""
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    """Random seed: decides which cells update, and initial noise."""
+    """Random seed for cell updates and initial noise."""
     display: DisplaySettings = field(default_factory=DisplaySettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
     source: InputSettings = field(default_factory=InputSettings)

@@ -38,17 +38,17 @@ def export(
         folder = nca.export("scales", "shadertoy", target="shadertoy")
 
     Args:
-        rule: a rule, its file or its name, as in :func:`nca.load`. For ``html``,
-            ``web-component`` and ``gallery``, which show several rules, also a dict of rules by
-            name.
+        rule: a rule, its file or its name, as in :func:`nca.load`. The targets ``html``,
+            ``web-component`` and ``gallery``, which can show several rules, also accept a dict
+            from names to rules.
         path: path of the result; a folder if the target consists of several files.
         target: a name as in ``nca export --to``. None: the file extension decides: ``.html``,
             ``.js`` (a custom HTML element), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
             ``.glsl``, ``.wgsl`` or ``.gdshader`` (Godot).
 
     Returns:
-        Path of the written file or folder. A folder has the name without the extension. If the
-        target program needs another extension, the file gets that one.
+        Path of the written file or folder. For a folder, the extension is dropped. For a file, it
+        is replaced if the target program needs a different one.
 
     Raises:
         InputError: no target has this extension or name, the path cannot be written, or a weight
@@ -66,7 +66,7 @@ def export(
 
 
 def view(rule: AnyRule | Iterable[AnyRule]) -> None:
-    """Open a window that runs a rule, where you can paint and record; return when it is closed.
+    """Open a window that runs a rule, to paint and record; return when the window is closed.
 
     ::
 
@@ -82,7 +82,7 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
         GraphicsError: there is no display or no usable OpenGL.
     """
     rules = [rule] if isinstance(rule, Rule | str | Path) else list(rule)
-    with tempfile.TemporaryDirectory() as folder:  # the window watches files
+    with tempfile.TemporaryDirectory() as folder:  # the window reads and watches files
         paths = [_as_file(each, Path(folder) / str(i)) for i, each in enumerate(rules)]
         open_window(view_settings(*paths))
 
@@ -97,7 +97,7 @@ def _target_of(path: Path) -> str:
 
 
 def _with_file(rule: AnyRule) -> RuleFile:
-    """The rule; if it comes from a file, with the author and license in that file."""
+    """The content of a rule file; keeps the author and license if the rule comes from a file."""
     if isinstance(rule, str | Path):
         return load_rule(rule_path(rule))
     return RuleFile(as_rule(rule).with_settings().cpu())

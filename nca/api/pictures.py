@@ -1,4 +1,4 @@
-"""Accept pictures as a file, a Pillow image, an array or a tensor."""
+"""Accept pictures as files, Pillow images, arrays or tensors."""
 
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ AnyPicture: TypeAlias = str | Path | Image.Image | npt.NDArray[Any] | Tensor
 
 
 def as_picture(picture: AnyPicture, name: str) -> Picture:
-    """Convert a picture to the type that settings contain.
+    """Convert a picture to the type used in settings.
 
     Args:
         picture: the path of a file; a Pillow image of any mode; an array [H, W, 3] of uint8, or of
@@ -25,7 +25,7 @@ def as_picture(picture: AnyPicture, name: str) -> Picture:
         name: name of the argument, for messages.
 
     Raises:
-        InputError: the picture has another type or form.
+        InputError: the picture's type, shape or range of values is not supported.
     """
     if isinstance(picture, str | Path):
         return Path(picture)
@@ -42,7 +42,7 @@ def as_picture(picture: AnyPicture, name: str) -> Picture:
 
 
 def as_pictures(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Settings by name, with the named ones converted to pictures or lists of pictures."""
+    """The settings, with those listed in ``names`` converted to pictures or tuples of pictures."""
     changed: dict[str, Any] = {}
     for name in names:
         value = values.get(name)

@@ -93,7 +93,7 @@ def grow(
         size: number of cells along both sides, or width and height; 4 to 8192. Each cell becomes
             one pixel.
         steps: number of steps; or several numbers in ascending order, for a picture after each.
-        seed: random seed; decides which cells fire, and the noise that some rules grow from.
+        seed: random seed; determines which cells fire, and the noise that some rules grow from.
 
     Returns:
         An 8-bit RGB picture, or a list with a picture for each number of steps.
@@ -121,7 +121,7 @@ def as_rule(rule: AnyRule) -> Rule:
     """Return a rule as it is, or load it from its file or by its name.
 
     Raises:
-        InputError: the argument has another type; also see :func:`load`.
+        InputError: the argument has a wrong type; also see :func:`load`.
     """
     if isinstance(rule, Rule):
         return rule
@@ -133,7 +133,7 @@ def as_rule(rule: AnyRule) -> Rule:
 
 
 def rule_path(path: str | Path) -> Path:
-    """Path of the file of a rule; see :func:`load`.
+    """Path of a rule's file; see :func:`load`.
 
     Raises:
         InputError: there is no such file or bundled rule.
@@ -169,7 +169,7 @@ def _stops(steps: int | Iterable[int]) -> list[int]:
 
 
 def _whole(value: object) -> list[int]:
-    """A whole number, or several; empty for anything else."""
+    """One or several whole numbers, as a list; empty for anything else."""
     numbers = list(value) if isinstance(value, Iterable) else [value]
     whole = [int(number) for number in numbers if isinstance(number, Integral)]
     return whole if len(whole) == len(numbers) else []

@@ -32,7 +32,8 @@ def sample(
     Args:
         checkpoint: the output folder of a training run, or its checkpoint file.
         count: number of images. Image i depends only on ``seed + i``.
-        steps: number of noise levels. The network is called once per level, or twice for ``heun``.
+        steps: number of noise levels. The network is called once per level, or twice with
+            ``heun`` and ``flow``.
         sampler: ``ddpm``, ``ddpm-skip``, ``ddim``, ``euler``, ``heun``, ``lms``, ``dpmpp`` or
             ``flow``.
         seed: random seed of the first image.

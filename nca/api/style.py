@@ -31,7 +31,7 @@ def stylize(
             in [0, 1], or a tensor [3, H, W] in [0, 1].
         styles: pictures that define the style, of the same types.
         size: longer side of the result, in pixels, 32 to 16384.
-        iterations: number of steps on each scale; by default 300 on the first and 150 on all
+        iterations: number of steps at each scale; by default 300 at the first and 150 at the
             others.
         settings: other options of ``nca style``, with ``_`` instead of ``-``:
             ``preset="lesson20"``, ``out``, ``style_weight=2``, ``features="vgg19"``, ``seed=1``.

@@ -26,7 +26,7 @@ def train(
 ) -> TrainedRule:
     """Train a rule on a picture.
 
-    In a notebook, a progress bar and a picture of the newest states show the progress.
+    A notebook shows a progress bar and a picture of the newest states.
 
     ::
 
@@ -36,11 +36,12 @@ def train(
 
     Args:
         picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in [0, 1], or a
-            tensor [3, H, W] in [0, 1]. The centered square is used.
+            tensor [3, H, W] in [0, 1]. It is cropped to a centered square.
         preset: sets the defaults of the other settings: ``tiny``, ``small``, ``full``, ``noise``
             or ``lesson20``.
-        minutes: training time, 5 by default.
-        iterations: number of iterations, instead of a time; the same seed gives the same weights.
+        minutes: training time in minutes, 5 by default.
+        iterations: number of iterations, instead of a training time; then the same seed gives the
+            same weights.
         out: folder for the rule file, pictures, plots and checkpoints. None: nothing is written.
         callbacks: watch or change the training; see :class:`nca.Callback`.
         settings: other options of ``nca train``, with ``_`` instead of ``-``: ``channels=12``,
@@ -49,9 +50,8 @@ def train(
             as in :func:`nca.load`.
 
     Returns:
-        The result, with ``rule`` (the one that looked best after long runs), ``losses`` (a list
-        for each term, with one mean for every 20 iterations), ``iterations``, ``seconds`` and
-        ``folder``.
+        The result, with ``rule`` (the one that looked best after long runs), ``losses`` (for each
+        term, a list with one mean per 20 iterations), ``iterations``, ``seconds`` and ``folder``.
 
     Raises:
         InputError: the picture or a setting is not usable; the message names it.

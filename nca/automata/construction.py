@@ -1,10 +1,10 @@
-"""Make a rule from a classic automaton: weights by construction, exact in float32.
+"""Make a rule from a classic automaton, with constructed weights that are exact in float32.
 
 The rule perceives a cell and the sum of its eight neighbors. Its hidden units are switches: with
 ``hidden_clip`` 1, ``clip(16 (v - p) + 1/2, 0, 1)`` is 0 or 1 for every value v that a state can
-give, because p lies halfway between two of them. All cells fire. Weights and values are
-integers, or integers divided by a power of two, and all sums are small. So float32 computes them
-exactly, whatever the order.
+give, because p lies halfway between two such values. All cells fire. Weights and values are
+integers, or integers divided by a power of two, and all sums are small. So float32 computes the
+sums exactly, in any order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,16 @@ HERE, AROUND = 0, 1  # filters
 NEIGHBORS = ((1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 1.0))
 COLORS = 3  # channels 0 to 2
 ALIVE, AGE = 3, 4  # channels of totalistic automata
-READY = 3  # channel of cyclic automata: 1 in cells whose state is set; then one channel per state
+READY = 3  # channel of cyclic automata: 1 in cells that have a state; one channel per state follows
 
 GAIN = 16.0  # slope of a switch
-CELL_WEIGHT = 64.0  # of the cell itself; separates living cells and most noise from dead cells
-NOISE = 1 / 16  # how far below zero a value must be to be noise
-DENSITY = 0.3  # by default
-FADE = 32  # steps until the trace of a cell of Life has faded
-SAMPLE = 128  # cells along a side of the noise that a density is measured on
+CELL_WEIGHT = (
+    64.0  # weight of the cell itself; separates living and most noise cells from dead ones
+)
+NOISE = 1 / 16  # values that are further below zero are noise
+DENSITY = 0.3  # default density
+FADE = 32  # steps until the trace of a cell that died has faded, in Life and its relatives
+SAMPLE = 128  # side, in cells, of the noise on which a density is measured
 
 Color = tuple[float, float, float]
 Sees = Mapping[tuple[int, int], float]  # weights by channel and filter
@@ -46,7 +48,7 @@ PALE: Color = (8 / 64, 46 / 64, 40 / 64)
 
 
 class Layers:
-    """The layers of a rule under construction, to which hidden units are added one by one.
+    """The layers of a rule under construction; hidden units are added one by one.
 
     Args:
         channels: number of channels.
@@ -57,31 +59,31 @@ class Layers:
         self.units: list[tuple[Sees, float, dict[int, float]]] = []
 
     def unit(self, sees: Sees, bias: float, changes: Mapping[int, float]) -> None:
-        """Add ``clip(sees . perception + bias, 0, 1)``, times ``changes``, to channels."""
+        """Add a unit that adds ``changes`` times ``clip(sees . perception + bias, 0, 1)``."""
         self.units.append((sees, bias, dict(changes)))
 
     def switch(
         self, sees: Sees, at: float, changes: Mapping[int, float], gain: float = GAIN
     ) -> None:
-        """Add ``changes`` where a value lies above ``at``."""
+        """Add a unit that adds ``changes`` where ``sees . perception`` is above ``at``."""
         scaled = {place: gain * weight for place, weight in sees.items()}
         self.unit(scaled, 0.5 - gain * at, changes)
 
     def clear(self, sees: Sees, bias: float, channel: int) -> None:
-        """Subtract a value from a channel.
+        """Add two units that subtract ``sees . perception + bias``, in -1 to 1, from a channel.
 
-        Call it before :meth:`switch`. Then all partial sums lie in -1 to 1. There, float32 holds
-        even the rounding errors of noise exactly, so the next step removes them.
+        Call this before :meth:`switch`, so that all partial sums lie in -1 to 1. In this range,
+        float32 represents even the rounding errors of noise exactly, so the next step removes them.
         """
         self.unit(sees, bias, {channel: -1.0})
         self.unit({place: -weight for place, weight in sees.items()}, -bias, {channel: 1.0})
 
     def color(self, background: Color, palette: Mapping[int, Color]) -> None:
-        """Make the color ``background + sum(palette[c] * channel c)``; call it last."""
+        """Make the color ``background + sum(palette[c] * channel c)``; call this last."""
         for _, _, changes in self.units:
             for i in range(COLORS):
                 changes[i] = sum(palette[c][i] * changes[c] for c in palette if c in changes)
-        for i in range(COLORS):  # and subtract the error of the current color
+        for i in range(COLORS):  # also subtract the error of the current color
             now = {(c, HERE): -color[i] for c, color in palette.items()}
             self.clear({(i, HERE): 1.0, **now}, -background[i], i)
 
@@ -134,7 +136,7 @@ def build(automaton: Automaton, density: float | None = None) -> Classic:
     """Make the rule of an automaton.
 
     Args:
-        automaton: what :func:`nca.automata.notation.parse_automaton` gives.
+        automaton: what :func:`nca.automata.notation.parse_automaton` returns.
         density: approximate fraction of living cells after the first step from noise; default: 0.3,
             or the nearest possible value. Not for cyclic automata.
 
@@ -150,9 +152,9 @@ def build(automaton: Automaton, density: float | None = None) -> Classic:
 
 def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
     dying = automaton.states - 2
-    # The age of a dying cell counts from 1 downwards, in steps that float32 holds exactly.
+    # The age of a dying cell counts down from 1, in steps that float32 represents exactly.
     steps = 1 << max(dying - 1, 0).bit_length()
-    # Dead cells see a value of 0 to 8, dying ones 9 and more, living ones ``base`` and more.
+    # Dead cells see a value of 0 to 8, dying cells 9 or more, living cells ``base`` or more.
     value = {(ALIVE, HERE): CELL_WEIGHT * steps, (ALIVE, AROUND): 1.0}
     base = CELL_WEIGHT * steps
     layers = Layers(COLORS + 2)
@@ -167,7 +169,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
         layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): -CELL_WEIGHT}, -1 / steps, {AGE: 1.0})
         layers.switch({(ALIVE, HERE): -1.0}, NOISE, {AGE: -1.0})
         layers.unit({(AGE, HERE): 1.0}, -1.0, {AGE: -1.0})  # noise can leave an age above 1
-    else:  # the age only colors: 1 in living cells and falling after that
+    else:  # the age affects only the color: it is 1 in living cells, and falls after they die
         fade = 1 / FADE
         layers.unit({(AGE, HERE): 1.0, (ALIVE, HERE): 1.0 + fade}, -fade, {AGE: 1.0})
     for start, counts, changes in ((0.0, automaton.birth, born), (base, automaton.survival, kept)):
@@ -183,7 +185,7 @@ def _totalistic(automaton: Totalistic, density: float | None) -> Classic:
 
 
 def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
-    """Thresholds above which a number of neighbors is in a set (1) or no longer in it (-1)."""
+    """Thresholds where a rising number of neighbors enters a set (1) or leaves it (-1)."""
     inside = [n in counts for n in range(-1, MAX_NEIGHBORS + 2)]
     return [
         (n - 0.5, 1.0 if now else -1.0)
@@ -193,9 +195,10 @@ def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
 
 
 def _level_of_noise(rule: Rule, density: float | None, least: float) -> float:
-    """Distance below zero from which noise comes alive, for a density of living cells.
+    """How far below zero noise must be to come alive, so that a density of cells does.
 
-    The states of an automaton are never below zero. Some cells of noise come alive in any case.
+    In the states of an automaton, no value is below zero. Some cells of noise come alive in any
+    case.
     """
     noise = rule.initial_state(1, SAMPLE, SAMPLE)
     already = float((rule(noise, 1)[0, ALIVE] > 0.5).float().mean())
@@ -221,9 +224,9 @@ def _cyclic(automaton: Cyclic) -> Classic:
         layers.switch(sees, CELL_WEIGHT + 8.5 + threshold, {following: 1.0})
         sees[following, AROUND] = -1.0
         layers.switch(sees, CELL_WEIGHT + 9.5 - threshold, {place: 1.0})
-    # The value of a cell that is not ready chooses its state: noise is spread from -1/2 to 1/2.
+    # In a cell that is not ready, READY selects the state; noise is spread from -1/2 to 1/2.
     layers.unit({}, 1.0, {READY: 1.0})
-    # None at 0, the value of erased cells.
+    # No edge is at 0, the value of erased cells.
     edges = [round(128 * k / count) / 128 - 0.5 - 1 / 256 for k in range(1, count)]
     for k, at in enumerate([*edges, 0.75]):
         changes = {places[k]: 1.0} | ({places[k + 1]: -1.0} if k + 1 < count else {})

@@ -17,14 +17,16 @@ MAX_CYCLIC_STATES = 48  # one channel for each
 
 @dataclass(frozen=True)
 class Totalistic:
-    """Life, its relatives and Generations: what counts is the number of living neighbors.
+    """Life, its relatives and Generations, where the number of living neighbors matters.
 
-    State 0 is dead, 1 alive; 2, 3 and so on are dying, one after another, and do not count.
+    State 0 is dead, 1 is alive. A dying cell passes through 2, 3 and so on, and does not count as
+    living.
 
     Attributes:
         birth: numbers of living neighbors with which a dead cell becomes alive.
-        survival: numbers with which a living cell stays alive; else it begins to die.
-        states: 2 for Life and its relatives: a cell is dead at once.
+        survival: numbers of living neighbors with which a living cell stays alive; otherwise, it
+            begins to die.
+        states: number of states; 2 for Life and its relatives, where a cell dies at once.
     """
 
     birth: frozenset[int]
@@ -41,7 +43,7 @@ class Cyclic:
     """Cyclic automata (Griffeath): each state is replaced by the next, the last one by the first.
 
     Attributes:
-        threshold: number of neighbors in the next state that a cell needs to follow.
+        threshold: number of neighbors that must be in the next state before a cell moves on to it.
         states: number of states.
     """
 
@@ -60,9 +62,9 @@ class Named:
     """An automaton with a name.
 
     Attributes:
-        notation: as :func:`parse_automaton` reads it.
-        about: what it does.
-        density: fraction of living cells that suits it; None: the usual one.
+        notation: in the form that :func:`parse_automaton` reads.
+        about: what the automaton does.
+        density: fraction of living cells that suits the automaton; None: the default.
     """
 
     notation: str
@@ -74,13 +76,13 @@ NAMES = {
     "life": Named("B3/S23", "Conway's Life"),
     "highlife": Named("B36/S23", "like Life, with a pattern that copies itself"),
     "day-and-night": Named("B3678/S34678", "dead and living cells follow the same rule", 0.5),
-    "seeds": Named("B2/S", "every cell dies at once, and still patterns grow", 0.05),
+    "seeds": Named("B2/S", "every cell dies at once, yet patterns grow", 0.05),
     "2x2": Named("B36/S125", "blocks of 2x2 cells follow a rule of their own"),
     "morley": Named("B368/S245", "also called Move: many slow gliders"),
     "maze": Named("B3/S12345", "grows a maze", 0.1),
     "coral": Named("B3/S45678", "grows slowly, with a rough edge"),
     "majority": Named("B5678/S45678", "a cell joins the majority of the nine that it sees", 0.5),
-    "anneal": Named("B4678/S35678", "a majority whose areas melt together", 0.5),
+    "anneal": Named("B4678/S35678", "a majority rule whose areas melt together", 0.5),
     "diamoeba": Named("B35678/S5678", "areas that swell and shrink", 0.5),
     "brians-brain": Named("B2/S/C3", "a living cell always dies, and rests for a step"),
     "star-wars": Named("B2/S345/C4", "ships, guns and fleets", 0.15),
@@ -97,10 +99,12 @@ _CYCLIC = re.compile(r"R(\d{1,3})/T(\d{1,3})/C(\d{1,4})(?:/NM)?", re.IGNORECASE)
 
 
 def parse_automaton(text: str) -> Automaton:
-    """Read a name, ``B36/S23``, ``B2/S345/C4``, ``R1/T3/C4``, or the older ``23/3`` and ``/2/3``.
+    """Read a name or a notation.
+
+    Notations are ``B36/S23``, ``B2/S345/C4``, ``R1/T3/C4``, and the older ``23/3`` and ``/2/3``.
 
     Raises:
-        InputError: the text has another form, or a number is out of bounds.
+        InputError: the text is neither, or a number is out of bounds.
     """
     named = NAMES[text.lower()].notation if text.lower() in NAMES else text
     if match := _BS.fullmatch(named):
@@ -119,15 +123,19 @@ def parse_automaton(text: str) -> Automaton:
 def _totalistic(birth: str, survival: str, states: str | None, text: str) -> Totalistic:
     count = int(states or 2)
     if not 2 <= count <= MAX_STATES:
-        raise InputError(f"automaton {text}: the states must be 2 to {MAX_STATES}, not {count}")
+        raise InputError(
+            f"automaton {text}: the number of states must be 2 to {MAX_STATES}, not {count}"
+        )
     return Totalistic(frozenset(map(int, birth)), frozenset(map(int, survival)), count)
 
 
 def _cyclic(reach: int, threshold: int, states: int, text: str) -> Cyclic:
     if reach != 1:
-        raise InputError(f"automaton {text}: a cell only sees its neighbors: R1")
+        raise InputError(f"automaton {text}: the range must be R1; cells see only their neighbors")
     if not 1 <= threshold <= MAX_NEIGHBORS:
         raise InputError(f"automaton {text}: the threshold T must be 1 to {MAX_NEIGHBORS}")
     if not 3 <= states <= MAX_CYCLIC_STATES:
-        raise InputError(f"automaton {text}: the states C must be 3 to {MAX_CYCLIC_STATES}")
+        raise InputError(
+            f"automaton {text}: the number of states C must be 3 to {MAX_CYCLIC_STATES}"
+        )
     return Cyclic(threshold, states)

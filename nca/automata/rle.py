@@ -1,4 +1,4 @@
-"""Patterns in ``.rle`` files (run length encoded), as Golly and LifeWiki have them.
+"""Patterns in ``.rle`` files (run-length encoded), the format of Golly and LifeWiki.
 
 ::
 
@@ -6,9 +6,9 @@
     x = 3, y = 3, rule = B3/S23
     bob$2bo$3o!
 
-``b`` or ``.`` is state 0, ``o`` or ``A`` is 1, ``B`` is 2 and so on to ``X``; ``pA`` is 25, ``yO``
-is 255. A number repeats what follows it, ``$`` ends a row, ``!`` the pattern.
-``shaders/page/pattern.js`` reads the same format.
+``b`` or ``.`` is state 0, ``o`` or ``A`` is 1, ``B`` is 2, and so on up to ``X``, which is 24;
+``pA`` is 25, and ``yO`` is 255. A number repeats what follows it, ``$`` ends a row, and ``!`` ends
+the pattern. ``shaders/page/pattern.js`` reads the same format.
 """
 
 import re
@@ -47,10 +47,10 @@ def read_pattern(path: Path) -> Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Read the text of an RLE file: the number of each cell's state, [height, width].
+    """Read the text of an RLE file; returns the number of each cell's state, [height, width].
 
     Raises:
-        ValueError: the text is of another form, or too large.
+        ValueError: the text is not in this format, or the pattern is too large.
     """
     lines = re.split(r"\r\n|\r|\n", text)
     start = 0
@@ -80,7 +80,7 @@ def _fill(pattern: Pattern, text: str) -> None:
         if letters == "!":
             return
         if len(number) > 9:
-            raise ValueError("it has a number of more than nine digits")
+            raise ValueError("it has a number with more than nine digits")
         count = int(number or 1)
         if letters == "$":
             x, y = 0, y + count

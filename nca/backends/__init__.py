@@ -1,8 +1,8 @@
 """Run many steps of a rule, forward and backward, with one function.
 
-Training and long simulations use ``unroll``. It gives the same result as calls of
-:meth:`nca.rule.Rule.step` in a row, but is faster. Under ``torch.autocast`` with bfloat16 it
-computes the two layers in bfloat16, and the state stays in float32.
+Training and long simulations use ``unroll``. It gives the same result as repeated calls of
+:meth:`nca.rule.Rule.step`, but is faster. Under ``torch.autocast`` with bfloat16, it computes the
+two layers in bfloat16, while the state stays in float32.
 """
 
 import torch
@@ -40,18 +40,18 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
 
     Args:
         state: initial state, [B, C, H, W] float32.
-        rule: the rule; its weights and the state get gradients.
+        rule: the rule; gradients flow to its weights and to the state.
         masks: cells that fire, [steps, B, H, W] bool.
         backend: ``torch`` supports everything. ``native`` on a CPU and ``triton`` on a GPU are
-            several times as fast (see :func:`describe_backends`). ``auto`` uses the fast one for
-            the device of the state if possible.
+            several times as fast (see :func:`describe_backends`). ``auto`` uses the fast backend
+            for the state's device, or ``torch`` if that backend does not support the call.
 
     Returns:
         The last state, [B, C, H, W] float32.
 
     Raises:
         ValueError: the shapes do not match.
-        InputError: the backend does not support this.
+        InputError: the requested backend does not support this call.
     """
     settings = rule.settings
     if state.ndim != 4 or state.shape[1] != settings.channels:
@@ -66,7 +66,7 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
     smallest = 2 if settings.padding == "reflect" else 1
     if min(state.shape[2:]) < smallest:
         raise ValueError(
-            f"a grid with {settings.padding} padding has at least {smallest}x{smallest} cells, "
+            f"a grid with {settings.padding} padding needs at least {smallest}x{smallest} cells, "
             f"not {state.shape[2]}x{state.shape[3]}"
         )
     if rounds_state_only(rule):

@@ -1,4 +1,4 @@
-"""Choose the backend of an unroll."""
+"""Choose the backend for an unroll."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ Backend = Literal["auto", Chosen]
 
 
 def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
-    """Choose the backend of a call; ``auto`` prefers ``triton`` or ``native``.
+    """Choose the backend for a call; ``auto`` prefers ``triton`` or ``native`` to ``torch``.
 
     Raises:
         InputError: the requested backend does not support this call; the message gives the reason.
@@ -37,7 +37,7 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
 
 
 def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
-    """Reason why a backend cannot compute this; None if it can. Compiles the library if needed."""
+    """Why a backend cannot compute an unroll; None if it can. Compiles the library if needed."""
     if backend == "torch":
         return None
     if backend == "triton":
@@ -54,7 +54,7 @@ def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None
 
 @dataclass(frozen=True)
 class BackendReport:
-    """What ``nca info`` prints about a backend."""
+    """What ``nca info`` prints about a backend; ``taken``: it is the default on this CPU."""
 
     name: str
     available: bool
@@ -63,7 +63,7 @@ class BackendReport:
 
 
 def describe_backends(rule: Rule) -> list[BackendReport]:
-    """Report on every backend for a rule, best first, and which one is the default on this CPU."""
+    """Report on every backend for a rule, best first."""
     state = rule.initial_state(1, 8, 8)
     taken = choose_backend("auto", state, rule)
     reports = [_describe_triton(rule), _describe_native(rule, state)]

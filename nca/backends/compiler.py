@@ -1,8 +1,9 @@
-"""Compile the C++ sources at first use and keep the libraries in the user's cache folder.
+"""Compile the C++ sources on first use, and keep the libraries in the user's cache folder.
 
-A library that is compiled on the user's machine uses all instructions of its processor, and
-contains the sizes of one rule as constants. A library in a wheel could do neither. If two processes
-compile the same source at once, each writes its own file and renames it; both results are correct.
+A library that is compiled on the user's machine uses all instructions of that machine's processor,
+and contains the sizes of a rule as constants. A library in a wheel could do neither. If two
+processes compile the same source at the same time, each writes a file of its own and renames it;
+both results are correct.
 """
 
 import ctypes
@@ -27,22 +28,22 @@ FLAGS = (
     "-O3",
     "-shared",
     "-w",
-    # Use one instruction for a * b + c; keep the meaning of NaN and infinity.
+    # Use one instruction for a * b + c, but keep the meaning of NaN and infinity.
     "-ffp-contract=fast",
     "-fno-signed-zeros",
     "-fno-trapping-math",
     "-fno-math-errno",
 )
-POSIX_FLAGS = ("-fPIC", "-pthread")  # Clang refuses the first on Windows
+POSIX_FLAGS = ("-fPIC", "-pthread")  # on Windows, Clang rejects -fPIC
 ZIG_FLAGS = ("-s",)  # without it, nine tenths of a library are debug symbols
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
-INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # the last one is for Windows
-COMPLAINTS = ("error", "fail", "No space", "not found")  # words in the line with the error message
+INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # exit codes; the last: Windows
+COMPLAINTS = ("error", "fail", "No space", "not found")  # one of these marks the line to report
 
 
 class CompileError(RuntimeError):
-    """A library cannot be compiled. The message is one line, with a remedy if one is known."""
+    """A library cannot be compiled. The message is one line, with a remedy if there is one."""
 
 
 Arguments = TypeVarTuple("Arguments")
@@ -76,17 +77,17 @@ def load_library(
     symbols: Sequence[str] = (),
     headers: Path | None = None,
 ) -> ctypes.CDLL:
-    """Load the library of a source; compile it unless it is in the cache.
+    """Load the library of a source file; compile it unless it is in the cache.
 
     Args:
-        source: a C++ file; its folder's ``*.h`` files belong to it.
+        source: a C++ file; all ``*.h`` files in its folder belong to it.
         defines: macros, name to value.
         extra_flags: additional flags for the compiler.
         symbols: symbols that the library must have.
         headers: another folder whose ``*.h`` files belong to the source.
 
     Raises:
-        CompileError: there is no compiler, or it failed.
+        CompileError: there is no compiler, or the compiler failed.
         KeyboardInterrupt: Ctrl-C stopped the compiler.
     """
     compiler = find_compiler()
@@ -101,7 +102,7 @@ def load_library(
     if library is not None:
         return library
     if ZIG_FLAGS[0] in compiler.flags:
-        warn_once("zig compiles the rule; at first also its C++ library, which takes a minute")
+        warn_once("zig compiles the rule; the first time, also its C++ library: about a minute")
     try:
         # Windows cannot remove a library that is loaded.
         with tempfile.TemporaryDirectory(prefix="nca-", ignore_cleanup_errors=True) as folder:
@@ -173,7 +174,7 @@ def _commands(wanted: str) -> list[tuple[str, ...]]:
 
 @cached_with_errors
 def find_compiler() -> Compiler:
-    """Find a C++ compiler. The environment variable ``CXX`` selects one.
+    """Find a C++ compiler. The environment variable ``CXX``, if set, selects it.
 
     Raises:
         CompileError: there is no compiler.
@@ -211,7 +212,7 @@ def _run(command: Sequence[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
     if done.returncode in INTERRUPTED:
-        # Ctrl-C also ends the compiler. Without this, the training would only stop after the batch.
+        # Ctrl-C also ends the compiler. Without this, training would go on to the end of the batch.
         raise KeyboardInterrupt
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -1,7 +1,7 @@
 """Compiled libraries in the cache folder, checked before they are loaded.
 
-The name of a library contains the hash of its content. If a power cut or a full disk has truncated
-or zeroed a file, loading it would crash the process; it is removed and compiled again.
+The name of a library contains the hash of its content. Loading a file that a power cut or a full
+disk has truncated or zeroed would crash the process, so such a file is removed and compiled again.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 def cached_library(stem: str, symbols: Sequence[str]) -> ctypes.CDLL | None:
-    """Load a library from the cache; None if there is no complete one.
+    """Load a library from the cache; None if it is missing or incomplete.
 
     Args:
-        stem: beginning of its name, before the hash.
-        symbols: symbols that it must have.
+        stem: beginning of the library's name, before the hash.
+        symbols: symbols that the library must have.
     """
     try:
         candidates = sorted(private_cache().glob(f"{stem}-*{suffix()}"))
@@ -53,7 +53,7 @@ def load_and_cache(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL
     """Load a library that was made in a temporary folder, and copy it to the cache.
 
     Raises:
-        OSError: it cannot be loaded from there or from the cache.
+        OSError: it can be loaded neither from there nor from the cache.
         AttributeError: a symbol is missing.
     """
     try:
@@ -89,7 +89,7 @@ def private_cache() -> Path:
     """The cache folder of this user, which nobody else can write to.
 
     Raises:
-        OSError: there is no such folder; the message suggests a remedy.
+        OSError: the folder cannot be made, or is not private; the message suggests a remedy.
     """
     try:
         folder = user_cache()
@@ -108,8 +108,8 @@ def suffix() -> str:
     return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
-# Windows has neither user numbers nor file modes. There, the folder of a user has an access list
-# that its contents inherit.
+# Windows has neither user numbers nor file modes. Instead, a user's folder has an access control
+# list, which its contents inherit.
 def _own(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 
@@ -119,7 +119,7 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether a file is complete and belongs to this user alone."""
+    """Whether a file is complete, belongs to this user, and is writable by nobody else."""
     try:
         status = path.lstat()
         own = _own(status) and not _others_write(status)
@@ -154,5 +154,5 @@ def _remove(path: Path) -> None:
 
 @cache
 def warn_once(text: str) -> None:
-    """Log a warning, but each message only once."""
+    """Log a warning; each text only once."""
     _log.warning("%s", text)

@@ -1,8 +1,8 @@
-"""The unroll on CPUs: C++ that computes only the cells that fire, in float32 or bfloat16.
+"""The unroll on CPUs, in C++; computes in float32 or bfloat16.
 
-The forward pass stores every state; the backward pass recomputes the rest of a step from it. The
+The forward pass stores every state, from which the backward pass recomputes the rest of a step. The
 stored states are in one block of memory, which the next unroll reuses. ``kernels/`` contains the
-source, which is compiled at first use for the sizes and filters of a rule.
+source, which is compiled on first use for the sizes and filters of a rule.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ Filters = tuple[float, ...]
 
 
 class Problem(ctypes.Structure):
-    """``struct Problem`` of ``kernels/rule.h``."""
+    """``struct Problem`` in ``kernels/rule.h``."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("steps", "batch", "height", "width", "padding")),
@@ -44,10 +44,10 @@ class Problem(ctypes.Structure):
 
 @cached_with_errors
 def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
-    """Library for rules of one size and filter bank; compiled unless it is in the cache.
+    """Library for rules with given sizes and filters; compiled unless it is in the cache.
 
     Raises:
-        CompileError: there is no compiler, or it failed.
+        CompileError: there is no compiler, or the compiler failed.
     """
     defines = {
         "NCA_CHANNELS": str(channels),
@@ -74,7 +74,7 @@ def library_of(rule: Rule) -> ctypes.CDLL:
 
 
 def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
-    """Reason why the kernels cannot compute this; None if they can."""
+    """Why the kernels cannot compute an unroll; None if they can."""
     settings = rule.settings
     tensors = [state, *rule.parameters(), rule.filters]
     reasons = {
@@ -89,13 +89,13 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll as :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None.
+    """Unroll like :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None.
 
-    Under autocast to bfloat16 it uses bfloat16 if the CPU has bfloat16 multiply instructions,
+    Under autocast to bfloat16, it uses bfloat16 if the CPU has instructions that multiply bfloat16,
     otherwise float32.
 
     Raises:
-        ValueError: the shape of a weight does not match the settings of the rule.
+        ValueError: a tensor's shape does not match the rule's settings.
         CompileError: see :func:`kernel_library`.
     """
     if rule.settings.alive_threshold is not None:
@@ -104,10 +104,10 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll step by step, because life is decided between the steps.
+    """Unroll step by step, because which cells live is determined between the steps.
 
-    A cell that is not alive before a step is zero after the step, whether or not it fires. So its
-    mask can be off, and the kernels skip it.
+    A cell that is not alive before a step is zero after the step, whether it fires or not. So its
+    mask can be off, and the kernels skip the cell.
     """
     for mask in masks:
         alive = rule.alive(state)
@@ -135,7 +135,7 @@ def _unroll(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
-    """Refuse shapes with which the kernels would read or write beyond a tensor."""
+    """Refuse shapes that would make the kernels read or write outside a tensor."""
     channels, hidden = rule.settings.channels, rule.settings.hidden
     batch, _, height, width = state.shape
     shapes = {
@@ -158,7 +158,7 @@ def _check_shapes(state: Tensor, rule: Rule, masks: Tensor) -> None:
 
 
 class Inputs(NamedTuple):
-    """Tensors of a call; contiguous, because the kernels compute addresses from the shapes."""
+    """Tensors for a call; contiguous, because the kernels compute addresses from the shapes."""
 
     state: Tensor
     w1: Tensor
@@ -169,13 +169,13 @@ class Inputs(NamedTuple):
 
     @classmethod
     def dense(cls, *tensors: Tensor | None) -> "Inputs":
-        """Make tensors contiguous, without copying those that are."""
+        """Make tensors contiguous, without copying those that already are."""
         return cls(*(None if t is None else t.detach().contiguous() for t in tensors))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled library and the arguments of its calls that are not tensors."""
+    """A compiled library, and those arguments of its calls that are not tensors."""
 
     library: ctypes.CDLL
     padding: int
@@ -185,7 +185,7 @@ class Kernel:
     def forward(
         self, inputs: Inputs, *, keep_all: bool, threads: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Last state, and the workspace with all states for the backward pass if ``keep_all``."""
+        """The last state, and the workspace, which holds all states if ``keep_all`` is set."""
         steps, batch, height, width = inputs.masks.shape
         floats = batch * int(self.library.nca_state_floats(height, width))
         if threads is None:
@@ -197,7 +197,7 @@ class Kernel:
         return last, states
 
     def backward(self, inputs: Inputs, states: Tensor, d_last: Tensor) -> list[Tensor]:
-        """Gradients of the state, w1, b1, w2 and b2 (of b2 even if there is no b2)."""
+        """Gradients of the state, w1, b1, w2 and b2; the last also if the rule has no b2."""
         d_last = d_last.to(torch.float32).contiguous()
         like = (inputs.state, inputs.w1, inputs.b1, inputs.w2, inputs.w2[:, 0])
         gradients = [torch.empty(tensor.shape) for tensor in like]
@@ -244,14 +244,14 @@ def _check(status: int) -> None:
 
 
 class Workspace:
-    """Memory for states, reused between unrolls: fresh memory costs a page fault every 4 KB."""
+    """Memory for states, reused by later unrolls; new memory costs a page fault every 4 KB."""
 
     def __init__(self) -> None:
         self._spare: Tensor | None = None
         self._lock = threading.Lock()
 
     def take(self, floats: int) -> Tensor:
-        """An uninitialized block of at least ``floats`` floats that nobody else uses."""
+        """Take an uninitialized block of at least ``floats`` floats that nothing else uses."""
         with self._lock:
             spare, self._spare = self._spare, None
         if spare is None or spare.numel() < floats:

@@ -1,4 +1,4 @@
-"""Run rules that only round the state: any backend computes a step, then torch rounds the state."""
+"""Run rules that round only the state: any backend computes a step, then torch rounds the state."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ def rounds_state_only(rule: Rule) -> bool:
 
 
 def without_rounding(rule: Rule) -> Rule:
-    """The same rule with shared weights, but without rounding."""
+    """The same rule without rounding; it shares the weights."""
     plain = object.__new__(type(rule))  # copy.copy rejects parametrized modules
     settings = replace(rule.settings, quantization=Quantization())
     plain.__dict__ = rule.__dict__ | {"settings": settings}

@@ -1,4 +1,4 @@
-"""Simulate a rule: many steps without gradients, in which the same cells fire as in shaders."""
+"""Simulate a rule: run many steps without gradients; the same cells fire as in shaders."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from nca.rescaling import calmed
 from nca.rng import fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
 
-CELLS_AT_ONCE = 2**21  # number of cells whose masks are made at once: 16 MB of hashes
+CELLS_AT_ONCE = 2**21  # number of cells whose masks are computed at a time: 16 MB of hashes
 
 
 @torch.no_grad()
@@ -34,14 +34,14 @@ def simulate(
         stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
         backend: see :func:`nca.backends.unroll`.
-        calm: let all cells fire from step 300 on, see :func:`nca.rescaling.calmed`.
+        calm: let all cells fire from step 300 on; see :func:`nca.rescaling.calmed`.
 
     Yields:
-        The state after each of ``stops`` steps, [B, C, H, W]. If it is changed in place, the run
-            continues from the changed state.
+        The state after each number of steps in ``stops``, [B, C, H, W]. If it is changed in place,
+            the run continues from the changed state.
 
     Raises:
-        InputError: the backend does not support this.
+        InputError: the requested backend does not support the rule or the state.
     """
     batch, _, height, width = state.shape
     chunk = max(1, CELLS_AT_ONCE // (batch * height * width))
@@ -67,7 +67,7 @@ def _torch_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int
 
 
 def _native_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int) -> Tensor:
-    """The same masks, a hundred times as fast: in torch, a mask takes longer than a step."""
+    """The same masks, a hundred times as fast; in torch, a mask takes longer than a step."""
     batch, height, width = size
     masks = torch.empty(len(steps), *size, dtype=torch.bool)
     fire_mask = library_of(rule).nca_fire_mask

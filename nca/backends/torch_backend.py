@@ -1,12 +1,12 @@
 """The unroll in plain torch, for every device.
 
-There are two ways to compute a step, for different devices:
+A step is computed in one of two ways:
 
 - In float32 on a CPU, the matrix products take most of the time. So only the cells that fire go
   through the two layers.
 - On a GPU, and in bfloat16, memory access takes most of the time. So the fixed filters and the
-  first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but needs no
-  tensor of C*K perceived values in memory.
+  first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but does not
+  store a tensor with C*K perceived values per cell.
 """
 
 import torch
@@ -19,7 +19,7 @@ from nca.rule_settings import Quantization
 
 
 def unroll_torch(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll as :func:`nca.backends.unroll`."""
+    """Unroll like :func:`nca.backends.unroll`."""
     if rule.settings.quantization != Quantization():
         for mask in masks:  # the functions below do not round
             state = rule.step(state, mask)

@@ -1,11 +1,11 @@
 """The unroll on GPUs: one Triton kernel per step forward, two per step backward.
 
-The forward pass stores every state; the backward pass recomputes the rest of a step from it. The
+The forward pass stores every state, from which the backward pass recomputes the rest of a step. The
 GPU would idle between such small kernels. So all steps of an unroll are recorded as two CUDA
 graphs, forward and backward, once per size and number of steps. For tests, the kernels also run
 without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
 
-A *tape* is the memory of an unroll together with its graphs, see
+A *tape* is the memory for an unroll, together with its graphs; see
 :class:`~nca.backends.triton_tape.Tape`.
 """
 
@@ -24,20 +24,20 @@ from nca.rule import Rule
 from nca.rule_settings import Quantization
 
 KEPT_TAPES = 8  # number of problems whose tapes are kept
-# Steps of a recording without gradients; even, so that the two buffers end as they began.
+# Steps per recording without gradients; even, so that the two buffers end up in their first order.
 RECORDED = 64
 INTERPRETED = triton.knobs.runtime.interpret
-MAX_CELLS = 2**24  # cells of a batch: offsets within a state have 32 bits
+MAX_CELLS = 2**24  # cells in a batch, because offsets within a state have 32 bits
 
 
 class Tapes:
-    """Free tapes by problem. An unroll holds its tape until its autograd graph is freed."""
+    """Free tapes, by problem. An unroll holds a tape until its autograd graph is freed."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
 
     def borrow(self, problem: Problem, steps: int, *, keep: bool) -> Tape:
-        """Take a free tape with room for ``steps`` steps, or make one; see :class:`Tape`."""
+        """Take a free tape with room for ``steps`` steps, or make a tape; see :class:`Tape`."""
         key = problem, keep
         free = self._free.setdefault(key, [])
         self._free.move_to_end(key)
@@ -78,9 +78,9 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 def products_of(device: torch.device) -> str:
     """Precision of the matrix products, as torch would choose it.
 
-    It is bfloat16 under autocast, otherwise float32. A GPU with TF32 computes a float32 product by
-    three TF32 products, which keep about 22 of the 24 bits. After
-    ``torch.set_float32_matmul_precision("high")`` it computes only one.
+    It is bfloat16 under autocast, otherwise float32. A GPU with TF32 computes a float32 product
+    with three TF32 products, which keep about 22 of the 24 bits. After
+    ``torch.set_float32_matmul_precision("high")``, it uses only one TF32 product.
     """
     if torch.is_autocast_enabled(device.type):
         return "bfloat16"
@@ -91,7 +91,7 @@ def products_of(device: torch.device) -> str:
 
 
 def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
-    """Reason why the kernels cannot compute this; None if they can."""
+    """Why the kernels cannot compute an unroll; None if they can."""
     settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
     usable = state.is_cuda or INTERPRETED
     reasons = {
@@ -109,7 +109,7 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 
 
 def unroll_triton(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll as :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None."""
+    """Unroll like :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None."""
     if len(masks) == 0:
         return state.clone()
     problem = problem_of(state, rule)
@@ -126,7 +126,7 @@ def _simulated(
 ) -> Tensor:
     tape = _tapes.borrow(problem, RECORDED, keep=False)
     parts = torch.split(masks, RECORDED)
-    # Record before the inputs are written: recording runs the steps, which overwrite the buffers.
+    # Record before writing the inputs, because recording runs the steps, which overwrite buffers.
     recording = tape.forward_graph(RECORDED) if len(parts[0]) == RECORDED else None
     tape.fill(state, filters, parts[0], *weights)
     for part in parts:
@@ -146,8 +146,8 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        # Record both passes here, because `backward` runs in another thread. Record before the
-        # tape is filled, because recording runs the steps, which overwrite the buffers.
+        # Record both passes here, because `backward` runs in another thread. Do it before filling
+        # the tape, because recording runs the steps, which overwrite the buffers.
         tape.backward_graph(ctx.steps)
         forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)

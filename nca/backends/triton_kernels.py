@@ -1,15 +1,16 @@
 """A step of a rule, forward and backward, as Triton kernels that fuse filters, layers and update.
 
-``CP`` is the number of channels, rounded up to a power of two of at least 16, as products on a GPU
-require. ``KP`` is the number of filters, rounded up to a power of two. ``HP`` is the hidden size,
-rounded up to whole blocks. Layouts, float32 and contiguous unless noted:
+``CP`` is the number of channels, rounded up to a power of two of at least 16, because matrix
+products on a GPU require this. ``KP`` is the number of filters, rounded up to a power of two.
+``HP`` is the number of hidden units, rounded up to whole blocks. The layouts are float32 and
+contiguous unless noted otherwise:
 
 - states ``[steps + 1, cells, CP]``: the cells of a batch, row by row;
 - filters ``[9, KP]``;
 - ``w1 [HP, CP * KP]``, columns interleaved as in a rule; ``b1 [HP]``, ``w2 [CP, HP]``, ``b2 [CP]``;
-- order ``[steps, row]`` int32: the cells that fire in a step, then the others, so that a program
-  (the work on one block of cells) either computes the layers for its cells or copies them. ``row``
-  is the number of cells, rounded up to whole chunks;
+- order ``[steps, row]`` int32: the cells that fire in a step, then the other cells, so that most
+  programs (each works on one block of cells) either compute the layers for all their cells or only
+  copy them. ``row`` is the number of cells, rounded up to whole chunks;
 - firing ``[steps]`` int32: the number of cells that fire.
 
 The padding of channels and of hidden units is zero and stays zero. Loops whose bound is not known
@@ -30,7 +31,7 @@ def row_of(cells):
 
 @triton.jit
 def sort_cells(masks, firing_before, firing, order):
-    """Write ``order`` by ``masks [steps, row]``: one chunk of one step.
+    """Write one chunk of one step of ``order``, sorted by ``masks [steps, row]``.
 
     ``firing_before [steps, chunks]`` int32 is the number of cells that fire in earlier chunks.
     """
@@ -46,7 +47,7 @@ def sort_cells(masks, firing_before, firing, order):
 
 @triton.jit
 def neighbor(place, offset, size, PADDING: tl.constexpr):
-    """Row or column ``offset`` away from ``place``, and whether it lies in the grid."""
+    """The row or column ``offset`` away from ``place``, and whether it exists."""
     moved = place + offset
     inside = moved == moved
     if PADDING == "circular":
@@ -91,7 +92,7 @@ def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: 
 
 @triton.jit
 def interleaved(tiles, KP: tl.constexpr):
-    """KP tiles [cells, CP] as one, [cells, CP * KP]; column ``c * KP + k`` comes from tile k."""
+    """Join KP tiles [cells, CP] to [cells, CP * KP]; column ``c * KP + k`` comes from tile k."""
     if KP == 1:
         return tiles[0]
     else:
@@ -103,7 +104,7 @@ def interleaved(tiles, KP: tl.constexpr):
 
 @triton.jit
 def flattened(tiles, COUNT: tl.constexpr):
-    """Every tile [cells, n, 2] as [cells, n * 2]."""
+    """Reshape every tile [cells, n, 2] to [cells, n * 2]."""
     flat = ()
     for k in tl.static_range(COUNT):
         tile = tiles[k]
@@ -125,7 +126,7 @@ def step_forward(states, result, source, destination, order, firing, step, filte
                  cells, height, width, clip, KP: tl.constexpr, CP: tl.constexpr, HP: tl.constexpr,
                  UNITS: tl.constexpr, BLOCK: tl.constexpr, PADDING: tl.constexpr,
                  PRODUCTS: tl.constexpr):  # fmt: skip
-    """``result[destination]`` from ``states[source]``, ignoring life."""
+    """Compute ``result[destination]`` from ``states[source]``, ignoring which cells live."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
     cell = tl.load(order + step.to(tl.int64) * row_of(cells) + place, mask=valid, other=0)
@@ -155,9 +156,9 @@ def step_forward(states, result, source, destination, order, firing, step, filte
 def keep_living(after, states, source, destination, lives, step, threshold, cells, height, width,
                 ALPHA: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                 PADDING: tl.constexpr):  # fmt: skip
-    """``states[destination]``: ``after`` if a cell lived before and lives now, else zero.
+    """Copy ``after`` to ``states[destination]``, but zero unless a cell lives before and after.
 
-    The state before is ``states[source]``; ``lives[step]`` records which cells live.
+    The state before the step is ``states[source]``; ``lives[step]`` records which cells live.
     """
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = cell < cells
@@ -184,7 +185,7 @@ def keep_living(after, states, source, destination, lives, step, threshold, cell
 @triton.jit
 def hidden_layer(seen, d_change, unit, w1, b1, w2, clip, KP: tl.constexpr, CP: tl.constexpr,
                  HP: tl.constexpr, PRODUCTS: tl.constexpr):  # fmt: skip
-    """Some hidden units, [cells, units], their gradient before ReLU, and the gradient of w1."""
+    """Values of some hidden units, [cells, units], their gradients before ReLU, and rows of w1."""
     channel, column = tl.arange(0, CP), tl.arange(0, CP * KP)
     weight1 = tl.load(w1 + unit[:, None] * (CP * KP) + column[None, :])
     weight2 = tl.load(w2 + channel[:, None] * HP + unit[None, :])
@@ -202,9 +203,9 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
-    """Gradient of the perception of a step, ``[cells, CP * KP]``, from the gradient of its result.
+    """Gradient of the perception in a step, ``[cells, CP * KP]``.
 
-    ``gradients[step + 1]`` is the gradient of the result.
+    It is computed from ``gradients[step + 1]``, the gradient of the step's result.
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = place < cells
@@ -239,7 +240,7 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                      CP: tl.constexpr, HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                      LIFE: tl.constexpr):  # fmt: skip
-    """Gradients of some units' weights, for all steps at once, ``[programs, ...]``.
+    """Weight gradients of some hidden units, over all steps, ``[programs, ...]``.
 
     Every program sums over a fixed share of the blocks of all steps, so that results are
     bit-identical every time.
@@ -287,7 +288,7 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
 
 @triton.jit
 def seen_by(place, offset, size, PADDING: tl.constexpr):
-    """Place of the cell that sees ``place`` at an offset, and whether that cell exists."""
+    """Row or column of the cell that sees ``place`` at ``offset``, and whether that cell exists."""
     moved = place - offset
     inside = (moved >= 0) & (moved < size)
     if PADDING == "circular":
@@ -300,7 +301,7 @@ def seen_by(place, offset, size, PADDING: tl.constexpr):
 def stencil_backward(d_perception, gradients, lives, step, filters, cells, height, width,
                      KP: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, LIFE: tl.constexpr):  # fmt: skip
-    """``gradients[step]`` from ``gradients[step + 1]``, by the transposed filters."""
+    """Compute ``gradients[step]`` from ``gradients[step + 1]``, with the transposed filters."""
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid, channel = cell < cells, tl.arange(0, CP)
     column, row = cell % width, cell // width % height
@@ -319,7 +320,7 @@ def stencil_backward(d_perception, gradients, lives, step, filters, cells, heigh
             d_perception + there, mask=(valid & inside_y & inside_x)[:, None], other=0.0
         )
         if PADDING == "reflect" or PADDING == "replicate":
-            # At a border, the cell at (y, x) may see this one at several filter positions.
+            # Near a border, the cell at (y, x) may see this cell at several filter positions.
             for other in tl.static_range(9):
                 seen_y, _ = neighbor(y, other // 3 - 1, height, PADDING)
                 seen_x, _ = neighbor(x, other % 3 - 1, width, PADDING)

@@ -1,4 +1,4 @@
-"""Memory of an unroll on a GPU, and its kernels recorded as CUDA graphs."""
+"""Memory for an unroll on a GPU, and the unroll's kernels, recorded as CUDA graphs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from nca.rule import ALPHA
 from nca.rule_settings import Padding
 from nca.system.recording import warm_up
 
-# The fastest of about ten configurations on an H200.
+# The fastest of about ten configurations that were tried on an H200.
 CELLS, UNITS, WARPS = 64, 32, 4  # cells per program, hidden units per product, warps per program
-MAX_INPUTS = 256  # perceived values per cell, padded: the limit of shared memory
+MAX_INPUTS = 256  # perceived values per cell, padded; shared memory does not hold more
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED_PROGRAMS = 2
 
@@ -45,27 +45,27 @@ class Problem:
 
     @cached_property
     def cells(self) -> int:
-        """Number of cells of the whole batch."""
+        """Number of cells in the whole batch."""
         return self.batch * self.height * self.width
 
     @cached_property
     def padded_channels(self) -> int:
-        """``CP`` of the kernels."""
+        """``CP`` in the kernels."""
         return max(16, next_power_of_2(self.channels))
 
     @cached_property
     def padded_filters(self) -> int:
-        """``KP`` of the kernels."""
+        """``KP`` in the kernels."""
         return next_power_of_2(self.filters)
 
     @cached_property
     def padded_hidden(self) -> int:
-        """``HP`` of the kernels."""
+        """``HP`` in the kernels."""
         return -(-self.hidden // UNITS) * UNITS
 
     @cached_property
     def padded_inputs(self) -> int:
-        """Number of perceived values per cell, ``CP * KP`` of the kernels."""
+        """Number of perceived values per cell, ``CP * KP`` in the kernels."""
         return self.padded_channels * self.padded_filters
 
     @cached_property
@@ -75,12 +75,12 @@ class Problem:
 
 
 class Tape:
-    """Memory of an unroll and its backward pass, with the graphs recorded on it.
+    """Memory for an unroll and its backward pass, with the graphs that were recorded on it.
 
     Args:
         problem: sizes and settings.
         steps: largest number of steps.
-        keep: keep all states for the backward pass; otherwise there is room for two.
+        keep: keep all states for the backward pass; otherwise, there is room for only two states.
     """
 
     def __init__(self, problem: Problem, steps: int, *, keep: bool) -> None:
@@ -146,19 +146,19 @@ class Tape:
         self.masks[: len(masks), : self.problem.cells].copy_(masks.flatten(1))
 
     def _image(self, cells: Tensor) -> Tensor:
-        """View of ``[cells, CP]`` as [B, C, H, W]."""
+        """View a tensor ``[cells, CP]`` as [B, C, H, W]."""
         p = self.problem
         image = cells.view(p.batch, p.height, p.width, -1)[..., : p.channels]
         return image.permute(0, 3, 1, 2)
 
     def _used(self, w1: Tensor) -> Tensor:
-        """View of ``[HP, CP * KP]`` without the padding, [hidden, C, K]."""
+        """View a tensor ``[HP, CP * KP]`` without its padding, as [hidden, C, K]."""
         p = self.problem
         columns = w1.view(len(w1), p.padded_channels, p.padded_filters)
         return columns[: p.hidden, : p.channels, : p.filters]
 
     def last(self, steps: int) -> Tensor:
-        """Copy of the state after the steps, [B, C, H, W]."""
+        """Copy of the state after ``steps`` steps, [B, C, H, W]."""
         slot = steps if self.keep else steps % 2
         return self._image(self.states[slot]).contiguous()
 
@@ -181,7 +181,7 @@ class Tape:
     # ---- the steps -----------------------------------------------------------------------------
 
     def run_forward(self, steps: int) -> None:
-        """Run all steps, from ``states[0]``."""
+        """Run all steps, starting from ``states[0]``."""
         chunks = len(self.masks[0]) // kernels.CHUNK.value
         counts = self.masks[:steps].view(steps, chunks, -1).sum(2, dtype=torch.int32)
         until = counts.cumsum(1, dtype=torch.int32)
@@ -211,9 +211,10 @@ class Tape:
             )  # fmt: skip
 
     def run_backward(self, steps: int) -> None:
-        """Run all steps backward, from the gradient of the last state, then the weight gradients.
+        """Run all steps backward from the gradient of the last state; then sum weight gradients.
 
-        Only the steps depend on each other; the weight gradients of all steps are computed at once.
+        Only the steps depend on each other, so the weight gradients of all steps are computed at
+        once.
         """
         p = self.problem
         sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
@@ -259,9 +260,10 @@ class Tape:
 
 
 class Graph:
-    """A function of tensors in fixed memory, recorded as a CUDA graph.
+    """A function of tensors at fixed addresses, recorded as a CUDA graph.
 
-    All graphs of a tape share memory for intermediate results, because only one runs at a time.
+    All graphs of a tape share memory for intermediate results, because only one graph runs at a
+    time.
     """
 
     def __init__(
@@ -280,12 +282,12 @@ class Graph:
         self.pool, self._run = graph.pool(), graph.replay
 
     def replay(self) -> None:
-        """Run the graph again on the current contents of the memory."""
+        """Run the graph on the current contents of the memory."""
         self._run()
 
 
 def program_count(device: torch.device) -> int:
-    """Number of programs that share the sums of weight gradients."""
+    """Number of programs among which the sums of weight gradients are divided."""
     if device.type != "cuda":
         return INTERPRETED_PROGRAMS
     processors: int = torch.cuda.get_device_properties(device).multi_processor_count

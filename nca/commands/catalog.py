@@ -1,4 +1,4 @@
-"""The options of a command as data: for completion in shells and for the reference of the site."""
+"""The options of a command as data, for shell completion and for the site's reference pages."""
 
 import ast
 import inspect
@@ -33,13 +33,13 @@ class Option:
     """An option, or a positional argument.
 
     Attributes:
-        flags: its flags, with aliases; empty for a positional argument.
+        flags: flags, including aliases; empty for a positional argument.
         name: name of the settings field.
-        values: placeholders of its values, such as "INT INT" or "[PATH ...]"; empty for a switch.
-        choices: all allowed values, if they are few.
+        values: placeholders for the values, such as "INT INT" or "[PATH ...]"; empty for a switch.
+        choices: all allowed values, if only certain words are allowed; otherwise empty.
         default: the default as text; None: the option is required.
-        help: one or two sentences.
-        group: title of its group in the help text; empty: the main group.
+        help: help text, one or two sentences.
+        group: title of the option's group in the help text; empty: the main group.
     """
 
     flags: tuple[str, ...]
@@ -52,12 +52,12 @@ class Option:
 
     @property
     def takes_path(self) -> bool:
-        """Whether its values are paths."""
+        """Whether the values are paths."""
         return "PATH" in self.values
 
     @property
     def is_list(self) -> bool:
-        """Whether it accepts any number of values."""
+        """Whether the option accepts any number of values."""
         return self.values.startswith("[")
 
 
@@ -65,7 +65,7 @@ CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP.partition(": ")[2].capit
 
 
 def options_of(settings: Any) -> list[Option]:
-    """Options of a command, from its settings: a class, or an object with the defaults."""
+    """Options of a command; ``settings`` is the settings class, or an object with the defaults."""
     kind = settings if isinstance(settings, type) else type(settings)
     if settings is kind:
         required = {field.name for field in fields(kind) if is_required(field)}
@@ -93,7 +93,7 @@ def _options(settings: Any, group: str) -> Iterator[Option]:
 
 
 def group_title(name: str, hint: Any) -> str:
-    """Title of a group of settings in the help text; empty: its options have no title."""
+    """Title of a group of settings in the help text; empty if the group has no title."""
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     titles = (getattr(mark, "name", None) for mark in marks)
     return next((title for title in titles if title is not None), name)
@@ -117,7 +117,7 @@ def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
 
 
 def form(hint: Any) -> tuple[str, tuple[str, ...]]:
-    """Placeholders of the values of a type, and all allowed values if they are few."""
+    """Placeholders for the values of a type, and all allowed values if it is a Literal."""
     origin, parts = get_origin(hint), get_args(hint)
     choices: tuple[str, ...] = ()
     if origin in (Union, types.UnionType, Annotated):  # X | None
@@ -137,7 +137,7 @@ def form(hint: Any) -> tuple[str, tuple[str, ...]]:
 
 
 def as_words(value: Any) -> str:
-    """A default in the form that follows its flag; empty for None and for empty lists."""
+    """A default as the words that would follow the flag; empty for None and for empty lists."""
     if isinstance(value, dict):
         value = [part for pair in value.items() for part in pair]
     if isinstance(value, list | tuple):

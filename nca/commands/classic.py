@@ -1,4 +1,4 @@
-"""`nca classic`: rule files of classic automata."""
+"""`nca classic`: make rule files of classic automata."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ def classic(settings: ClassicSettings) -> Path | list[str]:
     """Write the rule file of an automaton and return its path, or list the names.
 
     Raises:
-        InputError: there is no such automaton or no path, or the file cannot be written.
+        InputError: the automaton or the path is missing, the automaton is unknown, or the file
+            cannot be written.
     """
     if settings.list:
         return [f"{name:15}{each.notation:14}{each.about}" for name, each in NAMES.items()]

@@ -1,7 +1,7 @@
 """Completion of commands, options and paths in bash, zsh and fish.
 
-The completion of tyro does not support command names of two words or files as positional arguments,
-and it starts Python at every Tab. These scripts contain all words, so they start no program.
+Tyro's completion supports neither command names of two words nor files as positional arguments, and
+it starts Python at every press of Tab. These scripts contain all words, so they start no program.
 """
 
 import shlex
@@ -16,7 +16,7 @@ GENERAL = ("--help", "--version", "--print-completion")
 
 @dataclass(frozen=True)
 class Completions:
-    """What can be completed after the name of a command."""
+    """A command's summary, and the options that can be completed after its name."""
 
     summary: str
     options: Sequence[Option]
@@ -26,7 +26,7 @@ Commands = Mapping[str, Completions]
 
 
 def script(shell: str, commands: Commands) -> str:
-    """The script for a shell.
+    """The completion script for a shell.
 
     Raises:
         InputError: the shell is not supported.
@@ -53,7 +53,7 @@ def first_words(commands: Commands) -> dict[str, str]:
 
 
 def bash(commands: Commands) -> Iterator[str]:
-    """One function; if it has no reply, bash completes paths. It works in the bash 3.2 of macOS."""
+    """One function; if it finds no word, bash completes paths. It works in macOS's bash 3.2."""
     yield "_nca() {"
     yield '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"'
     yield '  local name="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words='
@@ -143,7 +143,7 @@ def zsh_specs(option: Option) -> Iterator[str]:
 
 
 def fish(commands: Commands) -> Iterator[str]:
-    """A ``complete`` for each option."""
+    """A ``complete`` command for each option and each command name."""
     names = " ".join(shlex.quote(name) for name in commands if " " in name)
     yield "function __nca_command"
     yield "  set -l words (commandline -opc)"

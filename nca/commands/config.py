@@ -19,15 +19,15 @@ MAX_BYTES = 10**6
 
 
 def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) -> list[str]:
-    """Replace ``--config FILE`` by flags for the options in the file.
+    """Replace ``--config FILE`` with flags for the options in the file.
 
-    The flags of the file come before all other flags, so that the others override them. They come
-    after the positional words, which would otherwise become part of a list of values.
+    These flags come before all other flags, so that the others override them. They come after the
+    positional words, which would otherwise become part of a list of values.
 
     Args:
         words: words after the name of the command.
-        defaults: makes the default settings of the command from its words, because the preset and
-            the task change them.
+        defaults: returns the default settings for given words; these depend on the preset and the
+            task.
 
     Raises:
         InputError: the file cannot be read, or has a key that is not an option.
@@ -46,12 +46,12 @@ def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) 
 
 
 def split(word: str) -> list[str]:
-    """Split ``--config=FILE`` in two; any other word stays as it is."""
+    """Split ``--config=FILE`` into two words; any other word stays as it is."""
     return word.split("=", 1) if word.startswith(f"{FLAG}=") else [word]
 
 
 def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tuple[str, Any]]:
-    """Name and value of every option in a file that differs from its default.
+    """Name and value of every option in a file whose value differs from the default.
 
     Raises:
         InputError: see :func:`with_config`.
@@ -73,13 +73,13 @@ def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tu
 
 
 def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """Name and value of every option in a file; a table that is not an option groups options.
+    """Name and value of every option in a file, also in tables that only group options.
 
     Raises:
         InputError: a key is not an option.
     """
     if not isinstance(data, dict):
-        raise InputError(f"{path}: must hold names and values of options")
+        raise InputError(f"{path}: must contain names and values of options")
     for key, value in data.items():
         name = key.replace("-", "_")
         if name in known:
@@ -106,7 +106,7 @@ def no_flags(kind: type) -> set[str]:
 
 
 def as_words(name: str, value: Any) -> list[str]:
-    """Words of the command line for an option."""
+    """An option and its value as words of the command line."""
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]

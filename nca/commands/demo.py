@@ -1,4 +1,4 @@
-"""`nca demo`: train on a bundled image, and make a page."""
+"""`nca demo`: train on a bundled image, and make a web page."""
 
 from dataclasses import replace
 
@@ -13,10 +13,10 @@ from nca.training.job import Trained
 
 
 def demo(settings: DemoSettings) -> Trained:
-    """Train a rule on a bundled image and make the page that runs it.
+    """Train a rule on a bundled image, and make a web page that runs the rule.
 
     Raises:
-        InputError: there is no such image, or the folder already has results.
+        InputError: there is no such image, or the folder already contains results.
     """
     picture = picture_path(settings.picture)
     trained = train(

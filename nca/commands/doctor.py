@@ -22,8 +22,8 @@ class Part:
     Attributes:
         name: name of the part.
         find: returns a description; empty if the part is missing.
-        without: what does not work, or how much slower it is, without the part.
-        remedy: command that installs the part, or what it needs.
+        without: what does not work, or is slower, if the part is missing.
+        remedy: command that installs the part, or its requirements.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Part:
 
 
 def doctor(settings: DoctorSettings) -> list[str]:
-    """Make one line for each part of the machine."""
+    """Describe each part of the machine in one line."""
     del settings
     lines = [f"{'torch':{NAME}} {torch.__version__}, {torch.get_num_threads()} threads"]
     for part in PARTS:
@@ -44,7 +44,7 @@ def doctor(settings: DoctorSettings) -> list[str]:
 
 
 def compiler() -> str:
-    """The C++ compiler of the unroll."""
+    """The C++ compiler for the unroll."""
     try:
         return str(find_compiler())
     except CompileError:

@@ -1,4 +1,4 @@
-"""``nca export``: rules, or a diffusion model whose network is an automaton."""
+"""`nca export`: export rules, or a diffusion model whose network is an automaton."""
 
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +18,13 @@ def export(settings: ExportSettings) -> list[str]:
     """
     if not any(map(is_model, settings.rules)):
         return export_rules(settings)
-    page = import_module("nca.ddpm.page.command")  # rules are exported without it
+    page = import_module("nca.ddpm.page.command")  # not needed to export rules
     report: ExportReport = page.export_model(settings)
     return list(map(as_flags, report.lines()))
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path is a checkpoint, or the folder of a training run that made no rule."""
+    """Whether a path is a checkpoint, or the folder of a training run without a rule."""
     if not path.is_dir():
         return path.suffix == ".pt"
     return (path / CHECKPOINT).is_file() and not (path / "rule.safetensors").exists()

@@ -1,4 +1,4 @@
-"""Complete a photograph with a rule: fill holes, extend it beyond its border, make it tile."""
+"""Complete a photograph with a rule: fill holes, extend the photograph, or make it tile."""
 
 import torch
 import torch.nn.functional as F
@@ -7,9 +7,9 @@ from torch import Tensor
 from nca.commands.guided import guided
 from nca.rule import Rule
 
-FRAME = 0.1  # width of the frame that is filled to make a photograph tile; 1: its shorter side
+FRAME = 0.1  # to make a photograph tile, a frame of this fraction of its shorter side is filled
 REACH = 12  # cells; up to this distance from the filled part, other colors may change at first
-LOOSE = 0.6  # fraction of the steps during which they may
+LOOSE = 0.6  # fraction of the steps in which these colors may change
 
 
 @torch.no_grad()
@@ -18,20 +18,20 @@ def filled(
 ) -> Tensor:
     """Fill a part of a photograph.
 
-    After every step, the colors of all other cells are set to the colors of the photograph. In the
-    first steps, cells near the filled part are only moved toward these colors, so that forms can
+    After every step, the colors of all cells outside this part are set to those of the photograph.
+    In the first steps, cells near the part are only moved toward these colors, so that shapes can
     grow across its border. A rule that was trained on the photograph itself fits best.
 
     Args:
-        rule: the rule; its padding decides what cells see beyond the border.
+        rule: the rule; its padding determines what cells see beyond the border of the grid.
         photo: photograph, [3, H, W] in [0, 1].
         free: pixels to fill, [H, W] bool.
         steps: number of steps.
         cell: side of a cell in pixels.
-        seed: random seed that decides which cells fire.
+        seed: random seed that determines which cells fire.
 
     Returns:
-        [3, H, W] in [0, 1], equal to the photograph outside of ``free``.
+        [3, H, W] in [0, 1], equal to the photograph outside ``free``.
     """
     settings, (height, width) = rule.settings, photo.shape[1:]
     size = (max(height // cell, 4), max(width // cell, 4))
@@ -59,7 +59,7 @@ def filled(
 
 
 def with_margin(photo: Tensor, margin: int) -> tuple[Tensor, Tensor]:
-    """A photograph, [3, H, W], with black pixels around it, and which pixels these are."""
+    """Add black pixels around a photograph, [3, H, W]; also returns which pixels were added."""
     inside = torch.zeros(photo.shape[1:], dtype=torch.bool)
     around = (margin,) * 4
     return F.pad(photo, around), F.pad(inside, around, value=True)

@@ -19,15 +19,15 @@ def guided(
     *,
     seed: int,
 ) -> Tensor:
-    """Run a rule; after every step, move the colors of its cells toward given ones.
+    """Run a rule; after every step, move the colors of its cells toward target colors.
 
     Args:
         rule: the rule; every cell is alive at the start.
         state: state at step 0, [1, C, H, W]; changed in place.
-        colors: goal of the first three channels, [1, 3, H, W].
-        pull: ``pull(step)`` is the fraction of the way after a step, 0 to 1, for every cell.
+        colors: target values of the first three channels, [1, 3, H, W].
+        pull: ``pull(step)`` is how far each cell moves toward its target after a step, 0 to 1.
         steps: number of steps.
-        seed: random seed that decides which cells fire.
+        seed: random seed that determines which cells fire.
 
     Returns:
         The last state, [1, C, H, W].

@@ -1,4 +1,4 @@
-"""`nca info`: the contents of a rule file, as text and as JSON."""
+"""`nca info`: show the contents of a rule file, as text or as JSON."""
 
 import json
 from dataclasses import asdict
@@ -26,7 +26,7 @@ def info(settings: InfoSettings) -> str:
 
 
 def describe_rule(path: Path) -> dict[str, Any]:
-    """Settings, size and history of a rule, and other fields of the file.
+    """Settings, sizes and origin of a rule, and the other fields of its file.
 
     Raises:
         InputError: the file cannot be read.
@@ -46,7 +46,7 @@ def describe_rule(path: Path) -> dict[str, Any]:
 
 
 def format_description(description: dict[str, Any]) -> str:
-    """The main properties, in a few lines."""
+    """The main properties of a rule file, in a few lines."""
     settings = description["settings"]
     lines = [
         f"{printable(description['file'])}: {description['bytes']:,} bytes",

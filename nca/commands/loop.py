@@ -1,4 +1,4 @@
-"""Animations that loop without a jump."""
+"""Make animations that loop without a jump."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,29 +8,29 @@ from torch import Tensor
 from nca.rule import Rule
 
 Run = Callable[[Sequence[int]], Iterator[Tensor]]
-"""``run(stops)`` yields the state, [1, C, H, W], of one run after each number of steps."""
+"""``run(stops)`` yields the state, [1, C, H, W], of a single run after each of ``stops`` steps."""
 
 BLENDED = 1 / 3  # fraction of the film that fades back to its start
-CANDIDATES = 16  # number of compared starts
-BLUR = 4  # states are compared by the mean colors of squares of this many cells
+CANDIDATES = 16  # number of possible starts that are compared
+BLUR = 4  # states are compared by the mean colors of squares with sides of this many cells
 
 
 def looped(
     rule: Rule, run: Run, frames: int, *, every: int = 1, grown: int = 500
 ) -> Iterator[Tensor]:
-    """Yield the states of a film whose last frame leads to its first.
+    """Yield the states of a film whose last frame leads back to its first.
 
-    The film starts at the state that is most similar to the state one film length later. Over the
-    last third, the states fade into the states that led up to the first frame. The rule repairs
-    shapes that such a blend distorts.
+    The film starts at a state that resembles the state one film length later. Over the last third,
+    the states fade into those that led up to the first frame. The rule repairs shapes that the
+    blending distorts.
 
     Args:
-        rule: defines the colors.
-        run: runs the rule, see :data:`Run`. If a yielded state is changed in place, the run
-            continues from the changed state.
+        rule: defines the colors of the states.
+        run: runs the rule; see :data:`Run`. If a yielded state is changed in place, the run must
+            continue from the changed state.
         frames: number of frames.
         every: number of steps from one frame to the next.
-        grown: number of steps before the film; at least a third of the film.
+        grown: least number of steps before the film; raised to a third of the film if lower.
 
     Yields:
         The state of every frame, [1, C, H, W].
@@ -50,7 +50,7 @@ def looped(
 
 
 def _best_start(rule: Rule, run: Run, grown: int, length: int) -> int:
-    """The step, at least ``grown``, with the most similar state one film length later."""
+    """The step, at least ``grown``, whose state is most like the state one film length later."""
     starts = range(grown, grown + length, max(1, length // CANDIDATES))
     stops = sorted({*starts, *(start + length for start in starts)})
     colors = {

@@ -17,7 +17,7 @@ from nca.texture.settings import PRESETS, TASKS, TrainSettings
 
 
 def flag_values(arguments: Sequence[str]) -> dict[str, str]:
-    """Map each word to the next one, so that a flag leads to its value."""
+    """Map each word to the word after it, and so each flag to its value."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     return dict(itertools.pairwise(words))
 
@@ -25,12 +25,15 @@ def flag_values(arguments: Sequence[str]) -> dict[str, str]:
 def of_preset(
     settings: Any, presets: Mapping[str, Mapping[str, Any]], *required: str, **usual: Any
 ) -> Callable[[Sequence[str]], Any]:
-    """Defaults of the preset that the arguments select; the help text shows them."""
+    """Make a function that returns the defaults of the preset that the words select.
+
+    The help text shows these defaults.
+    """
 
     def defaults(words: Sequence[str]) -> Any:
         preset = flag_values(words).get("--preset", settings.preset)
         if preset not in presets:
-            preset = settings.preset  # tyro refuses an unknown preset
+            preset = settings.preset  # tyro will refuse the unknown preset
         values = {"preset": preset, **presets[preset]}
         return override(settings(**dict.fromkeys(required, tyro.MISSING), **usual), values)
 
@@ -38,7 +41,7 @@ def of_preset(
 
 
 def train_defaults(words: Sequence[str]) -> TrainSettings:
-    """Defaults of the preset and of the task that the words select."""
+    """The defaults of the preset and of the task that the words select."""
     defaults: TrainSettings = of_preset(TrainSettings, PRESETS, "picture", "out")(words)
     for task, values in TASKS.items():
         if f"--{task}" in words:
@@ -59,7 +62,7 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
     """Parse the arguments after a command's name into its settings.
 
     Raises:
-        InputError: the words are wrong; the text is the first sentence of tyro's message.
+        InputError: the words are not valid; the message is the first sentence of tyro's message.
         SystemExit: help was requested and printed.
     """
     complaint = io.StringIO()
@@ -84,7 +87,7 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
 
 
 def description(settings: type[Any], default: Any) -> str:
-    """Help text of a command; commands with presets also accept a file of settings."""
+    """Help text of a command; commands with presets also mention ``--config``."""
     text = inspect.cleandoc(settings.__doc__ or "")
     return text if default is None else f"{text}\n\n{HELP}"
 
@@ -96,11 +99,11 @@ def first_sentence(box: str) -> str:
         text = line.strip("│ ")
         if not text.startswith(("─", "╰", "---", "Argument helptext")):
             words.append(text)
-        elif words:  # without Unicode there is also a line above them
+        elif words:  # without Unicode, there is also a line above the words
             break
     said = " ".join(words)
-    # For an optional value tyro lists every type that it tried, with classes and addresses.
+    # For an optional value, tyro lists every type that it tried, with classes and addresses.
     said = re.sub(r": no type matching \{None\}\|(\S+) could .* from \[(.*?)\]\. +Got .*",
                   r": \2 is not of the kind \1", said)  # fmt: skip
-    # If a settings class refuses a value, tyro adds its name, which means nothing to users.
+    # If a settings class refuses a value, tyro adds the class name, which means nothing to users.
     return re.sub(r"^Error parsing [\w.]+: ", "", said) or "wrong use"

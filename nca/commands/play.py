@@ -1,8 +1,8 @@
 """`nca play`: run a rule over a photograph at several scales, or complete it.
 
-At each scale the grid is smaller than the photograph by that factor, and every step moves the
+At each scale, the grid is smaller than the photograph by that factor, and every step moves the
 colors of the state a little toward the photograph. The runs are joined like a Laplacian pyramid
-(Burt and Adelson, 1983): large forms come from the coarse runs, details from the fine ones.
+(Burt and Adelson, 1983): large shapes come from the coarse runs, and details from the fine runs.
 :mod:`nca.commands.fill` completes a photograph.
 """
 
@@ -22,16 +22,20 @@ from nca.rule import Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 
-USUAL, LARGEST = 768, 4096  # longer side of a photograph that is played over, or completed
+# Largest longer side of a photograph that a rule runs over, and of one that it completes.
+USUAL, LARGEST = 768, 4096
 USUAL_STEPS, COMPLETE_STEPS = 60, 400
 
 
 def play(settings: PlaySettings) -> Path:
-    """Run a rule over a photograph or complete it, and write the result; returns its path.
+    """Run a rule over a photograph, or complete the photograph; write the result to a file.
+
+    Returns:
+        The path of the result.
 
     Raises:
-        InputError: the rule, the photograph or the mask cannot be read, the mask has other
-            proportions or only dark parts, ``tile`` is set but the rule has no circular padding, or
+        InputError: the rule, the photograph or the mask cannot be read; the mask has different
+            proportions or no light parts; ``tile`` is set but the rule has no circular padding; or
             the result cannot be written.
     """
     image_format(settings.out)  # before the work starts
@@ -69,13 +73,13 @@ def _completed(rule: Rule, photo: Tensor, settings: PlaySettings) -> Tensor:
 
 
 def _light_parts(path: Path, photo: Tensor) -> Tensor:
-    """Light parts of a mask, [H, W] bool, scaled to the size of the photograph, [3, H, W]."""
+    """The light parts of a mask, scaled to the size of the photograph, [H, W] bool."""
     height, width = photo.shape[1:]
     mask = read_image(path)
     if abs(mask.width * height - mask.height * width) > max(mask.size):  # more than a pixel
         raise InputError(
-            f"`mask` {path}: is {mask.width}x{mask.height}; it must have the proportions of "
-            f"the photograph, {width}x{height}"
+            f"`mask` {path}: is {mask.width}x{mask.height}; its proportions must be those of the "
+            f"photograph, {width}x{height}"
         )
     light: Tensor = to_tensor(mask.resize((width, height))).mean(0) > 0.5
     if not light.any():
@@ -90,12 +94,12 @@ def play_over(
     """Run a rule over a photograph.
 
     Args:
-        rule: rule to run, with ``replicate`` padding, because photographs do not wrap.
+        rule: rule to run; its padding becomes ``replicate``, because photographs do not wrap.
         photo: photograph, [3, H, W] in [0, 1].
-        scales: pixels per cell of each run.
-        steps: number of steps of each run.
-        strength: fraction of the way to the photograph that the colors move per step, 0 to 1.
-        seed: random seed that decides which cells fire.
+        scales: pixels per cell along each axis, one number per run.
+        steps: number of steps in each run.
+        strength: how far each step moves the colors toward the photograph, 0 to 1 (all the way).
+        seed: random seed that determines which cells fire.
 
     Returns:
         [3, H, W] in [0, 1].
@@ -131,7 +135,7 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(images: Tensor, scale: int) -> Tensor:
-    """Remove details below twice the size of a scale's cells."""
+    """Remove details that are smaller than two cells of a scale."""
     size = (images.shape[2], images.shape[3])
     small = (max(size[0] // (2 * scale), 1), max(size[1] // (2 * scale), 1))
     return F.interpolate(

@@ -1,4 +1,4 @@
-"""`nca render`: images and animations of a rule, without a display."""
+"""`nca render`: make images and animations of a rule, without a display."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,15 +33,18 @@ from nca.viewer.headless import simulate_gl
 
 STANDARD_OUTPUT = Path("-")
 TRANSPARENT = (".png", ".apng", ".webp")
-REACH = 8  # an average includes this many times its nominal steps; older ones would weigh 1e-7
+REACH = 8  # an average covers this many times its nominal steps; older steps would weigh 1e-7
 
 
 def render(settings: RenderSettings) -> Path | None:
-    """Grow a texture and write it; returns the path of the result, None for standard output.
+    """Grow a texture and write it as an image or an animation.
+
+    Returns:
+        The path of the result; None for standard output.
 
     Raises:
         InputError: the rule cannot be read, or the result cannot be written.
-        GraphicsError: the engine is gl, and there is no usable OpenGL.
+        GraphicsError: the engine is gl, but there is no usable OpenGL.
     """
     animated = settings.loop is not None or settings.every is not None
     to_pipe = settings.out == STANDARD_OUTPUT
@@ -62,7 +65,7 @@ def render(settings: RenderSettings) -> Path | None:
     if settings.transparent:
         _check_background(rule)
     colors = _colors(rule, settings)
-    # A decoder has drawn the cells at their size; other cells are enlarged here.
+    # A decoder has already drawn the cells at the requested scale; without one, enlarge them here.
     scale, wraps = (settings.scale or 1) if rule.decoder is None else 1, rule.settings.wraps
     large = (enlarged(one, scale, settings.scaling, wraps=wraps) for one in colors)
     if settings.bits == 16:
@@ -93,10 +96,10 @@ def _check_background(rule: Rule) -> None:
 
 
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
-    """Colors of every image, [3, H, W], or premultiplied with alpha, [4, H, W]."""
+    """Colors of every image, [3, H, W]; or premultiplied colors and alpha, [4, H, W]."""
     width, height = parse_size("size", settings.size, 4, 8192)
     start = rule.initial_state(1, height, width, seed=settings.seed)
-    calm = rule.settings.runs_calm(settings.calm)  # all cells update in every step, once grown
+    calm = rule.settings.runs_calm(settings.calm)  # once grown, all cells update in every step
 
     def run(stops: Sequence[int]) -> Iterator[Tensor]:
         if settings.engine == "gl":
@@ -120,10 +123,10 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
 
 
 def averages(colors: Iterable[Tensor], steps: int) -> Iterator[Tensor]:
-    """Averages of the displayed colors of every step, as in the window and the page.
+    """Running averages of the displayed colors, one per step, as in the window and the page.
 
-    The weight falls by a constant factor with each earlier step. The factor is chosen so that the
-    average is as smooth as the plain mean of ``steps`` steps. Colors are clipped to [0, 1].
+    The weights fall by a constant factor with each earlier step. The factor makes the average as
+    smooth as the plain mean of ``steps`` steps. Colors are clipped to [0, 1].
     """
     average: Tensor | None = None
     for color in colors:
@@ -141,7 +144,7 @@ def _with_earlier(stops: Sequence[int], average_steps: int) -> list[int]:
 def _rgba(rule: Rule, state: Tensor) -> Tensor:
     """Premultiplied colors and alpha of a grown image, [B, C, H, W] -> [B, 4, H, W].
 
-    The rule shows it on a background of the color ``rgb_offset``, which is subtracted here.
+    The rule's colors include a background of the color ``rgb_offset``, which is subtracted here.
     """
     alpha = state[:, ALPHA : ALPHA + 1].clamp(0, 1)
     colors = rule.to_rgb(state) - (1 - alpha) * rule.settings.rgb_offset
@@ -149,7 +152,7 @@ def _rgba(rule: Rule, state: Tensor) -> Tensor:
 
 
 def _straight(colors: Tensor) -> Tensor:
-    """Divide premultiplied colors by their alpha, [4, H, W]; other colors stay."""
+    """Divide premultiplied colors by their alpha, [4, H, W]; leave colors without alpha as is."""
     if len(colors) < 4:
         return colors
     alpha = colors[3:].clamp(0, 1)

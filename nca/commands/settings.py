@@ -1,4 +1,4 @@
-"""Settings of the small commands, without heavy imports."""
+"""Settings of the smaller commands, without heavy imports."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ class RenderSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """Image (.png, .jpg, ...) or animation (.gif, .webp, .apng, ...); -: y4m to standard output."""
+    """Image (.png, .jpg, ...) or animation (.gif, .webp, .apng, ...); -: y4m on standard output."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
@@ -29,27 +29,27 @@ class RenderSettings(Bounded):
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
     """After --steps, make an animation of INT frames that repeats without a jump."""
     scale: Annotated[int | None, Between(1, 64)] = None
-    """Width and height of a cell in the image, in pixels; default: 1, or that of its decoder."""
+    """Width and height of a cell in the image, in pixels; default: the decoder's scale, or 1."""
     scaling: Scaling = "squares"
     """How cells that are larger than a pixel are drawn."""
     bits: Literal[8, 16] = 8
-    """Bits per color; 16: for a .png image."""
+    """Bits per color value; 16 is for a .png image."""
     transparent: bool = False
-    """Leave out the background of a grown image; .png, .apng or .webp."""
+    """Make the background of a grown image transparent; for .png, .apng or .webp."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size from training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length: 1 as in training; divided by the square of --coarseness if that is above 1."""
+    """Step length, 1 as in training; divided by --coarseness squared if --coarseness is above 1."""
     calm: Calm = "auto"
     """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
     average_steps: Annotated[int, Between(1, 16)] = 1
-    """Draw the average of this many steps; 4 to 8 remove grain."""
+    """Number of steps whose average is drawn; 4 to 8 remove grain."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
     """Frames per second of an animation; at most 50 for a .gif."""
     seed: int = 0
-    """Random seed: decides which cells update, and the noise at the start."""
+    """Random seed for cell updates and initial noise."""
     engine: Literal["auto", "torch", "native", "gl"] = "auto"
-    """Code that runs the steps; gl: on the graphics card; auto: the fastest on the CPU."""
+    """Code that runs the steps; gl: on the graphics card; auto: the fastest code for the CPU."""
     overwrite: bool = False
     """Replace an existing file."""
 
@@ -80,21 +80,21 @@ class PlaySettings(Bounded):
     out: Path
     """File to write: .png, .jpg, .webp and others."""
     mask: Path | None = None
-    """Image with the proportions of the photograph; its light parts are filled."""
+    """Image with the proportions of the photograph, which is filled where the mask is light."""
     expand: Annotated[int | None, Between(1, 2048)] = None
     """Extend the photograph by this many pixels on every side."""
     tile: bool = False
-    """Repaint the border of the photograph, so that copies of it fit side by side."""
+    """Repaint the border of the photograph, so that copies fit side by side without a seam."""
     size: Annotated[int | None, Between(16, 4096)] = None
-    """Longer side of the scaled photograph, in pixels; default: 768; to complete it, its own."""
+    """Limit of the photograph's longer side, in pixels; default: 768, or 4096 to complete it."""
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
-    """Side of a cell in pixels, for each run; the smallest one serves to complete a photograph."""
+    """Side of a cell in pixels, for each run; completing a photograph uses only the smallest."""
     steps: Annotated[int | None, Between(0, 10**6)] = None
-    """Number of steps of each run; default: 60, or 400 to complete the photograph."""
+    """Number of steps in each run; default: 60, or 400 to complete a photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     seed: int = 0
-    """Random seed: decides which cells update."""
+    """Random seed for cell updates."""
     overwrite: bool = False
     """Replace an existing file."""
 
@@ -110,8 +110,8 @@ class PlaySettings(Bounded):
 class ClassicSettings(Bounded):
     """Make a rule from a classic automaton, such as Conway's Life, without training.
 
-    The automaton is a name, a rule in B/S notation (B36/S23; B2/S345/C4 with dying states), or a
-    cyclic automaton (R1/T3/C4: a threshold of 3 and 4 states).
+    Give a name, a notation in B/S form (B36/S23; with dying states B2/S345/C4), or that of a cyclic
+    automaton (R1/T3/C4: threshold 3, 4 states).
     """
 
     automaton: Annotated[str, tyro.conf.Positional] = ""
@@ -119,16 +119,16 @@ class ClassicSettings(Bounded):
     out: Path | None = None
     """The rule file to write."""
     density: Annotated[float | None, Between(0, 1)] = None
-    """Fraction of living cells in the noise at the start; the default depends on the automaton."""
+    """Fraction of living cells in the initial noise; the default depends on the automaton."""
     list: bool = False
-    """List the names."""
+    """List the names of automata."""
     overwrite: bool = False
     """Replace an existing file."""
 
 
 @dataclass(frozen=True)
 class InfoSettings:
-    """Show the contents of a rule file, and which code on this machine can run it."""
+    """Show the contents of a rule file, and which backends can run the rule on this machine."""
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
@@ -138,12 +138,12 @@ class InfoSettings:
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """List what this machine has, what it lacks, and how to install it."""
+    """List what this machine has, what it lacks, and how to install what is missing."""
 
 
 @dataclass(frozen=True)
 class DemoSettings(Bounded):
-    """Train a rule on a bundled image, and make the page that runs it."""
+    """Train a rule on a bundled image, and make a web page that runs it."""
 
     picture: str = "scales"
     """Name of the bundled image."""

@@ -1,7 +1,7 @@
 """Diffusion models on the shared core: a network learns to remove noise from images.
 
 Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020. Read
-:mod:`nca.ddpm.diffusion.noising` first (the training data), then
+:mod:`nca.ddpm.diffusion.noising` first (it makes the training batches), then
 :mod:`~nca.ddpm.diffusion.denoiser` (the one function that sampling needs),
 :mod:`~nca.ddpm.diffusion.samplers` and :mod:`~nca.ddpm.diffusion.guidance`.
 

@@ -1,4 +1,4 @@
-"""Load a trained model from its checkpoint, which contains the settings too."""
+"""Load a trained model from its checkpoint, which also contains the settings."""
 
 import json
 import math
@@ -20,12 +20,12 @@ LARGEST_SIDE = 8192  # pixels
 
 
 class SaveMetadata(Callback):
-    """Stores settings and :class:`DataInfo` in the checkpoint, to read it without the data."""
+    """Stores settings and :class:`DataInfo`, so that checkpoints can be read without the images."""
 
-    state_name = "About"  # the name in files since the first version
+    state_name = "About"  # the name in checkpoints since the first version
 
     def __init__(self, settings: TrainSettings, info: DataInfo) -> None:
-        own = json.dumps(flatten(settings), default=str)  # with the path of the images, for FID
+        own = json.dumps(flatten(settings), default=str)  # includes the path of the images, for FID
         facts = {"colors": info.colors, "side": info.side, "deviation": info.std}
         self.state = {"settings": own, "facts": json.dumps(facts | {"names": info.names})}
 
@@ -51,10 +51,10 @@ class Run:
 
 
 def load_run(path: Path) -> Run:
-    """Read a checkpoint, given as a file or its folder.
+    """Read a checkpoint; ``path`` is the file or its folder.
 
     Raises:
-        InputError: there is no checkpoint, or it is not of a diffusion model.
+        InputError: there is no checkpoint, or it does not contain a diffusion model.
     """
     path = path / CHECKPOINT if path.is_dir() else path
     state = load_checkpoint(path)

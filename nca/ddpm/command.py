@@ -59,7 +59,7 @@ def check_output(settings: SampleSettings) -> None:
     """Check that the output can be written, before any work is done.
 
     Raises:
-        InputError: the output exists and ``overwrite`` is off, or its folder is missing.
+        InputError: the output exists and ``overwrite`` is off, or its parent folder is missing.
     """
     out = settings.out
     there = any(out.iterdir()) if out.is_dir() else out.exists()
@@ -79,7 +79,8 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     model.network.to(choose_device(settings.device))
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
-    # With ``like`` (Meng et al., "SDEdit", 2022), start from that image at a lower noise level.
+    # With ``strength`` below 1 (Meng et al., "SDEdit", 2022), start from ``like`` at a lower noise
+    # level.
     sigmas = noise_levels(
         model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
     )
@@ -116,7 +117,7 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
 
 
 def guides(settings: SampleSettings, like: Tensor | None) -> list[tuple[Distance, float]]:
-    """Style and structure losses that guide the samples, with their weights."""
+    """The style and structure losses that guide the samples, each with its weight."""
     distances: list[tuple[Distance, float]] = []
     if settings.style is not None:
         style = read_square(settings.style, settings.style_size)[None]

@@ -1,4 +1,4 @@
-"""Images of the results: sheets of samples, and movies of their denoising."""
+"""Show samples: sheets of them, and movies of their denoising."""
 
 from PIL import Image
 from torch import Tensor
@@ -24,7 +24,7 @@ def sheet(images: Tensor, columns: int | None = None) -> Image.Image:
 
 
 def enlarged(image: Tensor, scale: int) -> Image.Image:
-    """[C, H, W] in about [-1, 1] as an image with larger pixels."""
+    """Convert [C, H, W] in about [-1, 1] to an image; each value becomes ``scale`` x ``scale``."""
     pixels = to_image(((image + 1) / 2).expand(3, -1, -1))
     width, height = pixels.size
     return pixels.resize((scale * width, scale * height), Image.Resampling.NEAREST)
@@ -37,7 +37,7 @@ class Movie:
         self.steps: list[Step] = []
 
     def __call__(self, step: Step) -> None:
-        """Keep a step."""
+        """Record a step."""
         self.steps.append(Step(step.index, step.sigma, step.x.cpu(), step.denoised.cpu()))
 
     def frames(self, result: Tensor) -> list[Image.Image]:

@@ -25,7 +25,7 @@ class DataSettings(Bounded):
     """The images, and how they are used."""
 
     size: Annotated[int | None, Between(8, 1024)] = None
-    """Side that images are scaled to, in pixels; default: unchanged (IDX) or 32."""
+    """Width and height of the scaled images, in pixels; default: unchanged (IDX) or 32."""
     classes: bool = False
     """Also learn the classes, so that samples of one class can be drawn."""
     held_out: Annotated[float, Between(0, 0.9)] = 0.25
@@ -41,33 +41,33 @@ class DiffusionSettings(Bounded):
     """Noise, and what the network predicts."""
 
     schedule: ScheduleName = "cosine"
-    """Noise level at each time; karras and flow are continuous."""
+    """Noise levels over time; karras and flow are continuous."""
     noise_steps: Annotated[int, Between(2, 10_000)] = 1000
     """Number of noise levels; not used by karras and flow."""
     target: TargetName = "v"
-    """Output of the network; flow is noise - image."""
+    """What the network predicts; flow: noise - image."""
     times: TimesName = "stratified"
-    """How times are drawn; loss: times with a large loss more often."""
+    """How times are drawn; loss: draw times with a large loss more often."""
     weights: WeightsName = "min-snr"
-    """Weights of the loss by time."""
+    """How the loss is weighted by time."""
 
 
 @dataclass(frozen=True)
 class NetworkSettings(Bounded):
-    """The network; all options but --net and --patch are of the U-Net."""
+    """The network; all options except --net and --patch apply only to the U-Net."""
 
     net: NetName = "unet"
-    """unet, or nca: a neural cellular automaton."""
+    """Kind of network; nca: a neural cellular automaton."""
     channels: Annotated[tuple[int, ...], Between(1, 4096)] = (32, 64)
-    """Channels per level; each level halves the resolution."""
+    """Number of channels at each level; each level halves the resolution."""
     layers: Annotated[int, Between(1, 8)] = 1
     """Number of residual blocks per level."""
     groups: Annotated[int, Between(1, 64)] = 8
-    """Number of groups of the normalization."""
+    """Number of groups in each group normalization."""
     attention: Annotated[int, Between(0)] = 1
     """Number of levels with attention, coarsest first."""
     patch: Annotated[int, Between(1, 16)] = 2
-    """Side of the squares that the network sees as one pixel."""
+    """Width and height of the squares that the network treats as one pixel, in pixels."""
 
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
@@ -92,7 +92,7 @@ class AutomatonSettings(Bounded):
     cell_hidden: Annotated[int, Between(1, 1024)] = 128
     """Number of hidden units of the rule."""
     cell_steps: Annotated[int, Between(1, 256)] = 12
-    """Number of steps per call; each carries information by one cell."""
+    """Number of steps per call; in a step, information moves by one cell."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class OptimizerSettings(Bounded):
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA if there is one, or else the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the layers; float16 needs a GPU."""
 
@@ -120,12 +120,12 @@ class TrainSettings(Bounded):
     """
 
     data: str
-    """builtin, fashion, mnist (downloaded once), or a folder of images."""
+    """A folder of images, or builtin, fashion or mnist; the last two are downloaded once."""
     out: Path
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Sets the defaults of the other options; lesson20: as in fast.ai's course, for a GPU."""
+    """Sets the defaults of the other options; lesson20: those of fast.ai's course, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
@@ -152,17 +152,17 @@ class SampleSettings(Bounded):
     run: Annotated[Path, tyro.conf.Positional]
     """Output folder of a training run, or its checkpoint."""
     out: Path
-    """One image of all samples (.png), movie of the denoising (.webp, .mp4), or folder."""
+    """One image of all samples (.png), a movie of the denoising (.webp, .mp4), or a folder."""
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """Sampler; ddpm-skip runs the network at every third step."""
+    """Sampler; ddpm-skip runs the network in every third step, and in the last 50."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """Number of noise levels; each is one call of the network, two for heun and flow."""
+    """Number of noise levels; each takes one call of the network, or two with heun and flow."""
     spacing: SpacingName = "auto"
-    """Noise levels: even in time (auto for ddpm and ddim), as in Karras 2022 or in flow."""
+    """Spacing of the noise levels; karras: as in Karras 2022; auto: time for ddpm and ddim."""
     eta: Annotated[float, Between(0, 1)] = 0.0
-    """Randomness of ddim: 0 (deterministic) to 1 (as ddpm)."""
+    """Randomness of ddim, from 0 (deterministic) to 1 (DDPM with the smaller variance)."""
     churn: Annotated[float, Between(0, 1000)] = 0.0
     """Amount of noise that heun adds over all steps."""
     seed: int = 0
@@ -170,26 +170,26 @@ class SampleSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, if trained with --classes; None: all classes in turn."""
+    """Class of the samples, for a model trained with --classes; None: all classes in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
-    """Class guidance scale; 1: as trained."""
+    """Scale of the guidance toward the class; 1: no extra guidance."""
 
     style: Picture | None = None
     """Image whose style the samples take on."""
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
-    """Style guidance strength."""
+    """Strength of the guidance toward the style."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Side of the scaled style image; smaller makes finer strokes."""
+    """Width and height of the scaled style image, in pixels; smaller makes finer strokes."""
     like: Picture | None = None
     """Image whose structure is kept (image to image)."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
-    """Structure guidance strength."""
+    """Strength of the guidance toward the structure of --like; 0: none."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
     """How much of --like may change: 1 starts from pure noise, 0.3 keeps most of the image."""
     features: str = "builtin"
     """Features for style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA if there is one, or else the CPU."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -204,8 +204,8 @@ class SampleSettings(Bounded):
 class FidSettings(Bounded):
     """Measure the distance of samples from images that the model was not trained on: FID and KID.
 
-    The features come from a small classifier that is trained for this. The figures compare models
-    of the same images with each other, and with real images, which are measured too.
+    The features come from a small classifier that is trained for this purpose. The figures compare
+    models that were trained on the same images. Real images are measured too, for comparison.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -213,19 +213,19 @@ class FidSettings(Bounded):
     n: Annotated[int, Between(8, 1_000_000)] = 2048
     """Number of samples, and of real images, per repeat."""
     repeats: Annotated[int, Between(2, 1000)] = 3
-    """Number of independent sets of samples; the interval comes from their spread."""
+    """Number of independent sets of samples; their spread widens the interval."""
     sampler: SamplerName = "dpmpp"
-    """Sampler, see nca ddpm sample."""
+    """Sampler; see nca ddpm sample."""
     steps: Annotated[int, Between(1, 10_000)] = 20
-    """Number of noise levels, see nca ddpm sample."""
+    """Number of noise levels; see nca ddpm sample."""
     features: str = "classifier"
-    """Features: classifier (trained for this), vgg19, or a .safetensors file of a VGG."""
+    """Features: classifier (trained for this purpose), vgg19, or a .safetensors file of a VGG."""
     data: str | None = None
-    """Where the images are now; None: where they were during training."""
+    """Where the training images are now; None: where they were during training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     seed: int = 0
-    """Random seed of the samples and of the choice of real images."""
+    """Random seed for the samples, and for picking the real images."""
     json: Path | None = None
     """File for all figures, as JSON."""
 
@@ -239,7 +239,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "times": "logit-normal",
         "weights": "none",
     },
-    # https://github.com/fastai/course22p2, notebook 17, with its 16-bit run's batch size and rate.
+    # https://github.com/fastai/course22p2, notebook 17; batch size and rate of its 16-bit run.
     "lesson20": {
         "schedule": "linear",
         "target": "noise",
@@ -269,6 +269,6 @@ def ddpm_settings(
         values: values by field name, of any group.
 
     Raises:
-        InputError: a value is out of bounds, or there is no field of that name.
+        InputError: a value is out of bounds, or there is no field with that name.
     """
     return override(TrainSettings(str(data), Path(out)), of_preset(PRESETS, preset) | values)

@@ -58,15 +58,16 @@ WARM_UP = 100  # iterations until the learning rate peaks
 FINAL_RATE = 0.02
 NORM = 1.0
 VALIDATED = 512  # number of held-out images in a validation
-STAGES, SHOWN, QUICK = 24, 16, 12  # frames of the movie, samples per frame, steps per sample
+# Of the movie that shows the training: frames, samples per frame, steps per sample.
+STAGES, SHOWN, QUICK = 24, 16, 12
 STEPS, SAMPLES = 20, 64
 
 
 def train(settings: TrainSettings, *, callbacks: Sequence[Callback] = ()) -> Trained:
     """Train, and write all results.
 
-    Under ``torchrun`` or ``accelerate launch`` the processes train one model together: each works
-    on ``batch_size`` images.
+    Under ``torchrun`` or ``accelerate launch``, the processes train one model together, each with
+    ``batch_size`` images per iteration.
 
     Args:
         settings: see :func:`nca.ddpm.settings.ddpm_settings`.
@@ -89,7 +90,7 @@ class DDPMTraining(Job[Trained]):
 
     Args:
         settings: settings of the run.
-        dataset: all images; some are held out.
+        dataset: all images; some are held out of training.
         engine: computes gradients and optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.
 
@@ -113,7 +114,7 @@ class DDPMTraining(Job[Trained]):
         learned, held_out = split(dataset, settings.images.held_out, settings.run.seed)
         self.model = Model(settings, dataset.info())
         model = self.model
-        # The order of the images is the same in all processes; noise and times differ.
+        # All processes use the same order of images, but different noise and times.
         seed_generators(settings.run.seed + 7919 * engine.rank)
         times = build_times(settings.diffusion.times, model.schedule)
         noisify = Noisify(
@@ -188,7 +189,7 @@ class DDPMTraining(Job[Trained]):
 
     @override
     def fit(self) -> None:
-        # With ``find_rate``, nothing is trained.
+        # Do not train with ``find_rate``.
         if not self.settings.optimizer.find_rate:
             super().fit()
 
@@ -204,7 +205,7 @@ class DDPMTraining(Job[Trained]):
 
     @override
     def finish(self) -> Trained:
-        # Draw and write all images of the results.
+        # Draw and write all result images.
         if self.settings.optimizer.find_rate:
             return self.search_rate()
         learner, folder = self.learner, self.settings.out

@@ -1,4 +1,4 @@
-"""The state of a simulation in the memory of the graphics card."""
+"""The state of a simulation, in graphics memory."""
 
 import moderngl
 import numpy as np
@@ -18,7 +18,7 @@ def to_texels(state: npt.ArrayLike, groups: int, code: Code = (1.0, 0.0)) -> Flo
 
 
 def from_texels(texels: npt.ArrayLike, code: Code = (1.0, 0.0)) -> Floats:
-    """The inverse: all channels of texels, [4 * groups, H, W]."""
+    """The inverse of :func:`to_texels`: all channels, [4 * groups, H, W]."""
     values = (np.asarray(texels, np.float32) - code[1]) * code[0]
     state: Floats = rearrange(values, "g h w four -> (g four) h w")
     return np.ascontiguousarray(state, np.float32)
@@ -31,8 +31,8 @@ class StateBuffer:
         gl: OpenGL context.
         size: height and width in cells.
         groups: number of groups of four channels.
-        dtype: type of the textures in moderngl's notation; only "f4" can be copied, read and
-            written.
+        dtype: type of the textures in moderngl's notation; only a buffer of "f4" can be copied,
+            read and written.
 
     Attributes:
         changes: counts the calls that may change the state.
@@ -51,14 +51,14 @@ class StateBuffer:
         self._targets: dict[tuple[int, ...], moderngl.Framebuffer] = {}
 
     def target(self, groups: tuple[int, ...]) -> moderngl.Framebuffer:
-        """Framebuffer that draws into these groups; created at first use."""
+        """Framebuffer that draws into these groups; created on first use."""
         self.changes += 1
         if groups not in self._targets:
             self._targets[groups] = self._gl.framebuffer([self.textures[g] for g in groups])
         return self._targets[groups]
 
     def named(self, name: str) -> dict[str, moderngl.Texture]:
-        """Textures by their names in shaders: ``name0``, ``name1``, ..."""
+        """Textures by their names in shaders, ``name0``, ``name1``, ..."""
         return {f"{name}{g}": texture for g, texture in enumerate(self.textures)}
 
     def copy_from(self, source: "StateBuffer") -> None:

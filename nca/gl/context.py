@@ -12,8 +12,8 @@ REQUIRED_VERSION = 330
 MIN_TARGETS = 4
 
 ADVICE = {
-    "linux": "on Debian or Ubuntu: apt install libegl1 libgl1, and the driver of the graphics card",
-    "win32": "install the newest driver of the graphics card",
+    "linux": "on Debian or Ubuntu: apt install libegl1 libgl1, and the graphics card's driver",
+    "win32": "install the newest driver for the graphics card",
     "darwin": "OpenGL 3.3 comes with macOS; a remote login may have no graphics",
 }
 
@@ -34,7 +34,7 @@ def open_headless() -> moderngl.Context:
 
 
 def attach_to_window() -> moderngl.Context:
-    """Use the context of the window that is current; call it once per window.
+    """Use the context of the current window; call this once per window.
 
     Raises:
         GraphicsError: the context is older than OpenGL 3.3 or has no float render targets.
@@ -47,10 +47,10 @@ def attach_to_window() -> moderngl.Context:
 
 
 def checked(gl: moderngl.Context) -> moderngl.Context:
-    """Check that a context can draw into several float textures at once.
+    """Return a context after checking that it can draw into several float textures at once.
 
     Raises:
-        GraphicsError: it cannot; the context is then released.
+        GraphicsError: it cannot; the context has been released.
     """
     if target_limit(gl) < MIN_TARGETS:
         renderer = renderer_name(gl)
@@ -82,5 +82,5 @@ def renderer_name(gl: moderngl.Context) -> str:
 def missing_graphics(reason: str) -> GraphicsError:
     """Make a one-line error with the reason and a remedy."""
     reason = " ".join(reason.split())
-    advice = ADVICE.get(sys.platform, "install the driver of the graphics card")
+    advice = ADVICE.get(sys.platform, "install the driver for the graphics card")
     return GraphicsError(f"no usable OpenGL 3.3 here ({reason}); {advice}")

@@ -1,4 +1,4 @@
-"""A fragment shader that fills a whole target."""
+"""A fragment shader that draws every pixel of a target."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ class Shader:
             )
         except moderngl.Error as error:
             text = " ".join(str(error).split())
-            raise GraphicsError(f"the graphics driver refuses a shader: {text[:300]}") from error
+            raise GraphicsError(f"the graphics driver rejects a shader: {text[:300]}") from error
         self._triangle = gl.vertex_array(self._program, [])
         self._uniforms = {
             name: member
@@ -47,7 +47,7 @@ class Shader:
         limit = gl.info["GL_MAX_TEXTURE_IMAGE_UNITS"]
         if count > limit:
             raise GraphicsError(
-                f"the rule needs {count} textures at once, this driver allows {limit}"
+                f"the rule needs {count} textures at once; this driver allows {limit}"
             )
 
     def set(self, values: Mapping[str, Value]) -> None:
@@ -65,7 +65,10 @@ class Shader:
         textures: Mapping[str, Textures],
         values: Mapping[str, Value] | None = None,
     ) -> None:
-        """Run the shader for every pixel of a target; give a sequence for an array of samplers."""
+        """Run the shader for every pixel of a target.
+
+        ``textures`` holds a texture for each sampler, and a sequence for an array of samplers.
+        """
         if values:
             self.set(values)
         for name, units in self._units.items():

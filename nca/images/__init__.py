@@ -1,4 +1,4 @@
-"""Read images in any format as float RGB, and write them."""
+"""Read images of any format, convert them to and from tensors, and write them."""
 
 import base64
 import io
@@ -32,21 +32,21 @@ def read_image(
 ) -> Image.Image:
     """Read any image as upright 8-bit sRGB, following its EXIF orientation.
 
-    Gray, palette and 16-bit images are converted to RGB. Colors with a profile, such as Display P3,
-    Adobe RGB or a CMYK profile, are converted to sRGB. Transparent parts become white.
+    Gray, palette and 16-bit images are converted to RGB. Colors with an ICC profile, such as
+    Display P3, Adobe RGB or a CMYK profile, are converted to sRGB. Transparent parts become white.
 
     Args:
         path: the file, or the image itself.
-        max_side: reduce the image until its longer side is at most this; a large JPEG is decoded at
-            a fraction of its size. None: an image of more than 40 million pixels is reduced to
+        max_side: shrink the image until its longer side is at most this; a large JPEG is decoded at
+            a fraction of its size. None: an image of more than 40 million pixels is shrunk to
             about 10 million.
         transparent: keep the transparency, as 8-bit RGBA.
         own_profile: keep the colors of an image with an RGB profile, and the profile in
             ``info["icc_profile"]``.
 
     Raises:
-        InputError: the file is missing, a folder, not readable, not an image, too large or too
-            small.
+        InputError: the file is missing, a folder, unreadable or not an image, or the image is too
+            large or too small.
     """
     picture = Path(path) if isinstance(path, str) else path
     with reading(picture):
@@ -72,10 +72,11 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def read_square(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
-    """Read the largest centered square of an image, [3, size, size] float32 in [0, 1].
+    """Crop an image to a centered square and scale it, [3, size, size] float32 in [0, 1].
 
     Raises:
-        InputError: see :func:`read_image`; or the image is smaller, and must not be enlarged.
+        InputError: see :func:`read_image`; or the image is smaller than ``size`` and ``enlarge``
+            is False.
     """
     image = read_image(path, max_side=16 * size)
     if not enlarge and min(image.size) < size:
@@ -85,7 +86,7 @@ def read_square(path: str | Picture, size: int, *, enlarge: bool = True) -> Tens
 
 
 def too_small(path: str | Picture, size: tuple[int, int], wanted: int) -> str:
-    """The message about an image that lacks the detail that a decoder draws."""
+    """Error message for an image that is too small to train a decoder on."""
     return f"{path}: has {size[0]}x{size[1]} pixels, too few for `size` {wanted} with a `decoder`"
 
 
@@ -93,23 +94,23 @@ def read_texture(path: str | Picture, size: int, *, enlarge: bool = True) -> Ten
     """Read like :func:`read_square`, and check that the image is not flat.
 
     Raises:
-        InputError: see :func:`read_image`; or the whole square has one color.
+        InputError: see :func:`read_square`; or the whole square has one color.
     """
     square = read_square(path, size, enlarge=enlarge)
     if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
-        raise InputError(f"{path}: its centered square has one color only; a texture has more")
+        raise InputError(f"{path}: its central square has only one color; a texture needs several")
     return square
 
 
 def read_cutout(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:
-    """Read a whole image with its transparency, in the middle of a square.
+    """Read the visible part of an image, scaled to fit a transparent square and centered in it.
 
     Returns:
         [4, size, size] float32 in [0, 1]: premultiplied RGB, and opacity.
 
     Raises:
-        InputError: see :func:`read_image`; or the visible part is too narrow, or smaller and must
-            not be enlarged.
+        InputError: see :func:`read_image`; or the visible part is too narrow, or it is smaller than
+            ``size`` and ``enlarge`` is False.
     """
     image = read_image(path, transparent=True)
     visible = image.crop(image.getchannel("A").getbbox() or (0, 0, *image.size))
@@ -186,7 +187,7 @@ def write_png16(path: Path, rgb: Tensor, profile: bytes | None = None) -> None:
         levels = (values.float() * 65535).round().cpu().numpy().astype(">u2")
         pairs = levels.view(np.uint8).reshape(height, width, 2)
         rows[:, 1 + 2 * channel :: 6], rows[:, 2 + 2 * channel :: 6] = pairs[..., 0], pairs[..., 1]
-    # A row differs little from the one above (filter 2), at least in its upper bytes.
+    # Filter 2: store differences from the row above, which are small, at least in the high bytes.
     rows[1:, 1:] -= rows[:-1, 1:].copy()
     rows[1:, 0] = 2
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))]
@@ -254,11 +255,11 @@ def image_format(path: Path) -> str:
 def contact_sheet(
     pictures: Sequence[Image.Image], columns: int | None = None, ground: str | None = "white"
 ) -> Image.Image:
-    """Arrange images of one size in a grid with thin gaps; by default nearly square.
+    """Arrange images of the same size in a grid with thin gaps.
 
     Args:
         pictures: images, at least one.
-        columns: number of columns.
+        columns: number of columns; by default, the grid is nearly square.
         ground: color of the gaps; None: transparent.
     """
     columns = columns or math.ceil(len(pictures) ** 0.5)

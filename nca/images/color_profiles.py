@@ -9,19 +9,19 @@ from PIL import Image, ImageCms
 Profile = bytes | None
 """An ICC profile for RGB; None: sRGB."""
 
-# The kinds of profile, the mode of their color values, and the modes that use the same values.
+# For each kind of profile: the mode of its color values, and the image modes that it applies to.
 MODES = {
     "RGB": ("RGB", ("RGB", "RGBA", "L", "LA", "YCbCr")),
     "GRAY": ("L", ("L", "LA")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
-SAME = 3  # levels of 255; sRGB profiles of different makers differ by at most this
+SAME = 3  # levels of 255; sRGB profiles from different makers differ by at most this
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert an image from its profile to sRGB; transparency is kept.
 
-    The image is unchanged if its profile is sRGB, cannot be used, or is for another color model.
+    The image stays unchanged if the profile is sRGB, is unusable, or is for another color model.
     """
     mode, fitting = MODES.get(_kind(profile), ("", ()))
     if image.mode not in fitting:
@@ -38,12 +38,12 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def rgb_profile(profile: bytes | None) -> Profile:
-    """Return the profile if it is readable and for RGB, the only kind that fits a result."""
+    """Return the profile if it is a readable RGB profile, the only kind that results can have."""
     return profile if _kind(profile) == "RGB" else None
 
 
 def convert(image: Image.Image, source: Profile, target: Profile) -> Image.Image:
-    """Convert colors to another profile."""
+    """Convert the colors of an RGB image from one profile to another."""
     if source == target:
         return image
     converted = ImageCms.profileToProfile(image, _open(source), _open(target), outputMode="RGB")

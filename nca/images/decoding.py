@@ -15,17 +15,17 @@ from nca.errors import InputError, one_line
 from nca.images.picture_files import HEIC_ADVICE, is_heic, readable_formats
 from nca.options import Picture, PictureInMemory
 
-MAX_PIXELS = 178_956_970  # Pillow opens no larger image
+MAX_PIXELS = 178_956_970  # Pillow refuses larger images
 MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
-LARGE = 40_000_000  # pixels; a larger image is reduced while its pixels are converted
-REDUCED = 10_000_000  # pixels of a reduced image, if no size is requested
-STRIP = 1_000_000  # pixels that are converted at once
+LARGE = 40_000_000  # pixels; larger images are shrunk while their pixels are converted
+REDUCED = 10_000_000  # approximate pixels of a shrunk image, if no size is requested
+STRIP = 1_000_000  # pixels that are converted at a time
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # per pixel
-# Measured bytes per pixel that these decoders need; all others decode into the image itself. Pillow
-# decodes some kinds of DDS in Python, which takes 1.3 s for a million pixels.
+# Bytes per pixel that these decoders need, as measured; all others decode into the image itself.
+# Pillow decodes some kinds of DDS in Python, which takes 1.3 s per million pixels.
 DECODERS = {"WEBP": 16, "AVIF": 16, "HEIF": 12, "JPEG2000": 25, "SGI": 8, "QOI": 8, "DDS": 44}
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,14 +40,14 @@ TURNS = {
 
 @contextmanager
 def reading(path: Picture) -> Iterator[None]:
-    """Replace any error of a decoder by an InputError, one line with the reason.
+    """Turn any error from a decoder into an InputError, with the reason in one line.
 
     Raises:
-        InputError: the block raised an error.
+        InputError: the ``with`` block raised an error.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings of decoders about files that they can read
+            warnings.simplefilter("ignore")  # decoders also warn about files that they can read
             yield
     except InputError:
         raise
@@ -68,19 +68,19 @@ def reading(path: Picture) -> Iterator[None]:
 def decode(path: Picture, max_side: int | None = None) -> Image.Image:
     """Read an image with 8 bits per color, upright, with transparency as a channel.
 
-    An image of more than 40 million pixels is reduced by a whole factor.
+    An image of more than 40 million pixels is shrunk by a whole factor.
 
     Args:
         path: the file, or the image itself.
-        max_side: longer side that is needed. A large JPEG is decoded at a fraction of its size, but
-            not below this.
+        max_side: length that the longer side must have at least, in pixels. A large JPEG is decoded
+            at a fraction of its size, but not below this. None: see :func:`nca.images.read_image`.
 
     Returns:
-        An image of mode L, LA, RGB, RGBA, CMYK or another without palette; its profile is in
-        ``info``.
+        An image of mode L, LA, RGB, RGBA, CMYK or another mode without a palette; its profile is
+        in ``info``.
 
     Raises:
-        Exception: any; see :func:`reading`.
+        Exception: of any type; see :func:`reading`.
     """
     if isinstance(path, PictureInMemory):
         _check_sides(path, path.image.size, max_side)
@@ -90,8 +90,8 @@ def decode(path: Picture, max_side: int | None = None) -> Image.Image:
         raise InputError(f"{path} is a folder; give the name of an image")
     if not stat.S_ISREG(kind):
         raise InputError(f"{path} is a device or a pipe; give the name of an image file")
-    # Pillow may map a file that it opens by name. If a mapped file is truncated meanwhile, the
-    # process crashes; and a mapped TIFF that must be rotated gives noise.
+    # Pillow may memory-map a file that it opens by name. If the file is truncated meanwhile, the
+    # process crashes; and a memory-mapped TIFF that must be rotated decodes to noise.
     with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
         size = image.size
         if size[0] * size[1] > LARGE and max_side is None:
@@ -118,23 +118,23 @@ def _upright(image: Image.Image, factor: int = 1) -> Image.Image:
 def _check_sides(path: Picture, size: tuple[int, int], max_side: int | None) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
-        raise InputError(f"{path} has {width}x{height} pixels; an image needs {MIN_SIDE} or more")
+        raise InputError(f"{path} has {width}x{height} pixels; a side needs {MIN_SIDE} or more")
     shorter = min(size) * min(1.0, (max_side or max(size)) / max(size))
     if shorter < MIN_SIDE - 0.5:
         raise InputError(
             f"{path} has {width}x{height} pixels; with {max_side} on its longer side it would have "
-            f"{round(shorter)} on the other side, and an image needs {MIN_SIDE} or more"
+            f"{round(shorter)} on the other side, and a side needs {MIN_SIDE} or more"
         )
 
 
 def _check_memory(path: Path, image: Image.Image, size: tuple[int, int]) -> None:
-    """Refuse an image that needs too much memory; ``image`` may be a reduced version of it."""
+    """Refuse an image that needs too much memory; ``image`` may be a smaller draft of it."""
     needed = _bytes_needed(image, size[0] * size[1])
     if needed > MEMORY:
         most = size[0] * size[1] * MEMORY / needed
         raise InputError(
             f"{path} has {size[0]}x{size[1]} pixels; at most {most / 1e6:.0f} million can be read "
-            f"from {image.format} of this kind; make it smaller, or convert it to PNG"
+            f"from a {image.format} file of this kind; make it smaller, or convert it to PNG"
         )
 
 
@@ -156,7 +156,7 @@ def _bytes_needed(image: Image.Image, pixels: int) -> int:
 
 
 def _scale_transparent_color(image: Image.Image) -> None:
-    """Scale the transparent color of a PNG to the 8 bits of its pixels."""
+    """Scale a PNG's transparent color to 8 bits, like its pixels."""
     color = image.info.get("transparency")
     layout = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
     if color is None:
@@ -168,7 +168,7 @@ def _scale_transparent_color(image: Image.Image) -> None:
 
 
 def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
-    """Convert and reduce strip by strip, because a copy of a large image needs too much memory."""
+    """Convert and shrink strip by strip, because a copy of a large image needs too much memory."""
     as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
     if as_it_is and factor == 1 and "transparency" not in image.info:
         return image
@@ -187,7 +187,10 @@ def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
 
 
 def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
-    """Convert to 8 bits without palette; ``scale`` is for floats, in [0, 1] or [0, 255]."""
+    """Convert to 8 bits without a palette.
+
+    Floats are multiplied by ``scale``: 255 if they are in [0, 1], or 1 if they are in [0, 255].
+    """
     if strip.mode == "F":
         levels = np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale
         return Image.fromarray((levels + 0.5).clip(0, 255).astype(np.uint8))
@@ -200,5 +203,5 @@ def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
         return grey
     if strip.mode in ("P", "PA") or "transparency" in strip.info:
         return strip.convert("RGBA")
-    # Pillow would drop pixels of 1 bit instead of averaging them.
+    # Pillow would shrink 1-bit images by dropping pixels instead of averaging them.
     return strip.convert("L") if strip.mode == "1" else strip

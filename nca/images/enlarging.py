@@ -6,18 +6,18 @@ from torch.nn import functional as F
 
 from nca.options import Scaling
 
-TAPS = 5  # from two cells before a cell to two after it
+TAPS = 5  # cells that contribute to a pixel: its own, two before and two after
 
 
 def enlarged(colors: Tensor, scale: int, scaling: Scaling, *, wraps: bool) -> Tensor:
-    """Draw every cell with ``scale`` times ``scale`` pixels, [C, H, W] -> [C, scale * H, ...].
+    """Draw every cell as ``scale`` x ``scale`` pixels, [C, H, W] -> [C, scale * H, scale * W].
 
     Args:
-        colors: colors of the cells, of 0 to 1.
-        scale: pixels per cell.
+        colors: colors of the cells, in [0, 1].
+        scale: pixels per cell along each axis.
         scaling: ``squares``; ``smooth``: the mean of a cubic B-spline and linear blending;
-            ``sharp``: a Catmull-Rom spline, clipped to 0 to 1.
-        wraps: whether the first cells follow the last ones; otherwise the border is repeated.
+            ``sharp``: a Catmull-Rom spline, clipped to [0, 1].
+        wraps: whether the grid wraps around; otherwise, the cells at the border are repeated.
     """
     if scaling == "squares":
         return colors.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
@@ -30,9 +30,9 @@ def enlarged(colors: Tensor, scale: int, scaling: Scaling, *, wraps: bool) -> Te
 
 
 def _weights(scale: int, scaling: Scaling) -> Tensor:
-    """Weights of the cells around, for every pixel of a cell."""
+    """Weights of the cells around a pixel, for every position in a cell, [scale, TAPS]."""
     at = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-    first = at.floor().long()  # cell at the left of the pixel: -1 or 0
+    first = at.floor().long()  # cell whose center is left of the pixel: -1 (the one before) or 0
     f = at - first
     if scaling == "smooth":
         low = (1 - f) ** 3 / 12, (1 - f) / 2 + 1 / 3 - f**2 / 2 + f**3 / 4

@@ -1,4 +1,4 @@
-"""Find image files: the readable formats, and the images of a folder."""
+"""Find image files: the readable formats, and the images in a folder."""
 
 import re
 from contextlib import suppress
@@ -11,8 +11,8 @@ from PIL import Image
 from nca.errors import InputError
 from nca.system.console import say
 
-# Common image formats. Pillow has more: EPS starts Ghostscript, SPIDER has its own errors, PDF and
-# MPEG have extensions but no reader, ICNS contains other formats.
+# Common image formats. Others that Pillow has are left out: EPS starts Ghostscript, SPIDER has its
+# own errors, PDF and MPEG have extensions but no reader, and ICNS contains other formats.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM",
            "JPEG2000", "PSD", "QOI", "DDS", "SGI", "PCX", "ICO", "TGA")  # fmt: skip
 HEIC_EXTENSIONS = {".heic", ".heif", ".hif"}
@@ -36,21 +36,21 @@ def is_picture(path: Path) -> bool:
 
 
 def is_heic(path: Path) -> bool:
-    """Whether a file has the header of HEIC, with any name."""
+    """Whether a file has a HEIC header, whatever its name."""
     with path.open("rb") as file:
         head = file.read(12)
     return head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS
 
 
 def pictures_in(folder: Path, *, subfolders: bool = False) -> list[Path]:
-    """List the images of a folder in natural order: 1, 2, 10.
+    """List the images in a folder in natural order: 1, 2, 10.
 
     Hidden files and folders are left out, and so are the ``._name`` files and ``__MACOSX`` folders
     of macOS. If HEIC images cannot be read, a message says so.
 
     Args:
         folder: an existing folder.
-        subfolders: include images of the direct subfolders.
+        subfolders: include the images in all subfolders.
 
     Raises:
         InputError: the folder cannot be read or holds no images.

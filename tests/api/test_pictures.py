@@ -75,7 +75,7 @@ def test_what_is_no_picture_is_named(picture: object, said: str) -> None:
 @pytest.mark.parametrize("size", [(0, 0), (4, 30)])
 def test_a_picture_that_is_too_small_is_named(size: tuple[int, int]) -> None:
     picture = as_picture(np.zeros((*size, 3), np.uint8), "content")
-    with pytest.raises(InputError, match=r"^content has .* an image needs 8 or more"):
+    with pytest.raises(InputError, match=r"^content has .* a side needs 8 or more"):
         read_image(picture)
 
 

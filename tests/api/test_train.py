@@ -133,7 +133,7 @@ def test_minutes_limit_the_time(places: list[Path]) -> None:
         ({"log": ("tensorboard",)}, "`log`: needs `out`"),
         ({"view": True}, "`view`: needs `out`"),
         ({"picture": PIXELS[..., 0]}, r"`picture` of shape \(40, 40\)"),
-        ({"picture": np.ones((40, 40, 3))}, "picture: its centered square has one color only"),
+        ({"picture": np.ones((40, 40, 3))}, "picture: its central square has only one color"),
         ({"picture": "."}, "is a folder; give the name of an image"),
         ({"picture": "none.png"}, "none.png: No such file"),
         ({"also": [3]}, "`also` of type int"),

@@ -36,7 +36,7 @@ def test_a_notation_is_read(text: str, meaning: str) -> None:
         ("B\u0663/S23", "must be a name"),
         ("B3/S23/C1", "states must be 2 to 256, not 1"),
         ("B3/S23/C257", "states must be 2 to 256, not 257"),
-        ("R2/T3/C4", "only sees its neighbors: R1"),
+        ("R2/T3/C4", "the range must be R1; cells see only their neighbors"),
         ("R1/T0/C4", "threshold T must be 1 to 8"),
         ("R1/T9/C4", "threshold T must be 1 to 8"),
         ("R1/T1/C2", "states C must be 3 to 48"),

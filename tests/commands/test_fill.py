@@ -100,7 +100,7 @@ def test_the_command_keeps_the_dark_parts_of_a_mask(tmp_path: Path, crop: torch.
     [
         (
             ["--mask", "wide.png"],
-            "is 90x20; it must have the proportions of the photograph",
+            "is 90x20; its proportions must be those of the photograph",
         ),
         (["--mask", "dark.png"], "dark.png: is dark everywhere; light parts are filled"),
         (["--mask", "none.png"], "none.png"),

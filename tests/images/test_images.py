@@ -183,7 +183,7 @@ def bomb(path: Path) -> None:
         (Path.touch, "not an image"),
         (no_image, "not an image"),
         (cut_short, "damaged image"),
-        (too_small, "7x40 pixels; an image needs 8 or more"),
+        (too_small, "7x40 pixels; a side needs 8 or more"),
         (bomb, "pixels"),
     ],
 )

@@ -263,7 +263,7 @@ def test_a_rule_may_be_trained_on_in_its_own_folder(settings: TrainSettings) -> 
 
 def test_a_picture_of_one_color_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
     Image.new("RGB", (40, 40), "teal").save(tmp_path / "teal.png")
-    with pytest.raises(InputError, match=r"teal\.png: its centered square has one color only"):
+    with pytest.raises(InputError, match=r"teal\.png: its central square has only one color"):
         train(settings.override(picture=tmp_path / "teal.png"))
 
 

@@ -1,6 +1,6 @@
 // The unroll for rules with a wide hidden layer. The channels of a cell are stored side by side.
-// Only the cells that fire are computed: their perceptions are gathered into chunks, which stay in
-// the cache and go through the two layers as small matrix products.
+// Only the cells that fire are computed: their perceptions are gathered into chunks, which fit in the
+// cache and go through the two layers as small matrix products.
 #pragma once
 
 #include "rule.h"
@@ -53,7 +53,7 @@ template <class Unit> struct Cells {
         }
     };
 
-    // The operands of one chunk, and the sums of one step. Zero at first: padding must be finite.
+    // The operands of one chunk, and the sums of one step. Zero at first, because padding must be finite.
     struct Scratch {
         std::vector<int32_t> firing;
         alignas(64) float perception[CHUNK * PERCEIVED_ROW] = {};
@@ -74,7 +74,7 @@ template <class Unit> struct Cells {
 
     // --- operands: the float rows themselves, or bfloat16 copies of them -----------------------
 
-    // Pairs along a row: for sums over a row's columns.
+    // Pairs along a row, for sums over the row's columns.
     static const Unit* along_columns(const float* rows, Unit* packed, int count) {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
@@ -83,7 +83,7 @@ template <class Unit> struct Cells {
         }
     }
 
-    // Pairs of one row and the next: for sums over rows.
+    // Pairs from one row and the next, for sums over rows.
     static const Unit* along_rows(const float* rows, Unit* packed, int row, int count) {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
@@ -100,7 +100,7 @@ template <class Unit> struct Cells {
     // --- one chunk ------------------------------------------------------------------------------
 
     static void perceive_cell(const float* cell, ptrdiff_t row, float* out) {
-        // Last vector first: what it writes beyond its filter is then overwritten.
+        // Start with the last vector, so that what it writes beyond its filter is overwritten.
         UNROLL for (int v = CELL_VECTORS - 1; v >= 0; --v)
             perceive(cell + v * LANES, row, CELL,
                      [&](int k, Floats value) { store(out + k * CHANNELS + v * LANES, value); });
@@ -233,7 +233,7 @@ template <class Unit> struct Cells {
         fill_border(to, p.height, p.width, p.padding);
     }
 
-    // The border of both gradients is zero before and after.
+    // The borders of both gradients are zero before and after the step.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p), d_from = plane(d_next, p), d_to = plane(d_state, p);
@@ -246,7 +246,7 @@ template <class Unit> struct Cells {
         flush(s, sums);
     }
 
-    // Add the sums of a step to those of all steps: short sums in float, the long one in double.
+    // Add the sums of a step to those of all steps: short sums are float, the long sum is double.
     static void flush(Scratch& s, Gradients& sums) {
         const auto move = [](double& to, float& from) {
             to += from;

@@ -1,5 +1,6 @@
-// Vectors as wide as the machine's registers, and a small matrix product of them. They use the vector
-// extension that GCC and Clang share, so the same source becomes AVX-512, AVX2, SSE or NEON.
+// Vectors as wide as the machine's registers, and a small matrix product that uses them. They are
+// written in the vector extension that GCC and Clang share, so the same source becomes AVX-512, AVX2,
+// SSE or NEON.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +48,8 @@ inline void store(float* p, Floats v) { *reinterpret_cast<LooseFloats*>(p) = v; 
 inline Floats broadcast(float v) { return v - Floats{}; }
 inline Floats dot(float a, Floats b, Floats sum) { return a * b + sum; }
 
-// Keep a value in a register. Compilers tend to load an operand again at each use, and then
-// wait for the loads: about 20 % of a matrix product.
+// Keep a value in a register. Compilers tend to load an operand again at each use; waiting for these
+// loads takes about 20 % of a matrix product.
 template <class Vector> inline void pin(Vector& v) {
 #if defined(__AVX512F__)
     asm("" : "+v"(v));
@@ -59,7 +60,7 @@ template <class Vector> inline void pin(Vector& v) {
 #endif
 }
 
-// Lanes of `v` where `chosen` is set (all bits), zero elsewhere.
+// The lanes of `v` where all bits of `chosen` are set; zero elsewhere.
 inline Floats keep(Ints chosen, Floats v) { return reinterpret_cast<Floats>(chosen & reinterpret_cast<Ints>(v)); }
 
 // One mask byte per lane -> all bits set where the byte is not zero.
@@ -78,7 +79,7 @@ inline Floats pass_gradient(Floats gradient, Floats clipped, float bound) {
 }
 
 #if HAS_BFLOAT16
-// Two neighbors of the summed dimension in bfloat16: what one lane of a bfloat16 dot product takes.
+// Two neighbors along the summed dimension in bfloat16: the operand of one lane of a dot product.
 struct Pair {
     uint32_t bits;
 };
@@ -95,7 +96,7 @@ inline __m256i bfloat16_of(const float* p) { return reinterpret_cast<__m256i>(_m
 inline void pack_neighbors(const float* from, Pair* to) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bfloat16_of(from));
 }
-// Two rows of LANES floats become LANES pairs of one float of each.
+// Two rows of LANES floats become LANES pairs, each with one float from either row.
 inline void pack_rows(const float* first, const float* second, Pair* to) {
     const __m512i low = _mm512_cvtepu16_epi32(bfloat16_of(first)), high = _mm512_cvtepu16_epi32(bfloat16_of(second));
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
@@ -107,7 +108,7 @@ inline Pair make_pair(float first, float second) {
 }
 #endif
 
-// Values of the summed dimension that one Unit (a float, or a Pair of bfloat16) holds.
+// Number of values along the summed dimension in one Unit (a float, or a Pair of bfloat16).
 template <class Unit> constexpr int depth_of = 1;
 #if HAS_BFLOAT16
 template <> constexpr int depth_of<Pair> = 2;
@@ -142,7 +143,7 @@ constexpr int widest_block(int vectors) {
         if (vectors % width == 0) return width;
     return most - 1;
 }
-// Row counts of a block: all divide 48 and none exceeds 24.
+// Possible row counts of a block: all divide 48, and none exceeds 24.
 constexpr int rows_of_block(int vectors) { return SUMS / vectors; }
 constexpr int MAX_BLOCK_ROWS = 24;
 

@@ -6,9 +6,9 @@
 #include "rule.h"
 
 struct Planes {
-    static constexpr int BLOCK = 2;  // vectors of a row that are computed together
+    static constexpr int BLOCK = 2;  // vectors in a row that are computed together
     static constexpr int TILE = 4;   // weight gradients are computed in tiles of TILE x TILE
-    static constexpr int UNITS = 8;  // rows of a product that are computed together
+    static constexpr int UNITS = 8;  // rows in a product that are computed together
     static constexpr int WIDE = round_up(HIDDEN, UNITS), PERCEIVED = round_up(PERCEPTION, UNITS),
                          CHANNELS_UP = round_up(CHANNELS, TILE);
 
@@ -83,7 +83,7 @@ struct Planes {
 
     // --- backward: one row at a time, in small buffers ------------------------------------------------
 
-    // Perceptions and incoming gradients of the cells that fire, zero for the others.
+    // Perceptions and incoming gradients of the cells that fire; zero for all other cells.
     static void gather_row(Scratch& s, const float* state, const float* d_next, ptrdiff_t channel, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const uint8_t* mask = s.mask.data();
@@ -115,7 +115,7 @@ struct Planes {
                     [&](int j, int v, Floats sum) { finish(i + j, x + v * LANES, sum + broadcast(start(i + j))); });
     }
 
-    // Recompute a row; leave what the gradients of weights and neighbors need in the buffers.
+    // Recompute a row; the buffers then hold what the gradients of weights and neighbors need.
     static void backward_row(const Weights& w, Scratch& s, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const float clip = w.clip;
@@ -193,7 +193,7 @@ struct Planes {
         show_border(p, next);
     }
 
-    // The border of both gradients is zero before and after.
+    // The borders of both gradients are zero before and after the step.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p, 0), d_from = plane(d_next, p, 0), d_to = plane(d_state, p, 0);
@@ -211,7 +211,7 @@ struct Planes {
         flush(s, sums);
     }
 
-    // Add the sums of a step to those of all steps: short sums in float, the long one in double.
+    // Add the sums of a step to those of all steps: short sums are float, the long sum is double.
     static void flush(Scratch& s, Gradients& sums) {
         const auto move = [](double& to, float* lanes) {
             for (int i = 0; i < LANES; ++i) {

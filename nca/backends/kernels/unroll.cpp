@@ -2,7 +2,7 @@
 //
 // The backward pass recomputes a step from the saved state before it, so only states are stored.
 // Each sample is computed by one thread and has its own gradient sums. These are added at the end,
-// in the order of the samples, so the result is the same to the bit for any number of threads.
+// in the order of the samples, so the result is bit-identical for any number of threads.
 
 #include <atomic>
 #include <memory>

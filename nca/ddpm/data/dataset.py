@@ -1,4 +1,4 @@
-"""The images that a diffusion model learns from: IDX files, folders, or drawn by code."""
+"""The images that a diffusion model learns from: IDX files, folders of images, or drawn by code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,8 @@ class DataInfo:
 
     Attributes:
         colors: number of channels, 1 or 3.
-        side: side in pixels.
-        std: std of all values, which range from -1 to 1.
+        side: width and height, in pixels.
+        std: standard deviation of all values, which range from -1 to 1.
         names: names of the classes.
     """
 
@@ -44,7 +44,7 @@ class DataInfo:
 
 @dataclass(frozen=True)
 class ImageDataset(Dataset[tuple[Tensor, int]]):
-    """Images of one size.
+    """Images of the same size.
 
     Attributes:
         images: [N, C, S, S] uint8; C is 1 or 3.
@@ -82,7 +82,8 @@ def read_dataset(data: str, size: int | None = None) -> ImageDataset:
 
     Args:
         data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
-        size: side that images are scaled to, after they are cropped to squares.
+        size: width and height that images are scaled to, in pixels, after they are cropped to
+            squares.
 
     Raises:
         InputError: there are too few images, or they cannot be read.
@@ -116,7 +117,7 @@ def _from_idx(folder: Path, size: int | None, names: tuple[str, ...] = ()) -> Im
 
 
 def _from_folder(folder: Path, size: int) -> ImageDataset:
-    """Images of a folder and its subfolders; subfolders are classes."""
+    """Images in a folder and its subfolders; subfolders are classes."""
     paths = pictures_in(folder, subfolders=True)
     images = np.stack([np.asarray(_square(read_image(p, max_side=8 * size), size)) for p in paths])
     if (images == images[..., :1]).all():
@@ -134,7 +135,7 @@ def _square(image: Image.Image, side: int) -> Image.Image:
 
 
 def split(dataset: ImageDataset, held_out: float, seed: int) -> tuple[ImageDataset, ImageDataset]:
-    """Split at random into images to train on, and held-out images."""
+    """Split at random into images to train on and held-out images."""
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
     count = round(held_out * len(dataset))
     return dataset.take(order[count:]), dataset.take(order[:count])

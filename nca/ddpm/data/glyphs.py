@@ -1,6 +1,6 @@
 """Draw images of letters and shapes in two colors, for machines without an internet connection.
 
-Place, size, rotation and color vary. What a model has learned is easy to judge by eye.
+Position, size, rotation and color vary. It is easy to judge by eye what a model has learned.
 """
 
 import math
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 COUNT = 6000
-SCALE = 4  # drawn this many times as large, for smooth edges
+SCALE = 4  # glyphs are drawn this many times as large and then scaled down, for smooth edges
 LETTERS = "AEHKRSX"
 Point = tuple[float, float]
 Draw = Callable[[ImageDraw.ImageDraw, Point, float, float, str], None]
@@ -25,9 +25,9 @@ def draw_glyphs(
     """Draw images of all classes in turn.
 
     Args:
-        size: side of an image.
+        size: width and height of the images, in pixels.
         count: number of images.
-        seed: random seed of place, size, rotation and colors.
+        seed: random seed for position, size, rotation and colors.
 
     Returns:
         [N, 3, S, S] uint8, [N] classes, and their names.
@@ -57,7 +57,7 @@ def _hsv(hue: float, saturation: float, value: float) -> str:
 
 
 def _polygon(corners: int, depth: float = 1.0) -> Draw:
-    """A regular polygon; every other corner at ``depth`` of the radius makes it a star."""
+    """A regular polygon; a star if every other corner lies at ``depth`` of the radius, below 1."""
 
     def draw(
         canvas: ImageDraw.ImageDraw, center: Point, radius: float, turn: float, ink: str

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: in a folder, or downloaded from their publisher."""
+"""IDX files, the format of MNIST, from a folder or downloaded from their publisher."""
 
 import gzip
 import hashlib
@@ -29,7 +29,7 @@ class Published:
     """Files that are downloaded once.
 
     Attributes:
-        address: address of their folder; it ends with a slash.
+        address: address of the folder with the files; it ends with a slash.
         md5: hash of each file, from its publisher (FashionMNIST) or torchvision (MNIST).
         names: names of the classes.
     """
@@ -64,19 +64,19 @@ class Readable(Protocol):
     """A file open for reading."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; no bytes at the end."""
+        """Read at most ``size`` bytes; returns no bytes at the end of the file."""
         ...
 
 
 def read_idx(path: Path) -> Tensor:
-    """Read an array of bytes, compressed by gzip or not.
+    """Read an array of bytes, compressed with gzip or not.
 
     Returns:
-        uint8, with the shape in the header.
+        The array, uint8, with the shape given in the header.
 
     Raises:
-        InputError: the file cannot be read, is of another kind, or its length does not match its
-            header.
+        InputError: the file cannot be read, is not an IDX file of bytes, or its length does not
+            match its header.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -117,15 +117,15 @@ def _read_at_most(file: Readable, count: int) -> bytearray:
 
 
 def read_idx_folder(folder: Path) -> tuple[Tensor, Tensor | None]:
-    """Read the images of a folder, and their classes if there are any.
+    """Read the images in a folder, and their classes if the folder has any.
 
-    The training set is used if it exists, otherwise the test set (``t10k``).
+    The training set is read if it exists, otherwise the test set (``t10k``).
 
     Returns:
         [N, H, W] uint8, and [N] int64.
 
     Raises:
-        InputError: there are no such files, or one is not valid.
+        InputError: the folder has neither set, or a file is not valid.
     """
     for part in ("train", "t10k"):
         images = _find(folder, f"{part}-images-idx3-ubyte")
@@ -150,10 +150,10 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def fetch(published: Published, folder: Path) -> None:
-    """Download the files that are missing in the folder; check their hashes.
+    """Download the files that are missing in a folder, and check their hashes.
 
     Raises:
-        InputError: there is no network, or a file is damaged and was discarded.
+        InputError: a file cannot be downloaded, or it is damaged and was discarded.
     """
     for name, md5 in published.md5.items():
         if (folder / name).exists():
@@ -166,8 +166,8 @@ def fetch(published: Published, folder: Path) -> None:
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise InputError(
-                f"cannot download {address} ({reason}); give its folder as `data`, or "
-                f"use `data` builtin, which needs no network"
+                f"cannot download {address} ({reason}); set `data` to a folder that has the file, "
+                f"or use `data` builtin, which needs no network"
             ) from error
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
             raise InputError(f"{address} is damaged: its MD5 is not {md5}")

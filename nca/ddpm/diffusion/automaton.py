@@ -1,9 +1,10 @@
-"""The network as a neural cellular automaton: some steps of one rule, which every cell follows.
+"""The network as a neural cellular automaton: a few steps of one rule, which every cell follows.
 
 Kalkhof et al., "Frequency-Time Diffusion with Neural Cellular Automata", arXiv:2401.06291, showed
-that an automaton can remove noise with few weights. A step carries information by one cell. Here
-two things shorten the way across the image, and keep the network a plain :class:`nca.rule.Rule`: a
-cell holds a square of pixels, and the grid wraps around. So the coordinates are inputs, too.
+that an automaton can remove noise with few weights. In a step, information moves by one cell. Two
+things shorten the way across the image here, while the network stays a plain
+:class:`nca.rule.Rule`: a cell holds a square of pixels, and the grid wraps around. Because it wraps
+around, cells also get their coordinates as inputs.
 """
 
 import math
@@ -18,7 +19,7 @@ from nca.errors import InputError
 from nca.rule import Rule, filter_tensor
 from nca.rule_settings import MAX_CHANNELS, RuleSettings
 
-COORDINATES = 4  # cosine and sine of x, then of y, once around the grid
+COORDINATES = 4  # cosine and sine of x, then of y, as angles: a full turn spans the grid
 WAVES = (math.pi / 2, 2 * math.pi)  # radians per 1,000 times
 TIMES = 2 * len(WAVES)
 
@@ -27,8 +28,9 @@ class Automaton(nn.Module):
     """Maps a noised image and its time, and optionally a class, to an image.
 
     The channels of a cell are: its pixels in the noised image, its pixels in the output (zero at
-    first), the coordinates, waves of the time, and memory, which starts with values of the class,
-    or zeros. The rule may change all of them. In every step, all cells fire.
+    first), its coordinates, waves of the time, and memory. The memory starts with values that
+    depend on the class, or with zeros. The rule may change all channels. In every step, all cells
+    fire.
 
     Args:
         colors: number of channels of the images.
@@ -39,7 +41,7 @@ class Automaton(nn.Module):
         classes: number of classes; None: not conditioned on classes.
 
     Raises:
-        InputError: a cell has too few channels, or would need more than a rule can have.
+        InputError: a cell has too few channels, or needs more channels than a rule can have.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Automaton(nn.Module):
         return output[..., :height, :width]
 
     def start(self, cells: Tensor, times: Tensor, classes: Tensor | None = None) -> Tensor:
-        """The state before the first step, [B, channels, H, W], of pixels [B, pixels, H, W]."""
+        """The state before the first step, [B, channels, H, W], from pixels [B, pixels, H, W]."""
         batch, _, height, width = cells.shape
         given = torch.cat([time_waves(times), self.class_values(times, classes)], 1)
         parts = [cells, torch.zeros_like(cells)]
@@ -89,7 +91,7 @@ class Automaton(nn.Module):
         return torch.cat(parts, 1)
 
     def class_values(self, times: Tensor, classes: Tensor | None) -> Tensor:
-        """What the memory holds before the first step, [B, memory]."""
+        """Contents of the memory before the first step, [B, memory]."""
         if self.classes is None or classes is None:
             return times.new_zeros((len(times), self.memory), dtype=torch.float32)
         values: Tensor = self.classes(classes)
@@ -97,7 +99,7 @@ class Automaton(nn.Module):
 
 
 def unit_filters() -> Tensor:
-    """The filters of textures, scaled so that noise of variance 1 keeps it."""
+    """The filters that textures use, scaled so that they preserve the variance of noise."""
     filters = filter_tensor()
     return filters / filters.square().sum((1, 2), keepdim=True).sqrt()
 
@@ -116,7 +118,7 @@ def coordinates(height: int, width: int) -> Tensor:
 
 
 def build_automaton(settings: TrainSettings, colors: int, classes: int | None) -> Automaton:
-    """Make the automaton of the settings, with weights drawn from its seed."""
+    """Make the automaton that the settings describe, with weights drawn from their seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
         return Automaton(

@@ -11,7 +11,7 @@ from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all images that a noised image may come from."""
+    """Estimates the mean of all images from which a noised image may come."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.
@@ -31,8 +31,9 @@ class Denoiser(Denoise):
 
     Args:
         network: ``network(x, times)`` or ``network(x, times, classes)`` -> [B, C, H, W].
-        schedule, parameterization: those that it was trained with.
-        classes: [B], or one for all images, if the network is conditioned on classes.
+        schedule, parameterization: what the network was trained with.
+        classes: classes of the images, [B], or one class for all, if the network is conditioned on
+            classes.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | 
 
 
 class Clipped(Denoise):
-    """Clips estimates to [-1, 1]; at high noise levels they may be outside."""
+    """Clips estimates to [-1, 1]; at high noise levels, they may lie outside."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise

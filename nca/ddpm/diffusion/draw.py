@@ -23,16 +23,16 @@ EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers whose noise levels are evenly s
 def noise_levels(
     schedule: Schedule, steps: int, sampler: str, spacing: str = "auto", strength: float = 1.0
 ) -> list[float]:
-    """Choose the noise levels of a sampler: falling, the last one is 0, [steps + 1].
+    """Choose the falling noise levels of a sampler, [steps + 1]; the last one is 0.
 
     Args:
         schedule: noise schedule that the model was trained with.
         steps: number of levels above 0.
-        sampler: name of the sampler, which decides the spacing if that is ``auto``.
+        sampler: name of the sampler, which determines the spacing if ``spacing`` is ``auto``.
         spacing: ``time`` (even in time), ``karras``, ``flow`` (even in the time of a rectified
             flow), or ``auto``.
         strength: 1 starts from pure noise; lower values start from an image with added noise. The
-            image has the weight ``cos(strength * pi / 2)``, the noise the weight
+            weight of the image is ``cos(strength * pi / 2)``, and that of the noise is
             ``sin(strength * pi / 2)``.
 
     Raises:
@@ -40,7 +40,7 @@ def noise_levels(
     """
     if spacing == "auto":
         spacing = "flow" if sampler == "flow" else "time" if sampler in EVEN else "karras"
-    highest = math.tan(strength * math.pi / 2)  # for strength 1 above all levels
+    highest = math.tan(strength * math.pi / 2)  # above all levels if the strength is 1
     if highest <= schedule.lowest:
         least = 2 / math.pi * math.atan(schedule.lowest)
         raise InputError(
@@ -56,7 +56,7 @@ def noise_levels(
 
 
 class SeededNoise:
-    """Draws noise for a batch; the noise of each image depends only on its own seed.
+    """Draws noise for a batch; the noise in each image depends only on that image's seed.
 
     Args:
         seeds: random seeds, one per image.

@@ -1,4 +1,4 @@
-"""Guidance: wrappers of a denoiser that change its estimates, for every sampler."""
+"""Guidance: wrappers that change the estimates of a denoiser; they work with every sampler."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -19,8 +19,8 @@ class ClassFree(Denoise):
     Args:
         conditional: denoiser that is conditioned on the class.
         unconditional: the same denoiser without a class.
-        scale: 1 gives the conditional estimate; larger values move it away from the unconditional
-            one.
+        scale: 1 returns the conditional estimate; larger values move it further away from the
+            unconditional estimate.
     """
 
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:
@@ -32,7 +32,7 @@ class ClassFree(Denoise):
 
 
 class Distance(Protocol):
-    """A loss of images, such as :class:`~nca.losses.perceptual.StyleLoss`."""
+    """A loss computed from images, such as :class:`~nca.losses.perceptual.StyleLoss`."""
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
         """[B, 3, H, W] in about [0, 1] -> terms by name, [B] each; the loss is their sum."""
@@ -40,7 +40,7 @@ class Distance(Protocol):
 
 
 class Guided(Denoise):
-    """Reduce a loss of the estimates, such as the distance from a style or an image's structure.
+    """Reduce a loss of the estimates, such as the distance to a style or to an image's structure.
 
     The estimate moves against the gradient of the loss with respect to the noised image, through
     the network (Dhariwal and Nichol 2021; Chung et al., "Diffusion Posterior Sampling", 2023).

@@ -1,4 +1,4 @@
-"""A diffusion model: the network, its noise schedule, and what its outputs mean."""
+"""A diffusion model: the network, its noise schedule, and the meaning of its outputs."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ class Model:
         return next(self.network.parameters()).device
 
     def labels(self, seeds: Sequence[int]) -> Tensor | None:
-        """Classes in turn, [B], by seed; None if the network is not conditioned on classes."""
+        """The classes in turn, by seed, [B]; None if the network is not conditioned on classes."""
         if self.classes is None:
             return None
         return torch.tensor(seeds, device=self.device) % self.classes
@@ -53,8 +53,8 @@ class Model:
         """The network as a denoiser; its estimates stay in [-1, 1].
 
         Args:
-            labels: [B] classes; by default the network is not conditioned.
-            guidance: scale of :class:`ClassFree`; 1: none.
+            labels: classes, [B]; by default, the estimates are not conditioned on classes.
+            guidance: scale of :class:`ClassFree`; 1: no guidance.
 
         Raises:
             InputError: there are labels, but the network was not trained with classes.

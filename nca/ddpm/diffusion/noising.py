@@ -1,6 +1,6 @@
-"""Add noise in the collate function, so that the loader gives complete training batches.
+"""Add noise in the collate function, so that the loader yields complete training batches.
 
-:class:`Denoising` is the objective.
+:class:`Denoising` is the objective of the training.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from nca.system.signals import ignore_termination
 from nca.training.callbacks.device import to_device
 from nca.training.objective import Objective
 
-LABEL_DROPOUT = 0.1  # fraction of images that are trained without their class
+LABEL_DROPOUT = 0.1  # fraction of images that the network sees without their class
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Batch:
 
     Attributes:
         input: noised images, scaled for the network, [B, C, H, W].
-        times: times of the noise levels, [B].
-        classes: classes of the images, [B], if the network is conditioned on them.
+        times: times that belong to the noise levels, [B].
+        classes: classes of the images, [B], if the network is conditioned on classes.
         target: what the network should predict, [B, C, H, W].
-        weights: weights of the images' errors, [B]; None: equal.
+        weights: weights of the images' errors, [B]; None: all equal.
     """
 
     input: Tensor
@@ -43,7 +43,7 @@ class Batch:
     weights: Tensor | None
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """Move to a device; the loaders of Accelerate call this."""
+        """Move to a device; the data loaders of Accelerate call this."""
         del non_blocking
         moved: Batch = to_device(self, device)
         return moved
@@ -65,12 +65,12 @@ class Noisify:
     """Collate function that adds noise to images.
 
     Args:
-        schedule: noise levels of times.
+        schedule: maps times to noise levels.
         parameterization: what the network predicts.
         times: draws the times.
         min_snr: use min-SNR weights for the loss.
-        classes: number of classes, if the network is conditioned on them; class ``classes`` stands
-            for no class.
+        classes: number of classes, if the network is conditioned on classes. The index ``classes``
+            stands for no class.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class Noisify:
         self.min_snr, self.classes = min_snr, classes
 
     def __call__(self, items: Sequence[tuple[Tensor, int]]) -> Batch:
-        """Add noise to images, [C, H, W] uint8, each with its class."""
+        """Add noise to images, [C, H, W] uint8; each item also has the image's class."""
         images = from_bytes(torch.stack([image for image, _ in items]))
         return self.noised(images, torch.tensor([label for _, label in items]))
 
     def noised(self, images: Tensor, labels: Tensor | None = None) -> Batch:
-        """Add noise to images, [B, C, H, W] in about [-1, 1], with classes [B] if they are used."""
+        """Add noise to images, [B, C, H, W] in about [-1, 1]; ``labels``, if any, are [B]."""
         quantiles, weights = self.times.draw(len(images))
         times = self.schedule.times(quantiles)
         sigma = self.schedule.sigma(times)
@@ -140,9 +140,9 @@ def build_loader(
     workers: int = 0,
     rank: int = 0,
 ) -> "DataLoader[Any]":
-    """Make a loader of noised batches; the noise is new in every epoch.
+    """Make a loader of noised batches; every epoch draws new noise.
 
-    All processes, which share the images, use the same order of images but different noise.
+    All training processes use the same order of images, which they share, but different noise.
 
     Args:
         images: images to add noise to.
@@ -150,8 +150,8 @@ def build_loader(
         batch_size: images per batch.
         seed: random seed of the order.
         shuffle: change the order every epoch, and drop the last, smaller batch.
-        workers: number of processes that add noise, each with its own seed.
-        rank: index of this process.
+        workers: number of worker processes that add noise, each with its own seed.
+        rank: index of this training process.
     """
     return DataLoader(
         images,

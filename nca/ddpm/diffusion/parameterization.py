@@ -1,8 +1,8 @@
-"""What the network predicts, and how an image follows from that.
+"""What the network predicts, and how to compute an image from it.
 
-All parameterizations are one formula (Karras et al. 2022, eq. 7) with different coefficients: the
+All parameterizations use one formula (Karras et al. 2022, eq. 7) with different coefficients: the
 denoised image is ``skip(sigma) * x + out(sigma) * network(scale(sigma) * x)``. They differ in the
-target of the network, and so in the weighting that the mean squared error implies.
+network's target, and therefore in the weighting that the mean squared error implies.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Parameterization:
     """Coefficients as functions of the noise level, float64.
 
     Attributes:
-        skip: factor of the noised image in the denoised one.
+        skip: factor of the noised image in the denoised image.
         out: factor of the network's output.
         scale: factor of the noised image in the network's input.
     """
@@ -39,7 +39,7 @@ class Parameterization:
             sigma: [B] float64.
         """
         skip, out = self.skip(sigma), self.out(sigma)
-        # (image - skip * x) / out, rearranged so that a small sigma causes no rounding error.
+        # (image - skip * x) / out, rearranged to avoid rounding errors when sigma is small.
         of_noise = expand_like(skip * sigma / out, noise) * noise
         return expand_like((1 - skip) / out, images) * images - of_noise
 
@@ -53,15 +53,15 @@ class Parameterization:
 
 
 def expand_like(values: Tensor, images: Tensor) -> Tensor:
-    """[B] as [B, 1, 1, 1] with the type and device of a batch of images."""
+    """Reshape [B] to [B, 1, 1, 1], with the type and device of a batch of images."""
     return values.to(images)[:, None, None, None]
 
 
-# No lambdas, because spawned worker processes get the parameterization as a pickle.
+# No lambdas: the parameterization is pickled when worker processes are spawned.
 
 
 def unit_variance(std: float) -> Callable[[Tensor], Tensor]:
-    """Scale of inputs with variance 1, given the std of the images."""
+    """Scale that gives inputs a variance of 1; ``std`` is the std of the images."""
     return partial(_scale, std)
 
 
@@ -93,7 +93,7 @@ def _out_v(sigma: Tensor) -> Tensor:
 
 
 def predict_edm(std: float) -> Parameterization:
-    """Unit variance of input and output (Karras et al. 2022), given the std of the images."""
+    """Unit variance of input and output (Karras et al. 2022); ``std`` is the std of the images."""
     return Parameterization(partial(_skip_edm, std), partial(_out_edm, std), unit_variance(std))
 
 
@@ -122,7 +122,7 @@ def _out_flow(sigma: Tensor) -> Tensor:
 
 
 def build_parameterization(name: TargetName, std: float) -> Parameterization:
-    """Make a parameterization by the name of its target; ``std`` is the std of all values."""
+    """Make a parameterization by the name of its target; ``std`` is the std of the images."""
     if name == "edm":
         return predict_edm(std)
     targets: dict[TargetName, Callable[[], Parameterization]] = {

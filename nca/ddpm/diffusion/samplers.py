@@ -1,4 +1,4 @@
-"""Samplers turn noise into images: the step of each, for the loop of :class:`Sampler`.
+"""Samplers turn noise into images. Each class defines the step for the loop in :class:`Sampler`.
 
 Any sampler works with any denoiser, guided or not.
 """
@@ -22,9 +22,9 @@ class DDPM(Sampler):
     """Ancestral sampling, Ho et al. 2020, algorithm 2; it works with any subset of the levels.
 
     Args:
-        large: use beta as the variance of the added noise, as the lesson does; otherwise the
-            variance of the posterior. In the paper, beta is optimal if images are noise, and the
-            posterior's variance if there is only one image.
+        large: use beta as the variance of the added noise, as the lesson does; otherwise, use the
+            variance of the posterior. According to the paper, beta is optimal if the images are
+            pure noise, and the posterior's variance is optimal if there is only one image.
     """
 
     large: bool = False
@@ -33,7 +33,7 @@ class DDPM(Sampler):
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         del denoise
         sigma, x, denoised = steps[0].sigma, steps[0].x, steps[0].denoised
-        # The posterior of the next level, given the image: eq. 7 in terms of sigma.
+        # Mean of the posterior at the next level, given the image: eq. 7 in terms of sigma.
         x = denoised + (sigma_next / sigma) ** 2 * (x - denoised)
         if sigma_next == 0:
             return x
@@ -46,13 +46,13 @@ class DDPM(Sampler):
 
 @dataclass(frozen=True)
 class DDPMSkip(DDPM):
-    """:class:`DDPM` as in fast.ai's notebook 19: the network runs every third step and at the end.
+    """:class:`DDPM` as in fast.ai's notebook 19: the network runs in every third step.
 
-    The other steps reuse its last estimate of the noise.
+    It also runs in all of the last steps. The other steps reuse its last estimate of the noise.
 
     Args:
-        every: number of steps between two calls.
-        last: number of steps at the end that all call it.
+        every: number of steps from one call of the network to the next.
+        last: number of steps at the end in which the network always runs.
     """
 
     large: bool = True
@@ -88,7 +88,7 @@ class DDIM(Sampler):
     """Song, Meng and Ermon, "Denoising Diffusion Implicit Models", 2021, eq. 12 and 16.
 
     Args:
-        eta: 0: deterministic; 1: :class:`DDPM`.
+        eta: 0: deterministic; 1: equal to :class:`DDPM`.
     """
 
     eta: float = 0.0
@@ -104,10 +104,10 @@ class DDIM(Sampler):
 
 @dataclass(frozen=True)
 class Heun(Sampler):
-    """Karras et al. 2022, algorithm 2, over all levels.
+    """Karras et al. 2022, algorithm 2; noise can be added at all levels.
 
-    After noise has been added, all steps use the raised level. The lesson's version used the old
-    level for denoising and dividing.
+    The computations after the addition use the raised level. The lesson's version used the old
+    level to denoise and divide.
 
     Args:
         churn: S_churn, the amount of noise added over all steps.
@@ -137,7 +137,7 @@ class Heun(Sampler):
 
 @dataclass(frozen=True)
 class LMS(Sampler):
-    """Linear multistep (Adams-Bashforth): the slopes of the last steps as a polynomial in sigma.
+    """Linear multistep (Adams-Bashforth): fits a polynomial in sigma to the latest slopes.
 
     Args:
         order: number of slopes, 1 to 8; 1 is Euler's method for the ordinary differential equation
@@ -176,7 +176,7 @@ class DPMPP(Sampler):
     def step(self, steps: Steps, sigma_next: float, denoise: Denoise, noise: Noise) -> Tensor:
         del denoise, noise
         sigma, estimate = steps[0].sigma, steps[0].denoised
-        # The step to level 0 is infinitely long in lambda, so the last estimate is the result.
+        # The step to level 0 is infinitely long in lambda, so it returns the last estimate.
         if len(steps) > 1 and sigma_next > 0:
             ratio = np.log(steps[1].sigma / sigma) / np.log(sigma / sigma_next)
             estimate = (1 + 0.5 / ratio) * estimate - 0.5 / ratio * steps[1].denoised
@@ -185,12 +185,12 @@ class DPMPP(Sampler):
 
 @dataclass(frozen=True)
 class Flow(Sampler):
-    """Heun's method along the straight path of a rectified flow, even for other models.
+    """Heun's method along the straight path of a rectified flow; works with any model.
 
     The state is ``(1 - t) x`` with ``t = sigma / (1 + sigma)``. Its derivative with respect to t is
     ``noise - image``, which changes little along the path, so a few long steps suffice. (Euler's
-    method takes the same steps in t as in sigma: this is ``LMS(order=1)`` with the levels of
-    :func:`~nca.ddpm.diffusion.schedules.flow_levels`.)
+    method gives the same results in t as in sigma, so it needs no class of its own: it is
+    ``LMS(order=1)`` with the levels of :func:`~nca.ddpm.diffusion.schedules.flow_levels`.)
     """
 
     @override
@@ -210,7 +210,7 @@ class Flow(Sampler):
 
 
 def build_sampler(name: SamplerName, *, eta: float = 0.0, churn: float = 0.0) -> Sampler:
-    """Make a sampler by name; ``ddpm`` is the lesson's, with the larger variance."""
+    """Make a sampler by name; ``ddpm`` is the lesson's version, with the larger variance."""
     samplers: dict[SamplerName, Sampler] = {
         "ddpm": DDPM(large=True),
         "ddpm-skip": DDPMSkip(),

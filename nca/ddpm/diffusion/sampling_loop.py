@@ -1,6 +1,6 @@
-"""The loop of all samplers: it calls ``denoise`` at falling noise levels.
+"""The loop that all samplers share; it calls ``denoise`` at falling noise levels.
 
-Each sampler of :mod:`nca.ddpm.diffusion.samplers` defines one step of it.
+Each sampler in :mod:`nca.ddpm.diffusion.samplers` defines one step of this loop.
 """
 
 from abc import ABC, abstractmethod
@@ -63,8 +63,8 @@ class Sampler(ABC):
         """Generate images.
 
         Args:
-            denoise: estimates images.
-            x: images plus ``sigmas[0]`` times noise, or noise alone, [B, C, H, W].
+            denoise: estimates images from noised images.
+            x: images plus ``sigmas[0]`` times noise, or only the noise, [B, C, H, W].
             sigmas: falling levels; the last one is 0.
             noise: returns standard normal noise with the shape of ``x``.
             watch: called with every step.
@@ -88,7 +88,7 @@ class Sampler(ABC):
         return x
 
     def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """Change ``x`` and its level before one of ``count`` steps; by default they stay as is."""
+        """Change ``x`` and its level before one of ``count`` steps; by default, change nothing."""
         del count, noise
         return x, sigma
 
@@ -97,7 +97,7 @@ class Sampler(ABC):
         """Compute ``x`` at the next level.
 
         Args:
-            steps: the current step, then the previous ones.
+            steps: the current step, then the previous steps, latest first.
             sigma_next: the next level.
             denoise, noise: as given to the sampler.
         """

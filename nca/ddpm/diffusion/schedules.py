@@ -1,7 +1,7 @@
-"""Noise schedules: the noise level at a time, and the levels of a sampler.
+"""Noise schedules: the noise level at each time, and the levels for a sampler.
 
-A discrete schedule has T times, each with a noise level. Levels in between are interpolated, so a
-sampler can use any level. The schedules of Karras and of flow matching are continuous.
+A discrete schedule has T times, each with a noise level. Levels between them are interpolated, so
+a sampler can use any level. The schedules of Karras and of flow matching are continuous.
 """
 
 import math
@@ -19,13 +19,13 @@ Number = TypeVar("Number", float, Tensor)
 
 
 class Schedule(Protocol):
-    """Relates noise levels to times, the input of the network."""
+    """Relates noise levels to times, which are inputs of the network."""
 
     lowest: float
     highest: float
 
     def times(self, quantiles: Tensor) -> Tensor:
-        """Times at quantiles in [0, 1) of their distribution, [B]."""
+        """Times at the given quantiles, in [0, 1), of their distribution, [B]."""
         ...
 
     def quantiles(self, times: Tensor) -> Tensor:
@@ -33,23 +33,23 @@ class Schedule(Protocol):
         ...
 
     def sigma(self, times: Tensor) -> Tensor:
-        """Noise levels at times, float64."""
+        """Noise levels at the given times, float64."""
         ...
 
     def time(self, sigma: Tensor) -> Tensor:
-        """The inverse of :meth:`sigma`; outside of the levels, the nearest time."""
+        """The inverse of :meth:`sigma`; the nearest time for levels out of range."""
         ...
 
 
 class Discrete(Schedule):
-    """T times, 0 to T - 1.
+    """A schedule with T times, 0 to T - 1.
 
     Args:
-        alpha_bar: [T], the image's share of the variance; must fall, within (0, 1).
+        alpha_bar: the image's share of the variance, [T]; must fall, and lie in (0, 1).
 
     Attributes:
-        alpha_bar: the same, float64.
-        levels: [T], sigma of each time, rising.
+        alpha_bar: the argument, in float64.
+        levels: sigma at each time, rising, [T].
 
     Raises:
         ValueError: ``alpha_bar`` does not fall, or leaves (0, 1).
@@ -73,7 +73,7 @@ class Discrete(Schedule):
 
     @override
     def quantiles(self, times: Tensor) -> Tensor:
-        # The middle of the quantiles that belong to the time.
+        # The middle of the quantiles that belong to each time.
         return (times.double() + 0.5) / len(self)
 
     @override
@@ -94,10 +94,10 @@ class Discrete(Schedule):
 
 
 class LogNormal(Schedule):
-    """Noise levels whose logarithm is normal, without times: Karras et al. 2022, table 1.
+    """Noise levels whose logarithm is normally distributed: Karras et al. 2022, table 1.
 
-    The network gets ``1000 * ln(sigma) / 4`` as its time. This is their c_noise, multiplied by a
-    thousand to match the range of the usual time embeddings.
+    The network gets ``1000 * ln(sigma) / 4`` as its time. This is c_noise from the paper,
+    multiplied by a thousand to match the range of common time embeddings.
     """
 
     lowest, highest = 0.002, 80.0
@@ -128,7 +128,7 @@ class LogNormal(Schedule):
 class Flow(Schedule):
     """The straight path of a rectified flow, from the image to the noise.
 
-    At t in (0, 1) the noised image is ``(1 - t) image + t noise``, so ``sigma = t / (1 - t)``
+    At t in (0, 1), the noised image is ``(1 - t) image + t noise``, so ``sigma = t / (1 - t)``
     (Liu et al. 2022; Lipman et al. 2022). The network gets ``1000 * t`` as its time.
     """
 
@@ -157,7 +157,7 @@ def flow_time(sigma: Number) -> Number:
 
 
 def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
-    """Falling noise levels, [steps], evenly spaced in time; with T steps, all levels."""
+    """Falling noise levels, [steps], evenly spaced in time; T steps use all levels."""
     ends = [min(schedule.highest, highest), schedule.lowest]
     first, last = schedule.time(torch.tensor(ends, dtype=torch.float64)).tolist()
     return schedule.sigma(torch.linspace(first, last, steps, dtype=torch.float64))
@@ -168,8 +168,8 @@ def karras_levels(
 ) -> Tensor:
     """Falling noise levels, [steps], denser at low levels: Karras et al. 2022, eq. 5.
 
-    They start at 80 at most, as in the paper, unless ``highest`` is larger. A cosine schedule goes
-    up to 20,000, and most levels would be spent on pure noise.
+    They start at 80 at most, as in the paper, unless ``highest`` is larger. A cosine schedule
+    reaches 20,000, so most levels would be spent on pure noise.
     """
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     high = min(schedule.highest, highest) ** (1 / rho)
@@ -178,7 +178,7 @@ def karras_levels(
 
 
 def flow_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
-    """Falling noise levels, [steps], evenly spaced in the t of :class:`Flow`, whose end is 0."""
+    """Falling noise levels, [steps], evenly spaced in the t of :class:`Flow`, which ends at 0."""
     first = flow_time(min(schedule.highest, highest))
     t = torch.linspace(first, 0, steps + 1, dtype=torch.float64)[:-1]
     return t / (1 - t)
@@ -187,7 +187,7 @@ def flow_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Te
 def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
     """alpha_bar of Ho et al. 2020: beta rises linearly.
 
-    The betas of 1,000 steps are scaled so that fewer steps end at the same noise.
+    The betas for 1,000 steps are scaled, so that fewer steps end at the same noise level.
     """
     scale = 1000 / steps
     betas = torch.linspace(first * scale, last * scale, steps, dtype=torch.float64)
@@ -208,7 +208,7 @@ def sigmoid(steps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
 
 
 def _limited(alpha_bar: Tensor) -> Tensor:
-    """Times 1 to T of a curve over times 0 to T; betas are at most 0.999, so some image is left."""
+    """Times 1 to T of a curve over 0 to T; betas of at most 0.999 keep a trace of the image."""
     betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
     return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
 

@@ -16,7 +16,7 @@ class Times(Protocol):
     """Chooses the times of a batch, as quantiles of the schedule's distribution."""
 
     def draw(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """Quantiles in [0, 1), [count], and the weights that compensate for the choice."""
+        """Quantiles in [0, 1), [count], and weights that compensate for an uneven choice."""
         ...
 
 
@@ -29,7 +29,10 @@ class Uniform(Times):
 
 
 class Stratified(Times):
-    """Draws one time from each of B equal parts of the range, so batches cover all noise levels."""
+    """Draws one time from each of ``count`` equal parts of the range.
+
+    Every batch therefore covers all noise levels.
+    """
 
     @override
     def draw(self, count: int) -> tuple[Tensor, None]:
@@ -49,17 +52,17 @@ class LogitNormal(Stratified):
 
 
 class ByLoss(Times, Callback):
-    """Draws times with a large loss more often; it is also a callback, which observes the losses.
+    """Draws times with a large loss more often; also a callback, which observes the losses.
 
-    Times are grouped into bins. The probability of a bin is proportional to the root of the mean
-    squared loss in it (Nichol and Dhariwal 2021, section 3.3). The paper keeps the last ten losses
-    of every time; here each bin keeps a decaying mean.
+    Times are grouped into bins. The probability of a bin is proportional to the root mean square of
+    the losses in it (Nichol and Dhariwal 2021, section 3.3). The paper keeps the last ten losses
+    for every time; here, each bin keeps a decaying mean.
 
     Args:
-        schedule: gives the bin of a time.
+        schedule: used to find the bin of a time.
         bins: number of bins.
-        floor: fraction that is always drawn uniformly.
-        decay: decay of the mean.
+        floor: fraction of the times that is always drawn uniformly.
+        decay: factor by which each new loss scales the old mean.
     """
 
     essential = True
@@ -85,7 +88,7 @@ class ByLoss(Times, Callback):
 
     @torch.no_grad()
     def after_loss(self, learner: Learner) -> None:
-        """Update the means with the losses of the batch, of all processes."""
+        """Update the means with the losses of the batches in all processes."""
         if not learner.training:
             return
         losses = (learner.prediction - learner.batch.target).float().square().mean((1, 2, 3))
@@ -100,7 +103,7 @@ class ByLoss(Times, Callback):
 
 
 def build_times(name: TimesName, schedule: Schedule) -> Times:
-    """Make a choice of times by name."""
+    """Make an object that chooses times, by name."""
     if name == "loss":
         return ByLoss(schedule)
     plain: dict[TimesName, type[Times]] = {

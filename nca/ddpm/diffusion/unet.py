@@ -13,15 +13,15 @@ from nca.errors import InputError
 class UNet(nn.Module):
     """Maps a noised image and its time, and optionally a class, to an image.
 
-    Images whose side is not a multiple of what the levels need are padded, and the output is
-    cropped. With ``patch`` above 1, squares of that side become the channels of one pixel, which
-    takes a quarter of the work or less.
+    Images are padded until the levels can halve their sides, and the output is cropped. With
+    ``patch`` above 1, squares of that side become the channels of one pixel, which takes a quarter
+    of the work or less.
 
     Args:
         colors: number of channels of the images.
-        widths: numbers of channels of the levels.
+        widths: number of channels at each level.
         layers: number of residual blocks per level.
-        groups: groups of the normalization.
+        groups: number of groups in each group normalization.
         attention: number of levels with attention, coarsest first.
         patch: side of a patch.
         classes: number of classes; None: not conditioned on classes.
@@ -74,8 +74,8 @@ class UNet(nn.Module):
 def init_ddpm(model: Any) -> None:
     """Initialize a ``UNet2DModel`` as fast.ai's notebook 17 does.
 
-    The second convolution of every residual block and the last one start at zero, so that at first
-    only the shortcuts count; downsampling starts orthogonal.
+    The second convolution of every residual block and the network's last convolution start at zero,
+    so that at first only the shortcuts count. The downsampling layers start orthogonal.
     """
     for level in model.down_blocks:
         for block in level.resnets:
@@ -89,7 +89,7 @@ def init_ddpm(model: Any) -> None:
 
 
 def build_unet(settings: TrainSettings, colors: int, classes: int | None) -> UNet:
-    """Make the U-Net of the settings, with weights drawn from its seed."""
+    """Make the U-Net that the settings describe, with weights drawn from their seed."""
     network = settings.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)

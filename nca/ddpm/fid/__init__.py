@@ -1,1 +1,1 @@
-"""FID and KID: distances of samples from images that the model was not trained on."""
+"""FID and KID: distances between samples and images that the model was not trained on."""

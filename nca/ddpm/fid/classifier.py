@@ -1,7 +1,7 @@
 """A small classifier of the training images; FID and KID compare its features.
 
-Papers use Inception's features, which were learned from large photographs and need a download. A
-network trained on these images has features that fit them.
+Papers use Inception's features, which were learned from large photographs and need a download.
+Features that were learned from the training images themselves fit them better.
 """
 
 import torch
@@ -56,13 +56,13 @@ class Classifier(nn.Module):
 
 
 def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True) -> Classifier:
-    """Train on all images; without classes, train to recognize four rotations.
+    """Train on all images; if they have no classes, learn to recognize four rotations.
 
     (Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations", 2018.)
 
     Args:
         dataset: training data.
-        seed: random seed of the weights and the order.
+        seed: random seed for the weights and the order of the images.
         quiet: print plain lines instead of a progress bar.
     """
     before = generator_state()

@@ -1,4 +1,4 @@
-"""FID and KID of two sets of features, and the mean of repeated measurements with its interval."""
+"""FID and KID of two sets of features; mean of repeated measurements with a confidence interval."""
 
 import math
 import statistics
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# 0.975 quantiles of Student's t, by degrees of freedom; after these, the normal distribution.
+# 0.975 quantiles of Student's t, for 1, 2, 3, ... degrees of freedom; beyond, it is nearly normal.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
        2.145, 2.131, 2.120, 2.110, 2.101, 2.093)  # fmt: skip
-PARTS = 10  # number of parts of the reference
+PARTS = 10  # number of parts that the reference is split into
 
 Distance = Callable[[Tensor, Tensor], float]
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """Frechet distance of the Gaussians of two sets (Heusel et al. 2017).
+    """Frechet distance between the Gaussians fitted to two sets (Heusel et al. 2017).
 
-    The bias is positive and falls with the number of images: compare equal numbers only.
+    Its bias is positive and falls with the number of images, so compare only equal numbers.
 
     Args:
-        a, b: [N, D] and [M, D].
+        a, b: features, [N, D] and [M, D].
 
     Raises:
         ValueError: a set has fewer than two members.
@@ -45,13 +45,13 @@ def _root(matrix: Tensor) -> Tensor:
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
-    """Squared maximum mean discrepancy with the kernel ``(x y / D + 1)^3``, without bias.
+    """Unbiased squared maximum mean discrepancy with the kernel ``(x y / D + 1)^3``.
 
-    Binkowski et al., "Demystifying MMD GANs", 2018. Its expectation is 0 for two samples of the
+    Binkowski et al., "Demystifying MMD GANs", 2018. Its expectation is 0 for two samples from the
     same distribution, so it can be negative.
 
     Args:
-        a, b: [N, D] and [M, D].
+        a, b: features, [N, D] and [M, D].
 
     Raises:
         ValueError: a set has fewer than two members.
@@ -73,12 +73,13 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % interval.
+    """A mean with its 95 % confidence interval.
 
     Attributes:
-        mean, low, high: mean and bounds; from Student's t over repeats and parts of the reference.
+        mean, low, high: mean, and bounds by Student's t over repeats and parts of the reference.
         values: values of the repeats.
-        repeats_error, reference_error: standard errors of the mean due to repeats and reference.
+        repeats_error, reference_error: standard errors of the mean, due to the repeats and due to
+            the reference.
     """
 
     mean: float
@@ -94,9 +95,10 @@ class Interval:
 
         Args:
             values: values of the repeats.
-            without_part: for each part of the reference, the mean of the values without this part.
-                The variance of these means estimates the sampling variation of the reference (the
-                delete-a-group jackknife, e.g. Wolter, "Introduction to Variance Estimation").
+            without_part: for each part of the reference, the mean of the values that the rest of
+                the reference gives. The variance of these means estimates the sampling variation of
+                the reference (the delete-a-group jackknife, e.g. Wolter, "Introduction to Variance
+                Estimation").
         """
         count, parts = len(values), len(without_part)
         repeats = statistics.variance(values) / count
@@ -118,12 +120,12 @@ def quantile(freedom: float) -> float:
 
 
 def compare(distance: Distance, sets: Sequence[Tensor], reference: Tensor) -> Interval:
-    """Mean distance of sets of features from a reference.
+    """Mean distance between sets of features and a reference.
 
     The interval accounts for sampling variation, both in the sets and in the reference.
 
     Args:
-        distance: distance of two sets, such as :func:`frechet`.
+        distance: distance between two sets, such as :func:`frechet`.
         sets: two or more independent sets, [N, D] each.
         reference: [M, D], in random order.
     """

@@ -1,9 +1,9 @@
 """`nca ddpm fid`: measure samples against images that the model was not trained on.
 
-The *reference* is the set of images that were held out of training. Sets of n samples are
-compared with it, and sets of n training images. The distance of the training images is the *floor*:
-samples at the floor cannot be distinguished from real images. Each figure has an interval, which
-includes the variation between repeats and the choice of the reference.
+The *reference* is the set of images that were held out of training. Sets of n samples and sets of
+n training images are compared with it. The distance of the training images is the *floor*: samples
+at the floor cannot be distinguished from real images. Each figure has an interval, which includes
+the variation between repeats and the sampling variation of the reference.
 """
 
 import json
@@ -33,12 +33,12 @@ COMPARABLE = 2048  # with fewer images, FID mostly measures their number
 SEEDS = 1_000_000  # difference between the first seeds of two repeats
 
 Features = Callable[[Tensor], Tensor]
-"""Images, [B, C, H, W] in [-1, 1], to features, [B, D]."""
+"""Computes features, [B, D], from images, [B, C, H, W] in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Distances of one kind of images from the reference."""
+    """Distances between one kind of image and the reference."""
 
     name: str
     fid: Interval
@@ -51,7 +51,7 @@ class Report:
 
     Attributes:
         protocol: everything that the figures depend on.
-        rows: samples first, then real images.
+        rows: figures of the samples, then of the real images.
     """
 
     protocol: dict[str, Any]
@@ -93,11 +93,11 @@ def measure(settings: FidSettings) -> Report:
 
 
 class FidEvaluator:
-    """Compares samples of a model, and real images, with the reference.
+    """Compares samples from a model, and real images, with the reference.
 
     Args:
         run: the model.
-        settings: n, repeats and features; samplers are arguments of :meth:`samples`.
+        settings: n, repeats, features and so on; the samplers are arguments of :meth:`samples`.
 
     Raises:
         InputError: there are too few images.
@@ -145,8 +145,8 @@ class FidEvaluator:
         """Figures of several samplers, which take turns.
 
         Args:
-            samplers: sampler and number of steps, by name.
-            seconds: output: the CPU seconds of every sampler and repeat.
+            samplers: sampler and number of steps, by the name for the figures.
+            seconds: the CPU seconds for each repeat are added to this dict, by name.
         """
         sets: dict[str, list[Tensor]] = {name: [] for name in samplers}
         for repeat in range(self.settings.repeats):
@@ -159,7 +159,7 @@ class FidEvaluator:
         return [self._figures(name, features) for name, features in sets.items()]
 
     def _draw(self, sampler: SamplerName, steps: int, repeat: int) -> Tensor:
-        """Samples of a repeat, [N, C, H, W]; every sampler starts with the same noise."""
+        """Samples for a repeat, [N, C, H, W]; every sampler starts from the same noise."""
         settings = self.settings
         asked = SampleSettings(
             run=settings.run,
@@ -199,13 +199,13 @@ class FidEvaluator:
 
 
 def build_features(name: str, learned: ImageDataset) -> Features:
-    """Features by name; ``classifier`` is trained on the training images of the model.
+    """Features by name; ``classifier`` is trained here, on the training images of the model.
 
     Raises:
         InputError: the features are not available.
     """
     if name == "classifier":
-        with torch_threads(None):  # makes the figures reproducible
+        with torch_threads(None):  # one thread, so that the figures are reproducible
             network = train_classifier(learned)
         device = next(network.parameters()).device
         return lambda images: network.features(images.to(device))

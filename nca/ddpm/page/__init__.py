@@ -1,1 +1,1 @@
-"""A page that draws the images of a diffusion model whose network is an automaton."""
+"""A web page that draws images with a diffusion model whose network is an automaton."""

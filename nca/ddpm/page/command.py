@@ -1,4 +1,4 @@
-"""Export a diffusion model to its page."""
+"""Export a diffusion model to a web page."""
 
 from nca.ddpm.checkpoint import load_run
 from nca.ddpm.page.page import denoiser_data, denoiser_page
@@ -15,8 +15,8 @@ def export_model(settings: ExportSettings) -> ExportReport:
     """Write the page of a diffusion model whose network is an automaton.
 
     Raises:
-        InputError: the model cannot be read or has another network, the target is not ``html``, or
-            the page cannot be written.
+        InputError: the model cannot be read, its network is not an automaton, the target is not
+            ``html``, or the page cannot be written.
     """
     if settings.to != "html":
         raise InputError(f"`to` {settings.to}: a diffusion model can only be exported to html")

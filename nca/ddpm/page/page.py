@@ -1,7 +1,7 @@
-"""The page: its data and its text.
+"""The page: its data and its HTML text.
 
-Everything that depends on the noise level is computed here, by the sampler itself, as a table: the
-page contains no schedule and no sampler.
+The page contains no schedule and no sampler. Everything that depends on the noise level is computed
+here, by the sampler itself, and stored as a table.
 """
 
 import base64
@@ -101,7 +101,7 @@ def denoiser_data(run: Run, seed: int) -> dict[str, Any]:
 
 
 def table(model: Model, levels: int) -> list[dict[str, Any]]:
-    """The numbers of each step of the sampler, highest noise level first."""
+    """The numbers that each step of the sampler needs, highest noise level first."""
     sigmas = noise_levels(model.schedule, levels, SAMPLER)
     rows = []
     for index, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
@@ -123,15 +123,16 @@ def table(model: Model, levels: int) -> list[dict[str, Any]]:
 def mix(sigmas: Sequence[float], sigma_next: float) -> list[float]:
     """Factors of the noised image, the estimate and the previous estimate in the next image.
 
-    A step of the sampler is linear in these three, so it takes them as unit vectors.
+    A step of the sampler is linear in these three, so applying it to unit vectors gives the
+    factors.
 
     Args:
-        sigmas: the noise level of this step and, if there is one, of the previous one.
+        sigmas: the noise level of this step and, except in the first step, of the previous step.
         sigma_next: the next noise level.
     """
     image, estimate, previous = torch.eye(3, dtype=torch.float64)
     steps = [Step(1, sigmas[0], image, estimate)]
     steps += [Step(0, sigma, torch.full_like(image, torch.nan), previous) for sigma in sigmas[1:]]
-    # It neither calls the network within a step, nor needs noise.
+    # This sampler neither calls the network within a step nor needs noise.
     factors = build_sampler(SAMPLER).step(steps, sigma_next, lambda x, _: x, lambda: image)
     return [float(factor) for factor in factors]

@@ -1,4 +1,4 @@
-"""Sample with the shaders of a page in desktop OpenGL, and compare the images with torch."""
+"""Sample with a page's shaders in desktop OpenGL, and compare the images with torch's."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ MEASURED = 20  # steps of the sampler
 def measure_denoiser(
     run: Run, data: Mapping[str, Any], context: moderngl.Context | None = None
 ) -> Difference:
-    """Compare one whole sampling, from noise to an image, with torch."""
+    """Compare the drawing of one image, from noise to the result, with torch."""
     expected = hash_sample(run, MEASURED, data["seed"])
     try:
         used = context or open_headless()
@@ -53,7 +53,7 @@ def hash_sample(run: Run, levels: int, seed: int, label: int | None = None) -> T
         run: the trained model.
         levels: number of steps of the sampler.
         seed: random seed of the noise.
-        label: class; default: by seed, if the model has classes.
+        label: class; None: the seed selects it, if the model has classes.
     """
     model, net = run.model, automaton_of(run)
     side = model.info.side
@@ -67,11 +67,11 @@ def hash_sample(run: Run, levels: int, seed: int, label: int | None = None) -> T
 
 
 class Drawing:
-    """Draws images as shaders/denoiser/drawing.js does.
+    """Draws images in the same way as ``shaders/denoiser/drawing.js``.
 
     Args:
-        gl: OpenGL context that compiles WebGL's shaders.
-        data: from :func:`nca.ddpm.page.page.denoiser_data`.
+        gl: OpenGL context that can compile WebGL shaders.
+        data: result of :func:`nca.ddpm.page.page.denoiser_data`.
     """
 
     def __init__(self, gl: moderngl.Context, data: Mapping[str, Any]) -> None:
@@ -93,7 +93,11 @@ class Drawing:
         }
 
     def sample(self, levels: str, seed: int) -> Floats:
-        """Draw from the noise of a seed; the groups of the image, then of the last estimate."""
+        """Draw an image from the noise of a seed.
+
+        Returns:
+            The channels of the image, then those of the last estimate, [4 * groups, H, W].
+        """
         data = self.data
         classes, rows = data["classes"], data["tables"][levels]
         label = None if classes is None else seed % len(classes)

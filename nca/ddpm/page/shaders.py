@@ -1,9 +1,10 @@
 """Shaders that sample from a diffusion model whose network is an automaton, for WebGL2.
 
 An image is stored as the automaton sees it: a cell holds a square of pixels, and its channels lie
-in groups of four. A texture array has the groups of the noised image, then those of the previous
-estimate. In a step of the sampler, ``start`` makes the state of the automaton, the passes of its
-rule run a few times, and ``advance`` makes the next noised image. ``noise`` makes the first one.
+in groups of four. A texture array holds the groups of the noised image, then those of the previous
+estimate. ``noise`` makes the first noised image. In a step of the sampler, ``start`` makes the
+state of the automaton, the passes of its rule run a few times, and ``advance`` makes the next
+noised image.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,11 +59,11 @@ vec4 nca_estimate(vec4 nca_output, int nca_group, ivec2 nca_at) {
 
 
 def passes(net: Automaton, side: int) -> dict[str, list[Pass]]:
-    """Shaders of a step of the sampler by name: ``noise``, ``start``, ``step``, ``advance``.
+    """The shaders of the sampler by name: ``noise``, ``start``, ``step``, ``advance``.
 
     Args:
         net: the automaton.
-        side: side of the images in pixels.
+        side: width and height of the images, in pixels.
     """
     image, state = group_count(net.pixels), group_count(net.rule.settings.channels)
     return {
@@ -89,7 +90,7 @@ def _passes(head: str, groups: int, value: Callable[[int], str]) -> list[Pass]:
 
 
 def _given(groups: int) -> str:
-    """Values that all cells share: waves of the time, and those of the class."""
+    """Uniforms for the values that all cells share: waves of the time, and values of the class."""
     return "".join(f"uniform vec4 nca_given{group};\n" for group in range(groups)) + (
         "uniform float nca_scale;\n"
     )
@@ -120,7 +121,7 @@ def _channel(net: Automaton, side: int, channel: int) -> str:
 
 
 def _inside(net: Automaton, side: int, channel: int) -> str:
-    """Whether a pixel of a cell is in the image, which the cells may exceed."""
+    """Whether a pixel of a cell lies in the image; the grid may be larger than the image."""
     row, column = divmod(channel % net.patch**2, net.patch)
     return f"all(lessThan({net.patch} * nca_at + ivec2({column}, {row}), ivec2({side})))"
 
