@@ -1,6 +1,9 @@
 """Run a rule in your own renderer: moderngl draws the exported shaders, without a window.
 
-Rule, picture, cells along a side, steps: ``python own_host.py coral coral.png 256 400``.
+    python own_host.py coral coral.png 256 400
+
+The arguments are the rule, the picture to write, the width of the grid in cells, and the number of
+steps.
 """
 
 import json
@@ -17,7 +20,7 @@ from nca.rng import step_base
 
 
 def run(folder: Path, size: int, steps: int, seed: int = 0) -> Image.Image:
-    """Draw as manifest.json describes, and return the picture after some steps."""
+    """Run the passes as manifest.json describes them; return the picture after some steps."""
     needs: dict[str, Any] = {"backend": "egl"} if sys.platform == "linux" else {}  # no display
     gl = moderngl.create_context(standalone=True, require=330, **needs)
     manifest = json.loads((folder / "manifest.json").read_text())

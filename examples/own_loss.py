@@ -1,9 +1,9 @@
-"""Train with your own loss term: the texture in another tint.
+"""Train with your own loss term: the texture of an image, in a different tint.
 
     python own_loss.py leaf.jpg tinted.png --tint 0.7 0.4 0.3
 
-An objective computes the terms of the loss. This one takes the terms of the usual objective and
-adds one. A callback replaces the usual objective by it.
+An objective computes the loss terms. The one defined here adds a term to those of the usual
+objective. A callback replaces the usual objective with it.
 """
 
 import argparse
@@ -16,30 +16,30 @@ import nca
 
 
 class Tinted(nca.Objective):
-    """The terms of another objective, and the distance of the mean color from a tint."""
+    """The terms of another objective, plus the distance between the mean color and a tint."""
 
     def __init__(self, usual: nca.Objective, rule: nca.Rule, tint: Tensor, weight: float) -> None:
         self.usual, self.rule, self.tint, self.weight = usual, rule, tint, weight
 
     def predict(self, model: nn.Module, batch: Any) -> Any:
-        """States after some steps, [B, C, H, W]."""
+        """Return the states after some steps, [B, C, H, W]."""
         return self.usual.predict(model, batch)
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
-        """Every term by name; their sum is the loss."""
+        """Return every term by name; their sum is the loss."""
         color = self.rule.to_rgb(prediction).mean((0, 2, 3))
         tint = self.weight * (color - self.tint.to(color)).square().sum()
         return {**self.usual.losses(prediction, batch), "tint": tint}
 
 
 class UseTint(nca.Callback):
-    """Replaces the objective of the run."""
+    """Replaces the objective of a training run."""
 
     def __init__(self, tint: Tensor, weight: float) -> None:
         self.tint, self.weight = tint, weight
 
     def before_fit(self, learner: nca.Learner) -> None:
-        """Replace it; the model of this run is a rule."""
+        """Replace the objective; in this run, the model is a rule."""
         assert isinstance(learner.model, nca.Rule)
         learner.objective = Tinted(learner.objective, learner.model, self.tint, self.weight)
 
@@ -49,8 +49,8 @@ if __name__ == "__main__":
     parser.add_argument("picture")
     parser.add_argument("result", help="picture of what the rule grows")
     parser.add_argument("--tint", type=float, nargs=3, default=(0.7, 0.4, 0.3), help="0 to 1")
-    parser.add_argument("--weight", type=float, default=100.0, help="of the new term")
-    parser.add_argument("--iterations", type=int, default=1500, help="of the training")
+    parser.add_argument("--weight", type=float, default=100.0, help="weight of the new term")
+    parser.add_argument("--iterations", type=int, default=1500, help="number of iterations")
     words = parser.parse_args()
     use = UseTint(torch.tensor(words.tint), words.weight)
     trained = nca.train(words.picture, preset="tiny", iterations=words.iterations, callbacks=[use])

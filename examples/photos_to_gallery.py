@@ -1,4 +1,4 @@
-"""Train a rule on every photograph of a folder, and make a page of running textures.
+"""Train a rule on every photograph in a folder, and make a page of running textures.
 
     python photos_to_gallery.py photos gallery --minutes 5
 
@@ -15,10 +15,10 @@ from nca.images.picture_files import pictures_in
 def main() -> None:
     """Train the rules that are missing, then write the gallery."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("photos", type=Path, help="folder of pictures")
+    parser.add_argument("photos", type=Path, help="folder of photographs")
     parser.add_argument("gallery", type=Path, help="folder to write")
-    parser.add_argument("--rules", type=Path, default=Path("rules"), help="folder of the rules")
-    parser.add_argument("--minutes", type=float, default=5.0, help="training time of each")
+    parser.add_argument("--rules", type=Path, default=Path("rules"), help="folder for the rules")
+    parser.add_argument("--minutes", type=float, default=5.0, help="training time per rule")
     parser.add_argument("--preset", default="small", help="tiny, small, full, ...")
     words = parser.parse_args()
 

@@ -2,8 +2,8 @@
 
     python train_and_export.py leaf.jpg leaf.html --minutes 5
 
-The file extension chooses the result: .html makes a page, .js an element for any page, .frag or .fs
-a shader.
+The file extension determines the result: .html makes a page, .js an element to use in any page,
+.frag or .fs a shader.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import nca
 def main() -> None:
     """Train, export, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("picture", help="of a texture: bark, knitwear, pebbles")
+    parser.add_argument("picture", help="picture of a texture: bark, knitwear, pebbles")
     parser.add_argument("result", help="file to write")
     parser.add_argument("--minutes", type=float, default=5.0, help="training time")
     parser.add_argument("--preset", default="small", help="tiny, small, full, ...")

@@ -1,1 +1,1 @@
-"""Programs that make files of the package. They are not installed; run them in a checkout."""
+"""Programs that make files for the package. They are not installed; run them from a checkout."""

@@ -1,6 +1,6 @@
 """``python -m tools.classic FILE.webp``: four classic automata side by side.
 
-This makes the animation of docs/explanation/classic-automata.md.
+This makes the animation in docs/explanation/classic-automata.md.
 """
 
 import sys
@@ -24,14 +24,14 @@ PANELS = {
     "brians-brain": 20,
     "bombers": 110,
     "cyclic": 240,
-}  # steps first
+}  # number of steps before the first frame
 GUN = """x = 36, y = 9
 24bo$22bobo$12b2o6b2o12b2o$11bo3bo4b2o12b2o$2o8bo5bo3b2o$2o8bo3bob2o4b
 obo$10bo5bo7bo$11bo3bo$12b2o!"""
 
 
 def first_state(name: str, classic: Classic) -> Tensor:
-    """The state of the first frame, [1, C, H, W]: Life starts from a gun, the others from noise."""
+    """The state in the first frame, [1, C, H, W]; Life starts from a gun, the others from noise."""
     if name == "life":
         state = placed(parse_pattern(GUN), classic.states, (HEIGHT, WIDTH))[None]
     else:
@@ -41,7 +41,7 @@ def first_state(name: str, classic: Classic) -> Tensor:
 
 
 def pictures(name: str) -> Iterator[Image.Image]:
-    """One panel of all frames."""
+    """Draw one panel, frame by frame."""
     classic = build(parse_automaton(name), NAMES[name].density)
     state = first_state(name, classic)
     for _ in range(FRAMES):

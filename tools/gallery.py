@@ -1,6 +1,6 @@
 """``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
-It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the page: only good
+It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the HTML report: only good
 rules belong in ``nca/gallery/``. Existing files are kept.
 """
 
@@ -20,7 +20,7 @@ ITERATIONS = 4000  # each rule takes half an hour on a shared core
 
 
 def main(out: Path, names: list[str]) -> None:
-    """Train and measure rules, one after the other.
+    """Train and measure rules, one after another.
 
     Raises:
         InputError: there is no such image, or the folder cannot be written to.
@@ -45,7 +45,7 @@ def main(out: Path, names: list[str]) -> None:
 if __name__ == "__main__":
     try:
         if len(sys.argv) < 2:
-            raise InputError("give a folder, and names of pictures if not all")
+            raise InputError("give a folder, and the names of pictures unless you want all of them")
         main(Path(sys.argv[1]), sys.argv[2:] or PICTURES)
     except InputError as error:
         print(f"python -m tools.gallery: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""``python -m tools.grain [RULE ...]``: measure the effect of calm runs and averages on grain.
+"""``python -m tools.grain [RULE ...]``: measure how calm runs and averaging affect grain.
 
-RULE is a rule of the gallery; default: all rules. The table has the speckle and the patch distance
-of pictures that ``nca render`` makes at step 4,000.
+RULE is the name of a gallery rule; default: all rules. The table shows the speckle and the patch
+distance of the pictures that ``nca render`` makes at step 4,000.
 """
 
 import sys
@@ -18,7 +18,7 @@ from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
 
-STEPS, EARLIER = 4000, 64  # step of the measurement, and the steps before it to average
+STEPS, EARLIER = 4000, 64  # step that is measured, and number of steps kept before it to average
 SEED = 1000
 WAYS = {
     "usual": (False, 1),
@@ -30,7 +30,7 @@ WAYS = {
 
 
 def row(name: str) -> str:
-    """The line of a rule."""
+    """The table row of a rule."""
     file = load_rule(gallery_path(name))
     rule, size = file.rule, training_size(file)
     target = read_texture(FOLDER / f"{name}.png", size)[None]

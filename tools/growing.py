@@ -1,6 +1,6 @@
 """``python -m tools.growing FILE.webp [RULE]``: a texture grows, is scratched, and heals.
 
-This makes the animation of README.md. RULE is the name of a bundled rule.
+This makes the animation in README.md. RULE is the name of a bundled rule.
 """
 
 import sys
@@ -26,7 +26,7 @@ MILLISECONDS = 80
 
 
 def erased(state: Tensor, progress: float) -> Tensor:
-    """The state without the disc under a pointer that crosses the grid along a wave."""
+    """Erase the disc under a pointer that crosses the grid along a wave."""
     x = WIDTH * (0.12 + 0.76 * progress)
     y = HEIGHT * (0.5 + 0.28 * torch.tensor(6.3 * progress).sin())
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
@@ -38,7 +38,7 @@ def states(rule: Rule) -> Iterator[Tensor]:
     for state in simulate(rule, rule.initial_state(1, HEIGHT, WIDTH, seed=0), GROW, seed=0):
         yield state
     for frame in range(STROKE):
-        for part in range(4):  # a closed line
+        for part in range(4):  # several discs per frame, so that the line has no gaps
             state = erased(state, (frame + part / 4) / STROKE)
         yield state
         (state,) = simulate(rule, state, (1,), seed=1 + frame)

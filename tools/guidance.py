@@ -1,7 +1,7 @@
-"""``python -m tools.guidance RUN PICTURE``: samples by class and class guidance scale.
+"""``python -m tools.guidance RUN PICTURE``: samples by class and by class guidance scale.
 
-RUN is a model trained with ``--classes``. The picture has a column for each class, and two rows for
-each scale of ``SCALES``. The rows of all scales start from the same noise.
+RUN is the folder of a model trained with ``--classes``. The picture has one column for each class,
+and two rows for each scale in ``SCALES``. The samples of all scales start from the same noise.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """``python -m tools.looks [RULES PICTURES]``: compare rules with their images, as a table.
 
 RULES and PICTURES are folders; files with the same name belong together. The default is the
-gallery. ``-`` stands for values that cannot be compared: see ``docs/how-to/measure-a-rule.md``.
+gallery. ``-`` means that a value cannot be compared; see ``docs/how-to/measure-a-rule.md``.
 """
 
 import sys
@@ -37,7 +37,7 @@ def measured(rule_path: Path, picture: Path) -> list[Measurement]:
 
 
 def row(name: str, run: list[Measurement]) -> str:
-    """A line of the table; a run that blew up has fewer figures."""
+    """A row of the table; a run that blew up has fewer figures."""
     cells = [
         " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"
         for column, text in COLUMNS.items()
@@ -63,7 +63,7 @@ def main(rules: Path, pictures: Path) -> None:
 if __name__ == "__main__":
     try:
         if len(sys.argv) not in (1, 3):
-            raise InputError("give a folder of rules and one of pictures, or nothing")
+            raise InputError("give a folder of rules and a folder of pictures, or neither")
         main(*map(Path, sys.argv[1:])) if len(sys.argv) == 3 else main(RULES, FOLDER)
     except InputError as error:
         print(f"python -m tools.looks: {error}", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""``python -m tools.losses OUT PICTURE ... --seconds S``: compare losses in equal training time.
+"""``python -m tools.losses OUT PICTURE ... --seconds S``: compare losses at equal training time.
 
-It trains a rule on every image with every loss of ``LOSSES`` and prints a table of results.
-Each loss gets as many iterations as fit into S seconds of CPU time; a short run measures this
-first. OUT gets the rules and, for each image, a sheet: the target, then the textures in random
-order. ``PICTURE.key.json`` has the order. Existing rules are kept.
+It trains a rule on every image with every loss in :func:`losses`, and prints a table of results.
+Each loss gets as many iterations as fit into S seconds of CPU time, which a short run estimates
+first. The rules are written to OUT, and for each image, a sheet that shows the target and then the
+textures in random order; ``PICTURE.key.json`` records that order. Existing rules are kept.
 """
 
 import argparse
@@ -33,12 +33,12 @@ from nca.training.callback import Callback
 from nca.training.learner import Learner
 
 SIZE, STEPS, SEED = 128, 2000, 1000
-PROBE = 40  # iterations that measure the speed of a loss
+PROBE = 40  # number of iterations for measuring the speed of a loss
 COLUMNS = ("patch", "vgg19", "speckle", "order", "misplaced", "iterations")
 
 
 def losses(vgg19: str) -> dict[str, dict[str, Any]]:
-    """Settings of each loss by name; a 12/96 rule with the schedule of ``full`` learns from it."""
+    """Settings of each loss, by name; the other settings are those of the preset ``full``."""
     alone: dict[str, float] = {}
     return {
         "gram": {"statistic": "gram", "terms": alone},
@@ -53,10 +53,10 @@ def losses(vgg19: str) -> dict[str, dict[str, Any]]:
 
 
 class CpuTime(Callback):
-    """Sum the CPU seconds of all batches.
+    """Add up the CPU time of all batches.
 
     Attributes:
-        seconds: CPU time.
+        seconds: the CPU time, in seconds.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def learned(picture: Path, values: dict[str, Any], iterations: int) -> tuple[Rul
 
 
 def figures(rule: Rule, target: Tensor, judge: str) -> tuple[Tensor, dict[str, float | None]]:
-    """The texture after 2,000 steps, [3, S, S], and its figures by column."""
+    """Return the texture after 2,000 steps, [3, S, S], and its figures by column."""
     with torch.no_grad():
         start = rule.initial_state(1, SIZE, SIZE, seed=SEED)
         (state,) = simulate(rule, start, (STEPS,), seed=SEED)
@@ -132,8 +132,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tools.losses")
     parser.add_argument("out", type=Path)
     parser.add_argument("pictures", type=Path, nargs="+")
-    parser.add_argument("--seconds", type=float, default=300.0, help="CPU time of each training")
-    parser.add_argument("--vgg19", default="vgg19", help="file of weights, or vgg19 to download")
+    parser.add_argument("--seconds", type=float, default=300.0, help="CPU time per training run")
+    parser.add_argument("--vgg19", default="vgg19", help="weights file, or vgg19 to download it")
     words = parser.parse_args()
     try:
         main(words.out, words.pictures, words.seconds, words.vgg19)

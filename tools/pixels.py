@@ -1,9 +1,9 @@
 """``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: try losses without a rule.
 
-It optimizes the pixels of a wrapping image, starting from noise, and prints a table of results.
-A LOSS is a sum of statistics of the built-in features and of nearest patches, such as
-``wasserstein+patches7``. In ``patches11|wasserstein+patches11``, the loss before the ``|`` is used
-in the first half of the steps.
+It optimizes the pixels of an image that wraps, starting from noise, and prints a table of results.
+A LOSS is a sum of terms, such as ``wasserstein+patches7``: statistics of the built-in features, and
+nearest patches. In ``patches11|wasserstein+patches11``, the loss before the ``|`` is used in the
+first half of the steps, and the other one in the second half.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 
 SIZE, STEPS = 128, 250
-RATES, SLOW_FROM = (0.02, 0.005), 0.7  # learning rates; fraction of the steps before the second
+RATES, SLOW_FROM = (0.02, 0.005), 0.7  # two learning rates; fraction of steps with the first one
 PATCHES = "patches"
 
 
 def term_of(name: str, target: Tensor, generator: torch.Generator) -> Term:
-    """A statistic of the built-in features, or ``patchesN``: nearest patches of N x N pixels.
+    """Make a term: a statistic of the built-in features, or ``patchesN``: nearest NxN patches.
 
     Raises:
         InputError: the name is unknown.
@@ -46,8 +46,8 @@ def optimize(target: Tensor, spec: str, steps: int) -> tuple[Tensor, float]:
 
     Args:
         target: target image, [1, 3, H, W] in [0, 1].
-        spec: the loss, see above.
-        steps: number of steps of Adam.
+        spec: the loss, as described above.
+        steps: number of Adam steps.
     """
     generator = torch.Generator().manual_seed(1)
     phases = [
@@ -72,7 +72,7 @@ def main(out: Path, pictures: list[Path], losses: list[str], steps: int, judge: 
     """Optimize every image with every loss; write the results and print a table.
 
     Raises:
-        InputError: an image, a loss or the features of the judge are not available.
+        InputError: an image, a loss or the judge's features are not available.
     """
     out.mkdir(parents=True, exist_ok=True)
     print("| loss | picture | patch | judge | speckle | order | misplaced | seconds |")
@@ -100,7 +100,7 @@ if __name__ == "__main__":
     parser.add_argument("--loss", nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument(
-        "--judge", help="features of a network that judges with Gram matrices: vgg19"
+        "--judge", help="network that judges the results by Gram matrices of its features: vgg19"
     )
     words = parser.parse_args()
     try:

@@ -1,8 +1,8 @@
-"""``python -m tools.schedules OUT DATA [NAME ...]``: KID by noise schedule and choice of times.
+"""``python -m tools.schedules OUT DATA [NAME ...]``: KID by noise schedule and time distribution.
 
 It trains a small model for each row of ``MODELS``, and prints a table. All models have the same
-network and number of iterations, so training costs the same. NAME is a row; default: all rows.
-OUT gets the models; existing ones are kept.
+network and number of iterations, so the training cost is the same. NAME selects a row; default: all
+rows. The models are written to OUT; existing ones are kept.
 """
 
 import sys
@@ -19,7 +19,7 @@ from nca.errors import InputError
 from nca.training.folder import CHECKPOINT
 
 ITERATIONS = 1000
-COUNT, REPEATS = 512, 3  # images in a set, and sets
+COUNT, REPEATS = 512, 3  # number of images per set, and of sets
 SMALL: dict[str, Any] = {
     "size": 16,
     "channels": (16, 32),
@@ -46,7 +46,7 @@ SAMPLERS: dict[str, tuple[SamplerName, int]] = {
 
 
 def evaluator(name: str, data: str, out: Path) -> FidEvaluator:
-    """Train the model of a row, if it does not exist, and load it."""
+    """Train the model of a row if it does not exist, then load it."""
     folder = out / name
     if not (folder / CHECKPOINT).exists():
         train(ddpm_settings(data, folder, **SMALL | {"iterations": ITERATIONS} | MODELS[name]))
@@ -54,7 +54,7 @@ def evaluator(name: str, data: str, out: Path) -> FidEvaluator:
 
 
 def cell(kid: Interval) -> str:
-    """KID times 1,000 with its interval."""
+    """Format a KID, times 1,000, with its confidence interval."""
     mean, low, high = (f"{1e3 * value:.1f}" for value in (kid.mean, kid.low, kid.high))
     return f"{mean} [{low} .. {high}]"
 

@@ -4,8 +4,8 @@
     python plane.py Hello hello.webp --seed 3
     python plane.py spiral spiral.webp --schedule cosine --target v --steps 8
 
-A point is an image of one pixel with two channels. So noise, loss, training loop and samplers are
-those of the library; only data, network and drawing are here.
+A point is treated as an image with one pixel and two channels. So noise, loss, training loop and
+samplers come from the library; only the data, the network and the drawing are defined here.
 """
 
 import argparse
@@ -38,11 +38,11 @@ from nca.training.callbacks import EMA, Progress, Schedule, one_cycle
 from nca.training.learner import Learner
 from nca.training.movie import write_movie
 
-COUNT, BATCH = 20_000, 512  # points of the data, and of a batch
-EXTENT = 2.0  # largest coordinate of the data
-VIEW, SIDE, SMOOTH = 2.8, 400, 2  # largest visible coordinate, pixels of a frame, supersampling
-POINTS, TRAILS, ARROWS = 2000, 60, 19  # numbers of points, of their paths, of arrows in a row
-FILM = 3.0  # seconds
+COUNT, BATCH = 20_000, 512  # number of points in the data, and in a batch
+EXTENT = 2.0  # largest coordinate in the data
+VIEW, SIDE, SMOOTH = 2.8, 400, 2  # largest visible coordinate, frame width in pixels, supersampling
+POINTS, TRAILS, ARROWS = 2000, 60, 19  # number of points, of paths drawn, of arrows per row
+FILM = 3.0  # length in seconds
 
 
 def moons(count: int) -> Tensor:
@@ -54,14 +54,14 @@ def moons(count: int) -> Tensor:
 
 
 def spiral(count: int) -> Tensor:
-    """One and a half turns, [count, 2]."""
+    """One and a half turns of a spiral, [count, 2]."""
     radius = (0.02 + 0.98 * torch.rand(count)).sqrt()
     angle = 3 * math.pi * radius
     return torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
 
 
 def text(words: str, count: int) -> Tensor:
-    """Random places in the letters, [count, 2]."""
+    """Random places inside the letters, [count, 2]."""
     font = ImageFont.load_default(100)
     left, top, right, bottom = (round(value) for value in font.getbbox(words))
     image = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
@@ -74,7 +74,7 @@ def text(words: str, count: int) -> Tensor:
 
 
 def data(name: str) -> Tensor:
-    """Points by name, in the middle of the plane, [COUNT, 2, 1, 1]."""
+    """Points of a shape or text, centered in the plane, [COUNT, 2, 1, 1]."""
     shapes = {"moons": moons, "spiral": spiral}
     points = shapes[name](COUNT) if name in shapes else text(name, COUNT)
     low, high = points.amin(0), points.amax(0)
@@ -83,7 +83,7 @@ def data(name: str) -> Tensor:
 
 
 class Network(nn.Module):
-    """Maps noised points and their times to points, by waves of several lengths."""
+    """Maps noised points and their times to points; its input is encoded as sines and cosines."""
 
     def __init__(self, width: int = 128, octaves: int = 5) -> None:
         super().__init__()
@@ -122,11 +122,11 @@ def train(points: Tensor, noisify: Noisify, iterations: int) -> nn.Module:
 
 
 class Film:
-    """Draws the steps of a sampler, all with the time of a rectified flow.
+    """Draws the steps of a sampler, all at the scale of a rectified flow.
 
     Args:
-        denoise: gives the arrows: the direction in which a point moves.
-        start: points at the start, [N, 2]; each keeps the color of its direction.
+        denoise: determines the arrows, which show the direction in which a point moves.
+        start: points at the start, [N, 2]; each keeps a color that depends on its direction there.
     """
 
     def __init__(self, denoise: Denoise, start: Tensor) -> None:
@@ -139,7 +139,7 @@ class Film:
         ]
 
     def field(self, sigma: float) -> tuple[Tensor, Tensor]:
-        """Places and velocities of the arrows, [ARROWS^2, 2] each."""
+        """Positions and velocities of the arrows, [ARROWS^2, 2] each."""
         axis = torch.linspace(-VIEW, VIEW, ARROWS + 2)[1:-1]
         places = torch.cartesian_prod(axis, axis)
         x = (1 + sigma) * places[:, :, None, None]
@@ -147,7 +147,7 @@ class Film:
         return places, -step.velocity[:, :, 0, 0]
 
     def frame(self, points: Tensor, sigma: float) -> Image.Image:
-        """The points [N, 2] and their paths up to now; without noise, there are no arrows."""
+        """Draw the points, [N, 2], and their paths so far; without noise, there are no arrows."""
         self.paths.append(points)
         image = Image.new("RGB", (SMOOTH * SIDE, SMOOTH * SIDE), "white")
         canvas = ImageDraw.Draw(image)
@@ -168,14 +168,14 @@ class Film:
 
 
 def pixels(points: Tensor) -> list[list[float]]:
-    """Coordinates in the plane, [N, 2 K], as those of a frame."""
+    """Convert coordinates in the plane, [N, 2 K], to those of a frame."""
     flip = torch.tensor([1.0, -1.0]).repeat(points.shape[1] // 2)
     scaled: list[list[float]] = ((points * flip / VIEW + 1) / 2 * SMOOTH * SIDE).tolist()
     return scaled
 
 
 def film(words: argparse.Namespace) -> list[Image.Image]:
-    """Train and draw: one frame for each step, and one of the result."""
+    """Train, then draw one frame for each step and one for the result."""
     torch.manual_seed(words.seed)
     schedule, target = build_schedule(words.schedule, 1000), build_parameterization(words.target, 1)
     network = train(data(words.data), Noisify(schedule, target, Stratified()), words.iterations)
@@ -192,7 +192,7 @@ def film(words: argparse.Namespace) -> list[Image.Image]:
 
 
 def positive(text: str) -> int:
-    """Read a whole number that is at least 1."""
+    """Read a whole number of at least 1."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
     return value
@@ -206,8 +206,8 @@ def main() -> None:
     parser.add_argument("--schedule", choices=get_args(ScheduleName), default="flow")
     parser.add_argument("--target", choices=get_args(TargetName), default="flow")
     parser.add_argument("--sampler", choices=get_args(SamplerName), default="euler")
-    parser.add_argument("--steps", type=positive, default=40, help="of the sampler, one per frame")
-    parser.add_argument("--iterations", type=positive, default=3000, help="of the training")
+    parser.add_argument("--steps", type=positive, default=40, help="sampling steps, one per frame")
+    parser.add_argument("--iterations", type=positive, default=3000, help="of training")
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     try:

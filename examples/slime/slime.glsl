@@ -1,15 +1,16 @@
-// Agents that follow a trail and leave one: Jones, "Characteristics of Pattern Formation and Evolution
-// in Approximations of Physarum Transport Networks", 2010. There, agents move one after the other and
-// a cell holds at most one. Here all move at once, and an agent stays if the cell ahead is crowded.
+// Agents that follow trails and leave trails: Jones, "Characteristics of Pattern Formation and Evolution
+// in Approximations of Physarum Transport Networks", 2010. There, agents move one after another, and a
+// cell holds at most one. Here, all move at once, and an agent stays where it is if the cell ahead is
+// crowded.
 //
-// A step is MOVE (agents sense, turn and walk), DEPOSIT (one point for each agent, added up) and
-// TRAIL (the trail spreads, fades and grows). PICTURE shows the trail. Each pass defines its name
-// first. The grid wraps at its sides; row 0 is the bottom of the picture.
+// A step consists of MOVE (agents sense, turn and walk), DEPOSIT (one point per agent, added up) and
+// TRAIL (the trail spreads, fades and grows). PICTURE draws the trail. Before this source, each pass
+// defines its own name. The grid wraps around; row 0 is the bottom of the picture.
 
 uniform ivec2 size;         // of the grid, in cells
 uniform sampler2D agents;   // x and y in cells, direction in radians
 uniform sampler2D trail;    // x: strength of the trail, y: 1 where there is food
-uniform sampler2D counts;   // agents in each cell
+uniform sampler2D counts;   // number of agents in each cell
 
 ivec2 cell(vec2 at) {
   return (ivec2(floor(at)) + size) % size;  // % of a negative number is undefined
@@ -17,7 +18,7 @@ ivec2 cell(vec2 at) {
 
 #ifdef MOVE
 uniform uint base;          // hash of step and seed
-uniform bool born;          // place the agents
+uniform bool born;          // whether to place the agents, in the first step
 uniform float reach;        // distance of the sensors, in cells
 uniform float angle;        // between two sensors, in radians
 uniform float turn;         // radians per step
@@ -57,7 +58,7 @@ void main() {
 #endif
 
 #ifdef DEPOSIT
-uniform int across;         // agents in a row of the texture
+uniform int across;         // number of agents per row of the texture
 
 void main() {
   vec2 at = texelFetch(agents, ivec2(gl_VertexID % across, gl_VertexID / across), 0).xy;
@@ -75,7 +76,7 @@ void main() { one = vec4(1.0); }  // a sum of ones is the same in any order
 #ifdef TRAIL
 uniform float decay;        // fraction of the trail that fades in a step
 uniform int tool;           // 0: none, 1: food, 2: erase
-uniform vec4 stroke;        // the brush moved from x, y to x, y
+uniform vec4 stroke;        // the brush moved from x, y to z, w
 uniform float radius;       // of the brush
 out vec4 result;
 

@@ -1,10 +1,10 @@
-"""Slime moulds and ants: agents that follow a trail and leave one, in a window, a film or a page.
+"""Slime molds and ants: agents that follow trails and leave trails, in a window, a film or a page.
 
     python slime.py                                      a window; drag: food, right button: erase
     python slime.py slime.webp --frames 120 --every 5    a film: .webp, .mp4, a folder ...
     python slime.py slime.html --preset ants             a page in one file
 
-The shaders are in slime.glsl. The same seed gives the same bits on the same graphics card.
+The shaders are in slime.glsl. On the same graphics card, the same seed gives identical results.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from nca.viewer.files.recording import Grabber, Recorder
 HERE = Path(__file__).parent
 PRECISION = "precision highp float;\nprecision highp int;\nprecision highp sampler2D;\n"
 FOOD, ERASE = 1, 2
-MAX_AGENTS = 2**24  # agents
+MAX_AGENTS = 2**24
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ PRESETS = {
 
 
 def shader(name: str, dialect: Dialect = "330") -> str:
-    """The text of a pass."""
+    """The source code of a pass."""
     precision = PRECISION if dialect == "300 es" else ""
     body = (HERE / "slime.glsl").read_text()
     return f"#version {dialect}\n{precision}#define {name}\n{HASH}\n{body}"
 
 
 class Layer:
-    """A texture of floats to read from and to draw into."""
+    """A floating-point texture that can be read from and drawn into."""
 
     def __init__(
         self, gl: moderngl.Context, size: tuple[int, int], components: int, dtype: str = "f4"
@@ -78,8 +78,8 @@ class Slime:
         gl: OpenGL context.
         size: width and height of the grid in cells.
         count: number of agents.
-        preset: how they behave.
-        seed: random seed of their places and turns.
+        preset: how the agents behave.
+        seed: random seed for the places and turns of the agents.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Slime:
         crowd = (across, -(-count // across))
         self.agents, self._agents = (Layer(gl, crowd, 4) for _ in range(2))
         self.trail, self._trail = (Layer(gl, size, 2) for _ in range(2))
-        self._counts = Layer(gl, size, 1, "f2")  # adding to these works on every graphics card
+        self._counts = Layer(gl, size, 1, "f2")  # every graphics card can blend half floats
         self._passes = {name: Shader(gl, shader(name)) for name in ("MOVE", "TRAIL", "PICTURE")}
         for one in self._passes.values():
             one.set({"size": size, "mean": count / math.prod(size) / preset.decay})
@@ -112,7 +112,7 @@ class Slime:
         self.steps += 1
 
     def draw(self, target: moderngl.Framebuffer, scale: float) -> None:
-        """Draw the trail, ``scale`` pixels for a cell."""
+        """Draw the trail, with ``scale`` pixels per cell."""
         self._draw("PICTURE", target, {"scale": scale})
 
     def _draw(self, name: str, target: moderngl.Framebuffer, values: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ class Slime:
         self._passes[name].draw(target, textures, values)
 
     def _deposit(self) -> None:
-        """Count the agents in each cell, by adding one point for each."""
+        """Count the agents in each cell by adding up one point per agent."""
         self._counts.target.clear()
         self._counts.target.use()
         self.agents.texture.use(0)
@@ -132,15 +132,15 @@ class Slime:
 
 
 def slime_of(gl: moderngl.Context, words: argparse.Namespace) -> Slime:
-    """The agents that the options describe."""
+    """Create the agents that the options describe."""
     return Slime(gl, words.size, words.agents, PRESETS[words.preset], words.seed)
 
 
 def record(words: argparse.Namespace) -> None:
-    """Write a film, one frame after every ``every`` steps."""
+    """Write a film, with ``every`` steps per frame."""
     gl = open_headless()
     slime = slime_of(gl, words)
-    width, height = (side * words.scale // 2 * 2 for side in words.size)  # videos need even sides
+    width, height = (side * words.scale // 2 * 2 for side in words.size)  # videos need an even size
     grabber = Grabber(gl, (width, height))
     with Recorder(words.result, (width, height), words.fps) as recorder:
         for _ in range(words.frames):
@@ -153,7 +153,7 @@ def record(words: argparse.Namespace) -> None:
 
 
 def show(words: argparse.Namespace) -> None:
-    """Run in a window until it is closed. The torus continues beyond the sides of the grid."""
+    """Run in a window until it is closed. A drag past the edge of the grid wraps around."""
     choose_display()
     glfw = importlib.import_module("glfw")
     module = importlib.import_module("nca.viewer.window.window")
@@ -178,7 +178,7 @@ def show(words: argparse.Namespace) -> None:
 
 
 def page(words: argparse.Namespace) -> str:
-    """A page that runs the same shaders in WebGL 2."""
+    """Make a page that runs the same shaders in WebGL 2."""
     chosen = ("preset", "agents", "size", "seed", "scale", "every")
     data = {
         "vertex": vertex_shader("300 es"),
@@ -190,16 +190,18 @@ def page(words: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Write the result that the file extension names, or open a window."""
+    """Write the kind of result that the file extension selects, or open a window."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("result", nargs="?", type=Path, help="film or page; default: a window")
+    parser.add_argument(
+        "result", nargs="?", type=Path, help="film or page to write; default: open a window"
+    )
     parser.add_argument("--preset", choices=PRESETS, default="slime")
     parser.add_argument("--agents", type=int, default=20_000, help="number of agents")
     parser.add_argument("--grid", default="400x300", help="size in cells")
-    parser.add_argument("--scale", type=int, default=2, help="pixels for a cell")
+    parser.add_argument("--scale", type=int, default=2, help="pixels per cell")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--every", type=int, default=1, help="steps for a frame")
-    parser.add_argument("--frames", type=int, default=200, help="of a film")
+    parser.add_argument("--every", type=int, default=1, help="steps per frame")
+    parser.add_argument("--frames", type=int, default=200, help="number of frames of a film")
     parser.add_argument("--fps", type=float, default=25, help="frames per second of a film")
     words = parser.parse_args()
     try:

@@ -1,1 +1,1 @@
-"""Measure the quality of a rule: distances from the target, long runs, healing, other grids."""
+"""Measure the quality of a rule: distances from its target, long runs, healing, other grids."""

@@ -1,4 +1,4 @@
-"""Visible properties of a texture: grain, order, and the direction of strokes."""
+"""Visible properties of a texture: grain, order, and stroke direction."""
 
 import math
 from dataclasses import dataclass
@@ -10,28 +10,29 @@ from torch import Tensor
 
 from nca.losses.features.base import circular_pad
 
-MIN_SPECKLE = 1e-3  # lower bound on the speckle of a target; a flat one would divide by zero
+MIN_SPECKLE = 1e-3  # lower bound on a target's speckle, to avoid dividing by 0 for a flat target
 MAX_PEAKS = 4
-MIN_HEIGHT = 0.35  # of a peak; irregular textures have random peaks up to 0.3
+MIN_HEIGHT = 0.35  # minimum height of a peak; irregular textures have random peaks up to 0.3
 MIN_SEPARATION = 3  # a peak is the highest value within this many pixels
-SEARCH_RADIUS = 0.15  # for a peak of the target in an image: a fraction of the peak's shift,
-MIN_SEARCH_RADIUS = 2.0  # but at least this many pixels
+# How far from a target's peak to search for the same peak of an image: a fraction of the peak's
+# shift, but at least a number of pixels.
+SEARCH_RADIUS, MIN_SEARCH_RADIUS = 0.15, 2.0
 BINS = 36
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """Properties of an image relative to the properties of a target.
+    """Properties of an image relative to those of a target.
 
     Attributes:
         speckle: mean distance of a pixel from the median of its 3x3 neighborhood, relative to the
-            target; above 1 the image is grainier.
-        order: height of the autocorrelation's peaks, relative to the target; 0: no order is left.
-            None if the target has no order.
-        misplaced: mean distance of these peaks from the peaks of the target, in pixels; None if the
+            target; above 1, the image is grainier than the target.
+        order: height of the autocorrelation peaks, relative to the target; 0: no order is left;
+            None: the target has no order.
+        misplaced: mean distance between these peaks and the target's peaks, in pixels; None if the
             target has no order.
-        orientation: mean angle between the strokes of the image and those of the target, 0 to 90
-            degrees.
+        orientation: mean angle between the strokes of the image and those of the target, from 0 to
+            90 degrees.
     """
 
     speckle: float
@@ -79,7 +80,7 @@ class AppearanceMeter:
 
 
 def mean_speckle(images: Tensor, target: Tensor, *, wraps: bool) -> float:
-    """Mean speckle of images, [B, 3, h, w], relative to their target. Values are clipped."""
+    """Mean speckle of images, [B, 3, h, w], relative to a target. Values are clipped to [0, 1]."""
     each = [relative_speckle(one, target, wraps=wraps) for one in images.clamp(0, 1).cpu()]
     return sum(each) / len(each)
 
@@ -90,7 +91,7 @@ def relative_speckle(image: Tensor, target: Tensor, *, wraps: bool) -> float:
 
 
 def speckle(image: Tensor, *, wraps: bool) -> float:
-    """Mean distance of a color from its median in a 3x3 neighborhood: [3, h, w] -> 0 to 1."""
+    """Mean distance of a pixel from the median of its 3x3 neighborhood: [3, h, w] -> 0 to 1."""
     padded = circular_pad(image[None], 1) if wraps else image[None]
     around = F.unfold(padded, 3).view(1, 3, 9, -1)  # [1, 3, 9, N]
     return float((around[:, :, 4] - around.median(2).values).abs().mean())
@@ -98,7 +99,7 @@ def speckle(image: Tensor, *, wraps: bool) -> float:
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of an autocorrelation: its shift in pixels, and its height (1 without shift)."""
+    """A maximum of an autocorrelation: shift in pixels, and height (1 at zero shift)."""
 
     down: int
     right: int
@@ -106,15 +107,15 @@ class Peak:
 
 
 def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
-    """Correlation of the colors of an image with the colors of the shifted image.
+    """Correlate the colors of an image with those of shifted copies of it.
 
     Args:
         image: image, [3, h, w].
-        wraps: whether the image wraps; otherwise only the overlap counts.
+        wraps: whether the image wraps; if not, only the overlap counts.
 
     Returns:
-        [2 (h // 2) + 1, 2 (w // 2) + 1], approximately in [-1, 1]; the center has no shift. For a
-        flat image all values but the center are 0.
+        [2 (h // 2) + 1, 2 (w // 2) + 1], approximately in [-1, 1]; the center is the value at zero
+        shift. For a flat image, all values except the center are 0.
     """
     height, width = image.shape[1:]
     centered = (image - image.mean((1, 2), keepdim=True)).double()
@@ -134,7 +135,7 @@ def autocorrelation(image: Tensor, *, wraps: bool) -> Tensor:
 
 
 def peaks(correlation: Tensor) -> list[Peak]:
-    """The strongest maxima except the center, in one half: the autocorrelation is symmetric."""
+    """Find the highest maxima, except the center, in one half; the other half is symmetric."""
     window = 2 * MIN_SEPARATION + 1
     highest = F.max_pool2d(correlation[None, None], window, 1, MIN_SEPARATION)[0, 0]
     middle_row, middle_column = (side // 2 for side in correlation.shape)
@@ -150,7 +151,7 @@ def peaks(correlation: Tensor) -> list[Peak]:
 
 
 def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
-    """The highest value near the place of a peak; None if the image is too small for its shift."""
+    """Find the highest value near a peak; None if the image is too small for the peak's shift."""
     radius = max(MIN_SEARCH_RADIUS, SEARCH_RADIUS * math.hypot(peak.down, peak.right))
     half_height, half_width = (side // 2 for side in correlation.shape)
     if peak.down > half_height or abs(peak.right) > half_width:
@@ -163,10 +164,10 @@ def _highest_near(correlation: Tensor, peak: Peak) -> Peak | None:
 
 
 def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
-    """Distribution of gradient strength over directions: [3, h, w] -> [36], sum 1.
+    """Compute the distribution of gradient strength over directions: [3, h, w] -> [36], sum 1.
 
-    Each bin covers 5 degrees, and all of them 180, as opposite gradients belong to the same stroke.
-    An image without gradients gives a uniform distribution.
+    Each bin covers 5 degrees. Together, they cover 180 degrees, because opposite gradients belong
+    to the same stroke direction. An image without gradients gives a uniform distribution.
     """
     gray = image.mean(0).double().numpy()
     across, down = (
@@ -186,6 +187,6 @@ def directions(image: Tensor, *, wraps: bool) -> np.ndarray:
 
 
 def direction_distance(mine: np.ndarray, theirs: np.ndarray) -> float:
-    """Earth mover's distance of two circular histograms of directions, in degrees."""
+    """Earth mover's distance between two circular histograms of directions, in degrees."""
     flow = np.cumsum(mine - theirs)
     return float(np.abs(flow - np.median(flow)).sum() * 180 / BINS)

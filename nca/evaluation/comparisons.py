@@ -1,4 +1,4 @@
-"""Further comparisons of rules: losses by layer, and sizes of exports."""
+"""Further ways to compare rules: losses by layer, and export sizes."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,21 +24,22 @@ Size = dict[str, int]
 def build_losses(
     target: Tensor, more: Sequence[str] = (), *, wraps: bool = True
 ) -> dict[str, Term]:
-    """Losses by features and statistic, for all features that are available.
+    """Build losses, by features and statistic, for all features that are available.
 
-    Damaged networks that are not in ``more`` are left out with a message on standard error.
+    Networks whose files are damaged are left out with a message on standard error, unless they are
+    in ``more``.
 
     Args:
         target: target image, [1, 3, H, W] in [0, 1].
-        more: additional features, such as ``vgg16``, or the path of a ``.safetensors`` file.
+        more: additional features: names such as ``vgg16``, or paths of ``.safetensors`` files.
         wraps: whether the compared images wrap.
 
     Raises:
-        InputError: features of ``more`` are not available.
+        InputError: features in ``more`` are not available.
     """
     result = {}
     for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched())):
-        # Raw patches need a distribution; their Gram matrix only holds covariances.
+        # Raw patches need a comparison of distributions; their Gram matrix holds only covariances.
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)
@@ -55,9 +56,9 @@ def build_losses(
 
 
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
-    """Size of every export in bytes, and characters of text; None if it cannot be made.
+    """Size of every export, in bytes and in characters of text; None if it cannot be made.
 
-    Several files count as their sum. Weights in an image count as bytes.
+    The sizes of several files are added up. Weights stored in an image count only as bytes.
     """
     sizes: dict[str, Size | None] = {}
     for target in target_names():

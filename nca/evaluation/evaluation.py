@@ -1,4 +1,4 @@
-"""Measurements of a rule, and their summary in words."""
+"""Measurements of a rule, and a verdict in words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from nca.evaluation.measures import GROWN, Measurement
 
 Figures = dict[str, Any]
 
-# Limits of a stable run: flicker in levels of 255, fraction of clipped values, relative distance.
+# Limits for a stable run: minimum flicker, in levels out of 255; maximum fraction of clipped
+# values; maximum patch distance, relative to 1,000 steps.
 FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
 
 
@@ -20,9 +21,9 @@ class Evaluation:
 
     Attributes:
         name: name of the rule.
-        figures: plain numbers, for JSON.
-        pictures: [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``, ``healing``) and
-            caption.
+        figures: plain data, for JSON.
+        pictures: images, [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``,
+            ``healing``) and caption.
     """
 
     name: str
@@ -31,12 +32,12 @@ class Evaluation:
 
 
 def grown_measurement(run: Sequence[Measurement]) -> Measurement | None:
-    """The measurement at 1,000 steps, the reference of others; None if the run ended earlier."""
+    """The measurement at 1,000 steps, the reference for later ones; None if the run ended early."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
 def run_figures(run: Sequence[Measurement]) -> list[Figures]:
-    """The figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
+    """Figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
     at_grown = grown_measurement(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
@@ -46,7 +47,7 @@ def run_figures(run: Sequence[Measurement]) -> list[Figures]:
 
 
 def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
-    """Summarize a long run: ``stable``, or its first fault and the step when it blew up."""
+    """Summarize a long run: ``stable``, or its first fault, and when it blew up if it did."""
     words = [fault for fault in map(_fault, run, run_figures(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:

@@ -1,4 +1,4 @@
-"""Healing: the time until an erased place (part of the grid) looks like any other."""
+"""Healing: how long it takes until an erased place (part of the grid) looks like any other."""
 
 import math
 import statistics
@@ -15,12 +15,14 @@ from nca.evaluation.measures import GROWN
 from nca.rule import Rule
 
 DISC = 0.25  # diameter of the erased disc, as a fraction of the width
-TOLERANCE, DEVIATIONS = 0.1, 2  # margin of the bound: a fraction of the mean, or this many stds
-MEASURABLE = 1.3  # smallest distance right after erasure, as a multiple of the bound
-MIN_BOUND = 200 / 255  # one level of 255, in both directions
-LOOK_EVERY, LOOKS, MAX_STEPS = 10, 2, 2000  # steps; measurements in a row below the bound; steps
+TOLERANCE, DEVIATIONS = 0.1, 2  # the bound exceeds the mean by this fraction or this many stds
+MEASURABLE = 1.3  # minimum distance right after erasure, as a multiple of the bound
+MIN_BOUND = 200 / 255  # distance if colors differ by 1/255 in both directions
+LOOK_EVERY = 10  # steps between two measurements
+LOOKS = 2  # measurements in a row that must not exceed the bound
+MAX_STEPS = 2000
 
-PATCH, AROUND, CONTRAST = 3, 7, 2.0  # sides in pixels, and the weight of the contrast
+PATCH, AROUND, CONTRAST = 3, 7, 2.0  # patch side, side of its surroundings, weight of the contrast
 TEXTURE_PATCHES, PLACE_PATCHES, PATCHES_AT_ONCE = 16_384, 4096, 512
 PATCHES_SEED = 20_260_131
 
@@ -28,18 +30,19 @@ NOT_MEASURABLE, BLEW_UP = "not measurable", "blew up"
 
 
 class PlaceDistance:
-    """Distance of a round place from a texture.
+    """Distance between a round place and a texture.
 
-    This is the mean distance of every patch from the nearest patch in the other image, in both
-    directions (Simakov et al., "Summarizing Visual Data Using Bidirectional Similarity", CVPR
-    2008). With one direction only, a flat place would be near, because most images have a flat
-    patch.
+    This is the mean distance between each patch and the nearest patch in the other image, added up
+    over both directions (Simakov et al., "Summarizing Visual Data Using Bidirectional Similarity",
+    CVPR 2008). With one direction only, a flat place would have a small distance, because most
+    images contain a flat patch.
 
-    Deviations from the paper: patches are small, 3x3 pixels. They also contain the contrast of the
-    7x7 pixels around them (std of each color, with twice the weight). Without the contrast, a flat
-    patch would be nearer to most rough patches than these are to each other.
+    Differences from the paper: patches are small, 3x3 pixels, and are extended by the contrast of
+    the 7x7 pixels around them (std of each color channel, with twice the weight). Without the
+    contrast, a flat patch would be nearer to most rough patches than these are to each other.
 
-    In large images, only 16,384 fixed patches of the texture and 4,096 of the place are compared.
+    In large images, only 16,384 patches of the texture and 4,096 of the place are compared, chosen
+    once.
 
     Args:
         texture: image of the texture, [1, 3, H, W] in [0, 1].
@@ -53,7 +56,7 @@ class PlaceDistance:
         self.texture = _random_rows(_describe(texture), TEXTURE_PATCHES)
 
     def __call__(self, picture: Tensor) -> float:
-        """Root mean square difference, times 100, of an image, [1, 3, w, w] in [0, 1]."""
+        """Distance of an image of the place, [1, 3, w, w] in [0, 1]: RMS differences, times 100."""
         place = _describe(picture)[self.centers]
         nearest, nearest_to_texture = [], torch.full((len(self.texture),), math.inf)
         for part in torch.split(place, PATCHES_AT_ONCE):
@@ -64,7 +67,7 @@ class PlaceDistance:
 
 
 def _describe(picture: Tensor) -> Tensor:
-    """Patch and contrast of every pixel with 7x7 pixels around it, [1, 3, h, w] -> [N, 30]."""
+    """Patch and contrast for every pixel that has 7x7 pixels around it, [1, 3, h, w] -> [N, 30]."""
     margin = (AROUND - PATCH) // 2
     patches = F.unfold(F.pad(picture, (-margin,) * 4), PATCH)  # [1, 27, N]
     mean = F.avg_pool2d(picture, AROUND, 1)
@@ -84,16 +87,16 @@ class Healing:
     """How an erased disc healed.
 
     Attributes:
-        steps: number of steps until the place looks like any other in two measurements in a row;
+        steps: number of steps until the place looks like any other, in two measurements in a row;
             None if it never does, or if healing cannot be measured.
-        outcome: ``steps`` as text.
-        measurable: whether the place is clearly above the bound right after erasure.
-        bound: largest distance that counts as healed: mean distance of places of the same size
+        outcome: ``steps`` as text, or why there is no number.
+        measurable: whether the distance is clearly above the bound right after erasure.
+        bound: maximum distance that counts as healed: the mean distance of places of the same size
             before erasure, plus 10 % or two stds, whichever is more; None if the rule blew up
-            before.
-        distances: distances of the place right after erasure, and then every 10 steps.
-        pictures: the middle of the grid before erasure, right after it, and at the end,
-            [3, h, w] in [0, 1].
+            before the erasure.
+        distances: distances of the place, right after erasure and then every 10 steps.
+        pictures: the middle of the grid before erasure, right after it, and at the end, [3, h, w]
+            in [0, 1].
     """
 
     steps: int | None
@@ -106,10 +109,10 @@ class Healing:
 
 @torch.no_grad()
 def heal(rule: Rule, size: int, seed: int) -> Healing:
-    """Erase a disc of a quarter of the width from a grown texture, and measure its healing.
+    """Erase a disc a quarter as wide as the grid from a grown texture, and measure the healing.
 
-    The place is compared with the texture that the rule grows from the next seed, not with the
-    target: if a rule is far from its target, a scar may be as near to the target as the rest is.
+    The place is not compared with the target, but with another texture that the same rule has
+    grown: if a rule is far from its target, a scar may be as near to the target as the rest is.
 
     Args:
         rule: rule to run.
@@ -162,15 +165,16 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 
 
 def bound_of(usual: Sequence[float]) -> float:
-    """Largest distance of a place that counts as healed, see :class:`Healing`."""
+    """Maximum distance of a place that counts as healed; see :class:`Healing`."""
     mean = statistics.mean(usual)
     return max(mean + max(TOLERANCE * mean, DEVIATIONS * statistics.pstdev(usual)), MIN_BOUND)
 
 
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:
-    """Steps of every run, None if it did not heal, and the distances over time.
+    """Summarize several runs: steps until healed (None: not healed), outcomes, distances over time.
 
-    The median includes only runs that can be measured; None if half of them do not heal.
+    The median covers only runs whose healing can be measured; it is None if half of them or more do
+    not heal.
     """
     steps = [math.inf if h.steps is None else h.steps for h in healing if h.measurable]
     median = statistics.median(steps) if steps else math.inf

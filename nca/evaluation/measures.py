@@ -1,4 +1,4 @@
-"""Image distances that no training minimizes, and measurements of a run over time."""
+"""Image distances that training never minimizes, and measurements of a run over time."""
 
 import math
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from nca.losses.features.base import circular_pad, halve, pyramid
 from nca.rule import Rule
 
 PATCH, LEVELS, DIRECTIONS, QUANTILES = 7, 4, 256, 512
-DIRECTIONS_SEED = 20_260_131  # different from all seeds that training uses
-DIRECTIONS_AT_ONCE = 16  # all at once would take 3 GB for 1024x1024 pixels
-PIECES = 16  # random crops of the target per scale
-GROWN = 1000  # steps after which a texture counts as grown
+DIRECTIONS_SEED = 20_260_131  # not one of the seeds that training uses
+DIRECTIONS_AT_ONCE = 16  # all 256 at once would take 3 GB for 1024x1024 pixels
+PIECES = 16  # number of random crops of the target per scale
+GROWN = 1000  # number of steps after which a texture counts as grown
 
 
 def _quantiles(projected: Tensor) -> Tensor:
     """[B, directions, N] values -> [B, directions, QUANTILES]."""
     at = (torch.arange(QUANTILES) + 0.5) / QUANTILES * projected.shape[2]
-    # NumPy needs no indices and uses wide registers: about ten times as fast as torch.
+    # NumPy returns no indices and uses wide registers, so it is about ten times as fast as torch.
     return torch.from_numpy(np.sort(projected.numpy(), 2)[:, :, at.long()])
 
 
@@ -34,12 +34,12 @@ def _directions(dimensions: int) -> Tensor:
 
 
 class PatchDistance:
-    """Sliced Wasserstein-1 distance of 7x7 color patches on four scales, times 100.
+    """Sliced Wasserstein-1 distance between 7x7 color patches at four scales, times 100.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV
-    2022, with fixed directions that no training uses. It does not detect disorder beyond a patch of
-    the coarsest scale (56 pixels). A small image has fewer scales and less content: compare it with
-    :meth:`floor`.
+    2022; the projections use fixed directions that training never uses. The distance does not
+    detect disorder at scales beyond the coarsest patch (56 pixels). A small image has fewer scales
+    and less content, so compare its distance with :meth:`floor`.
 
     Args:
         target: target image, [1, 3, H, W] in [0, 1].
@@ -62,10 +62,10 @@ class PatchDistance:
         return 100 * torch.stack(distances).mean(0)
 
     def floor(self, size: tuple[int, int], *, wraps: bool = True) -> float | None:
-        """Distance of the target from its own crops; compare small images with this.
+        """Distance between the target and its own crops; compare small images with this.
 
-        This is the mean over 16 random crops with the size of the image and, on each scale, as many
-        patches. None if the target is too small for such a crop.
+        This is the mean over 16 random crops at each scale, each with as many patches as the image
+        has at that scale. None if the target is too small for such a crop.
 
         Args:
             size: height and width of the image.
@@ -87,23 +87,23 @@ class PatchDistance:
         return 100 * sum(distances) / len(distances)
 
     def _describe(self, level: Tensor) -> Tensor:
-        """[B, 3, h, w] -> [B, directions, QUANTILES] of the projections of all patches."""
+        """Quantiles of projections of all patches, [B, 3, h, w] -> [B, directions, QUANTILES]."""
         parts = torch.split(self.directions, DIRECTIONS_AT_ONCE)
         return torch.cat([_quantiles(F.conv2d(level, part).flatten(2)) for part in parts], 1)
 
 
 def _level_count(size: Sequence[int]) -> int:
-    """Number of scales of an image that have room for a patch."""
+    """Number of scales at which an image has room for a patch."""
     return min(LEVELS, int(math.log2(min(size) / PATCH)) + 1)
 
 
 def _even(image: Tensor) -> Tensor:
-    """Repeat an image along odd sides, because halving an odd side would leave a seam."""
+    """Repeat an image along odd sides, because halving an odd side would create a seam."""
     return image.repeat(1, 1, 1 + image.shape[2] % 2, 1 + image.shape[3] % 2)
 
 
 def color_distance(images: Tensor, target: Tensor) -> Tensor:
-    """Sliced Wasserstein-1 distance of the colors of pixels, times 100: [B, 3, h, w] -> [B]."""
+    """Sliced Wasserstein-1 distance between pixel colors, times 100: [B, 3, h, w] -> [B]."""
     parts = torch.split(_directions(3), DIRECTIONS_AT_ONCE)
     mine, theirs = (
         torch.cat([_quantiles(part @ picture.flatten(2)) for part in parts], 1)
@@ -119,8 +119,8 @@ class Measurement:
     Attributes:
         steps: number of steps from the initial state.
         patch, color: distances from the target.
-        flicker: mean change of the displayed colors in one step, in levels of 255.
-        saturated: fraction of the displayed values that are clipped by more than 2 %.
+        flicker: mean change of the displayed colors in one step, in levels out of 255.
+        saturated: fraction of displayed values that are clipped by more than 2 %.
         largest: largest absolute value in the state.
         speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
         picture: the displayed colors, [3, H, W] in [0, 1].
@@ -148,12 +148,12 @@ def follow(
     size: tuple[int, int],
     seed: int,
 ) -> list[Measurement]:
-    """Measure a run after the given numbers of steps; stop when the state is no longer finite.
+    """Measure a run after given numbers of steps; stop when the state is no longer finite.
 
     Args:
         rule: rule to run.
         target: target image, [1, 3, H, W] in [0, 1].
-        distance: patch distance from that target.
+        distance: patch distance from the target.
         stops: numbers of steps, in ascending order.
         size: height and width of the grid, in cells.
         seed: random seed of the run.
@@ -185,7 +185,7 @@ def follow(
 
 
 def seam(picture: Tensor) -> float:
-    """Change across the border of an image, relative to the change inside; 1: no seam.
+    """Change across the wrapped border of an image, relative to the change inside; 1: no seam.
 
     Args:
         picture: image, [3, H, W].

@@ -1,4 +1,4 @@
-"""The page of an evaluation: one HTML file with figures, charts and images."""
+"""The evaluation report: one HTML page with figures, charts and images."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.images import data_url, to_image
 
-WIDTH, HEIGHT = 460.0, 200.0  # size of a chart's plot, in units of its SVG
+WIDTH, HEIGHT = 460.0, 200.0  # size of a chart's plot area, in SVG units
 LINEAR_TICKS = 4
 HUGE = 1e6  # larger figures are written as powers of ten
 
@@ -25,9 +25,9 @@ class Chart:
     """Lines over common axes, ready for the template.
 
     Attributes:
-        lines: ``points`` of SVG polylines, and the number of their rule.
-        dots: center of every point, by rule.
-        x_ticks, y_ticks: position and label.
+        lines: for each line, ``points`` of an SVG polyline, and the number of its rule.
+        dots: for each point, its center, and the number of its rule.
+        x_ticks, y_ticks: position and label of each tick.
     """
 
     lines: list[tuple[str, int]]
@@ -73,7 +73,7 @@ def chart(
 
 
 def _nice(value: float) -> tuple[float, float]:
-    """A round number at or above a value, and a round step that divides it."""
+    """Find a round number at or above a value, and a round step that divides it."""
     value = max(value, 1e-6)
     unit = 10.0 ** math.floor(math.log10(value / LINEAR_TICKS))
     step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m * LINEAR_TICKS >= value)
@@ -82,7 +82,7 @@ def _nice(value: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the summary: its values as text, and the index of the best."""
+    """A line of the summary: values as text, and the index of the best one."""
 
     label: str
     values: list[str]
@@ -94,7 +94,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
     """The most important figures, side by side."""
 
     def row(label: str, value: Callable[[dict[str, Any]], Any], text: str, note: str = "") -> Row:
-        """``text`` is a format; the smallest value is the best."""
+        """Make a row in which the smallest value is the best; ``text`` is a format string."""
         values = [value(e.figures) for e in evaluations]
         shown = [number(v, text) for v in values]
         known = [v for v in values if v is not None]
@@ -110,26 +110,27 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
     figures = [e.figures for e in evaluations]
     feature_sets = dict.fromkeys(name for f in figures for name in f["losses"])
     return [
-        row("Patch distance", lambda f: _mean(f["seeds"]), ".2f", "1,000 steps, mean over seeds"),
-        row("of the worst seed", lambda f: _worst(f["seeds"]), ".2f"),
-        row("Color distance", lambda f: _at(f["run"], GROWN, "color"), ".2f", "1,000 steps"),
+        row("Patch distance", lambda f: _mean(f["seeds"]), ".2f",
+            "after 1,000 steps, mean over seeds"),
+        row("Worst patch distance", lambda f: _worst(f["seeds"]), ".2f", "of all seeds"),
+        row("Color distance", lambda f: _at(f["run"], GROWN, "color"), ".2f", "after 1,000 steps"),
         row("Speckle", lambda f: _at(f["run"], GROWN, "speckle"), ".2f",
             "grain, relative to the target"),
         Row("Order", [number(_at(f["run"], GROWN, "order")) for f in figures], None,
-            "peaks of the autocorrelation, relative to the target"),
+            "height of autocorrelation peaks, relative to the target"),
         row("Misplaced", lambda f: _at(f["run"], GROWN, "misplaced"), ".1f",
             "distance of these peaks from the target's peaks, in pixels"),
         row("Orientation", lambda f: _at(f["run"], GROWN, "orientation"), ".1f",
-            "angle to the strokes of the target, in degrees"),
+            "angle between strokes and those of the target, in degrees"),
         *(row(f"Loss: {name}", loss(name), ".3f", "sum over layers") for name in feature_sets),
         row("Drift", last("drift"), ".2f", "patch distance at the end, relative to 1,000 steps"),
         replace(
-            row("Healing, steps", lambda f: f["healing"]["median"], ".0f", "median over seeds"),
+            row("Steps until healed", lambda f: f["healing"]["median"], ".0f", "median over seeds"),
             values=[_outcome(e.figures["healing"]) for e in evaluations],
         ),
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
         Row("Flicker", [number(last("flicker")(f)) for f in figures], None,
-            "mean change of a displayed value per step, in levels of 255"),
+            "mean change of a displayed value per step, in levels out of 255"),
         row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
         row("Seam", lambda f: f["seam"], ".2f",
             "change across the border, relative to the change inside"),
@@ -146,7 +147,7 @@ def number(value: float | None, text: str = ".2f") -> str:
 
 
 def _outcome(healing: Mapping[str, Any]) -> str:
-    """The median over the runs, or the most frequent outcome."""
+    """The median over the runs; without a median, the most frequent outcome."""
     outcomes = healing["outcomes"]
     typical = max(outcomes, key=outcomes.count)
     return str(typical) if healing["median"] is None else number(healing["median"], ".0f")
@@ -172,7 +173,7 @@ def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) ->
     Args:
         target_name: name of the target image.
         target: target image, [3, S, S] in [0, 1].
-        evaluations: evaluations of one rule, or of a rule and its peer.
+        evaluations: the evaluation of one rule, or those of a rule and its peer.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number
@@ -215,7 +216,7 @@ def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) ->
 
 
 def _bars(figures: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, list[Any]]]]]:
-    """Features -> layer -> (value, fraction of the longest bar) or None, for every rule."""
+    """Features -> layer -> for every rule, (value, fraction of the longest bar) or None."""
     result = []
     for features in dict.fromkeys(name for f in figures for name in f["losses"]):
         layers = dict.fromkeys(k for f in figures for k in f["losses"].get(features, {}))

@@ -1,4 +1,4 @@
-"""`nca eval`: measure a rule, write the page and the figures as JSON."""
+"""`nca eval`: measure a rule; write the report as HTML, and its figures as JSON."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ class Measured:
     Attributes:
         target: target image, [1, 3, S, S] in [0, 1].
         distance: patch distance.
-        losses: losses by features and statistic, for rules that wrap (True) and others.
+        losses: losses by features and statistic, for rules that wrap (True) and those that do not.
     """
 
     target: Tensor
@@ -52,8 +52,8 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     """Measure a rule, and its peer if there is one, and write the report.
 
     Raises:
-        InputError: a file cannot be read, a rule makes no texture, or the report exists already or
-            cannot be written.
+        InputError: a file cannot be read, a rule does not make a texture, or the report already
+            exists or cannot be written.
     """
     figures_path = _check_outputs(settings)
     files = [_load(settings.rule, settings.noise)]
@@ -62,7 +62,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         files.append(_load(settings.second, settings.peer_noise))
         paths.append(settings.second)
     target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
-    # Before the first run, because features may not be available.
+    # Build the losses before the first run: if features are not available, fail early.
     losses = {
         wraps: build_losses(target, settings.features, wraps=wraps)
         for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)
@@ -103,7 +103,7 @@ def check_free(name: str, path: Path, overwrite: bool) -> None:
     """Refuse a path that cannot be written.
 
     Raises:
-        InputError: it is a folder, exists already, or its folder is missing.
+        InputError: the path is a folder or already exists, or its parent folder is missing.
     """
     if path.is_dir() or not path.name:
         raise InputError(f"`{name}` {path}: is a folder; give the name of a file")
@@ -114,7 +114,7 @@ def check_free(name: str, path: Path, overwrite: bool) -> None:
 
 
 def _load(path: Path, noise: float | None) -> RuleFile:
-    """Read a rule that makes a texture; ``noise`` replaces its initial noise level."""
+    """Read a rule that makes a texture; ``noise``, if given, replaces its initial noise level."""
     file = load_rule(path)
     trained, alive = _training_settings(file), file.rule.settings.alive_threshold
     reasons = [f"trained with `{name}`" for name in ("grow", "restore") if trained.get(name)]
@@ -130,22 +130,22 @@ def _load(path: Path, noise: float | None) -> RuleFile:
 
 
 def _training_settings(file: RuleFile) -> dict[str, Any]:
-    """Settings that ``nca train`` wrote to the file; empty for files of other programs."""
+    """Settings that ``nca train`` wrote to the file; empty for files from other programs."""
     settings = file.training.get("settings")
     return settings if isinstance(settings, dict) else {}
 
 
 def training_size(file: RuleFile) -> int:
-    """Side of the image that a rule was trained on, or 128, within the limits of `size`."""
+    """Side of the image that a rule was trained on, or 128; limited to the range of ``size``."""
     size = _training_settings(file).get("size")
     return min(max(size, MIN_SIZE), MAX_SIZE) if type(size) is int else USUAL_SIZE
 
 
 def cells_of(size: int, rule: RuleSettings) -> int:
-    """Side of the grid whose picture has a side of ``size`` pixels.
+    """Side, in cells, of a grid whose picture is ``size`` pixels wide.
 
     Raises:
-        InputError: pixels would be left over.
+        InputError: ``size`` is not a multiple of the pixels per cell.
     """
     scale = rule.pixels_per_cell
     if size % scale:
@@ -156,7 +156,7 @@ def cells_of(size: int, rule: RuleSettings) -> int:
 
 
 def names(paths: list[Path]) -> list[str]:
-    """Short unique names; files called ``rule`` are named after their folder."""
+    """Make short unique names; files called ``rule`` are named after their folder."""
     stems = [encodable(path.stem) for path in paths]
     if len(set(stems)) == len(stems) and "rule" not in stems:
         return stems
@@ -213,7 +213,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
 
 
 def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
-    """Loss of a measurement by features and layer."""
+    """Losses of a measurement's picture, by features and layer."""
     return {
         label: {layer: float(value) for layer, value in loss(moment.picture[None]).items()}
         for label, loss in losses.items()
@@ -222,7 +222,7 @@ def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
 
 @contextmanager
 def _counting(name: str, parts: int) -> Iterator[Any]:
-    """Count the finished parts on a terminal; ``done(value)`` returns the value."""
+    """Show on a terminal how many parts are done; ``done(value)`` counts one and returns value."""
     with tqdm(total=parts, desc=name, disable=None, leave=False) as bar:
 
         def done(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Settings of the evaluation, without heavy imports."""
+"""Evaluation settings, without heavy imports."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,33 +16,33 @@ MIN_SIZE, MAX_SIZE = 64, 1024
 class EvalSettings(Bounded):
     """Measure how close a rule's texture comes to an image, and how stable it is.
 
-    The results are an HTML report, and its figures as JSON.
+    The results are an HTML report, and the same figures as JSON.
     """
 
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """The target image, which is cropped to a centered square; or, with --vote, a folder."""
+    """The target image, center-cropped to a square; or, with --vote, a folder of images."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None
-    """File for the figures as JSON; default: the report's path with .json."""
+    """JSON file for the figures; default: a file beside the report."""
     peer: Path | None = None
     """Another rule for the same image, for comparison."""
     vote: Path | None = None
-    """Write only this page, on which people vote between two rules, images or folders."""
+    """Write only this page, on which people compare two rules, images or folders and vote."""
     features: tuple[str, ...] = ()
-    """Additional features to measure losses with: vgg16, vgg19, squeezenet1_1, or files."""
+    """Additional features for the losses: vgg16, vgg19, squeezenet1_1, or weights files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Strength of the initial noise, which selects an image of --also; None: the rule's setting."""
+    """Strength of the initial noise, which selects one of several textures; None: the rule's."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
-    """Strength of the initial noise for the peer."""
+    """The same for the peer."""
     size: Annotated[int | None, Between(MIN_SIZE, MAX_SIZE)] = None
-    """Width and height of the target and the textures, in pixels; None: as in training, or 128."""
+    """Width and height of target and textures, in pixels; None: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps in the longest run."""
     seed: int = 1000
-    """Random seed of the first run; large, because training uses small seeds."""
+    """Random seed of the first run; it is large so that it differs from training seeds."""
     overwrite: bool = False
     """Replace an earlier report."""
     other: Annotated[Path | None, tyro.conf.Positional] = None

@@ -30,7 +30,7 @@ RULE_EXTENSION, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 
 @dataclass(frozen=True)
 class Pair:
-    """A target and two images, [3, h, w] in [0, 1]; the images by the name of their maker."""
+    """A target and two images, [3, h, w] in [0, 1]; ``pictures`` has the two sides by name."""
 
     texture: str
     target: Tensor
@@ -46,7 +46,7 @@ def write_vote(settings: EvalSettings) -> Path:
     """Write the page; leave out names that are missing on one side or have no target.
 
     Raises:
-        InputError: a file cannot be read or written, or no pair is left.
+        InputError: a file cannot be read or written, or no name is left.
     """
     second, out = settings.second, settings.vote
     assert second is not None
@@ -80,7 +80,7 @@ def _size(path: Path) -> int:
 
 
 def rules_and_images(path: Path) -> dict[str, Path]:
-    """Find rules and images by name: one file, or a folder (of ``nca train`` or your own).
+    """Find rules and images by name: a single file, or a folder (from ``nca train`` or your own).
 
     Raises:
         InputError: there is no such file or folder.
@@ -107,11 +107,11 @@ def image_of(path: Path, size: int, seed: int) -> Tensor:
 
 
 def vote_page(pairs: Sequence[Pair], seed: int) -> str:
-    """The page: one HTML file that makes no requests.
+    """Make the page: one HTML file that makes no requests.
 
     Args:
-        pairs: at least one pair; all pairs have the same two makers.
-        seed: random seed; decides the order of the pairs, and which side is on the left.
+        pairs: at least one pair; all pairs have the same two sides.
+        seed: random seed for the order of the pairs, and for which side is on the left.
     """
     chance = random.Random(seed)
     shuffled = chance.sample(list(pairs), len(pairs))

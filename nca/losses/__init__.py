@@ -1,1 +1,1 @@
-"""Loss terms: features, statistics of features, and distances between them."""
+"""Loss terms: image features, their statistics, and distances between statistics."""

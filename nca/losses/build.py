@@ -14,9 +14,10 @@ from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
-# Terms besides the texture loss, made from a target, [1, 3, H, W] in [0, 1], a source of random
-# numbers, and whether the compared images wrap; --terms NAME WEIGHT.
-# At the full weight, the finest level of patches removes the grain of the image too.
+# Additional terms for --terms NAME WEIGHT. Each function gets a target, [1, 3, H, W] in [0, 1], a
+# random number generator, and whether the compared images wrap.
+# The finest level of patches has a low weight, because at full weight it also removes the image's
+# own grain.
 TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
     "smooth": lambda target, generator, wraps: TotalVariation(),
     "patches": lambda target, generator, wraps: NearestPatches(
@@ -42,14 +43,14 @@ def build_loss(
     Args:
         target: image, [1, 3, H, W] in [0, 1].
         settings: features, statistic, weights, additional terms.
-        generator: source of random numbers for terms that need some.
+        generator: source of random numbers, for terms that need them.
         wraps: whether the compared images wrap.
-        name: prefix of the names of the texture's layers.
+        name: prefix for the layer names of the texture loss.
 
     Raises:
-        InputError: features, statistic, layer or term do not exist.
+        InputError: the features, the statistic, a layer or a term does not exist.
     """
-    # A network that pads with zeros sees a border around every image.
+    # A network that pads with zeros sees a border around every image, even if the image wraps.
     zeros = settings.border == "zeros" and is_pretrained(settings.features)
     texture = TextureLoss(
         target,

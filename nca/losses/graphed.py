@@ -1,4 +1,4 @@
-"""Record loss terms as CUDA graphs, which run thousands of small kernels without gaps."""
+"""Record loss terms as CUDA graphs, which run thousands of small kernels without idle gaps."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from typing_extensions import override
 from nca.losses.term import Sum, Term, Weighted
 from nca.system.recording import warm_up
 
-WARM_UPS = 2  # libraries try some kernels before they choose one
+WARM_UPS = 2  # libraries try out several kernels before they settle on one
 
 
 def graphed(term: Term) -> Term:
@@ -23,9 +23,9 @@ def graphed(term: Term) -> Term:
 
 
 class Graphed(Term):
-    """A term whose forward and backward pass are recorded once per image size.
+    """A term whose forward and backward passes are recorded once per image size.
 
-    Images that are not on a GPU, or need no gradient, use the term itself.
+    For images that are not on a GPU or need no gradient, the term itself is called.
 
     Args:
         term: a deterministic function of the images.
@@ -42,7 +42,7 @@ class Graphed(Term):
         precision = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
         key = (images.shape, images.dtype, *precision)
         if key not in self._recordings:
-            # Casts of weights must be recorded too, instead of being taken from autocast's cache.
+            # The casts of weights must be recorded too, so autocast must not cache them.
             with torch.autocast("cuda", precision[1], enabled=precision[0], cache_enabled=False):
                 self._recordings[key] = Recording(self.term, images)
         recording = self._recordings[key]
@@ -57,13 +57,13 @@ class Recording:
     """A recorded forward and backward pass, with its own memory.
 
     Args:
-        term: the term.
-        images: images of the recorded size.
+        term: the term to record.
+        images: images of the size to record.
 
     Attributes:
         names: names of the values.
-        values, d_values: values of the term, and their gradient, [terms, B].
-        images, d_images: the images, and their gradient.
+        values, d_values: values of the term, and the gradient with respect to them, [terms, B].
+        images, d_images: the images, and the gradient with respect to them.
     """
 
     def __init__(self, term: Term, images: Tensor) -> None:
@@ -84,7 +84,10 @@ class Recording:
         torch.autograd.grad(values, seen, self.d_values)
 
     def _run(self) -> tuple[Tensor, Tensor]:
-        """Values, and a view of the images to differentiate by: a leaf would keep its stream."""
+        """Compute the values; also return the view of the images to differentiate with respect to.
+
+        The images themselves are a leaf, which would keep its CUDA stream.
+        """
         seen = self.images.view_as(self.images)
         values = self.term(seen)
         self.names = list(values)

@@ -1,7 +1,7 @@
-"""The features ``builtin`` on CPUs: C++ that computes their second moments directly.
+"""The ``builtin`` features on CPUs: C++ code that computes their second moments directly.
 
-Convolution, ReLU and inner products take most of the training time of a small rule. ``kernels/``
-holds the source, which is compiled at first use. It computes in float32, even under autocast.
+Convolutions, ReLUs and inner products take most of the time when a small rule is trained. The
+source is in ``kernels/`` and is compiled on first use. It computes in float32, even under autocast.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from nca.system.threads import ThreadCount
 
 SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
 SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")
-NET = -1  # layers of the network, which belong to no level of the pyramid
+NET = -1  # level of the network's layers, which do not belong to the pyramid
 COLORS = 3
 
 
@@ -49,7 +49,7 @@ class _Problem(ctypes.Structure):
 
 @cached_with_errors
 def texture_library() -> ctypes.CDLL:
-    """Load the library; compile it unless it is in the cache.
+    """Load the library, after compiling it if it is not in the cache.
 
     Raises:
         CompileError: there is no compiler, or it failed.
@@ -66,7 +66,7 @@ def texture_library() -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution with ReLU, with its weights in the order of the kernel."""
+    """A convolution with ReLU; its weights are in the order that the kernel reads them."""
 
     name: str
     size: int
@@ -79,7 +79,7 @@ class Layer:
 
     @classmethod
     def of(cls, name: str, weight: Tensor, bias: Tensor, rows: int, level: int = NET) -> "Layer":
-        """Pack the weights, [count, inputs, size, size], in blocks of ``rows``."""
+        """Pack the weights, [count, inputs, size, size], into blocks of ``rows`` filters."""
         count, inputs, size, _ = weight.shape
         back = _blocks(weight.transpose(0, 1), COLORS if inputs == COLORS else rows)
         return cls(name, size, inputs, count, level, _blocks(weight, rows), back, bias.contiguous())
@@ -90,7 +90,7 @@ class Layer:
         return self.count if self.level == NET else 2 * self.count + COLORS + 1
 
     def structure(self) -> _Layer:
-        """The C structure; valid as long as this object exists."""
+        """Return the C structure; it is valid as long as this object exists."""
         pointers = (t.data_ptr() for t in (self.weights, self.back, self.bias))
         return _Layer(self.size, self.inputs, self.count, self.level, *pointers)
 
@@ -102,10 +102,10 @@ def _blocks(weight: Tensor, rows: int) -> Tensor:
 
 
 class TextureKernel:
-    """Computes moments of the features of images, if the kernel supports them.
+    """Computes moments of image features, if the kernel supports the images.
 
     Args:
-        features: features that it computes.
+        features: the features to compute.
     """
 
     def __init__(self, features: Builtin) -> None:
@@ -113,9 +113,10 @@ class TextureKernel:
         self._calls: dict[bool, Call] = {}
 
     def __call__(self, images: Tensor, *, wraps: bool) -> Features | None:
-        """Second moments and, in the last column, means of each layer, [B, N, N + 1].
+        """Compute second moments and, in the last column, means of each layer, [B, N, N + 1].
 
-        None if images are not on the CPU, not in float32 or too small, or if there is no compiler.
+        Returns None if the images are not on the CPU, not float32, or too small, or if the kernel
+        cannot be compiled.
         """
         if images.device.type != "cpu" or images.dtype != torch.float32:
             return None
@@ -148,8 +149,8 @@ class Call:
     Args:
         library: the compiled kernel.
         layers: the packed layers.
-        features: features with the normalization to use.
-        wraps: whether images wrap.
+        features: provides the normalization.
+        wraps: whether the images wrap.
     """
 
     def __init__(
@@ -158,16 +159,16 @@ class Call:
         self.library, self.layers, self.wraps = library, layers, wraps
         normalize = (
             features.network.normalize
-        )  # the bank has the same one: both come from the target
+        )  # the bank's is the same: both are computed from the target
         self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
 
     def floats(self, images: Tensor) -> int:
-        """Number of floats of the features of one image; 0 if it is too small."""
+        """Number of floats that the features of one image take; 0 if the image is too small."""
         return int(self.library.texture_floats(self._problem(images, None, 1)))
 
     def forward(self, images: Tensor, threads: int | None = None) -> tuple[list[Tensor], Tensor]:
-        """Moments of each layer, and the features for the backward pass."""
+        """Compute the moments of each layer; also return the features, for the backward pass."""
         if threads is None:
             threads = self._threads(images)
         kept = _workspace.take(len(images) * self.floats(images))
@@ -179,7 +180,7 @@ class Call:
         return moments, kept
 
     def backward(self, images: Tensor, kept: Tensor, d_moments: list[Tensor]) -> Tensor:
-        """Gradient with respect to the images."""
+        """Compute the gradient with respect to the images."""
         d_images = torch.empty_like(images)
         problem = self._problem(images, kept, self._threads(images))
         _check(self.library.texture_backward(problem, d_images.data_ptr(), _pointers(d_moments)))
@@ -236,7 +237,7 @@ class _Moments(torch.autograd.Function):
         (images,) = ctx.saved_tensors
         call: Call = ctx.call
         kept, ctx.kept = ctx.kept, None
-        if kept is None:  # second backward pass through a retained graph
+        if kept is None:  # this is a second backward pass, through a retained graph
             _, kept = call.forward(images)
         d_images = call.backward(images, kept, [d.float().contiguous() for d in d_moments])
         _workspace.give_back(kept)

@@ -1,4 +1,4 @@
-"""Differences between the patches of images and the most similar patches of a target."""
+"""Differences between image patches and the most similar patches of a target."""
 
 from collections.abc import Sequence
 
@@ -12,37 +12,37 @@ from nca.losses.statistics import precise
 from nca.losses.term import Term
 
 LEVELS = 4
-COMPONENTS = 32  # number of principal components for the search of the nearest patch
-MIN_STD = 1e-3  # lower bound on the std of a target, which divides the differences
+COMPONENTS = 32  # number of principal components used to search for the nearest patch
+MIN_STD = 1e-3  # lower bound on the std of a target, by which differences are divided
 
 
 class NearestPatches(Term):
     """RMS difference between random patches of an image and their nearest patches in a target.
 
-    There is one distance for each level of a pyramid; it follows Kwatra et al., "Texture
-    Optimization for Example-based Synthesis", 2005. A penalty keeps the image from repeating a few
-    patches of the target (Granot et al., "Drop the GAN", CVPR 2022). If d(i, j) is the squared
-    distance between patch i of the image and patch j of the target, the nearest patch of i has the
-    smallest ``d(i, j) / (alpha * mean(d) + min over i of d(i, j))``.
+    There is one distance per level of an image pyramid, as in Kwatra et al., "Texture Optimization
+    for Example-based Synthesis", 2005. A penalty keeps the image from repeating just a few patches
+    of the target (Granot et al., "Drop the GAN", CVPR 2022): if d(i, j) is the squared distance
+    between patch i of the image and patch j of the target, the nearest patch to i is the one with
+    the smallest ``d(i, j) / (alpha * mean(d) + min over i of d(i, j))``.
 
-    Deviations: only some patches of the image and of the target are used. Those of the image are
-    drawn in every call. The search uses the principal components of patches, which is several times
-    as fast.
+    Differences from the papers: only some patches of the image and of the target are used, and the
+    image patches are drawn again in every call. The search compares principal components of
+    patches, which is several times as fast.
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
-        generator: chooses the positions of the patches; it is on the CPU.
-        size: side of the patches. A level whose target has fewer than 2x2 patches is left out. At a
-            level where an image is smaller than a patch, its distance is 0.
-        levels: largest number of levels of the pyramid.
+        generator: chooses the positions of the patches; must be a CPU generator.
+        size: side of the patches. Levels at which the target has fewer than 2x2 patches are left
+            out. At a level where an image is smaller than a patch, the image's distance is 0.
+        levels: maximum number of pyramid levels.
         queries: number of patches per image and level.
-        candidates: largest number of patches per level of the target.
-        alpha: strength of the penalty; with smaller values the image uses more of the target.
-        coverage: weight of the reverse distance: from equally many random patches of the target
-            to their nearest patches in the image.
-        weights: weights of the levels, fine ones first; further levels have weight 1.
+        candidates: maximum number of target patches per level.
+        alpha: controls the penalty; with smaller values, the image uses more of the target.
+        coverage: weight of the reverse distance, from the same number of random target patches to
+            their nearest patches in the image.
+        weights: weights of the levels, finest first; any further levels have weight 1.
         wraps: whether the images wrap; the target does not.
-        name: prefix of the names of the levels.
+        name: prefix for the names of the levels.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class NearestPatches(Term):
         self.weights = [*weights, *[1.0] * len(parts)][: len(parts)]
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Distances by level, ``NAME/LEVEL`` -> [B]; about 1 for an image that is unrelated."""
+        """Distances by level, ``NAME/LEVEL`` -> [B]; about 1 for an unrelated image."""
         known = self.targets[0].patches
         levels = pyramid(precise(images).to(known.device), len(self.targets), wraps=self.wraps)
         result = {}
@@ -86,7 +86,7 @@ class NearestPatches(Term):
         return result
 
     def _take(self, level: Tensor) -> Tensor:
-        """Random patches of a level, at the same places of every image: [B, queries, D]."""
+        """Take random patches of a level, at the same places in every image: [B, queries, D]."""
         height, width = level.shape[2:]
         rows, columns = (side if self.wraps else side - self.size + 1 for side in (height, width))
         places = random_subset(rows * columns, self.queries, self.generator).to(level.device)
@@ -111,13 +111,13 @@ class NearestPatches(Term):
         """Find nearest patches in both directions.
 
         Returns:
-            For every patch of the image, its nearest patch of the target, [B, queries]; indices of
-            some patches of the target, [M]; and their nearest patches of the image, [B, M].
+            For every image patch, the index of its nearest target patch, [B, queries]; the indices
+            of some target patches, [M]; and those of their nearest image patches, [B, M].
         """
         count = self.queries if self.coverage else 0
         rows = random_subset(len(target.patches), count, self.generator).to(patches.device)
         nearest, back = [], []
-        for picture in patches:  # one at a time, so that the distances fit into the cache
+        for picture in patches:  # one image at a time, so that the distances fit into the CPU cache
             distances = target.distances(picture)  # [queries, candidates]
             back.append(distances[:, rows].argmin(0))
             floor = self.alpha * distances.mean() + 1e-12
@@ -129,7 +129,7 @@ class NearestPatches(Term):
 
 
 class TargetPatches:
-    """Patches of a target, prepared for the search of the nearest ones.
+    """Patches of a target, prepared for nearest-patch search.
 
     Args:
         patches: patches, [N, D].
@@ -144,11 +144,11 @@ class TargetPatches:
         self.axes = vectors[:, -COMPONENTS:]
         components = centered @ self.axes  # [N, COMPONENTS]
         squares = components.square().sum(1, keepdim=True)
-        # With columns of squares and ones, one product gives all distances.
+        # With the extra columns of squares and ones, one matrix product gives all distances.
         self.factors = torch.cat([-2 * components, squares, torch.ones_like(squares)], 1).T
 
     def distances(self, patches: Tensor) -> Tensor:
-        """Squared distances of patches, [Q, D], from all patches of the target: [Q, N]."""
+        """Squared distances between patches, [Q, D], and all target patches: [Q, N]."""
         found = (patches - self.mean) @ self.axes
         squares = found.square().sum(1, keepdim=True)
         factors = torch.cat([found, torch.ones_like(squares), squares], 1)
@@ -161,5 +161,5 @@ def rms(differences: Tensor) -> Tensor:
 
 
 def random_subset(count: int, most: int, generator: torch.Generator) -> Tensor:
-    """At most ``most`` random distinct numbers below ``count``."""
+    """Draw up to ``most`` distinct random integers from 0 to ``count - 1``."""
     return torch.randperm(count, generator=generator)[:most]

@@ -1,7 +1,7 @@
-"""The loss of style transfer: distances from the style of some images and the content of another.
+"""The style-transfer loss: distances from the style of some images and the content of another.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
-terms use the same features, which are computed once::
+terms share the same features, which are computed once::
 
     features, statistic = build_features("vgg19", style), Gram()
     targets = describe(features(style, wraps=False), statistic)
@@ -21,17 +21,17 @@ from nca.losses.term import Term
 
 
 def describe(layers: Features, statistic: Statistic, region: Tensor | None = None) -> Features:
-    """Statistics of every layer of images, in a region [H, W] if there is one."""
+    """Compute statistics of every layer, over a region, [H, W], or over whole images."""
     return {name: statistic.describe(select(features, region)) for name, features in layers.items()}
 
 
 def mixture(
     descriptions: Sequence[Features], statistic: Statistic, shares: Sequence[float] | None = None
 ) -> Features:
-    """Describe a mixture of several styles, or of the parts of one style, with given shares.
+    """Describe a mixture of several styles, or of parts of one style, with given shares.
 
-    A mixture is a single target. If each style were a separate target, the one with the largest
-    weight would win, because distances grow only linearly.
+    A mixture is a single target. If each style were a separate target, the style with the largest
+    weight would win outright, because distances grow only linearly.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -42,15 +42,15 @@ def mixture(
 
 
 class StyleTerm:
-    """Distance of the statistics of layers from the statistics of a style.
+    """Distance between the layer statistics of images and those of a style.
 
     Args:
-        targets: description of the style by :func:`describe` or :func:`mixture`.
+        targets: description of the style, from :func:`describe` or :func:`mixture`.
         statistic: compares each layer.
-        weights: weights of layers by name; 1 for all others.
+        weights: weights of layers by name; 1 for layers that are not named.
         weight: weight of the term.
-        region: compared part of the images, [H, W] bool; default: everything.
-        name: name of the term; its layers are ``name/layer``, or just ``layer`` if it is empty.
+        region: part of the images to compare, [H, W] bool; default: everything.
+        name: name of the term; layers are called ``name/layer``, or just ``layer`` if it is empty.
 
     Raises:
         InputError: a weight names a layer that does not exist.
@@ -88,11 +88,11 @@ class StyleTerm:
 
 
 class ContentTerm:
-    """Mean squared difference of features at the same place.
+    """Mean squared difference between features at the same position.
 
     Args:
-        content: features of the content, [1, N, h, w] each, for the compared layers only.
-        factors: weights of the layers, see :func:`relative`.
+        content: features of the content image, [1, N, h, w] each, for the compared layers only.
+        factors: weights of the layers; see :func:`relative`.
     """
 
     name = "content"
@@ -101,7 +101,7 @@ class ContentTerm:
         self.content, self.factors = content, factors
 
     def compare(self, layers: Features, content: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of images from the layers of a content, [B]."""
+        """Weighted difference between image layers and content layers, [B]."""
         return {
             f"{self.name}/{layer}": factor
             * precise(layers[layer] - content[layer]).square().mean((1, 2, 3))
@@ -109,14 +109,14 @@ class ContentTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted difference of the layers of images, [B]."""
+        """Weighted difference between image layers and the stored content, [B]."""
         return self.compare(layers, self.content)
 
 
 def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights of layers, such that a difference as large as the content has the loss ``weight``.
+    """Compute layer weights such that a difference as large as the content costs ``weight``.
 
-    This makes networks and layers comparable. ``weights`` are additional factors of layers by name,
+    This makes networks and layers comparable. ``weights`` holds additional factors by layer name,
     1 by default.
 
     Raises:
@@ -133,7 +133,7 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     """Refuse weights for layers that do not exist.
 
     Raises:
-        InputError: there is no such layer; the message names it and the existing ones.
+        InputError: a layer does not exist; the message names it and lists the existing layers.
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:
@@ -144,9 +144,9 @@ class StyleLoss(Term):
     """All terms of a style transfer, from one pass through the features.
 
     Args:
-        features: features for styles and content; None if there are neither.
-        styles: one term per region that has its own style.
-        content: term of the content.
+        features: features for styles and content; None if there is neither.
+        styles: one term per region with its own style.
+        content: the content term.
         pixels: terms that need no features.
         wraps: whether the images wrap.
     """
@@ -195,7 +195,7 @@ def select(features: Tensor, region: Tensor | None) -> Tensor:
         [B, N, 1, n], or the unchanged features.
 
     Raises:
-        InputError: there is no such position.
+        InputError: no position lies in the region.
     """
     if region is None:
         return features
@@ -210,5 +210,5 @@ def select(features: Tensor, region: Tensor | None) -> Tensor:
 
 
 def at_layer(region: Tensor, height: int, width: int) -> Tensor:
-    """A region at the resolution of a layer: positions that lie mostly inside, [h, w]."""
+    """Reduce a region to the resolution of a layer: positions that lie mostly inside, [h, w]."""
     return F.interpolate(region[None, None].float(), (height, width), mode="area")[0, 0] > 0.5

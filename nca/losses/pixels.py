@@ -1,4 +1,4 @@
-"""Loss terms that only use the colors of an image."""
+"""Loss terms that use only the pixel colors of an image."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from nca.losses.term import Term
 
 
 class TotalVariation(Term):
-    """Mean squared difference of neighbors: suppresses noise.
+    """Mean squared difference between neighboring pixels; suppresses noise.
 
     Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", 2015. The
-    differences are squared (exponent 2). With exponent 1, edges would cost less, and small ripples
-    more.
+    differences are squared (exponent 2). With an exponent of 1, edges would cost less and small
+    ripples more.
     """
 
     @override
@@ -25,7 +25,7 @@ class TotalVariation(Term):
 
 
 class MatchImage(Term):
-    """Mean squared difference from an image: the lesson's first objective.
+    """Mean squared difference from an image: the first objective in fast.ai's lesson 20.
 
     Args:
         image: [1, 3, H, W] in [0, 1].
@@ -40,7 +40,7 @@ class MatchImage(Term):
 
 
 class OverallColor(Term):
-    """Squared distance of the mean color from a color.
+    """Squared distance between the mean color of an image and a given color.
 
     Args:
         color: red, green and blue in [0, 1].
@@ -55,10 +55,10 @@ class OverallColor(Term):
 
 
 class Palette(Term):
-    """Mean squared distance of every pixel from the nearest color of a palette.
+    """Mean squared distance between each pixel and the nearest color in a palette.
 
     Args:
-        colors: red, green and blue in [0, 1] each.
+        colors: the palette; each color is red, green and blue in [0, 1].
     """
 
     def __init__(self, colors: Sequence[Sequence[float]]) -> None:

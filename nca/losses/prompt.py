@@ -1,9 +1,9 @@
-"""The distance of images from a text, measured by CLIP.
+"""The distance between images and a text, measured by CLIP.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
-models and weights from open_clip (Ilharco et al. 2021). CLIP gets several crops of each image,
-enlarged to about 224 x 224 pixels. Their places and scales are new in every call, because with a
-fixed view, the image would match the text only in this view (Frans et al., "CLIPDraw", 2021).
+models and weights come from open_clip (Ilharco et al. 2021). CLIP gets several crops of each image,
+enlarged to about 224 x 224 pixels. They are taken at new places and scales in every call: with a
+fixed view, the image would match the text in that view only (Frans et al., "CLIPDraw", 2021).
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Clip:
-    """A CLIP model and the format of its inputs.
+    """A CLIP model and its input format.
 
     Attributes:
         model: module with ``encode_image`` and ``encode_text``; its weights are frozen.
@@ -42,10 +42,10 @@ class Clip:
 
 
 def load_clip(name: str, device: torch.device = CPU) -> Clip:
-    """Load a model of open_clip.
+    """Load an open_clip model.
 
-    Missing weights are downloaded once by open_clip, in the safetensors format if it is available.
-    Older formats are read without running code in them.
+    If the weights are missing, open_clip downloads them once, in safetensors format if available.
+    Older formats are read without running any code that they contain.
 
     Args:
         name: ``ARCHITECTURE/WEIGHTS``, or a folder with ``open_clip_config.json`` and
@@ -78,7 +78,7 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
     try:
         model = open_clip.create_model(architecture, pretrained=weights)
         tokenize = open_clip.get_tokenizer(architecture)
-    except Exception as error:  # the hub and its libraries raise many types
+    except Exception as error:  # the hub and its libraries raise many types of exceptions
         text = " ".join(str(error).split())
         raise InputError(f"`clip` {name}: cannot be loaded: {text}") from error
     model.eval().requires_grad_(False).to(device)
@@ -93,15 +93,15 @@ MOMENTS = ("image_mean", "image_std")
 
 
 class PromptLoss(Term):
-    """Distance of images from a text: squared angle of their embeddings, mean over random crops.
+    """Distance between images and a text: squared angle between embeddings, averaged over crops.
 
-    It is 0 if the embeddings of image and text are equal, and ``(pi / 2)**2`` if they are
-    orthogonal.
+    The crops are random. The distance is 0 if the embeddings of image and text have the same
+    direction, and ``(pi / 2)**2`` if they are orthogonal.
 
     Args:
         clip: CLIP model; images are moved to its device.
         text: the text.
-        generator: source of the crops.
+        generator: source of random numbers for the crops.
         wraps: whether the images wrap.
     """
 
@@ -123,7 +123,7 @@ class PromptLoss(Term):
         crops = torch.cat([self._crop(images, self.generator) for _ in range(CROPS)])
         features = clip.model.encode_image((crops.clamp(0, 1) - clip.mean) / clip.std)
         chord = (F.normalize(features, dim=-1) - self.text).norm(dim=-1)
-        # The slope of the arcsine is infinite at its end.
+        # The slope of the arcsine is infinite at 1.
         angle = 2 * (chord / 2).clamp(max=1 - 1e-6).arcsin()
         return {"prompt": angle.square().view(CROPS, len(images)).mean(0)}
 
@@ -131,7 +131,7 @@ class PromptLoss(Term):
         return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Crop one square from all images, enlarged to the model size, [B, 3, side, side]."""
+        """Crop one square from all images; scale it to the model's size, [B, 3, side, side]."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (MIN_CROP + (1 - MIN_CROP) * size)))

@@ -1,4 +1,4 @@
-"""Settings of the losses of rules, without heavy imports."""
+"""Loss settings for rules, without heavy imports."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ def _weights(words: list[str]) -> dict[str, float]:
 
 
 Weights = Annotated[dict[str, float], Between(0)]
-# Without its own constructor, tyro would make one flag per key if a preset sets some keys.
+# Without this constructor, tyro would make one flag per key when a preset sets some keys.
 Terms = Annotated[
     Weights,
     PrimitiveConstructorSpec(
@@ -36,28 +36,28 @@ class PromptSettings(Bounded):
     """A text that the texture should match, in addition to the image."""
 
     prompt: str | None = None
-    """The text; needs the extra `clip`."""
+    """Text to match; requires the `clip` extra."""
     prompt_weight: Weight = 1.0
     """Weight of the distance from the text."""
     clip: str = "ViT-B-32/laion2b_s34b_b79k"
-    """Network that compares text and image: a CLIP model of open_clip, or a folder."""
+    """CLIP model that compares the text with the texture: its open_clip name, or a folder."""
 
 
 @dataclass(frozen=True)
 class LossSettings(Bounded):
-    """How the loss is computed: features are measured at each place, a statistic compares them."""
+    """How the loss is computed: features of the texture and the image, compared by a statistic."""
 
     features: str = "builtin"
-    """Features: builtin, random, vgg16 and others, or a file."""
+    """builtin, random, vgg16 and others, or a weights file."""
     statistic: str = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: Weights = field(default_factory=dict)
-    """How much each layer counts; metrics.jsonl has the names."""
+    """Layer names and their weights; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
-    """Padding of a pretrained network for images that do not wrap; lesson20 uses zeros."""
+    """How a pretrained network pads images that do not wrap; lesson20 uses zeros."""
     terms: Terms = field(default_factory=dict)
-    """Names and weights of more loss terms: smooth, patches."""
+    """Names and weights of additional loss terms: smooth, patches."""
     overflow_weight: Weight = 30.0
-    """Weight of the penalty on values of cells outside -1 to 1."""
+    """Weight of the penalty on cell values outside -1 to 1."""

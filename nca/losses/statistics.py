@@ -1,10 +1,10 @@
-"""Statistics of a layer of features: Gram matrix, distribution, or moments.
+"""Statistics of a feature layer: Gram matrix, distribution, or moments.
 
-Each statistic describes features, and compares descriptions. The target is described once, the
-images of every batch each time. Descriptions of parts can be merged into a description of the
-whole: this combines several styles, and compares images that do not fit into memory. Everything is
-computed in float32, even if the features have another precision, because sums of products over ten
-thousand positions exceed the range of float16 and the digits of bfloat16.
+Each statistic describes features, and compares descriptions. The target is described once, and the
+images are described in every batch. Descriptions of parts can be merged into a description of the
+whole; this is used to combine several styles, and to compare images that do not fit into memory.
+Everything is computed in float32, even if the features have a lower precision, because sums of
+products over ten thousand positions exceed the range of float16 and the precision of bfloat16.
 """
 
 from abc import ABC, abstractmethod
@@ -22,8 +22,8 @@ class Statistic(ABC):
     """Compares features of shape [B, N, h, w] with the features of a target of any size.
 
     Attributes:
-        mergeable: whether :meth:`merge` of the parts of an image gives the same as
-            :meth:`describe` of the whole, and descriptions are small.
+        mergeable: whether descriptions are small, and merging those of the parts of an image gives
+            the same result as describing the whole image.
         random: whether every call draws random numbers.
         from_moments: whether :meth:`of_moments` can replace :meth:`describe`.
     """
@@ -32,18 +32,18 @@ class Statistic(ABC):
 
     @abstractmethod
     def describe(self, features: Tensor) -> Tensor:
-        """Describe every image, [B, ...], independently of positions within the image."""
+        """Describe every image, [B, ...], regardless of where in the image features occur."""
 
     def of_moments(self, moments: Tensor) -> Tensor:
-        """Describe features by second moments and, in the last column, means: [B, N, N + 1]."""
+        """Describe features, given second moments and, in the last column, means: [B, N, N + 1]."""
         raise NotImplementedError
 
     @abstractmethod
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        """Distance of every image from a described target, [1, ...]: [B], zero when equal."""
+        """Compute distances of images from a described target, [1, ...]: [B], zero if equal."""
 
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """Describe a mixture of parts with given shares, which add up to 1."""
+        """Describe a mixture of parts whose given shares add up to 1."""
         parts = [share * part for share, part in zip(shares, descriptions, strict=True)]
         return torch.stack(parts).sum(0)
 
@@ -53,7 +53,7 @@ class Statistic(ABC):
 
 
 def precise(features: Tensor) -> Tensor:
-    """Convert to float32, unless they are float64."""
+    """Convert features to float32, unless they are float64."""
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
@@ -68,7 +68,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 class _Gram(torch.autograd.Function):
-    """F F^T / n, with the two equal halves of its gradient computed only once."""
+    """F F^T / n; the two halves of its gradient are equal, and are computed only once."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
@@ -78,17 +78,18 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        # In this order, the gradient has the memory layout of the other gradients of channels_last
-        # features: adding gradients of different layouts would take longer than computing one.
+        # Multiplied in this order, the gradient has the same memory layout as other gradients of
+        # channels_last features. Adding gradients of different layouts would take longer than
+        # computing one.
         gradient: Tensor = flat.mT @ (gradients[0] + gradients[0].mT)
         return gradient.div_(flat.shape[2]).mT
 
 
 def pseudo_huber(square: Tensor) -> Tensor:
-    """``sqrt(d**2 + c**2) - c`` of a squared relative distance: linear far away, quadratic nearby.
+    """Compute ``sqrt(square + c**2) - c``: linear in a large distance, quadratic in a small one.
 
-    The squared distance of Gatys grows with the fourth power of the features, so that one blown-up
-    sample would outweigh all others.
+    The squared distance used by Gatys et al. grows with the fourth power of the features, so one
+    blown-up sample would outweigh all others.
     """
     return (square + DELTA**2).sqrt() - DELTA
 
@@ -97,7 +98,7 @@ DELTA = 0.1  # relative distance below which the pseudo-Huber loss is about quad
 
 
 class Gram(Statistic):
-    """Relative distance of Gram matrices, ``pseudo_huber(|G - T|**2 / |T|**2)``."""
+    """Relative distance between Gram matrices, ``pseudo_huber(|G - T|**2 / |T|**2)``."""
 
     from_moments = True
 
@@ -116,10 +117,11 @@ class Gram(Statistic):
 
 
 class LessonGram(Statistic):
-    """The loss of fast.ai's lesson 20, unchanged: mean squared difference of Gram matrices.
+    """The loss of fast.ai's lesson 20, unchanged: mean squared difference between Gram matrices.
 
-    The lesson sums the matrices of a batch. So for B perfect images, the sum is B times the matrix
-    of the target. This class exists only for the presets that repeat the lesson.
+    The lesson sums the matrices of a batch. So for B perfect images, the sum is B times the target
+    matrix, and the loss is not zero. This class exists only for the presets that reproduce the
+    lesson.
     """
 
     from_moments = True
@@ -135,15 +137,15 @@ class LessonGram(Statistic):
 
     @override
     def compare(self, description: Tensor, target: Tensor) -> Tensor:
-        # The same value for every image.
+        # Every image gets the same value.
         difference = description.sum(0) - target[0]
         return difference.square().mean().expand(len(description))
 
 
 class Moments(Statistic):
-    """Relative distance of the mean and of the covariance of the channels.
+    """Relative distance between the channel means, plus that between the channel covariances.
 
-    The Gram matrix mixes the two; here both count the same.
+    A Gram matrix mixes the two; here they count equally.
     """
 
     from_moments = True
@@ -178,11 +180,11 @@ class Moments(Statistic):
 
 
 class Wasserstein(Moments):
-    """Distance of the Gaussians with the features' means and covariances, relative to the target.
+    """Distance between Gaussians with the features' means and covariances, relative to the target.
 
     ``W**2 = |m - n|**2 + tr(C + D - 2 (D^.5 C D^.5)^.5)`` (Dowson and Landau, "The Frechet distance
     between multivariate normal distributions", 1982), used for style by Katherine Crowson in
-    style-transfer-pytorch, 2021. The result goes through ``pseudo_huber``.
+    style-transfer-pytorch, 2021. The result is passed through ``pseudo_huber``.
     """
 
     floor = 1e-4  # smallest spread in any direction, relative to the mean spread
@@ -196,7 +198,7 @@ class Wasserstein(Moments):
             mean, covariance = description[:, :, -1], description[:, :, :-1]
             target_mean, target_covariance = target[:, :, -1], target[:, :, :-1]
             noise, root = self._of_target(target)
-            # Symmetric up to rounding.
+            # The product is symmetric up to rounding.
             overlap = trace_of_root(root @ (covariance + noise) @ root, noise[0, 0])
             square = (
                 (mean - target_mean).square().sum(1)
@@ -210,7 +212,7 @@ class Wasserstein(Moments):
 
     @torch.no_grad()
     def _of_target(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The floor as a matrix, and the root of the target's covariance; computed once."""
+        """Return the floor as a matrix, and the root of the target's covariance; computed once."""
         if id(target) not in self._roots:
             covariance = target[0, :, :-1]
             spread = covariance.trace() + 1e-12
@@ -225,11 +227,11 @@ class Wasserstein(Moments):
 def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
     """Trace of the square root of symmetric matrices, [B, N, N] -> [B].
 
-    On a GPU it only uses matrix products, because a decomposition takes a thousand kernels there.
+    On a GPU, only matrix products are used, because a decomposition takes a thousand kernels there.
 
     Args:
-        matrices: the matrices; on a CPU only the lower triangles are read.
-        floor: smallest root of an eigenvalue.
+        matrices: the matrices; on a CPU, only the lower triangles are read.
+        floor: minimum for the root of an eigenvalue; ignored on a GPU.
     """
     if matrices.is_cuda:
         trace: Tensor = _TraceOfRoot.apply(matrices)  # type: ignore[no-untyped-call]
@@ -241,8 +243,8 @@ def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
 class _TraceOfRoot(torch.autograd.Function):
     """The coupled Newton-Schulz iteration: Higham, "Functions of Matrices", 2008, eq. 6.35.
 
-    The gradient of the trace is half the inverse root, which the iteration gives too. For a nearly
-    singular matrix this inverse is smaller than the exact one.
+    The gradient of the trace is half the inverse root, which the iteration also yields. For a
+    nearly singular matrix, this inverse is smaller than the exact one.
     """
 
     iterations = 20
@@ -271,16 +273,16 @@ def _trace(matrices: Tensor) -> Tensor:
 
 
 class SlicedTransport(Statistic):
-    """Sliced optimal transport: distance of sorted projections on random directions.
+    """Sliced optimal transport: distance between sorted projections onto random directions.
 
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021. They square
-    the differences; here their absolute values are used, relative to the spread of the target's
+    the differences; here, absolute differences are divided by the spread of the target's
     projections. Every call draws new directions.
 
     Args:
-        generator: source of the directions.
+        generator: source of random numbers for directions and positions.
         directions: number of directions.
-        samples: largest number of random positions per image.
+        samples: maximum number of random positions per image.
     """
 
     mergeable = False
@@ -318,7 +320,7 @@ class SlicedTransport(Statistic):
 
     @override
     def merge(self, descriptions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        # Random positions of every part, in proportion to its share.
+        # Take random positions from every part, in proportion to its share.
         if len(descriptions) == 1:
             return descriptions[0]
         parts = []
@@ -329,7 +331,7 @@ class SlicedTransport(Statistic):
         return torch.cat(parts, 2)
 
 
-# By name; some need random numbers.
+# Statistics by name; some need random numbers.
 STATISTICS: dict[str, Callable[[torch.Generator], Statistic]] = {
     "gram": lambda _: Gram(),
     "wasserstein": lambda _: Wasserstein(),

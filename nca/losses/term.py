@@ -13,10 +13,10 @@ from typing_extensions import override
 
 
 class Term(ABC):
-    """A differentiable distance of images from a goal.
+    """A differentiable distance between images and a goal.
 
     Attributes:
-        random: whether it draws random numbers, so that two calls give different values.
+        random: whether the term draws random numbers, so that two calls give different values.
     """
 
     random = False
@@ -37,7 +37,7 @@ class Term(ABC):
         return Sum(self, other)
 
     def __rmul__(self, weight: float) -> "Term":
-        """The term with a weight."""
+        """The term, multiplied by a weight."""
         return Weighted(weight, self)
 
     def __repr__(self) -> str:
@@ -45,7 +45,7 @@ class Term(ABC):
 
 
 class Weighted(Term):
-    """A term with a weight."""
+    """A term multiplied by a weight."""
 
     def __init__(self, weight: float, term: Term) -> None:
         self.weight, self.term = weight, term
@@ -59,7 +59,7 @@ class Weighted(Term):
 
 
 class Sum(Term):
-    """Several terms.
+    """A sum of terms.
 
     Raises:
         ValueError: (when called) two terms have the same name.

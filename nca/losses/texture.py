@@ -1,4 +1,4 @@
-"""The distance of images from a texture, and the penalty on overflowing states."""
+"""The distance between images and a texture, and the penalty on states that overflow."""
 
 from collections.abc import Mapping
 
@@ -14,15 +14,15 @@ from nca.losses.term import Term
 
 
 class TextureLoss(Term):
-    """Distance of images from the texture of a target: a statistic of features.
+    """Distance between images and the texture of a target, by a statistic of features.
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
-        features: computes the compared layers.
+        features: computes the layers to compare.
         statistic: compares each layer.
         weights: weights by layer name, 1 by default.
         wraps: whether the images wrap; the target does not.
-        name: prefix of the names of the layers.
+        name: prefix for layer names.
 
     Raises:
         InputError: a weight names a layer that does not exist.
@@ -62,5 +62,5 @@ class TextureLoss(Term):
 
 
 def overflow(state: Tensor) -> Tensor:
-    """Mean distance of state values from [-1, 1]; its penalty keeps a rule from blowing up."""
+    """Mean distance of state values from [-1, 1]; penalizing it keeps a rule from blowing up."""
     return (state - state.clamp(-1, 1)).abs().mean()

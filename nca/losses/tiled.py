@@ -1,13 +1,13 @@
 """Compute the loss and gradient of an image that does not fit into memory, tile by tile.
 
 Styles are compared by statistics over all positions. The statistics of the whole image are merged
-from the statistics of its tiles. So every tile is computed twice: first without a gradient, for its
+from those of its tiles. So every tile is processed twice: first without a gradient, for its
 statistics; then, after the whole image has been compared, to pass the gradient of the statistics
 back to the pixels. Tiles are not compared with the style one by one, so a tile need not contain all
 of the style.
 
-Tiles overlap by a margin, which is larger than what a position of most layers sees. The grid of
-tiles moves at random in every step, so that remaining effects of tile borders average out.
+Tiles overlap by a margin that is larger than the receptive field in most layers. The tile grid is
+shifted randomly in every step, so that any remaining effects of tile borders average out.
 """
 
 import itertools
@@ -25,14 +25,14 @@ from nca.losses.perceptual import StyleLoss, StyleTerm, at_layer, describe, mixt
 from nca.losses.statistics import Statistic
 from nca.losses.term import Term
 
-UNIT = 32  # tile corners are multiples of this, which are whole positions of every layer
-MARGIN = 64  # pixels around a tile that are computed, but do not count
+UNIT = 32  # tile corners are multiples of this, so they fall on whole positions in every layer
+MARGIN = 64  # width in pixels of the rim around a tile that is computed, but does not count
 COARSEST = 16  # pixels per position of the deepest layers
 
 
 @dataclass(frozen=True)
 class Span:
-    """Part of a row or column: the pixels that count, and the margins around them."""
+    """Part of a row or column: ``start`` to ``end`` counts, ``before`` to ``after`` is computed."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class Tile:
     columns: Span
 
     def cut(self, images: Tensor) -> Tensor:
-        """Cut the computed part out of images, [..., H, W]."""
+        """Cut the part to compute out of images, [..., H, W]."""
         return images[
             ..., self.rows.before : self.rows.after, self.columns.before : self.columns.after
         ]
@@ -69,16 +69,16 @@ class Tile:
         return region[self.rows.start : self.rows.end, self.columns.start : self.columns.end]
 
     def area(self, inside: Tensor | None = None) -> float:
-        """Number of pixels that count, within a region if there is one."""
+        """Number of pixels that count; with ``inside``, only those in the region."""
         if inside is not None:
             return float(inside.sum())
         return (self.rows.end - self.rows.start) * (self.columns.end - self.columns.start)
 
 
 def positions(span: Span, count: int) -> tuple[int, int]:
-    """First and last (exclusive) of ``count`` positions of a layer that lie in a span.
+    """Find which of a layer's ``count`` positions lie in a span: first and end (exclusive).
 
-    A layer without padding has fewer positions at both ends.
+    A layer computed without padding lacks positions at both ends.
     """
     length = span.after - span.before
     stride = 1
@@ -91,9 +91,9 @@ def positions(span: Span, count: int) -> tuple[int, int]:
 
 
 def spans(length: int, size: int, offset: int) -> list[Span]:
-    """Cut a row into spans of ``size`` with their margins; the first ends at ``offset``.
+    """Cut a row into spans of at most ``size``, margins included; the first ends at ``offset``.
 
-    A remainder that is smaller than a unit belongs to the last span.
+    A remainder smaller than ``UNIT`` is added to the last span.
     """
     inner = size // UNIT * UNIT - 2 * MARGIN
     cuts = [0, *range(offset % inner or inner, length - UNIT + 1, inner), length]
@@ -104,9 +104,9 @@ def spans(length: int, size: int, offset: int) -> list[Span]:
 
 
 def cover(height: int, width: int, size: int, generator: torch.Generator | None) -> list[Tile]:
-    """Tiles of at most size x size that cover an image, with a random offset if possible.
+    """Cover an image with tiles of at most size x size; with a generator, at a random offset.
 
-    An image that is not larger is one tile.
+    An image that is no larger than a tile becomes a single tile.
     """
     offsets = [0, 0]
     if generator is not None:
@@ -135,7 +135,7 @@ def describe_tiled(
         image: style image, [1, 3, H, W].
         layers: names of the layers; None: all.
         statistic: describes each layer.
-        size: largest side of a tile.
+        size: maximum side of a tile.
         region: part of the image to describe, [H, W].
     """
     parts, shares = [], []
@@ -164,11 +164,11 @@ class TiledLoss(Term):
     """A :class:`~nca.losses.perceptual.StyleLoss` whose features are computed tile by tile.
 
     Args:
-        loss: loss whose statistics can be merged; its content term needs only factors, not the
-            features of the content.
+        loss: loss whose statistics can be merged; its content term needs only factors, no content
+            features.
         content: content image, [1, 3, H, W]; its features are computed again for each tile.
-        size: largest side of a tile.
-        generator: source of the offsets.
+        size: maximum side of a tile.
+        generator: source of random numbers for the offsets.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class TiledLoss(Term):
 
     @override
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        # For one image, and only for the sum of its terms.
+        # This supports a single image, and its gradient is right only for the sum of all terms.
         losses: dict[str, Tensor] = {}
         for term in self.loss.pixels:
             losses |= term(images)
@@ -189,7 +189,7 @@ class TiledLoss(Term):
         return dict(zip(names, found, strict=True)) | losses
 
     def value_and_gradient(self, image: Tensor) -> tuple[list[str], list[Tensor], Tensor]:
-        """Names and values of the terms that use features, and the gradient of their sum."""
+        """Return names and values of the terms that use features, and the gradient of their sum."""
         tiles = cover(image.shape[-2], image.shape[-1], self.size, self.generator)
         losses, pulls = self._compare_styles(image, tiles)
         gradient = torch.zeros_like(image)
@@ -213,7 +213,7 @@ class TiledLoss(Term):
     def _compare_styles(
         self, image: Tensor, tiles: list[Tile]
     ) -> tuple[dict[str, Tensor], list[list[Features | None]]]:
-        """Losses of all styles, and their gradients with respect to the tiles' descriptions."""
+        """Return all style losses, and their gradients with respect to tile descriptions."""
         described: list[list[Features | None]] = [[] for _ in self.loss.styles]
         for tile in tiles if self.loss.styles else ():
             with torch.no_grad():
@@ -264,7 +264,7 @@ class TiledLoss(Term):
 
 
 def dot(described: Features, slopes: Features | None) -> Tensor:
-    """Sum of products with ``slopes``, the gradient of a loss; the sum has the same gradient."""
+    """Sum of products with ``slopes``, the gradient of a loss; this sum has the same gradient."""
     assert slopes is not None
     return torch.stack([(described[name] * slopes[name]).sum() for name in slopes]).sum()
 

@@ -1,4 +1,4 @@
-"""The cache folder, for compiled libraries and downloaded files."""
+"""The cache folder for compiled libraries and downloaded files."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ from platformdirs import user_cache_dir
 
 BASE = (
     "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
-)  # variable with another folder
+)  # environment variable that can name a different parent folder
 
 
 def user_cache() -> Path:
-    """The cache folder of this user; created if necessary.
+    """Return this user's cache folder; create it if necessary.
 
     Raises:
         OSError: there is no usable folder; the message gives the reason.
     """
-    # A relative folder would lie in the current folder, which may be an untrusted archive.
+    # A relative path would be inside the current folder, which may be an untrusted archive.
     if not Path(os.environ.get(BASE, "")).is_absolute():
         _check_home()
     folder = Path(user_cache_dir("nca", appauthor=False))
@@ -44,7 +44,7 @@ def _check_home() -> None:
 
 @contextmanager
 def cache_folder() -> Iterator[Path]:
-    """The cache folder of this user, or a temporary one that is deleted afterwards."""
+    """Provide this user's cache folder, or a temporary folder that is deleted afterwards."""
     try:
         folder = user_cache()
     except OSError:

@@ -1,4 +1,4 @@
-"""Write to the terminal, even if it is closed or limited."""
+"""Write to the terminal, even if it is closed or cannot show all characters."""
 
 import io
 import os
@@ -18,8 +18,8 @@ def prepare_console() -> None:
     """Make standard output and standard error usable.
 
     A closed stream is replaced by the null device. Characters that cannot be shown are escaped.
-    Writing to standard error never fails, because training must continue even if its terminal is
-    closed or the disk of its log is full.
+    After this, writing to standard error never fails: training must continue even if its terminal
+    is closed or the disk with its log file is full.
     """
     _open_closed_files()
     sys.stdout = sys.stdout or _nowhere()
@@ -33,10 +33,10 @@ def prepare_console() -> None:
 
 
 def flush_output() -> None:
-    """Write out the buffer of standard output.
+    """Flush the buffer of standard output.
 
     Raises:
-        OSError: this failed. Python does not try again when it exits.
+        OSError: the buffer could not be written; Python will not try again when it exits.
     """
     try:
         sys.stdout.flush()
@@ -46,7 +46,7 @@ def flush_output() -> None:
 
 
 def _open_closed_files() -> None:
-    """Open descriptors 0 to 2 if they are closed: the next opened file would get such a number."""
+    """Open descriptors 0 to 2 if closed; otherwise, the next file opened would get one of them."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
@@ -67,7 +67,7 @@ def _lenient(stream: io.TextIOWrapper) -> TextIO:
 
 
 class _Lenient(io.RawIOBase):
-    """A file that ignores failures of the file below it."""
+    """Wraps a file and ignores its write errors."""
 
     def __init__(self, below: Any) -> None:
         self._below = below

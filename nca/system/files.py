@@ -13,26 +13,26 @@ from typing import BinaryIO
 
 from nca.errors import FailedError, InputError
 
-# The disk is full or broken; any other error means that the path is not usable.
+# These mean that the disk is full or broken; any other error means that the path is not usable.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-TRIES, PAUSE = 20, 0.05  # tries to replace a file that is open elsewhere, and seconds between
-RANDOM_PART = "?" * 8  # pattern of the random part of names by mkstemp
+TRIES, PAUSE = 20, 0.05  # attempts to replace a file that is open elsewhere; seconds in between
+RANDOM_PART = "?" * 8  # pattern for the random part of names made by mkstemp
 
-# Open for reading only, and without waiting for the other end of a pipe.
+# Open for reading only, without waiting for the other end of a pipe.
 AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_atomically(
     path: Path, data: bytes | Callable[[BinaryIO], object], *, private: bool = False
 ) -> None:
-    """Write a file through a temporary one beside it, synced and renamed.
+    """Write a temporary file beside the file, sync it, and rename it over the file.
 
-    There is always the old file or the new one, never a part, even after a crash.
+    At any time, even after a crash, there is either the old file or the complete new one.
 
     Args:
         path: the file.
         data: the content, or a function that writes it.
-        private: make the file readable and writable for this user only.
+        private: make the file readable and writable only by this user.
 
     Raises:
         InputError: the path is a folder, or its folder is missing or cannot be written.
@@ -49,7 +49,7 @@ def write_atomically(
             data(file) if callable(data) else file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a result should be as readable as any other new file.
+        # mkstemp creates private files, but a result should be as readable as any new file.
         if not private:
             umask = os.umask(0)
             os.umask(umask)
@@ -63,10 +63,10 @@ def write_atomically(
 
 
 def replace(source: Path, path: Path) -> None:
-    """Rename a file over another; on Windows, wait a little until no program reads the other.
+    """Rename ``source`` to ``path``; on Windows, wait a little for programs that read ``path``.
 
     Raises:
-        OSError: this failed.
+        OSError: renaming failed.
     """
     for _ in range(TRIES - 1 if sys.platform == "win32" else 0):
         try:
@@ -79,16 +79,16 @@ def replace(source: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 as :func:`write_atomically` does.
+    """Write text as UTF-8 with :func:`write_atomically`.
 
-    Characters that UTF-8 cannot encode, as in file names of another encoding, become question
-    marks.
+    Characters that UTF-8 cannot encode, such as those of file names in another encoding, become
+    question marks.
     """
     write_atomically(path, text.encode(errors="replace"))
 
 
 def remove_temporary(path: Path) -> None:
-    """Remove temporary files that a killed process left while writing a file."""
+    """Remove temporary files left by processes that were killed while writing a file."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.{RANDOM_PART}"):
         temporary.unlink(missing_ok=True)
 
@@ -103,7 +103,7 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading; other kinds of files could block the reader.
 
     Raises:
-        InputError: it is a folder, a pipe or a device, is missing, or cannot be read.
+        InputError: the path is missing, cannot be read, or is a folder, a pipe or a device.
     """
     try:
         handle = os.open(path, AT_ONCE)
@@ -121,10 +121,11 @@ def open_regular(path: Path) -> BinaryIO:
 def read_regular(path: Path, limit: int) -> bytes:
     """Read a regular file of at most ``limit`` bytes, once.
 
-    The file is not mapped: if another program truncates a mapped file, SIGBUS ends the process.
+    The file is not memory-mapped: if another program truncated a mapped file, SIGBUS would kill the
+    process.
 
     Raises:
-        InputError: see :func:`open_regular`; or the file is too large.
+        InputError: the file is too large, or an error of :func:`open_regular`.
     """
     try:
         with open_regular(path) as file:
@@ -139,7 +140,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def describe_placeholder(data: bytes) -> str:
-    """Describe a placeholder that was saved instead of a file; "" if there is no known one.
+    """Describe what was saved in place of the actual file; "" if the data is no known placeholder.
 
     Args:
         data: the file, or its first 64 bytes.

@@ -9,12 +9,12 @@ from PIL import Image
 
 from nca.images import png_base64
 
-# Of Jupyter; the shells of other notebooks derive from it.
+# Jupyter's shell class; the shells of other notebooks derive from it.
 KERNEL_SHELL = "ZMQInteractiveShell"
 
 
 def in_notebook() -> bool:
-    """Whether the program is a cell of a notebook. Does not import IPython."""
+    """Whether the program runs in a notebook. Does not import IPython."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return any(kind.__name__ == KERNEL_SHELL for kind in type(shell).__mro__)
@@ -36,9 +36,9 @@ class Output:
 
         Args:
             content: any object that IPython can display.
-            options: options of IPython's ``display``.
+            options: options for IPython's ``display``.
         """
-        display = import_module("IPython.display").display  # there, if this is a notebook
+        display = import_module("IPython.display").display  # always present in a notebook
         if self._handle is None:
             self._handle = display(content, display_id=True, **options)
         else:
@@ -49,12 +49,12 @@ class Output:
 
         Args:
             picture: the picture, of any size.
-            text: shown where pictures cannot be shown.
-            width: displayed width, in pixels of the page.
+            text: shown instead where pictures cannot be shown.
+            width: displayed width, in CSS pixels.
         """
         data = {"image/png": png_base64(picture), "text/plain": text}
         self.show(data, raw=True, metadata={"image/png": {"width": width}})
 
     def show_text(self, text: str) -> None:
-        """Show a line."""
+        """Show a line of text."""
         self.show({"text/plain": text}, raw=True)

@@ -7,11 +7,11 @@ from nca.errors import InputError
 
 
 def check_free(out: Path, overwrite: bool, *, file: bool) -> None:
-    """Refuse a path that cannot take the result, before any work is done.
+    """Before any work is done, refuse a path that the result cannot be written to.
 
     Raises:
-        InputError: it exists without ``overwrite``, or is a file instead of a folder or the
-            reverse, or its parent is missing or cannot be written.
+        InputError: the path exists and ``overwrite`` is False, it is a folder instead of a file or
+            a file instead of a folder, or its parent is missing or not writable.
     """
     if file and out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file")

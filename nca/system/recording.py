@@ -1,4 +1,4 @@
-"""Prepare the recording of a CUDA graph."""
+"""Prepare to record a CUDA graph."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import torch
 
 
 def warm_up(run: Callable[[], object], times: int = 1) -> None:
-    """Run on a separate stream, as torch requires before a recording.
+    """Run work on a separate stream, as torch requires before it is recorded.
 
-    Kernels are compiled, chosen and loaded at first use, which is not possible in a recording.
+    Kernels are compiled, selected and loaded on first use, which cannot happen during a recording.
     """
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())

@@ -13,10 +13,10 @@ TERMINATION: tuple[signal.Signals, ...] = tuple(
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP; code that handles Ctrl-C also handles this.
+    """Raised on SIGTERM or SIGHUP; code that handles Ctrl-C also handles this exception.
 
     Attributes:
-        signum: number of the signal; the exit code of the command is 128 more.
+        signum: signal number; the command's exit code is this plus 128.
     """
 
     def __init__(self, signum: int) -> None:
@@ -25,10 +25,11 @@ class Terminated(KeyboardInterrupt):
 
 
 def raise_on_termination() -> None:
-    """Let SIGTERM and SIGHUP raise :class:`Terminated` in the main thread, once.
+    """Make SIGTERM and SIGHUP raise :class:`Terminated` in the main thread, once.
 
-    Further signals do not interrupt the code that saves and cleans up: a closed terminal sends
-    SIGHUP twice. A signal that is ignored, like SIGHUP under ``nohup``, stays ignored.
+    Further signals are ignored, so that they do not interrupt the code that saves and cleans up; a
+    terminal that closes sends SIGHUP twice. A signal that was already ignored, like SIGHUP under
+    ``nohup``, stays ignored.
     """
     for signum in TERMINATION:
         if signal.getsignal(signum) == signal.SIG_DFL:
@@ -36,19 +37,19 @@ def raise_on_termination() -> None:
 
 
 def ignore_termination() -> None:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP in a worker process, which its parent process ends."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP in a worker process; its parent process will end it."""
     for signum in (signal.SIGINT, *TERMINATION):
         signal.signal(signum, signal.SIG_IGN)
 
 
 class HeldSignals:
-    """Holds back signals that end a command until a suitable moment.
+    """Holds back signals that would end a command until a suitable moment.
 
     A second Ctrl-C takes effect at once; further signals of other kinds have no effect. SIGTERM and
-    SIGHUP are held back only after :func:`raise_on_termination`.
+    SIGHUP are held back only after :func:`raise_on_termination` has been called.
 
     Attributes:
-        signum: number of the first signal that was held; 0: none.
+        signum: number of the first signal held back; 0: none so far.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class HeldSignals:
         self._handlers: dict[int, Any] = {}
 
     def hold(self) -> None:
-        """Start holding; does nothing outside of the main thread, which gets no signals."""
+        """Start holding back signals; only in the main thread, because no other gets signals."""
         self.signum = 0
         if threading.current_thread() is not threading.main_thread():
             return
@@ -65,7 +66,7 @@ class HeldSignals:
             self._handlers[signum] = signal.signal(signum, self._note)
 
     def release(self) -> None:
-        """Restore the handlers of all signals."""
+        """Restore the handlers of all held signals."""
         ending = self.signum in TERMINATION
         for signum, handler in self._handlers.items():
             ignored = ending and signum in TERMINATION
@@ -86,10 +87,10 @@ def interruption(signum: int) -> KeyboardInterrupt:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C, SIGTERM and SIGHUP until the block is done; a second Ctrl-C ends it.
+    """Hold back Ctrl-C, SIGTERM and SIGHUP until the block ends; a second Ctrl-C ends it at once.
 
     Raises:
-        KeyboardInterrupt: one of them was sent.
+        KeyboardInterrupt: a signal was held back.
     """
     signals = HeldSignals()
     signals.hold()

@@ -1,4 +1,4 @@
-"""Make text from files harmless to display, and safe to share."""
+"""Make text from files safe to display and to share."""
 
 import math
 import re
@@ -7,24 +7,25 @@ from pathlib import PurePath
 from typing import Any
 
 LONGEST_SHOWN = 200
-LONGEST_PATH = 4096  # limit of Linux; longer texts are not paths
+LONGEST_PATH = 4096  # limit on Linux; longer texts are not paths
 MAX_DEPTH = 64
-# Starts at a root, a drive, a home or a parent folder. Base64 of a JPEG starts with a slash, too.
+# A path that starts at a root, a drive, a home or a parent folder. A JPEG in base64 is excluded,
+# because it starts with a slash, too.
 FROM_A_FOLDER = re.compile(r"(?!/9j/)(file:|[A-Za-z]:[/\\]|~[\w.-]*[/\\]|\.{0,2}[/\\])[^\n]*")
 
 
 def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
-    """Make one line that a terminal shows unchanged; other characters become escapes."""
+    """Convert to a line that a terminal shows as it is; unprintable characters are escaped."""
     text = str(words)
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
 def shareable(data: object, depth: int = MAX_DEPTH) -> Any:
-    """Make plain JSON data that is safe to share: paths are reduced to file names.
+    """Convert to plain JSON data that is safe to share: paths are reduced to file names.
 
-    Numbers that are not finite become None, and halves of surrogate pairs become question marks:
-    JSON and UTF-8 cannot hold them.
+    Numbers that are not finite become None, because JSON cannot represent them. Unpaired surrogates
+    become question marks, because UTF-8 cannot encode them.
 
     Raises:
         ValueError: the data is nested too deeply.
@@ -46,10 +47,10 @@ def shareable(data: object, depth: int = MAX_DEPTH) -> Any:
 
 
 def base_name(path: str) -> str:
-    """Last part of a path of any system."""
+    """Last part of a path, with either kind of slash."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def encodable(text: str) -> str:
-    """Replace characters that UTF-8 cannot encode, as in file names of other encodings, by ?."""
+    """Replace characters that UTF-8 cannot encode (as in some file names) with question marks."""
     return text.encode("utf-8", "replace").decode()

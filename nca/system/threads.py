@@ -1,4 +1,4 @@
-"""Choose the number of threads by measurement."""
+"""Choose the number of threads by measuring."""
 
 import math
 import os
@@ -9,27 +9,28 @@ from contextlib import contextmanager
 
 import torch
 
-ROUNDS = 5  # largest number of rounds of a trial
-GAIN = 0.9  # more threads must take at most this fraction of the time
-MAX_SECONDS = 1.0  # of a trial; after that, no further round starts
-INTERVAL = 60.0  # seconds between trials, because other programs start and end
+ROUNDS = 5  # maximum number of rounds in a trial
+GAIN = 0.9  # more threads are used only if they take less than this fraction of the time
+MAX_SECONDS = 1.0  # once a trial has taken this long, no further round starts
+INTERVAL = 60.0  # seconds until a result expires, because other programs start and end
 
 
 class ThreadCount:
-    """Measures the best number of threads when it is needed, and remembers it for a while."""
+    """Measures the best number of threads on demand, and remembers it for a while."""
 
     def __init__(self) -> None:
-        self._best: dict[int, tuple[int, float]] = {}  # number of threads, and time when it expires
+        self._best: dict[int, tuple[int, float]] = {}  # by limit: thread count, time of expiry
 
     def __call__(self, samples: int, run: Callable[[int], object]) -> int:
-        """Number of threads for ``samples`` independent pieces of work.
+        """Get the number of threads to use for ``samples`` independent pieces of work.
 
         Args:
-            samples: upper limit of the number of threads.
-            run: does a small, typical piece of work with a number of threads.
+            samples: number of pieces of work; there are never more threads than this.
+            run: does a small, typical piece of work with the given number of threads.
 
         Returns:
-            A number up to ``torch.get_num_threads()``, the CPUs of the process, and ``samples``.
+            At most the smallest of ``torch.get_num_threads()``, :func:`usable_cpus` and
+            ``samples``.
         """
         limit = min(torch.get_num_threads(), usable_cpus())
         if min(limit, samples) <= 1:
@@ -49,9 +50,9 @@ def usable_cpus() -> int:
 
 
 def fastest(limit: int, run: Callable[[int], object]) -> int:
-    """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more only for a clear gain.
+    """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more only if the gain is clear.
 
-    On a busy machine additional threads wait for a core, and one thread is best.
+    On a busy machine, additional threads have to wait for a core, so one thread is best.
     """
     counts = sorted({limit, *(2**i for i in range(limit.bit_length()))})
     times: dict[int, list[float]] = {count: [] for count in counts}
@@ -71,12 +72,12 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
 
 
 def convolution() -> None:
-    """Typical work of a network on images: about ten milliseconds on one core."""
+    """Do typical work of an image network: about ten milliseconds on one core."""
     torch.conv2d(torch.ones(4, 64, 64, 64), torch.ones(64, 64, 3, 3))
 
 
 def use_fastest(limit: int, work: Callable[[], object]) -> None:
-    """Set torch's number of threads, up to ``limit``, to the fastest for ``work``."""
+    """Set torch's number of threads to the fastest one for ``work``, up to ``limit``."""
 
     def run(threads: int) -> None:
         torch.set_num_threads(threads)
@@ -87,10 +88,10 @@ def use_fastest(limit: int, work: Callable[[], object]) -> None:
 
 @contextmanager
 def torch_threads(work: Callable[[], object] | None = convolution) -> Iterator[None]:
-    """Set torch's number of threads to the fastest for ``work``; restore it afterwards.
+    """Set torch's number of threads to the fastest one for ``work``; restore it afterwards.
 
     Args:
-        work: a small typical piece of work; None: one thread, for reproducible bits.
+        work: a small, typical piece of work; None: use one thread, for bit-identical results.
     """
     before = torch.get_num_threads()
     try:

@@ -1,4 +1,4 @@
-"""Load Triton's library beside a graphics driver."""
+"""Load Triton's library without a conflict with the graphics driver."""
 
 import contextlib
 import ctypes
@@ -11,14 +11,14 @@ from pathlib import Path
 
 @functools.cache
 def load_triton() -> None:
-    """Load Triton's library, if it is installed, so that it uses its own LLVM only.
+    """Load Triton's library, if it is installed, so that it uses only its own LLVM.
 
-    Mesa's drivers contain another release of LLVM. Python crashes if Mesa's is loaded first and
-    torch then imports Triton, which it does at the first step of an optimizer: the linker resolves
+    Mesa's drivers contain a different LLVM release. Python crashes if that one is loaded first and
+    torch then imports Triton, which happens at the first step of an optimizer: the linker resolves
     Triton's symbols in Mesa's LLVM. ``RTLD_DEEPBIND`` makes it look in Triton's library first.
     """
     found = importlib.util.find_spec("triton") if sys.platform == "linux" else None
     if found is not None and found.origin is not None:
         for library in (Path(found.origin).parent / "_C").glob("libtriton*.so"):
-            with contextlib.suppress(OSError):  # a damaged one: its import gives the reason
+            with contextlib.suppress(OSError):  # if it is damaged, importing it gives the reason
                 ctypes.CDLL(str(library), mode=os.RTLD_LAZY | os.RTLD_DEEPBIND)

@@ -1,1 +1,1 @@
-"""Train a rule that grows a texture."""
+"""Train a rule: on a texture, on a whole image, or to restore images."""

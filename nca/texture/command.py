@@ -9,11 +9,14 @@ from nca.viewer.files.watch import start_beside
 
 
 def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule | Path:
-    """Train one rule, or all rules of a folder; returns the result or the table of all rules.
+    """Train one rule, or a rule for every image of a folder.
 
     Args:
         settings: settings from the flags.
-        variants: the same settings with each of ``presets``.
+        variants: the same settings, once with each of ``presets``.
+
+    Returns:
+        The result of one rule, or the path of the table of all rules.
     """
     if settings.picture.is_dir():
         return sweep(variants or [settings])

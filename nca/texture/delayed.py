@@ -1,15 +1,15 @@
-"""Read small results of a GPU a few iterations later, because waiting would leave the GPU idle."""
+"""Read small GPU results a few iterations late, because waiting for them would idle the GPU."""
 
 from collections import deque
 
 import torch
 from torch import Tensor
 
-DELAY = 8  # iterations until a copy is read
+DELAY = 8  # calls until a copy is read
 
 
 class Delayed(deque[tuple[torch.cuda.Event, tuple[Tensor, ...]]]):
-    """Copies tensors to the CPU: CPU tensors return at once, GPU tensors a few calls later."""
+    """Copies tensors to the CPU; returns CPU tensors at once, and GPU tensors a few calls later."""
 
     def read(self, *values: Tensor) -> tuple[Tensor, ...] | None:
         """Add values; return the values from :data:`DELAY` calls ago, or None before that."""

@@ -8,7 +8,7 @@ from nca.training.callbacks.device import choose_device
 
 
 def device_of(settings: TrainSettings) -> torch.device:
-    """Device that the rule is trained on.
+    """Return the device that the rule is trained on.
 
     Raises:
         InputError: the device does not exist, or the backend cannot use it.

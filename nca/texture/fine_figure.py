@@ -1,4 +1,4 @@
-"""The distance of a decoder's picture of a grown figure from that figure."""
+"""The distance between a grown figure, as a decoder draws it, and the image to grow."""
 
 import torch
 from torch import Tensor
@@ -16,13 +16,13 @@ STROKES_WEIGHT = 0.01
 
 
 class FineFigure:
-    """Squared error of some pixels of each cell, and of features of a crop, which keep it sharp.
+    """Squared errors: of some pixels of each cell, and of a crop's features, which add sharpness.
 
     Args:
         cutout: premultiplied RGBA, [4, S, S].
         settings: settings of the rule; its background is ``rgb_offset``.
         side: side of the grid, in cells.
-        generator: source of the places that are compared.
+        generator: picks the places that are compared.
         device: device of the states.
     """
 
@@ -63,7 +63,7 @@ class FineFigure:
     def _compared(
         self, rule: Rule, state: Tensor, rows: slice, columns: slice
     ) -> tuple[Tensor, Tensor]:
-        """Some rows and columns of pixels, as they are drawn, and as they should be."""
+        """Return the pixels in some rows and columns: as drawn, and as they should be."""
         centers = pixel_places(0, self.side, self.side * self.scale)
         drawn = rule.colors_at(state, centers[rows], centers[columns])
         return drawn, self.picture[:, rows, columns]

@@ -1,4 +1,4 @@
-"""The objective of a rule: unroll it on a batch of states, and measure their distance."""
+"""The training objective of a rule: unroll it on a batch of states, and measure their distance."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +32,16 @@ class Grow(Objective):
         self.cap, self.backend = cap, backend
 
     def predict(self, model: nn.Module, batch: Draw) -> Tensor:
-        """States after the steps of the batch, [B, C, H, W]."""
+        """Return the states after the batch's steps, [B, C, H, W]."""
         assert isinstance(model, Rule)
         return unroll(batch.state, model, batch.masks, self.backend)
 
     def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """Every term of the distance, mean over the batch, and the overflow of all channels."""
+        """Return every term of the distance, averaged over the batch, and the weighted overflow."""
         state = cap_gradients(prediction) if self.cap else prediction
         distances = self.task.distance(state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
-        # This gradient is not capped, because only it pulls a blown-up sample back.
+        # This gradient is not capped: nothing else pulls a blown-up sample back.
         terms["overflow"] = self.overflow_weight * overflow(prediction)
         return terms
 
@@ -62,11 +62,10 @@ class _CapGradients(torch.autograd.Function):
 
 
 def cap_gradients(state: Tensor) -> Tensor:
-    """Return the state unchanged, but cap its gradient: for each sample, at the batch median.
+    """Return the state unchanged, but cap each sample's gradient norm at the batch median.
 
-    The gradient of a blown-up sample is many times as large as the others, so the optimizer step
-    would depend on that sample alone. Samples that blew up get a gradient of zero, because theirs
-    has no useful direction.
+    Without the cap, one sample with a gradient many times as large as the others would decide the
+    optimizer step. The gradient of a blown-up sample has no useful direction, so it is set to zero.
 
     Args:
         state: [B, C, H, W].

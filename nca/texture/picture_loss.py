@@ -1,10 +1,10 @@
-"""The distance of the picture of a state from a texture.
+"""The distance between the picture of a state and a target texture.
 
-Without a decoder, the picture has one pixel per cell, and the loss sees all of it. The picture of a
-decoder is too large for that in every iteration. So the loss sees it twice, as in Pajouheshgar et
-al., "Neural Cellular Automata: From Cells to Pixels", arXiv:2506.22899, 2025: a crop at full size
-for the strokes, and all of it reduced for the layout. Each has features that are fitted to the
-target at its resolution.
+Without a decoder, the picture has one pixel per cell, and the loss covers all of it. With a
+decoder, the picture is too large to be compared whole in every iteration. So two views of it are
+compared, as in Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
+arXiv:2506.22899, 2025: a crop at full resolution for the strokes, and the whole picture at reduced
+resolution for the layout. Each view has its own features, fitted to the target at that resolution.
 """
 
 from abc import ABC, abstractmethod
@@ -26,13 +26,13 @@ from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
-CROP, SCORED_CROP = 112, 256  # pixels; of a training step, and of a score
+CROP, SCORED_CROP = 112, 256  # side in pixels: in a training step, and when a rule is scored
 GRID_WEIGHT = 50.0
-SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels
+SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels per axis
 
 
 class PictureLoss(ABC):
-    """Distance of the pictures of states from the texture of a target, by layer."""
+    """Distance between the pictures of states and a target texture, by layer."""
 
     @abstractmethod
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ class PictureLoss(ABC):
 def picture_loss(
     settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str = ""
 ) -> PictureLoss:
-    """Make the texture loss of one target, [3, S, S]; the suffix belongs to the names of layers.
+    """Make the texture loss for one target, [3, S, S]; ``suffix`` goes into the layer names.
 
     Raises:
         InputError: the features do not exist, or the pictures are too small for them.
@@ -52,7 +52,7 @@ def picture_loss(
 
 
 class WholePicture(PictureLoss):
-    """The loss of whole pictures."""
+    """Compares whole pictures; used without a decoder."""
 
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
@@ -67,12 +67,12 @@ class WholePicture(PictureLoss):
 
 
 class FinePicture(PictureLoss):
-    """The loss of a crop at full size, ``texture/LAYER``, and of the reduced picture, ``layout/``.
+    """Compares a full-size crop (``texture/LAYER``) and the reduced picture (``layout/LAYER``).
 
-    The crop is at a random place, the same for all states of a call. The reduced picture is the
-    average of samples, whose places are random too; the target is sampled in the same way, so its
-    fine strokes count as much. The term ``grid`` keeps the decoder from drawing the same pattern in
-    all cells, which would be a quick way to get fine strokes.
+    The crop is taken at a random place, the same for all states of a call. The reduced picture
+    averages samples on a grid with a random offset. The target is reduced in the same way, so that
+    fine strokes contribute equally to both. The term ``grid`` keeps the decoder from drawing the
+    same pattern in all cells, which would be a quick way to get fine strokes.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class FinePicture(PictureLoss):
         size = target.shape[-1]
         places = pixel_places(0, size, _sample_count(size // scale)).long()
         small = halve(target[None][..., places, :][..., places], wraps=False)[0]
-        # Terms such as patches compare the crop; they have several scales of their own.
+        # Terms such as patches compare only the crop, because they use several scales themselves.
         plain = replace(settings, loss=replace(settings.loss, terms={}))
         self.layout = _texture_loss(plain, small, generator, grid, "layout" + suffix, self.wraps)
 
@@ -112,7 +112,7 @@ class FinePicture(PictureLoss):
     def _window(
         self, scale: int, size: Sequence[int], most: int, places: Sequence[float]
     ) -> tuple[float, float, float, float]:
-        """A window of at most ``most`` pixels on whole pixels; it may reach around the grid."""
+        """Place a window of at most ``most`` pixels at whole pixels; on a torus it may wrap."""
         starts, lengths = [], []
         for side, place in zip(size, places[:2], strict=True):
             length = min(most // scale, side) * scale
@@ -123,14 +123,17 @@ class FinePicture(PictureLoss):
 
 
 def _sample_count(cells: int) -> int:
-    return 2 * round(SAMPLES * cells / 2)  # even, so that halving leaves no seam
+    return 2 * round(SAMPLES * cells / 2)  # even, so that halving creates no seam
 
 
 def visible_grid(images: Tensor, scale: int) -> Tensor:
-    """Variance of the mean colors of the places in a cell: how much a grid of cells is visible.
+    """Measure how visible the grid of cells is.
+
+    This is the variance, over the pixel positions within a cell, of the mean color at that position
+    over all cells.
 
     Args:
-        images: pictures of whole cells, or of as many pixels, [B, 3, h, w].
+        images: pictures, [B, 3, h, w]; h and w are multiples of ``scale``.
         scale: pixels per cell.
     """
     cells = images.unflatten(3, (-1, scale)).unflatten(2, (-1, scale))  # type: ignore[no-untyped-call]
@@ -150,7 +153,7 @@ def _texture_loss(
     name: str,
     wraps: bool,
 ) -> Term:
-    """The loss of images of at least ``side`` pixels; name is the prefix of its layers."""
+    """Make a loss for images of at least ``side`` pixels; ``name`` is the prefix of its layers."""
     device = device_of(settings)
     loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
     try:
@@ -163,11 +166,11 @@ def _texture_loss(
     return graphed(loss) if device.type == "cuda" else loss
 
 
-SPECKLE_CELLS = 32  # side of the part of a decoder's picture whose speckle is measured
+SPECKLE_CELLS = 32  # side, in cells, of the part of a decoder's picture whose speckle is measured
 
 
 def speckle_of(rule: Rule, state: Tensor, target: Tensor) -> float:
-    """Mean speckle of the pictures of states, [B, C, H, W], relative to their target's."""
+    """Mean speckle of the pictures of states, [B, C, H, W], relative to the target's speckle."""
     if rule.decoder is None:
         return mean_speckle(rule.to_rgb(state), target, wraps=rule.settings.wraps)
     height, width = (min(side, SPECKLE_CELLS) for side in state.shape[2:])

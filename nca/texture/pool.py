@@ -1,7 +1,7 @@
 """The sample pool: states that keep growing from iteration to iteration.
 
-With a pool, a rule learns what happens after many steps, although an unroll has only a few dozen
-(Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020).
+Thanks to the pool, a rule also learns from states that are many steps old, although one unroll has
+only a few dozen steps (Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class Draw:
     Attributes:
         index: places of the states in the pool, [B].
         state: the states, [B, C, H, W].
-        masks: cells that fire, [steps, B, H, W] bool.
+        masks: cells that fire in each step, [steps, B, H, W] bool.
     """
 
     index: Tensor
@@ -35,14 +35,14 @@ class Draw:
 
 
 NOISY = 0.5  # fraction of the damaged discs that are filled with noise
-AGE = 1000  # steps that a state ages by
+AGE = 1000  # number of steps by which a state ages
 
 Simulate = Callable[[Tensor, int, int], Tensor]
 """``simulate(state, steps, seed)`` runs states, [B, C, H, W], for many steps."""
 
 
 class Pool:
-    """An endless source of batches; grids get larger and unrolls longer later in training.
+    """An endless source of batches; later in training, grids are larger and unrolls longer.
 
     ::
 
@@ -51,15 +51,15 @@ class Pool:
         pool.put_back(batch.index, unroll(batch.state, rule, batch.masks))
 
     Args:
-        rule: defines channels and initial state; the states are on its device.
-        settings: sizes, and how often a state is reset or damaged.
+        rule: defines the channels and the initial state; the states are stored on its device.
+        settings: sizes, and how often states are reset, damaged or aged.
         generator: source of all random numbers.
-        simulate: runs states without learning, see ``aging_rate``; None: states do not age.
+        simulate: runs states without learning (see ``aging_rate``); None: states do not age.
         rank, processes: index of this process, and number of processes. Each process has the whole
             pool, draws the same batch of ``processes * batch_size`` states, and uses its part.
 
     Attributes:
-        progress: fraction of training that is done; the training keeps it up to date.
+        progress: fraction of training that is done; kept up to date by the training.
     """
 
     def __init__(
@@ -107,23 +107,23 @@ class Pool:
     def _age(self, state: Tensor, simulate: Simulate) -> None:
         """Age a state in the middle of a batch, [B, C, H, W], with probability ``aging_rate``.
 
-        A rule that was trained only on states of a few hundred steps may lose its colors after
-        thousands.
+        A rule that was trained only on states a few hundred steps old may lose its colors after
+        thousands of steps.
         """
         chance = float(torch.rand((), generator=self.generator))
         seed = int(torch.randint(2**31, (), generator=self.generator))
         if chance < self.settings.aging_rate:
             middle = len(state) // 2  # the first state may be reset, the last one damaged
             old = simulate(state[middle : middle + 1], AGE, seed)
-            # Checking for a blow-up here would wait for the GPU.
+            # Branching on a blow-up would wait for the GPU.
             state[middle] = torch.where(blown_up(old)[:, None, None], state[middle], old[0])
 
     def pick(self) -> Tensor:
-        """Draw the places in the pool of a batch, for all processes, [processes * batch_size]."""
+        """Draw the pool places of a batch, for all processes, [processes * batch_size]."""
         return torch.randperm(self.settings.pool_size, generator=self.generator)[: self.drawn]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Reset the first state of a batch and damage the last, each with its probability.
+        """At random, reset the first state of a batch, and damage the last one.
 
         Args:
             index: [B], places of the states in the pool.
@@ -139,21 +139,21 @@ class Pool:
         side = state.shape[-1]
         x, y, size, kind = torch.rand(4, generator=self.generator).tolist()
         along = torch.arange(side) / side
-        # The shorter way around the torus.
+        # Take the shorter way around the torus.
         dx, dy = ((along - place + 0.5) % 1 - 0.5 for place in (x, y))
         disc = dx.square() + dy[:, None].square() < (0.03 + 0.095 * size) ** 2
         noise = torch.rand(len(state), int(disc.sum()), generator=self.generator) - 0.5
         filling = torch.zeros(state.shape, pin_memory=state.is_cuda)
         if kind < NOISY:
             filling[:, disc] = noise
-        # Indexing by the disc would wait for a GPU.
+        # Indexing by the disc would wait for the GPU.
         disc, filling = (part.to(state.device, non_blocking=True) for part in (disc, filling))
         state.copy_(torch.where(disc, filling, state))
 
     def put_back(self, index: Tensor, state: Tensor) -> None:
-        """Store the states of the batches of all processes.
+        """Store the states of all processes' batches.
 
-        States that blew up are reset; on a GPU this happens some iterations later.
+        States that blew up are reset; on a GPU this happens a few iterations later.
         """
         self.states[index] = state.detach()
         known = self._blown.read(index, blown_up(state))

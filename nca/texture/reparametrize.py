@@ -1,11 +1,12 @@
-"""Train first layers in units of their inputs.
+"""Train the weights of a first layer in units that match the size of its inputs.
 
-A sobel filter responds 4 times as strongly as the identity, the laplacian 10 times. If the columns
-of ``w1`` are trained in those units, one learning rate fits all of them, and it can be several
-times higher. The rule itself is unchanged, because the scale is multiplied back into ``w1``.
+A Sobel filter responds 4 times as strongly as the identity, the Laplacian 10 times. If the columns
+of ``w1`` are trained in matching units, one learning rate suits all of them, and it can be several
+times higher. The rule itself is unchanged, because the units are multiplied back into ``w1``.
 
-The place in a cell is the quickest way for a decoder to draw something fine, but it draws the same
-in all cells: a visible grid. In small units it is learned more slowly than the channels.
+A decoder also gets the position within the cell as input. Using it is the quickest way to draw fine
+detail, but that detail is the same in all cells, which shows as a grid. Small units make the
+decoder learn from the position more slowly than from the channels.
 """
 
 import torch
@@ -42,8 +43,8 @@ def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
     Args:
         rule: rule to change, in place.
         scale: one number per filter.
-        fresh: whether the weights are random; they are then rescaled to keep their size in the new
-            units.
+        fresh: whether the weights are freshly drawn; if so, they are multiplied by ``scale``, so
+            that the trained values keep their size.
     """
     columns = torch.tensor(scale).repeat(rule.settings.channels)
     if fresh:
@@ -53,7 +54,7 @@ def scale_filters(rule: Rule, scale: tuple[float, ...], *, fresh: bool) -> None:
 
 
 def scale_places(decoder: Decoder) -> None:
-    """Train the columns of the place in a cell in smaller units, in ``w1`` of a decoder."""
+    """Train the columns of a decoder's ``w1`` that read the position in a cell in small units."""
     columns = torch.full((decoder.w1.shape[1],), PLACE_UNIT)
     columns[: decoder.channels] = 1
     parametrize.register_parametrization(decoder, "w1", ColumnScale(columns))

@@ -13,7 +13,7 @@ from nca.images import png_base64, to_image, write_animation
 from nca.rule import Rule
 
 PREVIEW_STEPS = (30, 200, 2000)
-GROWTH_FRAMES, GROWTH_STEPS = 90, 600  # of the film of a growing texture
+GROWTH_FRAMES, GROWTH_STEPS = 90, 600  # length of the film of a growing texture
 INK, PAPER = (40, 40, 44), (250, 250, 248)
 
 Labeled = tuple[str, Image.Image]
@@ -26,7 +26,7 @@ class RulePreview:
     Attributes:
         portrait: one image of the texture.
         preview: a sheet of several labeled images.
-        film: frames of one size.
+        film: frames, all of the same size.
     """
 
     portrait: Image.Image
@@ -43,7 +43,7 @@ def pictures_at(
 
 
 def portrait(rule: Rule) -> Image.Image:
-    """One image of the grown texture: 128 pixels wide, or 16 cells if that is more."""
+    """One image of the grown texture, 128 pixels wide, or 16 cells if they are wider."""
     cells = max(16, 128 // rule.settings.pixels_per_cell)
     return pictures_at(rule, cells, (400,))[0]
 
@@ -56,7 +56,7 @@ def preview(rule: Rule, target: Tensor) -> Image.Image:
 
 
 def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Image.Image:
-    """Arrange square images of one size, each with a label below, by default in one row."""
+    """Arrange square images of the same size, each with a label below it; by default in one row."""
     columns = columns or len(pictures)
     size = pictures[0][1].width
     side, margin, line = size * max(1, round(320 / size)), 16, 30
@@ -75,25 +75,25 @@ def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Im
 
 
 def growth(rule: Rule, cells: int) -> list[Image.Image]:
-    """Frames of a texture that grows, with half the resolution of a decoder."""
+    """Film frames of a growing texture; a decoder draws them at half its resolution."""
     scale = max(1, rule.settings.pixels_per_cell / 2)
     return pictures_at(rule, cells, growth_stops(), scale=scale)
 
 
 def write_film(path: Path, frames: Sequence[Image.Image]) -> None:
-    """Write an animation, with two pixels per pixel of the frames."""
+    """Write an animation of the frames, enlarged to twice their size."""
     size = (2 * frames[0].width, 2 * frames[0].height)
     large = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
     write_animation(path, large, frames_per_second=20)
 
 
 def growth_stops() -> list[int]:
-    """Step numbers of the frames: every step at first, then growing strides, no duplicates."""
+    """Step numbers of the frames: every step at first, then at growing intervals; no duplicates."""
     ratio = math.log(GROWTH_STEPS) / (GROWTH_FRAMES - 1)
     return sorted({0} | {round(math.exp(ratio * i)) for i in range(GROWTH_FRAMES)})
 
 
 def thumbnail(picture: Image.Image, size: int = 64) -> str:
-    """Encode an image as a small base64 PNG, for the rule file."""
+    """Encode an image as a small PNG in base64, for the rule file."""
     small = picture.resize((size, size), Image.Resampling.LANCZOS)
     return png_base64(small)

@@ -1,7 +1,7 @@
 """Settings of texture training, in groups, without heavy imports.
 
-Flags, help text and the saved configuration come from these classes. A preset is a dictionary of
-values that differ from the defaults; tasks (``grow``, ``restore``) set their values the same way.
+Flags, help text and the saved configuration are generated from these classes. A preset is a
+dictionary of values that differ from the defaults; so is a task (``grow``, ``restore``).
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from nca.training.settings import DeviceName, Limits, RunSettings
 Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
-MIN_CELLS = 32  # side of the grid of a picture with a decoder; its layout needs some texture
+MIN_CELLS = 32  # minimum grid side with a decoder; the layout needs some texture
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
     "noise (scale and speed can be changed while the rule runs), lesson20 (as in fast.ai's "
@@ -43,13 +43,13 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Rule file to start from; its own values replace all rule options but --state."""
+    """Rule file to start from; it overrides all rule options except --state and a new --decoder."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
-    """Learn to repair noisy or damaged images instead."""
+    """Instead, learn to repair noisy or damaged images."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images for the same rule; later, the noise at the start selects one."""
+    """Up to two more images for the same rule; the noise at the start selects which one grows."""
     presets: tuple[Preset, ...] = ()
     """For a folder: train one rule per image and preset."""
 
@@ -66,17 +66,17 @@ class RuleOptions(Bounded):
     """Size of a new rule, and how its cells behave."""
 
     channels: Annotated[int, Between(4, 64)] = 8
-    """Number of values per cell; three are its color."""
+    """Number of values per cell; the first three are its color."""
     hidden: Annotated[int, Between(1, 1024)] = 32
-    """Number of hidden units: inner values of the network."""
+    """Number of hidden units (values in the network's inner layer)."""
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
-    """Probability that a cell updates in a step."""
+    """Probability that a cell updates at each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What cells see beyond the border of the grid; circular: its other side, without a seam."""
+    """What cells see past the grid's edge; circular: the opposite edge, so the texture tiles."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Format of the stored values: 32-bit float or byte."""
+    """Storage format of cell values: 32-bit floats or bytes."""
     decoder: Annotated[int, OneOf((0, *range(2, 17)))] = 0
-    """Pixels per cell, drawn by a second network; 0: none."""
+    """Pixels per cell and axis, drawn by a second network; 0: none."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
 
@@ -91,9 +91,9 @@ class UnrollSettings(Bounded):
     """Grid size and steps per iteration; in a step, every cell gets a chance to update."""
 
     grid: Side = 64
-    """Side of the grid in the first part of training, in cells."""
+    """Cells per side of the grid in the first part of training."""
     late_grid: Side = 96
-    """Side of the grid in the later part of training, in cells."""
+    """Cells per side of the grid in the later part of training."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
     """Smallest and largest number of steps per iteration in the first part of training."""
     late_steps: Annotated[tuple[int, int], Between(1)] = (32, 64)
@@ -124,11 +124,11 @@ class PoolSettings(Bounded):
     pool_size: Annotated[int, Between(1, 65536)] = 64
     """Number of grids in the pool."""
     reset_rate: Rate = 0.5
-    """Probability per iteration that one grid starts again from its initial state."""
+    """Probability per iteration that one grid is reset to its initial state."""
     damage_rate: Rate = 0.25
-    """Probability per iteration that one grid is damaged, so that the rule learns to heal."""
+    """Probability per iteration that one grid is damaged, so that the rule learns to repair it."""
     aging_rate: Rate = 0.0
-    """Probability per iteration that one grid first runs for 1,000 steps without learning."""
+    """Probability per iteration that one grid first runs 1,000 steps without learning from them."""
     unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
         field(default_factory=UnrollSettings)
     )
@@ -144,26 +144,26 @@ class PoolSettings(Bounded):
 
 @dataclass(frozen=True)
 class OptimizerSettings(Bounded):
-    """How weights are updated: the optimizer Adam, its learning rate and gradients."""
+    """How weights are updated: learning rate and gradient settings for the Adam optimizer."""
 
     learning_rate: Annotated[float, Between(1e-8, 1)] = 8e-3
     """Peak learning rate."""
     warm_up: Annotated[int, Between(0)] = 20
-    """Number of iterations until the peak learning rate."""
+    """Number of iterations until the learning rate peaks."""
     final_rate: Rate = 0.03
-    """Last learning rate, as a fraction of the peak."""
+    """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """For each filter, a factor for the learning rate of its first-layer weights."""
+    """Learning-rate factors for the first-layer weights, one per filter."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Do not cap gradients or skip grids that blew up.",
-            help_behavior_hint="(default: both)",
+            help="Turn off gradient capping and the skipping of grids that blew up.",
+            help_behavior_hint="(default: both are on)",
         ),
     ] = True
     """Cap each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """The saved rule is a moving average of the weights; this is its decay. 0: no average."""
+    """Decay of the saved moving average of the weights; 0: none."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -177,11 +177,11 @@ class ComputeSettings(Bounded):
     """Where and how steps are computed."""
 
     device: DeviceName = "auto"
-    """Device; auto: an NVIDIA GPU if there is one, otherwise the CPU."""
+    """Device to train on; auto: an NVIDIA GPU if there is one, otherwise the CPU."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
-    """Code that runs the steps; `nca info RULE` lists what works on this machine."""
+    """Implementation that runs the steps; `nca info RULE` lists what works on this machine."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the network's layers; auto: the faster one."""
+    """Number format that the network computes in; auto: whichever is faster."""
 
 
 @dataclass(frozen=True)
@@ -189,19 +189,19 @@ class TrainSettings(Bounded):
     """Train a rule on an image.
 
     A rule is a tiny neural network that grows the texture of the image. The output folder will
-    contain `rule.safetensors`, a preview, a film of the texture as it grows, and curves of the loss
-    (the difference from the image) as a plot and as numbers.
+    contain `rule.safetensors`, a preview, a film of the texture as it grows, and the curves of the
+    loss (how much the texture differs from the image), as a plot and as numbers.
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """An image; its centered square is used. Or a folder of images: one rule per image."""
+    """An image (center-cropped to a square unless --grow), or a folder: one rule per image."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
-    """Sets the defaults of the other options, see ``PRESETS``."""
+    """Sets the defaults of the other options; see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Side of the scaled image; without a decoder, in cells."""
+    """Image width and height in pixels (cells without --decoder)."""
     view: bool = False
     """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)
@@ -215,7 +215,7 @@ class TrainSettings(Bounded):
 
     @property
     def cells(self) -> int:
-        """Side of the grid whose picture has the size of the image, in cells."""
+        """Side of a grid that is drawn at the size of the image, in cells."""
         return self.size // (self.rule.decoder or 1)
 
     def __post_init__(self) -> None:
@@ -248,10 +248,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         # Smaller rules blow up with it: see docs/lab/photographs.md.
         "terms": {"patches": 1.0},
     },
-    # Pajouheshgar et al., "NoiseNCA", 2024, which has no mask, noise of 0.1 and up to 128 steps.
+    # Pajouheshgar et al., "NoiseNCA", 2024. The paper uses no mask, noise of 0.1, and up to 128
+    # steps.
     "noise": {"channels": 12, "hidden": 96, "noise": 0.1, "update_rate": 1.0},
-    # https://github.com/fastai/course22p2, notebook 16B. Its overflow loss is a sum: the weight is
-    # the number of values in a batch.
+    # https://github.com/fastai/course22p2, notebook 16B. Its overflow loss is a sum, not a mean, so
+    # the weight here is the number of values in a batch.
     "lesson20": {
         "features": "vgg16",
         "statistic": "lesson20",
@@ -304,7 +305,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 def defaults_of(preset: str = "small", tasks: Iterable[str] = ()) -> dict[str, Any]:
-    """Values that a preset and the tasks set, by field name.
+    """Values set by a preset and by tasks, by field name.
 
     Raises:
         InputError: there is no such preset.

@@ -1,7 +1,7 @@
 """Make the rule that training starts from: a fresh one, or a trained one (warm start).
 
-A rule that has learned one texture learns another one faster, and keeps some of its behavior. This
-is called "grafting" in Niklasson et al., 2021.
+A rule that has learned one texture learns another one faster, and keeps some of its old behavior.
+Niklasson et al., 2021, call this "grafting".
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ from nca.texture.state_formats import round_weights
 
 
 def with_sizes_of_parent(settings: TrainSettings) -> TrainSettings:
-    """Take sizes, padding, noise, update rate and decoder from the rule of ``from_rule``.
+    """Take sizes, padding, noise, update rate and decoder (if any) from the rule ``from_rule``.
 
     Raises:
         InputError: the rule cannot be read.
@@ -45,14 +45,14 @@ def starting_rule(
     filters: Tensor | None = None,
     update_bias: bool = False,
 ) -> Rule:
-    """Make the initial rule, with its first layer in units of its filters.
+    """Make the initial rule; its first layer is trained in units that match the filters.
 
     Args:
         settings: settings of the run.
         generator: source of new weights.
-        own: settings that the task requires. A parent rule keeps everything else: its color map,
-            the bound of its hidden layer, its rounding, its filters and its biases.
-        filters, update_bias: arguments of a new rule.
+        own: settings that the task requires. Everything else comes from the parent rule, if there
+            is one: color map, bound of the hidden layer, rounding, filters and biases.
+        filters, update_bias: arguments of a new rule; ignored with a parent rule.
 
     Raises:
         InputError: the parent rule cannot be read.
@@ -84,10 +84,10 @@ def starting_rule(
 
 
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:
-    """Units of the columns of each filter during training.
+    """Compute the units in which the columns of each filter are trained.
 
-    ``scale`` is meant for the default filters. An imported rule may have filters divided by 8; its
-    units are 8 times as large. Any other set of filters is trained in units of 1.
+    ``scale`` is meant for the default filters. If an imported rule has filters divided by 8, its
+    units are 8 times as large. A set of filters of a different shape is trained in units of 1.
     """
     usual = torch.tensor(DEFAULT_FILTERS)
     if filters.shape != usual.shape:

@@ -1,9 +1,9 @@
-"""Train for targets that store state and weights in 8 bits, and measure coarser formats.
+"""Train for programs that store state and weights in 8 bits, and measure a rule by state format.
 
 A byte has 256 levels, and updates smaller than a level have no effect. So a rule that was trained
-with floats may not move if its state is stored in bytes. Here the forward pass rounds as the target
-does, and the gradients ignore the rounding (the straight-through estimator of Bengio et al. 2013,
-as in Niklasson et al., "Self-Organising Textures", Distill 2021).
+with floats may freeze if its state is stored in bytes. Here the forward pass rounds as such a
+program does, and the gradients ignore the rounding (the straight-through estimator of Bengio et al.
+2013, as in Niklasson et al., "Self-Organising Textures", Distill 2021).
 """
 
 import math
@@ -17,16 +17,16 @@ from nca.backends import unroll
 from nca.rule import Rule
 from nca.rule_settings import EIGHT_BIT_STATE, Quantization, straight_through
 
-LEVELS = 127  # on either side of zero
+LEVELS = 127  # number of levels on either side of zero
 FORMAT_STEPS, FORMAT_SEEDS = 300, 2  # length and number of the measured runs
 
 
 class ByteLevels(nn.Module):
-    """Round weights to 255 levels, from minus to plus the largest weight of each filter.
+    """Round weights to 255 levels between minus and plus the largest absolute weight of a filter.
 
     Args:
         filters: number of filters K. Columns ``c * K + k`` of ``w1`` share the levels of filter k.
-            1: all weights share their levels.
+            1: all weights share one set of levels.
     """
 
     def __init__(self, filters: int = 1) -> None:
@@ -40,7 +40,7 @@ class ByteLevels(nn.Module):
         return straight_through(weights, (weights.detach() / level).round() * level)
 
     def right_inverse(self, weights: Tensor) -> Tensor:
-        """Return the weights unchanged; training changes the unrounded weights."""
+        """Return the weights as they are; training updates the unrounded weights."""
         return weights
 
 
@@ -51,7 +51,7 @@ def round_weights(rule: Rule) -> None:
         parametrize.register_parametrization(rule, name, ByteLevels())
 
 
-# The rounding of each state format.
+# How each state format rounds a state.
 KEPT: dict[str, Callable[[Tensor], Tensor]] = {
     "rgba32f": lambda state: state,
     "rgba16f": lambda state: state.half().float(),
@@ -66,13 +66,13 @@ def loss_by_state(
     """Measure a texture after 300 steps, with its state stored in each format.
 
     Args:
-        rule: the rule; the rounding of its own state is ignored.
+        rule: the rule; the state rounding in its settings is ignored.
         score: :meth:`nca.texture.tasks.base.Task.score`.
         side: side of the grid.
         seed: random seed of the first of two runs; the worse run counts.
 
     Returns:
-        The loss by format; None if the state blew up.
+        The loss by format; None for a format in which the state blew up.
     """
     plain = rule.with_settings(quantization=Quantization())
     start = rule.initial_state(FORMAT_SEEDS, side, side, seed=seed)

@@ -1,7 +1,7 @@
 """Train a rule for every image of a folder and every preset, one process per core.
 
-This is a *sweep*. Each run has its own process with one thread, so runs neither slow down nor crash
-each other. A sweep that was stopped continues later, and skips finished runs.
+This is a *sweep*. Each run has its own single-threaded process, so runs neither slow each other
+down nor crash each other. A sweep that was stopped can be continued; it skips finished runs.
 """
 
 import csv
@@ -45,11 +45,11 @@ class Run:
 
     @property
     def rule(self) -> Path:
-        """Path of the rule file, which exists from the first iteration on."""
+        """Path of the rule file, which exists after the first iteration."""
         return folder_of(self.settings) / RULE
 
     def result(self) -> RuleFile | None:
-        """The final rule; None until the training has ended.
+        """The final rule, or None while training has not finished.
 
         Raises:
             InputError: the file is not a rule.
@@ -57,7 +57,7 @@ class Run:
         if not self.rule.exists():
             return None
         file = load_rule(self.rule)
-        # Training adds this to the file at its end.
+        # Training adds this entry to the file when it ends.
         return file if "kept_from_iteration" in file.training else None
 
 
@@ -75,14 +75,14 @@ def sweep(
     Args:
         variants: settings of each preset. ``picture`` is a folder of images; ``out`` gets a
             folder for each rule.
-        work: what a run does in its own process; it trains by default.
+        work: what each run does in its process; by default, it trains.
 
     Returns:
         Path of the table, which is updated after every run.
 
     Raises:
-        InputError: there is no image, or a run was refused; the other runs have finished.
-        FailedError: a run failed, or the table could not be written; the other runs have finished.
+        InputError: there is no image, or a run was refused (the other runs have finished by then).
+        FailedError: a run failed, or the table could not be written; all other runs have finished.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
     runs, out = plan(variants), folder_of(variants[0])
@@ -145,7 +145,7 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
         for variant in variants:
             name = picture.stem if len(variants) == 1 else f"{picture.stem}-{variant.preset}"
             out = folder_of(first) / name
-            # A run that was killed before its first checkpoint left nothing useful.
+            # A run that was killed before its first checkpoint has left nothing useful.
             resume = not first.run.overwrite and (out / CHECKPOINT).exists()
             own = variant.override(
                 picture=picture, out=out, presets=(), quiet=True, resume=resume,
@@ -162,7 +162,7 @@ def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
 
 
 def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
-    """Do a run in this process, with its output in a file; exit with its exit code."""
+    """Do a run in this process, with its output sent to a file; exit with the run's exit code."""
     prepare_console()
     raise_on_termination()
     try:
@@ -186,7 +186,7 @@ def train_alone(settings: TrainSettings) -> None:
 
 
 def write_table(path: Path, runs: Sequence[Run], failed: Collection[str]) -> None:
-    """Write a line for every run.
+    """Write the table: one line for every run.
 
     Raises:
         InputError: the table cannot be written.

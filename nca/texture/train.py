@@ -56,7 +56,7 @@ from nca.training.same_target import SameTarget
 RULE = "rule.safetensors"
 LIVE = "live.html"
 FILES = (RULE, PREVIEW, FILM, "loss.png", "metrics.jsonl", "metrics.csv", LIVE)
-FRESH_SEEDS = 100  # added to the seed, because the rule was chosen by runs with the first ones
+FRESH_SEEDS = 100  # added to the seed; the first seeds were used to choose the rule
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,8 +66,8 @@ class TrainedRule(Trained):
     Attributes:
         kept: the rule that was chosen.
         losses: mean of each term, and of their sum ``loss``, over every 20 iterations.
-        loss_by_state: texture loss of the rule with the state stored as rgba32f, rgba16f and rgba8;
-            empty without a folder.
+        loss_by_state: texture loss of the rule when its state is stored as rgba32f, rgba16f and
+            rgba8; None where it blew up; empty if there is no output folder.
         restores: number of times that weights were restored after a blow-up.
     """
 
@@ -86,10 +86,10 @@ class TrainedRule(Trained):
 
     def __str__(self) -> str:
         losses = ", ".join(
-            f"{loss:.3f} as {state}" if loss is not None else f"blown up as {state}"
+            f"{loss:.3f} with {state}" if loss is not None else f"blown up with {state}"
             for state, loss in self.loss_by_state.items()
         )
-        said = f"Texture loss by the state's format: {losses}" if losses else ""
+        said = f"Texture loss by storage format: {losses}" if losses else ""
         return "\n".join(filter(None, (super().__str__(), said, self.kept.warning)))
 
 
@@ -108,7 +108,8 @@ def train(
         settings: see :func:`nca.texture.settings.train_settings`.
         callbacks: additional callbacks.
         show: called before the first iteration with the path of the rule file, to show the rule as
-            it learns. The file does not exist at that time. Not called without a folder.
+            it learns. The file does not exist yet at that time. Not called if there is no output
+            folder.
     """
     settings = with_sizes_of_parent(settings)
 
@@ -121,7 +122,7 @@ def train(
 
 
 class TextureTraining(Job[TrainedRule]):
-    """The learner of a rule, with all its callbacks and results.
+    """Training of a rule: its learner with all callbacks, and its results.
 
     Args:
         settings: settings of the run.
@@ -131,7 +132,7 @@ class TextureTraining(Job[TrainedRule]):
         show: see :func:`train`.
 
     Raises:
-        InputError: the pool has fewer states than the processes draw.
+        InputError: the pool has fewer states than all processes together draw per iteration.
     """
 
     files = FILES
@@ -194,7 +195,7 @@ class TextureTraining(Job[TrainedRule]):
         )
 
     def _watchers(self) -> list[Callback]:
-        """Callbacks that show the states in a notebook, and that write into the folder."""
+        """Callbacks that show the states in a notebook or write to the output folder."""
         settings, folder = self.settings, self.settings.out
         shown = [] if settings.run.quiet else [NotebookPicture(self._newest)]
         if folder is None:
@@ -225,7 +226,7 @@ class TextureTraining(Job[TrainedRule]):
         return contact_sheet([to_image(one) for one in colors], ground=None)
 
     def finish(self) -> TrainedRule:
-        """Choose the rule; if there is a folder, write the rule, images and plots.
+        """Choose the final rule; if there is an output folder, write the rule, images and plots.
 
         Raises:
             FailedError: some results could not be written; all others have been.

@@ -1,10 +1,10 @@
-"""The training core: one loop for a rule, an image or a U-Net, independent of NCA.
+"""The training core: one loop that trains a rule, an image or a U-Net, independent of NCA.
 
-Read :mod:`nca.training.learner` first: the loop. Then :mod:`~nca.training.objective` (prediction
-and loss terms), :mod:`~nca.training.engines` (gradients and optimizer steps), and
+Start with :mod:`nca.training.learner`, the loop. Then read :mod:`~nca.training.objective`
+(prediction and loss terms), :mod:`~nca.training.engines` (gradients and optimizer steps), and
 :mod:`~nca.training.callbacks` (everything else).
 """
 
 from nca.system.triton_library import load_triton
 
-load_triton()  # before torch imports it, which it does for the first optimizer
+load_triton()  # must come before torch imports Triton, which the first optimizer causes

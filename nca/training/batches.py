@@ -1,4 +1,4 @@
-"""Batches with a resumable position in the epoch, and repeated batches."""
+"""Batches whose position in the epoch can be resumed, and repeated batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ class Stateful(Protocol):
     """An object whose state goes into a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State as tensors, numbers, strings, lists and dicts of them."""
+        """State as tensors, numbers and strings, and lists and dicts of them."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
@@ -24,17 +24,18 @@ class Stateful(Protocol):
 class Batches:
     """The batches of an epoch, and how many of them have been used.
 
-    An interrupted epoch continues where it stopped: the random generators are set back to the start
-    of the epoch, so that a loader shuffles in the same way. The used batches are skipped. Then the
-    generators get their current states back. A source with its own state, such as a pool, must
-    continue by itself.
+    An interrupted epoch continues where it stopped. To do so, the random generators are reset to
+    their states at the start of the epoch, so that a loader shuffles in the same way; the batches
+    already used are skipped; then the generators get their current states back. A source that has a
+    state, such as a pool, must continue from that state itself.
 
     Args:
         source: the original loader.
-        prepared: the batches to iterate over: the source, or the part of it for this process.
+        prepared: the batches to iterate over: this process's part of the source; default: all of
+            it.
 
     Attributes:
-        taken: number of batches of the epoch that were used.
+        taken: number of batches used in this epoch.
         ended: whether the source has no more batches.
     """
 
@@ -46,7 +47,7 @@ class Batches:
         self._at_start: dict[str, Any] = {}
 
     def __len__(self) -> int:
-        """Number of batches of an epoch.
+        """Number of batches in an epoch.
 
         Raises:
             TypeError: the source has no length.
@@ -55,12 +56,12 @@ class Batches:
 
     @property
     def finished(self) -> bool:
-        """Whether all batches are used, as far as the length of the source is known."""
+        """Whether all batches have been used, as far as that is known."""
         known = isinstance(self.prepared, Sized) and self.taken >= len(self.prepared)
         return known or self.ended
 
     def __iter__(self) -> Iterator[Any]:
-        if self.ended:  # a validation stopped here; a sampler may draw once more when it ends
+        if self.ended:  # stopped during validation; a sampler may draw once more when it ends
             return
         now = self._generators()
         if self.taken == 0 or self.stateful is not None:
@@ -93,7 +94,7 @@ class Batches:
         set_generator_state(state["global"])
 
     def state_dict(self) -> dict[str, Any]:
-        """The position, and the generators at the start of the epoch and now."""
+        """The position, and the states of the generators: at the start of the epoch, and now."""
         position = {"taken": self.taken, "ended": self.ended}
         if self.stateful is not None:
             return position | {"source": self.stateful.state_dict()}
@@ -112,7 +113,7 @@ class Batches:
 
 
 def generators_of(source: Any) -> list[torch.Generator]:
-    """Find the generators that a loader shuffles with, its own and its samplers', each once."""
+    """Find the generators that a loader and its samplers shuffle with, each of them once."""
     if isinstance(source, Repeated):
         return generators_of(source.batches)
     sampler = getattr(source, "sampler", None)
@@ -125,12 +126,13 @@ def generators_of(source: Any) -> list[torch.Generator]:
 class Repeated:
     """Repeats every batch several times, for data that is slow to load.
 
-    The lesson's ``MultDL`` repeated noised batches with the same noise. Here the noise is new.
+    ``MultDL`` of the fast.ai lesson repeats noised batches with the same noise. Here, ``renew``
+    draws new noise.
 
     Args:
         batches: the batches.
         times: number of times that each batch is used.
-        renew: ``renew(batch)`` -> batch; draws new random values for each repetition.
+        renew: ``renew(batch)`` -> batch; draws new random values for each use of a batch.
 
     Raises:
         ValueError: ``times`` is below 1.

@@ -16,11 +16,11 @@ class CancelFit(Exception):  # noqa: N818  (not an error: it asks the loop to st
 
 
 class CancelEpoch(Exception):  # noqa: N818
-    """Raise in a callback to end the epoch and continue with the next."""
+    """Raise in a callback to end the epoch and continue with the next one."""
 
 
 class CancelBatch(Exception):  # noqa: N818
-    """Raise in a callback to end the batch and continue with the next; drops its gradient."""
+    """Raise in a callback to end the batch, drop its gradient, and continue with the next one."""
 
 
 CANCEL: dict[str, type[Exception]] = {
@@ -31,14 +31,14 @@ CANCEL: dict[str, type[Exception]] = {
 
 
 class Callback:
-    """Base of callbacks. A subclass defines methods with the names of events; they get the learner.
+    """Base class of callbacks. Subclasses define methods named after events; each gets the learner.
 
-    A fit, an epoch and a batch each have three events. ``before_`` comes first. ``after_`` runs
-    only after success, not after a cancellation or a failure. ``cleanup_`` always runs, for every
-    callback, even if its ``before_`` did not run. A batch also has the events ``after_predict``,
-    ``after_loss`` and, in training, ``after_backward`` (the gradient is complete) and
-    ``after_step`` (the weights have changed). If a method looks like an event but is not one,
-    defining the class raises TypeError.
+    A fit, an epoch and a batch each have three events. ``before_`` comes first. ``after_`` comes
+    only after success, not after a cancellation or a failure. ``cleanup_`` always comes, for every
+    callback, even if its ``before_`` method did not run. A batch also has the events
+    ``after_predict``, ``after_loss`` and, in training, ``after_backward`` (the gradient is
+    complete) and ``after_step`` (the weights have changed). If a method's name looks like an event
+    but is not one, defining the class raises TypeError.
 
     ::
 
@@ -54,12 +54,12 @@ class Callback:
         print(largest.largest)
 
     Attributes:
-        order: callbacks with a smaller order run first; equal ones in the order of the list.
-        essential: whether the callback is part of the training itself (devices, gradients, pools),
-            so that a search for the learning rate needs it too. Others only observe or record.
-        main_process_only: whether only the first of several processes runs it.
-        state_name: name of its state in checkpoints; default: the name of its class.
-        kept: names of the attributes that form its state in checkpoints.
+        order: callbacks with a smaller order run first; with equal order, they run in list order.
+        essential: whether the callback is part of training itself (devices, gradients, pools), so
+            that a learning-rate search needs it too. Other callbacks only observe or record.
+        main_process_only: whether the callback runs only in the first of several processes.
+        state_name: name of the callback's state in checkpoints; default: the class name.
+        kept: names of the attributes that make up the callback's state in checkpoints.
     """
 
     order: ClassVar[int] = 0
@@ -77,7 +77,7 @@ class Callback:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
     def state_dict(self) -> dict[str, Any]:
-        """State to keep over a resume: tensors, numbers, strings, lists and dicts."""
+        """State to restore on a resume: tensors, numbers, strings, lists and dicts."""
         return {name.strip("_"): getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from nca.training.callbacks.plot import series
 
 WIDTH, HEIGHT = 640, 240
-POINTS = 240  # largest number of points per line
-DECADES = 3  # powers of ten below the highest loss; lower values are not drawn
+POINTS = 240  # maximum number of points per line
+DECADES = 3  # values more than this many powers of ten below the highest loss are not drawn
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines and ticks of a chart whose y-axis is logarithmic.
+    """Lines and ticks of a chart with a logarithmic y-axis.
 
     Attributes:
-        lines: for each line its name, the points of an SVG polyline, and the newest value.
+        lines: for each line, its name, the points of an SVG polyline, and the newest value.
         x_ticks, y_ticks: position and label of each tick.
     """
 
@@ -26,9 +26,9 @@ class Chart:
 
 
 def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart | None:
-    """Make a chart of the training loss and the validation loss; None for too few rows.
+    """Make a chart of the training loss and the validation loss; None if there are too few rows.
 
-    If the loss has several terms, each term has its own line. The layers of a term
+    If the loss has several terms, each term gets its own line. The layers of a term
     (``term/layer``) are added up.
     """
     named = {"loss": "loss"} | ({t: t for t in groups(terms)} if len(groups(terms)) > 1 else {})
@@ -82,14 +82,14 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
 
 
 def round_numbers(last: float, count: int = 5) -> list[int]:
-    """Ticks from 0 in at most ``count`` equal steps, each 1, 2 or 5 times a power of ten."""
+    """Ticks from 0, in at most ``count`` equal steps of 1, 2 or 5 times a power of ten."""
     unit = 10 ** max(0, math.floor(math.log10(max(last, 1) / count)))
     step = next(unit * m for m in (1, 2, 5, 10) if last / (unit * m) <= count)
     return list(range(0, int(last) + 1, step))
 
 
 def round_powers(low: float, high: float) -> list[float]:
-    """Ticks from 10**low to 10**high: powers of ten, and values between them if these are few."""
+    """Ticks from 10**low to 10**high: powers of ten, plus values in between if there are few."""
     factors: tuple[int, ...]
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):  # type: ignore[assignment]
         found = [

@@ -1,4 +1,4 @@
-"""Create, check and reopen the output folder. Existing results are replaced only on request."""
+"""Create, check or reopen the output folder. Existing results are replaced only on request."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SETTINGS, CHECKPOINT = "settings.json", "checkpoint.pt"
 
 
 def saved_state(folder: Path) -> dict[str, Any]:
-    """State of the learner in the checkpoint of a folder.
+    """Read the learner's state from the checkpoint in a folder.
 
     Raises:
         InputError: there is no checkpoint, or it cannot be read.
@@ -30,13 +30,13 @@ def saved_state(folder: Path) -> dict[str, Any]:
 def open_folder(
     settings: Any, results: Sequence[str], may_change: Sequence[str], rank: int = 0
 ) -> None:
-    """Prepare the folder of a training run, new or resumed.
+    """Prepare the folder for a new or resumed training run.
 
     Args:
         settings: settings with ``out`` and ``run``.
-        results: names of the files that the training writes.
-        may_change: settings that may differ on a resume.
-        rank: index of this process; only the first one makes or clears the folder.
+        results: names of the files that the run writes.
+        may_change: names of settings that may differ on a resume.
+        rank: index of this process; only process 0 creates or clears the folder.
 
     Raises:
         InputError: see :func:`check_resumable` and :func:`prepare_folder`.
@@ -53,10 +53,10 @@ def open_folder(
 
 
 def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> None:
-    """Make a folder for results; with ``overwrite``, remove earlier ones.
+    """Create a folder for results; with ``overwrite``, remove earlier results.
 
     Raises:
-        InputError: the folder holds results, or an error of :func:`make_folder`.
+        InputError: the folder contains results, or an error of :func:`make_folder`.
     """
     found = [name for name in results if os.path.lexists(folder / name)]
     if found and not overwrite:
@@ -72,10 +72,10 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results if it does not exist.
+    """Create a folder for results if it does not exist.
 
     Raises:
-        InputError: it is a file or a broken link, or cannot be made.
+        InputError: the path is a file or a broken link, or the folder cannot be created.
     """
     if folder.is_symlink() and not folder.exists():
         target = folder.readlink()
@@ -89,10 +89,10 @@ def make_folder(folder: Path) -> None:
 
 
 def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
-    """Refuse to resume if settings differ from those in the folder, except ``may_change``.
+    """Refuse to resume if any settings besides ``may_change`` differ from those in the folder.
 
     Raises:
-        InputError: a setting differs, or the settings of the folder cannot be read.
+        InputError: a setting differs, or the settings in the folder cannot be read.
     """
     path = settings.out / SETTINGS
     try:
@@ -107,26 +107,26 @@ def check_resumable(settings: Any, may_change: Sequence[str]) -> None:
 
 
 def write_settings(settings: Any) -> None:
-    """Write the settings as JSON into their folder; paths are reduced to file names."""
+    """Write the settings as JSON to the output folder; paths are reduced to file names."""
     write_text(settings.out / SETTINGS, json.dumps(recorded(settings), indent=1))
 
 
 def recorded(settings: Any) -> dict[str, Any]:
-    """Settings as plain JSON data that is safe to share."""
+    """Convert settings to plain JSON data that is safe to share."""
     data: dict[str, Any] = shareable(flatten(settings))
     return data
 
 
 def changes(before: dict[str, Any], settings: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Settings that differ from the recorded ones: name, value before, value now.
+    """Find settings that differ from the recorded ones: name, old value, new value.
 
     Args:
-        before: what :func:`recorded` returned; older versions recorded whole paths. Missing
-            settings count as unchanged.
+        before: what :func:`recorded` returned, possibly in an older version that recorded whole
+            paths. Missing settings count as unchanged.
         settings: the current settings.
 
     Raises:
-        ValueError: ``before`` does not have the form of recorded settings.
+        ValueError: ``before`` does not have the structure of recorded settings.
     """
     values = flatten(settings)
     for name, now in recorded(settings).items():

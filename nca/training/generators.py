@@ -1,7 +1,7 @@
-"""Save and restore the random generators that a training run uses.
+"""Save and restore the global random number generators that a training run uses.
 
 These are the generators of Python and of torch, on the CPU and on every GPU. A generator that
-belongs to a loader or an objective is saved with its owner.
+belongs to a loader or an objective is saved with that object.
 """
 
 import random
@@ -11,7 +11,7 @@ import torch
 
 
 def generator_state() -> dict[str, Any]:
-    """States of all generators."""
+    """Return the states of all global generators."""
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -28,6 +28,6 @@ def set_generator_state(state: dict[str, Any]) -> None:
 
 
 def seed_generators(seed: int) -> None:
-    """Seed all generators."""
+    """Seed all global generators."""
     torch.manual_seed(seed)
     random.seed(seed)

@@ -1,7 +1,7 @@
-"""Train from settings to results: the part that is the same for all kinds of training.
+"""Training from settings to results: what all kinds of training have in common.
 
 Every training run is a :class:`Job`, which has a learner and writes the results. :func:`run`
-handles the output folder, resuming, threads, the limits of the fit, and several processes.
+handles the output folder, resuming, threads, the limits of the fit, and multiple processes.
 """
 
 import sys
@@ -31,8 +31,8 @@ class Trained:
 
     Attributes:
         folder: the output folder; None: nothing was written.
-        iterations, seconds: number of iterations, and their time.
-        results: captions of the files in the folder, by name.
+        iterations, seconds: number of iterations, and how long they took.
+        results: captions of the result files in the folder, by file name.
     """
 
     folder: Path | None
@@ -55,10 +55,10 @@ class Job(ABC, Generic[Result]):
     """A training run: a learner with its settings and results.
 
     Attributes:
-        files: names of the files that it writes, except checkpoint and settings.
-        may_change: settings that may differ on a resume.
-        lower_if_out_of_memory: settings that affect the needed memory most; if the GPU
-            is full, the message suggests lowering them.
+        files: names of the files that the job writes, except the checkpoint and the settings.
+        may_change: names of settings that may differ on a resume.
+        lower_if_out_of_memory: names of the settings that affect memory use most; if the GPU runs
+            out of memory, the error message suggests lowering them.
         settings: settings with ``out`` and ``run``.
         learner: the learner.
     """
@@ -72,12 +72,12 @@ class Job(ABC, Generic[Result]):
 
     @property
     def limits(self) -> Limits | None:
-        """Limits of the run; None: until the batches end."""
+        """Limits of the run; None: the fit ends when the batches end."""
         limits: Limits | None = getattr(self.settings, "limits", None)
         return limits
 
     def begin(self) -> None:
-        """Hook that runs once the folder is ready, before the first iteration."""
+        """Do what must be done once the folder is ready, before the first iteration."""
 
     def fit(self) -> None:
         """Train to the limits."""
@@ -107,16 +107,16 @@ def run(
     """Prepare a job, train, and write all results.
 
     Args:
-        settings: settings with ``out``, ``run`` and possibly ``limits``. Without ``out`` nothing is
-            written.
-        prepare: makes the job; gets the state of the resumed learner, if there is one.
+        settings: settings with ``out``, ``run`` and possibly ``limits``. If ``out`` is None,
+            nothing is written.
+        prepare: makes the job; its argument is the state to resume from, or None.
         one_thread: use one thread if the run is limited by iterations, so that it is reproducible.
 
     Returns:
-        The result. With several processes only the first one returns; the others exit.
+        The result. With several processes, only the first one returns; the others exit.
 
     Raises:
-        InputError: a setting, an input or the folder is not usable.
+        InputError: a setting, an input or the folder cannot be used.
         FailedError: a result could not be written; all others have been.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
@@ -127,12 +127,12 @@ def run(
     if limits is not None and limits.iterations is not None:
         fixed = torch_threads(None) if one_thread else nullcontext()
     state = saved_state(settings.out) if settings.run.resume else None
-    # If the run is limited by time, the callback Threads chooses the number during the fit.
+    # If the run is limited by time, the Threads callback chooses the number of threads later.
     with fixed or torch_threads():
         job = prepare(state)
     rank = job.learner.engine.rank
     if settings.out is not None:
-        # Clear the folder only now, after all settings have turned out to be usable.
+        # Clear the folder only now, when it is certain that all settings are usable.
         open_folder(settings, (*job.files, CHECKPOINT, SETTINGS), job.may_change, rank)
         if state is not None:
             job.learner.load_state_dict(state)
@@ -158,7 +158,7 @@ def _refuse_files(settings: RunSettings) -> None:
 
 
 def loggers(settings: RunSettings, folder: Path, metrics: Metrics) -> list[Callback]:
-    """Callbacks of the services that ``log`` names."""
+    """Make the callbacks for the services listed in ``log``."""
     made: dict[str, Callable[[], Callback]] = {
         "tensorboard": lambda: TensorBoard(metrics, folder / "tensorboard"),
         "wandb": lambda: WandB(metrics, project="nca", name=folder.name, dir=str(folder)),

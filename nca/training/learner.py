@@ -1,8 +1,8 @@
 """The training loop, similar to the learner of fast.ai's lessons.
 
 The loop reads like the algorithm, with an event after each part. The objective computes the
-prediction and its loss terms. The engine computes the gradient and the step. Everything else is a
-callback.
+prediction and its loss terms. The engine computes gradients and takes optimizer steps. Everything
+else is a callback.
 """
 
 import math
@@ -43,31 +43,31 @@ class Learner:
 
     Args:
         model: the model to train.
-        batches: iterable of the batches of an epoch: a DataLoader, a list, or ``range(n)`` without
-            data. It may be endless if the fit has another limit.
+        batches: iterable over the batches of an epoch: a DataLoader, a list, or, if no data is
+            needed, ``range(n)``. It may be endless if the fit has another limit.
         objective: computes the prediction and its loss terms.
         optimizer: updates the weights.
-        engine: computes gradients and steps; default: float32 in one process.
+        engine: computes gradients and takes steps; default: float32 in one process.
         callbacks: observe or adjust the training.
         valid_batches: batches for validation after each epoch and at the end of the fit. Validation
-            uses the same random numbers every time, and does not change those that training uses.
+            uses the same random numbers every time, and does not affect those that training uses.
 
     Attributes:
-        epoch: number of finished epochs, over all fits.
-        iteration: number of started training batches, over all fits.
-        steps: number of weight updates; fewer than iterations if several batches make a step, or if
-            steps are skipped.
-        seconds: time spent in fits up to the last batch, over all resumes.
+        epoch: number of epochs finished, over all fits.
+        iteration: number of training batches started, over all fits.
+        steps: number of weight updates; there are fewer than iterations if several batches are
+            accumulated into a step, or if steps are skipped.
+        seconds: time spent in fits up to the last batch, including those before a resume.
         progress: fraction of the fit that is done, 0 to 1.
         training: True in training, False in validation.
         batch, prediction: the current batch and its prediction.
         losses, loss: loss terms of the batch by name, and their sum.
-        measures: measurements of the batch by callbacks, by name; recorded with the losses.
+        measures: what callbacks measured on the batch, by name; recorded with the losses.
         write_failures: files that callbacks could not write; check it at the end of training.
 
     Raises:
         TypeError: the objective is not an :class:`Objective`, or a callback is not a
-            :class:`Callback`, for example a second objective or engine.
+            :class:`Callback` but, for example, a second objective or engine.
     """
 
     def __init__(
@@ -113,10 +113,10 @@ class Learner:
         iterations: int | None = None,
         minutes: float | None = None,
     ) -> None:
-        """Train until the first of the given limits is reached: epochs, iterations or minutes.
+        """Train until one of the given limits is reached: epochs, iterations or minutes.
 
-        All three count from the first iteration, over all fits and resumes. Without a limit, the
-        fit has one more epoch.
+        All three count from the very first iteration, over all fits and resumes. Without a limit,
+        the fit trains for one more epoch.
 
         Raises:
             InputError: the first batch shows that the loaded state is damaged.
@@ -175,7 +175,7 @@ class Learner:
         if not self.training:
             return
         if not self.engine.backward(self.loss, self.optimizer):
-            return  # the next batches add to the gradient before the step
+            return  # more batches will be added to the gradient before the step
         try:
             self._emit("after_backward")
             if self.engine.step(self.optimizer):
@@ -197,7 +197,7 @@ class Learner:
         for handler in self._handlers[f"cleanup_{name}"]:
             try:
                 handler(self)
-            except BaseException as error:  # the others must still clean up
+            except BaseException as error:  # the other callbacks must still clean up
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -212,8 +212,8 @@ class Learner:
     def progress(self) -> float:
         """Fraction of the fit that is done, 0 to 1.
 
-        This is the largest of the fractions of epochs, iterations and time. A schedule that uses it
-        works with any limit.
+        This is the highest of three fractions: of the epochs, the iterations and the time. A
+        schedule that follows it works with any limit.
         """
         return min(
             1.0,
@@ -259,7 +259,7 @@ class Learner:
         """Replace the callbacks.
 
         Raises:
-            TypeError: one of them is not a callback.
+            TypeError: an item is not a :class:`Callback`.
         """
         for part in callbacks:
             if not isinstance(part, Callback):
@@ -276,7 +276,7 @@ class Learner:
     # ---- state ---------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed fit needs to give the same bits as an uninterrupted one.
+        """Everything that a resumed fit needs to be bit-identical to an uninterrupted one.
 
         The state is complete after every batch. All processes must call this together.
         """
@@ -303,7 +303,7 @@ class Learner:
         """
         try:
             self._load(state)
-        except Exception as error:  # in a damaged state, any part can have any type
+        except Exception as error:  # any part of a damaged state can have any type
             raise _does_not_fit(error) from error
         self._loaded = True
 

@@ -1,4 +1,4 @@
-"""Write frames as a movie: animations by Pillow, MP4 by ffmpeg if it is installed."""
+"""Write frames as a movie: animated images with Pillow, MP4 with ffmpeg if it is installed."""
 
 import tempfile
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from nca.images import write_animation
 from nca.system.files import write_atomically
 
 T = TypeVar("T")
-LAST = 1.5  # seconds that the last frame stays
+LAST = 1.5  # seconds that the last frame is shown longer than the others
 
 
 def write_movie(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
-    """Write frames of one size; the last one stays longer.
+    """Write frames as a movie; the last frame is shown longer than the others.
 
     Args:
         path: ``.webp``, ``.gif``, ``.png`` or ``.apng``; ``.mp4`` with imageio-ffmpeg.
-        frames: images of one size, at least one.
+        frames: at least one image; all must have the same size.
         fps: frames per second.
 
     Raises:
@@ -51,7 +51,7 @@ def import_ffmpeg() -> ModuleType:
 
 
 def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
-    """Encode as H.264, with even sides, which it requires.
+    """Encode as H.264, which requires an even width and height: odd ones are enlarged by a pixel.
 
     Raises:
         InputError: imageio-ffmpeg is not installed.
@@ -71,7 +71,7 @@ def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
 
 
 def evenly(items: Sequence[T], count: int) -> list[T]:
-    """Choose at most ``count`` items at even distances, including the first and the last."""
+    """Choose at most ``count`` evenly spaced items, including the first and the last."""
     if len(items) <= count:
         return list(items)
     if count == 1:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Objective(ABC):
-    """Computes the prediction and the loss terms of a model.
+    """Computes a model's prediction and its loss terms.
 
     ::
 
@@ -36,7 +36,7 @@ class Objective(ABC):
 
 
 class Supervised(Objective):
-    """Inputs and targets: the first ``n_inputs`` parts of a batch are inputs, the rest targets.
+    """Supervised training: a batch is ``n_inputs`` inputs for the model, followed by targets.
 
     Args:
         loss: ``loss(prediction, *targets)`` -> scalar.
@@ -48,9 +48,9 @@ class Supervised(Objective):
         self.loss, self.n_inputs, self.name = loss, n_inputs, name
 
     def predict(self, model: nn.Module, batch: Any) -> Any:
-        """Run the model on its inputs."""
+        """Run the model on the inputs in the batch."""
         return model(*batch[: self.n_inputs])
 
     def losses(self, prediction: Any, batch: Any) -> dict[str, Tensor]:
-        """Compare with the targets."""
+        """Compare the prediction with the targets in the batch."""
         return {self.name: self.loss(prediction, *batch[self.n_inputs :])}

@@ -1,4 +1,4 @@
-"""Search for a learning rate: raise it until the loss explodes, and find where the loss fell.
+"""Search for a learning rate: raise it until the loss explodes, then find where the loss fell.
 
 Smith, "Cyclical Learning Rates for Training Neural Networks", 2017.
 """
@@ -18,10 +18,10 @@ from nca.training.learner import Learner
 
 @dataclass(frozen=True)
 class RateSearch:
-    """Result of a search.
+    """Result of a learning-rate search.
 
     Attributes:
-        rates, losses: learning rate and smoothed loss of every batch.
+        rates, losses: learning rate and smoothed loss for every batch.
         suggestion: a rate in the valley; None if the loss never fell.
     """
 
@@ -30,7 +30,7 @@ class RateSearch:
     suggestion: float | None
 
     def write(self, folder: Path, name: str = "rate_search") -> None:
-        """Write a ``.json`` file and a plot, ``.png``.
+        """Write the result to a ``.json`` file, and a plot to a ``.png`` file.
 
         Raises:
             InputError: a file cannot be written.
@@ -66,16 +66,18 @@ def find_rate(
     explosion: float = 3.0,
     smoothing: float = 0.8,
 ) -> RateSearch:
-    """Train with increasing rates, then restore the learner exactly.
+    """Train with increasing learning rates, then restore the learner exactly.
 
-    Only the essential callbacks take part. There is no validation.
+    Only essential callbacks take part. There is no validation.
 
     Args:
-        learner: its weights, optimizer, generators, batches, callbacks and counts do not change.
-        start: first rate, for all groups of the optimizer.
+        learner: what to train; afterwards, its weights, optimizer, generators, batches, callbacks
+            and counts are the same as before.
+        start: first rate, for all parameter groups of the optimizer.
         end: last rate.
-        factor: ratio of the rates of two successive batches.
-        explosion: end the search when the smoothed loss is this many times its minimum, or NaN.
+        factor: ratio between the rates of successive batches.
+        explosion: end the search when the smoothed loss exceeds its minimum by this factor, or is
+            not finite.
         smoothing: decay of the moving average of the losses.
 
     Returns:
@@ -125,12 +127,13 @@ class _RisingRate(Callback):
 
 
 def valley(rates: list[float], losses: list[float]) -> float | None:
-    """Find a rate in the middle of the longest descent of a curve, as fast.ai does.
+    """Find the rate in the middle of a curve's longest descent, as fast.ai does.
 
-    The descent is the longest falling subsequence, so that noise does not end it.
+    The descent is the longest falling subsequence, which need not be contiguous, so noise does not
+    end it.
     """
     negated = [-loss for loss in losses]
-    tails: list[float] = []  # tails[k]: lowest end of a rising subsequence of k + 1 values
+    tails: list[float] = []  # tails[k]: lowest last value of a rising subsequence of k + 1 values
     ends: list[int] = []
     before: list[int | None] = []
     for i, value in enumerate(negated):

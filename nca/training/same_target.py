@@ -1,4 +1,4 @@
-"""Refuse to resume a run with other images; their files may have moved."""
+"""Refuse to resume a run with different images; moving the image files is fine."""
 
 import hashlib
 
@@ -10,11 +10,11 @@ from nca.training.callback import Callback
 
 
 class SameTarget(Callback):
-    """Store a fingerprint (hash) of images in the checkpoint; refuse to resume with other images.
+    """Store a hash of images in the checkpoint; refuse to resume with different images.
 
     Args:
         name: name of the images in the error message.
-        parts: the images, as tensors of any shape, paths of files, or in-memory images.
+        parts: the images, as tensors of any shape, file paths, or in-memory images.
 
     Raises:
         ValueError: (when a state is loaded) the images differ.
@@ -32,7 +32,7 @@ class SameTarget(Callback):
         self.fingerprint = digest.hexdigest()
 
     def state_dict(self) -> dict[str, str]:
-        """The fingerprint."""
+        """The hash of the images."""
         return {"fingerprint": self.fingerprint}
 
     @override

@@ -10,10 +10,10 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 @dataclass(frozen=True)
 class RunSettings(Bounded):
-    """Random seed, earlier results, and output."""
+    """Random seed, handling of earlier results, and output."""
 
     seed: int = 0
-    """Random seed: the start of all random choices."""
+    """Seed for the random number generator."""
     resume: bool = False
     """Continue an interrupted run from the checkpoint in the output folder."""
     overwrite: bool = False
@@ -21,7 +21,7 @@ class RunSettings(Bounded):
     quiet: bool = False
     """Print plain lines instead of a progress bar."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Services that also record the loss; needs the extra `log`."""
+    """Also send the loss to these services; requires the `log` extra."""
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ class Limits(Bounded):
     minutes: Annotated[float, Between(0.01, 10_000)] = 5.0
     """Training time in minutes; ignored with --iterations."""
     iterations: Annotated[int | None, Between(1, 10**8)] = None
-    """Number of iterations, instead of a time; the same seed gives an identical result."""
+    """Number of iterations, instead of --minutes; the same seed then gives the same result."""

@@ -1,4 +1,4 @@
-"""Files that could not be written: warnings during training, an error at its end."""
+"""Files that could not be written: a warning for each during training, an error at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ class WriteFailures:
     """Records which files could not be written.
 
     Attributes:
-        reasons: error messages by file; a later success removes the file.
+        reasons: error messages by file; an entry is removed when the file is written after all.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class WriteFailures:
 
     @contextmanager
     def deferred(self, path: Path) -> Iterator[None]:
-        """Write a file; on failure, warn once and continue: a full disk may have room later."""
+        """Write a file in the block; on failure, warn once and continue, as a retry may succeed."""
         try:
             yield
         except InputError as error:
@@ -36,10 +36,10 @@ class WriteFailures:
         self.reasons[path] = reason
 
     def check(self) -> None:
-        """Raise an error if some files are still missing.
+        """Raise an error if the last attempt to write any file failed.
 
         Raises:
-            FailedError: a file is missing; the message names every missing file.
+            FailedError: a file was not written; the message names every such file.
         """
         if self.reasons:
             names = ", ".join(path.name for path in self.reasons)

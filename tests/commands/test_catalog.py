@@ -34,14 +34,14 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "An image; its centered square is used. Or a folder of images: one rule per image.",
+        "An image (center-cropped to a square unless --grow), or a folder: one rule per image.",
         "",
     )
     assert options["--preset"].choices == ("tiny", "small", "full", "noise", "lesson20")
     assert options["--from"] is options["--from-rule"]
     assert options["--minutes"].group == ""
     assert (options["--steps"].values, options["--steps"].default) == ("INT INT", "16 32")
-    assert options["--no-cap-gradients"].help.startswith("Do not cap gradients")
+    assert options["--no-cap-gradients"].help.startswith("Turn off gradient capping")
     assert options["--terms"].values == "[STR FLOAT ...]"
     assert options["--also"].takes_path
     assert options["--also"].is_list

@@ -1,1 +1,1 @@
-"""Shared code of the tests."""
+"""Code shared by tests."""

@@ -1,4 +1,4 @@
-"""Shared code of tests in a browser: a server, waiting, and reading and writing states."""
+"""Code shared by browser tests: a server, waiting, and reading and writing states."""
 
 import base64
 import time
@@ -27,13 +27,13 @@ def until(page: Page, condition: str, seconds: float = PATIENCE) -> None:
 
 
 def watch(page: Page, complaints: list[str], own: tuple[str, ...], source: str = "") -> None:
-    """Note errors and warnings of a page, and requests to other addresses.
+    """Record errors and warnings of a page, and requests to other addresses.
 
     Args:
         page: the page.
-        complaints: gets the notes.
-        own: starts of the addresses that the page may ask for.
-        source: part of the address of the scripts whose messages count; by default of all.
+        complaints: list to which the messages are appended.
+        own: prefixes of the addresses that the page may request.
+        source: only messages of scripts with this text in their address count; default: all.
     """
 
     def note(message: ConsoleMessage) -> None:
@@ -74,7 +74,7 @@ def write(page: Page, state: torch.Tensor) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files without a log."""
+    """Serves files without logging requests."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -82,7 +82,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder on a free port of this machine; yields the address."""
+    """Serve a folder on a free local port; yields the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Classic automata in plain numpy, and patterns."""
+"""Classic automata in plain NumPy, and patterns for them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ obo$10bo5bo7bo$11bo3bo$12b2o!
 
 
 def next_cells(automaton: Automaton, cells: Cells) -> Cells:
-    """A step on a grid that wraps around."""
+    """Compute a step on a grid that wraps around."""
     if isinstance(automaton, Cyclic):
         following = (cells + 1) % automaton.states
         around = neighbors(cells[None] == np.arange(automaton.states).reshape(-1, 1, 1, 1))
@@ -38,14 +38,14 @@ def neighbors(counted: npt.NDArray[np.bool_]) -> Cells:
 
 
 def to_state(classic: Classic, cells: Cells) -> Tensor:
-    """The channels of cells, [B, C, height, width]."""
+    """Convert cells to the channels of a rule's state, [B, C, height, width]."""
     return classic.states[torch.from_numpy(cells)].permute(0, 3, 1, 2).contiguous()
 
 
 def to_cells(classic: Classic, state: Tensor) -> Cells:
-    """Numbers of the states of [B, C, height, width]; each value must be exact.
+    """Convert channels, [B, C, height, width], to state numbers; each value must be exact.
 
-    Of two states, the color and the age also depend on earlier steps.
+    With two states, color and age also depend on earlier steps.
     """
     table = classic.states
     first = 3 if table.shape[0] > 2 else 0

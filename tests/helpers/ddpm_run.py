@@ -1,4 +1,4 @@
-"""A briefly trained diffusion model on drawn images, for several tests."""
+"""A diffusion model, briefly trained on drawn images, for several tests."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ COUNT, SIDE = 60, 12
 
 
 def write_pictures(folder: Path, colors: int = 1) -> Path:
-    """Squares of two kinds in two subfolders: light above, light below."""
+    """Write two kinds of squares to two subfolders: light at the top, and light at the bottom."""
     generator = np.random.default_rng(0)
     for i in range(COUNT):
         kind = folder / ("above" if i % 2 else "below")
@@ -33,7 +33,7 @@ def write_pictures(folder: Path, colors: int = 1) -> Path:
 
 
 def tiny(folder: Path, **changes: Any) -> TrainSettings:
-    """Settings of a very short training; makes the images if there are none."""
+    """Settings for a very short training run; makes the images if there are none."""
     pictures = folder / "pictures"
     if not pictures.exists():
         write_pictures(pictures)

@@ -1,4 +1,4 @@
-"""A virtual display with mouse and keyboard, and a real viewer in it."""
+"""A virtual display with mouse and keyboard, and a real viewer on it."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from nca.viewer.files.state_file import SavedState, load_state
 from tests.helpers.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
-LEFT, MIDDLE, RIGHT, WHEEL_UP, WHEEL_DOWN = range(1, 6)  # as X counts them
+LEFT, MIDDLE, RIGHT, WHEEL_UP, WHEEL_DOWN = range(1, 6)  # button numbers in X
 
 
 class Screen:
@@ -24,7 +24,7 @@ class Screen:
 
     Args:
         size: width and height in pixels.
-        dots_per_inch: 96 is an ordinary screen, 192 a fine one.
+        dots_per_inch: 96 for an ordinary screen, 192 for a high-density one.
     """
 
     def __init__(self, size: tuple[int, int] = (800, 600), dots_per_inch: int = 96) -> None:
@@ -42,11 +42,11 @@ class Screen:
         self.display.sync()
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """What is to be seen, [H, W, 3]."""
+        """What the screen shows, [H, W, 3]."""
         return np.asarray(ImageGrab.grab(xdisplay=self.name).convert("RGB"))
 
     def do(self, *words: object) -> str:
-        """Run a command of xdotool."""
+        """Run an xdotool command."""
         done = subprocess.run(
             ["xdotool", *map(str, words)],
             env={**os.environ, "DISPLAY": self.name},
@@ -70,13 +70,13 @@ class Screen:
 
 
 class Viewer:
-    """``nca view`` in a process of its own.
+    """``nca view`` in a separate process.
 
     Args:
-        screen: where.
-        folder: where it saves.
-        words: its arguments.
-        stderr: target of its error messages, as for ``subprocess.Popen``.
+        screen: the screen to show it on.
+        folder: where the viewer saves files.
+        words: command-line arguments.
+        stderr: where its error messages go, as in ``subprocess.Popen``.
     """
 
     def __init__(
@@ -100,25 +100,25 @@ class Viewer:
         self.number = int(found[-1])
         self.window = screen.display.create_resource_object("window", self.number)
         screen.do("windowfocus", "--sync", self.number)
-        self.state()  # until then it compiles
+        self.state()  # waits until the viewer has compiled its shaders
 
     def keys(self, *names: str) -> None:
-        """Press keys, one after the other."""
+        """Press keys, one after another."""
         self.screen.do("key", "--delay", "60", *names)
 
     def point(self, x: int, y: int) -> None:
-        """Move the pointer; places are those of the window, which fills the top left corner."""
+        """Move the pointer, in window coordinates; the window is in the top left corner."""
         self.screen.do("mousemove", x, y, "sleep", "0.1")
 
     def drag(self, button: int, *places: tuple[int, int]) -> None:
-        """Press a button, move, and let it go."""
+        """Press a button, move the pointer, and release the button."""
         first, *rest = places
         moves = [word for x, y in rest for word in ("mousemove", x, y, "sleep", "0.1")]
         start = ("mousemove", *first, "sleep", "0.1", "mousedown", button, "sleep", "0.1")
         self.screen.do(*start, *moves, "mouseup", button, "sleep", "0.1")
 
     def saved(self, key: str, suffix: str) -> Path:
-        """Press a key that saves; gives the new file."""
+        """Press a key that saves a file; return the new file."""
         before = set(self.folder.glob(f"*{suffix}"))
         new: list[Path] = []
 
@@ -140,11 +140,11 @@ class Viewer:
             return np.asarray(image)
 
     def resize(self, width: int, height: int) -> None:
-        """Give the window another size."""
+        """Resize the window."""
         self.screen.do("windowsize", "--sync", self.number, width, height)
 
     def drop(self, *paths: Path) -> None:
-        """Drop files, by the protocol of file managers (freedesktop.org, XDND version 5)."""
+        """Drop files on the window with the file managers' protocol (freedesktop.org, XDND 5)."""
         display, target = self.screen.display, self.window
         atom = display.intern_atom
         uris, selection = atom("text/uri-list"), atom("XdndSelection")
@@ -184,7 +184,7 @@ class Viewer:
         display.flush()
 
     def close(self) -> int:
-        """Click the window's close button; gives the exit code."""
+        """Click the window's close button; return the exit code."""
         atom = self.screen.display.intern_atom
         data = (32, [atom("WM_DELETE_WINDOW"), X.CurrentTime, 0, 0, 0])
         message = ClientMessage(window=self.window, client_type=atom("WM_PROTOCOLS"), data=data)

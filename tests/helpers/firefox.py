@@ -1,7 +1,7 @@
-"""A real Firefox in a window, driven through Marionette, its own protocol for tests.
+"""A real Firefox in a window, controlled through Marionette, Firefox's own protocol for tests.
 
-Marionette is JSON over a socket, which needs no package: geckodriver, which translates it for
-others, is not among Debian's packages. Without a window Firefox has no WebGL 2.
+Marionette sends JSON over a socket, so it needs no package. Geckodriver, which would translate it
+for other tools, is not packaged by Debian. Without a window, Firefox has no WebGL 2.
 """
 
 import json
@@ -18,11 +18,11 @@ import numpy.typing as npt
 from tests.helpers.desktop import Screen
 from tests.helpers.waiting import wait_for
 
-WIDTH, HEIGHT = 800, 600  # of the window, in pixels
+WIDTH, HEIGHT = 800, 600  # size of the window, in pixels
 
-# The folder keeps everything that Firefox writes; no first page, no question, no call home.
+# These turn off the welcome page, the default-browser question and telemetry.
 QUIET = {
-    "marionette.port": 0,  # any that is free; it is written into the profile
+    "marionette.port": 0,  # any free port; Firefox writes its number to the profile
     "browser.aboutwelcome.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
     "datareporting.policy.dataSubmissionEnabled": False,
@@ -31,11 +31,11 @@ QUIET = {
 
 
 class Firefox:
-    """A browser on a screen of its own.
+    """A browser on its own screen.
 
     Args:
-        folder: an empty one, for its profile.
-        settings: preferences beyond the defaults of Firefox.
+        folder: an empty folder for the profile.
+        settings: preferences that differ from Firefox's defaults.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, bool]) -> None:
@@ -57,7 +57,7 @@ class Firefox:
         self._socket = socket.create_connection(("127.0.0.1", int(port.read_text())), timeout=90)
         self._stream = self._socket.makefile("rb")
         self._count = 0
-        self._receive()  # a greeting
+        self._receive()  # the greeting
         self._ask("WebDriver:NewSession")
 
     def _receive(self) -> Any:
@@ -76,11 +76,11 @@ class Firefox:
         return result
 
     def goto(self, path: Path, address: str = "") -> None:
-        """Open a file; ``address`` is the part from "#" on."""
+        """Open a file; ``address`` is the part of the URL from "#" on."""
         self._ask("WebDriver:Navigate", url=path.as_uri() + address)
 
     def evaluate(self, expression: str, argument: object = None) -> Any:
-        """The value of an expression, or of a function of the argument, as Playwright's."""
+        """Evaluate an expression, or a function of the argument, as in Playwright."""
         script = (
             f"const it = ({expression}); return typeof it === 'function' ? it(...arguments) : it"
         )
@@ -92,8 +92,8 @@ class Firefox:
         wait_for(lambda: self.evaluate(condition), condition)
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """What is seen of the page, [H, W, 3]."""
-        # The page itself may not know where it is: resistFingerprinting hides that too.
+        """The visible part of the page, [H, W, 3]."""
+        # The page itself may not know its position: resistFingerprinting hides that, too.
         self._ask("Marionette:SetContext", value="chrome")
         box = "const b = gBrowser.selectedBrowser.getBoundingClientRect(); "
         script = f"{box} return [b.left, b.top, b.right, b.bottom]"

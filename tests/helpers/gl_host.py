@@ -1,4 +1,4 @@
-"""A small OpenGL host for the emitted shaders, written only to compare them with torch."""
+"""A small OpenGL host that runs the emitted shaders, to compare them with torch."""
 
 import moderngl
 import torch
@@ -14,7 +14,7 @@ from nca.rule import Rule
 
 
 class Simulation:
-    """Run a rule on a context. States are [C, H, W]."""
+    """Runs a rule in an OpenGL context. States are [C, H, W]."""
 
     def __init__(
         self,

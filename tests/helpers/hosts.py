@@ -1,4 +1,4 @@
-"""Shared code of the tests of hosts: a rule of plain numbers, golden files, differences."""
+"""Code shared by the tests of hosts: rules with formula weights, golden files, differences."""
 
 import os
 import shutil
@@ -28,13 +28,13 @@ TARGETS = {
 }
 GOLDEN = Path(__file__).parents[1] / "golden"
 
-# One group and several, filled up or not, every padding, with and without death.
+# One or several groups, full or partly filled; every padding; cells that can or cannot die.
 CASES = {
     "small": RuleSettings(4, 8, "circular"),
     "dying": RuleSettings(9, 13, "circular", 0.25, alive_threshold=0.1),
     "zeros": RuleSettings(12, 32, "zeros", 1.0),
     "dying-zeros": RuleSettings(12, 16, "zeros", alive_threshold=0.1, hidden_clip=0.4),
-    # Beyond the border lies zero, which is alive here.
+    # Past the border, values are zero, which counts as alive here.
     "border": RuleSettings(6, 8, "zeros", alive_threshold=-0.1),
     "reflect": RuleSettings(16, 24, "reflect"),
     "replicate": RuleSettings(22, 16, "replicate"),
@@ -52,7 +52,7 @@ def golden_rule() -> RuleFile:
 
 
 def check_golden(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare the files of a target with those kept. NCA_WRITE_GOLDEN=1 keeps the new ones."""
+    """Compare a target's files with the golden files. NCA_WRITE_GOLDEN=1 replaces the latter."""
     monkeypatch.setattr(nca, "__version__", "0")
     files = find_target(target).build({"golden": golden_rule()}, ExportOptions())
     folder = GOLDEN / target
@@ -98,12 +98,12 @@ def difference(
 
 
 def compile_glsl(text: str, stage: str, *flags: str) -> None:
-    """Compile with the reference compiler of the Khronos Group."""
+    """Compile with the Khronos Group's reference compiler."""
     path = shutil.which("glslangValidator")
     if path is None:
         absent("glslangValidator")
     command = [str(path), "--stdin", "-S", stage, *flags]
-    with tempfile.TemporaryDirectory() as folder:  # it leaves its result where it runs
+    with tempfile.TemporaryDirectory() as folder:  # the compiler writes to its current folder
         done = subprocess.run(
             command, input=text, capture_output=True, text=True, check=False, cwd=folder
         )
@@ -127,7 +127,7 @@ LINK = """([vertex, fragment]) => {
 
 
 def link_in_browser(browser: Browser, fragments: Iterable[str]) -> None:
-    """Compile and link shaders of dialect 300 es as WebGL2 does."""
+    """Compile and link 300 es shaders as WebGL2 does."""
     page = browser.new_page()
     for fragment in fragments:
         assert page.evaluate(LINK, [vertex_shader("300 es"), fragment]) == ""
@@ -135,6 +135,6 @@ def link_in_browser(browser: Browser, fragments: Iterable[str]) -> None:
 
 
 def build(target: str, settings: RuleSettings, options: ExportOptions | None = None) -> Files:
-    """Files of a bounded rule."""
+    """The exported files of a bounded rule."""
     file = RuleFile(bounded_rule(settings), {"author": "A. Nonymous"})
     return TARGETS[target].build({"a rule": file}, options or ExportOptions())

@@ -1,7 +1,7 @@
-"""A server that forks a training for every line it is sent, so that a test can kill many.
+"""A server that forks a training process for every line it receives, so a test can kill many.
 
-It imports everything once, in a short training. A child announces its start and trains without end.
-Its checkpoint is written after every batch, so that most of the time it is being written.
+It imports everything once, in a short training run. Each child announces its start and trains
+endlessly. A checkpoint is written after every batch, so most of the time, a write is in progress.
 """
 
 import os
@@ -24,7 +24,7 @@ def make(folder: Path, every_seconds: float = 0.0) -> Learner:
     target = wavy_images(3, SIDE)[:, 0] / 2 + 0.5
     optimizer = torch.optim.Adam(model.parameters(), 0.05)
     callbacks = [
-        # By steps, as the end is not known.
+        # Schedule by steps, because the end is not known.
         Schedule(lambda _, steps: 1 / (1 + 0.01 * steps)),
         EMA(0.9),
         Metrics(folder, every=5),

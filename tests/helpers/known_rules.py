@@ -1,4 +1,4 @@
-"""Rules with known runs: every cell follows its own linear equation."""
+"""Rules whose runs are known exactly: every cell follows a linear equation by itself."""
 
 import math
 
@@ -38,7 +38,7 @@ def exploding(rate: float) -> Rule:
 
 
 def swinging(level: float) -> Rule:
-    """A rule whose colors swing about a level: there after 10 steps, beyond after 20, and so on."""
+    """A rule whose colors swing around a level: at it after 10 steps, past it after 20, etc."""
     settings = RuleSettings(6, 12, rgb_offset=0.0, update_rate=1.0)
     angle, decay = 2 * math.pi / 40, 0.98
     there, back = decay * math.cos(angle) - 1, decay * math.sin(angle)

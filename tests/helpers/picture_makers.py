@@ -1,4 +1,4 @@
-"""Pictures for tests: soft spots, and files that Pillow cannot write (any depth, ICC profiles)."""
+"""Pictures for tests: soft spots, and files that Pillow cannot write (bit depths, ICC profiles)."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# sRGB's curve, as the ICC's parametric curve of type 3.
+# The sRGB curve, as a parametric curve of type 3 in an ICC profile.
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 # Colorants under D50.
 DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2919, 0.6922, 0.0419), (0.1572, 0.0666, 0.7841))
@@ -18,7 +18,7 @@ GREY, RGB, PALETTE, RGBA = 0, 2, 3, 6
 def png(
     size: tuple[int, int], depth: int, kind: int, rows: Iterable[bytes], **chunks: bytes
 ) -> bytes:
-    """A PNG; ``chunks`` come before the pixels, such as ``tRNS``."""
+    """Make a PNG; ``chunks``, such as ``tRNS``, come before the pixels."""
     header = struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0)
     squeeze = zlib.compressobj(1)
     pixels = b"".join(squeeze.compress(b"\0" + row) for row in rows) + squeeze.flush()

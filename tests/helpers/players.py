@@ -1,4 +1,4 @@
-"""Players on small rules, for the tests of the viewer."""
+"""Players with small rules, for the viewer tests."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def rule_file(folder: Path, name: str = "a", *, seed: int = 0, **settings: Any) 
 
 
 def make_player(gl: moderngl.Context, folder: Path, *rules: Path, **settings: Any) -> Player:
-    """A player of a grid of 32 by 24 cells that is seen in 320 by 240 pixels, with a Clock."""
+    """Make a player with a Clock; it shows a grid of 32 x 24 cells at 320 x 240 pixels."""
     paths = rules or (rule_file(folder),)
     values: dict[str, Any] = {"grid": "32x24", "folder": folder, **settings}
     view = view_settings(*paths, **values)

@@ -1,4 +1,4 @@
-"""Rules to test with: bounded ones of any size, and the published ones."""
+"""Rules for tests: bounded rules of any size, and published rules."""
 
 import base64
 import io
@@ -16,11 +16,11 @@ from nca.rule_settings import Quantization, Quantizer, RuleSettings
 
 
 def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = False) -> Rule:
-    """A rule whose states stay around 0.5: each channel decays, with small couplings between.
+    """Make a rule whose states stay around 0.5: channels decay, and are weakly coupled.
 
-    The first hidden units are relu(x_c) and relu(-x_c) as far as there is room for pairs; their
-    second layer subtracts 40 % of x_c. Growing rounding errors would hide the differences that a
-    test looks for.
+    As far as there is room, the first hidden units are pairs relu(x_c) and relu(-x_c), from which
+    the second layer subtracts 40 % of x_c. In a rule that is not bounded, growing rounding errors
+    would hide the differences that a test looks for.
     """
     generator = torch.Generator().manual_seed(seed)
     rule = Rule(settings, update_bias=update_bias, generator=generator)
@@ -36,7 +36,7 @@ def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = F
         if rule.b2 is not None:
             rule.b2.copy_(noise(channels) * 0.05)
             if settings.alive_threshold is not None:
-                # Life rests at 1.5 times its threshold, so that most cells stay alive.
+                # Alpha settles at 1.5 times the threshold, so that most cells stay alive.
                 rule.b2[ALPHA] = 0.6 * settings.alive_threshold
                 rule.w2[ALPHA] = 0
                 rule.b1[2 * ALPHA : 2 * ALPHA + 2] = 0
@@ -48,7 +48,7 @@ def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = F
 
 
 def with_random_decoder(settings: RuleSettings, *, seed: int = 0) -> Rule:
-    """A bounded rule with a decoder whose layers are all random; its colors spread over about 1."""
+    """Make a bounded rule with a decoder whose layers are random; its colors range over about 1."""
     rule = bounded_rule(settings, seed=seed)
     assert rule.decoder is not None
     generator = torch.Generator().manual_seed(seed)
@@ -113,7 +113,7 @@ FIGURE_SETTINGS = RuleSettings(
 
 
 def figure(height: int, width: int) -> tuple[torch.Tensor, npt.NDArray[np.float32]]:
-    """A state of a grown image, and its colors and alpha without background, [H, W, 4]."""
+    """Make a state of a grown image, and its color (without background) and alpha, [H, W, 4]."""
     generator = torch.Generator().manual_seed(1)
     straight = torch.rand(4, height, width, generator=generator) * 0.7 + 0.3
     straight[:, : height // 3] = 0

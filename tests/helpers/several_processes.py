@@ -1,4 +1,4 @@
-"""A training for a test to start in one process or in several: JOB BATCH RESULT."""
+"""A training run that a test can start in one or several processes: JOB BATCH RESULT."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def rule(batch: int, engine: Engine, metrics: Metrics, folder: Path) -> Learner:
     settings = train_settings(
         "picture.png", folder, "tiny", size=32, grid=16, late_grid=24, steps=(3, 6),
         late_steps=(4, 8), pool_size=12, quiet=True, features="random", precision="float32",
-        # The median of a batch of four is not that of eight.
+        # The gradient cap uses the batch median, which differs between batches of four and eight.
         cap_gradients=False, batch_size=batch
 )  # fmt: skip
     target = wavy_images(1, 32)[0].expand(3, -1, -1) / 2 + 0.5
@@ -36,7 +36,7 @@ def rule(batch: int, engine: Engine, metrics: Metrics, folder: Path) -> Learner:
 
 
 def unet(batch: int, engine: Engine, metrics: Metrics, _: Path) -> Learner:
-    torch.manual_seed(engine.rank)  # all must begin with the weights of the first
+    torch.manual_seed(engine.rank)  # all must start with the weights of process 0
     model, images = TinyUNet(dropout=0.0), wavy_images(32)
     if engine.rank == 0:
         torch.manual_seed(0)

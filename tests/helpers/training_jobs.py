@@ -1,4 +1,4 @@
-"""Three small trainings for the tests of the core: a rule, an image and a U-Net."""
+"""Three small training jobs for tests of the training core: a rule, an image and a U-Net."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from nca.training.objective import Objective, Supervised
 
 
 class StopAt(Callback):
-    """Abandon the fit after some iterations, like an interruption."""
+    """Abandon the fit after some iterations, as an interruption would."""
 
     order = 200
 
@@ -48,7 +48,7 @@ class Canvas(nn.Module):
 
 
 class MatchPatch(Objective):
-    """An image to an image, patch by random patch."""
+    """Match one image to another, one random patch at a time."""
 
     def __init__(self, target: Tensor, side: int = 8) -> None:
         self.target, self.side = target, side
@@ -66,7 +66,7 @@ class MatchPatch(Objective):
 
 
 class TinyUNet(nn.Module):
-    """One level down and up again, with the time as input: a small diffusion model."""
+    """A small diffusion model: one level down and up again, with the time as an input."""
 
     def __init__(self, width: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class TinyUNet(nn.Module):
 
 
 def noisify(images: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Collate: noisy images and times go in, the noise is compared."""
+    """Collate a batch: noisy images and times are the inputs, the noise is the target."""
     x = torch.stack(list(images))
     t, noise = torch.rand(len(x)), torch.randn_like(x)
     mix = t[:, None, None, None]
@@ -134,7 +134,7 @@ def image_job(
 def unet_job(
     folder: Path, callbacks: Sequence[Callback] = (), engine: Engine | None = None
 ) -> Learner:
-    """A U-Net that finds the noise: shuffled, noised while collating, dropout, validation."""
+    """A U-Net that predicts noise; with shuffling, noise from collation, dropout, validation."""
     del folder
     torch.manual_seed(2)
     model, images = TinyUNet(), wavy_images()
@@ -154,7 +154,7 @@ JOBS: dict[str, Callable[..., Learner]] = {"rule": rule_job, "image": image_job,
 
 
 def differences(a: Any, b: Any, where: str = "") -> list[str]:
-    """Where two states differ in any bit; seconds may differ."""
+    """Find where two states differ, even in a single bit; seconds may differ."""
     if isinstance(a, Tensor):
         equal = a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
         return [] if equal or (a.isnan() & b.isnan()).all() else [where]

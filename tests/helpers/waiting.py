@@ -4,9 +4,10 @@ import signal
 import time
 from collections.abc import Callable
 
-PATIENCE = 90.0  # seconds; a test that passes does not depend on it
+PATIENCE = 90.0  # seconds; the result of a passing test does not depend on it
 
-# Under nohup, or in the background of a script, a child ignores some of them as this process does.
+# Under nohup or in the background of a script, this process ignores some of these signals, and so
+# do its children.
 ENDING_SIGNALS = [
     each
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,7 +1,7 @@
 """The code that draws the bundled pictures.
 
-Every picture tiles without a seam and has its own colors. Its motif is 32 to 64 pixels wide; the
-picture has 256. :func:`draw` with its defaults makes the files in ``nca/pictures/files``, and
+Every picture tiles without a seam and has its own palette. Its motif is 32 to 64 pixels wide; the
+picture is 256 pixels wide. :func:`draw` with its defaults made the files in ``nca/pictures/files``;
 ``python -m tools.pictures DIR`` draws them again.
 """
 
@@ -52,7 +52,7 @@ DRAWINGS: dict[str, Callable[[int, int], Color]] = {
 
 
 def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
-    """Draw a picture, size x size RGB. The size does not change the drawing, but the seed does.
+    """Draw a picture, size x size RGB. The seed changes what is drawn; the size does not.
 
     Raises:
         InputError: there is no such picture, the size is below 16 or the seed below 0.

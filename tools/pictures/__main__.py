@@ -12,7 +12,7 @@ from tools.pictures import DRAWINGS, draw
 def main() -> None:
     """Read the folder from the command line and fill it."""
     parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
-    parser.add_argument("folder", type=Path, help="output folder of the PNG files")
+    parser.add_argument("folder", type=Path, help="output folder for the PNG files")
     folder = parser.parse_args().folder
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Pictures of floors in a strict order: glazed tiles, herringbone parquet."""
+"""Pictures of floors with a strict order: glazed tiles, herringbone parquet."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def draw_tiles(size: int, seed: int) -> Color:
     square, diamond = np.maximum(np.abs(u), np.abs(v)), (np.abs(u) + np.abs(v)) / np.sqrt(2)
     outside = np.minimum(square, diamond) - 0.5 / np.sqrt(2)
     star = outside < 0
-    middle = np.where(star, 0.5, 0.0)  # of the tile, in periods
+    middle = np.where(star, 0.5, 0.0)  # middle of the tile, in periods
     column = np.floor(x * periods + 0.5 - middle).astype(int) % periods
     row = np.floor(y * periods + 0.5 - middle).astype(int) % periods
     dx, dy = wrap(x * periods - middle), wrap(y * periods - middle)
@@ -47,10 +47,10 @@ def draw_parquet(size: int, seed: int) -> Color:
     x, y = grid(size)
     x, y = x + 0.0008 * noise(size, rng, 6), y + 0.0008 * noise(size, rng, 6)
     column, row = (np.floor(units * at).astype(int) for at in (x, y))
-    # Along a row, a lying plank alternates with four standing ones; each row starts one unit later.
+    # Along a row, one lying plank alternates with four standing ones; each row starts a unit later.
     turn = (column - row) % (2 * length)
     lying = turn < length
-    place = np.where(lying, turn, 2 * length - 1 - turn)  # of the unit in its plank
+    place = np.where(lying, turn, 2 * length - 1 - turn)  # position of the unit in its plank
     left = np.where(lying, column - place, column) % units
     top = np.where(lying, row, row - place) % units
     along = place + np.where(lying, units * x - column, units * y - row)

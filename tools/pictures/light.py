@@ -1,6 +1,6 @@
-"""Color and light: color ramps, the lighting of a relief, and conversion to sRGB.
+"""Color and light: color ramps, lighting of a relief, and conversion to sRGB.
 
-Everything is computed in linear light, in which averages and lighting are correct.
+Everything is computed in linear light, because only there are averages and lighting correct.
 """
 
 import math
@@ -36,12 +36,13 @@ def encode(linear: Color) -> Color:
 
 
 def ramp(t: Field, colors: str) -> Color:
-    """Colors along a ramp, [...] -> [..., 3] linear light.
+    """Look up colors on a ramp, [...] -> [..., 3] linear light.
 
     Args:
         t: position on the ramp, clipped to [0, 1].
-        colors: sRGB codes in even steps, or ``position:code`` for uneven steps. Colors between them
-            are interpolated in Oklab, where the mean of two colors looks like their middle.
+        colors: sRGB codes at equal intervals, or ``position:code`` for other intervals. Colors in
+            between are interpolated in Oklab, where the mean of two colors looks halfway between
+            them.
     """
     codes = colors.split()
     places = np.linspace(0, 1, len(codes))
@@ -57,7 +58,7 @@ def ramp(t: Field, colors: str) -> Color:
 
 
 def smooth(low: float | Field, high: float | Field, value: Field) -> Field:
-    """A soft step: 0 below ``low``, 1 above ``high``; reversed if low > high."""
+    """A soft step: 0 below ``low``, 1 above ``high``; the other way round if low > high."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -68,9 +69,10 @@ def mix(below: Color, above: Color, cover: Field) -> Color:
 
 
 class Relief:
-    """A picture of things that lie on each other; at each place, the highest thing is visible.
+    """A picture of overlapping things; at each place, the highest one is visible.
 
-    So the things need no drawing order. In a wrapping image, no order would fit everywhere.
+    So the things need not be drawn in order. In an image that wraps, no order would be right
+    everywhere.
     """
 
     def __init__(self, ground: Color, height: Field) -> None:
@@ -84,7 +86,7 @@ class Relief:
 
 
 def cast_shadow(height: Field, reach: float) -> Field:
-    """Shadow of a relief, [n, n]: 0 in the light, 1 in full shadow.
+    """Compute the shadows in a relief, [n, n]: 0 in the light, 1 in full shadow.
 
     Args:
         height: heights, [n, n].
@@ -119,14 +121,14 @@ def lit(
         color: color of the surface, [n, n, 3].
         height: heights as fractions of the picture's side, [n, n].
         ambient: fraction of the light that comes from the sky.
-        hollow: size of hollows that get less light from the sky.
+        hollow: size of the hollows that get less light from the sky.
         hollow_depth: how dark hollows get, 0 to 1.
         shadow: length of the longest cast shadow; 0: no shadows.
-        gloss: strength of the highlight: a number, or [n, n].
+        gloss: strength of the highlight: a number, or a field, [n, n].
         hardness: hardness of the highlight; larger values make it smaller and sharper.
 
     Returns:
-        Linear light, [n, n, 3]. A level place in the light keeps its color.
+        Linear light, [n, n, 3]. A level, sunlit place keeps its color.
     """
     n = len(height)
     slope_x = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * n / 2

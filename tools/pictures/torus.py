@@ -1,7 +1,7 @@
-"""Geometry on a torus: a unit square whose opposite sides are joined, so that a drawing tiles.
+"""Geometry on a torus: a unit square whose opposite sides are joined, so that drawings tile.
 
-Lengths are fractions of the side; x points right and y down. A field is an array [n, n]. Random
-values are chosen on their own grid, not per pixel, so a drawing is the same for every n.
+Lengths are fractions of the side; x points right and y down. A field is an array, [n, n]. Random
+values are drawn on a grid of fixed size, not per pixel, so a drawing looks the same for every n.
 """
 
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ def wrap(difference: Field) -> Field:
 
 
 def frequencies(n: int) -> tuple[Field, Field]:
-    """Cycles per side along x [1, n//2 + 1] and y [n, 1], in the order of ``np.fft.rfft2``."""
+    """Cycles per side along x, [1, n//2 + 1], and y, [n, 1], in the order of ``np.fft.rfft2``."""
     along_x, along_y = np.arange(n // 2 + 1.0), (np.arange(n) + n // 2) % n - n // 2
     return along_x[None, :], along_y[:, None].astype(np.float64)
 
 
 def resample(field: Field, n: int) -> Field:
-    """Sample a trigonometric polynomial on another grid, [m, m] -> [n, n]; exact if n >= m."""
+    """Resample a field as a trigonometric polynomial, [m, m] -> [n, n]; exact if n >= m."""
     m = len(field)
     spectrum = np.fft.fftshift(np.fft.fft2(field)) * (n / m) ** 2
     if n >= m:
@@ -62,13 +62,13 @@ def blur(field: Field, radius: float) -> Field:
 def noise(
     n: int, rng: np.random.Generator, frequency_x: float, frequency_y: float | None = None
 ) -> Field:
-    """Smooth noise of mean 0 and variance 1.
+    """Smooth noise with mean 0 and variance 1.
 
     Args:
         n: side in pixels.
-        rng: source of the random numbers.
+        rng: source of random numbers.
         frequency_x: range of frequencies along x, in cycles per side (std of a Gaussian).
-        frequency_y: the same along y; default: as along x.
+        frequency_y: range of frequencies along y; default: the same as along x.
     """
     kx, ky = frequencies(NOISE_GRID)
     squared = (kx / frequency_x) ** 2 + (ky / (frequency_y or frequency_x)) ** 2
@@ -87,7 +87,7 @@ def stripes_and_spots(
     drift: tuple[float, float] = (0.0, 0.0),
     steps: int = 160,
 ) -> Field:
-    """Grow a pattern from noise by the equation of Swift and Hohenberg; values about -1 to 1.
+    """Grow a pattern from noise by the Swift-Hohenberg equation; values are about -1 to 1.
 
     ``du/dt = r u - (1 + laplacian / k^2)^2 u + g u^2 - u^3`` ("Hydrodynamic fluctuations at the
     convective instability", Phys. Rev. A 15, 1977) on a torus. The linear part is integrated
@@ -98,7 +98,7 @@ def stripes_and_spots(
         rng: source of the initial noise.
         waves: number of stripes per side.
         spots: the factor g; 0 gives a labyrinth, 1 and more gives spots.
-        drift: direction (x, y) that stripes follow; its length is the strength.
+        drift: direction (x, y) that stripes follow; the length of the vector is the strength.
         steps: number of steps, each half a time unit.
     """
     kx, ky = frequencies(PATTERN_GRID)
@@ -113,7 +113,7 @@ def stripes_and_spots(
 
 
 def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
-    """Choose evenly distributed random points, [count, 2].
+    """Choose random, evenly distributed points, [count, 2].
 
     Each round moves the points to the centers of their Voronoi cells (Lloyd, "Least squares
     quantization in PCM", 1982). More rounds make the distribution more even.
@@ -136,7 +136,7 @@ class Cells:
     Attributes:
         owner: index of the point whose cell contains a pixel, [n, n].
         border: distance from the border of the cell, [n, n]; 0 on the border.
-        dx, dy: position relative to the point of the cell, [n, n].
+        dx, dy: position relative to the cell's point, [n, n].
     """
 
     owner: NDArray[np.intp]
@@ -154,15 +154,15 @@ class Cells:
         bend: tuple[Field, Field] | None = None,
         rounding: float = 0.0,
     ) -> "Cells":
-        """Draw the cells of points.
+        """Draw the Voronoi cells of points.
 
         Args:
             n: side in pixels.
             points: centers of the cells, [count, 2].
             weights: squared radii of a power diagram, [count]; larger ones give larger cells.
-            bend: offsets (x, y), [n, n], that move the pixels first, which makes borders wavy.
-            rounding: radius of the corners. The border distance is then a smooth minimum, and is
-                below 0 in the corners.
+            bend: offsets (x, y), [n, n], added to the pixel positions first, for wavy borders.
+            rounding: radius of rounded corners; 0: sharp corners. With rounding, the border
+                distance is a smooth minimum, and is below 0 in the corners.
         """
         x, y = grid(n)
         if bend is not None:
@@ -199,7 +199,7 @@ def pixel(n: int, x: float, y: float) -> tuple[int, int]:
 
 
 def window(n: int, x: float, y: float, radius: float) -> tuple[Index, Field, Field]:
-    """Pixels near a point: an index for fields, and the offsets dx and dy from the point."""
+    """Pixels near a point: an index into fields, and their offsets dx and dy from the point."""
     columns = np.arange(int(np.floor((x - radius) * n)), int(np.ceil((x + radius) * n)))
     rows = np.arange(int(np.floor((y - radius) * n)), int(np.ceil((y + radius) * n)))
     dx, dy = np.meshgrid((columns + 0.5) / n - x, (rows + 0.5) / n - y)

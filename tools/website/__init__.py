@@ -1,1 +1,1 @@
-"""The site: generated pages that `make docs` adds to the pages in docs/."""
+"""The website: pages that `make docs` generates in addition to the pages in docs/."""

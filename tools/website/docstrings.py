@@ -1,4 +1,4 @@
-"""An extension of griffe that converts docstrings with Sphinx markup to Markdown."""
+"""A griffe extension that converts docstrings with Sphinx markup to Markdown."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from griffe import Extension, Object
 
 ROLE = re.compile(r":\w+:(`[^`]+`)")  # :class:`nca.rule.Rule`
-CODE = re.compile(r"^( *)::$|(\S)::$", re.MULTILINE)  # the mark before an indented block of code
+CODE = re.compile(r"^( *)::$|(\S)::$", re.MULTILINE)  # the mark before an indented code block
 
 
 class Markdown(Extension):
@@ -19,5 +19,5 @@ class Markdown(Extension):
 
 
 def as_markdown(text: str) -> str:
-    """Remove the roles, and the colons before blocks of code."""
+    """Remove Sphinx roles, and the double colons before code blocks."""
     return CODE.sub(lambda found: f"{found[2]}:" if found[2] else "", ROLE.sub(r"\1", text))

@@ -1,4 +1,4 @@
-"""The gallery of the site: the output of `nca export --to gallery`, and a page of running rules."""
+"""The website's gallery: the output of `nca export --to gallery`, and a page of running rules."""
 
 from nca.exporters.hosts.gallery import TARGET
 from nca.exporters.settings import ExportOptions
@@ -13,9 +13,9 @@ hide: [navigation, toc]
 # Gallery
 
 These are the bundled rules. Each has {weights:,} weights and runs on a grid of 96 x 96 cells. Drag
-over a texture to erase a part, and it heals. Each rule was trained on a picture: [how they were
-trained](lab/gallery.md). The output of `nca export --to gallery` has [the files of every
-rule]({folder}/index.html).
+over a texture to erase a part of it, and watch it heal. Each rule was trained on a picture; see
+[how they were trained](lab/gallery.md). [The files of every rule]({folder}/index.html) are the
+output of `nca export --to gallery`.
 
 {scripts}
 <div class="textures">
@@ -24,14 +24,12 @@ rule]({folder}/index.html).
 """
 CARD = """<figure><nca-texture rule="{name}" grid="96x96" label="{name}, running"></nca-texture>
 <figcaption><a href="{folder}/{name}/index.html">{name}</a></figcaption></figure>"""
-SCRIPT = (
-    '<script src="{folder}/{name}/texture.js"></script>'  # before the elements: it has the rule
-)
+SCRIPT = '<script src="{folder}/{name}/texture.js"></script>'  # has the rule; must come first
 HERO = f"""
 {SCRIPT.format(folder=FOLDER, name=FIRST)}
 <nca-texture class="hero" rule="{FIRST}" cell="2" label="{FIRST}, running"></nca-texture>
 
-*The rule "{FIRST}", running: drag over it to erase. More in the [gallery](gallery.md).*
+*The rule "{FIRST}", running. Drag over it to erase. There are more in the [gallery](gallery.md).*
 """
 
 
@@ -52,6 +50,6 @@ def files() -> dict[str, bytes]:
 
 
 def alive(markdown: str) -> str:
-    """Add a running texture below the first paragraph of the first page."""
+    """Insert a running texture below the first paragraph of the start page."""
     title, introduction, rest = markdown.split("\n\n", 2)
     return "\n\n".join([title, introduction, HERO.strip(), rest])

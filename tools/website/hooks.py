@@ -1,7 +1,7 @@
-"""Hooks for MkDocs that generate pages and files when the site is built.
+"""MkDocs hooks that generate pages and files when the website is built.
 
-A folder in the navigation of mkdocs.yml, such as ``notebooks/``, stands for all pages generated in
-it.
+In the navigation in mkdocs.yml, a folder such as ``notebooks/`` stands for all pages generated in
+that folder.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ from tools.website import gallery, notebooks, project, reference
 
 @cache
 def made() -> dict[str, bytes]:
-    """Generated files by path below docs/; made only once, even if `mkdocs serve` builds again."""
+    """Generated files by path below docs/; made only once, even if `mkdocs serve` rebuilds."""
     parts = (reference.pages(), notebooks.pages(), gallery.files(), project.pages())
     return {path: content for part in parts for path, content in part.items()}
 
@@ -28,7 +28,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def filled(entry: Any) -> Any:
-    """Fill each folder in a part of the navigation with its generated pages."""
+    """Replace each folder in a part of the navigation with its generated pages."""
     if isinstance(entry, dict):
         return {title: filled(inner) for title, inner in entry.items()}
     if isinstance(entry, list):
@@ -46,12 +46,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Add a running texture to the first page; hide the list of pages where there is only one."""
+    """Add a running texture to the start page; hide the navigation of pages without a section."""
     if "/" not in page.file.src_uri and page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
     return gallery.alive(markdown) if page.file.src_uri == "index.md" else markdown
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Name the theme's search dialog, which has no name for screen readers."""
+    """Give the theme's search dialog a name for screen readers, which it lacks."""
     return output.replace(' role="dialog"', ' role="dialog" aria-label="Search"')

@@ -1,4 +1,4 @@
-"""Convert notebooks to pages with their text, code and stored outputs; they are not run."""
+"""Convert notebooks to pages with text, code and stored outputs, without running them."""
 
 import base64
 import html
@@ -11,17 +11,17 @@ from tools.website.project import ROOT
 
 FOLDER = ROOT / "notebooks"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
-# The display of a rule; its page becomes a separate file, so that the page around it stays small.
+# A displayed rule. Its page becomes a separate file, so that the page around it stays small.
 FRAME = re.compile(r'<iframe[^>]*\ssrcdoc="([^"]*)"')
 INSERTED = (
     '<iframe src="{page}" sandbox="allow-scripts" title="The rule, running" loading="lazy" '
     'height="400"></iframe>'
 )
-ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colors of a terminal
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # terminal colors
 
 
 def pages() -> dict[str, bytes]:
-    """Pages and their pictures by path."""
+    """Pages and their pictures, by path."""
     found: dict[str, bytes] = {}
     for path in sorted(FOLDER.glob("*.ipynb")):
         found |= page(path)
@@ -45,13 +45,13 @@ def page(path: Path) -> dict[str, bytes]:
 
 
 def fenced(text: str, language: str) -> str:
-    """A block of code."""
+    """Wrap code in a fence that does not occur in it."""
     fence = "`" * (1 + max(map(len, re.findall("`{3,}", text)), default=2))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def shown(output: dict[str, Any], stem: str, files: dict[str, bytes]) -> list[str]:
-    """An output as Markdown; its picture becomes one of the files."""
+    """Convert an output to Markdown; a picture or page in it is added to ``files``."""
     if output["output_type"] == "stream":
         return [fenced(ESCAPES.sub("", "".join(output["text"])), "text")]
     data: dict[str, Any] = output.get("data", {})
@@ -65,7 +65,7 @@ def shown(output: dict[str, Any], stem: str, files: dict[str, bytes]) -> list[st
         if kind in data:
             name = f"{stem}-{len(files) + 1}.{suffix}"
             files[name] = base64.b64decode("".join(data[kind]))
-            return [f"![What the cell shows]({Path(name).name})"]
+            return [f"![Output of the cell]({Path(name).name})"]
     if markup:
         return [markup]
     return [fenced("".join(data["text/plain"]), "text")] if "text/plain" in data else []

@@ -1,4 +1,4 @@
-"""Make pages about the project from files in the root folder of the checkout."""
+"""Make pages about the project from files in the root folder of the repository."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 
 def pages() -> dict[str, bytes]:
-    """Pages by path; links into docs/ become relative to it."""
+    """Pages by path; links into docs/ are made relative to docs/."""
     return {
         path: (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](").encode()
         for path, name in PAGES.items()

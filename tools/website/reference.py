@@ -1,4 +1,4 @@
-"""Make the reference: a page for each command, from its settings, and one for the Python API."""
+"""Make the reference: a page for each command, from its settings, and a page for the Python API."""
 
 import html
 import inspect
@@ -14,8 +14,9 @@ from nca.commands.catalog import Option, group_title
 FOLDER = "reference/commands"
 API = """# Python API
 
-These are the public names of `import nca`. [Use it from Python](../how-to/use-from-python.md) shows
-how to use them. The import takes milliseconds, because torch is loaded only when a name needs it.
+These are the public names that `import nca` provides. [Use it from
+Python](../how-to/use-from-python.md) shows how to use them. The import takes only milliseconds,
+because torch is not loaded until a name needs it.
 
 """
 
@@ -35,12 +36,12 @@ def pages() -> dict[str, bytes]:
 
 
 def entry(name: str) -> str:
-    """The directive that shows a public name."""
+    """The directive that documents a public name."""
     return f"::: nca.{name}\n    options:\n      heading: nca.{name}\n      toc_label: {name}\n"
 
 
 def overview() -> str:
-    """The page of all commands."""
+    """The page that lists all commands."""
     rows = [
         f"| [`nca {name}`]({name.split()[0]}.md#{anchor(name)}) | {command.summary} |"
         for name, command in COMMANDS.items()
@@ -54,8 +55,8 @@ def overview() -> str:
             *rows,
             "",
             "`nca --version` prints the versions of nca and torch, and the device. `nca --debug",
-            "COMMAND ...` shows where an error is. `nca --print-completion bash`, `zsh` or `fish`",
-            "prints a script that completes commands, options and paths in that shell:",
+            "COMMAND ...` shows where an error occurs. `nca --print-completion bash`, `zsh` or",
+            "`fish` prints a script that completes commands, options and paths in that shell:",
             "",
             "```sh",
             "nca --print-completion bash > ~/.local/share/bash-completion/completions/nca",
@@ -70,7 +71,7 @@ def overview() -> str:
 
 
 def section(name: str, command: Command) -> str:
-    """The part of a page that describes a command."""
+    """The section of a page that describes a command."""
     options = command.options()
     usage = " ".join(
         [f"nca {name}", *map(placeholder, (o for o in options if not o.flags)), "[OPTIONS]"]
@@ -94,19 +95,19 @@ def section(name: str, command: Command) -> str:
 
 
 def anchor(name: str) -> str:
-    """The part of an address after "#"."""
+    """The part of a URL after "#"."""
     return name.replace(" ", "-")
 
 
 def placeholder(option: Option) -> str:
-    """A positional argument in the line of usage."""
+    """A positional argument in the usage line."""
     name = option.name.upper()
     name = f"{name} ..." if option.is_list else name
     return name if option.default is None else f"[{name}]"
 
 
 def described(command: str, option: Option) -> list[str]:
-    """An option as an entry of a list of definitions."""
+    """An option as an entry in a definition list."""
     flags = option.flags or (placeholder(option),)
     written = " ".join(filter(None, [", ".join(flags), option.values if option.flags else ""]))
     facts = ""
@@ -114,7 +115,7 @@ def described(command: str, option: Option) -> list[str]:
         facts = " *Required.*"
     elif option.default:
         facts = f" *Default:* `{option.default}`"
-    # The anchor is in the term: extensions give one to headings only.
+    # The anchor is written out, because the extensions add anchors only to headings.
     return [
         f'<a id="{anchor(command)}-{option.name.replace("_", "-")}"></a>'
         f"<code>{html.escape(written)}</code>",
@@ -124,7 +125,7 @@ def described(command: str, option: Option) -> list[str]:
 
 
 def group_texts(kind: Any) -> dict[str, str]:
-    """First lines of the descriptions of all groups of a command's settings, by title."""
+    """First line of the description of every group in a command's settings, by title."""
     found: dict[str, str] = {}
     plain = get_type_hints(kind)
     for name, hint in get_type_hints(kind, include_extras=True).items():

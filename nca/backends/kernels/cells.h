@@ -6,11 +6,12 @@
 #include "rule.h"
 
 template <class Unit> struct Cells {
-    static constexpr int CELL = round_up(CHANNELS, LANES);  // floats of a stored cell; the rest is zero
+    static constexpr int CELL = round_up(CHANNELS, LANES);  // floats per stored cell, padded with zeros
     static constexpr int WIDE = round_up(HIDDEN, LANES);
     static constexpr int PERCEIVED = round_up(PERCEPTION, LANES);
-    // Filters are stored one after the other, CHANNELS apart, each as whole vectors that the
-    // next overwrites; rows leave room for the last one and for whole blocks.
+    // Filter results are stored one after another, CHANNELS floats apart. They are written as whole
+    // vectors, and the next filter overwrites the excess lanes of the previous one. Rows leave room
+    // for the excess of the last filter, and for whole blocks.
     static constexpr int PERCEIVED_ROW = round_up(round_up(PERCEPTION, MAX_BLOCK_ROWS) + LANES, LANES);
     static constexpr int CHUNK = 48;
     static constexpr int CELL_VECTORS = CELL / LANES, WIDE_VECTORS = WIDE / LANES;
@@ -53,18 +54,19 @@ template <class Unit> struct Cells {
         }
     };
 
-    // The operands of one chunk, and the sums of one step. Zero at first, because padding must be finite.
+    // The operands of one chunk, and the sums of one step. All start as zeros, because padding must
+    // be finite.
     struct Scratch {
         std::vector<int32_t> firing;
         alignas(64) float perception[CHUNK * PERCEIVED_ROW] = {};
         alignas(64) float hidden[CHUNK * WIDE] = {};
-        alignas(64) float change[CHUNK * CELL + MAX_BLOCK_ROWS] = {};  // of the state, or its gradient
+        alignas(64) float change[CHUNK * CELL + MAX_BLOCK_ROWS] = {};  // gradient of the state's change
         alignas(64) float d_hidden[CHUNK * WIDE] = {};
         alignas(64) float d_perception[CHUNK * PERCEIVED + CELL] = {};
         alignas(64) float d_w1[round_up(PERCEPTION, MAX_BLOCK_ROWS) * WIDE] = {};
         alignas(64) float d_w2[round_up(CHANNELS, MAX_BLOCK_ROWS) * WIDE] = {};
         alignas(64) float d_b1[WIDE] = {}, d_b2[CELL] = {};
-        // Bfloat16 copies of operands; unused where Unit is float.
+        // Bfloat16 copies of operands; unused if Unit is float.
         static constexpr int HALF = depth_of<Unit> == 2;
         alignas(64) Unit packed[HALF * CHUNK * (PERCEIVED_ROW + WIDE) + 1];
         alignas(64) Unit packed_more[HALF * CHUNK * (WIDE + CELL + MAX_BLOCK_ROWS) + 1];
@@ -74,7 +76,7 @@ template <class Unit> struct Cells {
 
     // --- operands: the float rows themselves, or bfloat16 copies of them -----------------------
 
-    // Pairs along a row, for sums over the row's columns.
+    // Pack pairs along a row, for sums over the columns of a row.
     static const Unit* along_columns(const float* rows, Unit* packed, int count) {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
@@ -83,7 +85,7 @@ template <class Unit> struct Cells {
         }
     }
 
-    // Pairs from one row and the next, for sums over rows.
+    // Pack pairs from one row and the next, for sums over rows.
     static const Unit* along_rows(const float* rows, Unit* packed, int row, int count) {
         if constexpr (depth_of<Unit> == 1) return rows;
         else {
@@ -100,13 +102,13 @@ template <class Unit> struct Cells {
     // --- one chunk ------------------------------------------------------------------------------
 
     static void perceive_cell(const float* cell, ptrdiff_t row, float* out) {
-        // Start with the last vector, so that what it writes beyond its filter is overwritten.
+        // Start with the last vector: lanes that it writes past its filter are overwritten later.
         UNROLL for (int v = CELL_VECTORS - 1; v >= 0; --v)
             perceive(cell + v * LANES, row, CELL,
                      [&](int k, Floats value) { store(out + k * CHANNELS + v * LANES, value); });
     }
 
-    // The transpose of perceive: gradients of a cell's perception go to its neighbors.
+    // The transpose of perceive: add the gradient of a cell's perception to its neighborhood.
     static void spread(const float* d_perception, float* d_cell, ptrdiff_t row) {
         UNROLL for (int v = 0; v < CELL_VECTORS; ++v) {
             Floats gradient[FILTERS];
@@ -122,7 +124,7 @@ template <class Unit> struct Cells {
         }
     }
 
-    // Zero the lanes beyond the last channel, where the next filter's values lie.
+    // Zero the lanes past the last channel, which hold values of the next filter.
     static Floats own_channels(Floats values, int vector) {
         if constexpr (CHANNELS % LANES == 0) return values;
         Ints lane;
@@ -211,7 +213,7 @@ template <class Unit> struct Cells {
 
     // --- one step of one sample -------------------------------------------------------------------
 
-    // List the cells that fire, as distances from the origin in cells.
+    // List the cells that fire, as offsets from the origin, in cells.
     static int list_firing(const Problem& p, const uint8_t* mask, int32_t* firing) {
         int count = 0;
         for (int y = 0; y < p.height; ++y)
@@ -233,7 +235,7 @@ template <class Unit> struct Cells {
         fill_border(to, p.height, p.width, p.padding);
     }
 
-    // The borders of both gradients are zero before and after the step.
+    // Before and after this, the border of both gradients is zero.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p), d_from = plane(d_next, p), d_to = plane(d_state, p);
@@ -246,7 +248,7 @@ template <class Unit> struct Cells {
         flush(s, sums);
     }
 
-    // Add the sums of a step to those of all steps: short sums are float, the long sum is double.
+    // Add the sums of one step, in float, to the sums over all steps, in double.
     static void flush(Scratch& s, Gradients& sums) {
         const auto move = [](double& to, float& from) {
             to += from;

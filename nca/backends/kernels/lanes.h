@@ -1,6 +1,5 @@
-// Vectors as wide as the machine's registers, and a small matrix product that uses them. They are
-// written in the vector extension that GCC and Clang share, so the same source becomes AVX-512, AVX2,
-// SSE or NEON.
+// Vectors as wide as the machine's registers, and a small matrix product that uses them. They rely on
+// a vector extension that GCC and Clang share, so the same source becomes AVX-512, AVX2, SSE or NEON.
 #pragma once
 
 #include <cstddef>
@@ -48,8 +47,8 @@ inline void store(float* p, Floats v) { *reinterpret_cast<LooseFloats*>(p) = v; 
 inline Floats broadcast(float v) { return v - Floats{}; }
 inline Floats dot(float a, Floats b, Floats sum) { return a * b + sum; }
 
-// Keep a value in a register. Compilers tend to load an operand again at each use; waiting for these
-// loads takes about 20 % of a matrix product.
+// Keep a value in a register. Compilers tend to reload an operand at each use and then wait for the
+// loads, which takes about 20 % of the time of a matrix product.
 template <class Vector> inline void pin(Vector& v) {
 #if defined(__AVX512F__)
     asm("" : "+v"(v));
@@ -63,7 +62,7 @@ template <class Vector> inline void pin(Vector& v) {
 // The lanes of `v` where all bits of `chosen` are set; zero elsewhere.
 inline Floats keep(Ints chosen, Floats v) { return reinterpret_cast<Floats>(chosen & reinterpret_cast<Ints>(v)); }
 
-// One mask byte per lane -> all bits set where the byte is not zero.
+// One mask byte per lane -> all bits of a lane are set if its byte is not zero.
 inline Ints lanes_of(const uint8_t* bytes) {
     Bytes b = *reinterpret_cast<const LooseBytes*>(bytes);
     return __builtin_convertvector(b, Ints) != 0;
@@ -79,7 +78,8 @@ inline Floats pass_gradient(Floats gradient, Floats clipped, float bound) {
 }
 
 #if HAS_BFLOAT16
-// Two neighbors along the summed dimension in bfloat16: the operand of one lane of a dot product.
+// Two values in bfloat16, adjacent along the summed dimension: one lane's operand in a bfloat16 dot
+// product.
 struct Pair {
     uint32_t bits;
 };
@@ -92,11 +92,11 @@ inline Floats dot(Pair a, Pairs b, Floats sum) {
 }
 inline __m256i bfloat16_of(const float* p) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(p))); }
 
-// LANES floats become LANES / 2 pairs of neighbors.
+// Convert LANES floats to LANES / 2 pairs of adjacent values.
 inline void pack_neighbors(const float* from, Pair* to) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bfloat16_of(from));
 }
-// Two rows of LANES floats become LANES pairs, each with one float from either row.
+// Convert two rows of LANES floats to LANES pairs, each with one value from either row.
 inline void pack_rows(const float* first, const float* second, Pair* to) {
     const __m512i low = _mm512_cvtepu16_epi32(bfloat16_of(first)), high = _mm512_cvtepu16_epi32(bfloat16_of(second));
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
@@ -108,13 +108,14 @@ inline Pair make_pair(float first, float second) {
 }
 #endif
 
-// Number of values along the summed dimension in one Unit (a float, or a Pair of bfloat16).
+// Number of values of the summed dimension in one Unit (a float, or a Pair of bfloat16).
 template <class Unit> constexpr int depth_of = 1;
 #if HAS_BFLOAT16
 template <> constexpr int depth_of<Pair> = 2;
 #endif
 
-// finish(i, j, v): vector j of row i of  start + left * right, a block of ROWS x VECTORS in registers.
+// Compute a block of  start + left * right  in registers, ROWS x VECTORS; call finish(i, j, v) with
+// vector j of row i.
 template <int ROWS, int VECTORS, class Unit, class Start, class Finish>
 inline void multiply_block(const Unit* left, ptrdiff_t next_row, ptrdiff_t next_column, const Unit* right,
                            ptrdiff_t right_row, int depth, Start start, Finish finish) {
@@ -134,7 +135,8 @@ inline void multiply_block(const Unit* left, ptrdiff_t next_row, ptrdiff_t next_
     UNROLL for (int i = 0; i < ROWS; ++i) UNROLL for (int j = 0; j < VECTORS; ++j) finish(i, j, sum[i][j]);
 }
 
-// Sums that fit in registers beside the operands, and the widest block that uses them well.
+// Number of sums that fit in registers beside the operands, and the widest block, in vectors, that
+// makes good use of them.
 constexpr int SUMS = REGISTERS == 32 ? 24 : 12;
 constexpr int widest_block(int vectors) {
     const int most = REGISTERS == 32 ? 6 : 3;
@@ -143,13 +145,13 @@ constexpr int widest_block(int vectors) {
         if (vectors % width == 0) return width;
     return most - 1;
 }
-// Possible row counts of a block: all divide 48, and none exceeds 24.
+// Number of rows in a block: always a divisor of 48, and at most 24.
 constexpr int rows_of_block(int vectors) { return SUMS / vectors; }
 constexpr int MAX_BLOCK_ROWS = 24;
 
-// Row-major product of a strided left side (element (i, k) at left[i * next_row + k * next_column])
-// and `VECTORS` vectors wide rows on the right. Rows are computed in whole blocks: buffers that a caller
-// passes must hold round_up(rows, MAX_BLOCK_ROWS) rows.
+// Row-major product of a strided left side (element (i, k) is left[i * next_row + k * next_column])
+// and a right side whose rows are VECTORS vectors wide. Rows are computed in whole blocks, so the
+// caller's buffers must hold round_up(rows, MAX_BLOCK_ROWS) rows.
 template <int VECTORS, class Unit, class Start, class Finish>
 inline void multiply(const Unit* left, ptrdiff_t next_row, ptrdiff_t next_column, int rows, const Unit* right,
                      ptrdiff_t right_row, int depth, Start start, Finish finish) {

@@ -6,14 +6,15 @@
 #include "rule.h"
 
 struct Planes {
-    static constexpr int BLOCK = 2;  // vectors in a row that are computed together
+    static constexpr int BLOCK = 2;  // number of a row's vectors that are computed together
     static constexpr int TILE = 4;   // weight gradients are computed in tiles of TILE x TILE
-    static constexpr int UNITS = 8;  // rows in a product that are computed together
+    static constexpr int UNITS = 8;  // number of a product's rows that are computed together
     static constexpr int WIDE = round_up(HIDDEN, UNITS), PERCEIVED = round_up(PERCEPTION, UNITS),
                          CHANNELS_UP = round_up(CHANNELS, TILE);
 
-    // A row: one vector whose last lane is the left border, then the cells, up to whole blocks. The
-    // right border is the lane after the last cell, at worst the first of the next row's vector.
+    // A row starts with one vector whose last lane is the left border; then come the cells, padded
+    // to whole blocks. The right border is the lane after the last cell. If there is no padding, that
+    // is the first lane of the next row.
     static ptrdiff_t row_floats(int64_t width) {
         constexpr int BLOCK_CELLS = BLOCK * LANES;
         return LANES + (width + BLOCK_CELLS - 1) / BLOCK_CELLS * BLOCK_CELLS;
@@ -42,7 +43,7 @@ struct Planes {
         }
     };
 
-    // Values of one row for the backward pass, and the sums of one step: one sum per lane.
+    // Values of one row for the backward pass, and the sums of one step, one sum per lane.
     struct Scratch {
         ptrdiff_t row;
         std::vector<uint8_t> mask;
@@ -83,7 +84,7 @@ struct Planes {
 
     // --- backward: one row at a time, in small buffers ------------------------------------------------
 
-    // Perceptions and incoming gradients of the cells that fire; zero for all other cells.
+    // Gather the perceptions and incoming gradients of a row; they are zero for cells that do not fire.
     static void gather_row(Scratch& s, const float* state, const float* d_next, ptrdiff_t channel, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const uint8_t* mask = s.mask.data();
@@ -102,8 +103,8 @@ struct Planes {
         }
     }
 
-    // Product of weights and rows of cells: finish(i, x, start(i) + sum over k of weight (i, k) * row k), where
-    // weight (i, k) is at weights[i * next_row + k * next_column].
+    // Multiply weights by rows of cells: call finish(i, x, start(i) + sum over k of weight (i, k) * row k), where
+    // weight (i, k) is weights[i * next_row + k * next_column].
     template <int COUNT, int DEPTH, class Start, class Finish>
     static void combine_rows(const float* weights, int next_row, int next_column, const float* rows, ptrdiff_t row,
                              ptrdiff_t cells, Start start, Finish finish) {
@@ -115,7 +116,7 @@ struct Planes {
                     [&](int j, int v, Floats sum) { finish(i + j, x + v * LANES, sum + broadcast(start(i + j))); });
     }
 
-    // Recompute a row; the buffers then hold what the gradients of weights and neighbors need.
+    // Recompute a row; leave in the buffers what the gradients of the weights and of the neighbors need.
     static void backward_row(const Weights& w, Scratch& s, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const float clip = w.clip;
@@ -156,7 +157,7 @@ struct Planes {
             }
     }
 
-    // The transpose of perceive: gradients of a row's perceptions go to the rows above, here and below.
+    // The transpose of perceive: add the gradients of a row's perceptions to the row and to those above and below.
     static void spread_row(const Scratch& s, float* d_state, ptrdiff_t channel, int64_t width) {
         const ptrdiff_t row = s.row;
         for (int c = 0; c < CHANNELS; ++c) {
@@ -169,7 +170,7 @@ struct Planes {
                         if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(gradient + k * row + i + 1 - x);
                     add(to + i, sum);
                 }
-                // The vectors reach neither the left border nor, when they end with the row, the right one.
+                // The vectors do not reach the left border or, if they end exactly with the row, the right one.
                 for (int k = 0; k < FILTERS; ++k) {
                     to[-1] += FILTER[k][y][0] * gradient[k * row];
                     if (width % LANES == 0) to[width] += FILTER[k][y][2] * gradient[k * row + width - 1];
@@ -193,7 +194,7 @@ struct Planes {
         show_border(p, next);
     }
 
-    // The borders of both gradients are zero before and after the step.
+    // Before and after this, the border of both gradients is zero.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p, 0), d_from = plane(d_next, p, 0), d_to = plane(d_state, p, 0);
@@ -211,7 +212,7 @@ struct Planes {
         flush(s, sums);
     }
 
-    // Add the sums of a step to those of all steps: short sums are float, the long sum is double.
+    // Add the sums of one step, in float, to the sums over all steps, in double.
     static void flush(Scratch& s, Gradients& sums) {
         const auto move = [](double& to, float* lanes) {
             for (int i = 0; i < LANES; ++i) {

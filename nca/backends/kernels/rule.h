@@ -1,5 +1,5 @@
-// The rule and the grid of a kernel. Sizes and filters are constants of the compiled source, so every
-// inner loop has known bounds, and zeros in the filters cost nothing.
+// The rule and the grid that a kernel works on. Sizes and filters are compile-time constants, so every
+// inner loop has known bounds, and zeros in filters cost nothing.
 #pragma once
 
 #include <cstring>
@@ -17,27 +17,28 @@ constexpr float FILTER[FILTERS][3][3] = {NCA_FILTERS};
 
 enum Padding : int64_t { CIRCULAR, ZEROS, REFLECT, REPLICATE };
 
-// Arguments from Python. Pointers are to dense float32 (masks: bytes, 0 or 1) with the given shapes.
+// Arguments from Python. Pointers refer to dense float32 arrays (masks: bytes, 0 or 1) of the given
+// shapes.
 struct Problem {
     int64_t steps, batch, height, width, padding;
-    int64_t threads;    // at most this many
-    int64_t keep_all;   // keep every state, for the backward pass; 0: only two
-    int64_t bfloat16;   // multiply in bfloat16
+    int64_t threads;    // maximum number of threads
+    int64_t keep_all;   // whether to keep every state, for the backward pass, or only two
+    int64_t bfloat16;   // whether to multiply in bfloat16
     const float *w1, *b1, *w2, *b2;  // [hidden, C*K], [hidden], [C, hidden], [C] or null
     const uint8_t* masks;            // [steps, batch, height, width]
     float* states;                   // workspace: batch * nca_state_floats() floats per kept state
     float hidden_clip;
 };
 
-// One plane of cells with a border of one cell. `origin` is cell (0, 0), `row` is the distance from
-// one row to the next, and `cell` is the size of a cell, both in floats.
+// One plane of cells with a border one cell wide. `origin` is cell (0, 0), `row` is the distance
+// between rows, and `cell` is the size of a cell, both in floats.
 struct Plane {
     float* origin;
     ptrdiff_t row;
     int cell;
 };
 
-// The position in 0..n-1 that border position -1 or n copies; -1: it copies nothing and is zero.
+// The position, 0 to n - 1, from which border position -1 or n is copied; -1: none, the value is zero.
 inline int border_source(int position, int n, int64_t padding) {
     const bool before = position < 0;
     if (padding == CIRCULAR) return before ? n - 1 : 0;
@@ -46,7 +47,7 @@ inline int border_source(int position, int n, int64_t padding) {
     return -1;
 }
 
-// Fill the border as the padding requires. Columns come first, so that the rows include the corners.
+// Fill the border as the padding requires. Columns come first, so that rows then include the corners.
 inline void fill_border(const Plane& plane, int height, int width, int64_t padding) {
     const auto copy = [](float* to, const float* from, size_t n) {
         if (from) std::memcpy(to, from, n * sizeof(float));
@@ -66,7 +67,7 @@ inline void fill_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// The transpose of fill_border: gradients of the border go to the cells that it copied.
+// The transpose of fill_border: move gradients from the border to the cells that it was copied from.
 inline void fold_border(const Plane& plane, int height, int width, int64_t padding) {
     const auto move = [](float* to, float* from, int n) {
         for (int i = 0; i < n; ++i) {
@@ -88,8 +89,8 @@ inline void fold_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// Apply every filter k to the cells at `cell` and call finish(k, value); rows and columns are this
-// many floats apart.
+// Apply every filter k to the cells at `cell`, and call finish(k, value). `row` and `column` are the
+// distances between rows and between columns, in floats.
 template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, ptrdiff_t column, Finish finish) {
     Floats near[3][3];
     UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
@@ -104,7 +105,8 @@ template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, p
     }
 }
 
-// Gradients of one sample in the layout of the torch tensors. Double, because they sum over all steps.
+// Gradients of one sample, in the layout of the torch tensors, and in double because they are summed
+// over all steps.
 struct Gradients {
     std::vector<double> w1 = std::vector<double>(HIDDEN * PERCEPTION), b1 = std::vector<double>(HIDDEN),
                         w2 = std::vector<double>(CHANNELS * HIDDEN), b2 = std::vector<double>(CHANNELS);

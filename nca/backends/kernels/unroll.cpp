@@ -1,7 +1,7 @@
 // Many steps of a rule, forward and backward, for whole batches; loaded by nca/backends/native.py.
 //
-// The backward pass recomputes a step from the saved state before it, so only states are stored.
-// Each sample is computed by one thread and has its own gradient sums. These are added at the end,
+// The backward pass recomputes each step from the saved state before it, so only states are stored.
+// Each sample is computed by one thread and has its own gradient sums. These are added up at the end,
 // in the order of the samples, so the result is bit-identical for any number of threads.
 
 #include <atomic>
@@ -17,12 +17,12 @@ namespace {
 
 enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
 
-// Sizes for which planes were faster than cells: 4 channels with up to 32 hidden units, 8
+// Rule sizes for which Planes was faster than Cells: 4 channels with up to 32 hidden units, 8
 // with up to 16, 12 with up to 8.
 constexpr bool SMALL = PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
 
-// Run work(sample) for every sample. The calling thread also works; if the system cannot start
-// other threads, it does all the work.
+// Run work(sample, scratch) for every sample. The calling thread takes part; if the system cannot
+// start other threads, it does all the work.
 template <class MakeScratch, class Work> int for_each_sample(const Problem& p, MakeScratch scratch, Work work) {
     std::atomic<int64_t> next{0};
     std::atomic<int> status{DONE};
@@ -91,7 +91,7 @@ template <class Kernel> struct Unroll {
     }
 };
 
-// Call a function with the kernel that suits the rule and the precision.
+// Call a function with the kernel that fits the rule and the precision.
 template <class Call> int with_kernel(bool bfloat16, Call call) {
     if constexpr (SMALL) return call(Unroll<Planes>());
 #if HAS_BFLOAT16
@@ -100,7 +100,7 @@ template <class Call> int with_kernel(bool bfloat16, Call call) {
     else return call(Unroll<Cells<float>>());
 }
 
-// The hash of nca/rng.py.
+// The same hash as in nca/rng.py.
 inline uint32_t pcg_hash(uint32_t value) {
     const uint32_t state = value * 747796405u + 2891336453u;
     const uint32_t word = ((state >> ((state >> 28) + 4)) ^ state) * 277803737u;
@@ -113,15 +113,15 @@ extern "C" {
 
 EXPORTED int64_t nca_lanes() { return LANES; }
 
-// Whether asking for bfloat16 changes anything.
+// Whether requesting bfloat16 makes a difference.
 EXPORTED int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
 
-// Floats of one state of one sample in the workspace.
+// Number of floats that one state of one sample takes in the workspace.
 EXPORTED int64_t nca_state_floats(int64_t height, int64_t width) {
     return SMALL ? Planes::state_floats(height, width) : Cells<float>::state_floats(height, width);
 }
 
-// Which cells fire in a step, [height, width] bytes: those whose hash is below the threshold.
+// Compute which cells fire in a step, [height, width] bytes: those whose hash is below the threshold.
 EXPORTED void nca_fire_mask(uint8_t* mask, int64_t height, int64_t width, uint32_t base, uint64_t threshold) {
     for (uint32_t y = 0; y < height; ++y) {
         const uint32_t row = pcg_hash(y + base);
@@ -136,7 +136,7 @@ EXPORTED int64_t nca_forward(const Problem* problem, const float* first, float* 
     return OUT_OF_MEMORY;
 }
 
-// d_last, d_first: [batch, C, height, width]; the other gradients in the shapes of their weights.
+// d_last, d_first: [batch, C, height, width]; the other gradients have the shapes of their weights.
 EXPORTED int64_t nca_backward(const Problem* problem, const float* d_last, float* d_first, float* d_w1, float* d_b1,
                      float* d_w2, float* d_b2) try {
     std::vector<Gradients> samples(problem->batch);

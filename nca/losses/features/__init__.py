@@ -1,1 +1,1 @@
-"""Features of images, which losses compare."""
+"""Image features, which losses compare."""

@@ -1,8 +1,8 @@
-"""The interface of feature extractors, and raw patches, the simplest one.
+"""The interface of feature extractors, and the simplest one: raw patches.
 
-A feature extractor maps images to named layers of features. Images that wrap (the states of a rule
-with circular padding) get circular padding, so they have no border. Other images get convolutions
-without padding ("valid"), so that no invented pixels count.
+A feature extractor maps images to named layers of features. For images that wrap (the states of a
+rule with circular padding), convolutions use circular padding, so there is no border. For other
+images, convolutions use no padding ("valid"), so that no invented pixels contribute.
 """
 
 import math
@@ -25,7 +25,7 @@ class FeatureExtractor(Protocol):
 
         Args:
             images: [B, 3, H, W] in about [0, 1].
-            wraps: whether the left side continues at the right, and the top at the bottom.
+            wraps: whether the left edge joins the right edge, and the top joins the bottom.
 
         Returns:
             Layer name -> [B, N, h, w], shallow layers first.
@@ -40,7 +40,7 @@ def circular_pad(images: Tensor, size: int) -> Tensor:
 
 @cache
 def binomial(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The filter [1, 3, 3, 1] / 8 in both directions, [4, 4]."""
+    """Return the filter [1, 3, 3, 1] / 8, applied along both axes, as a [4, 4] tensor."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
     return torch.outer(taps, taps)
 
@@ -54,7 +54,7 @@ def halve(images: Tensor, *, wraps: bool) -> Tensor:
 
 
 def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
-    """Images at full, half, quarter ... size, on ``levels`` levels."""
+    """Return images at full, half, quarter ... size: ``levels`` of them."""
     result = [images]
     for _ in range(levels - 1):
         result.append(halve(result[-1], wraps=wraps))
@@ -62,7 +62,7 @@ def pyramid(images: Tensor, levels: int, *, wraps: bool) -> list[Tensor]:
 
 
 class Patches(FeatureExtractor):
-    """Raw color patches of a pyramid: sliced transport makes them a patch distance.
+    """Raw color patches of an image pyramid; with sliced transport, they give a patch distance.
 
     Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching",
     ECCV 2022.
@@ -83,11 +83,11 @@ class Patches(FeatureExtractor):
 
 
 class Mirrored(FeatureExtractor):
-    """Features of an image that is mirrored at its border, so that the border counts like the rest.
+    """Features of an image mirrored at its border, so that border pixels count as much as others.
 
-    Without padding, fewer positions see a border pixel than another pixel, and a trained image gets
-    a visible frame. So the image is padded, and each layer keeps as many positions as it has for
-    the original image. Then every pixel counts the same.
+    Without padding, fewer positions see a border pixel than an inner pixel, and an optimized image
+    gets a visible frame. So the image is padded, and each layer is cropped to the positions of the
+    original image. Then every pixel counts the same.
     """
 
     def __init__(self, features: FeatureExtractor, margin: int = 16) -> None:
@@ -106,8 +106,8 @@ class Mirrored(FeatureExtractor):
 def mirror(images: Tensor, size: int) -> Tensor:
     """Add ``size`` pixels on every side, mirrored at the border: 321 123 321.
 
-    Unlike 32 123 21, this repeats the border pixels as often as all others, also in an image of
-    half the size.
+    Unlike 32 123 21, this repeats border pixels as often as all others, even after the image has
+    been halved in size.
     """
     for axis in (-2, -1):
         length = images.shape[axis]

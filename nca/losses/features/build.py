@@ -9,7 +9,7 @@ from nca.losses.features.base import FeatureExtractor, Patches
 from nca.losses.features.patchnet import Builtin, RandomBank
 from nca.losses.features.pretrained import ARCHITECTURES, Pretrained, Taps
 
-# Features that are fitted to a target, [1, 3, H, W] in [0, 1].
+# Features that are built for a target, [1, 3, H, W] in [0, 1].
 FITTED: dict[str, Callable[[Tensor], FeatureExtractor]] = {
     "builtin": Builtin,
     "random": RandomBank,
@@ -19,7 +19,7 @@ FEATURES = (*FITTED, *ARCHITECTURES)
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether the features of this name come from a pretrained network, which needs no target."""
+    """Whether features with this name come from a pretrained network, which needs no target."""
     return name in ARCHITECTURES or name.endswith(".safetensors")
 
 
@@ -30,12 +30,12 @@ def build_features(
 
     Args:
         name: one of :data:`FEATURES`, or the path of a ``.safetensors`` file.
-        target: image, [1, 3, H, W] in [0, 1], for features that are fitted to one.
-        taps, border, pooling: arguments of pretrained features, see
+        target: image, [1, 3, H, W] in [0, 1], for features that are fitted to a target.
+        taps, border, pooling: arguments for pretrained features; see
             :class:`~nca.losses.features.pretrained.Pretrained`.
 
     Raises:
-        InputError: the features do not exist, or have no choice of pooling.
+        InputError: the features do not exist, or do not support this pooling.
     """
     if is_pretrained(name):
         return Pretrained(name, taps, border, pooling)

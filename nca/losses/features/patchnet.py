@@ -1,11 +1,11 @@
-"""Features without a download: their filters are learned from the target in a fraction of a second.
+"""Features that need no download: they are fitted to the target in a fraction of a second.
 
 ``PatchNet`` is a small convolutional network. The filters of each layer are the cluster centers of
 half-whitened patches of its input (Coates and Ng, "Learning Feature Representations with K-Means",
-2012; they whiten fully, but only half whitening converges on smooth images). ``RandomBank`` is one
+2012; they whiten fully, but on smooth images, only half whitening converges). ``RandomBank`` is one
 layer of fixed random filters on a pyramid (Ustyuzhaninov et al., "Texture Synthesis Using Shallow
 Convolutional Networks with Random Filters", 2016). ``Builtin`` combines the two: the network
-responds to shapes, the bank to colors at all scales.
+responds to shapes, and the bank to colors at all scales.
 """
 
 from typing import Any
@@ -19,17 +19,17 @@ from nca.losses.features.base import FeatureExtractor, Features, circular_pad, h
 
 LAYERS = ((5, 32), (3, 64), (3, 64), (3, 64))  # kernel size, number of filters; 2x2 pooling between
 LEVELS = 4
-SMALLEST_LEVEL = 12  # pixels; statistics of a coarser level would have too few positions
-PATCHES = 4000  # largest number of patches that are clustered
-NOISE_FLOOR = 0.05  # variance that is added in every direction, as a fraction of the mean variance
-COLOR_FLOOR = 0.03**2  # variance that is added along every color axis
+SMALLEST_LEVEL = 12  # side in pixels; a smaller level has too few positions for statistics
+PATCHES = 4000  # maximum number of patches to cluster
+NOISE_FLOOR = 0.05  # variance added in every direction, as a fraction of the mean variance
+COLOR_FLOOR = 0.03**2  # variance added along every color axis
 
 
 class Normalization:
-    """Normalize to zero mean and a std of about 1 overall; halve color differences.
+    """Normalize to zero mean and an overall std of about 1, with half-whitened color axes.
 
-    The colors of an image mostly vary together, so an error in hue would hardly count compared with
-    an error in brightness. Half whitening of the color axes makes it count, as in
+    The color channels of an image mostly vary together, so an error in hue would hardly count
+    compared with an error in brightness. Half whitening gives it more weight; see also
     :func:`_patch_centers`.
     """
 
@@ -37,14 +37,14 @@ class Normalization:
         self.mean = target.mean((2, 3), keepdim=True)
         colors = (target - self.mean).flatten(2)[0]
         values, vectors = torch.linalg.eigh(colors @ colors.T / colors.shape[1])
-        # Without this floor, the noise of a nearly flat image would get full contrast.
+        # Without this floor, noise in a nearly flat image would be amplified to full contrast.
         values = values.clamp(min=0) + COLOR_FLOOR
         quarter_root = (values + NOISE_FLOOR * values.mean()).pow(0.25)
         std = (values / quarter_root.square()).mean().sqrt()
         self.matrix = (vectors / quarter_root @ vectors.T / std)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalize images like the target, [B, 3, H, W]."""
+        """Normalize images, [B, 3, H, W], with the mean and matrix of the target."""
         return F.conv2d(images - self.mean, self.matrix)
 
 
@@ -53,7 +53,7 @@ class PatchNet(FeatureExtractor):
 
     Args:
         target: image, [1, 3, H, W] in [0, 1].
-        seed: random seed of the chosen patches and the first centers.
+        seed: random seed for choosing the patches and the initial cluster centers.
     """
 
     def __init__(self, target: Tensor, seed: int = 0) -> None:
@@ -85,10 +85,10 @@ class PatchNet(FeatureExtractor):
 
 
 class RandomBank(FeatureExtractor):
-    """Zero-mean random filters on a pyramid, both signs rectified, and the colors.
+    """Zero-mean random filters on a pyramid, both signs rectified, plus the colors.
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1]; the responses are scaled to it.
+        target: image, [1, 3, H, W] in [0, 1]; its responses are normalized to a std of 1.
         size: side of the filters.
         count: number of filters per level.
         seed: random seed of the filters.
@@ -113,13 +113,13 @@ class RandomBank(FeatureExtractor):
             margin = weight.shape[-1] // 2
             padded = circular_pad(level, margin) if wraps else level
             response = F.conv2d(padded, weight, bias)
-            colors = F.pad(padded, (-margin,) * 4)  # the pixels at the centers of the responses
+            colors = F.pad(padded, (-margin,) * 4)  # the pixels under the filter centers
             result[f"bank{i + 1}"] = _BothSigns.apply(response, _with_ones(colors))  # type: ignore[no-untyped-call]
         return result
 
 
 class _BothSigns(torch.autograd.Function):
-    """``cat([relu(x), relu(-x), more])`` that stores only sign bits for the backward pass."""
+    """``cat([relu(x), relu(-x), more])``, but stores only signs for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, more: Tensor) -> Tensor:
@@ -154,11 +154,11 @@ def _with_ones(features: Tensor) -> Tensor:
 
 
 def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale filters so that their responses on ``features`` have zero mean and a std of 1.
+    """Scale filters, and choose biases, so that responses to ``features`` have mean 0 and std 1.
 
     A filter that hardly responds to the target would get an enormous gain, and the loss grows with
-    the fourth power of the gain. So the std counts as at least that of the response to a little
-    white noise.
+    the fourth power of the gain. So the variance of the response to a little white noise is added
+    to the variance of each response.
     """
     response = F.conv2d(features, filters)
     noise = NOISE_FLOOR * features.var((0, 2, 3)).mean() * filters.square().sum((1, 2, 3))
@@ -167,7 +167,7 @@ def _equalize(filters: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Generator) -> Tensor:
-    """Filters, [count, C, size, size], that respond to the typical patches of ``features``."""
+    """Compute filters, [count, C, size, size], that respond to typical patches of ``features``."""
     patches = F.unfold(features, size)[0].T  # [positions, C * size**2]
     chosen = torch.randperm(len(patches), generator=generator)[:PATCHES]
     patches = patches[chosen.to(patches.device)]
@@ -184,7 +184,7 @@ def _patch_centers(features: Tensor, size: int, count: int, generator: torch.Gen
 def _spherical_kmeans(
     points: Tensor, count: int, generator: torch.Generator, rounds: int = 12
 ) -> Tensor:
-    """Unit vectors in the main directions of points, [count, D]."""
+    """Cluster points by direction; return unit vectors in the main directions, [count, D]."""
     first = torch.randperm(len(points), generator=generator)[:count].to(points.device)
     centers = F.normalize(points[first], dim=1)
     if len(centers) < count:

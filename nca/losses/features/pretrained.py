@@ -1,8 +1,8 @@
-"""Features of networks trained on ImageNet: VGG-16, VGG-19 (Simonyan, Zisserman), SqueezeNet 1.1.
+"""Features from networks trained on ImageNet: VGG-16, VGG-19 (Simonyan, Zisserman), SqueezeNet 1.1.
 
 The weights are torchvision's. They are downloaded once from their official address and checked
-against the hash in their name, or read from a ``.safetensors`` file with torchvision's key names.
-Only the used layers are kept; they are frozen.
+against the hash in the file name, or read from a ``.safetensors`` file with torchvision's key
+names. Only the layers in use are kept, and they are frozen.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Architecture:
-    """URL and size of a network's weights, and its default taps (layers whose outputs are used)."""
+    """A network: URL and size of its weights, and default taps (layers whose outputs are used)."""
 
     url: str
     megabytes: int
@@ -46,7 +46,7 @@ ARCHITECTURES = {
         ("relu1", "fire3", "fire5", "fire7", "fire9"),
     ),
 }
-# Number of convolutions per block; 2x2 max pooling between blocks.
+# Number of convolutions per block; there is 2x2 max pooling between blocks.
 VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
@@ -79,7 +79,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
 
 
 def fetched() -> list[str]:
-    """Names of the networks that are in the cache; the files may be damaged."""
+    """Names of the networks whose weights are in the cache; the files are not checked."""
     return [name for name, net in ARCHITECTURES.items() if _cache_path(net).exists()]
 
 
@@ -121,7 +121,7 @@ def _fetch(name: str, architecture: Architecture, path: Path) -> None:
 
 
 def _hash_in_name(path: Path) -> str:
-    """The first digits of the SHA-256, which are a part of the file name: ``name-HASH.pth``."""
+    """First digits of the SHA-256 hash, taken from the file name: ``name-HASH.pth``."""
     return path.stem.rpartition("-")[2]
 
 
@@ -136,7 +136,7 @@ def _check_hash(path: Path) -> None:
 def _recognize(weights: Mapping[str, Tensor]) -> str:
     if "features.3.squeeze.weight" in weights:
         return "squeezenet1_1"
-    # Up to relu3_2 the two VGGs have the same keys; a file that ends there counts as VGG-19.
+    # Up to relu3_3 the two VGGs have the same layers; a file that ends there counts as VGG-19.
     return (
         "vgg16"
         if tuple(weights.get("features.17.weight", torch.empty(0, 0)).shape[:2])
@@ -156,17 +156,17 @@ class Pretrained(FeatureExtractor):
 
     Args:
         source: see :func:`load_weights`.
-        taps: names of layers, such as ``relu3_1``, or a function that chooses among the existing
-            ones; default: the network's usual five, as far as a truncated file has them.
-        border: padding of images that do not wrap: ``reflect`` avoids an artificial edge at the
+        taps: layer names, such as ``relu3_1``, or a function that picks from the list of all layer
+            names; default: the network's usual five, or those of them that a truncated file has.
+        border: padding for images that do not wrap: ``reflect`` avoids an artificial edge at the
             border; ``zeros`` is what the networks were trained with.
         pooling: ``max`` as in training, or ``average``.
 
     Attributes:
-        min_side: smallest side of an image in pixels; the deepest layer is then 2 positions wide.
+        min_side: minimum side of an image, in pixels; the deepest layer is then 2 positions wide.
 
     Raises:
-        InputError: a tap is unknown, or an error of :func:`load_weights`.
+        InputError: a tap is unknown, or the weights cannot be loaded; see :func:`load_weights`.
     """
 
     def __init__(
@@ -208,15 +208,15 @@ class Pretrained(FeatureExtractor):
 
 
 def max_pool(features: Tensor, side: int) -> Tensor:
-    """The maximum of every square."""
-    # Only the 3x3 squares of SqueezeNet can reach beyond the border.
+    """Maximum of every square."""
+    # Only SqueezeNet's 3x3 squares can extend past the border.
     return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
 def average_pool(features: Tensor, side: int) -> Tensor:
-    """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
+    """Twice the mean of every square. Gatys et al. used the mean, for smoother images.
 
-    The next layers were trained with maxima; the factor of two makes means about as large.
+    The next layers were trained on maxima; the factor of two makes the means about as large.
     """
     return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
@@ -226,14 +226,14 @@ POOLINGS = {"max": max_pool, "average": average_pool}
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution and ReLU.
+    """A convolution followed by ReLU.
 
     Attributes:
         name: name of the output.
         weight, bias: parameters of the convolution.
         pool: side of the squares that are pooled before the convolution; 0: no pooling.
         stride: stride of the convolution.
-        pads: False if the network does not pad here.
+        pads: False if the network was trained without padding in this layer.
     """
 
     name: str
@@ -283,7 +283,7 @@ def _tensor(weights: Mapping[str, Tensor], name: str) -> Tensor:
 
 def _vgg(architecture: str, weights: Mapping[str, Tensor]) -> list[Convolution | Fire]:
     nodes: list[Convolution | Fire] = []
-    index = 0  # in torchvision's `features`, which include ReLU and pooling
+    index = 0  # in torchvision's `features`, where ReLU and pooling count as layers
     for block, count in enumerate(VGG_BLOCKS[architecture], 1):
         for i in range(1, count + 1):
             key = f"features.{index}"

@@ -1,4 +1,4 @@
-// The layers of the features, and the sizes of their inputs and outputs.
+// The feature layers, and the sizes of their inputs and outputs.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,9 @@
 
 constexpr int64_t NET = -1;
 
-// A convolution with ReLU. In the network, 2x2 means lie between layers; on a level of the pyramid, both
-// signs are kept, and the colors and ones are added. Weights are in the order that `combine` takes.
+// A convolution with ReLU. Layers of the network are separated by 2x2 mean pooling. A layer on a pyramid level
+// keeps both signs of its responses, and adds the colors and a plane of ones. Weights are in the order that
+// `combine` expects.
 struct Layer {
     int64_t size, inputs, count, level;
     const float *weights, *back, *bias;
@@ -17,13 +18,13 @@ struct Layer {
 struct Problem {
     int64_t batch, height, width, wraps, threads, layer_count;
     const Layer* layers;
-    const float *matrix, *mean;  // of the normalization of the colors
+    const float *matrix, *mean;  // of the color normalization
     float* features;             // batch * texture_floats
 };
 
 struct Shape {
-    int64_t height, width, pad, rows, pitch;   // of the input, without and with padding
-    int64_t out_height, out_width, positions;  // positions: to the end of the last row, including unused ones
+    int64_t height, width, pad, rows, pitch;   // of the input; rows and pitch: height and width with padding
+    int64_t out_height, out_width, positions;  // positions: up to the end of the last row, including unused ones
     int64_t features, middle, margin;
     int64_t in_stride, feature_stride, gradient_stride;
 

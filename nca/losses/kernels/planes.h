@@ -1,8 +1,8 @@
-// Planes of numbers, padded and flat, and the sums of products that a texture loss consists of.
+// Flat, padded planes of numbers, and the sums of products that a texture loss consists of.
 //
 // A convolution treats a padded image as one long row: position t of the result is the sum over
-// taps of  weight * in[t + ky * pitch + kx].  The last `size - 1` positions of each row have no
-// meaning, and a mask sets them to zero. So no width needs a special case.
+// taps of  weight * in[t + ky * pitch + kx].  The last `size - 1` positions of each row are
+// meaningless, and a mask sets them to zero. So no width needs a special case.
 #pragma once
 
 #include <algorithm>
@@ -14,21 +14,21 @@
 typedef int32_t LooseInts __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 constexpr int COLORS = 3;
-constexpr int ROWS = REGISTERS == 32 ? 8 : 4, WIDTH = SUMS / ROWS;  // of a block of sums in registers
-constexpr int COLOR_WIDTH = SUMS / COLORS;                          // where there are only three rows
+constexpr int ROWS = REGISTERS == 32 ? 8 : 4, WIDTH = SUMS / ROWS;  // of a block of sums in registers; WIDTH in vectors
+constexpr int COLOR_WIDTH = SUMS / COLORS;                          // the WIDTH if there are only three rows
 constexpr int TILE = REGISTERS == 32 ? 4 : 3;                       // side of a block of inner products
-constexpr int CHUNK = 1024;                                         // positions of TILE planes stay in L1
-constexpr int64_t SLACK = COLOR_WIDTH * LANES;                      // blocks end as far behind the last position
-constexpr int PLANES = 12;  // features are allocated in multiples of it, and so of TILE
+constexpr int CHUNK = 1024;                                         // so many positions of TILE planes fit in L1
+constexpr int64_t SLACK = COLOR_WIDTH * LANES;                      // how far a block may end past the last position
+constexpr int PLANES = 12;  // features are allocated in multiples of this number, and therefore of TILE
 
-// An odd number of cache lines, because planes a power of two apart would share the same cache sets.
+// Round up to an odd number of cache lines: planes a power of two apart would share the same cache sets.
 inline int64_t stride_of(int64_t floats) { return (((floats + 15) / 16) | 1) * 16; }
 
 using Buffer = std::unique_ptr<float[]>;
 inline Buffer floats(int64_t count) { return Buffer(new float[count + SLACK]); }
 
-// finish(row, t, sum): LANES positions from t on of  start(row) + sum over k of weight * in[t + offset[k]].
-// The weights are [rows / R][terms][R].
+// Compute  start(row) + sum over k of weight * in[t + offsets[k]]; call finish(row, t, sum) with LANES
+// positions from t on. The layout of the weights is [rows / R][terms][R].
 template <int R, int W, class Start, class Finish>
 inline void combine(const float* weights, int64_t rows, int64_t terms, const float* in, const int32_t* offsets,
                     int64_t positions, Start start, Finish finish) {
@@ -64,7 +64,8 @@ inline float total(Floats v) {
     return part[0];
 }
 
-// Inner products of all pairs of planes and their sums, times `scale`: moments[count][count + 1].
+// Inner products of all pairs of planes and, in the last column, sums of planes, all times `scale`:
+// moments[count][count + 1].
 // `tiles` holds (count / TILE + 1)**2 * TILE**2 / 2 vectors.
 inline void inner_products(const float* planes, int64_t stride, int64_t count, int64_t positions, float scale,
                            float* tiles, float* moments) {
@@ -126,7 +127,7 @@ inline void wrap(float* plane, int64_t height, int64_t width, int64_t pad) {
             std::memcpy(plane + (y + pad) * pitch, plane + (modulo(y, height) + pad) * pitch, pitch * sizeof(float));
 }
 
-// The transpose of wrap: the border is added to the interior that it came from.
+// The transpose of wrap: add the border to the cells of the interior that it was copied from.
 inline void unwrap(float* plane, int64_t height, int64_t width, int64_t pad) {
     const int64_t pitch = width + 2 * pad;
     for (int64_t y = -pad; y < height + pad; ++y)
@@ -143,8 +144,8 @@ inline void unwrap(float* plane, int64_t height, int64_t width, int64_t pad) {
         }
 }
 
-// Blur by [1, 3, 3, 1] / 8 in both directions and keep every second position; beyond the border the plane
-// continues at the other side, or is mirrored.
+// Blur with [1, 3, 3, 1] / 8 along both axes, and keep every second position. Past its border, the plane
+// wraps around or is mirrored.
 class Halving {
    public:
     Halving(int64_t height, int64_t width, bool wraps)
@@ -160,7 +161,7 @@ class Halving {
         }
     }
 
-    // Add to d_from what reaches it through forward.
+    // The transpose of forward: add the gradient to d_from.
     void backward(const float* d_to, float* d_from) {
         for (int64_t y = 0; y < rows; ++y) {
             std::fill_n(row.get(), width, 0.0f);

@@ -1,6 +1,6 @@
-// Second moments of the features `builtin`, and the gradient of the images from the gradient of these.
+// Second moments of the `builtin` features; and, given the gradient of the moments, that of the images.
 //
-// Features are stored between the passes; everything else is computed again. Each sample is computed
+// Features are stored between the two passes; everything else is recomputed. Each sample is computed
 // by one thread in a fixed order, so the result does not depend on the number of threads.
 
 #include <atomic>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t OUT_OF_MEMORY = 1;
 
-// Buffers of one thread, which computes samples one by one.
+// Buffers of one thread, which computes one sample at a time.
 class Sample {
    public:
     explicit Sample(const Problem& p) : p(p), shapes(shapes_of(p)) {
@@ -95,7 +95,7 @@ class Sample {
    private:
     const Problem& p;
     std::vector<Shape> shapes;
-    std::vector<Buffer> levels;  // colors in the forward pass, their gradients in the other
+    std::vector<Buffer> levels;  // colors in the forward pass, their gradients in the backward pass
     std::vector<Halving> halvings;
     Buffer input, chain, d_output, d_colors, tiles, pairs;
     std::vector<int32_t> offsets, valid;
@@ -111,7 +111,7 @@ class Sample {
             }
     }
 
-    // A level of the pyramid, padded, as input.
+    // Copy a level of the pyramid to the input, with padding.
     void pad(int64_t level, const Shape& s) {
         for (int c = 0; c < COLORS; ++c) {
             float* to = &input[c * s.in_stride];
@@ -131,7 +131,7 @@ class Sample {
             }
     }
 
-    // Means of 2x2 features of the layer below, padded, as input.
+    // Copy 2x2 means of the features of the layer below to the input, with padding.
     void pool(const float* features, const Shape& below, const Layer& layer, const Shape& s) {
         for (int64_t c = 0; c < layer.inputs; ++c) {
             float* to = &input[c * s.in_stride];
@@ -183,9 +183,9 @@ class Sample {
         }
     }
 
-    // Gradient before the ReLU, added to what comes from the layer above.
+    // Compute the gradient before the ReLU; with `add`, include the one that comes from the layer above.
     void differentiate(const Layer& layer, const Shape& s, const float* features, const float* d_moments, bool add) {
-        const int64_t n = s.features, rows = layer.level == NET ? n : n - 1;  // nothing moves the ones
+        const int64_t n = s.features, rows = layer.level == NET ? n : n - 1;  // the ones are constant
         const float scale = 1.0f / s.cells();
         for (int64_t first = 0; first < rows; first += ROWS)
             for (int64_t k = 0; k < n; ++k)
@@ -234,7 +234,7 @@ class Sample {
         for (int64_t c = 0; c < layer.inputs; ++c) unwrap(d_input + c * s.in_stride, s.height, s.width, s.pad);
     }
 
-    // Where the taps of a filter lie, by planes, then rows, then columns; its gradient looks backward.
+    // Set the offsets of a filter's taps, by plane, then row, then column; the direction is -1 for gradients.
     void taps(int64_t planes, int64_t size, int64_t stride, int64_t pitch, int direction) {
         for (int64_t c = 0, k = 0; c < planes; ++c)
             for (int64_t y = 0; y < size; ++y)
@@ -256,7 +256,7 @@ template <class Run> int64_t for_each_sample(const Problem& p, Run run) {
     std::vector<std::thread> others;
     try {
         for (int64_t i = 1; i < std::min(p.threads, p.batch); ++i) others.emplace_back(work);
-    } catch (...) {  // no more threads; the existing ones do the work
+    } catch (...) {  // no more threads can be started; the existing ones do the work
     }
     work();
     for (std::thread& other : others) other.join();
@@ -267,10 +267,10 @@ template <class Run> int64_t for_each_sample(const Problem& p, Run run) {
 
 extern "C" {
 
-// Rows of a block of weights; three where a layer's gradient has three.
+// Number of rows in a block of weights. The gradient of a layer with three inputs uses blocks of three.
 EXPORTED int64_t texture_rows() { return ROWS; }
 
-// Floats of the features of a sample; zero if images of this size are too small for a layer.
+// Number of floats that the features of a sample take; zero if images of this size are too small for a layer.
 EXPORTED int64_t texture_floats(const Problem* p) {
     for (const Shape& shape : shapes_of(*p))
         if (!shape.possible()) return 0;

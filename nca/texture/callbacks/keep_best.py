@@ -1,4 +1,4 @@
-"""Keep the rule that looks best after long runs, instead of the last one."""
+"""Keep the rule that looks best after long runs, rather than the last one of training."""
 
 import math
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is scored
 LONG = 10_000  # steps of the final run of a candidate
-DRIFT = 1.5  # largest loss after LONG steps, as a multiple of the loss after the last stop
+DRIFT = 1.5  # largest allowed loss after LONG steps, as a multiple of the loss at the last stop
 GRAINY = 1.15  # speckle relative to the target; grainier candidates rank last
-EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds of a score, and of the final run
+EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds per score, and in the final run
 KEPT = 3  # number of candidates
 
 
 class Score(NamedTuple):
-    """Figures of a rule after long runs.
+    """How well a rule does in long runs.
 
     Attributes:
-        losses: texture loss of the worst seed after each stop, averaged over runs.
-        speckle: highest speckle, relative to the target.
+        losses: texture loss of the worst seed at each stop, averaged over runs.
+        speckle: highest speckle at any stop, relative to the target.
     """
 
     losses: tuple[float, ...]
@@ -50,11 +50,11 @@ class Candidate:
 
     Attributes:
         rule: the rule, with averaged weights.
-        iteration: iteration that the weights are from.
-        score: texture loss of the worst seed after long runs.
+        iteration: training iteration that the weights come from.
+        score: texture loss of the worst seed in long runs, averaged over the stops.
         settled, late: the same loss in the final run, after 2,000 and after 10,000 steps; NaN until
-            they have been measured.
-        speckle: highest speckle after long runs, relative to the speckle of the target.
+            measured.
+        speckle: highest speckle in long runs, relative to the speckle of the target.
     """
 
     rule: Rule
@@ -66,12 +66,12 @@ class Candidate:
 
     @property
     def lasts(self) -> bool:
-        """Whether it looks about the same after 10,000 steps as after 2,000."""
+        """Whether the texture looks about as good after 10,000 steps as after 2,000."""
         return math.isfinite(self.late) and self.late <= DRIFT * self.settled
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """Sort key, best first: grainy rules come after all others."""
+        """Sort key, lowest is best: grainy rules come after all others."""
         return self.speckle > GRAINY, self.score
 
     @property
@@ -105,12 +105,12 @@ class RuleScorer(Protocol):
 
 @torch.no_grad()
 def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds: range) -> Score:
-    """Score a rule after long runs; both numbers are infinite if one run blows up.
+    """Score a rule by long runs; its losses and speckle are infinite if a run blows up.
 
     Args:
         scorer: starts the runs and measures them.
-        rule: a plain rule.
-        stops: steps after which the states are measured.
+        rule: a plain rule, not the one in training.
+        stops: numbers of steps after which the states are measured.
         seeds: random seeds, one run each.
     """
     worst: list[list[float]] = []
@@ -129,10 +129,10 @@ class KeepBest(Callback):
     """Score the averaged rule several times in the second half of the fit; keep the best few.
 
     Args:
-        ema: average of the weights; None: the weights themselves are scored.
+        ema: moving average of the weights; None: the weights themselves are scored.
         scorer: starts the long runs and measures them.
         seed: first random seed of the long runs.
-        evaluations: number of scored candidates.
+        evaluations: number of evaluations in the second half; one more follows at the end.
     """
 
     order = 40
@@ -166,7 +166,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def evaluate(self, learner: Learner) -> None:
-        """Score the rule as it is now."""
+        """Score the current rule, and keep it if it is among the best few."""
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + EVALUATION_SEEDS)
         score = self.score(rule, STOPS, seeds)
@@ -204,7 +204,7 @@ class KeepBest(Callback):
         self._restored = state["candidates"]
 
     def before_fit(self, learner: Learner) -> None:
-        """Skip the evaluations that are over; make rules from the restored weights."""
+        """Skip evaluations that were due earlier; make rules from restored weights."""
         self._evaluated = self._due(learner)  # fewer if a resumed run trains for longer
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
@@ -218,7 +218,7 @@ class KeepBest(Callback):
 
 @torch.no_grad()
 def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
-    """A plain copy of the rule in training, with averaged weights if there is an average."""
+    """Return a plain copy of the rule in training, with averaged weights if ``ema`` is given."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:

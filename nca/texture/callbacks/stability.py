@@ -1,4 +1,4 @@
-"""Let training continue when states blow up."""
+"""Keep training going when states blow up."""
 
 from collections.abc import Iterable
 
@@ -13,21 +13,22 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # first iterations, in which the pool resets blown-up states and nothing else is done
+GRACE = 50  # first iterations, in which the pool resets blown-up states and no weights are restored
 CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
 KEPT = 8  # number of copies, besides the newest
-SLOW_DOWN = 0.7  # factor of the learning rate after a blow-up
+SLOW_DOWN = 0.7  # factor for the learning rate after a blow-up
 
 
 class Stabilizer(Callback):
-    """Skip steps with gradients that are not finite; restore weights when most of a batch blows up.
+    """Drop gradients that are not finite; restore weights when most of a batch blows up.
 
-    It restores the weights of the last calm period, with a fresh optimizer and a lower learning
-    rate, because the old rate led to the blow-up. If states blow up again at once, it restores the
-    weights of the calm period before; the initial weights are always kept.
+    The weights are those of the last calm period. Training continues from them with a fresh
+    optimizer and a lower learning rate, because the old rate led to the blow-up. If states blow up
+    again before the next calm period, the weights of the calm period before that are restored. The
+    last remaining copy is never dropped.
 
     Args:
-        schedule: learning-rate schedule, whose rates are lowered.
+        schedule: learning-rate schedule; its rates are lowered.
 
     Attributes:
         restores: number of times that weights were restored.

@@ -15,11 +15,11 @@ INTERVAL = 0.5  # seconds; writing takes a few milliseconds, mostly waiting for 
 
 
 class WriteNewest(Callback):
-    """Write the newest rule at intervals; the end of training replaces it by the best one.
+    """Write the newest rule at intervals; when training ends, the best rule replaces it.
 
     Args:
         path: path of the rule file.
-        ema: average of the weights to write; None: the weights themselves.
+        ema: moving average of the weights, which is written; None: the weights themselves.
     """
 
     order = 90
@@ -30,7 +30,7 @@ class WriteNewest(Callback):
         self._next = 0.0
 
     def after_batch(self, learner: Learner) -> None:
-        """Write the rule if the interval is over."""
+        """Write the rule if the interval has passed."""
         now = time.monotonic()
         if now < self._next:
             return

@@ -7,7 +7,7 @@ from nca.texture.tasks.restoring import Restoring
 from nca.texture.tasks.several import Several
 from nca.texture.tasks.synthesis import Synthesis
 
-# By the field of TaskSettings that selects it.
+# Each key is the field of TaskSettings that selects the task.
 TASKS: dict[str, type[Task]] = {
     "grow": Growing,
     "restore": Restoring,
@@ -16,5 +16,5 @@ TASKS: dict[str, type[Task]] = {
 
 
 def task_of(settings: TaskSettings) -> type[Task]:
-    """Class of the selected task."""
+    """Return the class of the selected task; without a selection, texture synthesis."""
     return next((task for name, task in TASKS.items() if getattr(settings, name)), Synthesis)

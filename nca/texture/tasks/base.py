@@ -1,9 +1,9 @@
-"""Tasks: what a rule is trained for.
+"""Tasks: what a rule is trained to do.
 
 A task defines the initial rule, the pool of states, the distance of a state from its target, and
-the images of the results. Optimizer, learning-rate schedule, callbacks, checkpoints and the choice
-of the final rule are the same for all tasks, see :mod:`nca.texture.train`. A new task needs a new
-file and a line in :mod:`nca.texture.tasks`.
+the result images. The optimizer, the learning-rate schedule, callbacks, checkpoints and the way the
+final rule is chosen are the same for all tasks; see :mod:`nca.texture.train`. A new task needs a
+new file and a line in :mod:`nca.texture.tasks`.
 """
 
 from abc import ABC, abstractmethod
@@ -41,7 +41,7 @@ class LongRun:
     Attributes:
         rule: the rule.
         state: the states, [B, C, H, W], one per seed.
-        target: target of the comparison, an argument of :meth:`Task.distance`.
+        target: what the states are compared with; an argument of :meth:`Task.distance`.
     """
 
     rule: Rule
@@ -56,7 +56,7 @@ class Task(ABC):
         settings: settings of the run.
         target: what :meth:`read` returned.
         generator: source of all random numbers.
-        engine: gives the rank and the number of processes, which share the batches.
+        engine: provides the number of processes, which share each batch, and the rank of this one.
 
     Attributes:
         rule: the initial rule, which is trained.
@@ -92,7 +92,7 @@ class Task(ABC):
         """
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of the rule; by default for a texture."""
+        """Return the settings of the rule; by default, those for a texture."""
         options = self.settings.rule
         return RuleSettings(
             channels=options.channels,
@@ -105,19 +105,19 @@ class Task(ABC):
         )
 
     def new_rule(self) -> dict[str, Any]:
-        """Arguments of a new rule in addition to its settings: ``filters``, ``update_bias``."""
+        """Return arguments for a new rule besides its settings: ``filters``, ``update_bias``."""
         return {}
 
     def make_pool(self, **shared: Any) -> Pool:
         """Make the pool; called after the rule has been made.
 
         Args:
-            shared: keyword arguments of every :class:`~nca.texture.pool.Pool`.
+            shared: keyword arguments that every :class:`~nca.texture.pool.Pool` takes.
         """
         return Pool(self.rule, self.settings.pool, self.generator, **shared)
 
     def run_long(self, state: Tensor, steps: int, seed: int) -> Tensor:
-        """Run states, [B, C, H, W], for some steps of the rule as it is now."""
+        """Run states, [B, C, H, W], for some steps with the current weights of the rule."""
         (old,) = simulate(self.rule.with_settings(), state, [steps], seed=seed)
         return old
 
@@ -125,19 +125,19 @@ class Task(ABC):
 
     @abstractmethod
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Weighted terms of the task's own distance, without the prompt: name -> [B].
+        """Compute the weighted terms of the task's distance, without the prompt: name -> [B].
 
         Args:
             state: [B, C, H, W].
-            target: what :meth:`compared_with` returns.
+            target: what :meth:`compared_with` returned.
         """
 
     def compared_with(self, index: Tensor) -> Tensor:
-        """Targets of states, from their places in the pool, [B]; by default the places."""
+        """Look up the targets of states by their pool places, [B]; by default, these places."""
         return index
 
     def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """All terms of the distance, including the prompt: name -> [B]; see :meth:`compare`."""
+        """Compute all terms of the distance, including the prompt: name -> [B]."""
         terms = self.compare(state, target)
         if self.prompt_term is not None:
             terms |= self.prompt_term(self.rule.to_image(state))
@@ -145,11 +145,11 @@ class Task(ABC):
 
     @torch.no_grad()
     def score(self, state: Tensor, target: Tensor) -> Tensor:
-        """Total distance of every state, [B]: the sum of all terms.
+        """Compute the total distance of every state, [B]: the sum of all terms.
 
-        States are compared one at a time, because the lesson's loss of a state depends on the rest
-        of its batch. They are compared with the same random numbers every time, so that the choice
-        of a rule does not depend on chance.
+        States are compared one at a time, because with the ``lesson20`` statistic the loss of a
+        state depends on the rest of its batch. Every comparison uses the same random numbers, so
+        that which rule is chosen does not depend on chance.
         """
         totals = []
         for i in range(len(state)):
@@ -159,13 +159,13 @@ class Task(ABC):
         return torch.cat(totals)
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
-        """Mean speckle of states, relative to their target; 0 if grain does not matter."""
+        """Compute the mean speckle of states relative to their target; 0 if grain is irrelevant."""
         del state, target
         return 0.0
 
     @abstractmethod
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """Long runs that score a rule, with one state per seed in each run."""
+        """Prepare the long runs that score a rule; each has one state per seed."""
 
     # ---- images of the results -----------------------------------------------------------------
 
@@ -174,7 +174,10 @@ class Task(ABC):
         return [to_image(self.target)]
 
     def loss_by_state(self, rule: Rule, seed: int) -> dict[str, float | None]:
-        """Distance by state format, see :mod:`nca.texture.state_formats`; empty by default."""
+        """Measure the distance in each state format; empty by default.
+
+        See :mod:`nca.texture.state_formats`.
+        """
         del rule, seed
         return {}
 
@@ -185,7 +188,7 @@ class Task(ABC):
 
 @contextmanager
 def repeated(generator: torch.Generator, seed: int = SCORE_SEED) -> Iterator[None]:
-    """Use the same random numbers every time; restore the generator afterwards."""
+    """Seed the generator, so that the block always gets the same numbers; then restore it."""
     before = generator.get_state()
     generator.manual_seed(seed)
     try:

@@ -1,16 +1,16 @@
 """Grow an image from one cell, and regrow parts that are cut off.
 
 This follows Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020. A rule has 16
-channels; the fourth decides which cells live. In each batch, the worst state is reset and the three
-best are damaged. Deviations from the paper:
+channels; the fourth determines which cells are alive. In each batch, the worst state is reset and
+the three best are damaged. Differences from the paper:
 
 - The pool has 256 states instead of 1,024, because checkpoints contain it.
-- The number of steps is 32 to 64 at first and 64 to 96 later.
-- The learning rate falls along a cosine.
+- An iteration runs 32 to 64 steps at first, and 64 to 96 later.
+- The learning rate decays along a cosine.
 - Values outside [-1, 1] are penalized.
-- The paper displays ``1 - alpha + rgb``. Here the displayed color is the background plus the first
-  three channels. So a dead cell, which is all zeros, has the background color in every player:
-  white for a new rule.
+- The paper displays ``1 - alpha + rgb``. Here, the displayed color is the background plus the first
+  three channels. So a dead cell, whose channels are all zero, is shown in the background color by
+  every player; for a new rule, that is white.
 """
 
 from dataclasses import replace
@@ -34,9 +34,9 @@ from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
 
-ALIVE = 0.1  # opacity above which a cell lives
+ALIVE = 0.1  # opacity above which a cell is alive
 WHITE = 1.0  # the background
-DAMAGED = 3  # number of states damaged per batch, the best ones
+DAMAGED = 3  # number of states damaged per batch: the best ones
 OPAQUE = 0.99  # opacity above which a pixel counts as opaque
 
 
@@ -48,7 +48,7 @@ class Growing(Task):
     """
 
     pictures: ClassVar = {
-        PREVIEW: "the picture, after 64, 200 and 2,000 steps, cut, and 200 steps after the cut",
+        PREVIEW: "the picture; grown for 64, 200 and 2,000 steps; cut; and 200 steps after the cut",
         FILM: "the picture growing from one cell, cut in half, and growing again",
     }
 
@@ -80,7 +80,7 @@ class Growing(Task):
         return cutout
 
     def rule_settings(self) -> RuleSettings:
-        """Settings of a rule that grows from one cell and whose cells can die."""
+        """Return settings of a rule that grows from one cell, and whose cells can die."""
         return replace(
             super().rule_settings(),
             rgb_offset=WHITE,
@@ -95,7 +95,7 @@ class Growing(Task):
 
     @override
     def make_pool(self, **shared: Any) -> Pool:
-        # From here on, the target is the first four channels of a state, [4, H, W].
+        # From here on, the target is what the first four channels should be, [4, H, W].
         side, rule, device = self.settings.pool.unroll.grid, self.rule, self.rule.filters.device
         scale = rule.settings.pixels_per_cell
         self.fine = None
@@ -151,19 +151,19 @@ class Growing(Task):
 
 
 def is_opaque(alpha: Tensor) -> bool:
-    """Whether an opacity, [H, W] in [0, 1], belongs to a full rectangle."""
+    """Whether the visible part of an image with this opacity, [H, W], is an opaque rectangle."""
     visible = alpha > 0
     rows, columns = visible.any(1), visible.any(0)
     return bool((alpha[rows][:, columns] > OPAQUE).all())
 
 
 def growing_filters() -> Tensor:
-    """The identity and both sobel filters, [3, 3, 3]; the sobel filters are divided by 8."""
+    """The identity and both Sobel filters, [3, 3, 3]; the Sobel filters are divided by 8."""
     return torch.tensor([IDENTITY, SOBEL_X, SOBEL_Y]) / torch.tensor([1.0, 8.0, 8.0])[:, None, None]
 
 
 class GrowingPool(Pool):
-    """The pool of the paper: the worst state of a batch is reset, the best ones are damaged.
+    """The paper's pool: in each batch, the worst state is reset and the best ones are damaged.
 
     Args:
         target: target of the first four channels, [4, H, W].
@@ -185,7 +185,7 @@ class GrowingPool(Pool):
             state[best] = self._cut(state[best])
 
     def _cut(self, states: Tensor) -> Tensor:
-        """Erase a disc of every state, [B, C, H, W], if some cell stays alive."""
+        """Erase a disc in every state, [B, C, H, W], that still has a living cell afterwards."""
         discs = torch.stack([self._disc(states.shape[-1]) for _ in states]).to(states.device)
         cut = states.masked_fill(discs[:, None], 0)
         lives = (cut[:, ALPHA] > ALIVE).any(2).any(1)

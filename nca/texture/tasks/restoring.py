@@ -1,8 +1,9 @@
 """A rule that restores a noisy or damaged image, and then keeps it.
 
-The rule gets crops of one image with noise and holes. It learns what such an image looks like, so
-that cells can repair it from their neighborhood. The pool (Mordvintsev et al. 2020) contains
-restored crops, so that the rule also learns to leave a restored image unchanged.
+The rule is trained on crops of one image to which noise and holes have been added. It learns what
+such an image looks like, so cells can repair it from what they see around them. The pool
+(Mordvintsev et al. 2020) also contains crops that are already restored, so the rule learns to leave
+a restored image unchanged.
 """
 
 from typing import Any, ClassVar
@@ -29,14 +30,14 @@ HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 class Restoring(Task):
     """Disturbed crops of one image, and their originals; the target is [3, S, S] in [0, 1].
 
-    The setting ``size`` is the size of the image, ``grid`` the size of the crops. See
+    The setting ``size`` is the size of the image; ``grid`` is the size of the crops. See
     :class:`nca.texture.tasks.base.Task`.
     """
 
     pool: "RestoringPool"
     pictures: ClassVar = {
-        PREVIEW: "the picture, disturbed, and after 30, 200 and 2,000 steps",
-        FILM: "the disturbed picture coming back",
+        PREVIEW: "the picture; disturbed; and restored for 30, 200 and 2,000 steps",
+        FILM: "the disturbed picture being restored",
     }
 
     @staticmethod
@@ -91,7 +92,7 @@ class Restoring(Task):
 
 
 class RestoringPool(Pool):
-    """A pool of states that started as disturbed crops of an image, with the original crops.
+    """A pool whose states start as disturbed crops of an image; it also holds the original crops.
 
     Args:
         picture: the image, [3, S, S] in [0, 1].
@@ -119,7 +120,7 @@ class RestoringPool(Pool):
         return state_of(torch.stack([disturb(crop, self.generator) for crop in crops]), self.rule)
 
     def state_dict(self) -> dict[str, object]:
-        """The state of the pool, with the original crops."""
+        """The state of the pool, including the original crops."""
         return super().state_dict() | {"targets": self.targets.clone()}
 
     @override

@@ -1,9 +1,9 @@
-"""Several textures in one rule; the noise of the initial state selects the one that grows.
+"""Several textures in one rule; the noise in the initial state selects the one that grows.
 
 The idea comes from the Self-Organising Systems group ("self-organising systems",
-noise_controlled_nca, 2021), where noise of 0.02 chose between two textures. Here the strength of
-the noise is 0 for the first texture and 1 for the last, at equal distances. Every player can
-make such noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
+noise_controlled_nca, 2021), where noise of 0.02 selected one of two textures. Here, noise levels
+are evenly spaced: from 0 for the first texture to 1 for the last. Every player can create such
+noise: *erase* starts the first texture, *noise* the last, and *reset* the second.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ class Several(Task):
     :class:`nca.texture.tasks.base.Task`.
 
     Raises:
-        InputError: a batch of all processes has fewer states than there are images.
+        InputError: the batches of all processes together have fewer states than there are images.
     """
 
     pictures: ClassVar = {
@@ -75,12 +75,12 @@ class Several(Task):
         )
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The texture loss of every image by layer; zero for states of other images."""
+        """The texture loss for every image, by layer; zero for states of other images."""
         terms: dict[str, Tensor] = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(state.device) % len(self.losses) == i).nonzero(as_tuple=True)
-            # With several processes, one of them may have no state of an image. It draws the random
-            # numbers anyway, so that the generators of all processes stay equal.
+            # With several processes, one of them may have no state of an image. It still draws the
+            # random numbers, so that the generators of all processes stay in step.
             layers = loss(self.rule, state[own] if len(own) else state[:1].detach())
             for name, value in layers.items():
                 zeros = value.new_zeros(len(state))
@@ -116,7 +116,7 @@ class Several(Task):
         for level, target in zip(noise_levels(len(self.target)), self.target, strict=True):
             one = rule.with_settings(noise_level=level)
             pictures = pictures_at(one, size, PREVIEW_STEPS)
-            sheet.append((f"target of noise {level:g}", to_image(target)))
+            sheet.append((f"target for noise {level:g}", to_image(target)))
             sheet += [(f"{n:,} steps", p) for n, p in zip(PREVIEW_STEPS, pictures, strict=True)]
             films.append(growth(one, size))
         frames = [contact_sheet(frame, len(frame)) for frame in zip(*films, strict=True)]
@@ -138,9 +138,9 @@ class SeveralPool(Pool):
         super().__init__(rule, *others, **shared)
 
     def pick(self) -> Tensor:
-        """Draw equally many places of each image, because a rule unlearns an image it does not see.
+        """Draw the same number of places for each image: a rule forgets an image it does not see.
 
-        The remaining places go to random images.
+        Any remaining places go to randomly chosen images.
         """
         order = torch.randperm(self.settings.pool_size, generator=self.generator)
         count = len(self.levels)
@@ -151,25 +151,25 @@ class SeveralPool(Pool):
         return first[torch.randperm(len(first), generator=self.generator)]
 
     def disturb(self, index: Tensor, state: Tensor) -> None:
-        """Reset one state, and a disc of another, to the initial noise of its image, at random.
+        """Randomly reset one state, or a disc in another, to the initial noise of its image.
 
-        A disc of zeros or of other noise would be the initial state of another image.
+        A disc of zeros, or of noise at another level, would be the initial state of another image.
         """
         side = state.shape[-1]
         if float(torch.rand((), generator=self.generator)) < self.settings.reset_rate:
             state[:1] = self.initial_states(index[:1], side)
         if float(torch.rand((), generator=self.generator)) < self.settings.damage_rate:
             whole = torch.ones(1, side, side)
-            self._damage(whole)  # leaves ones outside the disc, and zeros inside
+            self._damage(whole)  # leaves ones outside the disc, other values inside
             whole = whole.to(state.device)
             state[-1] = torch.where(whole == 1, state[-1], self.initial_states(index[-1:], side)[0])
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Noise whose strength selects the image."""
+        """Return noise whose strength selects the image."""
         level = self.levels[index % len(self.levels)]
         return super().initial_states(index, side) * level[:, None, None, None]
 
 
 def noise_levels(count: int) -> list[float]:
-    """Width of the initial noise of each image: from 0 to 1."""
+    """Strength of the initial noise for each image, from 0 to 1."""
     return [i / (count - 1) for i in range(count)]

@@ -37,7 +37,7 @@ class Synthesis(Task):
         return read_texture(settings.picture, settings.size, enlarge=not settings.rule.decoder)
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The texture loss by layer."""
+        """The texture loss, by layer."""
         del target
         return self.loss(self.rule, state)
 

@@ -1,4 +1,4 @@
-"""The callbacks of the core, one concept per module."""
+"""The core callbacks, one concept per module."""
 
 from nca.training.callbacks.activations import ActivationStatistics
 from nca.training.callbacks.boards import TensorBoard, WandB

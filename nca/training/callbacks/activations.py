@@ -15,18 +15,18 @@ DEAD = 1e-3  # absolute value below which an activation counts as dead
 
 
 class ActivationStatistics(Callback):
-    """Measure mean, std and dead fraction of the outputs of layers.
+    """Measure the mean, the std and the dead fraction of layer outputs.
 
-    The measures are ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward hooks are
-    always removed at the end of the fit. This does not work for models whose layers are not called
-    as modules, such as rules.
+    The measures are called ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward
+    hooks are always removed when the fit ends. This does not work for models whose layers are not
+    called as modules, such as rules.
 
     Args:
-        layers: names of modules as in ``model.named_modules()``; default: all that have weights and
-            no submodules.
+        layers: names of modules as in ``model.named_modules()``; default: all modules that have
+            weights and no submodules.
 
     Raises:
-        ValueError: (in the fit) a name does not belong to a module.
+        ValueError: (during the fit) no module has one of these names.
     """
 
     def __init__(self, layers: Sequence[str] | None = None) -> None:
@@ -61,7 +61,7 @@ class ActivationStatistics(Callback):
 
 
 def weighted_leaves(model: nn.Module) -> list[str]:
-    """Names of the modules that have weights of their own and no submodules."""
+    """Names of the modules that have their own weights and no submodules."""
     return [
         name
         for name, module in model.named_modules()

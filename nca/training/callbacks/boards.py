@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class TensorBoard(RowReader):
-    """Write every row of the metrics as TensorBoard scalars.
+    """Write every metrics row as TensorBoard scalars.
 
     Args:
         metrics: source of the rows.
-        folder: folder of the event files.
+        folder: folder for the event files.
 
     Raises:
-        InputError: (in the fit) tensorboard is not installed.
+        InputError: (during the fit) tensorboard is not installed.
     """
 
     def __init__(self, metrics: Metrics, folder: Path) -> None:
@@ -34,7 +34,8 @@ class TensorBoard(RowReader):
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
         except ImportError as error:
             raise InputError("tensorboard is not installed; pip install tensorboard") from error
-        # Values after a resume replace those that a killed process wrote after its checkpoint.
+        # After a resume, new values replace those that a killed process wrote after its last
+        # checkpoint.
         self._writer = SummaryWriter(str(self.folder), purge_step=learner.iteration + 1)
 
     def show(self, row: dict[str, float], learner: Learner) -> None:
@@ -52,15 +53,15 @@ class TensorBoard(RowReader):
 
 
 class WandB(RowReader):
-    """Log every row of the metrics to Weights & Biases.
+    """Log every metrics row to Weights & Biases.
 
     Args:
         metrics: source of the rows.
-        options: arguments of ``wandb.init``, such as ``project``, ``config``, or
+        options: arguments for ``wandb.init``, such as ``project``, ``config``, or
             ``mode="offline"``.
 
     Raises:
-        InputError: (in the fit) wandb is not installed.
+        InputError: (during the fit) wandb is not installed.
     """
 
     kept = ("_id",)
@@ -72,7 +73,7 @@ class WandB(RowReader):
         self._id: str | None = None
 
     def before_fit(self, learner: Learner) -> None:
-        """Start a run, or continue the run of the checkpoint."""
+        """Start a run, or continue the run named in the checkpoint."""
         super().before_fit(learner)
         try:
             import wandb  # noqa: PLC0415  (optional)

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash or a full disk while they are written."""
+"""Checkpoints: the old one survives if writing the new one fails."""
 
 import io
 import re
@@ -19,7 +19,7 @@ MAGIC = b"nca-checkpoint %d\n"
 
 
 class Checkpoint(Callback):
-    """Write the state of the learner at intervals, at the end of the fit, and on an interrupt.
+    """Write the learner's state at intervals, at the end of the fit, and on an interrupt.
 
     If a checkpoint cannot be written, training continues with a warning and an entry in
     ``learner.write_failures``: the previous checkpoint still exists, and the final results may
@@ -28,12 +28,12 @@ class Checkpoint(Callback):
     SIGHUP act like Ctrl-C.
 
     Args:
-        path: path of the file; a complete new file replaces the old one.
-        every_seconds: seconds between two writes; the first one follows the first batch.
+        path: path of the file; only a complete new file replaces the old one.
+        every_seconds: seconds between two writes; the first write follows the first batch.
 
     Raises:
-        KeyboardInterrupt: (in the fit) after Ctrl-C, once the state has been written.
-        InputError: (in the fit) after Ctrl-C, when the state cannot be written.
+        KeyboardInterrupt: (during the fit) after Ctrl-C, once the state has been written.
+        InputError: (during the fit) after Ctrl-C, if the state cannot be written.
     """
 
     order = 100  # after all callbacks whose state it saves
@@ -44,14 +44,14 @@ class Checkpoint(Callback):
         self._signals = HeldSignals()
 
     def before_fit(self, learner: Learner) -> None:
-        """Catch Ctrl-C; remove temporary files of a process that was killed while writing."""
+        """Catch Ctrl-C; remove temporary files left by a process that was killed while writing."""
         self._due = 0.0
         self._signals.hold()
         if learner.engine.rank == 0:
             remove_temporary(self.path)
 
     def after_batch(self, learner: Learner) -> None:
-        """Write the state if the interval is over."""
+        """Write the state if the interval has passed."""
         signum = int(learner.engine.highest(self._signals.signum))
         if signum:
             self._save(learner)
@@ -67,7 +67,7 @@ class Checkpoint(Callback):
             self._save(learner)
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Restore the handling of Ctrl-C; raise if it was pressed after the last batch."""
+        """Restore the Ctrl-C handler; raise if Ctrl-C was pressed after the last batch."""
         self._signals.release()
         if self._signals.signum:
             raise interruption(self._signals.signum)
@@ -82,7 +82,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state with its checksum.
 
     Raises:
-        InputError: the file cannot be written; the previous one is still there.
+        InputError: the file cannot be written; the previous file is still there.
     """
 
     def write(file: BinaryIO) -> None:
@@ -98,9 +98,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 class _ChecksummedFile(io.RawIOBase):
-    """Passes data on to a file without a copy in memory, and computes its checksum.
+    """Passes data on to a file, without copying it in memory, and computes its checksum.
 
-    Torch replaces the errors of a file by its own. So this class keeps the first error, and stops
+    Torch replaces a file's errors with its own. So this class keeps the first error, and stops
     writing.
     """
 
@@ -123,7 +123,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a state; only tensors and plain data are accepted, so that no code in the file can run.
 
     Raises:
-        InputError: there is no such file, or it is damaged or of another version.
+        InputError: the file does not exist, is damaged, or has an unsupported version.
     """
     try:
         raw = path.read_bytes()

@@ -15,8 +15,8 @@ class Device(Callback):
     """Move the model, the optimizer's state and every batch to a device.
 
     Args:
-        device: for example ``cuda``; default: the GPU if there is one. An engine with a device of
-            its own has priority.
+        device: for example ``cuda``; default: the GPU if there is one. If the engine has its own
+            device, that one is used instead.
     """
 
     order = -10
@@ -26,10 +26,10 @@ class Device(Callback):
         self.device = torch.device(device or choose_device("auto"))
 
     def before_fit(self, learner: Learner) -> None:
-        """Move the model and the state of the optimizer."""
+        """Move the model and the optimizer's state."""
         self.device = learner.engine.device or self.device
         learner.model.to(self.device)
-        # When an optimizer loads its own state, it moves it to the device of the weights.
+        # When an optimizer loads a state, it moves that state to the device of the weights.
         learner.optimizer.load_state_dict(learner.optimizer.state_dict())
 
     def before_batch(self, learner: Learner) -> None:
@@ -38,7 +38,7 @@ class Device(Callback):
 
 
 def choose_device(name: str) -> torch.device:
-    """Get a device by name; ``auto`` is CUDA if there is a GPU, else the CPU.
+    """Get a device by name; ``auto`` is CUDA if there is a GPU, and the CPU otherwise.
 
     Raises:
         InputError: the device does not exist.
@@ -54,7 +54,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move all tensors of a batch: one tensor, or nested lists, tuples, dicts and dataclasses."""
+    """Move all tensors in a batch: a single tensor, or nested lists, tuples, dicts, dataclasses."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):

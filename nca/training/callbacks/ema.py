@@ -13,11 +13,11 @@ from nca.training.learner import Learner
 
 
 class EMA(Callback):
-    """Keep a moving average of the weights, which changes more smoothly than the weights.
+    """Keep a moving average of the weights; it changes more smoothly than the weights do.
 
     Args:
         decay: fraction of the average that each step keeps.
-        warm_up: in the first steps, lower the decay to ``(1 + n) / (10 + n)``, so that the initial
+        warm_up: after n steps, use a decay of at most ``(1 + n) / (10 + n)``, so that the initial
             weights are forgotten quickly.
     """
 
@@ -27,8 +27,8 @@ class EMA(Callback):
         self.decay, self.warm_up = decay, warm_up
         self.steps = 0
         self.weights: list[Tensor] = []
-        # Collecting the weights, or disabling gradients, at every step would take longer than the
-        # averaging itself: these tensors share the weights' memory, and have no gradient.
+        # These tensors share the weights' memory and need no gradient. Collecting the weights or
+        # disabling gradients in every step would take longer than the averaging itself.
         self._followed: list[Tensor] = []
 
     def before_fit(self, learner: Learner) -> None:
@@ -42,7 +42,7 @@ class EMA(Callback):
         ]
 
     def restart(self, model: nn.Module) -> None:
-        """Start again from a model with new weights, for example after its size has changed."""
+        """Start over with the weights of a model, for example after its size has changed."""
         self._followed = [weight.detach() for weight in model.parameters()]
         self.weights = [weight.clone() for weight in self._followed]
         self.steps = 0
@@ -57,7 +57,7 @@ class EMA(Callback):
 
     @torch.no_grad()
     def copy_to(self, model: nn.Module) -> None:
-        """Overwrite the weights of a model with the average."""
+        """Overwrite a model's weights with the average."""
         for weight, average in zip(model.parameters(), self.weights, strict=True):
             weight.copy_(average)
 
@@ -74,7 +74,7 @@ class EMA(Callback):
                     weight.copy_(kept)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of its steps."""
+        """The average, and the number of steps averaged."""
         return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
 
     @override

@@ -1,4 +1,4 @@
-"""Change gradients between backward pass and optimizer step."""
+"""Change gradients between the backward pass and the optimizer step."""
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from nca.training.learner import Learner
 class NormalizeGradients(Callback):
     """Scale the gradient of every weight tensor to unit length.
 
-    NCA trainers have done this since "Growing Neural Cellular Automata": the scale of gradients
-    through dozens of steps is arbitrary, their direction is not.
+    NCA training has done this since "Growing Neural Cellular Automata": after dozens of steps, the
+    magnitude of a gradient is arbitrary, but its direction is not.
     """
 
     essential = True
@@ -25,12 +25,12 @@ class NormalizeGradients(Callback):
 
 
 class ClipGradients(Callback):
-    """Limit the norm of the gradient of all weights together, and record it.
+    """Limit the norm of the gradient, taken over all weights together, and record it.
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
 
     Args:
-        norm: largest norm.
+        norm: maximum norm.
     """
 
     essential = True
@@ -47,17 +47,17 @@ class ClipGradients(Callback):
 class NaNGuard(Callback):
     """Skip batches whose gradient is not finite; stop after too many in a row.
 
-    This waits for the device at every step. Without it, one bad gradient turns all weights, and all
-    averages of them, into NaN.
+    The check waits for the device at every step. Without it, one bad gradient turns all weights,
+    and every average of them, into NaN.
 
     Args:
-        patience: number of bad batches in a row that ends the training.
+        patience: number of bad batches in a row after which training is aborted.
 
     Attributes:
         skipped: total number of bad batches.
 
     Raises:
-        RuntimeError: (in the fit) too many bad batches in a row.
+        RuntimeError: (during the fit) there were too many bad batches in a row.
     """
 
     order = -5  # before anything uses the gradient
@@ -84,7 +84,7 @@ class NaNGuard(Callback):
 
 
 def gradients_of(model: nn.Module) -> list[Tensor]:
-    """Gradients of the weights that have one."""
+    """Gradients of all weights that have one."""
     return [weight.grad for weight in model.parameters() if weight.grad is not None]
 
 

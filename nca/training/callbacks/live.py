@@ -1,4 +1,4 @@
-"""A page that shows the training while it runs."""
+"""A page that shows training while it runs."""
 
 import math
 import time
@@ -23,14 +23,14 @@ SMALL = 320  # pixels; narrower images are shown without smoothing
 
 
 class LivePage(Callback):
-    """Write an HTML file at intervals that shows images and losses, and reloads itself.
+    """At intervals, write an HTML page that shows images and losses, and reloads itself.
 
-    It works from ``file://`` and makes no requests.
+    It works from ``file://`` and makes no requests to other addresses.
 
     Args:
         path: path of the file.
         pictures: functions that draw images of the run, by caption.
-        metrics: source of the losses; must be among the callbacks too.
+        metrics: source of the losses; must itself be among the learner's callbacks.
         title: title of the page.
         every_seconds: seconds between two writes.
     """
@@ -53,12 +53,12 @@ class LivePage(Callback):
         self._meter = RateMeter()
 
     def before_fit(self, learner: Learner) -> None:
-        """Start the clocks; the first page is written after the first batch."""
+        """Start timing; the first page is written after the first batch."""
         self._due = 0.0
         self._meter.begin(learner)
 
     def after_batch(self, learner: Learner) -> None:
-        """Write the page if the interval is over."""
+        """Write the page if the interval has passed."""
         if not learner.training:
             return
         self._meter.record(learner)
@@ -107,7 +107,7 @@ def template() -> "Template":
 
 
 def facts(learner: Learner, left: float | None) -> dict[str, str]:
-    """Figures of a fit, by name; ``left`` is the remaining time in seconds, if it still runs."""
+    """Figures of a fit, by name; ``left`` is the remaining time in seconds, None after the fit."""
     done = {
         "progress": f"{learner.progress:.0%}",
         "iteration": f"{learner.iteration:,}",
@@ -124,7 +124,7 @@ def facts(learner: Learner, left: float | None) -> dict[str, str]:
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
-    """Layers of every term that has some: name, newest value, and its share of the largest, %."""
+    """For every term with layers: each layer's name, newest value, and % of the largest value."""
     rows = [row for row in metrics.rows if "loss" in row]
     found: dict[str, list[Any]] = {}
     for term, names in groups(metrics.terms).items():

@@ -1,4 +1,4 @@
-"""Write losses by term and by layer to files that programs can read."""
+"""Write losses, by term and by layer, to machine-readable files."""
 
 import csv
 import io
@@ -20,25 +20,25 @@ from nca.training.callback import Callback
 from nca.training.engines import Engine
 from nca.training.learner import Learner
 
-SUM = "loss"  # name of the sum of all terms in a row
-SECONDS = 0.5  # between writes of rows; opening a file takes longer than making a row
+SUM = "loss"  # key of the sum of all terms in a row
+SECONDS = 0.5  # between writes, because opening the file takes longer than computing a row
 
 
 class Metrics(Callback):
-    """Average every term of the loss, and every measure, over an interval; write them as a row.
+    """Average every loss term and every measure over an interval; write the averages as a row.
 
-    The values stay on the device until one transfer per interval fetches them. New rows are
-    appended to ``metrics.jsonl`` twice a second. At the end of a fit, all rows are also written to
-    ``metrics.csv``. With several processes, the rows contain means over all of them.
+    The values stay on the device until a single transfer per interval fetches them. New rows are
+    appended to ``metrics.jsonl`` at most twice a second. At the end of a fit, all rows are also
+    written to ``metrics.csv``. With several processes, rows contain averages over all of them.
 
     Args:
-        folder: folder of the files; None: rows are kept in memory only.
+        folder: folder for the files; None: rows are kept in memory only.
         every: number of iterations per interval.
 
     Attributes:
         rows: one dictionary per interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every
             term by name (``term/layer`` if a term has layers) and every measure. A validation adds
-            a separate row: ``iteration``, ``seconds`` and the same names after ``valid/``.
+            its own row: ``iteration``, ``seconds``, and the other names prefixed with ``valid/``.
         terms: names of the loss terms.
     """
 
@@ -56,27 +56,27 @@ class Metrics(Callback):
         self._due = 0.0
 
     def curves(self) -> dict[str, list[float]]:
-        """The loss and each of its terms, a number for every recorded row."""
+        """The loss and each of its terms, with one number per recorded row."""
         rows = [row for row in self.rows if SUM in row]
         names = dict.fromkeys([SUM, *self.terms])
         return {name: [row.get(name, math.nan) for row in rows] for name in names}
 
     def before_fit(self, learner: Learner) -> None:
-        """Start the file with the rows from before a resume, if there are some."""
+        """Start the file with the rows recorded before a resume, if there are any."""
         self._writes = self.path is not None and learner.engine.rank == 0
         if self._writes:
             self._rewrite()
 
     def before_epoch(self, _: Learner) -> None:
-        """Start a validation with empty averages."""
+        """Clear the values of the last validation."""
         self._validation = defaultdict(list)
 
     def after_batch(self, learner: Learner) -> None:
-        """Keep the values; make a row at the end of the interval."""
+        """Keep the values; add a row at the end of the interval."""
         held = self._training if learner.training else self._validation
         held[SUM].append(learner.loss.detach())
         for name, value in learner.losses.items():
-            if name != SUM:  # a single term may have the name of the sum
+            if name != SUM:  # a term may itself be called "loss" if it is the only one
                 held[name].append(value.detach())
         for name, value in learner.measures.items():
             held[name].append(value.detach())
@@ -84,14 +84,14 @@ class Metrics(Callback):
             self._add_row(learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Make the row of a validation."""
+        """Add the row of a validation."""
         if not learner.training and self._validation:
             row = {"iteration": learner.iteration, "seconds": round(learner.seconds, 3)}
             means = averages(self._validation, learner.engine)
             self._keep(learner, row | {f"valid/{name}": mean for name, mean in means.items()})
 
     def after_fit(self, learner: Learner) -> None:
-        """Make a row of the remaining values."""
+        """Add a row for the remaining values."""
         if self._training:
             self._add_row(learner)
 
@@ -130,7 +130,7 @@ class Metrics(Callback):
     def _append(self) -> None:
         assert self.path is not None
         new = self.rows[self._written :]
-        self._written = 0  # after a failure the file may end with part of a line
+        self._written = 0  # if this fails, the file may end with part of a line
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(map(_line, new))
         self._written = len(self.rows)
@@ -152,13 +152,13 @@ class Metrics(Callback):
 
 
 class RowReader(Callback):
-    """Base of callbacks that show the rows of :class:`Metrics` somewhere.
+    """Base class of callbacks that show the rows of :class:`Metrics` somewhere.
 
     Args:
-        metrics: source of the rows; must be among the callbacks too.
+        metrics: source of the rows; must itself be among the learner's callbacks.
     """
 
-    order = 25  # after the rows have been made
+    order = 25  # after the rows have been added
     main_process_only = True
 
     def __init__(self, metrics: Metrics) -> None:
@@ -166,7 +166,7 @@ class RowReader(Callback):
         self._read = 0
 
     def before_fit(self, _: Learner) -> None:
-        """Skip the rows from before a resume, which have been shown."""
+        """Skip the rows recorded before a resume, which were shown then."""
         self._read = len(self.metrics.rows)
 
     def after_batch(self, learner: Learner) -> None:
@@ -190,7 +190,7 @@ class RowReader(Callback):
 
 @torch.no_grad()
 def averages(held: dict[str, list[Tensor]], engine: Engine) -> dict[str, float]:
-    """Mean of every list, over all processes, in one transfer from the device."""
+    """Average every list, over all processes, with a single transfer from the device."""
     everything = torch.stack([value for values in held.values() for value in values])
     numbers = iter(engine.gather(everything[None]).float().mean(0).tolist())
     return {name: fmean(islice(numbers, len(values))) for name, values in held.items()}

@@ -1,4 +1,4 @@
-"""Show a picture of the run below the cell of a notebook."""
+"""Show a picture of the run below a notebook cell."""
 
 import time
 
@@ -7,11 +7,11 @@ from nca.training.callback import Callback
 from nca.training.callbacks.snapshots import Snapshot
 from nca.training.learner import Learner
 
-SMALLEST = 320  # pixels; a narrower picture is shown larger
+SMALLEST = 320  # pixels; a narrower picture is enlarged to this width
 
 
 class NotebookPicture(Callback):
-    """Show a picture below the cell and replace it as training goes on; only in a notebook.
+    """In a notebook, show a picture below the cell, and update it as training goes on.
 
     Args:
         snapshot: draws the current result.
@@ -27,12 +27,12 @@ class NotebookPicture(Callback):
         self._due = 0.0
 
     def before_fit(self, _: Learner) -> None:
-        """Begin a new picture."""
+        """Reserve a place for the picture below the cell."""
         self._output = Output() if in_notebook() else None
         self._due = 0.0
 
     def after_batch(self, learner: Learner) -> None:
-        """Draw if the interval is over."""
+        """Draw if the interval has passed."""
         if learner.training and time.monotonic() >= self._due:
             self._draw(learner)
             self._due = time.monotonic() + self.every_seconds

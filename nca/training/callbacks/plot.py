@@ -22,10 +22,10 @@ RGB = tuple[float, float, float]
 
 
 class Plot(Callback):
-    """Plot the loss terms, and the validation loss, at the end of a fit.
+    """Plot the loss terms and the validation loss at the end of a fit.
 
     Args:
-        metrics: source of the rows; must be among the callbacks too.
+        metrics: source of the rows; must itself be among the learner's callbacks.
         path: path of the ``.png`` file.
         title: title of the plot.
     """
@@ -50,14 +50,14 @@ def write_loss_plot(
 
     Args:
         path: path of the PNG file.
-        rows: rows of :class:`~nca.training.callbacks.metrics.Metrics`.
-        terms: names of the terms; ``term/layer`` is shown as ``layer`` if that is unique.
+        rows: rows from :class:`~nca.training.callbacks.metrics.Metrics`.
+        terms: names of the terms; ``term/layer`` is shown as ``layer`` if that name is unique.
         title: title of the plot.
 
     Raises:
         InputError: the path cannot be written.
     """
-    # Matplotlib takes half a second to load, which would delay the start of every training.
+    # Matplotlib takes half a second to import, which would delay the start of every training run.
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: PLC0415
 
@@ -74,13 +74,13 @@ def write_loss_plot(
         ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
     axes.set(yscale="log" if positive else "linear")
-    # A file name may not be UTF-8, and its dollar signs do not enclose formulas.
+    # A file name may not be valid UTF-8, and dollar signs in it do not enclose formulas.
     title = title.encode(errors="replace").decode()
     heading = axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
     heading.set_parse_math(False)
     axes.set_xlabel("iteration", color=QUIET)
     if positive:
-        # If the range has fewer than two powers of ten, some numbers between them get labels too.
+        # If the range spans less than two decades, label some values between powers of ten, too.
         low, high = axes.get_ylim()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -96,7 +96,7 @@ def write_loss_plot(
     label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
     with warnings.catch_warnings():
-        # A missing glyph is drawn as a box; the name is in other places too.
+        # A missing glyph is drawn as a box. That is fine: other results contain the name, too.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
@@ -105,7 +105,7 @@ def write_loss_plot(
 def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
     """Name, label and color of every term: one hue per term, one shade per layer.
 
-    ``term/layer`` is labeled ``layer`` if that is unique.
+    ``term/layer`` is labeled ``layer`` if that name is unique.
     """
     from matplotlib.colors import to_rgb  # noqa: PLC0415
 
@@ -147,6 +147,6 @@ def label_ends(
 
 
 def series(rows: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
-    """Iterations and values of the rows that have a value of this name."""
+    """Iterations and values of the rows that have a finite value of this name."""
     having = [row for row in rows if math.isfinite(row.get(name, math.nan))]
     return [row["iteration"] for row in having], [row[name] for row in having]

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal and in a notebook, plain lines elsewhere."""
+"""A progress bar on a terminal and in a notebook; plain lines elsewhere."""
 
 import math
 import sys
@@ -24,12 +24,13 @@ SECONDS = 0.2  # between two reads of the loss, each of which waits for the devi
 
 
 class RateMeter:
-    """Measures the rate of a fit over the last half minute, and estimates the time that is left.
+    """Measures the rate of a fit over the last half minute, and estimates the remaining time.
 
-    An average over the whole fit would include compilation, pauses and other programs.
+    An average over the whole fit would include compilation, pauses, and slowdowns due to other
+    programs.
 
     Args:
-        now: returns the time in seconds.
+        now: returns the current time in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -37,7 +38,7 @@ class RateMeter:
         self._past: deque[tuple[float, int, float]] = deque()  # time, iteration, progress
 
     def begin(self, learner: Learner) -> None:
-        """Start measuring; call it at the start of a fit."""
+        """Start measuring; call this at the start of a fit."""
         self._past.clear()
         self._past.append((self._now(), learner.iteration, learner.progress))
 
@@ -56,7 +57,7 @@ class RateMeter:
         return (learner.iteration - iteration) / max(self._now() - then, 1e-9)
 
     def seconds_left(self, learner: Learner) -> float:
-        """Estimated seconds until the end of the fit; infinity while unknown."""
+        """Estimated seconds until the end of the fit; infinite while unknown."""
         then, _, progress = self._past[0]
         seconds, done = self._now() - then, learner.progress - progress
         return seconds * (1 - learner.progress) / done if done > 0 else math.inf
@@ -66,8 +67,8 @@ class Progress(Callback):
     """Show progress, rate, losses and the remaining time of a fit.
 
     Args:
-        quiet: print plain lines, one per tenth of the fit. This is also done if standard error is
-            neither a terminal nor shown below the cell of a notebook.
+        quiet: print plain lines, one per tenth of the fit. This also happens if standard error is
+            neither a terminal nor shown below a notebook cell.
     """
 
     order = 30
@@ -112,7 +113,7 @@ class Progress(Callback):
             self._draw(self._bar, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Draw the full bar before a validation, which has other losses."""
+        """Draw the full bar before a validation, because its losses would replace the last ones."""
         if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
@@ -122,7 +123,7 @@ class Progress(Callback):
         bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Close the bar; a notebook keeps its last text, which needs no running program."""
+        """Close the bar; in a notebook, replace it with its last text, which needs no kernel."""
         if self._bar is not None:
             self._bar.close()
             if self._output is not None:
@@ -144,7 +145,7 @@ def clock(seconds: float) -> str:
 
 
 def describe_losses(losses: dict[str, Tensor]) -> str:
-    """The loss and its terms; layers of a term (``term/layer``) are added up."""
+    """Format the loss and its terms; the layers of a term (``term/layer``) are added up."""
     terms: dict[str, float] = {}
     for name, value in losses.items():
         term = name.partition("/")[0]

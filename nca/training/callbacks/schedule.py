@@ -1,4 +1,4 @@
-"""Learning-rate schedules that follow the progress of the fit, by iterations or by time."""
+"""Learning-rate schedules that follow the progress of a fit, measured in iterations or in time."""
 
 import math
 from collections.abc import Callable
@@ -8,19 +8,19 @@ from nca.training.callback import Callback
 from nca.training.learner import Learner
 
 Curve = Callable[[float, int], float]
-"""``curve(progress, steps)``: progress of the fit in [0, 1], and number of steps so far."""
+"""``curve(progress, steps)``: value at a progress in [0, 1] and after a number of steps."""
 
 
 class Schedule(Callback):
     """Set the learning rate, and optionally the momentum, before every step.
 
     The rate changes only after the weights have changed, so it is the same for all batches of an
-    accumulated step, and stays the same if a step is skipped. It depends on the progress of the
-    fit, not on a count of iterations. So it works with any number of processes and any limit.
+    accumulated step, and does not change if a step is skipped. It depends on the progress of the
+    fit, not on a count of iterations, so it works with any number of processes and any limit.
 
     Args:
-        factor: curve of factors for the optimizer's own learning rates.
-        momentum: curve of the momentum, or of Adam's first beta.
+        factor: curve of the factor by which the optimizer's initial learning rates are multiplied.
+        momentum: curve of the momentum, or of Adam's first beta; None: do not change it.
     """
 
     kept = ("base_rates", "_steps")
@@ -31,12 +31,12 @@ class Schedule(Callback):
         self._steps = -1  # number of steps when the rates were last set
 
     def before_fit(self, learner: Learner) -> None:
-        """Remember the optimizer's own rates."""
+        """Remember the optimizer's initial rates."""
         if not self.base_rates:
             self.base_rates = [group["lr"] for group in learner.optimizer.param_groups]
 
     def before_batch(self, learner: Learner) -> None:
-        """Set the rates if a step has been made since."""
+        """Set the rates if a step has been taken since they were last set."""
         if learner.steps == self._steps:
             return
         self._steps = learner.steps
@@ -48,7 +48,7 @@ class Schedule(Callback):
 
 
 def set_momentum(group: dict[str, Any], value: float) -> None:
-    """Set the momentum of an optimizer's group: of SGD, or the first beta of Adam."""
+    """Set the momentum of an optimizer's parameter group; for Adam, that is the first beta."""
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])
     else:
@@ -64,14 +64,14 @@ def cosine(start: float, end: float, position: float) -> float:
 def one_cycle(rise: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> Curve:
     """Rise from ``start`` to 1 in the first part of the fit, then fall to ``end``.
 
-    Smith, "Super-Convergence", 2018, with the half cosines of fast.ai. For its momentum, which
-    falls while the rate rises, use ``one_cycle_momentum``.
+    Smith, "Super-Convergence", 2018, with half cosines as in fast.ai. The momentum should fall
+    while the rate rises: use it together with :func:`one_cycle_momentum`.
     """
     return lambda progress, _: up_and_down(progress, rise, start, 1.0, end)
 
 
 def one_cycle_momentum(rise: float = 0.25, high: float = 0.95, low: float = 0.85) -> Curve:
-    """Fall from ``high`` to ``low`` while the rate of :func:`one_cycle` rises, then return."""
+    """Fall from ``high`` to ``low`` while :func:`one_cycle` rises, then rise back to ``high``."""
     return lambda progress, _: up_and_down(progress, rise, high, low, high)
 
 

@@ -15,27 +15,27 @@ from nca.training.learner import Learner
 from nca.training.movie import evenly, import_ffmpeg, write_movie
 
 Snapshot = Callable[[Learner], Image.Image]
-"""Draws the current result: samples, an image, a grown texture. Its size must not change."""
+"""Draws the current result: samples, an image, a grown texture. The size must not change."""
 
 
 class Snapshots(Callback):
-    """Take images at even intervals of the fit; make a movie and a contact sheet of them.
+    """Take images at even intervals during a fit; make a movie and a contact sheet from them.
 
-    A snapshot must not change the training, so its random numbers must come from its own generator.
+    A snapshot must not affect training, so its random numbers must come from its own generator.
 
     Args:
         snapshot: draws the current result.
         movie: path of the movie: ``.webp``, ``.gif`` or ``.png``; ``.mp4`` with imageio-ffmpeg.
         sheet: path of the contact sheet: ``.png``, ``.jpg`` or ``.webp``.
-        frames: largest number of frames in the movie, 2 or more.
-        stages: largest number of images on the sheet.
+        frames: maximum number of frames in the movie, 2 or more.
+        stages: maximum number of images on the sheet.
         fps: frames per second.
 
     Attributes:
         taken: the images so far, as PNG.
 
     Raises:
-        ValueError: there is neither a movie nor a sheet, or there are too few frames.
+        ValueError: neither a movie nor a sheet is given, or ``frames`` is below 2.
         InputError: the movie is an MP4, and imageio-ffmpeg is not installed.
     """
 
@@ -63,11 +63,11 @@ class Snapshots(Callback):
         self.taken: list[bytes] = []
 
     def before_fit(self, learner: Learner) -> None:
-        """Recompute the interval, because a resumed fit may be longer than before."""
+        """Thin out the images taken so far, because a resumed fit may be longer than before."""
         self.taken = evenly(self.taken, self._due(learner))
 
     def after_batch(self, learner: Learner) -> None:
-        """Take an image if the interval is over."""
+        """Take an image if the interval has passed."""
         if learner.training and len(self.taken) < self._due(learner):
             data = io.BytesIO()
             self.snapshot(learner).save(data, format="PNG")

@@ -1,4 +1,4 @@
-"""Choose the number of torch's threads during a fit, as other programs start and end."""
+"""Adapt the number of torch threads during a fit, as other programs start and end."""
 
 import time
 
@@ -9,24 +9,24 @@ from nca.training.callback import Callback
 from nca.training.generators import generator_state, set_generator_state
 from nca.training.learner import Learner, total
 
-WINDOW = 1.0  # seconds of iterations that are measured together
-LOAD_CHANGE = 0.15  # a relative change of the CPU seconds per second by this much starts a trial
-SLOWER = 1.5  # so does a change of the time per iteration by this factor
-MIN_INTERVAL = 5.0  # seconds between two trials
-SHARE, MAX_SHARE = 0.02, 0.05  # fraction of the time for trials: usual, and if the load changes
+WINDOW = 1.0  # seconds; iterations within a window are measured together
+LOAD_CHANGE = 0.15  # a trial starts if CPU time per wall time changes by this fraction
+SLOWER = 1.5  # a trial also starts if the time per iteration changes by this factor
+MIN_INTERVAL = 5.0  # minimum number of seconds between two trials
+SHARE, MAX_SHARE = 0.02, 0.05  # fraction of time spent on trials: normally, and when load changes
 
 
 class Threads(Callback):
     """Use the number of threads with which the gradient of a batch is computed fastest.
 
-    A trial times the gradient with different numbers of threads. It runs on the first batch, once a
-    minute, and when the CPU time or the duration of an iteration changes much: then another program
-    has started or ended, or the work has changed. A trial changes neither weights nor random
-    numbers. But the order of additions depends on the number of threads, so training is
-    bit-identical only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
+    A trial times the gradient with different numbers of threads. It runs on the first batch, then
+    about once a minute, and also when the CPU load or the time per iteration changes a lot, because
+    then another program has started or ended, or the work has changed. A trial changes neither
+    weights nor random numbers. But the order of additions depends on the number of threads, so
+    training is bit-identical only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
 
     Args:
-        generators: random generators of the objective, in addition to torch's own.
+        generators: random number generators that the objective uses besides torch's global one.
     """
 
     essential = True
@@ -34,13 +34,13 @@ class Threads(Callback):
     def __init__(self, *generators: torch.Generator) -> None:
         self.generators = generators
         self._limit = 1
-        self._spent = 0.0  # seconds spent in batches, without pauses
+        self._spent = 0.0  # seconds spent in batches, not counting the time between them
         self._due = self._soonest = 0.0
         self._started = (0.0, 0.0)
         self._load = Load()
 
     def before_fit(self, learner: Learner) -> None:
-        """Use at most the current number of threads; with a GPU, one thread."""
+        """Set the limit: the current number of threads, or one if training runs on a GPU."""
         weight = next(learner.model.parameters(), None)
         on_gpu = weight is not None and weight.device.type != "cpu"
         self._limit = 1 if on_gpu else torch.get_num_threads()
@@ -55,7 +55,7 @@ class Threads(Callback):
         self._started = clocks()
 
     def after_batch(self, learner: Learner) -> None:
-        """Compare CPU and wall time with those after the last trial."""
+        """Compare CPU load and time per iteration with those after the last trial."""
         if self._limit == 1 or not learner.training:
             return
         wall, cpu = (now - then for now, then in zip(clocks(), self._started, strict=True))
@@ -93,7 +93,7 @@ class Threads(Callback):
 
 
 class Load:
-    """Compares CPU load and time per iteration in each window with the first window."""
+    """Compares the CPU load and time per iteration of each window with those of the first."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
@@ -101,7 +101,7 @@ class Load:
         self._first: tuple[float, float] | None = None
 
     def changed(self, wall: float, cpu: float) -> bool:
-        """Add an iteration; return whether a window has ended that differs from the first."""
+        """Add an iteration; return True if it ends a window that differs from the first."""
         self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
             return False
@@ -118,5 +118,5 @@ class Load:
 
 
 def clocks() -> tuple[float, float]:
-    """Wall time, and CPU time of this process, in seconds."""
+    """Wall-clock time, and the CPU time of this process, in seconds."""
     return time.perf_counter(), time.process_time()

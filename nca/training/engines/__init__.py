@@ -1,4 +1,4 @@
-"""Engines: how gradients and optimizer steps are computed. A learner has one engine."""
+"""Engines compute gradients and optimizer steps. A learner has exactly one engine."""
 
 from nca.training.engines.engine import Autocast, Engine
 

@@ -1,8 +1,8 @@
 """Training with several processes or devices, through Hugging Face Accelerate.
 
 ``accelerate launch --num_processes 2 ...`` starts the processes; this engine joins them into one
-training. Each process works on its part of the batches, the gradients are averaged, and all make
-the same step.
+training run. Each process works on its part of the batches, gradients are averaged, and all
+processes take the same step.
 """
 
 from collections.abc import Iterable
@@ -27,13 +27,15 @@ class Accelerate(Engine):
     """Data parallelism and mixed precision with an ``accelerate.Accelerator``.
 
     This class averages the complete gradients itself. It does not use ``DistributedDataParallel``,
-    because that only sees calls of the model's ``forward``, which an unroll does not call. Buffers,
-    such as the running statistics of batch normalization, stay separate in each process;
-    checkpoints contain the buffers of the first one. Accelerate's loaders fetch one batch ahead. So
-    a resume is exact only if the random parts of a batch and the model use different generators.
+    which works only through the model's ``forward``, and an unroll does not call ``forward``.
+    Buffers, such as the running statistics of batch normalization, stay separate in each process;
+    checkpoints contain those of the first process. Accelerate's loaders fetch one batch ahead, so a
+    resume is exact only if random values in batches come from a different generator than those in
+    the model.
 
     Args:
-        accelerator: sets devices, precision and processes; its gradient accumulation must be 1.
+        accelerator: determines devices, precision and processes; its gradient accumulation must be
+            1.
         accumulate: see :class:`~nca.training.engines.engine.Engine`.
 
     Raises:
@@ -63,7 +65,7 @@ class Accelerate(Engine):
         self.accelerator.backward(loss)
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Average over the processes; divide by the scale, if there is one."""
+        """Average the gradients over all processes; undo loss scaling, if it is used."""
         if self.processes > 1:
             self._average(weight for group in optimizer.param_groups for weight in group["params"])
         self.accelerator.unscale_gradients(optimizer)
@@ -102,7 +104,7 @@ class Accelerate(Engine):
         return prepared
 
     def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """Split a DataLoader: process i gets every n-th batch, from the i-th on, on its device.
+        """Split a DataLoader: of n processes, process i gets every n-th batch from batch i on.
 
         Other sources must split themselves by ``rank`` and ``processes``.
         """
@@ -131,7 +133,7 @@ class Accelerate(Engine):
         return float(self.accelerator.gather(mine).max())
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale, if there is one, and the position within an accumulated step."""
+        """The loss scale, if any, and the position within an accumulated step."""
         scaler = self.accelerator.scaler
         return super().state_dict() | {"scaler": {} if scaler is None else scaler.state_dict()}
 

@@ -1,8 +1,8 @@
-"""The engine: how gradients and optimizer steps are computed. A learner has exactly one.
+"""The engine computes gradients and optimizer steps. A learner has exactly one engine.
 
-Engines handle precision, scaling, accumulation and the number of processes, so that neither the
-loop nor a callback depends on them. :mod:`nca.training.engines.accelerate` is for several
-processes.
+Engines handle precision, loss scaling, gradient accumulation and the number of processes, so
+neither the loop nor callbacks depend on these. :mod:`nca.training.engines.accelerate` is for
+several processes.
 """
 
 from collections.abc import Iterable
@@ -18,15 +18,15 @@ AS_IT_IS = nullcontext()
 
 
 class Engine:
-    """Float32 in one process.
+    """Trains in float32, in one process.
 
     Args:
-        accumulate: number of batches whose gradients are averaged into one step.
+        accumulate: number of batches whose gradients are averaged for each step.
 
     Attributes:
-        added: number of batches in the current, incomplete step.
-        dtype: number format of the layers.
-        device: device for model and batches; None: any.
+        added: number of batches added so far to the current, incomplete step.
+        dtype: number format in which layers are computed.
+        device: device for model and batches; None: any device.
         rank, processes: index of this process, and number of processes.
 
     Raises:
@@ -43,11 +43,11 @@ class Engine:
         self.accumulate, self.added = accumulate, 0
 
     def precision(self) -> AbstractContextManager[None]:
-        """Context manager in which prediction and loss are computed."""
+        """Return the context manager in which prediction and loss are computed."""
         return AS_IT_IS
 
     def backward(self, loss: Tensor, optimizer: Optimizer) -> bool:
-        """Add the gradients of a batch; return whether a whole step is complete."""
+        """Add the gradients of a batch; return whether those of a whole step are complete."""
         self.add_gradients(loss / self.accumulate if self.accumulate > 1 else loss)
         self.added = (self.added + 1) % self.accumulate
         if self.added:
@@ -60,10 +60,10 @@ class Engine:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Turn the sums in ``.grad`` into the true gradients, before any callback uses them."""
+        """Turn the sums in ``.grad`` into true gradients, before any callback uses them."""
 
     def step(self, optimizer: Optimizer) -> bool:
-        """Change the weights; return whether they changed."""
+        """Update the weights; return whether they changed."""
         optimizer.step()
         return True
 
@@ -77,7 +77,7 @@ class Engine:
         return optimizer
 
     def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """The batches of this process."""
+        """Return the batches for this process."""
         return batches
 
     def gather(self, tensor: Tensor) -> Tensor:
@@ -85,11 +85,11 @@ class Engine:
         return tensor
 
     def gather_object(self, value: Any) -> list[Any]:
-        """The values of all processes, by rank."""
+        """Collect the values of all processes, in order of rank."""
         return [value]
 
     def highest(self, value: float) -> float:
-        """The highest value of all processes, for decisions that must be the same in all."""
+        """Return the highest value of all processes, so that all make the same decision."""
         return value
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,12 +102,12 @@ class Engine:
 
 
 class Autocast(Engine):
-    """Mixed precision: layers in 16 bits where that is safe, weights and sums in float32.
+    """Mixed precision: layers in 16 bits where that is safe; weights and sums in float32.
 
-    Bfloat16 has the range of float32. The range of float16 is smaller, so small gradients would
-    become zero. Therefore, with float16, the loss is multiplied by a scale that grows until
-    gradients overflow, and a step that overflows is skipped (Micikevicius et al., "Mixed Precision
-    Training", ICLR 2018).
+    Bfloat16 has the same range as float32. The range of float16 is smaller, so small gradients
+    would become zero. With float16, the loss is therefore multiplied by a scale that grows until
+    gradients overflow, and a step with overflowing gradients is skipped (Micikevicius et al.,
+    "Mixed Precision Training", ICLR 2018).
 
     Args:
         device_type: ``cpu`` or ``cuda``.
@@ -115,7 +115,7 @@ class Autocast(Engine):
         accumulate: see :class:`Engine`.
 
     Raises:
-        ValueError: the dtype is another one.
+        ValueError: ``dtype`` is neither of these, or ``accumulate`` is below 1.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Autocast(Engine):
         if dtype not in (torch.bfloat16, torch.float16):
             raise ValueError(f"dtype must be torch.bfloat16 or torch.float16, not {dtype}")
         self.device_type, self.dtype = device_type, dtype
-        # For bfloat16 the scaler is disabled and changes nothing, so both dtypes use the same code.
+        # With bfloat16, the scaler is disabled and does nothing, so both dtypes share this code.
         self.scaler = torch.amp.GradScaler(device_type, enabled=dtype == torch.float16)
         self._unscaled = False
 
@@ -139,16 +139,16 @@ class Autocast(Engine):
 
     @override
     def add_gradients(self, loss: Tensor) -> None:
-        # gradients of the scaled loss
+        # These are gradients of the scaled loss.
         super().add_gradients(self.scaler.scale(loss))
 
     def finish_gradients(self, optimizer: Optimizer) -> None:
-        """Divide by the scale."""
+        """Divide the gradients by the loss scale."""
         self.scaler.unscale_(optimizer)
         self._unscaled = True
 
     def step(self, optimizer: Optimizer) -> bool:
-        """Step unless a gradient overflowed; the scale is lowered in that case."""
+        """Take the step; if a gradient has overflowed, skip it and lower the loss scale."""
         before = self.scaler.get_scale()
         self.scaler.step(optimizer)
         self._update_scale()
@@ -165,7 +165,7 @@ class Autocast(Engine):
         self._unscaled = False
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale, and the position within an accumulated step."""
+        """The loss scale, and the position within an accumulated step."""
         return super().state_dict() | {"scaler": self.scaler.state_dict()}
 
     @override

@@ -1,4 +1,4 @@
-"""Choose the engine of a training run, in one process or several."""
+"""Choose the engine for a training run, in one process or several."""
 
 import atexit
 import os
@@ -21,10 +21,10 @@ def build_engine(
     Args:
         precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where it is faster.
         device: device of the layers.
-        state: state of a resumed learner; ``auto`` then means the precision of that state.
+        state: state of a resumed learner, whose precision ``auto`` then keeps.
 
     Raises:
-        InputError: float16 on a CPU, or an error of :func:`launched`.
+        InputError: float16 is requested on a CPU, or an error of :func:`launched`.
     """
     if precision == "float16" and device.type == "cpu":
         raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")
@@ -45,11 +45,11 @@ SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"
 
 
 def process_count() -> int:
-    """Number of processes that a launcher has started for this training; 1 without one.
+    """Number of processes that a launcher has started for this training run; 1 without a launcher.
 
     Raises:
-        InputError: ``accelerate launch --cpu`` should start several processes, but without MPI it
-            starts only one.
+        InputError: this process was started by ``accelerate launch --cpu``, which without MPI
+            starts only one process.
     """
     count = max(int(os.environ.get(name, "1")) for name in SIZES)
     if count == 1 and "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ:
@@ -64,7 +64,7 @@ def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
     """Make the engine for one of several processes that a launcher has started.
 
     Args:
-        bfloat16: compute layers in bfloat16; all processes use the value of the first one.
+        bfloat16: compute layers in bfloat16; all processes use the first process's value.
         cpu: train on the CPU even if there is a GPU.
 
     Raises:
@@ -94,10 +94,10 @@ PAUSE = 1.0  # seconds
 
 
 def _leave_group() -> None:
-    """Give the threads of the group time to finish before Python exits.
+    """Give the process group's threads time to finish before Python exits.
 
-    If a Gloo thread (of torch's communication library) releases its last tensors after the exit has
-    started, it cannot get the interpreter lock and aborts the process.
+    If a thread of Gloo, torch's communication library, releases its last tensors after Python has
+    begun to exit, it cannot get the interpreter lock and aborts the process.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

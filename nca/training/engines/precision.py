@@ -1,20 +1,21 @@
-"""Find out by measurement which precision is fast on this processor."""
+"""Measure which precision is fast on this processor."""
 
 import time
 from functools import cache
 
 import torch
 
-FASTER = 0.9  # bfloat16 must take at most this fraction of float32's time
-SIDE, TRIES = 512, 10  # size and number of the test products: about 30 ms in all
+FASTER = 0.9  # to be used, bfloat16 must take less than this fraction of float32's time
+SIDE, TRIES = 512, 10  # size and number of the timed matrix products: about 30 ms in all
 
 
 @cache
 def bfloat16_is_fast() -> bool:
     """Measure whether this CPU multiplies matrices faster in bfloat16 than in float32.
 
-    A CPU with bfloat16 instructions may still be slow at them: AMD's Zen 5 runs them at twice the
-    speed of float32, Intel's Xeons without their matrix unit at half the speed.
+    A CPU with bfloat16 instructions may still execute them slowly: AMD's Zen 5 runs them at twice
+    the speed of float32, but Intel Xeons that do not use the matrix unit run them at half the
+    speed.
     """
     capable = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if not (capable and torch.ops.mkldnn._is_mkldnn_bf16_supported()):

@@ -1,1 +1,1 @@
-"""Notebooks for tests: a real JupyterLab, and what takes the place of a kernel."""
+"""Notebooks for tests: a real JupyterLab, and a stand-in for a kernel."""

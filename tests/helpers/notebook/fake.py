@@ -10,7 +10,7 @@ import pytest
 
 @dataclass
 class Display:
-    """A place below the cell: everything that it has shown, in order."""
+    """A place below the cell; records everything that it has shown, in order."""
 
     shown: list[Any] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
@@ -21,19 +21,19 @@ class Display:
 
 
 class ZMQInteractiveShell:
-    """Named as that of Jupyter's kernel."""
+    """Has the same name as the shell of Jupyter's kernel."""
 
 
 class OtherShell(ZMQInteractiveShell):
-    """As that of another notebook, derived from it."""
+    """Like the shell of another kind of notebook, which derives from Jupyter's."""
 
 
 class TerminalInteractiveShell:
-    """Named as that of a terminal."""
+    """Has the same name as IPython's shell in a terminal."""
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, shell: Any) -> list[Display]:
-    """Let this be IPython with a shell; gives the displays that are made from now on."""
+    """Pretend to be IPython with a shell; return the list of displays made from now on."""
     displays: list[Display] = []
 
     def display(content: Any, *, display_id: bool, **options: Any) -> Display:

@@ -1,4 +1,4 @@
-"""A JupyterLab for a test: its server, and a notebook that is open in a browser."""
+"""JupyterLab for tests: a server, and a notebook that is open in a browser."""
 
 import os
 import socket
@@ -17,13 +17,13 @@ from playwright.sync_api import Frame, Locator, Page
 from tests.helpers.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
-PREFIX = Path(jupyterlab.__file__).parents[4]  # its files may be those of another environment
+PREFIX = Path(jupyterlab.__file__).parents[4]  # its files may be in a different environment
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 @contextmanager
 def jupyter_lab(folder: Path) -> Iterator[str]:
-    """Serve the notebooks of a folder; gives the address of the server."""
+    """Serve the notebooks in a folder; yields the address of the server."""
     own = folder / ".jupyter"
     names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environment = {
@@ -51,12 +51,12 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
             wait_for(lambda: _answers(f"{address}/api"), "JupyterLab")
             yield address
         finally:
-            server.terminate()  # it ends its kernels
+            server.terminate()  # the server ends its kernels
             server.wait()
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
+    """Find a port that is not in use."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -81,9 +81,9 @@ class Notebook:
     """A notebook in JupyterLab.
 
     Args:
-        page: a fresh one.
-        address: of the server.
-        name: of the file.
+        page: a new browser page.
+        address: address of the server.
+        name: name of the notebook file.
     """
 
     def __init__(self, page: Page, address: str, name: str) -> None:
@@ -93,7 +93,7 @@ class Notebook:
         page.get_by_text("| Idle").wait_for()  # the kernel, in the status bar
 
     def cell(self, number: int) -> Locator:
-        """A cell, from 0."""
+        """A cell; the first one is number 0."""
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
 
     def run(self, number: int) -> None:
@@ -104,7 +104,7 @@ class Notebook:
         wait_for(lambda: prompt.inner_text().strip("[]: ").isdecimal(), f"cell {number}")
 
     def outputs(self, number: int) -> list[Locator]:
-        """What stands below a cell."""
+        """The output below a cell."""
         return self.cell(number).locator(".jp-OutputArea-output").all()
 
     def frame(self, number: int) -> Frame:
