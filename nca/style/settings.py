@@ -25,7 +25,7 @@ from nca.options import (
 from nca.training.settings import DeviceName, RunSettings
 
 Preset = Literal["standard", "lesson20", "lesson20-noise"]
-Pooling = Literal["max", "average"]
+Pooling = Literal["max", "average", "blur"]
 Movie = Literal["webp", "gif", "mp4"]
 Box = Literal["projection", "sigmoid", "none"]
 Weight = Annotated[float, Between(0, 1e9)]
@@ -66,7 +66,7 @@ class FeatureSettings(Bounded):
     features: str = "builtin"
     """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
     pooling: Pooling = "max"
-    """How a pretrained network reduces images; average gives a smoother result."""
+    """How a pretrained network reduces images; average: larger strokes, blur: no weave."""
     style_layers: tuple[str, ...] = ()
     """Layers for the style; default: the network's usual ones."""
     content_layers: tuple[str, ...] = ()

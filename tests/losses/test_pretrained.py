@@ -120,6 +120,57 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
         build_features("builtin", images, pooling="average")
 
 
+class BlurredMaximum(nn.Module):
+    """Zhang's pooling, position by position."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        def maximum(row: int, column: int) -> Tensor:
+            rows = torch.arange(row, row + self.side).clamp(0, x.shape[-2] - 1)
+            columns = torch.arange(column, column + self.side).clamp(0, x.shape[-1] - 1)
+            return x[..., rows[:, None], columns].amax((-2, -1))
+
+        def blurred(row: int, column: int) -> Tensor:
+            kernel = {-1: 1 / 4, 0: 1 / 2, 1: 1 / 4}
+            return sum(
+                a * b * maximum(row + i, column + j)
+                for i, a in kernel.items()
+                for j, b in kernel.items()
+            )
+
+        height, width = x.shape[-2] // 2, x.shape[-1] // 2
+        rows = [
+            torch.stack([blurred(2 * i, 2 * j) for j in range(width)], -1) for i in range(height)
+        ]
+        return torch.stack(rows, -2)
+
+
+@pytest.mark.parametrize("side", [2, 3])
+def test_blurred_maxima_lie_where_the_maxima_lie(side: int) -> None:
+    features = torch.rand(1, 2, 7, 8)
+    found = pretrained.blur_pool(features, side, "reflect")
+    assert found.shape == pretrained.max_pool(features, side, "reflect").shape
+    assert torch.allclose(found, BlurredMaximum(side)(features))
+
+
+def test_blur_makes_a_network_care_less_about_a_shift(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = str(save_features(vgg(VGG19, 8), tmp_path / "v.safetensors"))
+    images = torch.rand(1, 3, 32, 32)
+
+    def change(pooling: str) -> Tensor:
+        extract = Pretrained(path, ("relu3_1",), pooling=pooling)
+        first, moved = (
+            extract(x, wraps=True)["relu3_1"].mean((2, 3)) for x in (images, images.roll(1, 3))
+        )
+        return (moved - first).norm() / first.std()
+
+    assert change("blur") < change("max") / 3
+
+
 @pytest.mark.parametrize(
     ("name", "taps"),
     [

@@ -160,7 +160,7 @@ class Pretrained(FeatureExtractor):
             ones; default: the network's usual five, as far as a truncated file has them.
         border: padding of images that do not wrap: ``reflect`` avoids an artificial edge at the
             border; ``zeros`` is what the networks were trained with.
-        pooling: ``max`` as in training, or ``average``.
+        pooling: ``max`` as in training, ``average``, or ``blur``.
 
     Attributes:
         min_side: smallest side of an image in pixels; the deepest layer is then 2 positions wide.
@@ -200,20 +200,20 @@ class Pretrained(FeatureExtractor):
         result = {}
         for node in self.nodes:
             if node.pool:
-                features = self.pool(features, node.pool)
+                features = self.pool(features, node.pool, border)
             features = node(features, border)
             if node.name in self.taps:
                 result[node.name] = features
         return result
 
 
-def max_pool(features: Tensor, side: int) -> Tensor:
-    """The maximum of every square."""
+def max_pool(features: Tensor, side: int, border: str) -> Tensor:
+    """The maximum of every square; ``border`` is not needed."""
     # Only the 3x3 squares of SqueezeNet can reach beyond the border.
     return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
-def average_pool(features: Tensor, side: int) -> Tensor:
+def average_pool(features: Tensor, side: int, border: str) -> Tensor:
     """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
 
     The next layers were trained with maxima; the factor of two makes means about as large.
@@ -221,7 +221,21 @@ def average_pool(features: Tensor, side: int) -> Tensor:
     return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
-POOLINGS = {"max": max_pool, "average": average_pool}
+def blur_pool(features: Tensor, side: int, border: str) -> Tensor:
+    """Maxima at every position, blurred by [1, 2, 1] / 4 and only then reduced.
+
+    Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019. Maxima of separate
+    squares depend on where a stroke lies in its square, so the image gets a pattern of their grid.
+    The blur has no offset: a square has the same center as in :func:`max_pool`.
+    """
+    mode = "circular" if border == "circular" else "replicate"
+    padded = F.pad(features, (1, side - 1, 1, side - 1), mode=mode)
+    maxima = F.max_pool2d(padded, side, stride=1)
+    # [1, 1] * [1, 1] = [1, 2, 1]
+    return F.avg_pool2d(F.avg_pool2d(maxima, 2, stride=1), 2, stride=2)
+
+
+POOLINGS = {"max": max_pool, "average": average_pool, "blur": blur_pool}
 
 
 @dataclass(frozen=True)
