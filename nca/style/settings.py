@@ -64,7 +64,7 @@ class FeatureSettings(Bounded):
     """Features for comparing style and content."""
 
     features: str = "builtin"
-    """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
+    """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file of weights."""
     pooling: Pooling = "max"
     """How a pretrained network reduces images; average: larger strokes, blur: no weave."""
     style_layers: tuple[str, ...] = ()

@@ -13,10 +13,12 @@ from nca.images import read_square
 from nca.losses.build import build_loss
 from nca.losses.features import pretrained
 from nca.losses.features.build import build_features
+from nca.losses.features.pooling import blur_pool, max_pool
 from nca.losses.features.pretrained import Architecture, Pretrained, load_weights
 from nca.losses.settings import LossSettings
 from nca.pictures import picture_path
 from tests.conftest import DATA
+from tests.helpers.torchvision_models import torchvision_models
 
 # torchvision's configurations: channels of the convolutions, "M" for pooling.
 VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
@@ -151,8 +153,8 @@ class BlurredMaximum(nn.Module):
 @pytest.mark.parametrize("side", [2, 3])
 def test_blurred_maxima_lie_where_the_maxima_lie(side: int) -> None:
     features = torch.rand(1, 2, 7, 8)
-    found = pretrained.blur_pool(features, side, "reflect")
-    assert found.shape == pretrained.max_pool(features, side, "reflect").shape
+    found = blur_pool(features, side, "reflect")
+    assert found.shape == max_pool(features, side, "reflect").shape
     assert torch.allclose(found, BlurredMaximum(side)(features))
 
 
@@ -182,12 +184,8 @@ def test_blur_makes_a_network_care_less_about_a_shift(tmp_path: Path) -> None:
 def test_layers_are_those_of_torchvision_itself(
     tmp_path: Path, name: str, taps: tuple[int, ...]
 ) -> None:
-    try:
-        models = pytest.importorskip("torchvision.models")
-    except RuntimeError as error:  # built for another torch
-        pytest.skip(f"torchvision cannot be imported: {error}")
     torch.manual_seed(0)
-    net = models.get_model(name, weights=None).features.eval()
+    net = torchvision_models().get_model(name, weights=None).features.eval()
     extract = Pretrained(str(save_features(net, tmp_path / "net.safetensors")), border="zeros")
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

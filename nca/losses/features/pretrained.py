@@ -1,7 +1,7 @@
 """Features of networks trained on ImageNet: VGG-16, VGG-19 (Simonyan, Zisserman), SqueezeNet 1.1.
 
 The weights are torchvision's. They are downloaded once from their official address and checked
-against the hash in their name, or read from a ``.safetensors`` file with torchvision's key names.
+against the hash in their name, or read from a file with torchvision's key names.
 Only the used layers are kept; they are frozen.
 """
 
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.features.pooling import POOLINGS
+from nca.losses.features.weights import read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -54,7 +54,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     """Download or read weights.
 
     Args:
-        source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a ``.safetensors`` file.
+        source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a file.
 
     Returns:
         The name of the architecture and its ``features.*`` tensors.
@@ -66,10 +66,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     if source in ARCHITECTURES:
         return source, _download(source, ARCHITECTURES[source])
     path = Path(source)
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read features from {path}: {error}") from error
+    weights = read_weights(path)
     kept = {name: tensor.float() for name, tensor in weights.items() if "features." in name}
     if "features.0.weight" not in kept:
         raise InputError(
@@ -114,7 +111,7 @@ def _fetch(name: str, architecture: Architecture, path: Path) -> None:
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
             f"cannot download {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
-            f"use `features` builtin, which needs no download, or a .safetensors file"
+            f"use `features` builtin, which needs no download, or a file of weights"
         ) from error
     except RuntimeError as error:  # torch.hub raises this if the hash does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
@@ -205,37 +202,6 @@ class Pretrained(FeatureExtractor):
             if node.name in self.taps:
                 result[node.name] = features
         return result
-
-
-def max_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """The maximum of every square; ``border`` is not needed."""
-    # Only the 3x3 squares of SqueezeNet can reach beyond the border.
-    return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
-
-
-def average_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
-
-    The next layers were trained with maxima; the factor of two makes means about as large.
-    """
-    return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
-
-
-def blur_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """Maxima at every position, blurred by [1, 2, 1] / 4 and only then reduced.
-
-    Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019. Maxima of separate
-    squares depend on where a stroke lies in its square, so the image gets a pattern of their grid.
-    The blur has no offset: a square has the same center as in :func:`max_pool`.
-    """
-    mode = "circular" if border == "circular" else "replicate"
-    padded = F.pad(features, (1, side - 1, 1, side - 1), mode=mode)
-    maxima = F.max_pool2d(padded, side, stride=1)
-    # [1, 1] * [1, 1] = [1, 2, 1]
-    return F.avg_pool2d(F.avg_pool2d(maxima, 2, stride=1), 2, stride=2)
-
-
-POOLINGS = {"max": max_pool, "average": average_pool, "blur": blur_pool}
 
 
 @dataclass(frozen=True)
