@@ -165,11 +165,11 @@ class StyleSettings(Bounded):
     """
 
     content: Annotated[Picture, tyro.conf.Positional]
-    """Image to paint."""
+    """Image or video to paint."""
     styles: Annotated[tuple[Picture, ...], tyro.conf.Positional]
     """Style images; none are needed if other terms define the result."""
     out: Folder
-    """Output folder."""
+    """Output folder; for a video, the film: .mp4, .webp, .gif or .png."""
     preset: Preset = "standard"
     """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"
