@@ -144,7 +144,7 @@ COMMANDS = {
     "doctor": Command(DoctorSettings, "nca.commands.doctor:doctor"),
     "style": Command(
         StyleSettings,
-        "nca.style.train:stylize",
+        "nca.style.video:paint",
         defaults=of_preset(StyleSettings, STYLE_PRESETS, "content", "out", styles=()),
     ),
     "style visualize": Command(VisualizeSettings, "nca.style.visualize:visualize"),

@@ -11,6 +11,7 @@ from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Mirrored
 from nca.losses.features.build import build_features, is_pretrained
 from nca.losses.features.pretrained import ARCHITECTURES, Pretrained
+from nca.losses.features.residual import CONVNEXT_TAPS, RESNET_TAPS, Residual
 from nca.losses.perceptual import ContentTerm, StyleLoss, StyleTerm, mixture, relative
 from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.statistics import build_statistic
@@ -20,7 +21,10 @@ from nca.style.scales import Size, resize
 from nca.style.settings import PixelSettings, StyleSettings, parse_color
 
 # The content layer is the first of these that the network has.
-CONTENT = ("relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "net3", "net2", "net1")
+CONTENT = (
+    "relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "layer2", "features.3",
+    "net3", "net2", "net1",
+)  # fmt: skip
 # Smallest side of an image, in pixels, for features that are fitted to it; 12 for all others.
 MIN_SIDES = {"patches": 56}
 SAMPLE = 256  # pixels, side of the crop of each image that features are fitted to
@@ -77,6 +81,7 @@ class Losses:
         self.with_style = bool(pictures.styles) and settings.loss.style_weight > 0
         self.with_content = settings.loss.content_weight > 0
         self._net: FeatureExtractor | None = None
+        self._shared = False
         self._layers: tuple[Sequence[str], Sequence[str]] = (), ()
         longest = max(pictures.content.shape[-2:])
         if self.with_style and longest > settings.scales.tile and not self.statistic.mergeable:
@@ -89,6 +94,10 @@ class Losses:
             self.with_style or self.with_content or _pixel_terms(settings.pixels, pictures.image)
         ):
             raise InputError("all weights are 0, so there is nothing to optimize")
+
+    def share_features(self, other: "Losses") -> None:
+        """Use the features of another loss at all scales, instead of fitting or reading them."""
+        self._net, self._layers, self._shared = other._net, other._layers, True
 
     def at(self, size: Size) -> StyleLoss | TiledLoss:
         """The loss of an image of this height and width.
@@ -112,13 +121,9 @@ class Losses:
 
     def _features(self, pictures: StyleInputs) -> FeatureExtractor:
         name = self.settings.network.features
-        if not is_pretrained(name):
-            self._check_sides(None, pictures)
-            fitted = center_crops([pictures.content, *pictures.styles])
-            features = Mirrored(build_features(name, fitted, pooling=self.settings.network.pooling))
-            self._taps(list(features(fitted, wraps=False)))
-            return features
-        if self._net is None:
+        if self._net is not None and (self._shared or is_pretrained(name)):
+            return self._net
+        if is_pretrained(name):
             self._net = build_features(
                 name,
                 pictures.content,
@@ -126,11 +131,20 @@ class Losses:
                 border=self.settings.network.border,
                 pooling=self.settings.network.pooling,
             )
+        else:
+            self._check_sides(None, pictures)
+            fitted = center_crops([pictures.content, *pictures.styles])
+            self._net = Mirrored(
+                build_features(name, fitted, pooling=self.settings.network.pooling)
+            )
+            self._taps(list(self._net(fitted, wraps=False)))
         return self._net
 
     def _check_sides(self, features: FeatureExtractor | None, pictures: StyleInputs) -> None:
         name = self.settings.network.features
-        least = features.min_side if isinstance(features, Pretrained) else MIN_SIDES.get(name, 12)
+        least = MIN_SIDES.get(name, 12)
+        if isinstance(features, Pretrained | Residual):
+            least = features.min_side
         for picture in (pictures.content, *pictures.styles):
             height, width = picture.shape[-2:]
             if min(height, width) < least:
@@ -148,6 +162,7 @@ class Losses:
                     f"{settings.network.features} has no layer {name!r}; it has {', '.join(names)}"
                 )
         usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
+        usual |= {*RESNET_TAPS, *CONVNEXT_TAPS}
         style = settings.network.style_layers or [name for name in names if name in usual] or names
         content = settings.network.content_layers or [name for name in CONTENT if name in names][:1]
         self._layers = style, content or names[-1:]

@@ -25,7 +25,7 @@ from nca.options import (
 from nca.training.settings import DeviceName, RunSettings
 
 Preset = Literal["standard", "lesson20", "lesson20-noise"]
-Pooling = Literal["max", "average"]
+Pooling = Literal["max", "average", "blur"]
 Movie = Literal["webp", "gif", "mp4"]
 Box = Literal["projection", "sigmoid", "none"]
 Weight = Annotated[float, Between(0, 1e9)]
@@ -64,9 +64,9 @@ class FeatureSettings(Bounded):
     """Features for comparing style and content."""
 
     features: str = "builtin"
-    """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file."""
+    """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file of weights."""
     pooling: Pooling = "max"
-    """How a pretrained network reduces images; average gives a smoother result."""
+    """How a pretrained network reduces images; average: larger strokes, blur: no weave."""
     style_layers: tuple[str, ...] = ()
     """Layers for the style; default: the network's usual ones."""
     content_layers: tuple[str, ...] = ()
@@ -165,11 +165,11 @@ class StyleSettings(Bounded):
     """
 
     content: Annotated[Picture, tyro.conf.Positional]
-    """Image to paint."""
+    """Image or video to paint."""
     styles: Annotated[tuple[Picture, ...], tyro.conf.Positional]
     """Style images; none are needed if other terms define the result."""
     out: Folder
-    """Output folder."""
+    """Output folder; for a video, the film: .mp4, .webp, .gif or .png."""
     preset: Preset = "standard"
     """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"

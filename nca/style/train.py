@@ -125,7 +125,7 @@ class StyleTraining(Job[Styled]):
         self.pictures = read_pictures(settings, self.photo, self.profile)
         generator = torch.Generator().manual_seed(settings.run.seed)
         scales = sizes(self.photo.shape[-2], self.photo.shape[-1], settings.scales.smallest)
-        self.losses = Losses(settings, self.pictures, generator)
+        self.losses = self._losses(generator)
         self.objective = Stylize(generator)
         model = ImageModel(self._start(scales[0]), settings.optimization.box)
         self.ema = EMA(settings.optimization.average) if settings.optimization.average else None
@@ -162,6 +162,9 @@ class StyleTraining(Job[Styled]):
         self._prepared = -1
         # Report a wrong layer or mask before anything is written.
         self._prepare(0)
+
+    def _losses(self, generator: torch.Generator) -> Losses:
+        return Losses(self.settings, self.pictures, generator)
 
     def _watchers(self) -> list[Callback]:
         """Callbacks that show the picture in a notebook, and that write into the folder."""

@@ -170,7 +170,7 @@ def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
     if not is_pretrained(settings.features):
         raise InputError(
             f"`features` {settings.features}: only trained networks can be visualized; use vgg16, "
-            f"vgg19, squeezenet1_1, or a .safetensors file"
+            f"vgg19, squeezenet1_1, or a file of weights"
         )
     gray = torch.full((1, 3, settings.size, settings.size), 0.5)
     features = build_features(settings.features, gray, taps=(settings.layer,))

@@ -13,10 +13,12 @@ from nca.images import read_square
 from nca.losses.build import build_loss
 from nca.losses.features import pretrained
 from nca.losses.features.build import build_features
+from nca.losses.features.pooling import blur_pool, max_pool
 from nca.losses.features.pretrained import Architecture, Pretrained, load_weights
 from nca.losses.settings import LossSettings
 from nca.pictures import picture_path
 from tests.conftest import DATA
+from tests.helpers.torchvision_models import torchvision_models
 
 # torchvision's configurations: channels of the convolutions, "M" for pooling.
 VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
@@ -120,6 +122,57 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
         build_features("builtin", images, pooling="average")
 
 
+class BlurredMaximum(nn.Module):
+    """Zhang's pooling, position by position."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        def maximum(row: int, column: int) -> Tensor:
+            rows = torch.arange(row, row + self.side).clamp(0, x.shape[-2] - 1)
+            columns = torch.arange(column, column + self.side).clamp(0, x.shape[-1] - 1)
+            return x[..., rows[:, None], columns].amax((-2, -1))
+
+        def blurred(row: int, column: int) -> Tensor:
+            kernel = {-1: 1 / 4, 0: 1 / 2, 1: 1 / 4}
+            return sum(
+                a * b * maximum(row + i, column + j)
+                for i, a in kernel.items()
+                for j, b in kernel.items()
+            )
+
+        height, width = x.shape[-2] // 2, x.shape[-1] // 2
+        rows = [
+            torch.stack([blurred(2 * i, 2 * j) for j in range(width)], -1) for i in range(height)
+        ]
+        return torch.stack(rows, -2)
+
+
+@pytest.mark.parametrize("side", [2, 3])
+def test_blurred_maxima_lie_where_the_maxima_lie(side: int) -> None:
+    features = torch.rand(1, 2, 7, 8)
+    found = blur_pool(features, side, "reflect")
+    assert found.shape == max_pool(features, side, "reflect").shape
+    assert torch.allclose(found, BlurredMaximum(side)(features))
+
+
+def test_blur_makes_a_network_care_less_about_a_shift(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = str(save_features(vgg(VGG19, 8), tmp_path / "v.safetensors"))
+    images = torch.rand(1, 3, 32, 32)
+
+    def change(pooling: str) -> Tensor:
+        extract = Pretrained(path, ("relu3_1",), pooling=pooling)
+        first, moved = (
+            extract(x, wraps=True)["relu3_1"].mean((2, 3)) for x in (images, images.roll(1, 3))
+        )
+        return (moved - first).norm() / first.std()
+
+    assert change("blur") < change("max") / 3
+
+
 @pytest.mark.parametrize(
     ("name", "taps"),
     [
@@ -131,12 +184,8 @@ def test_average_pooling_takes_the_place_of_the_maximum(tmp_path: Path) -> None:
 def test_layers_are_those_of_torchvision_itself(
     tmp_path: Path, name: str, taps: tuple[int, ...]
 ) -> None:
-    try:
-        models = pytest.importorskip("torchvision.models")
-    except RuntimeError as error:  # built for another torch
-        pytest.skip(f"torchvision cannot be imported: {error}")
     torch.manual_seed(0)
-    net = models.get_model(name, weights=None).features.eval()
+    net = torchvision_models().get_model(name, weights=None).features.eval()
     extract = Pretrained(str(save_features(net, tmp_path / "net.safetensors")), border="zeros")
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

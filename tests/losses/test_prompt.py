@@ -24,21 +24,12 @@ from nca.texture.tasks import task_of
 from nca.texture.tasks.base import Task, prompt_term
 from nca.texture.train import train
 from nca.training.engines import Engine
-
-try:
-    import torchvision  # noqa: F401
-except ImportError:
-    pass
-except RuntimeError:
-    # Its compiled operators do not load beside a torch of another build; open_clip needs none of
-    # them, but torchvision wants to see these two before it can be imported.
-    OPERATORS = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from tests.helpers.torchvision_models import torchvision_models
 
 
 @pytest.fixture(scope="module")
 def open_clip() -> Any:
+    torchvision_models()  # open_clip imports it
     return pytest.importorskip("open_clip", reason="the extra clip is not installed")
 
 

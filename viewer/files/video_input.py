@@ -70,13 +70,25 @@ class Ffmpeg:
     def frames(self) -> Iterator[Image.Image]:
         """Decode, scaled and cropped to the size by ffmpeg."""
         width, height = self._size
-        fill = f"scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height}"
-        output = ["-v", "quiet", "-vf", fill, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        crop = f",crop={width}:{height}"
+        return self._decode(f"scale={width}:{height}:force_original_aspect_ratio=increase{crop}")
+
+    def whole_frames(self) -> Iterator[Image.Image]:
+        """Decode whole frames, scaled by ffmpeg until they fit into the size."""
+        width, height = self._size
+        return self._decode(f"scale={width}:{height}:force_original_aspect_ratio=decrease")
+
+    def _decode(self, scale: str) -> Iterator[Image.Image]:
+        output = ["-v", "quiet", "-vf", scale, "-f", "image2pipe", "-c:v", "ppm", "-"]
         with subprocess.Popen([*self._open, *output], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             try:
-                while len(data := process.stdout.read(3 * width * height)) == 3 * width * height:
-                    yield Image.frombytes("RGB", self._size, data)
+                while process.stdout.readline():  # each frame begins with three lines
+                    width, height = map(int, process.stdout.readline().split())
+                    process.stdout.readline()
+                    if len(data := process.stdout.read(3 * width * height)) < 3 * width * height:
+                        break
+                    yield Image.frombytes("RGB", (width, height), data)
             finally:
                 process.kill()
 

@@ -1,8 +1,8 @@
 """Features from networks trained on ImageNet: VGG-16, VGG-19 (Simonyan, Zisserman), SqueezeNet 1.1.
 
 The weights are torchvision's. They are downloaded once from their official address and checked
-against the hash in the file name, or read from a ``.safetensors`` file with torchvision's key
-names. Only the layers in use are kept, and they are frozen.
+against the hash in the file name, or read from a file with torchvision's key names. Only the layers
+in use are kept, and they are frozen.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
 from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.features.pooling import POOLINGS
+from nca.losses.features.weights import read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -54,7 +54,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     """Download or read weights.
 
     Args:
-        source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a ``.safetensors`` file.
+        source: ``vgg16``, ``vgg19``, ``squeezenet1_1``, or the path of a file.
 
     Returns:
         The name of the architecture and its ``features.*`` tensors.
@@ -66,10 +66,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     if source in ARCHITECTURES:
         return source, _download(source, ARCHITECTURES[source])
     path = Path(source)
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read features from {path}: {error}") from error
+    weights = read_weights(path)
     kept = {name: tensor.float() for name, tensor in weights.items() if "features." in name}
     if "features.0.weight" not in kept:
         raise InputError(
@@ -114,7 +111,7 @@ def _fetch(name: str, architecture: Architecture, path: Path) -> None:
     except (urllib.error.URLError, ssl.SSLError, OSError, TimeoutError) as error:
         raise InputError(
             f"cannot download {name} from {architecture.url} ({getattr(error, 'reason', error)}); "
-            f"use `features` builtin, which needs no download, or a .safetensors file"
+            f"use `features` builtin, which needs no download, or a file of weights"
         ) from error
     except RuntimeError as error:  # torch.hub raises this if the hash does not match
         raise InputError(f"{name} from {architecture.url} is damaged: {error}") from error
@@ -160,7 +157,7 @@ class Pretrained(FeatureExtractor):
             names; default: the network's usual five, or those of them that a truncated file has.
         border: padding for images that do not wrap: ``reflect`` avoids an artificial edge at the
             border; ``zeros`` is what the networks were trained with.
-        pooling: ``max`` as in training, or ``average``.
+        pooling: ``max`` as in training, ``average``, or ``blur``.
 
     Attributes:
         min_side: minimum side of an image, in pixels; the deepest layer is then 2 positions wide.
@@ -200,28 +197,11 @@ class Pretrained(FeatureExtractor):
         result = {}
         for node in self.nodes:
             if node.pool:
-                features = self.pool(features, node.pool)
+                features = self.pool(features, node.pool, border)
             features = node(features, border)
             if node.name in self.taps:
                 result[node.name] = features
         return result
-
-
-def max_pool(features: Tensor, side: int) -> Tensor:
-    """Maximum of every square."""
-    # Only SqueezeNet's 3x3 squares can extend past the border.
-    return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
-
-
-def average_pool(features: Tensor, side: int) -> Tensor:
-    """Twice the mean of every square. Gatys et al. used the mean, for smoother images.
-
-    The next layers were trained on maxima; the factor of two makes the means about as large.
-    """
-    return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
-
-
-POOLINGS = {"max": max_pool, "average": average_pool}
 
 
 @dataclass(frozen=True)
