@@ -91,7 +91,7 @@ def simulate_gl(
             simulation.write(start)
             simulation.calm = float(calm)
             if fields is not None:
-                simulation.fields.write(fields.texels.numpy())
+                simulation.write_fields(fields.texels.numpy())
         for stop in stops:
             for simulation in samples:
                 simulation.step(stop - simulation.step_number)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size
+from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size, refuse_several
 
 MAX_STEPS = 10**9
 
@@ -31,6 +31,10 @@ class MotionSettings(Bounded):
     """Probability that a cell updates; None: as set in the rule."""
     calm: Calm = "auto"
     """Update all cells, in shorter steps; auto: as set in the rule."""
+    direction_map: Path | None = None
+    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    follow: Path | None = None
+    """Photograph whose edges the texture follows."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Weights in the shader text or in a texture; auto: by size."""
 
@@ -148,6 +152,8 @@ class ViewSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
+        motion = self.motion
+        refuse_several(name for name in ("direction_map", "follow") if getattr(motion, name))
         if len(self.rules) > 16:
             raise InputError(f"{len(self.rules)} rules: at most 16 share one grid")
         parse_size("grid", self.grid, 4, 8192)

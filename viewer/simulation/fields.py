@@ -8,6 +8,11 @@ from nca.viewer.simulation.field import Bytes, cells_under
 from nca.viewer.simulation.stroke import Stroke
 
 
+def no_fields(width: int, height: int) -> Bytes:
+    """Neutral texels, [height, width, 4]."""
+    return np.tile(np.array(NEUTRAL, np.uint8), (height, width, 1))
+
+
 class FieldLayer:
     """The texture of fields of a grid.
 
@@ -25,12 +30,8 @@ class FieldLayer:
     def __init__(self, gl: moderngl.Context, height: int, width: int, *, wraps: bool) -> None:
         self._wraps = wraps
         self.texture = gl.texture((width, height), 4)
-        self.texels: Bytes = np.empty((height, width, 4), np.uint8)
-        self.clear()
-
-    def clear(self) -> None:
-        """Make everything neutral."""
-        self.write(np.broadcast_to(np.array(NEUTRAL, np.uint8), self.texels.shape))
+        self.texels: Bytes = no_fields(width, height)
+        self._show()
 
     def write(self, texels: Bytes) -> None:
         """Replace all texels, [H, W, 4]."""

@@ -14,13 +14,14 @@ from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import StoreChoice
+from nca.fields.texels import FieldName
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
 from nca.viewer.controls import TOOL_NUMBERS
-from nca.viewer.simulation.field import Field
+from nca.viewer.simulation.field import Bytes, Field
 from nca.viewer.simulation.fields import FieldLayer
 from nca.viewer.simulation.rule_shaders import RuleShaders
 from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
@@ -252,6 +253,16 @@ class Simulation:
             start: dict[str, Value] = {"nca_tool": TOOL_NUMBERS["start"], "nca_radius": -1.0}
             self._draw_paint(taker, {**start, "nca_number": self.seed, "nca_rule": number})
         self.show_field()
+
+    def paint_field(self, field: FieldName, byte: int | None, stroke: Stroke) -> None:
+        """Set a field under a brush; None: to neutral."""
+        self.quiet = 0
+        self.fields.paint(field, byte, stroke)
+
+    def write_fields(self, texels: Bytes) -> None:
+        """Replace all fields, [H, W, 4]."""
+        self.quiet = 0
+        self.fields.write(texels)
 
     def reset(self, tool: str = "start") -> None:
         """Go to step 0 and the rule's initial state, one planted cell in the middle, or noise."""
