@@ -236,21 +236,30 @@ def screen_fragment(
     )
 
 
-def flash_fragments(capabilities: Capabilities) -> list[str]:
-    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+def flash_text(capabilities: Capabilities) -> str:
+    """The shaders of :func:`flash_fragments` as one; the macro ``NCA_FLASHES`` is its number."""
     results = (
         "nca_measured(ivec2(gl_FragCoord.xy))",
         "vec4(nca_limited())",
         "nca_mixed(ivec2(gl_FragCoord.xy))",
     )
-    return [
+    mains = "".join(
+        f"#if NCA_FLASHES == {number}\nvoid main() {{ nca_out0 = {result}; }}\n#endif\n"
+        for number, result in enumerate(results)
+    )
+    return (
         version_text(capabilities)
-        + f"#define NCA_FLASHES {number}\n\n"
+        + "\n"
         + template("flashes.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        f"void main() {{ nca_out0 = {result}; }}\n"
-        for number, result in enumerate(results)
-    ]
+        + mains
+    )
+
+
+def flash_fragments(capabilities: Capabilities) -> list[str]:
+    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+    text = flash_text(capabilities)
+    return [with_macro(text, f"NCA_FLASHES {number}") for number in range(3)]
 
 
 def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
@@ -258,10 +267,10 @@ def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
     return [tuple(range(a, min(a + draw_buffers, groups))) for a in range(0, groups, draw_buffers)]
 
 
-def with_fields(fragment: str) -> str:
-    """A shader with the macro that makes it read the texture of fields."""
+def with_macro(fragment: str, definition: str) -> str:
+    """A shader with one more macro, such as ``NCA_FIELDS``."""
     version, rest = fragment.split("\n", 1)
-    return f"{version}\n#define NCA_FIELDS\n{rest}"
+    return f"{version}\n#define {definition}\n{rest}"
 
 
 def version_text(capabilities: Capabilities) -> str:

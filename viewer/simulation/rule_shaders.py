@@ -11,7 +11,7 @@ from nca.exporters.glsl.fragments import (
     life_passes,
     paint_passes,
     step_passes,
-    with_fields,
+    with_macro,
 )
 from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
 from nca.gl.shader import Shader, Value
@@ -69,7 +69,9 @@ class RuleShaders:
         if not fields:
             return self.step
         if not self._field_step:
-            texts = [Pass(with_fields(one.fragment), one.groups) for one in self._written]
+            texts = [
+                Pass(with_macro(one.fragment, "NCA_FIELDS"), one.groups) for one in self._written
+            ]
             self._field_step = self._compiled(self._gl, texts)
             self.set(self._fixed)
         return self._field_step
