@@ -25,7 +25,7 @@ CLEAR = 0.2  # coherence from which on a texture has a direction of its own, 0 t
 
 def mapped_angles(picture: Image.Image, height: int, width: int) -> Tensor:
     """Angles from gray values, [height, width]: black 0, middle gray a half turn, white a whole."""
-    turns = to_tensor(picture).mean(0) * (255 / 256 * 2 * math.pi)
+    turns = to_tensor(_cropped(picture, height, width)).mean(0) * (255 / 256 * 2 * math.pi)
     around = torch.stack([turns.cos(), turns.sin()])[None]  # angles cannot be averaged themselves
     cos, sin = F.interpolate(around, (height, width), mode="bilinear", antialias=True)[0]
     return torch.atan2(sin, cos)
@@ -37,7 +37,7 @@ def edge_angles(picture: Image.Image, height: int, width: int) -> Tensor:
     They are those of the structure tensor (Bigun and Granlund, 1987). Where there are no edges,
     those of the surroundings count.
     """
-    photo = to_tensor(picture)[None]
+    photo = to_tensor(_cropped(picture, height, width))[None]
     gray = F.interpolate(photo, (height, width), mode="bilinear", antialias=True).mean(1)[0]
     return _tangent(_structure(gray))
 
@@ -83,6 +83,14 @@ def fields_of_pictures(
         picture = read_image(follow, max_side=2048)
         return direction_fields(edge_angles(picture, height, width) - own_angle(rule))
     return None
+
+
+def _cropped(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """The middle of a picture, with the proportions of a grid."""
+    scale = min(picture.width / width, picture.height / height)
+    across, down = max(round(width * scale), 1), max(round(height * scale), 1)
+    left, top = (picture.width - across) // 2, (picture.height - down) // 2
+    return picture.convert("RGB").crop((left, top, left + across, top + down))
 
 
 def _structure(gray: Tensor) -> Tensor:

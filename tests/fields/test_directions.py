@@ -45,6 +45,9 @@ def test_gray_values_are_angles():
     angles = mapped_angles(picture, 4, 4)
     assert angles[:, 0].tolist() == [pytest.approx(math.pi / 2)] * 4
     assert angles[:, 3].abs().max() < 0.03  # white is just short of a whole turn
+    wide = mapped_angles(picture, 4, 2)  # the middle of the picture
+    assert wide[:, 0].tolist() == [pytest.approx(math.pi / 2, abs=0.3)] * 4
+    assert wide[:, 1].abs().max() < 0.3
 
 
 def test_directions_go_along_edges_also_where_there_are_none():
