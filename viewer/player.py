@@ -85,8 +85,8 @@ class Player:
             self.simulation.rules[0],
             height,
             width,
-            direction_map=motion.direction_map,
-            follow=motion.follow,
+            direction_map=settings.source.direction_map,
+            follow=settings.source.follow,
         )
         if fields is not None:
             self.simulation.write_fields(fields.texels.numpy())
