@@ -1,5 +1,7 @@
 """Rules derived from others: with a larger pattern, with shorter steps, or for calm runs."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -48,3 +50,15 @@ def derivative_order(coefficients: Tensor) -> int:
     if abs(float(coefficients.sum())) > 1e-6 * float(coefficients.abs().sum()):
         return 0
     return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2
+
+
+def gradient_pairs(filters: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Pairs (x, y) of odd filters that are each other's transpose."""
+    odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
+    pairs: list[tuple[int, int]] = []
+    for x in odd:
+        for y in odd:
+            free = all(x not in pair and y not in pair for pair in pairs)
+            if x < y and free and np.array_equal(filters[x].T, filters[y]):
+                pairs.append((x, y))
+    return pairs

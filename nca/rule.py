@@ -109,8 +109,12 @@ class Rule(nn.Module):
 
     def update(self, state: Tensor) -> Tensor:
         """The change to each cell if it fires, [B, C, H, W] -> [B, C, H, W]."""
+        return self.change(self.perceive(state))
+
+    def change(self, perception: Tensor) -> Tensor:
+        """The change to each cell, from what it perceives, [B, C*K, H, W] -> [B, C, H, W]."""
         quantization = self.settings.quantization
-        perception = _rounded(self.perceive(state), quantization.perception)
+        perception = _rounded(perception, quantization.perception)
         hidden = F.relu(F.conv2d(perception, self.w1[:, :, None, None], self.b1))
         if self.settings.hidden_clip is not None:
             hidden = hidden.clamp(max=self.settings.hidden_clip)
@@ -130,7 +134,10 @@ class Rule(nn.Module):
         """
         if mask.ndim == 3:
             mask = mask[:, None]
-        after = state + mask * self.update(state)
+        return self.settled(state, state + mask * self.update(state))
+
+    def settled(self, state: Tensor, after: Tensor) -> Tensor:
+        """The state after cells have died and values are rounded, [B, C, H, W]."""
         if self.settings.alive_threshold is not None:
             after = after * (self.alive(state) & self.alive(after))
         return _rounded(after, self.settings.quantization.state)

@@ -9,10 +9,10 @@ vec4 nca_steered(vec4 nca_sums[NCA_FILTERS], int nca_k) {
   vec4 nca_value = nca_sums[nca_k];
   if (nca_turns[nca_k] != 0.0) {
     vec4 nca_other = nca_sums[nca_partners[nca_k]];
-    nca_value = nca_rotation.x * nca_value + nca_turns[nca_k] * nca_rotation.y * nca_other;
+    nca_value = nca_turned.x * nca_value + nca_turns[nca_k] * nca_turned.y * nca_other;
   }
-  if (nca_orders[nca_k] == 1) nca_value *= nca_coarseness;
-  if (nca_orders[nca_k] == 2) nca_value *= nca_coarseness * nca_coarseness;
+  if (nca_orders[nca_k] == 1) nca_value *= nca_coarser;
+  if (nca_orders[nca_k] == 2) nca_value *= nca_coarser * nca_coarser;
 #ifdef NCA_PERCEPTION_GRID
   nca_value = nca_grid(nca_value, NCA_PERCEPTION_GRID);
 #endif
@@ -20,6 +20,9 @@ vec4 nca_steered(vec4 nca_sums[NCA_FILTERS], int nca_k) {
 }
 
 void nca_step(ivec2 nca_at, inout vec4 nca_next[NCA_OUTPUTS]) {
+#ifdef NCA_FIELDS
+  nca_read_fields(nca_at, nca_rotation, nca_coarseness, nca_dt, nca_limit);
+#endif
   ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);
   vec4 nca_p[NCA_GROUPS * NCA_FILTERS];
   for (int nca_g = 0; nca_g < NCA_GROUPS; nca_g++) {
@@ -69,7 +72,7 @@ void nca_step(ivec2 nca_at, inout vec4 nca_next[NCA_OUTPUTS]) {
 #ifdef NCA_UPDATE_GRID
     nca_change = nca_grid(nca_change, NCA_UPDATE_GRID);
 #endif
-    vec4 nca_value = nca_next[nca_i] + nca_mask * nca_dt * nca_change;
+    vec4 nca_value = nca_next[nca_i] + nca_mask * nca_paced * nca_change;
 #if defined(NCA_STATE_GRID) && !defined(NCA_ALIVE)
     nca_value = nca_grid(nca_value, NCA_STATE_GRID);
 #endif

@@ -1,11 +1,16 @@
 """The actions of the window: one method per key and button."""
 
 import secrets
+from pathlib import Path
 
+from nca.images import read_image
+from nca.images.picture_files import is_picture
 from nca.viewer.controls import AVERAGE_STEPS, COLOR_MAPS, LIMITS, RADIUS_STEP, SCALINGS, TOOLS
-from nca.viewer.file_actions import FileActions
+from nca.viewer.field_actions import FieldActions, field_of
+from nca.viewer.file_actions import FileActions, attempted
 from nca.viewer.player import Player
 from nca.viewer.simulation.display import NO_RING, view_names
+from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.stroke import Stroke
 from nca.viewer.speed import speed_text
 
@@ -19,6 +24,7 @@ class Actions(FileActions):
     Attributes:
         player: the player that the actions change.
         brush: the brush.
+        fields: the brushes of fields.
         quitting: whether the viewer should end.
         fullscreen: whether the window should fill the screen.
         controls, help: whether they are shown.
@@ -27,6 +33,7 @@ class Actions(FileActions):
     def __init__(self, player: Player) -> None:
         super().__init__(player)
         self.brush.rule = min(1, len(player.names) - 1)
+        self.fields = FieldActions(player, self.brush)
         self.quitting = False
         self.fullscreen = player.settings.window.fullscreen
         self.controls, self.help = True, False
@@ -108,6 +115,24 @@ class Actions(FileActions):
         self.player.display.begin_average()
         self.player.say(f"{self.player.names[self.brush.rule]} everywhere")
 
+    @attempted
+    def open_directions(self, path: Path) -> None:
+        """Let the texture follow a picture, see :meth:`FieldActions.follow`."""
+        done = self.fields.follow(read_image(path, max_side=2048))
+        self.player.say(f"{path.name}: {done}")
+
+    def open_file(self, path: Path) -> None:
+        """Open a file; a picture sets the directions while their brush is chosen.
+
+        Raises:
+            InputError: it cannot be used.
+            GraphicsError: the driver cannot run the rule.
+        """
+        if self.brush.tool == "direction" and is_picture(path) and not path.is_dir():
+            self.open_directions(path)
+        else:
+            super().open_file(path)
+
     def set_radius(self, radius: float) -> None:
         """Set the radius of the brush."""
         self.brush.radius = min(max(radius, MIN_RADIUS), MAX_RADIUS)
@@ -126,7 +151,10 @@ class Actions(FileActions):
     def paint(self, tool: str, stroke: Stroke) -> None:
         """Paint a part of a stroke; the caller has stored the state before the stroke."""
         simulation = self.player.simulation
-        if tool == "rule":
+        field = field_of(self.brush.tool if tool == "erase" else tool)
+        if field is not None:
+            self.fields.paint(field, stroke, neutral=tool == "erase")
+        elif tool == "rule":
             simulation.paint_rule(self.brush.rule, stroke)
         elif tool == "stamp":
             if self.brush.picture is not None:
@@ -136,6 +164,20 @@ class Actions(FileActions):
                 )
         else:
             simulation.paint(tool, stroke)
+
+    def less_amount(self) -> None:
+        """Paint fields with a smaller amount."""
+        self.fields.change_amount(-1)
+
+    def more_amount(self) -> None:
+        """Paint fields with a larger amount."""
+        self.fields.change_amount(1)
+
+    def clear_fields(self) -> None:
+        """Remove all fields."""
+        self.player.history.remember(self.player.simulation)
+        self.player.simulation.write_fields(no_fields(*self.player.grid))
+        self.player.say("No fields")
 
     def undo(self) -> None:
         """Return to the state before the last stroke or reset."""

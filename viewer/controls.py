@@ -17,6 +17,7 @@ LIMITS: dict[str, Any] = _DATA["limits"]
 AVERAGE_STEPS: int = _DATA["average_steps"]  # number of steps when the key turns the average on
 LABELS: dict[str, str] = {name: one["label"] for name, one in _DATA["sliders"].items()}
 RADIUS_STEP: float = _DATA["radius_step"]
+AMOUNT_STEP: int = _DATA["amount_step"]
 
 
 @dataclass(frozen=True)

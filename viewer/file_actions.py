@@ -25,10 +25,11 @@ P = ParamSpec("P")
 
 @dataclass
 class Brush:
-    """The brush: radius in cells, number of the rule that it paints, image that it stamps."""
+    """The brush: radius in cells, amount of a field, number of a rule, image that it stamps."""
 
     tool: str = BRUSH["tool"]
     radius: float = BRUSH["radius"]
+    amount: int = BRUSH["amount"]
     rule: int = 0
     picture: Image.Image | None = None
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.fields.texels import Fields
 from nca.gl.context import open_headless, renderer_name
 from nca.images import write_image
 from nca.rule import Rule
@@ -58,7 +59,13 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
 
 
 def simulate_gl(
-    rule: Rule, state: Tensor, stops: Sequence[int], *, seed: int = 0, calm: bool = False
+    rule: Rule,
+    state: Tensor,
+    stops: Sequence[int],
+    *,
+    seed: int = 0,
+    calm: bool = False,
+    fields: Fields | None = None,
 ) -> Iterator[Tensor]:
     """Run a rule on the graphics card and yield the state after the given numbers of steps.
 
@@ -68,6 +75,7 @@ def simulate_gl(
         stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
         calm: see :func:`nca.backends.simulate.simulate`.
+        fields: fields of the grid; None: neutral.
 
     Yields:
         The state after each of ``stops`` steps, [B, C, H, W].
@@ -82,6 +90,8 @@ def simulate_gl(
         for simulation, start in zip(samples, state, strict=True):
             simulation.write(start)
             simulation.calm = float(calm)
+            if fields is not None:
+                simulation.write_fields(fields.texels.numpy())
         for stop in stops:
             for simulation in samples:
                 simulation.step(stop - simulation.step_number)

@@ -10,6 +10,7 @@ import torch
 
 from nca.automata.rle import ENDING, Pattern, placed, read_pattern
 from nca.errors import InputError, explain
+from nca.fields.directions import fields_of_pictures
 from nca.options import parse_size
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
@@ -20,6 +21,7 @@ from nca.viewer.files.video_input import LiveInput, open_source
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
+from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.meter import Meter, StateRange
@@ -79,6 +81,15 @@ class Player:
         self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
         self.simulation.update_rate = motion.update_rate
         self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
+        fields = fields_of_pictures(
+            self.simulation.rules[0],
+            height,
+            width,
+            direction_map=settings.source.direction_map,
+            follow=settings.source.follow,
+        )
+        if fields is not None:
+            self.simulation.write_fields(fields.texels.numpy())
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
         view = parse_view(settings.display.view, self.simulation.channels)
         self.look = Look(
@@ -222,6 +233,9 @@ class Player:
         self.simulation.field.restore(saved.owner)
         self.simulation.show_field()
         self.simulation.write(saved.state)
+        self.simulation.write_fields(
+            no_fields(width, height) if saved.fields is None else saved.fields
+        )
         self.simulation.step_number, self.simulation.seed = saved.step_number, saved.seed
         self._recover()
 
@@ -246,7 +260,11 @@ class Player:
         """The current simulation, for saving."""
         simulation = self.simulation
         return SavedState(
-            simulation.read(), simulation.field.owner, simulation.step_number, simulation.seed
+            simulation.read(),
+            simulation.field.owner,
+            simulation.step_number,
+            simulation.seed,
+            simulation.fields.texels if simulation.fields.used else None,
         )
 
     def reset(self, tool: str = "start", *, seed: int | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size
+from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size, refuse_several
 
 MAX_STEPS = 10**9
 
@@ -53,7 +53,7 @@ class DisplaySettings(Bounded):
 
 @dataclass(frozen=True)
 class InputSettings(Bounded):
-    """Initial state, and a video that the colors follow."""
+    """Initial state, pictures of directions, and a video that the colors follow."""
 
     state: Path | None = None
     """State to start from (.npz), or a pattern for a classic automaton (.rle)."""
@@ -61,6 +61,10 @@ class InputSettings(Bounded):
     """Input: a video file, a folder of images, or a camera (camera, camera:1 and so on)."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each frame moves the colors toward the input, 0 to 1."""
+    direction_map: Path | None = None
+    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    follow: Path | None = None
+    """Photograph whose edges the texture follows."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class ViewSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
+        source = self.source
+        refuse_several(name for name in ("direction_map", "follow") if getattr(source, name))
         if len(self.rules) > 16:
             raise InputError(f"{len(self.rules)} rules: at most 16 share one grid")
         parse_size("grid", self.grid, 4, 8192)

@@ -13,15 +13,25 @@ defines::
     uniform float nca_dt;                   // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
+    vec4 nca_field_texel(ivec2 cell);       // fields only: see nca.exporters.glsl.fields
 
 and calls ``nca_step`` (and ``nca_live``) from its ``main``.
 """
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 
+from nca.exporters.glsl.fields import (
+    CHANCE,
+    COARSER,
+    PACED,
+    TURNED,
+    UNIFORMS,
+    field_functions,
+    only_fields,
+    read_fields,
+)
 from nca.exporters.glsl.pieces import (
     GRID,
     HASH,
@@ -38,7 +48,7 @@ from nca.exporters.glsl.pieces import (
     vector,
 )
 from nca.exporters.glsl.weights import Store, WeightBlocks
-from nca.rescaling import derivative_order
+from nca.rescaling import derivative_order, gradient_pairs
 from nca.rng import fire_threshold
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings, Start
@@ -68,6 +78,7 @@ def step_source(
     groups: Sequence[int] | None = None,
     steering: bool = False,
     rate: bool = False,
+    fields: bool = False,
     digits: int = LITERAL_DIGITS,
 ) -> str:
     """Emit ``nca_step``: one step of a rule for one cell, before cells die.
@@ -80,6 +91,7 @@ def step_source(
         steering: rotate and scale the perception by ``nca_rotation`` and ``nca_coarseness``, and
             multiply the change of a step by ``nca_dt``.
         rate: let ``nca_limit`` decide how many cells fire.
+        fields: support fields, if the macro ``NCA_FIELDS`` is defined.
         digits: digits of the literals; nine are exact.
 
     Returns:
@@ -88,7 +100,10 @@ def step_source(
     settings = rule.settings
     blocks = WeightBlocks(rule)
     groups = range(blocks.groups) if groups is None else groups
-    lines = _perception_lines(rule, steering, digits)
+    most = "nca_limit" if rate else f"{max(fire_threshold(settings.update_rate) - 1, 0)}u"
+    steer = _Steer(steering, fields)
+    lines = read_fields(most, steering=steering) if fields else []
+    lines += _perception_lines(rule, steer, digits)
     if store == "inline":
         lines += _unrolled_layers(settings, blocks, groups, digits)
     else:
@@ -96,14 +111,16 @@ def step_source(
     lines.append("float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;")
     for i, group in enumerate(groups):
         change = on_grid(f"nca_d{i}", settings.quantization.update)
-        if steering:
-            change = f"nca_dt * {change}"
+        if steering or fields:
+            change = f"{steer.paced} * {change}"
         value = f"nca_now{group} + nca_mask * {change}"
         if settings.alive_threshold is None:
             value = on_grid(value, settings.quantization.state)
         lines.append(f"nca_next{i} = {only_used_channels(value, settings, group)};")
     body = "\n".join(f"  {line}" for line in lines)
-    head = "".join(_step_helpers(settings, store, rate))
+    head = "".join(_step_helpers(settings, store, rate, fields))
+    if fields:
+        head = field_functions(most, steering=steering) + head
     return f"{head}\nvoid nca_step(ivec2 nca_at, {outputs(groups)}) {{\n{body}\n}}\n"
 
 
@@ -197,9 +214,12 @@ vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {{
 """
 
 
-def _step_helpers(settings: RuleSettings, store: Store, rate: bool) -> Iterable[str]:
+def _step_helpers(settings: RuleSettings, store: Store, rate: bool, fields: bool) -> Iterable[str]:
     threshold = fire_threshold(settings.update_rate)
-    if threshold > 0xFFFFFFFF and not rate:
+    if fields:
+        yield HASH
+        yield FIRES.format(condition=f"<= {CHANCE}")
+    elif threshold > 0xFFFFFFFF and not rate:
         yield "\nbool nca_fires(ivec2 nca_at) { return true; }\n"
     else:
         yield HASH
@@ -212,7 +232,21 @@ def _step_helpers(settings: RuleSettings, store: Store, rate: bool) -> Iterable[
         yield MATRIX
 
 
-def _perception_lines(rule: Rule, steering: bool, digits: int) -> list[str]:
+class _Steer:
+    """What turns and scales the perception: uniforms, fields, both or nothing."""
+
+    def __init__(self, steering: bool, fields: bool) -> None:
+        self._steering, self._fields = steering, fields
+        self._turned, self._coarser, self.paced = (TURNED, COARSER, PACED) if fields else UNIFORMS
+
+    def lines(self, g: int, filters: Matrix) -> list[str]:
+        if not (self._steering or self._fields):
+            return []
+        lines = _steering_lines(g, filters, self._turned, self._coarser)
+        return lines if self._steering else only_fields(lines)
+
+
+def _perception_lines(rule: Rule, steer: _Steer, digits: int) -> list[str]:
     """Read the neighborhood once and set ``nca_now<g>`` and ``nca_p<g>_<k>``."""
     filters: Matrix = rule.filters.detach().numpy()
     quantizer = rule.settings.quantization.perception
@@ -229,8 +263,7 @@ def _perception_lines(rule: Rule, steering: bool, digits: int) -> list[str]:
             lines.append(f"vec4 {name} = {read}({g}, ivec2({columns[column]}, {rows[row]}));")
         for k, coefficients in enumerate(filters):
             lines.append(f"vec4 nca_p{g}_{k} = {_weighted_sum(coefficients, names, digits)};")
-        if steering:
-            lines += _steering_lines(g, filters)
+        lines += steer.lines(g, filters)
         if quantizer:
             perceived = (f"nca_p{g}_{k}" for k in range(len(filters)))
             lines += [f"{name} = {on_grid(name, quantizer)};" for name in perceived]
@@ -247,7 +280,7 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
     return " ".join(terms).removeprefix("+ ") or "vec4(0.0)"
 
 
-def _steering_lines(g: int, filters: Matrix) -> list[str]:
+def _steering_lines(g: int, filters: Matrix, turned: str, coarser: str) -> list[str]:
     """Rotate the pairs of gradients, and strengthen derivatives for a larger pattern.
 
     Pajouheshgar et al., "NoiseNCA", 2024: if cells are dx = 1 / coarseness apart, a derivative of
@@ -257,28 +290,16 @@ def _steering_lines(g: int, filters: Matrix) -> list[str]:
     for x, y in gradient_pairs(filters):
         p, q = f"nca_p{g}_{x}", f"nca_p{g}_{y}"
         lines += [
-            f"vec4 nca_x{g}_{x} = nca_rotation.x * {p} + nca_rotation.y * {q};",
-            f"{q} = nca_rotation.x * {q} - nca_rotation.y * {p};",
+            f"vec4 nca_x{g}_{x} = {turned}.x * {p} + {turned}.y * {q};",
+            f"{q} = {turned}.x * {q} - {turned}.y * {p};",
             f"{p} = nca_x{g}_{x};",
         ]
-    factors = {1: "nca_coarseness", 2: "nca_coarseness * nca_coarseness"}
+    factors = {1: coarser, 2: f"{coarser} * {coarser}"}
     for k, coefficients in enumerate(filters):
         factor = factors.get(derivative_order(torch.from_numpy(coefficients)))
         if factor:
             lines.append(f"nca_p{g}_{k} *= {factor};")
     return lines
-
-
-def gradient_pairs(filters: Matrix) -> list[tuple[int, int]]:
-    """Pairs (x, y) of odd filters that are each other's transpose."""
-    odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
-    pairs: list[tuple[int, int]] = []
-    for x in odd:
-        for y in odd:
-            free = all(x not in pair and y not in pair for pair in pairs)
-            if x < y and free and np.array_equal(filters[x].T, filters[y]):
-                pairs.append((x, y))
-    return pairs
 
 
 def _activation(settings: RuleSettings) -> str:

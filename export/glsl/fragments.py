@@ -13,6 +13,7 @@ Textures and uniforms in addition to :mod:`nca.exporters.glsl.emitter`:
 - with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell (number,
   share, number, share); ``nca_rule`` (int): number of this rule, below 0 if there is only one rule;
   ``nca_sum``: sum of the results of earlier rules; ``nca_first`` (bool): this is the first rule.
+- with ``fields`` and the macro ``NCA_FIELDS``: ``nca_fields``, see :mod:`nca.fields.texels`.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
+from nca.exporters.glsl.fields import FIELD_SAMPLER
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count, number
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import TEXTURE_WIDTH, Store
@@ -43,6 +45,7 @@ class Capabilities:
         blend: several rules may share a state, each with its share in every cell.
         steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
+        fields: with the macro ``NCA_FIELDS``, a texture has fields, see :mod:`nca.fields.texels`.
     """
 
     dialect: Dialect = "330"
@@ -51,6 +54,7 @@ class Capabilities:
     blend: bool = False
     steering: bool = False
     rate: bool = False
+    fields: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def step_passes(
     dies = rule.settings.alive_threshold is not None
     weights = WEIGHTS if store == "texture" else ""
     controls = (STEERING if capabilities.steering else "") + (RATE if capabilities.rate else "")
+    controls += FIELD_SAMPLER if capabilities.fields else ""
     passes = []
     for part in parts(groups or own, capabilities.draw_buffers):
         computed = [g for g in part if g < own]
@@ -106,6 +111,7 @@ def step_passes(
                 groups=computed,
                 steering=capabilities.steering,
                 rate=capabilities.rate,
+                fields=capabilities.fields,
                 digits=digits,
             )
         # The life pass mixes the rules, if there is one.
@@ -230,26 +236,41 @@ def screen_fragment(
     )
 
 
-def flash_fragments(capabilities: Capabilities) -> list[str]:
-    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+def flash_text(capabilities: Capabilities) -> str:
+    """The shaders of :func:`flash_fragments` as one; the macro ``NCA_FLASHES`` is its number."""
     results = (
         "nca_measured(ivec2(gl_FragCoord.xy))",
         "vec4(nca_limited())",
         "nca_mixed(ivec2(gl_FragCoord.xy))",
     )
-    return [
+    mains = "".join(
+        f"#if NCA_FLASHES == {number}\nvoid main() {{ nca_out0 = {result}; }}\n#endif\n"
+        for number, result in enumerate(results)
+    )
+    return (
         version_text(capabilities)
-        + f"#define NCA_FLASHES {number}\n\n"
+        + "\n"
         + template("flashes.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        f"void main() {{ nca_out0 = {result}; }}\n"
-        for number, result in enumerate(results)
-    ]
+        + mains
+    )
+
+
+def flash_fragments(capabilities: Capabilities) -> list[str]:
+    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+    text = flash_text(capabilities)
+    return [with_macro(text, f"NCA_FLASHES {number}") for number in range(3)]
 
 
 def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
     """The groups of each pass over a state."""
     return [tuple(range(a, min(a + draw_buffers, groups))) for a in range(0, groups, draw_buffers)]
+
+
+def with_macro(fragment: str, definition: str) -> str:
+    """A shader with one more macro, such as ``NCA_FIELDS``."""
+    version, rest = fragment.split("\n", 1)
+    return f"{version}\n#define {definition}\n{rest}"
 
 
 def version_text(capabilities: Capabilities) -> str:

@@ -18,9 +18,9 @@ from nca.exporters.glsl.emitter import (
     MATRIX,
     START,
     alive_text,
-    gradient_pairs,
     start_text,
 )
+from nca.exporters.glsl.fields import CHANCE, FIELD_SAMPLER, field_functions
 from nca.exporters.glsl.fragments import (
     CODING,
     RATE,
@@ -35,7 +35,7 @@ from nca.exporters.glsl.fragments import (
 )
 from nca.exporters.glsl.pieces import GRID, PADDING, ZEROS_READ, group_count, number
 from nca.exporters.glsl.text import template
-from nca.rescaling import derivative_order
+from nca.rescaling import derivative_order, gradient_pairs
 from nca.rule import Rule
 from nca.rule_settings import Padding, Quantizer
 
@@ -130,8 +130,9 @@ def _grid(quantizer: Quantizer) -> str:
 def _step() -> str:
     step = f"#if NCA_FIRST < NCA_GROUPS\n{template('general.glsl')}#endif\n"
     work = "#if NCA_FIRST < NCA_GROUPS\n    nca_step(nca_at, nca_n);\n#endif\n"
-    fires = FIRES.format(condition="<= nca_limit")
-    uniforms = "uniform uint nca_base;\n" + STEERING + RATE + WEIGHTS
+    fires = FIRES.format(condition=f"<= {CHANCE}")
+    uniforms = "uniform uint nca_base;\n" + STEERING + RATE + WEIGHTS + FIELD_SAMPLER
+    uniforms += field_functions("nca_limit", steering=True)
     return uniforms + fires + MATRIX + step + _mixing(work, "#ifndef NCA_ALIVE")
 
 

@@ -39,6 +39,7 @@ UNIFORMS = {
     "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one per group"],
     "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
     "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
+    "nca_fields": ["sampler2D", "step, if the macro NCA_FIELDS is defined: fields, see fields"],
     "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the initial state"],
     "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
     "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
@@ -64,6 +65,14 @@ ORDER = [
     "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
     " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
 ]
+FIELDS = {
+    "macro": "NCA_FIELDS: define it below #version of the step shaders to read nca_fields",
+    "texture": "rgba8, one texel per cell, nearest sampling; neutral: 0, 128, 128, 128",
+    "r": "direction: the texture is turned by 2 pi r / 256, clockwise",
+    "g": "size: n = g - 128; 1 + 3 n / 127 times as large, below 128: 1 - 3 n / 127 times as small",
+    "b": "pace: a step is b / 128 times as long",
+    "a": "share of the cells that fire: a / 128 times as many",
+}
 DECODED = (
     "This rule has a decoder: the colors shader may draw into a texture of any size, nca_picture,"
     " such as the given number of pixels per cell."
@@ -86,6 +95,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "steps_per_frame": _steps(options),
         "shaders": shaders,
         "order": ORDER,
+        "fields": FIELDS,
         **({"decoder": DECODED} if rule.decoder else {}),
         "uniforms": {key: {"type": kind, "is": what} for key, (kind, what) in UNIFORMS.items()},
     }
@@ -108,7 +118,7 @@ def _headed(text: str, head: str) -> str:
 def _dialect(
     rule: Rule, dialect: Dialect, store: Store, options: ExportOptions, folder: str
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    host = Capabilities(dialect)
+    host = Capabilities(dialect, fields=True)
     kinds: dict[str, list[Pass]] = {
         "step": step_passes(rule, host, store, digits=options.digits),
         "live": life_passes(rule, host),

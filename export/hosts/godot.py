@@ -27,6 +27,12 @@ DATA_FORMATS = {
     "rgba8": "R8G8B8A8_UNORM",
 }
 UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
+FIELDS = """// #define NCA_FIELDS  // read fields, see nca_texture.gd
+#ifdef NCA_FIELDS
+layout(set = 0, binding = 4, rgba8) restrict readonly uniform image2D nca_fields;
+vec4 nca_field_texel(ivec2 nca_at) { return imageLoad(nca_fields, nca_at); }
+#endif
+"""
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
@@ -52,7 +58,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
             "vec4 nca_weight(int nca_i) { return nca_weights.texel[nca_i]; }\n"
         )
     call = ", ".join(f"nca_n{g}" for g in groups)
-    step = weights + step_source(rule, store, digits=options.digits)
+    step = weights + FIELDS + step_source(rule, store, fields=True, digits=options.digits)
     texts = {"nca_step.glsl": _compute(rule, options, credit, step, _update("nca_step", call))}
     if dies:
         texts["nca_live.glsl"] = _compute(

@@ -12,6 +12,7 @@ from nca.errors import InputError
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, without_repeats
+from nca.exporters.hosts.glsl import FIELDS
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -26,6 +27,14 @@ PIXEL_FORMATS = {
     "rgba8": "8-bit fixed (RGBA)",
 }
 UNTESTED = "Tested with TouchDesigner's names put before it, not in TouchDesigner itself."
+
+
+_FIELDS = """
+// #define NCA_FIELDS  // read fields from one more input, see network.txt
+#ifdef NCA_FIELDS
+vec4 nca_field_texel(ivec2 nca_at) {{ return texelFetch(sTD2DInputs[{input}], nca_at, 0); }}
+#endif
+"""
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
@@ -124,7 +133,8 @@ def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
         "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
         + _shared(rule, options, group_count(rule.settings.channels))
         + start_source(rule)
-        + step_source(rule, groups=part, digits=options.digits)
+        + _FIELDS.format(input=group_count(rule.settings.channels))
+        + step_source(rule, groups=part, fields=True, digits=options.digits)
     )
     paints = rule.settings.alive_threshold is None
     return without_repeats(text) + _main(rule, part, "nca_step", paints=paints)
@@ -198,6 +208,12 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         " color buffer 0; 8-bit; the resolution of the image.",
         f"{number + 2}. Set nca_reset to 1 for one frame to start. Extend mode of the inputs does"
         " not matter: the shaders wrap around themselves.",
+        "",
+        "Fields (optional): remove the '//' before '#define NCA_FIELDS' in the step shaders, and",
+        f"give them one more input, the last one: a TOP of {side} x {side}, 8-bit fixed (RGBA),",
+        "nearest sampling, one texel per cell. Flip an upright picture vertically before.",
+        *(f"{key.upper()}: {FIELDS[key]}." for key in "rgba"),
+        "Neutral: 0, 128, 128, 128.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,9 +16,11 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.exporters.glsl.emitter import step_source
+from nca.exporters.glsl.fields import CHANCE
 from nca.exporters.glsl.pieces import group_count, number, on_grid, only_used_channels, state_code
 from nca.exporters.glsl.text import comment, credit_lines, template
 from nca.exporters.glsl.weights import Store, choose_store
+from nca.exporters.hosts.glsl import FIELDS
 from nca.exporters.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
 from nca.exporters.parity.compare import NotMeasuredError
 from nca.exporters.parity.emulation import DTYPES, loaded, stored
@@ -30,6 +32,7 @@ from nca.rule import Rule
 from nca.rule_settings import Padding
 from nca.rulefile import RuleFile
 
+FIELDS_MODULE = "nca_fields.wgsl"
 FORMATS = {"rgba32f": "rgba32float", "rgba16f": "rgba16float", "rgba8": "rgba8unorm"}
 PADDINGS: dict[Padding, str] = {
     "circular": "(c + nca_frame.size) % nca_frame.size",
@@ -66,11 +69,15 @@ BINDINGS = {
     "2": "nca_next: storage texture array, written",
     "3": "nca_weights: read-only storage buffer, if weights.store is texture (nca_step)",
     "4": "nca_after: texture_2d_array, what nca_step wrote (nca_live)",
+    "5": "nca_fields: texture_2d, fields of the cells (nca_step in nca_fields.wgsl)",
 }
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and weights if needed."""
+    """``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and weights if needed.
+
+    ``nca_fields.wgsl`` also reads a texture of fields.
+    """
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(
@@ -84,6 +91,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     host = {
         "steps_per_frame": free_steps(options),
         "shader": "nca.wgsl",
+        "shader_with_fields": FIELDS_MODULE,
+        "fields": {key: FIELDS[key] for key in ("texture", "r", "g", "b", "a")},
         "entry_points": ["nca_step", *(["nca_live"] if dies else []), "nca_paint"],
         "texture_format": FORMATS[options.state],
         "grid": options.grid or 256,
@@ -92,6 +101,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     }
     files = {
         "nca.wgsl": (head + module(rule, options, store)).encode(),
+        FIELDS_MODULE: (head + module(rule, options, store, fields=True)).encode(),
         "nca.js": (head + template("hosts/webgpu.js")).encode(),
         "manifest.json": to_json(describe(name, file, options, store, host)),
     }
@@ -100,8 +110,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     return files
 
 
-def module(rule: Rule, options: ExportOptions, store: Store) -> str:
-    """Make the WGSL text."""
+def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = False) -> str:
+    """Make the WGSL text; with ``fields``, it reads a texture of them."""
     settings = rule.settings
     groups = group_count(settings.channels)
     scale, offset = map(number, state_code(rule.settings, options.state))
@@ -115,7 +125,7 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         "INSIDE": "all(c >= vec2i(0)) && all(c < nca_frame.size)"
         if settings.padding == "zeros"
         else "true",
-        "FIRES": _fires(settings.update_rate),
+        "FIRES": f"bits <= {CHANCE}" if fields else _fires(settings.update_rate),
         "WRAPS": "true" if settings.wraps else "false",
         "START": {
             "zeros": "vec4f(0.0)",
@@ -124,10 +134,12 @@ def module(rule: Rule, options: ExportOptions, store: Store) -> str:
         }[settings.start],
         "RGB_SCALE": number(settings.rgb_scale),
         "RGB_OFFSET": number(settings.rgb_offset),
-        "STEP": _step_body(rule, options, store),
+        "STEP": _step_body(rule, options, store, fields),
         "STORE": _stores([f"nca_next{g}" for g in range(groups)]),
     }
     text = template("automaton.wgsl")
+    if fields:
+        text += template("fields/fields.wgsl")
     if store == "texture":
         text += template("weights.wgsl")
     if settings.alive_threshold is not None:
@@ -144,10 +156,11 @@ def _fires(update_rate: float) -> str:
     return "true" if threshold > 0xFFFFFFFF else f"bits < {threshold}u"
 
 
-def _step_body(rule: Rule, options: ExportOptions, store: Store) -> str:
+def _step_body(rule: Rule, options: ExportOptions, store: Store, fields: bool) -> str:
     """Body of ``nca_step`` from the GLSL emitter, translated to WGSL."""
-    source = step_source(rule, store, digits=options.digits)
+    source = step_source(rule, store, fields=fields, digits=options.digits)
     body = source.partition("void nca_step(")[2].partition("{\n")[2].rpartition("}")[0]
+    body = re.sub(r"^\s*#.*\n", "", body, flags=re.MULTILINE)  # the lines are always compiled
     for pattern, spelling in SPELLING:
         body = re.sub(pattern, spelling, body, flags=re.MULTILINE)
     return body.rstrip("\n")
@@ -178,13 +191,26 @@ def run(
         NotMeasuredError: wgpu is not installed or finds no device.
     """
     del context
+    return run_with_fields(files, rule, options, state, frames, None)
+
+
+def run_with_fields(
+    files: Files,
+    rule: Rule,
+    options: ExportOptions,
+    state: Tensor,
+    frames: int,
+    fields: Tensor | None,
+) -> Tensor:
+    """Run as :func:`run`; ``fields``, [H, W, 4] uint8, is the texture of fields."""
     wgpu = load_wgpu()
     try:
         adapter = wgpu.gpu.request_adapter_sync(power_preference="high-performance")
         device = adapter.request_device_sync()
     except Exception as error:  # wgpu passes on exceptions of its native library
         raise NotMeasuredError(f"no WebGPU device ({error})") from error
-    runner = _Device(device, wgpu, files, state, state_code(rule.settings, options.state))
+    code = state_code(rule.settings, options.state)
+    runner = _Device(device, wgpu, files, state, code, fields)
     return runner.steps(frames * free_steps(options), options.seed)
 
 
@@ -212,7 +238,13 @@ class _Device:
     """The smallest program that runs the module's steps."""
 
     def __init__(
-        self, device: Any, wgpu: Any, files: Files, state: Tensor, code: tuple[float, float]
+        self,
+        device: Any,
+        wgpu: Any,
+        files: Files,
+        state: Tensor,
+        code: tuple[float, float],
+        fields: Tensor | None = None,
     ) -> None:
         self.device, self.wgpu, self.code = device, wgpu, code
         self.shape = tuple(state.shape)
@@ -221,7 +253,8 @@ class _Device:
         self.dtype = DTYPES[manifest["state"]["format"]]
         self.texel_bytes = {"f4": 16, "f2": 8, "f1": 4}[self.dtype]
         self.entries = manifest["entry_points"]
-        shader = device.create_shader_module(code=files["nca.wgsl"].decode())
+        name = "nca.wgsl" if fields is None else FIELDS_MODULE
+        shader = device.create_shader_module(code=files[name].decode())
         self.pipelines = {
             entry: device.create_compute_pipeline(
                 layout="auto", compute={"module": shader, "entry_point": entry}
@@ -245,7 +278,19 @@ class _Device:
             self.weights = device.create_buffer_with_data(
                 data=files[WEIGHT_FILE], usage=wgpu.BufferUsage.STORAGE
             )
+        self.fields = None if fields is None else self._texture_of(fields)
         self._write(state)
+
+    def _texture_of(self, fields: Tensor) -> Any:
+        """The texture of fields, [H, W, 4] uint8."""
+        usage = self.wgpu.TextureUsage
+        size = (self.shape[2], self.shape[1], 1)
+        texture = self.device.create_texture(
+            size=size, format="rgba8unorm", usage=usage.TEXTURE_BINDING | usage.COPY_DST
+        )
+        layout = {"bytes_per_row": 4 * self.shape[2], "rows_per_image": self.shape[1]}
+        self.device.queue.write_texture({"texture": texture}, fields.numpy(), layout, size)
+        return texture
 
     def _layout(self) -> dict[str, int]:
         return {"bytes_per_row": self.texel_bytes * self.shape[2], "rows_per_image": self.shape[1]}
@@ -288,6 +333,8 @@ class _Device:
         if entry == "nca_step" and self.weights is not None:
             resource = {"buffer": self.weights, "offset": 0, "size": self.weights.size}
             entries.append({"binding": 3, "resource": resource})
+        if entry == "nca_step" and self.fields is not None:
+            entries.append({"binding": 5, "resource": self.fields.create_view()})
         pipeline = self.pipelines[entry]
         group = self.device.create_bind_group(
             layout=pipeline.get_bind_group_layout(0), entries=entries

@@ -17,7 +17,7 @@ from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
     colors_fragment,
-    flash_fragments,
+    flash_text,
     screen_fragment,
     step_passes,
     vertex_shader,
@@ -38,12 +38,14 @@ from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = (
-    "random controls files rules general gl readback field camera simulation flashes display speed"
-    " grid player pointer"
+    "player/random player/controls player/files player/rules player/general player/gl"
+    " player/readback player/field stepping/fields stepping/rule_shaders player/camera"
+    " player/simulation player/flashes player/display player/speed player/grid player/player"
+    " player/pointer"
 )
-PLAYER_SCRIPTS = tuple(f"player/{name}" for name in _PLAYER.split())
+PLAYER_SCRIPTS = tuple(_PLAYER.split())
 _READING = "json settings rule_file png published link files"
-_CONTROLS = ("pattern", "file_actions", "actions", "panel", "address", "main")
+_CONTROLS = ("pattern", "file_actions", "field_actions", "actions", "panel", "address", "main")
 _READING_SCRIPTS = tuple(f"reading/{name}" for name in _READING.split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, *_READING_SCRIPTS, *_CONTROLS)
 
@@ -149,7 +151,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         ),  # with layers, for any number of channels
         "views": VIEWS,
         "screen": compact_shader(screen_fragment(device)),
-        "flashes": [compact_shader(text) for text in flash_fragments(device)],
+        "flashes": compact_shader(flash_text(device)),
         "calmAfter": CALM_AFTER,
         "digits": settings.digits,
         "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],
@@ -215,7 +217,9 @@ def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
     # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
     passes = {}
     for outputs in (4, 8) if groups > 4 else (4,):
-        device = Capabilities("300 es", outputs, layers=True, blend=True, steering=True, rate=True)
+        device = Capabilities(
+            "300 es", outputs, layers=True, blend=True, steering=True, rate=True, fields=True
+        )
         passes[str(outputs)] = [
             {
                 "fragment": compact_shader(with_references(one.fragment, rule)),
@@ -249,9 +253,23 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 
 def joined(names: tuple[str, ...], constants: str = "") -> str:
     """Join files of the page to one script with its own scope for names."""
-    constants = f"const CONTROLS = {script_json(CONTROLS)};\n{constants}"
+    constants = f"const CONTROLS = {script_json(_of_page(CONTROLS))};\n{constants}"
     parts = "".join(jsmin(page_source(f"{name}.js")) for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
+
+
+def _of_page(entry: Any) -> Any:
+    """Controls without those of the window, reasons and icons, which scripts do not need."""
+    if isinstance(entry, list):
+        return [_of_page(one) for one in entry if not _of_window(one)]
+    if isinstance(entry, dict):
+        kept = {n: one for n, one in entry.items() if n not in ("why", "icon", "section")}
+        return {name: _of_page(one) for name, one in kept.items() if not _of_window(one)}
+    return entry
+
+
+def _of_window(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("where") == "window"
 
 
 def page_source(name: str) -> str:

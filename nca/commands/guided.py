@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from nca.backends.simulate import simulate
+from nca.fields.steps import simulate_fields
+from nca.fields.texels import Fields
 from nca.rule import ALPHA, Rule
 
 
@@ -18,6 +20,7 @@ def guided(
     steps: int,
     *,
     seed: int,
+    fields: Fields | None = None,
 ) -> Tensor:
     """Run a rule; after every step, move the colors of its cells toward target colors.
 
@@ -28,13 +31,18 @@ def guided(
         pull: ``pull(step)`` is how far each cell moves toward its target after a step, 0 to 1.
         steps: number of steps.
         seed: random seed that determines which cells fire.
+        fields: fields of the grid; None: neutral.
 
     Returns:
         The last state, [1, C, H, W].
     """
     if rule.settings.alive_threshold is not None:
         state[:, ALPHA] = 1.0
-    states = simulate(rule, state, range(1, steps + 1), seed=seed)
+    stops = range(1, steps + 1)
+    if fields is None:
+        states = simulate(rule, state, stops, seed=seed)
+    else:
+        states = simulate_fields(rule, state, stops, fields, seed=seed)
     for step, now in enumerate(states, 1):
         now[:, :3] += pull(step) * (colors - now[:, :3])  # the run continues from these colors
         state = now

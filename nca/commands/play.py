@@ -6,7 +6,8 @@ colors of the state a little toward the photograph. The runs are joined like a L
 :mod:`nca.commands.fill` completes a photograph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +18,8 @@ from nca.commands.fill import filled, frame_of, with_margin
 from nca.commands.guided import guided
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
+from nca.fields.directions import fields_of_pictures
+from nca.fields.texels import Fields
 from nca.images import image_format, read_image, to_image, to_tensor, write_image
 from nca.rule import Rule
 from nca.rulefile import load_rule
@@ -51,8 +54,20 @@ def play(settings: PlaySettings) -> Path:
         result = _completed(rule, photo, settings)
     else:
         steps = USUAL_STEPS if settings.steps is None else settings.steps
+        directed = partial(
+            fields_of_pictures,
+            rule,
+            direction_map=settings.direction_map,
+            follow=settings.follow,
+        )
         result = play_over(
-            rule, photo, settings.scales, steps, settings.strength, seed=settings.seed
+            rule,
+            photo,
+            settings.scales,
+            steps,
+            settings.strength,
+            seed=settings.seed,
+            directed=directed,
         )
     write_image(settings.out, to_image(result))
     return settings.out
@@ -89,7 +104,14 @@ def _light_parts(path: Path, photo: Tensor) -> Tensor:
 
 @torch.no_grad()
 def play_over(
-    rule: Rule, photo: Tensor, scales: Sequence[int], steps: int, strength: float, *, seed: int = 0
+    rule: Rule,
+    photo: Tensor,
+    scales: Sequence[int],
+    steps: int,
+    strength: float,
+    *,
+    seed: int = 0,
+    directed: Callable[[int, int], Fields | None] = lambda height, width: None,
 ) -> Tensor:
     """Run a rule over a photograph.
 
@@ -100,6 +122,7 @@ def play_over(
         steps: number of steps in each run.
         strength: how far each step moves the colors toward the photograph, 0 to 1 (all the way).
         seed: random seed that determines which cells fire.
+        directed: makes the fields for a grid of a given height and width; None: neutral.
 
     Returns:
         [3, H, W] in [0, 1].
@@ -108,7 +131,8 @@ def play_over(
     result: Tensor | None = None
     for scale in sorted(scales, reverse=True):
         small = _resized(photo[None], (max(size[0] // scale, 4), max(size[1] // scale, 4)))
-        layer = _resized(_run(rule, small, steps, strength, seed), size)
+        fields = directed(small.shape[2], small.shape[3])
+        layer = _resized(_run(rule, small, steps, strength, seed, fields), size)
         if result is not None:
             layer = _blurred(result, scale) + layer - _blurred(layer, scale)
         result = layer
@@ -116,7 +140,9 @@ def play_over(
     return result[0].clamp(0, 1)
 
 
-def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> Tensor:
+def _run(
+    rule: Rule, photo: Tensor, steps: int, strength: float, seed: int, fields: Fields | None
+) -> Tensor:
     """Run at one scale, [1, 3, h, w] -> [1, 3, h, w]."""
     settings = rule.settings
     bordered = rule.with_settings(padding="replicate")
@@ -124,7 +150,7 @@ def _run(rule: Rule, photo: Tensor, steps: int, strength: float, seed: int) -> T
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
     state = bordered.initial_state(1, height, width, seed=seed)
     state[:, :3] = colors
-    state = guided(bordered, state, colors, lambda step: strength, steps, seed=seed)
+    state = guided(bordered, state, colors, lambda step: strength, steps, seed=seed, fields=fields)
     return rule.to_rgb(state).clamp(0, 1)
 
 

@@ -13,6 +13,8 @@ from nca.backends.simulate import simulate
 from nca.commands.loop import looped
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
+from nca.fields.directions import fields_of_pictures
+from nca.fields.steps import simulate_fields
 from nca.images import (
     check_animation,
     image_format,
@@ -101,9 +103,15 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     start = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)  # once grown, all cells update in every step
 
+    fields = fields_of_pictures(
+        rule, height, width, direction_map=settings.direction_map, follow=settings.follow
+    )
+
     def run(stops: Sequence[int]) -> Iterator[Tensor]:
         if settings.engine == "gl":
-            return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm)
+            return simulate_gl(rule, start, stops, seed=settings.seed, calm=calm, fields=fields)
+        if fields is not None:
+            return simulate_fields(rule, start, stops, fields, seed=settings.seed, calm=calm)
         return simulate(rule, start, stops, seed=settings.seed, backend=settings.engine, calm=calm)
 
     scale = None if rule.decoder is None else settings.scale

@@ -42,6 +42,10 @@ class RenderSettings(Bounded):
     """Step length, 1 as in training; divided by --coarseness squared if --coarseness is above 1."""
     calm: Calm = "auto"
     """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
+    direction_map: Path | None = None
+    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    follow: Path | None = None
+    """Photograph whose edges the texture follows."""
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is drawn; 4 to 8 remove grain."""
     fps: Annotated[float, Between(0.01, 100)] = 20.0
@@ -56,6 +60,9 @@ class RenderSettings(Bounded):
     def __post_init__(self) -> None:
         """Check values, and that they fit together."""
         super().__post_init__()
+        refuse_several(name for name in ("direction_map", "follow") if getattr(self, name))
+        if (self.direction_map or self.follow) and self.engine == "native":
+            raise InputError("`engine` native: has no fields of directions; use auto")
         if self.bits == 16:
             others = (name for name in ("loop", "every", "transparent") if getattr(self, name))
             refuse_several(["bits", *others])
@@ -93,6 +100,10 @@ class PlaySettings(Bounded):
     """Number of steps in each run; default: 60, or 400 to complete a photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
+    direction_map: Path | None = None
+    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    follow: Path | None = None
+    """Photograph whose edges the texture follows, such as the same one."""
     seed: int = 0
     """Random seed for cell updates."""
     overwrite: bool = False
@@ -103,7 +114,10 @@ class PlaySettings(Bounded):
         super().__post_init__()
         if not self.scales:
             raise InputError("`scales`: must be one or more numbers from 1 to 64")
-        refuse_several(name for name in ("mask", "expand", "tile") if getattr(self, name))
+        done = [name for name in ("mask", "expand", "tile") if getattr(self, name)]
+        refuse_several(done)
+        directed = [name for name in ("direction_map", "follow") if getattr(self, name)]
+        refuse_several([*directed, *done])
 
 
 @dataclass(frozen=True)

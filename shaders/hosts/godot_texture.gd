@@ -19,7 +19,14 @@ const WEIGHTS := "{{ weight_file }}"
 ## Radius of the brush, in cells.
 @export var brush := 10.0
 
+## Optional fields, an image of the size of the grid. Remove the "//" before "#define NCA_FIELDS" in
+## nca_step.glsl to use it. R: direction, turns the texture by 2 pi r / 256 clockwise. G: size, with
+## n = g - 128, 1 + 3 n / 127 times as large, or below 128, 1 - 3 n / 127 times as small. B: pace,
+## b / 128. A: share of the cells that fire, a / 128. Neutral: 0, 128, 128, 128.
+@export var fields: Image
+
 var _device: RenderingDevice
+var _field_texture: RID
 var _pipelines := {}
 var _shaders := {}
 var _textures: Array[RID] = []
@@ -89,6 +96,16 @@ func _make() -> void:
 	var bytes := FileAccess.get_file_as_bytes(_beside(WEIGHTS))
 	_weights = _device.storage_buffer_create(bytes.size(), bytes)
 {% endif %}
+	if fields != null:
+		var texels := RDTextureFormat.new()
+		texels.format = RenderingDevice.DATA_FORMAT_R8G8B8A8_UNORM
+		texels.width = grid.x
+		texels.height = grid.y
+		texels.usage_bits = (
+			RenderingDevice.TEXTURE_USAGE_STORAGE_BIT | RenderingDevice.TEXTURE_USAGE_CAN_UPDATE_BIT
+		)
+		fields.convert(Image.FORMAT_RGBA8)
+		_field_texture = _device.texture_create(texels, RDTextureView.new(), [fields.get_data()])
 	_restart()
 
 
@@ -138,6 +155,8 @@ func _run(shader_name: String, words: PackedByteArray, textures: Array) -> void:
 		if shader_name == "nca_step":
 			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_STORAGE_BUFFER, 3, _weights))
 {% endif %}
+		if shader_name == "nca_step" and _field_texture.is_valid():
+			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_IMAGE, 4, _field_texture))
 		_sets[key] = _device.uniform_set_create(uniforms, _shaders[shader_name], 0)
 	var list := _device.compute_list_begin()
 	_device.compute_list_bind_compute_pipeline(list, _pipelines[shader_name])
@@ -159,6 +178,8 @@ func _free_all() -> void:
 	# Uniform sets are freed with their textures, pipelines with their shaders.
 	for id in _textures + _shaders.values():
 		_device.free_rid(id)
+	if _field_texture.is_valid():
+		_device.free_rid(_field_texture)
 {% if weight_file %}
 	_device.free_rid(_weights)
 {% endif %}

@@ -6,7 +6,7 @@ function after(list, entry, by = 1) {
 }
 
 /** The actions of the page, on a player and its brush. */
-class Actions extends FileActions {
+class Actions extends FieldActions {
   toggle() {
     this.player.setRunning(!this.player.running);
     this.say(this.player.running ? "Running" : "Paused");
@@ -107,6 +107,7 @@ class Actions extends FileActions {
     const [x, y, , shown] = player.ring;
     const from = shown ? { x, y } : camera.cellAt(canvas.width / 2, canvas.height / 2);
     const stride = Math.max(1, brush.radius / 2);
+    brush.heading.turn(dx, dy);
     player.ring = [from.x + dx * stride, from.y + dy * stride, brush.radius, 1];
     player.touch();
   }

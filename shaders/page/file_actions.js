@@ -2,6 +2,17 @@
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
+/** The pixels, RGBA, of a picture that covers an area. */
+async function coveringPixels(file, width, height, smooth) {
+  const picture = await createImageBitmap(file);
+  const paper = new OffscreenCanvas(width, height).getContext("2d");
+  const zoom = Math.max(width / picture.width, height / picture.height);
+  paper.imageSmoothingEnabled = smooth;
+  paper.drawImage(picture, (width - picture.width * zoom) / 2, (height - picture.height * zoom) / 2,
+    picture.width * zoom, picture.height * zoom);
+  return paper.getImageData(0, 0, width, height).data;
+}
+
 /** The actions with files and links, on a player and its brush. */
 class FileActions extends EventTarget {
   constructor(player, brush, pointer) {
@@ -90,6 +101,7 @@ class FileActions extends EventTarget {
   async openFile(file) {
     try {
       if (/\.(safetensors|json)$/i.test(file.name)) return this.run(await readRules(file));
+      if (file.type.startsWith("image/") && this.brush.tool === "direction") return this.openDirections(file);
       if (/\.rle$/i.test(file.name)) await this.openPattern(file);
       else if (file.type.startsWith("image/")) await this.openPicture(file);
       else await this.restoreState(file);
@@ -146,7 +158,7 @@ class FileActions extends EventTarget {
   }
 
   async restoreState(file) {
-    const { values, channels, height, width, owner, step, seed } = await readState(file, this.player.largestSide);
+    const { values, channels, height, width, owner, fields, step, seed } = await readState(file, this.player.largestSide);
     const { simulation: old } = this;
     if (width !== old.width || height !== old.height) this.player.setGrid({ width, height });
     else old.remember();
@@ -156,6 +168,7 @@ class FileActions extends EventTarget {
       simulation.fieldTexture.write(simulation.field.shares);
     }
     simulation.write(values, channels);
+    simulation.writeFields(fields);
     Object.assign(simulation, { stepNumber: step, seed });
   }
 
@@ -170,12 +183,7 @@ class FileActions extends EventTarget {
 
   async openPicture(file) {
     const { simulation } = this, { width, height } = simulation, cells = width * height;
-    const picture = await createImageBitmap(file);
-    const paper = new OffscreenCanvas(width, height).getContext("2d");
-    const zoom = Math.max(width / picture.width, height / picture.height);
-    paper.drawImage(picture, (width - picture.width * zoom) / 2, (height - picture.height * zoom) / 2,
-      picture.width * zoom, picture.height * zoom);
-    const pixels = paper.getImageData(0, 0, width, height).data;
+    const pixels = await coveringPixels(file, width, height, true);
     const [scale, offset] = this.rules[simulation.field.present[0]].colors;
     const values = new Float32Array(3 * cells);
     for (let i = 0; i < cells; i++) {

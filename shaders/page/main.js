@@ -16,6 +16,7 @@ function start() {
   const player = new Player(canvas, data, options);
   const brush = new Brush();
   const actions = new Actions(player, brush, new Pointer(player, brush, lifetime));
+  actions.pointer.paintField = (...stroke) => actions.paintField(...stroke);
   document.body.classList.toggle("bare", Boolean(address.alone));
   document.body.classList.toggle("alone", Boolean(address.alone));
   if (address.view) actions.setView(address.view);

@@ -34,6 +34,7 @@ class Panel {
     this.inputs = {
       speed: [() => SPEEDS.indexOf(player.speed.stepsPerFrame), (v) => actions.setSpeed(SPEEDS[v]), () => speedText(player.speed.stepsPerFrame)],
       radius: [() => onSlider(brush.radius), (v) => actions.setRadius(ofSlider(v)), () => `${brush.radius.toFixed(0)} cells`],
+      amount: [() => brush.amount, (v) => actions.setAmount(v), () => actions.amountText()],
       rotation: [degrees, (v) => actions.steer({ rotation: v * Math.PI / 180 }), () => `${degrees()}\u00b0`],
       coarseness: [() => onSlider(actions.simulation.coarseness), (v) => actions.steer({ coarseness: ofSlider(v) }), () => `${actions.simulation.coarseness.toFixed(2)}\u00d7`],
       dt: [() => onSlider(actions.simulation.dt), (v) => actions.steer({ dt: ofSlider(v) }), () => `${actions.simulation.dt.toFixed(2)}\u00d7`],
@@ -49,7 +50,7 @@ class Panel {
       flashLimit: [() => player.look.flashLimit, () => actions.toggleFlashLimit()],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
-    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps };
+    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps, amount: LIMITS.amount };
     for (const name of ["update_rate", "calm"]) sliders[name] = LIMITS[name].map(percent);
     for (const name of ["radius", "coarseness", "dt", "zoom"]) sliders[name] = LIMITS[name].map((v) => Math.round(onSlider(v)));
     for (const [name, [min, max]] of Object.entries(sliders)) Object.assign(this.find(`[name=${name}]`), { min, max });
@@ -123,7 +124,7 @@ class Panel {
       line.firstChild.textContent = show;
       return line;
     };
-    this.find("#gestures").replaceChildren(...CONTROLS.gestures.filter(here).map(({ show, help }) => plain(show, help)));
+    this.find("#gestures").replaceChildren(...CONTROLS.gestures.map(({ show, help }) => plain(show, help)));
     this.find("#keys").replaceChildren(...KEYS.filter((k) => k.help && (several || !k.several)).map((k) => row(shownKey(k), k.help)));
   }
 
@@ -171,7 +172,7 @@ class Panel {
       event.preventDefault();
       over(false);
       const files = [...event.dataTransfer.files], text = event.dataTransfer.getData("text/plain");
-      for (const file of files) await actions.openFile(file);
+      for (const file of files) await (event.shiftKey ? actions.openDirections(file) : actions.openFile(file));
       if (files.length || !text) return;
       if (isAddress(text)) actions.openLink(text);
       else actions.say("This is not a link to a texture");
@@ -274,6 +275,8 @@ class Panel {
       else if (input !== document.activeElement || input.type !== "number") input.value = get();
       if (text) this.find(`output[for=${name}]`).textContent = text();
     }
+    this.find("[name=amount]").closest(".row").hidden = !FIELDS.includes(actions.brush.tool, 1);
+    this.find("[data-action=clearFields]").hidden = !simulation.fields.used;
     const picture = this.find("[name=picture]");
     if (!picture.value) picture.value = Math.min(8192, 4 * simulation.width);
     const grid = this.find("[name=grid]"), size = `${simulation.width}x${simulation.height}`;

@@ -121,3 +121,26 @@ def figure(height: int, width: int) -> tuple[torch.Tensor, npt.NDArray[np.float3
     state[:3] = straight[3:] * (straight[:3] - 0.3) / 0.5
     state[3] = straight[3]
     return state, straight.permute(1, 2, 0).numpy()
+
+
+def striped_rule() -> Rule:
+    """A rule without training that grows stripes in the direction of x.
+
+    Channel 0 diffuses only along x and is drawn to -0.75 or 0.75; channel 3 holds its derivative.
+    """
+    rule = Rule(RuleSettings(4, 6, start="noise", noise_level=1.0, rgb_offset=0.5))
+    u, p, of_x, laplace = 0, 3, 1, 3  # channels and filters
+    with torch.no_grad():
+        for weight in (rule.w1, rule.b1, rule.w2):
+            weight.zero_()
+        rule.w1[0, 4 * p + of_x], rule.w1[0, 4 * u + laplace] = 0.5 / 8, 0.01
+        rule.w1[0, 4 * u] = 0.1
+        rule.w1[1] = -rule.w1[0]
+        rule.w1[2, 4 * u + of_x], rule.w1[2, 4 * p] = 1 / 8, -1.0
+        rule.w1[3] = -rule.w1[2]
+        rule.w1[4, 4 * u], rule.w1[5, 4 * u] = 1.0, -1.0
+        rule.b1[4:] = -0.5
+        rule.w2[:3, 0], rule.w2[:3, 1] = 1.0, -1.0
+        rule.w2[p, 2], rule.w2[p, 3] = 1.0, -1.0
+        rule.w2[:3, 4], rule.w2[:3, 5] = -0.3, 0.3
+    return rule

@@ -2,7 +2,8 @@
 
 A file contains only data and cannot run code. Its arrays are ``state`` [C, H, W] float32;
 ``step_seed`` [2] uint32, the number of the next step and the seed; and ``owner`` [H, W] uint8, the
-number of the rule that owns each cell.
+number of the rule that owns each cell. If there are fields, ``fields`` [H, W, 4] uint8 is their
+texture, see :mod:`nca.fields.texels`.
 """
 
 import io
@@ -25,7 +26,7 @@ from nca.viewer.simulation.field import Bytes
 
 MAX_BYTES = 900_000_000
 MAX_SIDE = 8192
-ARRAYS = ("state", "step_seed", "owner")
+ARRAYS = ("state", "step_seed", "owner", "fields")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class SavedState:
     owner: Bytes
     step_number: int
     seed: int
+    fields: Bytes | None = None
 
 
 def save_state(path: Path, saved: SavedState) -> None:
@@ -44,13 +46,15 @@ def save_state(path: Path, saved: SavedState) -> None:
     Raises:
         InputError: the path cannot be written.
     """
+    arrays: dict[str, Any] = {
+        "state": saved.state.numpy().astype(np.float32),
+        "step_seed": np.array([saved.step_number, saved.seed], np.uint32),
+        "owner": saved.owner,
+    }
+    if saved.fields is not None:
+        arrays["fields"] = saved.fields
     data = io.BytesIO()
-    np.savez_compressed(
-        data,
-        state=saved.state.numpy().astype(np.float32),
-        step_seed=np.array([saved.step_number, saved.seed], np.uint32),
-        owner=saved.owner,
-    )
+    np.savez_compressed(data, **arrays)
     write_atomically(path, data.getvalue())
 
 
@@ -108,8 +112,11 @@ def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:
     owner = arrays.get("owner", np.zeros((height, width), np.uint8))
     if owner.dtype != np.uint8 or owner.shape != (height, width):
         raise ValueError(f"'owner' must be [{height}, {width}] uint8")
+    fields = arrays.get("fields")
+    if fields is not None and (fields.dtype != np.uint8 or fields.shape != (height, width, 4)):
+        raise ValueError(f"'fields' must be [{height}, {width}, 4] uint8")
     step_seed = arrays.get("step_seed", np.zeros(2, np.uint32))
     if step_seed.dtype != np.uint32 or step_seed.shape != (2,):
         raise ValueError("'step_seed' must be [2] uint32")
     rows = torch.from_numpy(np.ascontiguousarray(state))
-    return SavedState(rows, owner, int(step_seed[0]), int(step_seed[1]))
+    return SavedState(rows, owner, int(step_seed[0]), int(step_seed[1]), fields)

@@ -55,18 +55,8 @@ class Field:
         if stroke.radius < 0:
             self.fill(rule)
             return
-        xs, ys = zip(stroke.start, stroke.end, strict=True)
-        left, right = math.floor(min(xs) - stroke.radius), math.ceil(max(xs) + stroke.radius)
-        top, low = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)
-        x, y = np.arange(left, right), np.arange(top, low)
-        covered = stroke.covers(x[None, :] + 0.5, y[:, None] + 0.5)
-        rows, columns = np.nonzero(covered)
-        rows, columns = y[rows], x[columns]
-        height, width = self.owner.shape
-        if not self.wraps:
-            inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-            rows, columns = rows[inside], columns[inside]
-        self.owner[rows % height, columns % width] = rule
+        left, top, right, low = _around(stroke)
+        self.owner[cells_under(stroke, *self.owner.shape, wraps=self.wraps)] = rule
         self._blend(top - BORDER, left - BORDER, low + BORDER, right + BORDER)
 
     def _blend(self, top: int, left: int, low: int, right: int) -> None:
@@ -98,6 +88,28 @@ class Field:
         inside: npt.NDArray[np.int64]
         inside = places % size if self.wraps else np.clip(places, 0, size - 1)
         return inside
+
+
+def cells_under(
+    stroke: Stroke, height: int, width: int, *, wraps: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows and columns of the cells of a grid under a brush."""
+    left, top, right, low = _around(stroke)
+    x, y = np.arange(left, right), np.arange(top, low)
+    rows, columns = np.nonzero(stroke.covers(x[None, :] + 0.5, y[:, None] + 0.5))
+    rows, columns = y[rows], x[columns]
+    if not wraps:
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        rows, columns = rows[inside], columns[inside]
+    return rows % height, columns % width
+
+
+def _around(stroke: Stroke) -> tuple[int, int, int, int]:
+    """Left, top, right and lower side of a stroke, in cells."""
+    xs, ys = zip(stroke.start, stroke.end, strict=True)
+    left, right = math.floor(min(xs) - stroke.radius), math.ceil(max(xs) + stroke.radius)
+    top, low = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)
+    return left, top, right, low
 
 
 def _blurred(area: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

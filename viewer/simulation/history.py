@@ -19,6 +19,7 @@ class HistoryEntry:
 
     state: StateBuffer
     owner: Bytes
+    fields: Bytes
     step_number: int
     seed: int
 
@@ -44,7 +45,10 @@ class History:
             buffer = StateBuffer(self._gl, size, groups)
         buffer.copy_from(state)
         owner = simulation.field.owner.copy()
-        self._entries.append(HistoryEntry(buffer, owner, simulation.step_number, simulation.seed))
+        fields = simulation.fields.texels.copy()
+        self._entries.append(
+            HistoryEntry(buffer, owner, fields, simulation.step_number, simulation.seed)
+        )
 
     def undo(self, simulation: Simulation) -> bool:
         """Return to the last stored state; False if no state is stored."""
@@ -55,6 +59,7 @@ class History:
         simulation.previous.copy_from(moment.state)
         simulation.field.restore(moment.owner)
         simulation.show_field()
+        simulation.write_fields(moment.fields)
         simulation.step_number, simulation.seed = moment.step_number, moment.seed
         moment.state.release()
         return True

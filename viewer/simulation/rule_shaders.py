@@ -1,13 +1,20 @@
 """The shaders of a rule, compiled for a number of channel groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import moderngl
 import torch
 
-from nca.exporters.glsl.fragments import Capabilities, Pass, life_passes, paint_passes, step_passes
+from nca.exporters.glsl.fragments import (
+    Capabilities,
+    Pass,
+    life_passes,
+    paint_passes,
+    step_passes,
+    with_macro,
+)
 from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
-from nca.gl.shader import Shader
+from nca.gl.shader import Shader, Value
 from nca.rule import Rule
 
 Passes = list[tuple[Shader, tuple[int, ...]]]
@@ -31,7 +38,10 @@ class RuleShaders:
     ) -> None:
         self.rule = rule
         self.store: Store = choose_store(rule, choice)
-        self.step = self._compiled(gl, step_passes(rule, capabilities, self.store, groups=groups))
+        self._gl, self._written = gl, step_passes(rule, capabilities, self.store, groups=groups)
+        self.step = self._compiled(gl, self._written)
+        self._field_step: Passes = []
+        self._fixed: dict[str, Value] = {}
         self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
         self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
         self.textures: dict[str, moderngl.Texture] = {}
@@ -54,9 +64,28 @@ class RuleShaders:
         self.rule = rule
         self.textures["nca_weights"].write(pack_weights(rule).tobytes())
 
+    def step_of(self, *, fields: bool) -> Passes:
+        """The shaders of a step, without or with fields; these are compiled at the first use."""
+        if not fields:
+            return self.step
+        if not self._field_step:
+            texts = [
+                Pass(with_macro(one.fragment, "NCA_FIELDS"), one.groups) for one in self._written
+            ]
+            self._field_step = self._compiled(self._gl, texts)
+            self.set(self._fixed)
+        return self._field_step
+
+    def set(self, values: Mapping[str, Value]) -> None:
+        """Set uniforms of all shaders."""
+        self._fixed.update(values)
+        for shader in self.shaders():
+            shader.set(values)
+
     def shaders(self) -> list[Shader]:
-        """All shaders."""
-        return [shader for shader, _ in [*self.step, *self.life, *self.paint]]
+        """All compiled shaders."""
+        every = [*self.step, *self._field_step, *self.life, *self.paint]
+        return [shader for shader, _ in every]
 
     def release(self) -> None:
         """Free the objects of the driver."""

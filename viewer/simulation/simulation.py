@@ -14,13 +14,15 @@ from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import StoreChoice
+from nca.fields.texels import FieldName
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
 from nca.gl.shader import Shader, Value
 from nca.rng import UINT32_MAX, fire_threshold, step_base
 from nca.rule import CALM_AFTER, Rule
 from nca.viewer.controls import TOOL_NUMBERS
-from nca.viewer.simulation.field import Field
+from nca.viewer.simulation.field import Bytes, Field
+from nca.viewer.simulation.fields import FieldLayer
 from nca.viewer.simulation.rule_shaders import RuleShaders
 from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
 
@@ -52,6 +54,7 @@ class Simulation:
         calm: how calm rules run while nothing changes the state from outside, 0 to 1: at 1, all
             cells fire, in shorter steps; None: as the rules say.
         quiet: number of steps since the last change from outside.
+        fields: direction, size, pace and share of firing cells that vary over the grid.
         field: the owner of each cell; call :meth:`show_field` after a change.
 
     Raises:
@@ -83,6 +86,7 @@ class Simulation:
         self.height, self.width = size
         self._build(rules)
         self.field = Field(*size, wraps=self.wraps)
+        self.fields = FieldLayer(gl, *size, wraps=self.wraps)
         self.show_field()
         self.reset()
 
@@ -131,7 +135,9 @@ class Simulation:
         """Compile the rules; keep the channels of an existing state that fit."""
         groups = max(group_count(rule.settings.channels) for rule in rules)
         blend = len(rules) > 1
-        host = Capabilities("330", self._targets, blend=blend, steering=True, rate=True)
+        host = Capabilities(
+            "330", self._targets, blend=blend, steering=True, rate=True, fields=True
+        )
         compiled = [RuleShaders(self.gl, rule, host, groups, self._store) for rule in rules]
         any_dies = any(rule.settings.alive_threshold is not None for rule in rules)
         size = (self.height, self.width)
@@ -149,8 +155,7 @@ class Simulation:
         self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
         fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}
         for shaders in compiled:
-            for shader in shaders.shaders():
-                shader.set(fixed)
+            shaders.set(fixed)
 
     def set_rule(self, number: int, rule: Rule) -> None:
         """Replace a rule and keep the state; the number after the last one adds a rule.
@@ -187,7 +192,7 @@ class Simulation:
                 "nca_dt": dt,
                 "nca_limit": max(fire_threshold(rate) - 1, 0),
             }
-            for shader, _ in shaders.step:
+            for shader, _ in shaders.step_of(fields=self.fields.used):
                 shader.set(values)
 
     def _step_once(self, base: int) -> None:
@@ -201,10 +206,11 @@ class Simulation:
                 **self.state.named("nca_state"),
                 **after.named("nca_after"),
                 "nca_field": self.field_texture,
+                "nca_fields": self.fields.texture,
                 **(mixed or self.state).named("nca_sum"),
             }
             values: dict[str, Value] = {"nca_base": base, "nca_first": mixed is None}
-            for shader, groups in shaders.step:
+            for shader, groups in shaders.step_of(fields=self.fields.used):
                 shader.draw(after.target(groups), textures, values)
             if shaders.life:
                 for shader, groups in shaders.life:
@@ -247,6 +253,16 @@ class Simulation:
             start: dict[str, Value] = {"nca_tool": TOOL_NUMBERS["start"], "nca_radius": -1.0}
             self._draw_paint(taker, {**start, "nca_number": self.seed, "nca_rule": number})
         self.show_field()
+
+    def paint_field(self, field: FieldName, byte: int | None, stroke: Stroke) -> None:
+        """Set a field under a brush; None: to neutral."""
+        self.quiet = 0
+        self.fields.paint(field, byte, stroke)
+
+    def write_fields(self, texels: Bytes) -> None:
+        """Replace all fields, [H, W, 4]."""
+        self.quiet = 0
+        self.fields.write(texels)
 
     def reset(self, tool: str = "start") -> None:
         """Go to step 0 and the rule's initial state, one planted cell in the middle, or noise."""
@@ -327,14 +343,14 @@ class Simulation:
         numbers = self.field.present
         self._present = [self._compiled[number] for number in numbers]
         for number, shaders in zip(numbers, self._present, strict=True):
-            for shader in shaders.shaders():
-                shader.set({"nca_rule": number if len(numbers) > 1 else -1})
+            shaders.set({"nca_rule": number if len(numbers) > 1 else -1})
 
     def release(self) -> None:
         """Free the objects of the driver."""
         self._release()
         self._stamp.release()
         self.field_texture.release()
+        self.fields.release()
 
     def _release(self) -> None:
         """Free the objects of these rules."""

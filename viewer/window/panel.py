@@ -12,6 +12,7 @@ from imgui_bundle import imgui
 
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
 from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
+from nca.viewer.field_actions import field_of
 from nca.viewer.simulation.display import view_names
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
@@ -189,7 +190,9 @@ class Panel:
         offered = [
             (tool, TOOLS[tool].label)
             for tool in TOOLS
-            if (tool != "rule" or several) and (tool != "stamp" or brush.picture is not None)
+            if field_of(tool) is None
+            and (tool != "rule" or several)
+            and (tool != "stamp" or brush.picture is not None)
         ]
         _buttons(
             [(name, lambda tool=tool: actions.set_tool(tool)) for tool, name in offered],  # type: ignore[misc]
@@ -199,6 +202,16 @@ class Panel:
         radius = _slider("radius", f"{brush.radius:.0f} cells", math.log(brush.radius), low, high)
         if abs(radius - math.log(brush.radius)) > 1e-6:
             actions.set_radius(math.exp(radius))
+        fields = [tool for tool in TOOLS if field_of(tool)]
+        _buttons(
+            [(TOOLS[tool].label, lambda tool=tool: actions.set_tool(tool)) for tool in fields],  # type: ignore[misc]
+            lit=TOOLS[brush.tool].label,
+        )
+        if field_of(brush.tool) and brush.tool != "direction":
+            shown = actions.fields.amount_text()
+            brush.amount = round(_slider("amount", shown, brush.amount, *LIMITS["amount"]))
+        if actions.player.simulation.fields.used:
+            _buttons((("Remove all fields", actions.clear_fields),))
         if several:
             chosen = _menu("Texture", actions.player.names, brush.rule)
             if chosen != brush.rule:

@@ -241,13 +241,12 @@ class Stage:
         if not inside:
             self._pointer.leave()
 
-    def _on_wheel(self, handle: Any, dx: float, dy: float) -> None:
+    def _on_wheel(self, _: Any, dx: float, dy: float) -> None:
         self._overlay.wake()
         if self._panel is not None and self._panel_has_pointer():
             self._panel.wheel(dx, dy)
             return
-        keys = (glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT, glfw.KEY_LEFT_CONTROL)
-        held = any(glfw.get_key(handle, key) == glfw.PRESS for key in keys)
+        held = self._holds(glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT, glfw.KEY_LEFT_CONTROL)
         self._pointer.wheel(dy or dx, *self._window.pointer(), resize_brush=held)
 
     def _on_key(self, _: Any, key: int, scancode: int, action: int, mods: int) -> None:
@@ -269,7 +268,14 @@ class Stage:
 
     def _on_drop(self, _: Any, paths: Any) -> None:
         self._overlay.wake()
-        self._actions.open_files([Path(path) for path in paths])
+        opened = [Path(path) for path in paths]
+        if self._holds(glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT):
+            self._actions.open_directions(opened[0])
+        else:
+            self._actions.open_files(opened)
+
+    def _holds(self, *keys: int) -> bool:
+        return any(glfw.get_key(self._window.handle, key) == glfw.PRESS for key in keys)
 
     def _panel_has_pointer(self) -> bool:
         return self._panel is not None and self._panel.has_pointer

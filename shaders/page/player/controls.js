@@ -1,10 +1,10 @@
-// Controls of both page and window: CONTROLS is shaders/controls.json.
+// Controls of both page and window: CONTROLS is shaders/controls.json without what is only for the window.
 
 const { limits: LIMITS, scalings: SCALINGS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
 const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps per frame
 
 const KEY_NAMES = { " ": "Space", Escape: "Esc", ArrowLeft: "Left", ArrowRight: "Right", ArrowUp: "Up", ArrowDown: "Down" };
-const KEYS = [...toolKeys(), ...CONTROLS.keys].filter(here);
+const KEYS = [...toolKeys(), ...CONTROLS.keys];
 const KEY_BY_NAME = new Map(KEYS.flatMap((entry) => entry.keys.map((name) => [name, entry])));
 
 function powersOfTwo(least, most) {
@@ -13,14 +13,10 @@ function powersOfTwo(least, most) {
   return powers;
 }
 
-function here({ where }) {
-  return where !== "window";
-}
-
 /** The keys of the tools, as entries of the key map. */
 function toolKeys() {
-  const entries = Object.entries(CONTROLS.tools).map(([tool, { key, help, where, several }]) => (
-    { keys: [key], action: "set_tool", tool, help: `Brush: ${help}`, where, several }));
+  const entries = Object.entries(CONTROLS.tools).map(([tool, { key, help, several }]) => (
+    { keys: [key], action: "set_tool", tool, help: `Brush: ${help}`, several }));
   return entries.sort((a, b) => (a.keys[0] < b.keys[0] ? -1 : 1));
 }
 

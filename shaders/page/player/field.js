@@ -43,17 +43,7 @@ class Field {
   paint(rule, { x0, y0, x1, y1, radius }) {
     if (radius < 0) return this.fill(rule);
     const { width, height, owner } = this;
-    const left = Math.floor(Math.min(x0, x1) - radius), right = Math.ceil(Math.max(x0, x1) + radius);
-    const top = Math.floor(Math.min(y0, y1) - radius), low = Math.ceil(Math.max(y0, y1) + radius);
-    const dx = x1 - x0, dy = y1 - y0, length = Math.max(dx * dx + dy * dy, 1e-6);
-    for (let y = top; y < low; y++) {
-      for (let x = left; x < right; x++) {
-        const along = Math.min(1, Math.max(0, ((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / length));
-        const away = Math.hypot(x + 0.5 - x0 - along * dx, y + 0.5 - y0 - along * dy);
-        const inside = this.wraps || (x >= 0 && y >= 0 && x < width && y < height);
-        if (away < radius && inside) owner[wrap(y, height) * width + wrap(x, width)] = rule;
-      }
-    }
+    const { left, right, top, low } = eachCell({ x0, y0, x1, y1, radius }, this, (cell) => { owner[cell] = rule; });
     this.count();
     this.blend(left - BORDER, top - BORDER,
       Math.min(right - left + 2 * BORDER, width), Math.min(low - top + 2 * BORDER, height));
@@ -93,6 +83,22 @@ class Field {
       }
     }
   }
+}
+
+/** Run a function for every cell under a stroke; returns the rectangle around it. */
+function eachCell({ x0, y0, x1, y1, radius }, { width, height, wraps }, run) {
+  const left = Math.floor(Math.min(x0, x1) - radius), right = Math.ceil(Math.max(x0, x1) + radius);
+  const top = Math.floor(Math.min(y0, y1) - radius), low = Math.ceil(Math.max(y0, y1) + radius);
+  const dx = x1 - x0, dy = y1 - y0, length = Math.max(dx * dx + dy * dy, 1e-6);
+  for (let y = top; y < low; y++) {
+    for (let x = left; x < right; x++) {
+      const along = Math.min(1, Math.max(0, ((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / length));
+      const away = Math.hypot(x + 0.5 - x0 - along * dx, y + 0.5 - y0 - along * dy);
+      const inside = wraps || (x >= 0 && y >= 0 && x < width && y < height);
+      if (away < radius && inside) run(wrap(y, height) * width + wrap(x, width));
+    }
+  }
+  return { left, right, top, low };
 }
 
 function wrap(i, size) {

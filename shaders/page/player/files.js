@@ -152,19 +152,20 @@ function fromNpy(bytes) {
 
 /** The state of a simulation as an .npz file. */
 function stateFile(simulation) {
-  const { width, height, data, stepNumber, seed, field } = simulation;
+  const { width, height, data, stepNumber, seed, field, fields } = simulation;
   const arrays = {
     "state.npy": npy(simulation.read(), [data.channels, height, width]),
     "step_seed.npy": npy(Uint32Array.of(stepNumber, seed), [2]),
     "owner.npy": npy(field.owner, [height, width]),
   };
+  if (fields.used) arrays["fields.npy"] = npy(fields.texels, [height, width, 4]);
   return new Blob([zip(arrays)], { type: "application/zip" });
 }
 
 /** The arrays of an .npz file that belong to a state. */
 async function readArrays(file) {
   if (file.size > MAX_STATE_BYTES) throw new Error(TOO_LARGE);
-  const names = ["state", "step_seed", "owner"];
+  const names = ["state", "step_seed", "owner", "fields"];
   try {
     const files = await unzip(new Uint8Array(await file.arrayBuffer()), names.map((name) => `${name}.npy`));
     return names.map((name) => files.has(`${name}.npy`) ? fromNpy(files.get(`${name}.npy`)) : null);
@@ -177,7 +178,7 @@ async function readArrays(file) {
 
 /** Read what stateFile() or numpy.savez(state=...) wrote. Throws an error unless all of it is valid. */
 async function readState(file, largest) {
-  const [state, count, owner] = await readArrays(file);
+  const [state, count, owner, fields] = await readArrays(file);
   const check = (good, name, wanted, { values, shape }) => {
     if (!good) throw new Error(`'${name}' must be ${wanted}, not ${values.constructor.name} [${shape}]`);
   };
@@ -190,12 +191,11 @@ async function readState(file, largest) {
     "state", `1 to ${MAX_CHANNELS} channels of ${MIN_SIDE} to ${largest} cells per side`, state);
   if (!values.every(Number.isFinite)) throw new Error("'state' holds a number that is not finite");
   if (count) check(count.values instanceof Uint32Array && count.values.length === 2, "step_seed", "uint32 [2]", count);
-  if (owner) {
-    check(owner.values instanceof Uint8Array && String(owner.shape) === String([height, width]), "owner",
-      `uint8 [${height},${width}]`, owner);
+  for (const [name, array, shape] of [["owner", owner, [height, width]], ["fields", fields, [height, width, 4]]]) {
+    if (array) check(array.values instanceof Uint8Array && String(array.shape) === String(shape), name, `uint8 [${shape}]`, array);
   }
   const [step, seed] = count?.values ?? [0, 0];
-  return { values, channels, height, width, owner: owner?.values, step, seed };
+  return { values, channels, height, width, owner: owner?.values, fields: fields?.values, step, seed };
 }
 
 /** Records the canvas as a video. */

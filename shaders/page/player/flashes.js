@@ -22,7 +22,8 @@ class Flashes {
 
   compile() {
     const { gl, data } = this;
-    if (!this.programs.length) this.programs = data.flashes.map((text) => new Program(gl, data.vertex, text));
+    if (this.programs.length) return;
+    this.programs = [0, 1, 2].map((part) => new Program(gl, data.vertex, withMacro(data.flashes, `NCA_FLASHES ${part}`)));
   }
 
   prepare() {

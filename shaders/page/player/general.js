@@ -51,11 +51,11 @@ function macros({ settings, filters }) {
 }
 
 /** The passes that together apply "step", "life" or "paint" to all groups of a state; `text` is the source. */
-function generalPasses(text, name, rule, groups, outputs) {
+function generalPasses(text, name, rule, groups, outputs, fields) {
   const passes = [];
   for (let first = 0; first < groups; first += outputs) {
     const count = Math.min(outputs, groups - first);
-    const defined = Object.entries({ ...macros(rule), NCA_PASS: PASSES.indexOf(name), NCA_FIRST: first, NCA_OUTPUTS: count });
+    const defined = Object.entries({ ...macros(rule), NCA_PASS: PASSES.indexOf(name), NCA_FIRST: first, NCA_OUTPUTS: count, ...(fields && { NCA_FIELDS: 1 }) });
     const head = defined.map(([name, value]) => `#define ${name} ${value}\n`).join("");
     const fragment = `#version 300 es\n${PRECISIONS}${head}${text}`;
     passes.push({ fragment, groups: Array.from({ length: count }, (_, i) => first + i) });

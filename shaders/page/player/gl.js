@@ -7,6 +7,11 @@ const STATE_FORMATS = {
   rgba8: { internal: "RGBA8", type: "UNSIGNED_BYTE", bytes: 4, label: "8-bit" },
 };
 
+/** A shader with one more macro. */
+function withMacro(fragment, definition) {
+  return fragment.replace("\n", `\n#define ${definition}\n`);
+}
+
 /** A vertex and a fragment shader. Only finish() waits for the compiler. */
 class Program {
   constructor(gl, vertex, fragment) {

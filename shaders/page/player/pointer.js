@@ -3,10 +3,10 @@
 const HOLD = 300; // milliseconds before a resting finger paints, if swipes scroll
 const SLOP = 8;   // CSS pixels that a resting finger may move
 
-/** The brush: tool is one of CONTROLS.tools, radius is in cells, rule is what the tool "rule" paints. */
+/** The brush: tool is one of CONTROLS.tools, radius is in cells, amount a byte of a field, rule is what the tool "rule" paints. */
 class Brush {
   constructor() {
-    Object.assign(this, { ...CONTROLS.brush, rule: 0 });
+    Object.assign(this, { ...CONTROLS.brush, rule: 0, heading: new Heading() });
   }
 }
 
@@ -160,8 +160,9 @@ class Pointer {
 
   /** Apply the tool to the cells under a stroke. */
   draw(tool, stroke) {
-    const { player, brush } = this;
-    if (tool === "rule") player.simulation.paintRule(brush.rule, stroke);
+    const { player, brush } = this, field = FIELDS.find((name) => name === (tool === "erase" ? brush.tool : tool));
+    if (field) this.paintField(field, stroke, tool === "erase");
+    else if (tool === "rule") player.simulation.paintRule(brush.rule, stroke);
     else player.simulation.paint(tool, stroke);
     player.changed();
   }

@@ -3,83 +3,6 @@
 /** A brush moved along a line, in cells; a radius below 0 covers everything. */
 const EVERYWHERE = { x0: 0, y0: 0, x1: 0, y1: 0, radius: -1 };
 
-const PATIENCE = 1000; // milliseconds to wait for the fast programs before others replace them
-
-/**
- * The programs of one rule. Weights as literals run fastest, but some compilers take long; then the
- * weights come from a texture until the literals are ready.
- */
-class RuleShaders {
-  constructor(gl, { vertex, general, groups, digits }, rule) {
-    this.gl = gl;
-    const weights = packWeights(rule);
-    const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
-    const make = (passes) => passes.map(({ fragment, groups: drawn }) => (
-      { program: new Program(gl, vertex, fragment), groups: drawn }));
-    const passes = (name) => make(generalPasses(general, name, rule, groups, outputs));
-    this.life = rule.settings.alive_threshold === null ? [] : passes("life");
-    this.paint = passes("paint");
-    // Literals were written for the number of groups that the state had when it was exported.
-    const inline = rule.inline?.[outputs] ?? rule.inline?.[4];
-    const fits = inline?.flatMap((pass) => pass.groups).length === groups;
-    this.candidates = [];
-    if (fits) {
-      const written = inline.map((pass) => ({ ...pass, fragment: withWeights(pass.fragment, weights, digits) }));
-      this.candidates.push({ store: "inline", passes: make(written) });
-    }
-    if (!fits || rule.stores.includes("texture")) {
-      this.candidates.push({ store: "texture", passes: passes("step") });
-      this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, weights.length / (4 * WEIGHTS_WIDTH), weights);
-    }
-    this.steps = null;
-    this.store = null;
-    this.since = performance.now();
-  }
-
-  get ready() {
-    return this.steps !== null;
-  }
-
-  /** Whether better programs may still become ready. */
-  get settling() {
-    return this.candidates.length > 0;
-  }
-
-  /** Use what the compiler has finished; called once per frame. Throws if nothing compiles. */
-  poll() {
-    const settled = ({ passes }) => passes.every(({ program }) => program.settled);
-    const rushed = performance.now() - this.since > PATIENCE;
-    const [first] = this.candidates;
-    const chosen = !first || settled(first) ? first
-      : rushed && !this.ready ? this.candidates.slice(1).find(settled) : null;
-    if (!chosen || !settled({ passes: [...this.life, ...this.paint] })) return;
-    try {
-      for (const { program } of [...chosen.passes, ...this.life, ...this.paint]) program.finish();
-    } catch (error) {
-      this.candidates = this.candidates.filter((c) => c !== chosen);
-      if (!this.ready && !this.candidates.length) throw error;
-      return;
-    }
-    this.drop(this.steps ?? []);
-    this.steps = chosen.passes;
-    this.store = chosen.store;
-    // Better programs than the current one come first; worse ones are no longer needed.
-    const place = this.candidates.indexOf(chosen);
-    for (const { passes } of this.candidates.slice(place + 1)) this.drop(passes);
-    this.candidates = this.candidates.slice(0, place);
-  }
-
-  drop(passes) {
-    for (const { program } of passes) program.dispose();
-  }
-
-  dispose() {
-    this.drop([...this.life, ...this.paint, ...(this.steps ?? [])]);
-    for (const { passes } of this.candidates) this.drop(passes);
-    this.weights?.dispose();
-  }
-}
-
 /** A grid of cells in a WebGL2 context. Everything on the device can be rebuilt from capture(). */
 class Simulation {
   /**
@@ -103,6 +26,7 @@ class Simulation {
     this.field = new Field(width, height, this.wraps);
     this.field.fill(rule);
     this.fieldTexture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
+    this.fields = new FieldLayer(gl, width, height, this.wraps);
     const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, r.fades, 0]));
     this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
     this.state = this.previous = this.spare();
@@ -116,6 +40,14 @@ class Simulation {
       this.shaders.set(rule, new RuleShaders(this.gl, this.data, this.data.rules[rule]));
     }
     return this.shaders.get(rule);
+  }
+
+  /** The programs of a step: those with fields as soon as they are ready. */
+  stepping(rule) {
+    const plain = this.load(rule);
+    if (!this.fields.used) return plain;
+    plain.directed ??= new RuleShaders(this.gl, this.data, this.data.rules[rule], true);
+    return plain.directed.ready ? plain.directed : plain;
   }
 
   /** Whether every rule on the grid can run. */
@@ -173,7 +105,7 @@ class Simulation {
     };
     for (const { program, groups } of passes) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer(groups));
-      program.draw(all, { nca_field: this.fieldTexture, ...textures });
+      program.draw(all, { nca_field: this.fieldTexture, nca_fields: this.fields.texture, ...textures });
     }
   }
 
@@ -183,7 +115,7 @@ class Simulation {
     const { state } = this;
     let result = null;
     for (const rule of present) {
-      const { steps, life, weights } = this.load(rule);
+      const { life } = this.load(rule), { steps, weights } = this.stepping(rule);
       const sum = result ?? state;
       const textures = { nca_state: state, nca_sum: sum, nca_weights: weights };
       const values = {
@@ -247,6 +179,18 @@ class Simulation {
     fieldTexture.write(field.shares);
   }
 
+  /** Set a field under a stroke; null: to neutral. */
+  paintField(field, byte, stroke) {
+    this.quiet = 0;
+    this.fields.paint(field, byte, stroke);
+  }
+
+  /** Replace all fields; null: by neutral ones. */
+  writeFields(texels) {
+    this.quiet = 0;
+    this.fields.write(texels);
+  }
+
   /** Store the state for undo: up to eight states, and about 64 MB. */
   remember() {
     const bytes = this.width * this.height * this.data.groups * STATE_FORMATS[this.format].bytes;
@@ -255,7 +199,7 @@ class Simulation {
     const { width, height } = this;
     const state = new StateTexture(this.gl, width, height, this.data.groups, this.format);
     state.copyFrom(this.state);
-    this.history.push({ state, owner: this.field.owner.slice(), stepNumber: this.stepNumber });
+    this.history.push({ state, owner: this.field.owner.slice(), fields: this.fields.copy(), stepNumber: this.stepNumber });
   }
 
   /** Return to the last stored state; false if no state is stored. */
@@ -268,13 +212,14 @@ class Simulation {
     this.stepNumber = kept.stepNumber;
     this.field.restore(kept.owner);
     this.fieldTexture.write(this.field.shares);
+    this.fields.write(kept.fields);
     return true;
   }
 
   /** Everything that makes up the simulation, as plain arrays. Waits for the device unless texels are given. */
   capture(texels = this.state.read()) {
     const { width, height, seed, stepNumber, format } = this;
-    return { width, height, seed, stepNumber, format, texels, owner: this.field.owner.slice() };
+    return { width, height, seed, stepNumber, format, texels, owner: this.field.owner.slice(), fields: this.fields.copy() };
   }
 
   /** Continue from the result of capture(), in this or another context. */
@@ -283,6 +228,7 @@ class Simulation {
     this.stepNumber = captured.stepNumber;
     this.field.restore(captured.owner);
     this.fieldTexture.write(this.field.shares);
+    this.fields.write(captured.fields);
     this.state.write(captured.texels);
     this.seeded = true;
     for (const rule of this.field.present) this.load(rule);
@@ -324,6 +270,7 @@ class Simulation {
   dispose() {
     for (const texture of [...this.pool, ...this.history.map((h) => h.state)]) texture.dispose();
     this.fieldTexture.dispose();
+    this.fields.texture.dispose();
     this.colors.dispose();
   }
 }

@@ -47,9 +47,49 @@ vec4 nca_start(int nca_group, ivec2 nca_at, uint nca_number) {
   return nca_at == nca_size / 2 ? nca_plant(nca_group) : vec4(0.0);
 }
 
+// #define NCA_FIELDS  // read fields from one more input, see network.txt
+#ifdef NCA_FIELDS
+vec4 nca_field_texel(ivec2 nca_at) { return texelFetch(sTD2DInputs[2], nca_at, 0); }
+#endif
+#ifdef NCA_FIELDS
+// Fields: what the texel of a cell changes, see nca.fields.texels. A neutral texel changes no bit.
+
+vec2 nca_turned;    // cosine and sine of the rotation
+float nca_coarser;  // size of the pattern
+float nca_paced;    // length of a step
+uint nca_chance;    // a cell whose hash is at most this fires
+
+// The other arguments are the values without fields.
+void nca_read_fields(ivec2 nca_at, vec2 nca_turn, float nca_large, float nca_long, uint nca_most) {
+  vec4 nca_level = floor(nca_field_texel(nca_at) * 255.0 + 0.5);
+  nca_turned = nca_turn;
+  if (nca_level.x > 0.0) {
+    float nca_angle = nca_level.x * 0.0245436926;
+    vec2 nca_more = vec2(cos(nca_angle), sin(nca_angle));
+    nca_turned = vec2(nca_turn.x * nca_more.x - nca_turn.y * nca_more.y,
+                      nca_turn.x * nca_more.y + nca_turn.y * nca_more.x);
+  }
+  float nca_away = (nca_level.y - 128.0) * 3.0 / 127.0;
+  nca_coarser = nca_large;
+  nca_paced = nca_long * nca_level.z / 128.0;
+  if (nca_away != 0.0) {
+    nca_coarser *= nca_away < 0.0 ? 1.0 / (1.0 - nca_away) : 1.0 + nca_away;
+    // A larger pattern is only stable in shorter steps.
+    nca_paced *= max(1.0, nca_large * nca_large) / max(1.0, nca_coarser * nca_coarser);
+  }
+  uint nca_share_level = uint(nca_level.w), nca_part = nca_most >> 7u;
+  nca_chance = nca_part > 4294967295u / max(nca_share_level, 1u) ? 4294967295u
+                                                                 : nca_part * nca_share_level;
+  if (nca_share_level == 128u) nca_chance = nca_most;
+}
+#else
+#define nca_chance 2147483647u
+#define nca_paced 1.0
+#endif
+
 bool nca_fires(ivec2 nca_at) {
   uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_base));
-  return nca_bits < 2147483648u;
+  return nca_bits <= nca_chance;
 }
 
 ivec2 nca_pad(ivec2 nca_c) {
@@ -58,6 +98,9 @@ ivec2 nca_pad(ivec2 nca_c) {
 }
 
 void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
+  #ifdef NCA_FIELDS
+  nca_read_fields(nca_at, vec2(1.0, 0.0), 1.0, 1.0, 2147483647u);
+  #endif
   ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);
   vec4 nca_now0 = nca_fetch(0, nca_at);
   vec4 nca_t0_00 = nca_fetch(0, ivec2(nca_low.x, nca_low.y));
@@ -72,6 +115,14 @@ void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
   vec4 nca_p0_1 = - nca_t0_00 + nca_t0_02 - 2.0 * nca_t0_10 + 2.0 * nca_t0_12 - nca_t0_20 + nca_t0_22;
   vec4 nca_p0_2 = - nca_t0_00 - 2.0 * nca_t0_01 - nca_t0_02 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
   vec4 nca_p0_3 = nca_t0_00 + 2.0 * nca_t0_01 + nca_t0_02 + 2.0 * nca_t0_10 - 12.0 * nca_now0 + 2.0 * nca_t0_12 + nca_t0_20 + 2.0 * nca_t0_21 + nca_t0_22;
+  #ifdef NCA_FIELDS
+  vec4 nca_x0_1 = nca_turned.x * nca_p0_1 + nca_turned.y * nca_p0_2;
+  nca_p0_2 = nca_turned.x * nca_p0_2 - nca_turned.y * nca_p0_1;
+  nca_p0_1 = nca_x0_1;
+  nca_p0_1 *= nca_coarser;
+  nca_p0_2 *= nca_coarser;
+  nca_p0_3 *= nca_coarser * nca_coarser;
+  #endif
   vec4 nca_now1 = nca_fetch(1, nca_at);
   vec4 nca_t1_00 = nca_fetch(1, ivec2(nca_low.x, nca_low.y));
   vec4 nca_t1_01 = nca_fetch(1, ivec2(nca_at.x, nca_low.y));
@@ -85,6 +136,14 @@ void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
   vec4 nca_p1_1 = - nca_t1_00 + nca_t1_02 - 2.0 * nca_t1_10 + 2.0 * nca_t1_12 - nca_t1_20 + nca_t1_22;
   vec4 nca_p1_2 = - nca_t1_00 - 2.0 * nca_t1_01 - nca_t1_02 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
   vec4 nca_p1_3 = nca_t1_00 + 2.0 * nca_t1_01 + nca_t1_02 + 2.0 * nca_t1_10 - 12.0 * nca_now1 + 2.0 * nca_t1_12 + nca_t1_20 + 2.0 * nca_t1_21 + nca_t1_22;
+  #ifdef NCA_FIELDS
+  vec4 nca_x1_1 = nca_turned.x * nca_p1_1 + nca_turned.y * nca_p1_2;
+  nca_p1_2 = nca_turned.x * nca_p1_2 - nca_turned.y * nca_p1_1;
+  nca_p1_1 = nca_x1_1;
+  nca_p1_1 *= nca_coarser;
+  nca_p1_2 *= nca_coarser;
+  nca_p1_3 *= nca_coarser * nca_coarser;
+  #endif
   vec4 nca_h;
   vec4 nca_d0 = vec4(-0.390625, -0.1015625, 0.1875, -0.3125);
   vec4 nca_d1 = vec4(-0.0234375, 0.0, 0.0, 0.0);
@@ -101,8 +160,8 @@ void nca_step(ivec2 nca_at, out vec4 nca_next0, out vec4 nca_next1) {
   nca_d0 += mat4(-0.390625, -0.3125, -0.234375, -0.15625, -0.1015625, -0.0234375, 0.0546875, 0.1328125, 0.1875, 0.265625, 0.34375, -0.3671875, 0.0, 0.0, 0.0, 0.0) * nca_h;
   nca_d1 += mat4(-0.078125, 0.0, 0.0, 0.0, 0.2109375, 0.0, 0.0, 0.0, -0.2890625, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) * nca_h;
   float nca_mask = nca_fires(nca_at) ? 1.0 : 0.0;
-  nca_next0 = nca_now0 + nca_mask * nca_d0;
-  nca_next1 = nca_now1 + nca_mask * nca_d1;
+  nca_next0 = nca_now0 + nca_mask * nca_paced * nca_d0;
+  nca_next1 = nca_now1 + nca_mask * nca_paced * nca_d1;
 }
 
 layout(location = 0) out vec4 nca_out0;

@@ -8,6 +8,7 @@
 // Runs the automaton on a canvas of a page that is served over http or https:
 //   import { start } from "./nca.js";
 //   const automaton = await start(document.querySelector("canvas"));
+// start(canvas, { fields }) reads fields: a Uint8Array of RGBA texels, one per cell, see manifest.json.
 // Drag on the canvas to erase, shift and drag to plant. `restart()` restarts, `stop()` ends.
 
 const hash = (v) => {
@@ -16,13 +17,14 @@ const hash = (v) => {
   return ((w >>> 22) ^ w) >>> 0;
 };
 
-export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
+export async function start(canvas, { pixelsPerCell = 2, brush = 10, fields = null } = {}) {
   const file = (name) => fetch(new URL(name, import.meta.url));
   const manifest = await (await file("manifest.json")).json();
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) throw new Error("this browser has no WebGPU");
   const device = await adapter.requestDevice();
-  const module = device.createShaderModule({ code: await (await file("nca.wgsl")).text() });
+  const shader = fields ? manifest.shader_with_fields : manifest.shader;
+  const module = device.createShaderModule({ code: await (await file(shader)).text() });
   const format = navigator.gpu.getPreferredCanvasFormat();
   const screen = canvas.getContext("webgpu");
   screen.configure({ device, format });
@@ -43,6 +45,13 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
   const size = [side, side, manifest.state.groups];
   let [state, next, scratch] = [0, 1, 2].map(() =>
     device.createTexture({ size, format: manifest.texture_format, usage }));
+  let fieldTexture = null;
+  if (fields) {
+    const format = "rgba8unorm", usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST;
+    fieldTexture = device.createTexture({ size: [side, side], format, usage });
+    const layout = { bytesPerRow: 4 * side, rowsPerImage: side };
+    device.queue.writeTexture({ texture: fieldTexture }, fields, layout, [side, side]);
+  }
   let weights = null;
   if (manifest.weights.store === "texture") {
     const data = await (await file(manifest.weights.file)).arrayBuffer();
@@ -68,6 +77,9 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10 } = {}) {
     }
     if (pipeline === pipelines.nca_step && weights) {
       bindings.push({ binding: 3, resource: { buffer: weights } });
+    }
+    if (pipeline === pipelines.nca_step && fieldTexture) {
+      bindings.push({ binding: 5, resource: fieldTexture.createView() });
     }
     return device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: bindings });
   };
