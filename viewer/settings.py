@@ -116,8 +116,8 @@ class ResultSettings(Bounded):
     """Recording: .mp4 and so on, .webp, .gif, or a folder of images."""
     state_out: Path | None = None
     """File for the last state (.npz)."""
-    scale: Annotated[int, Between(1, 64)] = 1
-    """Number of pixels per cell."""
+    scale: Annotated[int | None, Between(1, 64)] = None
+    """Number of pixels per cell; default: 1, or as many as the rule's decoder draws."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 

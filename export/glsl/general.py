@@ -68,7 +68,7 @@ def general_text() -> str:
         CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
         + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
         + start_text("NCA_CHANNELS", _choice("NCA_START", _STARTS)) + GRID
-        + _padding("nca_fetch", "nca_fetch_after") + _declared() + SHARE
+        + padding_text("nca_fetch", "nca_fetch_after") + _declared() + SHARE
         + _choice("NCA_PASS", [_step(), _life(), "\n" + template("paint.glsl") + _PAINT])
         + _MAIN + _written()
     )  # fmt: skip
@@ -175,7 +175,7 @@ void main() {
 """
 
 
-def _padding(*fetches: str) -> str:
+def padding_text(*fetches: str) -> str:
     """``nca_pad``, and functions that read beyond the border."""
     reads = "".join(ZEROS_READ.format(read=f.replace("fetch", "read"), fetch=f) for f in fetches)
     same = "".join(f"#define {f.replace('fetch', 'read')} {f}\n" for f in fetches)
