@@ -26,7 +26,7 @@ vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
         nca_h += nca_matrix(nca_o) * nca_in[nca_n];
         nca_o += 4;
       }
-      nca_units[nca_j] = nca_l == NCA_LAYERS ? nca_h : NCA_ACTIVATED;
+      nca_units[nca_j] = nca_l == NCA_LAYERS ? nca_h : NCA_SINE == 1 ? sin(nca_h) : max(nca_h, 0.0);
     }
     nca_in = nca_units;
   }

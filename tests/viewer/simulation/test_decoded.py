@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.decoder import DecoderSettings, interpolate, pixel_places
+from nca.decoder import DecoderSettings, pixel_places
 from nca.images import to_tensor
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
@@ -17,6 +17,7 @@ from nca.viewer.simulation.decoded import DecodedPictures
 from nca.viewer.simulation.display import Display, Look
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
+from tests.helpers.decoded import mixed_picture, owned_shares
 from tests.helpers.rules import with_random_decoder
 
 pytestmark = pytest.mark.gl
@@ -81,27 +82,11 @@ def test_borders_between_rules_blend_colors(gl):
     simulation = started(gl, rules)
     simulation.paint_rule(1, Stroke((9.0, 2.0), (9.0, 8.0), 2.5))
     simulation.paint_rule(2, Stroke((4.0, 2.0), (4.0, 4.0), 2.0))
-    shares = torch.from_numpy(simulation.field.shares)
-    owned = [
-        sum(shares[..., i + 1] / 255 * (shares[..., i] == number) for i in (0, 2))
-        for number in range(3)
-    ]
+    owned = owned_shares(torch.from_numpy(simulation.field.shares), 3)
     assert all(0.1 < share.mean() < 0.9 for share in owned)
-    # The borders of the grid wrap; all shares and colors are mixed between the centers of cells.
-    state = simulation.read()[None]
-    rows, columns = pixel_places(0, HEIGHT, 5 * HEIGHT), pixel_places(0, WIDTH, 5 * WIDTH)
-
-    def between(values: Tensor) -> Tensor:
-        return interpolate(rules[0].pad(values), rows, columns, wraps=True)[0]
-
-    scale = sum(s * r.settings.rgb_scale for s, r in zip(owned, rules, strict=True))
-    offset = sum(s * r.settings.rgb_offset for s, r in zip(owned, rules, strict=True))
-    expected = between(state[:, :3] * scale + offset)
-    for rule, share in zip(rules[:2], owned, strict=False):
-        details = rule.decoder(rule.pad(state), rows, columns, wraps=True)[0].detach()
-        expected += between(share[None, None]) * details
+    expected = mixed_picture(rules, owned, simulation.read(), 5)
     part = Part((0.0, 0.0), (WIDTH, HEIGHT), (5 * WIDTH, 5 * HEIGHT))
-    assert (drawn(gl, simulation, part) - expected.clamp(0, 1)).abs().max() < 1e-5
+    assert (drawn(gl, simulation, part) - expected).abs().max() < 1e-5
     simulation.release()
 
 
