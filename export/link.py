@@ -6,12 +6,13 @@ The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes t
   2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
   64 and 128: number of the initial state.
 - settings: 2 bytes that say which of them follow, then float64. A quantizer is range, zero and
-  2 bytes, its levels - 1.
+  2 bytes, its levels - 1. A decoder is 1 byte each: scale, order, 0 for sines or 1 for ReLU, number
+  of hidden layers, units of each.
 - filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
   the default filters.
-- for each of ``w1 b1 w2 b2``: scales, then integers; a weight is an integer times a scale. A row of
-  24 weights or more has its own scale; shorter rows share one. A scale is the upper half of a
-  float32.
+- for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
+  integer times a scale. A row of 24 weights or more has its own scale; shorter rows share one. A
+  scale is the upper half of a float32.
 - the lower half of the CRC-32 of all previous bytes.
 """
 
@@ -20,11 +21,12 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from nca.decoder import Activation, DecoderSettings
 from nca.exporters.glsl.general import PADDINGS, STARTS
 from nca.exporters.glsl.pieces import Matrix
 from nca.rule import MAX_FILTERS, Rule, filter_tensor
@@ -37,16 +39,12 @@ LONG_ROW = 24  # weights from which on a row has its own scale
 # Flags: 16 bits per weight; there is b2; filters follow; settings follow.
 WIDE, BIAS, FILTERS, MORE = 1, 2, 4, 8
 REALS = ("update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip")
+ACTIVATIONS = get_args(Activation)
 GRIDS = ("state", "perception", "hidden", "update")
 
 
 def write_link(rule: Rule, bits: Bits) -> str:
-    """The text of a rule, which follows ``r=`` in the address of a page.
-
-    Raises:
-        InputError: the rule has a decoder.
-    """
-    rule.refuse_decoder("the rule", "a link")
+    """The text of a rule, which follows ``r=`` in the address of a page."""
     body = bytes([VERSION]) + _settings_bytes(rule, bits)
     for _, parameter in rule.named_parameters():
         body += _weight_bytes(parameter.detach().numpy(), bits)
@@ -82,7 +80,7 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
     changed = [name for name in REALS if getattr(settings, name) != getattr(default, name)]
     grids = {name: grid for name in GRIDS if (grid := getattr(settings.quantization, name))}
     given = sum(1 << i for i, name in enumerate((*REALS, *GRIDS)) if name in (*changed, *grids))
-    given += settings.calm << 10
+    given += (settings.calm << 10) + ((settings.decoder is not None) << 11)
     own = not torch.equal(rule.filters, filter_tensor())
     flags = WIDE * (bits == 16) + BIAS * (rule.b2 is not None) + FILTERS * own + MORE * bool(given)
     flags += 16 * PADDINGS.index(settings.padding) + 64 * STARTS.index(settings.start)
@@ -91,6 +89,10 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
         data += struct.pack(f"<H{len(changed)}d", given, *(getattr(settings, n) for n in changed))
         for grid in grids.values():
             data += struct.pack("<ddH", grid.range, grid.zero, grid.levels - 1)
+    if settings.decoder is not None:
+        decoder, units = settings.decoder, settings.decoder.hidden
+        kind = ACTIVATIONS.index(decoder.activation)
+        data += bytes([decoder.scale, decoder.order, kind, len(units), *units])
     if own:
         coefficients: bytes = rule.filters.numpy().astype("<f4").tobytes()
         data += bytes([len(rule.filters)]) + coefficients
@@ -160,7 +162,17 @@ class _Reader:
             if given & 64 << i:
                 span, zero, top = self.numbers("<ddH")
                 grids[name] = Quantizer(span, zero, top + 1)
-        return {**values, "quantization": Quantization(**grids), "calm": bool(given & 1024)}
+        decoder = self._decoder() if given & 2048 else None
+        return {
+            **values,
+            "quantization": Quantization(**grids),
+            "calm": bool(given & 1024),
+            "decoder": decoder,
+        }
+
+    def _decoder(self) -> DecoderSettings:
+        scale, order, kind, layers = self.take(4)
+        return DecoderSettings(scale, order, tuple(self.take(layers)), ACTIVATIONS[min(kind, 1)])
 
     def _filters(self, flags: int) -> torch.Tensor:
         if not flags & FILTERS:

@@ -31,7 +31,7 @@ float nca_value(int nca_c, ivec2 nca_at) {
   return nca_fetch(nca_c / 4, nca_at)[nca_c % 4] * 0.5 + 0.5;
 }
 
-vec3 nca_color(vec2 nca_pixel) {
+vec3 nca_shown(vec2 nca_pixel) {
   vec2 nca_place = nca_pixel / nca_picture;
 #if NCA_VIEW == 2
   // A grid that is nearly square; every tile shows the whole state.

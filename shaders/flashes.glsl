@@ -16,6 +16,7 @@ uniform sampler2D nca_meter;     // of each part: luminance and redness of the l
                                  // directions, heat
 uniform vec2 nca_cells;          // size of the state
 uniform vec3 nca_camera;         // cell at the top left corner (x, y), cells per pixel
+uniform vec4 nca_shown;          // part of the state that the colors show: corner, size
 uniform vec2 nca_part_size;      // in pixels
 uniform bool nca_wraps;          // the state wraps at its sides
 uniform bool nca_moved;          // the camera has moved, or something else is shown
@@ -29,7 +30,7 @@ const float nca_hottest = 6.0;
 vec2 nca_light(vec2 nca_point, float nca_level) {
   vec2 nca_middle = 0.5 * nca_cells;
   if (!nca_wraps && any(greaterThan(abs(nca_point - nca_middle), nca_middle))) return vec2(0.0);
-  vec3 nca_c = textureLod(nca_fresh, nca_point / nca_cells, nca_level).rgb;
+  vec3 nca_c = textureLod(nca_fresh, (nca_point - nca_shown.xy) / nca_shown.zw, nca_level).rgb;
   nca_c = pow(max(nca_c, 0.0), vec3(2.2));
   float nca_red = nca_c.r >= 0.8 * (nca_c.r + nca_c.g + nca_c.b) ? nca_c.r - nca_c.g - nca_c.b : 0.0;
   return vec2(dot(nca_c, vec3(0.2126, 0.7152, 0.0722)), 1.6 * max(nca_red, 0.0));
@@ -47,7 +48,8 @@ bool nca_turns(float nca_value, bool nca_darkens, inout vec2 nca_last) {
 
 vec4 nca_measured(ivec2 nca_part) {
   vec2 nca_step = nca_part_size / float(nca_samples);
-  float nca_level = max(log2(nca_camera.z * max(nca_step.x, nca_step.y)), 0.0);
+  float nca_density = float(textureSize(nca_fresh, 0).x) / nca_shown.z;
+  float nca_level = max(log2(nca_camera.z * nca_density * max(nca_step.x, nca_step.y)), 0.0);
   vec2 nca_now = vec2(0.0);
   for (int nca_y = 0; nca_y < nca_samples; nca_y++) {
     for (int nca_x = 0; nca_x < nca_samples; nca_x++) {

@@ -17,6 +17,7 @@ from nca.images.picture_files import is_picture
 from nca.viewer.controls import BRUSH
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
+from nca.viewer.simulation.display import natural_scale
 
 RULE_SUFFIX = ".safetensors"
 
@@ -57,16 +58,17 @@ class FileActions:
 
     @attempted
     def save_picture(self, scale: int = 1) -> None:
-        """Save an image of the whole grid, ``scale`` pixels per cell."""
+        """Save an image of the whole grid, at ``scale`` times its natural size."""
         player = self.player
+        scale *= natural_scale(player.simulation, player.look)
         self._write_picture(player.display.whole(player.simulation, player.look, scale))
 
     def save_picture_twice(self) -> None:
-        """Save an image of the whole grid, two pixels per cell."""
+        """Save an image of the whole grid, at twice its natural size."""
         self.save_picture(2)
 
     def save_picture_four_times(self) -> None:
-        """Save an image of the whole grid, four pixels per cell."""
+        """Save an image of the whole grid, at four times its natural size."""
         self.save_picture(4)
 
     @attempted

@@ -24,6 +24,7 @@ from nca.viewer.files.writers import VIDEOS
 from nca.viewer.player import Player
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.display import natural_scale
 from nca.viewer.simulation.simulation import Simulation
 
 
@@ -44,9 +45,12 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
     gl = open_headless()
     try:
         player = Player(gl, rules, settings)
-        facts = _measured_run(player, settings)
+        scale = settings.results.scale or natural_scale(player.simulation, player.look)
+        size = player.extent[0] * scale, player.extent[1] * scale
+        player.display.aim(Camera(zoom=float(scale)), size)
+        facts = _measured_run(player, settings, scale)
         if settings.results.screenshot is not None:
-            picture = player.display.whole(player.simulation, player.look, settings.results.scale)
+            picture = player.display.whole(player.simulation, player.look, scale)
             write_image(settings.results.screenshot, picture)
         if settings.results.state_out is not None:
             save_state(settings.results.state_out, player.snapshot())
@@ -100,18 +104,18 @@ def simulate_gl(
         gl.release()
 
 
-def _run(player: Player, settings: ViewSettings) -> None:
+def _run(player: Player, settings: ViewSettings, scale: int) -> None:
     """Run all steps; record a frame after every ``every`` steps."""
     results = settings.results
     if results.record is None:
         for _ in _advance(player, settings):
             pass
         return
-    width, height = (side * results.scale for side in player.extent)
+    width, height = (side * scale for side in player.extent)
     if results.record.suffix.lower() in VIDEOS:
         # Videos need even sides; a texture that wraps continues in the additional row or column.
         width, height = width + width % 2, height + height % 2
-    camera = Camera(zoom=float(results.scale))
+    camera = Camera(zoom=float(scale))
     grabber = Grabber(player.gl, (width, height))
     size, overwrite = (width, height), settings.run.overwrite
     with Recorder(results.record, size, results.fps, overwrite=overwrite) as recorder:
@@ -158,9 +162,9 @@ def _input_frames(player: Player, settings: ViewSettings) -> Iterator[Image.Imag
             return
 
 
-def _measured_run(player: Player, settings: ViewSettings) -> dict[str, Any]:
+def _measured_run(player: Player, settings: ViewSettings, scale: int) -> dict[str, Any]:
     begin, first = time.perf_counter(), player.simulation.step_number
-    _run(player, settings)
+    _run(player, settings, scale)
     measured = player.meter.measure(player.simulation)  # waits until all steps are done
     seconds, steps = time.perf_counter() - begin, player.simulation.step_number - first
     return {

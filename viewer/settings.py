@@ -120,8 +120,8 @@ class ResultSettings(Bounded):
     """Recording: a video file (.mp4 and so on), .webp, .gif, or a folder for images."""
     state_out: Path | None = None
     """File for the last state (.npz)."""
-    scale: Annotated[int, Between(1, 64)] = 1
-    """Width and height of a cell in the results, in pixels."""
+    scale: Annotated[int | None, Between(1, 64)] = None
+    """Pixels per cell in the results; default: 1, or as many as the rule's decoder draws."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nca.decoder import Decoder
+from nca.exporters.glsl.decoder_weights import decoder_layers
 from nca.exporters.glsl.pieces import (
     PADDING,
-    Matrix,
     group_count,
     matrix,
     number,
@@ -30,9 +30,22 @@ WHERE = """\
 
 
 def decoder_source(rule: Rule) -> str:
-    """Emit ``vec3 nca_decoded(vec2 nca_place)``: the color at a place, in cells.
+    """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a place, in cells.
 
     It is :meth:`nca.rule.Rule.colors_at`. Places are in the grid.
+    """
+    scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
+    return (
+        f"{details_source(rule)}\nvec3 nca_color(vec2 nca_cell) {{\n"
+        "  vec4 nca_mean;\n  vec3 nca_added = nca_details(nca_cell, nca_mean);\n"
+        f"  return nca_mean.rgb * {scale} + {offset} + nca_added;\n}}\n"
+    )
+
+
+def details_source(rule: Rule) -> str:
+    """Emit ``vec3 nca_details(vec2 nca_place, out vec4 nca_mean)``: what the decoder adds.
+
+    ``nca_mean`` are the first four channels, interpolated between cells.
     """
     settings, decoder = rule.settings, rule.decoder
     assert decoder is not None
@@ -41,15 +54,15 @@ def decoder_source(rule: Rule) -> str:
     inputs = [f"nca_s{g}" for g in range(group_count(settings.channels))]
     inputs += [f"nca_w{k}" for k in range(1, decoder.settings.order + 1)]
     lines += _layers(decoder, inputs)
-    details = "nca_details.rgb"
+    added = "nca_last.rgb"
     if settings.alive_threshold is not None:
         least = number(max(settings.alive_threshold, MIN_LIFE))
-        details += f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
-    scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
+        added += f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
     body = "".join(f"  {line}\n" for line in lines)
     return (
-        f"{PADDING[settings.padding]}{read_text}\nvec3 nca_decoded(vec2 nca_place) {{\n"
-        f"{WHERE}{body}  return nca_s0.rgb * {scale} + {offset} + {details};\n}}\n"
+        f"{PADDING[settings.padding]}{read_text}\n"
+        "vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {\n"
+        f"{WHERE}{body}  nca_mean = nca_s0;\n  return {added};\n}}\n"
     )
 
 
@@ -75,29 +88,17 @@ def _waves(decoder: Decoder) -> Iterator[str]:
 
 
 def _layers(decoder: Decoder, inputs: Sequence[str]) -> Iterator[str]:
-    """All layers, four units at a time; the result is ``nca_details``."""
-    for i in range(1, decoder.layers + 1):
-        weight, bias = (
-            getattr(decoder, f"{kind}{i}").detach().numpy().astype(np.float32) for kind in "wb"
-        )
-        if i == 1:  # the channels fill whole groups
-            fill = -decoder.channels % 4
-            weight = np.insert(weight, [decoder.channels] * fill, 0, axis=1)
-        weight = np.pad(weight, [(0, -side % 4) for side in weight.shape])
-        bias = np.pad(bias, (0, -len(bias) % 4))
+    """All layers, four units at a time; the result is ``nca_last``."""
+    for i, layer in enumerate(decoder_layers(decoder), 1):
         last = i == decoder.layers
-        names = ["nca_details"] if last else [f"nca_h{i}_{j}" for j in range(len(bias) // 4)]
+        names = ["nca_last"] if last else [f"nca_h{i}_{j}" for j in range(layer.units)]
         for j, name in enumerate(names):
-            yield f"vec4 {name} = {vector(bias[4 * j : 4 * j + 4])};"
-            yield from _products(name, weight[4 * j : 4 * j + 4], inputs)
+            yield f"vec4 {name} = {vector(layer.bias[4 * j : 4 * j + 4])};"
+            for n, given in enumerate(inputs):
+                block = layer.block(j, n)
+                if block.any():
+                    yield f"{name} += {matrix(block)} * {given};"
             if not last:
                 sine = decoder.settings.activation == "sine"
                 yield f"{name} = {f'sin({name})' if sine else f'max({name}, 0.0)'};"
         inputs = names
-
-
-def _products(name: str, rows: Matrix, inputs: Sequence[str]) -> Iterator[str]:
-    for n, given in enumerate(inputs):
-        block = rows[:, 4 * n : 4 * n + 4]
-        if block.any():
-            yield f"{name} += {matrix(block)} * {given};"

@@ -190,17 +190,22 @@ def colors_fragment(
     groups = range(group_count(channels))
     if settings is None:
         colors = _FIELD_COLORS
-        drawn = "nca_rgba(clamp(nca_color(gl_FragCoord.xy), 0.0, 1.0), ivec2(gl_FragCoord.xy))"
+        drawn = "nca_rgba(clamp(nca_shown(gl_FragCoord.xy), 0.0, 1.0), ivec2(gl_FragCoord.xy))"
     else:
         scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
         colors = (
             "\nvec3 nca_rgb(ivec2 nca_at) {\n"
             f"  return nca_fetch(0, nca_at).rgb * {scale} + {offset};\n}}\n"
         )
-        drawn = "vec4(nca_color(gl_FragCoord.xy), 1.0)"
+        drawn = "vec4(nca_shown(gl_FragCoord.xy), 1.0)"
     if decoder:
         # The template knows the place of a pixel, and asks for the color of its cell.
-        colors = decoder + "\n#define nca_rgb(nca_c) nca_decoded(nca_place * vec2(nca_size))\n"
+        colors = decoder + "\n#define nca_rgb(nca_c) nca_color(nca_place * vec2(nca_size))\n"
+    text, main = template("colors.glsl"), f"void main() {{ nca_out0 = {drawn}; }}\n"
+    if settings is None:
+        text = f"#if NCA_VIEW == {len(VIEWS)}\n{template('decoded.glsl')}#else\n{text}#endif\n"
+        decoded = "void main() { nca_out0 = nca_decoded(gl_FragCoord.xy); }\n"
+        main = f"#if NCA_VIEW == {len(VIEWS)}\n{decoded}#else\n{main}#endif\n"
     return (
         _head(capabilities)
         + f"#define NCA_VIEW {VIEWS.index(view)}\n"
@@ -208,14 +213,30 @@ def colors_fragment(
         + fetch_text("nca_fetch_before", "nca_before", range(1), capabilities.layers)
         + colors
         + "\n"
-        + template("colors.glsl")
+        + text
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
-        f"void main() {{ nca_out0 = {drawn}; }}\n"
+        + main
     )
 
 
+def decoded_fragment(capabilities: Capabilities, channels: int, details: str) -> str:
+    """Shader of the picture of rules with a decoder: see ``decoded.glsl``.
+
+    Args:
+        capabilities: features of a device that blends rules.
+        channels: number of channels of the state.
+        details: text that defines ``nca_details``.
+    """
+    colors = colors_fragment(capabilities, channels)
+    return colors.replace("#define NCA_VIEW 0\n", f"#define NCA_VIEW {len(VIEWS)}\n") + details
+
+
 def screen_fragment(
-    capabilities: Capabilities, sampling: int | None = None, *, marks: bool = True
+    capabilities: Capabilities,
+    sampling: int | None = None,
+    *,
+    marks: bool = True,
+    parts: bool = False,
 ) -> str:
     """Shader that shows the texture of :func:`colors_fragment` through a camera.
 
@@ -223,9 +244,11 @@ def screen_fragment(
         capabilities: features of the device.
         sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
         marks: support lines between tiles and the ring of the brush.
+        parts: the texture may show a part of the state, ``nca_shown`` (vec4).
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     fixed += "" if marks else "#define NCA_MARKS 0\n"
+    fixed += "uniform vec4 nca_shown;\n#define NCA_PART nca_shown\n" if parts else ""
     return (
         version_text(capabilities)
         + fixed

@@ -13,6 +13,8 @@ from typing import get_args
 
 import torch
 
+from nca.decoder import Decoder
+from nca.exporters.glsl.decoder_weights import layer_sizes
 from nca.exporters.glsl.emitter import (
     FIRES,
     MATRIX,
@@ -35,6 +37,7 @@ from nca.exporters.glsl.fragments import (
 )
 from nca.exporters.glsl.pieces import GRID, PADDING, ZEROS_READ, group_count, number
 from nca.exporters.glsl.text import template
+from nca.exporters.glsl.weights import step_texels
 from nca.rescaling import derivative_order, gradient_pairs
 from nca.rule import Rule
 from nca.rule_settings import Padding, Quantizer
@@ -68,7 +71,7 @@ def general_text() -> str:
         CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
         + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
         + start_text("NCA_CHANNELS", _choice("NCA_START", _STARTS)) + GRID
-        + _padding("nca_fetch", "nca_fetch_after") + _declared() + SHARE
+        + padding_text("nca_fetch", "nca_fetch_after") + _declared() + SHARE
         + _choice("NCA_PASS", [_step(), _life(), "\n" + template("paint.glsl") + _PAINT])
         + _MAIN + _written()
     )  # fmt: skip
@@ -103,7 +106,18 @@ def macros(rule: Rule) -> dict[str, str]:
     for name, quantizer in vars(settings.quantization).items():
         if quantizer is not None:
             values[f"NCA_{name.upper()}_GRID"] = _grid(quantizer)
-    return values
+    return values if rule.decoder is None else {**values, **_decoder_macros(rule, rule.decoder)}
+
+
+def _decoder_macros(rule: Rule, decoder: Decoder) -> dict[str, str]:
+    sizes = layer_sizes(decoder)
+    return {
+        "NCA_DECODER": str(step_texels(rule)),
+        "NCA_LAYERS": str(len(sizes) - 1),
+        "NCA_SIZES": ", ".join(map(str, sizes)),
+        "NCA_LARGEST": str(max(sizes)),
+        "NCA_SINE": str(int(decoder.settings.activation == "sine")),
+    }
 
 
 def _filter_macros(rule: Rule) -> dict[str, str]:
@@ -176,7 +190,7 @@ void main() {
 """
 
 
-def _padding(*fetches: str) -> str:
+def padding_text(*fetches: str) -> str:
     """``nca_pad``, and functions that read beyond the border."""
     reads = "".join(ZEROS_READ.format(read=f.replace("fetch", "read"), fetch=f) for f in fetches)
     same = "".join(f"#define {f.replace('fetch', 'read')} {f}\n" for f in fetches)

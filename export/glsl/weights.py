@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from nca.exporters.glsl.decoder_weights import decoder_matrices, decoder_texels
 from nca.exporters.glsl.pieces import Matrix, group_count
 from nca.rule import Rule
 
@@ -65,13 +66,28 @@ def choose_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
     return "inline" if matrix_count(rule) <= MAX_INLINE_MATRICES else "texture"
 
 
+def choose_decoder_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
+    """Choose the place of the weights of a rule's decoder."""
+    assert rule.decoder is not None
+    if choice != "auto":
+        return choice
+    return "inline" if decoder_matrices(rule.decoder) <= MAX_INLINE_MATRICES else "texture"
+
+
+def step_texels(rule: Rule) -> int:
+    """Number of texels of the weights of a step; those of the decoder follow."""
+    groups, hidden_groups = group_count(rule.settings.channels), group_count(rule.settings.hidden)
+    return groups + hidden_groups + 4 * matrix_count(rule)
+
+
 def pack_weights(rule: Rule) -> Matrix:
     """Arrange the weights for the store ``texture``.
 
     Texel i lies at ``(i % 256, i // 256)``. First comes ``b2`` (one texel per group of channels),
     then for every four hidden units: their ``b1`` (one texel), their matrices for every group of
     channels and filter, and their matrices of the second layer for every group of channels. A
-    matrix is four texels, one per column. Padding to multiples of four is zero.
+    matrix is four texels, one per column. Padding to multiples of four is zero. The texels of a
+    decoder follow, see :func:`nca.exporters.glsl.decoder_weights.decoder_texels`.
 
     Returns:
         [rows, 256, 4] float32.
@@ -83,6 +99,8 @@ def pack_weights(rule: Rule) -> Matrix:
         texels.append(blocks.b1[4 * j : 4 * j + 4].reshape(1, 4))
         texels += [blocks.first(j, g, k).T for g in groups for k in filters]
         texels += [blocks.second(g, j).T for g in groups]
+    if rule.decoder is not None:
+        texels.append(decoder_texels(rule.decoder))
     flat = np.concatenate(texels)
     packed = np.zeros((-(-len(flat) // TEXTURE_WIDTH), TEXTURE_WIDTH, 4), np.float32)
     packed.reshape(-1, 4)[: len(flat)] = flat

@@ -52,4 +52,9 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
     )
 
 
-TARGET = WebTarget(write=page_html, suffix=".html", verified="tested in Chromium and Firefox")
+TARGET = WebTarget(
+    write=page_html,
+    suffix=".html",
+    decoders=True,
+    verified="tested in Chromium and Firefox",
+)

@@ -31,7 +31,7 @@ class Link(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules)
+        check_rules(rules, decoders=True)
         return {
             f"{stem}{self.suffix}": f"{fragment(name, file.rule)}\n".encode()
             for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
@@ -73,9 +73,9 @@ def choose_bits(rule: Rule) -> Bits:
 
 @torch.no_grad()
 def _pictures(rule: Rule) -> Tensor:
-    """Two runs, [2, 3, SIZE, SIZE]."""
+    """Two runs, [2, 3, h, w]."""
     state = rule(rule.initial_state(2, SIZE, SIZE), GROWN)
-    return rule.to_rgb(state).nan_to_num().clamp(0, 1)
+    return rule.to_image(state).nan_to_num().clamp(0, 1)
 
 
 @torch.no_grad()
@@ -86,7 +86,7 @@ def _difference(rule: Rule, text: str) -> Difference:
     weights = max(float((a - b).abs().max()) for a, b in pairs)
     state = grown_state(rule, SIZE, SIZE, 0)
     runs = [one(state, STEPS) for one in (rule, short)]
-    colors = [rule.to_rgb(run).clamp(0, 1) for run in runs]
+    colors = [one.to_image(run).clamp(0, 1) for one, run in zip((rule, short), runs, strict=True)]
     states, seen = (float((a - b).abs().max()) for a, b in (runs, colors))
     bits = 16 if write_link(short, 16) == link else 8
     note = (
@@ -96,4 +96,4 @@ def _difference(rule: Rule, text: str) -> Difference:
     return Difference(states, STEPS, notes=(note,))
 
 
-TARGET = Link(verified="tested in Chromium", suffix=".txt")
+TARGET = Link(verified="tested in Chromium", suffix=".txt", decoders=True)

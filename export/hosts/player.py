@@ -49,9 +49,9 @@ def player_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 
 
 def _data(rules: Rules, settings: PageSettings) -> dict[str, Any]:
-    check_rules(rules)
+    check_rules(rules, decoders=True)
     check_count(rules)
-    weights = sum(file.rule.weight_count() for file in rules.values())
+    weights = sum(weight.numel() for file in rules.values() for weight in file.rule.parameters())
     bits: Bits = 16 if weights <= MAX_WIDE_WEIGHTS else 8
     return {
         **player_data(settings),
@@ -97,6 +97,7 @@ class PlayerTarget(WebTarget):
 TARGET = PlayerTarget(
     write=player_html,
     suffix=".html",
+    decoders=True,
     default_out=Path("player.html"),
     verified="tested in Chromium",
 )

@@ -30,7 +30,7 @@ MODULE, DATA = "nca.js", "const NCA = "
 COLORS = """
 void main() {
   vec2 nca_at = vec2(gl_FragCoord.x, nca_picture.y - gl_FragCoord.y);
-  vec3 nca_c = clamp(nca_color(nca_at), 0.0, 1.0);
+  vec3 nca_c = clamp(nca_shown(nca_at), 0.0, 1.0);
   vec3 nca_linear = mix(pow((nca_c + 0.055) / 1.055, vec3(2.4)), nca_c / 12.92,
                         vec3(lessThanEqual(nca_c, vec3(0.04045))));
   nca_out0 = vec4(nca_linear, 1.0);

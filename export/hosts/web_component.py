@@ -24,4 +24,9 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
     return joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()
 
 
-TARGET = WebTarget(write=component_js, suffix=".js", verified="tested in Chromium and Firefox")
+TARGET = WebTarget(
+    write=component_js,
+    suffix=".js",
+    decoders=True,
+    verified="tested in Chromium and Firefox",
+)

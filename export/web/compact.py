@@ -1,6 +1,10 @@
 """Shorter texts of shaders for pages."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import product
+from string import ascii_letters
 
 import numpy as np
 
@@ -16,6 +20,16 @@ def compact_shader(text: str) -> str:
     """GLSL without comments and without white space, with numbers as ``.5`` and ``2.``."""
     short = re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text))
     return re.sub(r"(?<=\d)\.0(?![\w.])", ".", short) + "\n"
+
+
+def with_short_names(text: str, kept: Iterable[str] = ()) -> str:
+    """GLSL whose names that start with ``nca_`` are short, except uniforms and ``kept``."""
+    names = Counter(re.findall(r"\bnca_\w+", text))
+    for name in {*kept, *re.findall(r"\buniform \w+ (nca_\w+)", text), "nca_size"}:
+        del names[name]
+    short = ("_" + "".join(some) for n in (1, 2) for some in product(ascii_letters, repeat=n))
+    shorter = {name: next(short) for name, _ in names.most_common()}
+    return re.sub(r"\bnca_\w+", lambda match: shorter.get(match[0], match[0]), text)
 
 
 def _joined(text: str) -> str:

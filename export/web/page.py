@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import jinja2
+import torch.nn.functional as F
 from markupsafe import Markup
 from PIL import Image
 from rjsmin import jsmin
 
 from nca import __version__
 from nca.errors import InputError
+from nca.exporters.glsl.decoder import details_source
 from nca.exporters.glsl.fragments import (
     VIEWS,
     Capabilities,
@@ -23,13 +25,14 @@ from nca.exporters.glsl.fragments import (
     vertex_shader,
 )
 from nca.exporters.glsl.general import general_text
+from nca.exporters.glsl.general_decoder import decoder_text
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count
 from nca.exporters.glsl.text import template
-from nca.exporters.glsl.weights import Store, StoreChoice, choose_store
+from nca.exporters.glsl.weights import Store, StoreChoice, choose_decoder_store, choose_store
 from nca.exporters.png import read_png
 from nca.exporters.settings import ExportOptions, Seed, StateFormat
 from nca.exporters.target import Rules, check_rules
-from nca.exporters.web.compact import compact_shader, with_references
+from nca.exporters.web.compact import compact_shader, with_references, with_short_names
 from nca.images import data_url, to_image
 from nca.options import Between, Bounded
 from nca.rule import CALM_AFTER, Rule
@@ -38,9 +41,10 @@ from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = (
-    "player/random player/controls player/files player/rules player/general player/gl"
-    " player/readback player/field stepping/fields stepping/rule_shaders player/camera"
-    " player/simulation player/flashes player/display player/speed player/grid player/player"
+    "player/random player/controls player/files player/rules player/general"
+    " player/decoding/weights player/gl player/readback player/field stepping/fields"
+    " stepping/rule_shaders player/camera player/simulation player/flashes"
+    " player/decoding/picture player/display player/speed player/grid player/player"
     " player/pointer"
 )
 PLAYER_SCRIPTS = tuple(_PLAYER.split())
@@ -114,7 +118,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
     Raises:
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
-    check_rules(rules)
+    check_rules(rules, decoders=True)
     check_count(rules)
     channels = max(file.rule.settings.channels for file in rules.values())
     groups = group_count(channels)
@@ -145,13 +149,12 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
     device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),
-        "general": compact_shader(general_text()),
-        "colors": compact_shader(
-            colors_fragment(device, 4)
-        ),  # with layers, for any number of channels
+        "general": _short(general_text()),
+        "colors": _short(colors_fragment(device, 4)),  # with layers, for any number of channels
+        "decoder": _short(decoder_text()),
         "views": VIEWS,
-        "screen": compact_shader(screen_fragment(device)),
-        "flashes": compact_shader(flash_text(device)),
+        "screen": _short(screen_fragment(device, parts=True)),
+        "flashes": _short(flash_text(device)),
         "calmAfter": CALM_AFTER,
         "digits": settings.digits,
         "byteState": [EIGHT_BIT_STATE.range, EIGHT_BIT_STATE.zero],
@@ -162,6 +165,11 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
             "format": None if settings.state == "auto" else settings.state,
         },
     }
+
+
+def _short(text: str) -> str:
+    """A shader of the page; the decoder of a rule uses two functions of the colors."""
+    return compact_shader(with_short_names(text, ("nca_details", "nca_fetch")))
 
 
 def script_json(data: object) -> str:
@@ -182,6 +190,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
         "tensors": base64.b64encode(tensor_bytes(rule)).decode(),
         "stores": stores,
         "inline": _inline_passes(rule, groups) if "inline" in stores else None,
+        "decoder": _inline_decoder(rule, settings.weights),
     }
 
 
@@ -196,8 +205,8 @@ def credit(file: RuleFile) -> str:
 
 
 def tensor_bytes(rule: Rule) -> bytes:
-    """``filters``, ``w1``, ``b1``, ``w2`` and, if there is one, ``b2``, as float32."""
-    tensors = [rule.filters, rule.w1, rule.b1, rule.w2, *([] if rule.b2 is None else [rule.b2])]
+    """``filters``, ``w1``, ``b1``, ``w2``, ``b2`` if there is one, and a decoder, as float32."""
+    tensors = [rule.filters, *rule.parameters()]
     return b"".join(tensor.detach().numpy().astype("<f4").tobytes() for tensor in tensors)
 
 
@@ -207,6 +216,13 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
     if choose_store(rule) == "texture":
         return ("texture",)
     return ("inline",) if rule.weight_count() <= TINY_WEIGHTS else ("inline", "texture")
+
+
+def _inline_decoder(rule: Rule, choice: StoreChoice) -> str | None:
+    """``nca_details`` with references to weights; None: the general one is used."""
+    if rule.decoder is None or choose_decoder_store(rule, choice) == "texture":
+        return None
+    return compact_shader(with_references(details_source(rule), rule))
 
 
 def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
@@ -236,7 +252,8 @@ def thumbnail(file: RuleFile) -> Image.Image:
     if picture is None:
         state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         state = file.rule(state, THUMBNAIL_STEPS)
-        picture = to_image(file.rule.to_rgb(state)[0].nan_to_num())
+        colors = F.interpolate(file.rule.to_image(state), THUMBNAIL_SIZE, mode="area")
+        picture = to_image(colors[0].nan_to_num())
     return picture
 
 

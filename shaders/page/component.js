@@ -118,7 +118,7 @@ class NcaTexture extends HTMLElement {
     this.frame.prepend(canvas);
     const player = this.player = new Player(canvas, data, {
       ...start, rule, seed: this.number("seed", start.seed), speed: this.number("speed", start.speed),
-      cellSize: this.number("cell", CELL_SIZE), grid: this.grid(start.grid),
+      cellSize: this.number("cell", null), grid: this.grid(start.grid),
       running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
       calm: this.calm, averageSteps: this.number("average-steps", 1), updateRate: this.number("update-rate", null),
       ...this.look,

@@ -40,10 +40,10 @@ class FileActions extends EventTarget {
     if (!states) this.say(`${NOISE}, so ${without} cannot be saved`);
   }
 
-  /** Save an image of the whole view, `scale` pixels per cell. */
+  /** Save an image of the whole view, at `scale` times its natural size. */
   savePicture(scale = 1) {
     const { width, height } = this.player.extent, camera = new Camera();
-    camera.zoom = typeof scale === "number" ? scale : 1;
+    camera.zoom = (typeof scale === "number" ? scale : 1) * naturalScale(this.simulation, this.player.look);
     this.saveAs(camera, Math.round(width * camera.zoom), Math.round(height * camera.zoom));
   }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.importers import read_article
 from nca.exporters.link import read_link, write_link
@@ -17,7 +18,7 @@ from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import parse_rule
 from tests.fuzz.mutations import mutate_bytes
 from tests.fuzz.runner import Cases, amount
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -45,7 +46,7 @@ def page(still_page: Callable[..., Page]) -> Page:
 
 
 def of_rule(data: bytes) -> None:
-    parse_rule(data, Path("a")).rule.refuse_decoder("a", "a page")
+    parse_rule(data, Path("a"))
 
 
 def of_article(data: bytes) -> None:
@@ -62,7 +63,8 @@ def links(count: int, seed: int) -> list[bytes]:
         6, 10, "zeros", alive_threshold=0.1, start="center", hidden_clip=2.0, calm=True,
         quantization=Quantization(Quantizer(4.0, 0.5), hidden=Quantizer(2.0, 0.0)),
     )  # fmt: skip
-    rules = (bounded_rule(RuleSettings(4, 8)), bounded_rule(full, update_bias=True))
+    fine = with_random_decoder(RuleSettings(4, 4, decoder=DecoderSettings(hidden=(16, 16))))
+    rules = (bounded_rule(RuleSettings(4, 8)), bounded_rule(full, update_bias=True), fine)
     rng = random.Random(f"links {seed}")
     cases = []
     for _ in range(count):

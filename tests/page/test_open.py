@@ -8,6 +8,7 @@ import pytest
 import torch
 from playwright.sync_api import Page
 
+from nca.decoder import DecoderSettings
 from nca.exporters.glsl.general import macros
 from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.hosts.link import fragment
@@ -19,7 +20,7 @@ from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, rule_bytes, save_rule
 from tests.export.test_importers import article
 from tests.helpers.browsing import read, until, write
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +36,9 @@ RULES = {
     "rounded": RuleSettings(6, 8, quantization=ROUNDED),
     "rounded and growing": RuleSettings(7, 8, alive_threshold=0.1, quantization=ROUNDED),
 }
+DECODED = with_random_decoder(
+    RuleSettings(6, 8, "zeros", calm=True, decoder=DecoderSettings(3, 3, (17, 21), "sine"))
+)
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_the_bundled_rules_run_as_in_torch(page):
 def test_macros_and_texels_are_those_of_python(page):
     filters = torch.rand(5, 3, 3, generator=torch.Generator().manual_seed(1))
     odd = Rule(RuleSettings(5, 7, noise_level=1e-7), filters)
-    for rule in (odd, *(bounded_rule(settings) for settings in RULES.values())):
+    for rule in (odd, DECODED, *(bounded_rule(settings) for settings in RULES.values())):
         text = base64.b64encode(rule_bytes(rule)).decode()
         values, texels = page.evaluate(
             """(text) => {
@@ -145,12 +149,12 @@ def test_published_rules_are_those_of_python(page, tmp_path):
         for values, tensor in zip(found, tensors, strict=True):
             assert np.array_equal(np.float32(values), tensor.numpy().ravel())
         settings = page.evaluate("n => nca.actions.rules[n].settings", number)
-        assert settings == {**file.rule.settings.to_dict(), "calm": False}
+        assert settings == {**file.rule.settings.to_dict(), "calm": False, "decoder": None}
 
 
 def test_links_are_read_and_written_as_in_python(page):
-    for name, settings in RULES.items():
-        rule = bounded_rule(settings, update_bias="r" in name)
+    rules = [bounded_rule(settings, update_bias="r" in name) for name, settings in RULES.items()]
+    for rule in (*rules, DECODED):
         for bits in (8, 16):
             text = write_link(rule, bits)
             written, found = page.evaluate(
@@ -158,6 +162,7 @@ def test_links_are_read_and_written_as_in_python(page):
                   const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
                   const rule = nca.reading.readLink(link), kept = nca.reading.readRuleFile(bytes);
                   const tensors = ["filters", "w1", "b1", "w2", "b2"].filter((k) => rule[k]);
+                  tensors.push(...Object.keys(rule).filter((name) => name.startsWith("decoder.")));
                   const settings = rule.settings;
                   const values = tensors.map((k) => [...rule[k]]);
                   return [nca.reading.writeLink(kept, bits), [settings, values]];
@@ -166,7 +171,7 @@ def test_links_are_read_and_written_as_in_python(page):
             )
             assert written == text
             short = read_link(text)
-            assert found[0] == {"calm": False, **short.settings.to_dict()}
+            assert found[0] == {"calm": False, "decoder": None, **short.settings.to_dict()}
             tensors = [short.filters, *(p.detach() for p in short.parameters())]
             for values, tensor in zip(found[1], tensors, strict=True):
                 assert np.array_equal(np.float32(values), tensor.numpy().ravel())

@@ -41,7 +41,6 @@ def load_rules(paths: Sequence[Path], *, wait: bool = False) -> list[NamedRule]:
 
 def _load(path: Path) -> NamedRule:
     file = load_rule(path)
-    file.rule.refuse_decoder(str(path), "the window")
     return NamedRule(rule_name(path), file.rule, file.states)
 
 

@@ -12,11 +12,13 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
-from nca.gl.shader import Shader
+from nca.gl.shader import Shader, Textures, Value
 from nca.rule import ALPHA
 from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES
-from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.flashes import Canvas, Flashes, Frame
+from nca.viewer.simulation.camera import Camera, Size
+from nca.viewer.simulation.canvas import Canvas, Part, decoded_part
+from nca.viewer.simulation.decoded import DecodedPictures
+from nca.viewer.simulation.flashes import Flashes, Frame
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
 NO_RING = (0.0, 0.0, 0.0, 0.0)
@@ -88,6 +90,16 @@ def repeats(simulation: Simulation, look: Look) -> bool:
     return simulation.wraps and look.view != "channels"
 
 
+def decodes(simulation: Simulation, look: Look) -> bool:
+    """Whether a decoder draws the view."""
+    return look.view == "colors" and bool(simulation.decoded)
+
+
+def natural_scale(simulation: Simulation, look: Look) -> int:
+    """Pixels per cell of a picture: as many as the decoder was trained for, or 1."""
+    return simulation.scale if decodes(simulation, look) else 1
+
+
 class Display:
     """Draws simulations into framebuffers and images."""
 
@@ -96,6 +108,8 @@ class Display:
         self._screens: dict[tuple[int, bool], Shader] = {}
         self._colors: dict[tuple[str, int], Shader] = {}
         self._fresh = Canvas(gl, (1, 1), "f1")  # colors of the cells
+        self._aim: tuple[Camera, Size] | None = None
+        self._decoded = DecodedPictures(gl)
         self._kept: list[Canvas] = []  # pictures in which they are averaged
         self.flashes = Flashes(gl)
         self._averaged: tuple[object, ...] = ()
@@ -120,6 +134,7 @@ class Display:
         With ``limits``, it is the picture after :meth:`limit`.
         """
         size = (target.viewport[2], target.viewport[3])
+        self.aim(camera, size)
         limits = limits and look.flash_limit
         limited_at = self._limited_at if limits else None
         seen = (*simulation.seen, astuple(camera), astuple(look), ring, size, limited_at)
@@ -140,10 +155,25 @@ class Display:
         the plain mean of ``look.average_steps`` steps. Another rule, grid or view restarts it.
         """
         if look.average_steps > 1:
-            follows = self._averaged == _averaged(simulation, look)
+            follows = self._follows(simulation, look)
             self._color(simulation, look)
             slow = self.flashes.slow_of_step() if follows and look.flash_limit else 1.0
             self._mix(2 / (look.average_steps + 1) if follows else 1.0, slow)
+
+    def aim(self, camera: Camera, size: Size) -> None:
+        """Set what following calls of :meth:`average` show: decoders draw what is visible."""
+        self._aim = replace(camera), size
+
+    def _part(self, simulation: Simulation, look: Look) -> Part:
+        """What the texture of the colors shows."""
+        grid = simulation.width, simulation.height
+        if decodes(simulation, look):
+            camera, size = self._aim or (Camera(), grid)
+            return decoded_part(grid, camera, size, natural_scale(simulation, look))
+        width, height = extent(simulation, look)
+        smaller = min(1.0, max(LARGEST_MOSAIC, *grid) / max(width, height))
+        size = round(width * smaller), round(height * smaller)
+        return Part((0.0, 0.0), (float(width), float(height)), size)
 
     def begin_average(self) -> None:
         """Restart the average."""
@@ -153,17 +183,19 @@ class Display:
         """Prepare a frame for a screen: measure it, and average it if it flashes too often."""
         if not look.flash_limit:
             return
+        self.aim(frame.camera, frame.size)
         seen = (*simulation.seen, astuple(frame.camera), astuple(look), frame.size)
         if seen != self._limited_seen:
             self._limited_seen, self._changed_at = seen, frame.now
         if frame.now > self._changed_at + SETTLING:
             return
         self._limited_at = frame.now
-        follows = self._averaged == _averaged(simulation, look)
+        follows = self._follows(simulation, look)
         current = self._color_if_changed(simulation, look)
         self.flashes.measure(
             self._fresh,
             extent(simulation, look),
+            self._part(simulation, look),
             frame,
             self._averaged,
             wraps=repeats(simulation, look),
@@ -171,15 +203,22 @@ class Display:
         if look.average_steps == 1 or not current:
             self._mix(1.0, self.flashes.slow if follows else 1.0)
 
+    def _follows(self, simulation: Simulation, look: Look) -> bool:
+        """Whether the average continues."""
+        return self._averaged == self._shown(simulation, look)
+
+    def _shown(self, simulation: Simulation, look: Look) -> tuple[object, ...]:
+        """Values whose change restarts the average."""
+        size = simulation.width, simulation.height
+        kind = look.view, look.color_map, look.average_steps, look.transparent
+        return simulation.colors, size, kind, self._part(simulation, look)
+
     def _color_if_changed(self, simulation: Simulation, look: Look) -> bool:
         """Draw the colors unless they are current; returns whether they were.
 
         Changes without a step, such as a stroke during a pause, must be visible at once.
         """
-        current = (self._averaged, self._average_seen) == (
-            _averaged(simulation, look),
-            simulation.seen,
-        )
+        current = self._follows(simulation, look) and self._average_seen == simulation.seen
         if not current:
             self._color(simulation, look)
         return current
@@ -193,13 +232,14 @@ class Display:
         ring: tuple[float, float, float, float],
         limits: bool,
     ) -> None:
-        if not self._color_if_changed(simulation, look) and look.average_steps > 1:
-            self._mix(1.0)
         mixed = limits or look.average_steps > 1
+        if not self._color_if_changed(simulation, look) and mixed:
+            self._mix(1.0)
         colored = (self._kept[0] if mixed else self._fresh).texture
-        far = camera.zoom < 1
-        if far:
+        part, decoded = self._part(simulation, look), decodes(simulation, look)
+        if camera.zoom < part.density:
             colored.build_mipmaps()
+        far = decoded or camera.zoom < 1
         sampling = 0 if far else 1 + SCALINGS.index(look.scaling)
         self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,
@@ -207,6 +247,7 @@ class Display:
             {
                 "nca_cells": tuple(float(side) for side in extent(simulation, look)),
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
+                "nca_shown": part.place,
                 "nca_height": float(target.viewport[3]),
                 "nca_wraps": repeats(simulation, look),
                 "nca_transparent": look.transparent,
@@ -222,7 +263,7 @@ class Display:
 
     def _screen(self, sampling: int, *, marks: bool) -> Shader:
         if (sampling, marks) not in self._screens:
-            shader = Shader(self._gl, screen_fragment(_HOST, sampling, marks=marks))
+            shader = Shader(self._gl, screen_fragment(_HOST, sampling, marks=marks, parts=True))
             self._screens[sampling, marks] = shader
         return self._screens[sampling, marks]
 
@@ -230,34 +271,37 @@ class Display:
         """Draw the colors of the cells."""
         kind, _, number = look.view.partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
-        sides = extent(simulation, look)
-        smaller = min(1.0, max(LARGEST_MOSAIC, *cells) / max(sides))
-        size = round(sides[0] * smaller), round(sides[1] * smaller)
-        self._prepare(size, "f1" if look.average_steps == 1 else "f4")
+        part = self._part(simulation, look)
+        self._prepare(part.size, "f1" if look.average_steps == 1 else "f4")
+        textures: dict[str, Textures] = {
+            **simulation.state.named("nca_state"),
+            **simulation.previous.named("nca_before"),
+            "nca_field": simulation.field_texture,
+            "nca_colors": simulation.colors,
+        }
+        values: dict[str, Value] = {
+            **FLOAT_STATE,
+            "nca_size": cells,
+            "nca_picture": tuple(float(side) for side in part.size),
+            "nca_channel": int(number) - 1 if number else 0,
+            "nca_channels": channels,
+            "nca_color_map": COLOR_MAPS.index(look.color_map),
+            "nca_alone": simulation.color_map_of_all or (0.0, 0.0, 0.0),
+            "nca_transparent": look.transparent,
+        }
+        if decodes(simulation, look):
+            self._decoded.draw(simulation.decoded, part, self._fresh, textures, values)
+        else:
+            self._colors_of(kind, channels).draw(self._fresh.target, textures, values)
+        self._averaged = self._shown(simulation, look)
+        self._average_seen = simulation.seen
+
+    def _colors_of(self, kind: str, channels: int) -> Shader:
         if (kind, channels) not in self._colors:
             view = next(view for view in VIEWS if view == kind)
             shader = Shader(self._gl, colors_fragment(_HOST, channels, view=view))
             self._colors[kind, channels] = shader
-        self._colors[kind, channels].draw(
-            self._fresh.target,
-            {
-                **simulation.state.named("nca_state"),
-                **simulation.previous.named("nca_before"),
-                "nca_field": simulation.field_texture,
-                "nca_colors": simulation.colors,
-            },
-            {
-                **FLOAT_STATE,
-                "nca_size": cells,
-                "nca_picture": tuple(float(side) for side in size),
-                "nca_channel": int(number) - 1 if number else 0,
-                "nca_channels": channels,
-                "nca_color_map": COLOR_MAPS.index(look.color_map),
-                "nca_alone": simulation.color_map_of_all or (0.0, 0.0, 0.0),
-                "nca_transparent": look.transparent,
-            },
-        )
-        self._averaged, self._average_seen = _averaged(simulation, look), simulation.seen
+        return self._colors[kind, channels]
 
     def _mix(self, weight: float, slow: float = 1.0) -> None:
         """Mix the fresh picture into the kept one."""
@@ -308,14 +352,8 @@ class Display:
             shader.release()
         self._forget()
         self._release_canvases()
+        self._decoded.release()
         self.flashes.release()
-
-
-def _averaged(simulation: Simulation, look: Look) -> tuple[object, ...]:
-    """Values whose change restarts the average."""
-    size = simulation.width, simulation.height
-    kind = look.view, look.color_map, look.average_steps, look.transparent
-    return simulation.colors, size, kind
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:

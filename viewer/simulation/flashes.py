@@ -8,6 +8,7 @@ import moderngl
 from nca.exporters.glsl.fragments import Capabilities, flash_fragments
 from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
+from nca.viewer.simulation.canvas import Canvas, Part
 
 PART = 148.0  # side in units of the screen: WCAG 2.3.1 ignores smaller flashes
 MAX_PARTS = 16  # across and down
@@ -29,28 +30,6 @@ class Frame:
     size: tuple[int, int]
     ratio: float
     now: float
-
-
-class Canvas:
-    """A texture to draw into."""
-
-    def __init__(
-        self, gl: moderngl.Context, size: tuple[int, int], dtype: str, *, smooth: bool = True
-    ) -> None:
-        self.texture = gl.texture(size, 4, dtype=dtype)
-        if smooth:
-            self.texture.build_mipmaps()  # allocates the levels
-            self.texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR
-        else:
-            self.texture.filter = moderngl.NEAREST, moderngl.NEAREST
-        self.target = gl.framebuffer([self.texture])
-        self.target.clear()
-        self.size, self.dtype = size, dtype
-
-    def release(self) -> None:
-        """Free the objects of the driver."""
-        self.target.release()
-        self.texture.release()
 
 
 def part_count(side: float) -> int:
@@ -85,16 +64,26 @@ class Flashes:
         self,
         fresh: Canvas,
         cells: tuple[int, int],
+        part: Part,
         frame: Frame,
         shown: tuple[object, ...],
         *,
         wraps: bool,
     ) -> None:
-        """Measure a picture, and decide whether it is limited; ``shown``: what it shows."""
+        """Measure a picture, and decide whether it is limited.
+
+        Args:
+            fresh: the picture.
+            cells: width and height of the view in cells.
+            part: the part of it that the picture shows.
+            frame: what is drawn on the screen.
+            shown: what the picture shows.
+            wraps: whether the view repeats beyond its borders.
+        """
         camera, (width, height) = frame.camera, frame.size
         seconds = min(max(frame.now - self._last, 0.0), 1.0)
         place: tuple[object, ...] = (shown, frame.size, camera.x, camera.y, camera.zoom)
-        if camera.zoom < 8 * frame.ratio:  # a part takes samples some pixels apart
+        if camera.zoom < 8 * frame.ratio * part.density:  # a part takes samples some pixels apart
             fresh.texture.build_mipmaps()
         across, down = (part_count(side / frame.ratio) for side in frame.size)
         if [meter.size for meter in self._meters] != 2 * [(across, down)]:
@@ -106,6 +95,7 @@ class Flashes:
             {
                 "nca_cells": (float(cells[0]), float(cells[1])),
                 "nca_camera": (camera.x, camera.y, 1 / camera.zoom),
+                "nca_shown": part.place,
                 "nca_part_size": (width / across, height / down),
                 "nca_wraps": wraps,
                 "nca_moved": place != self._place,

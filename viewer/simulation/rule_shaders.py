@@ -5,15 +5,24 @@ from collections.abc import Mapping, Sequence
 import moderngl
 import torch
 
+from nca.exporters.glsl.decoder import details_source
 from nca.exporters.glsl.fragments import (
     Capabilities,
     Pass,
+    decoded_fragment,
     life_passes,
     paint_passes,
     step_passes,
     with_macro,
 )
-from nca.exporters.glsl.weights import Store, StoreChoice, choose_store, pack_weights
+from nca.exporters.glsl.general_decoder import general_details
+from nca.exporters.glsl.weights import (
+    Store,
+    StoreChoice,
+    choose_decoder_store,
+    choose_store,
+    pack_weights,
+)
 from nca.gl.shader import Shader, Value
 from nca.rule import Rule
 
@@ -25,6 +34,7 @@ class RuleShaders:
 
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
+        decoded: shader of the picture; None: the rule has no decoder.
         textures: textures that they read beside the state, by sampler.
     """
 
@@ -44,8 +54,15 @@ class RuleShaders:
         self._fixed: dict[str, Value] = {}
         self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
         self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
+        self.decoded: Shader | None = None
+        stores = {self.store}
+        if rule.decoder is not None:
+            stores.add(store := choose_decoder_store(rule, choice))
+            details = details_source(rule) if store == "inline" else general_details(rule)
+            self.decoded = Shader(gl, decoded_fragment(capabilities, 4 * groups, details))
+        self._compiles = "inline" in stores
         self.textures: dict[str, moderngl.Texture] = {}
-        if self.store == "texture":
+        if "texture" in stores:
             packed = pack_weights(rule)
             size = (packed.shape[1], packed.shape[0])
             self.textures["nca_weights"] = gl.texture(size, 4, packed.tobytes(), dtype="f4")
@@ -54,7 +71,7 @@ class RuleShaders:
         """Whether a rule differs from this one only in the numbers of the weight texture."""
         mine = self.rule
         return (
-            self.store == "texture"
+            not self._compiles
             and rule.settings == mine.settings
             and torch.equal(rule.filters, mine.filters)
         )
@@ -85,7 +102,8 @@ class RuleShaders:
     def shaders(self) -> list[Shader]:
         """All compiled shaders."""
         every = [*self.step, *self._field_step, *self.life, *self.paint]
-        return [shader for shader, _ in every]
+        passes = [shader for shader, _ in every]
+        return passes if self.decoded is None else [*passes, self.decoded]
 
     def release(self) -> None:
         """Free the objects of the driver."""

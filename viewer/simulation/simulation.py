@@ -108,6 +108,16 @@ class Simulation:
         return _color_map(self._present[0].rule)
 
     @property
+    def decoded(self) -> list[RuleShaders]:
+        """Shaders of the rules with cells and a decoder."""
+        return [shaders for shaders in self._present if shaders.decoded is not None]
+
+    @property
+    def scale(self) -> int:
+        """Pixels per cell that the decoders of the rules with cells were trained for, or 1."""
+        return max(shaders.rule.settings.pixels_per_cell for shaders in self._present)
+
+    @property
     def shown_calm(self) -> float:
         """How calm the first rule that owns cells runs, 0 to 1."""
         return self._calm_of(self._present[0].rule)
@@ -166,6 +176,7 @@ class Simulation:
         self.quiet = 0
         if number < len(self._compiled) and self._compiled[number].can_take_weights(rule):
             self._compiled[number].take_weights(rule)
+            self._field_changes += 1  # a decoder draws another picture
             return
         rules = self.rules
         rules[number : number + 1] = [rule]

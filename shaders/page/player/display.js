@@ -7,9 +7,14 @@ function extent({ width, height, wraps, data }, look) {
   return { width: width * across, height: height * down, wraps: false };
 }
 
-/** Values whose change restarts the average. */
-function averaged({ width, height, colors }, { view, colorMap, averageSteps, transparent }) {
-  return { colors, of: `${width}x${height} ${view} ${colorMap} ${averageSteps} ${transparent}` };
+/** Whether a decoder draws the view. */
+function decodes(simulation, { view }) {
+  return view === "colors" && decoded(simulation).length > 0;
+}
+
+/** Pixels per cell of a picture: as many as the decoders of a view were trained for, or 1. */
+function naturalScale(simulation, look) {
+  return decodes(simulation, look) ? Math.max(...decoded(simulation).map((rule) => simulation.data.rules[rule].scale)) : 1;
 }
 
 /** Draws a simulation: the colors of its cells into a texture, and the texture through a camera. */
@@ -18,6 +23,8 @@ class Display {
     Object.assign(this, { gl, data, look });
     this.screen = new Program(gl, data.vertex, data.screen);
     this.programs = {};
+    this.decoded = new DecodedPictures(gl);
+    this.aim = null; // what is drawn: camera, width and height in pixels
     this.fresh = null; // colors of the cells
     this.kept = []; // pictures in which they are averaged
     this.flashes = new Flashes(gl, data);
@@ -50,8 +57,22 @@ class Display {
     this.averaged = {};
   }
 
+  /** What the texture of the colors shows: a part in cells, and its pixels across and down. */
+  part(simulation) {
+    const { look, aim } = this, seen = extent(simulation, look);
+    if (decodes(simulation, look)) return decodedPart(seen, aim?.camera ?? new Camera(), aim ?? seen, naturalScale(simulation, look));
+    const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, simulation.width, simulation.height) / Math.max(seen.width, seen.height));
+    return { ...seen, x: 0, y: 0, across: Math.round(seen.width * smaller), down: Math.round(seen.height * smaller) };
+  }
+
+  /** Values whose change restarts the average. */
+  averages(simulation) {
+    const { view, colorMap, averageSteps, transparent } = this.look, part = Object.values(this.part(simulation));
+    return { colors: simulation.colors, of: [part, view, colorMap, averageSteps, transparent].join() };
+  }
+
   follows(simulation) {
-    const { colors, of } = averaged(simulation, this.look);
+    const { colors, of } = this.averages(simulation);
     return this.averaged.colors === colors && this.averaged.of === of;
   }
 
@@ -60,37 +81,49 @@ class Display {
    * `frame` is what is drawn on a screen: {camera, width, height, ratio (pixels per CSS pixel), now}.
    */
   show(simulation, frame) {
+    if (frame) this.aimAt(frame);
     const follows = this.follows(simulation), current = this.current && follows;
     const limits = Boolean(frame) && this.limits(simulation);
     this.limited = limits;
     if (!current) this.color(simulation);
-    if (limits) this.flashes.measure(this.fresh, extent(simulation, this.look), this.averaged.of, frame);
+    if (limits) this.flashes.measure(this.fresh, extent(simulation, this.look), this.part(simulation), this.averaged.of, frame);
     if (this.look.averageSteps > 1 ? !current : limits) this.mix(1, follows && limits, this.flashes.slow);
+  }
+
+  /** Set what following calls of show() and average() draw: decoders draw what is visible. */
+  aimAt({ camera: { x, y, zoom }, width, height }) {
+    this.aim = { camera: { x, y, zoom }, width, height };
   }
 
   /** Draw the colors of the cells; in the view of all channels the texture is larger than the state. */
   color(simulation) {
     const { gl, data, look } = this;
-    const { width, height } = simulation, [kind, number] = look.view.split(" ");
-    const seen = extent(simulation, look);
-    const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, width, height) / Math.max(seen.width, seen.height));
+    const { width, height } = simulation, [kind, number] = look.view.split(" "), part = this.part(simulation);
     // Bytes would lose small contributions to an average; a device without floats has no better format.
     const deep = simulation.format === "rgba8" ? gl.RGBA8 : gl.RGBA16F;
-    this.prepare(Math.round(seen.width * smaller), Math.round(seen.height * smaller), look.averageSteps > 1 ? deep : gl.RGBA8, deep);
-    const text = data.colors.replace("NCA_VIEW 0", `NCA_VIEW ${data.views.indexOf(kind)}`);
-    this.programs[kind] ??= new Program(gl, data.vertex, text);
+    this.prepare(part.across, part.down, look.averageSteps > 1 ? deep : gl.RGBA8, deep);
     const { present } = simulation.field, { colors, fades } = data.rules[present[0]];
-    this.fresh.use();
-    this.programs[kind].draw({
+    const values = {
       nca_size: [width, height], nca_code: simulation.code,
       nca_picture: [this.fresh.width, this.fresh.height], nca_channel: number ? number - 1 : 0,
       nca_channels: data.channels, nca_color_map: COLOR_MAPS.indexOf(look.colorMap),
       nca_alone: present.length > 1 ? [0, 0, 0] : [...colors, fades], nca_transparent: look.transparent,
-    }, {
+    };
+    const textures = {
       nca_state: simulation.state, nca_before: simulation.previous,
       nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
-    });
-    this.averaged = averaged(simulation, look);
+    };
+    if (decodes(simulation, look)) this.decoded.draw(simulation, part, this.fresh, values, textures);
+    else this.viewProgram(kind).draw(values, textures);
+    this.averaged = this.averages(simulation);
+  }
+
+  /** The program of a view, ready to draw into the texture of the colors. */
+  viewProgram(kind) {
+    const { gl, data } = this, text = data.colors.replace("NCA_VIEW 0", `NCA_VIEW ${data.views.indexOf(kind)}`);
+    this.programs[kind] ??= new Program(gl, data.vertex, text);
+    this.fresh.use();
+    return this.programs[kind];
   }
 
   prepare(width, height, internal, deep) {
@@ -117,18 +150,25 @@ class Display {
 
   /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. A still needs no limit. */
   draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring, still = false }) {
-    const { gl, look } = this, seen = extent(simulation, look);
+    const { gl, look } = this, seen = extent(simulation, look), part = this.part(simulation);
     const mixed = look.averageSteps > 1 || (!still && this.limited);
     const shown = mixed ? this.kept[0] : this.fresh;
-    if (camera.zoom < 1) shown.shrink();
+    if (camera.zoom < part.across / part.width) shown.shrink();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.viewport(0, 0, width, rows);
     this.screen.draw({
       nca_cells: [seen.width, seen.height],
       nca_camera: [camera.x, camera.y, 1 / camera.zoom], nca_height: height - row,
-      nca_smooth: still && camera.zoom === 1 ? 0 : SCALINGS.indexOf(look.scaling), nca_wraps: seen.wraps, nca_transparent: look.transparent,
+      nca_shown: [part.x, part.y, part.width, part.height],
+      nca_smooth: this.smoothing(simulation, still && camera.zoom === 1), nca_wraps: seen.wraps, nca_transparent: look.transparent,
       nca_borders: look.borders ? TILE_LINES : 0, nca_ring: ring ?? [0, 0, 0, 0],
     }, { nca_colors_of_cells: shown });
+  }
+
+  /** How the screen shader samples: -1: as if zoomed out; otherwise the number of a scaling. */
+  smoothing(simulation, exact) {
+    if (decodes(simulation, this.look)) return -1;
+    return exact ? 0 : SCALINGS.indexOf(this.look.scaling);
   }
 
   /** An image of any size as a two-dimensional canvas. */
@@ -139,6 +179,7 @@ class Display {
     const paper = canvas.getContext("2d");
     const rows = Math.min(height, 512);
     const target = new Canvas(gl, gl.RGBA8, width, rows, false), { framebuffer } = target;
+    this.aimAt({ camera, width, height });
     this.show(simulation);
     const pixels = new Uint8ClampedArray(width * rows * 4);
     for (let row = 0; row < height; row += rows) {
@@ -159,6 +200,7 @@ class Display {
 
   dispose() {
     this.release();
+    this.decoded.dispose();
     this.flashes.dispose();
     for (const program of [this.screen, ...Object.values(this.programs)]) program.dispose();
   }

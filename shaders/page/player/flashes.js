@@ -41,17 +41,18 @@ class Flashes {
   }
 
   /** Measure a picture, and decide whether it has to be limited. `of` says what it shows. */
-  measure(fresh, seen, of, { camera, width, height, ratio, now }) {
+  measure(fresh, seen, part, of, { camera, width, height, ratio, now }) {
     this.prepare();
     const [across, down] = [width, height].map((side) => Math.min(MOST_PARTS, Math.max(1, Math.round(side / ratio / PART))));
     this.prepareMeters(across, down);
     const { measured, verdict } = this, [meter, next] = this.meters, [measure, decide] = this.programs;
     const seconds = Math.min(1, Math.max(0, (now - measured.now) / 1000));
     const place = [of, width, height, camera.x, camera.y, camera.zoom].join();
-    if (camera.zoom < 8 * ratio) fresh.shrink(); // a part takes samples some pixels apart
+    if (camera.zoom < 8 * ratio * (part.across / part.width)) fresh.shrink(); // a part takes samples some pixels apart
     next.use();
     measure.draw({
       nca_cells: [seen.width, seen.height], nca_camera: [camera.x, camera.y, 1 / camera.zoom],
+      nca_shown: [part.x, part.y, part.width, part.height],
       nca_part_size: [width / across, height / down], nca_wraps: seen.wraps, nca_moved: place !== measured.of, nca_seconds: seconds,
     }, { nca_fresh: fresh, nca_meter: meter });
     verdict.use();

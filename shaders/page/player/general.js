@@ -47,7 +47,12 @@ function macros({ settings, filters }) {
   for (const [name, grid] of Object.entries(settings.quantization)) {
     if (grid) values[`NCA_${name.toUpperCase()}_GRID`] = literals([grid.range, grid.zero, grid.levels - 1]);
   }
-  return values;
+  return Object.assign(values, decoderMacros(settings, stepTexels(settings, orders.length)));
+}
+
+/** Macros as text. */
+function defines(macros) {
+  return Object.entries(macros).map(([name, value]) => `#define ${name} ${value}\n`).join("");
 }
 
 /** The passes that together apply "step", "life" or "paint" to all groups of a state; `text` is the source. */
@@ -55,18 +60,24 @@ function generalPasses(text, name, rule, groups, outputs, fields) {
   const passes = [];
   for (let first = 0; first < groups; first += outputs) {
     const count = Math.min(outputs, groups - first);
-    const defined = Object.entries({ ...macros(rule), NCA_PASS: PASSES.indexOf(name), NCA_FIRST: first, NCA_OUTPUTS: count, ...(fields && { NCA_FIELDS: 1 }) });
-    const head = defined.map(([name, value]) => `#define ${name} ${value}\n`).join("");
-    const fragment = `#version 300 es\n${PRECISIONS}${head}${text}`;
+    const defined = { ...macros(rule), NCA_PASS: PASSES.indexOf(name), NCA_FIRST: first, NCA_OUTPUTS: count, ...(fields && { NCA_FIELDS: 1 }) };
+    const fragment = `#version 300 es\n${PRECISIONS}${defines(defined)}${text}`;
     passes.push({ fragment, groups: Array.from({ length: count }, (_, i) => first + i) });
   }
   return passes;
 }
 
+/** Number of texels of the weights of a step. */
+function stepTexels({ channels, hidden }, kinds) {
+  const groups = groupCount(channels);
+  return groups + groupCount(hidden) * (1 + 4 * groups * (kinds + 1));
+}
+
 /** The weights as texels, see nca.exporters.glsl.weights.pack_weights. */
-function packWeights({ settings: { channels, hidden }, filters, w1, b1, w2, b2 }) {
-  const kinds = filters.length / 9, groups = groupCount(channels), units = groupCount(hidden);
-  const count = groups + units * (1 + 4 * groups * (kinds + 1));
+function packWeights(rule) {
+  const { settings, filters, w1, b1, w2, b2 } = rule, { channels, hidden } = settings;
+  const kinds = filters.length / 9, groups = groupCount(channels), units = groupCount(hidden), decoder = decoderTexels(rule);
+  const count = stepTexels(settings, kinds) + decoder.length / 4;
   const packed = new Float32Array(4 * WEIGHTS_WIDTH * Math.ceil(count / WEIGHTS_WIDTH));
   let at = 0;
   const put = (value) => { packed[at++] = value ?? 0; };
@@ -84,6 +95,7 @@ function packWeights({ settings: { channels, hidden }, filters, w1, b1, w2, b2 }
       matrix((row, column) => (c + row < channels && j + column < hidden ? w2[(c + row) * hidden + j + column] : 0));
     }
   }
+  packed.set(decoder, at);
   return packed;
 }
 

@@ -12,8 +12,13 @@ function readGrid(text) {
   return possible ? { width, height } : null;
 }
 
+/** CSS pixels per cell of a rule at first. */
+function cellSizeOf({ scale }) {
+  return Math.max(CELL_SIZE, scale);
+}
+
 /** Cells across and down: as requested, or so that a cell has its usual size on the page. */
-function gridFor(canvas, { grid, cellSize = CELL_SIZE }, largestSide) {
+function gridFor(canvas, { grid, cellSize }, largestSide) {
   if (grid) return { width: Math.min(grid.width, largestSide), height: Math.min(grid.height, largestSide) };
   const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;
   const size = Math.max(cellSize, Math.sqrt((width * height) / MAX_CELLS));

@@ -78,7 +78,7 @@ class Player extends EventTarget {
     }
     if (!gl.isContextLost()) this.trust ??= this.probe();
     this.simulation = new Simulation(gl, data, {
-      ...(this.captured ?? gridFor(this.canvas, options, this.largestSide)),
+      ...(this.captured ?? gridFor(this.canvas, { ...options, cellSize: options.cellSize ?? cellSizeOf(data.rules[options.rule ?? 0]) }, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
     Object.assign(this.simulation, { updateRate: options.updateRate ?? null, calm: options.calm ?? null });

@@ -4,23 +4,25 @@ const MAX_RULES = 255; // a cell stores the number of its rule in a byte
 const DEFAULT_SETTINGS = {
   channels: 8, hidden: 32, padding: "circular", update_rate: 0.5, rgb_scale: 1, rgb_offset: 0.5,
   alive_threshold: null, seed_state: "zeros", noise_level: 0, hidden_clip: null,
-  quantization: { state: null, perception: null, hidden: null, update: null }, calm: false,
+  quantization: { state: null, perception: null, hidden: null, update: null }, calm: false, decoder: null,
 };
 
 /** Names of the tensors in their order, and their shapes; b2 may be missing. */
-function tensorShapes({ channels, hidden }, filters) {
+function tensorShapes(settings, filters) {
+  const { channels, hidden } = settings;
   return {
     filters: [filters, 3, 3], w1: [hidden, channels * filters], b1: [hidden], w2: [channels, hidden], b2: [channels],
+    ...decoderShapes(settings),
   };
 }
 
-/** The tensors of a rule whose numbers follow each other; b2 is null if there are no more. */
+/** The tensors of a rule whose numbers follow each other; b2 is null if there are too few numbers for it. */
 function splitTensors(settings, filters, numbers) {
+  const sizes = Object.entries(tensorShapes(settings, filters)).map(([name, shape]) => [name, shape.reduce((a, b) => a * b, 1)]);
+  const bias = numbers.length >= sizes.reduce((sum, [, size]) => sum + size, 0);
   let at = 0;
-  return Object.fromEntries(Object.entries(tensorShapes(settings, filters)).map(([name, shape]) => {
-    const part = numbers.subarray(at, at += shape.reduce((product, side) => product * side, 1));
-    return [name, part.length ? part : null];
-  }));
+  return Object.fromEntries(sizes.map(([name, size]) => (
+    [name, name === "b2" && !bias ? null : numbers.subarray(at, at += size)])));
 }
 
 /** A rule in the data of the exporter as plain data. */
@@ -33,11 +35,12 @@ function exportedRule({ tensors, filters, settings, ...rest }) {
 function playable(rule, { byteState }) {
   const { settings } = rule, { range, zero } = settings.quantization.state ?? {};
   return {
-    stores: ["texture"], inline: null, thumbnail: null, credit: "", states: null, ...rule,
+    stores: ["texture"], inline: null, decoder: null, thumbnail: null, credit: "", states: null, ...rule,
     channels: settings.channels, hidden: settings.hidden,
     weightCount: rule.w1.length + rule.b1.length + rule.w2.length + (rule.b2?.length ?? 0),
     wraps: settings.padding === "circular",
     rate: settings.update_rate,
+    scale: settings.decoder?.scale ?? 1, // pixels per cell
     calm: settings.calm,
     // An initial state of one cell in the middle does not reach an area painted elsewhere.
     reseeds: settings.seed_state !== "center",

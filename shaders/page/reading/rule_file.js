@@ -9,13 +9,12 @@ function readRuleFile(bytes) {
   const { header, body } = splitRuleFile(bytes);
   const { __metadata__: metadata, ...tensors } = header;
   const { settings: raw, author, license, thumbnail, states } = readRuleHeader(metadata);
-  const known = Object.keys(tensorShapes(DEFAULT_SETTINGS, 0));
+  const settings = readSettings(raw), known = Object.keys(tensorShapes(settings, 0));
   const unknown = Object.keys(tensors).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`unknown tensor ${shown(unknown)}`);
   const missing = known.find((name) => name !== "b2" && !tensors[name]);
   if (missing) throw new Error(`no tensor ${missing}`);
   checkOffsets(tensors, body.length);
-  const settings = readSettings(raw);
   const text = (value) => (typeof value === "string" ? value.split(/\s+/).filter(Boolean).join(" ") : "");
   return {
     settings, b2: null, ...readTensors(settings, tensors, body), states: readStates(states, settings.channels),

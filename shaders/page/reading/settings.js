@@ -1,7 +1,8 @@
 // Checks of a rule that was read, with the bounds of nca.rule.
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
-const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536] };
+const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
+  "decoder scale": [2, 16], "decoder order": [1, 8], "decoder hidden": [16, 64] };
 const MAX_FILTERS = 16;
 
 /** Whether a value of readJson() is a number that a float32 can hold. */
@@ -44,10 +45,7 @@ const READ_SETTING = {
   hidden_clip: optional((name, value) => real(name, value, "above 0 or null", (v) => v > 0)),
   quantization: readQuantization,
   calm: (name, value) => oneOf(name, value, [true, false]),
-  decoder: (name, value) => {
-    if (value === null) return null;
-    throw new Error("a decoder draws its pictures, and this page does not support decoders yet");
-  },
+  decoder: optional(readDecoder),
 };
 
 /** Check the settings of a rule, as readJson() gives them, and add those that are missing. */
@@ -70,6 +68,18 @@ function readQuantization(name, raw) {
     quantization[part] = value === null ? null : readQuantizer(value);
   }
   return quantization;
+}
+
+function readDecoder(name, raw) {
+  check(isObject(raw), name, "an object", raw);
+  const { scale = 8n, order = 2n, hidden = [32n], activation = "relu", ...unknown } = raw;
+  check(!Object.keys(unknown).length, name, "scale, order, hidden and activation", Object.keys(unknown)[0]);
+  check(Array.isArray(hidden) && [1, 2].includes(hidden.length), "decoder hidden", "1 or 2 numbers", hidden);
+  return {
+    scale: whole("decoder scale", scale), order: whole("decoder order", order),
+    hidden: hidden.map((units) => whole("decoder hidden", units)),
+    activation: oneOf("decoder activation", activation, ["sine", "relu"]),
+  };
 }
 
 function readQuantizer(raw) {

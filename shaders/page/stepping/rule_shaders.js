@@ -8,8 +8,9 @@ const PATIENCE = 1000; // milliseconds to wait for the fast programs before othe
  */
 class RuleShaders {
   /** With `fields`, only the programs of a step, which read the texture of fields. */
-  constructor(gl, { vertex, general, groups, digits }, rule, fields = false) {
+  constructor(gl, data, rule, fields = false) {
     this.gl = gl;
+    const { vertex, general, groups, digits } = data;
     this.directed = null; // the programs with fields, made at the first use
     const weights = packWeights(rule);
     const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
@@ -18,6 +19,7 @@ class RuleShaders {
     const passes = (name) => make(generalPasses(general, name, rule, groups, outputs, fields));
     this.life = fields || rule.settings.alive_threshold === null ? [] : passes("life");
     this.paint = fields ? [] : passes("paint");
+    this.decoded = fields ? [] : decodedPasses(gl, data, rule, weights);
     // Literals were written for the number of groups that the state had when it was exported.
     const inline = rule.inline?.[outputs] ?? rule.inline?.[4];
     const fits = inline?.flatMap((pass) => pass.groups).length === groups;
@@ -29,8 +31,9 @@ class RuleShaders {
       });
       this.candidates.push({ store: "inline", passes: make(written) });
     }
-    if (!fits || rule.stores.includes("texture")) {
-      this.candidates.push({ store: "texture", passes: passes("step") });
+    const slow = !fits || rule.stores.includes("texture");
+    if (slow) this.candidates.push({ store: "texture", passes: passes("step") });
+    if (slow || (this.decoded.length && !rule.decoder)) {
       this.weights = new Table(gl, gl.RGBA32F, gl.FLOAT, WEIGHTS_WIDTH, weights.length / (4 * WEIGHTS_WIDTH), weights);
     }
     this.steps = null;
@@ -55,9 +58,9 @@ class RuleShaders {
     const [first] = this.candidates;
     const chosen = !first || settled(first) ? first
       : rushed && !this.ready ? this.candidates.slice(1).find(settled) : null;
-    if (!chosen || !settled({ passes: [...this.life, ...this.paint] })) return;
+    if (!chosen || !settled({ passes: [...this.life, ...this.paint, ...this.decoded] })) return;
     try {
-      for (const { program } of [...chosen.passes, ...this.life, ...this.paint]) program.finish();
+      for (const { program } of [...chosen.passes, ...this.life, ...this.paint, ...this.decoded]) program.finish();
     } catch (error) {
       this.candidates = this.candidates.filter((c) => c !== chosen);
       if (!this.ready && !this.candidates.length) throw error;
@@ -77,7 +80,7 @@ class RuleShaders {
   }
 
   dispose() {
-    this.drop([...this.life, ...this.paint, ...(this.steps ?? [])]);
+    this.drop([...this.life, ...this.paint, ...this.decoded, ...(this.steps ?? [])]);
     for (const { passes } of this.candidates) this.drop(passes);
     this.weights?.dispose();
     this.directed?.dispose();

@@ -12,6 +12,7 @@ from nca.exporters.glsl.general import general_text
 from nca.exporters.web.compact import (
     compact_shader,
     with_references,
+    with_short_names,
     without_references,
 )
 from nca.exporters.web.page import PAGE_SCRIPTS, page_source
@@ -46,3 +47,9 @@ def test_weights_are_named_by_their_place(settings):
         short = with_references(step_passes(rule, Capabilities())[0].fragment, rule)
         assert len(short) < 0.6 * len(whole.fragment)
         assert without_references(short, rule, digits) == whole.fragment
+
+
+def test_names_are_short_except_those_that_other_texts_use():
+    text = "uniform vec2 nca_a; vec2 nca_b(vec2 nca_c) { return nca_a * nca_c * nca_c + nca_d; }"
+    short = "uniform vec2 nca_a; vec2 _b(vec2 _a) { return nca_a * _a * _a + nca_d; }"
+    assert with_short_names(text, ["nca_d"]) == short

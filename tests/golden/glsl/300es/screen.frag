@@ -20,12 +20,17 @@ uniform float nca_borders;   // strength of the lines between tiles, 0 to 1
 uniform bool nca_transparent; // colors are premultiplied; nothing is drawn beyond the state
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
+// The part of the state that the texture shows: corner and size, in cells.
+#ifndef NCA_PART
+#define NCA_PART vec4(0.0, 0.0, nca_cells)
+#endif
+
 // Lines and ring may be drawn.
 #ifndef NCA_MARKS
 #define NCA_MARKS 1
 #endif
 
-// 0: averages of cells, seen from afar; otherwise 1 + nca_smooth. Define it if it is fixed: some
+// 0: averages of texels, seen from afar; otherwise 1 + nca_smooth. Define it if it is fixed: some
 // drivers compute all branches.
 #ifndef NCA_SAMPLING
 uniform int nca_smooth;      // 0: cells are squares, 1: they blend, 2: they blend and stay sharp
@@ -74,7 +79,9 @@ vec4 nca_sharp(vec2 nca_point) {
 
 vec4 nca_sampled(vec2 nca_point) {
   if (NCA_SAMPLING == 0) {
-    return textureLod(nca_colors_of_cells, nca_point / nca_cells, log2(nca_camera.z));
+    float nca_density = float(textureSize(nca_colors_of_cells, 0).x) / NCA_PART.z;
+    vec2 nca_at = (nca_point - NCA_PART.xy) / NCA_PART.zw;
+    return textureLod(nca_colors_of_cells, nca_at, log2(nca_camera.z * nca_density));
   }
   if (NCA_SAMPLING == 2) return nca_cubic(nca_point);
   if (NCA_SAMPLING == 3) return nca_sharp(nca_point);

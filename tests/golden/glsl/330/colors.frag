@@ -56,7 +56,7 @@ float nca_value(int nca_c, ivec2 nca_at) {
   return nca_fetch(nca_c / 4, nca_at)[nca_c % 4] * 0.5 + 0.5;
 }
 
-vec3 nca_color(vec2 nca_pixel) {
+vec3 nca_shown(vec2 nca_pixel) {
   vec2 nca_place = nca_pixel / nca_picture;
 #if NCA_VIEW == 2
   // A grid that is nearly square; every tile shows the whole state.
@@ -85,4 +85,4 @@ vec3 nca_color(vec2 nca_pixel) {
 
 layout(location = 0) out vec4 nca_out0;
 
-void main() { nca_out0 = vec4(nca_color(gl_FragCoord.xy), 1.0); }
+void main() { nca_out0 = vec4(nca_shown(gl_FragCoord.xy), 1.0); }

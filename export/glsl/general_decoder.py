@@ -1,0 +1,21 @@
+"""The general decoder: one source for all rules, configured by macros at its top.
+
+The weights come from the texture. See :mod:`nca.exporters.glsl.general`.
+"""
+
+from nca.exporters.glsl.emitter import MATRIX
+from nca.exporters.glsl.fragments import WEIGHTS
+from nca.exporters.glsl.general import macros, padding_text
+from nca.exporters.glsl.text import template
+from nca.rule import Rule
+
+
+def general_details(rule: Rule) -> str:
+    """``nca_details`` of a rule."""
+    defined = macros(rule).items()
+    return "".join(f"#define {name} {value}\n" for name, value in defined) + decoder_text()
+
+
+def decoder_text() -> str:
+    """``nca_details`` of any rule with a decoder, without macros."""
+    return WEIGHTS + MATRIX + padding_text("nca_fetch") + template("decoder.glsl")

@@ -1,0 +1,64 @@
+// Pictures of rules with a decoder, drawn at the resolution of the screen; see shaders/decoded.glsl.
+
+const FINENESS = 2; // most pixels of a picture of the whole grid, per pixel of the screen
+const LARGEST_PICTURE = 8192; // pixels along a side of such a picture
+
+/** The program that draws the picture of a rule, in a list; empty without a decoder. */
+function decodedPasses(gl, { vertex, colors, views, decoder, digits }, rule, weights) {
+  if (!rule.settings.decoder) return [];
+  const details = rule.decoder ? withWeights(rule.decoder, weights, digits) : defines(macros(rule)) + decoder;
+  return [{ program: new Program(gl, vertex, colors.replace("NCA_VIEW 0", `NCA_VIEW ${views.length}`) + details) }];
+}
+
+/**
+ * The part of the grid that decoders draw: x, y, width, height in cells, across and down in pixels. It
+ * is the whole grid, at least at the scale of the decoder, or, if that would be too many pixels, what
+ * the camera sees, with the pixels of the screen.
+ */
+function decodedPart({ width, height }, camera, picture, scale) {
+  const most = Math.sqrt(FINENESS * picture.width * picture.height / (width * height));
+  const density = Math.min(Math.max(camera.zoom, scale), most, LARGEST_PICTURE / Math.max(width, height));
+  if (density >= camera.zoom) {
+    const [across, down] = [width, height].map((side) => Math.max(1, Math.round(side * density)));
+    return { x: 0, y: 0, width, height, across, down };
+  }
+  const { x, y, zoom } = camera;
+  return { x, y, width: picture.width / zoom, height: picture.height / zoom, across: picture.width, down: picture.height };
+}
+
+/** Draws a pass for every rule with a decoder that has cells. */
+class DecodedPictures {
+  constructor(gl) {
+    Object.assign(this, { gl, sums: [] });
+  }
+
+  draw(simulation, part, target, values, textures) {
+    const rules = decoded(simulation), alone = simulation.field.present.length === 1;
+    if (rules.length > 1) this.prepare(target.width, target.height);
+    rules.forEach((rule, i) => {
+      const { decoded: [{ program }], weights } = simulation.load(rule), last = i === rules.length - 1;
+      const drawn = i ? this.sums[i % 2] : null;
+      (last ? target : this.sums[(i + 1) % 2]).use();
+      program.draw({
+        ...values, nca_shown: [part.x, part.y, part.width, part.height], nca_rule: alone ? -1 : rule,
+        nca_first: !i, nca_last: last, nca_wraps: simulation.wraps,
+      }, { ...textures, nca_weights: weights, nca_drawn: drawn ?? textures.nca_colors });
+    });
+  }
+
+  prepare(width, height) {
+    if (this.sums[0]?.width === width && this.sums[0].height === height) return;
+    this.dispose();
+    this.sums = [0, 1].map(() => new Canvas(this.gl, this.gl.RGBA16F, width, height, false));
+  }
+
+  dispose() {
+    for (const canvas of this.sums) canvas.dispose();
+    this.sums = [];
+  }
+}
+
+/** The rules with a decoder that have cells. */
+function decoded({ field, data }) {
+  return field.present.filter((rule) => data.rules[rule].settings.decoder);
+}

@@ -1,0 +1,105 @@
+"""Pictures of rules with a decoder in a real browser, against torch."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page
+from torch import Tensor
+
+from nca.decoder import DecoderSettings, pixel_places
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
+from nca.rulefile import rule_bytes
+from tests.helpers.browsing import until, write
+from tests.helpers.decoded import mixed_picture, owned_shares
+from tests.helpers.rules import bounded_rule, with_random_decoder
+
+pytestmark = pytest.mark.browser
+
+HEIGHT, WIDTH = 10, 16
+FINE = with_random_decoder(RuleSettings(6, 8, decoder=DecoderSettings(4)))
+OTHER = DecoderSettings(3, 1, (17, 21), "sine")
+DROPPED = with_random_decoder(
+    RuleSettings(5, 8, "zeros", alive_threshold=0.1, decoder=OTHER), seed=1
+)
+
+# The numbers of what the display draws, as a float picture of the grid or of what a camera sees.
+FLOATS = """([zoom, x, y, width, height]) => {
+  const { player, player: { display, gl, simulation } } = nca;
+  gl.getExtension("EXT_color_buffer_float");
+  display.aimAt({ camera: { x, y, zoom }, width, height });
+  display.color(simulation);
+  const { across, down } = display.part(simulation), bytes = display.fresh;
+  display.fresh = new bytes.constructor(gl, gl.RGBA32F, across, down, false);
+  display.prepare = () => {};
+  display.color(simulation);
+  const values = new Float32Array(across * down * 4);
+  display.fresh.use();
+  gl.readPixels(0, 0, across, down, gl.RGBA, gl.FLOAT, values);
+  display.fresh.dispose();
+  display.fresh = bytes;
+  delete display.prepare;
+  const all = new Uint8Array(values.buffer), letters = [];
+  for (let i = 0; i < all.length; i++) letters.push(String.fromCharCode(all[i]));
+  return [across, down, btoa(letters.join(""))];
+}"""
+
+
+def drawn(page: Page, zoom: float, x: float, y: float, width: int, height: int) -> Tensor:
+    across, down, data = page.evaluate(FLOATS, [zoom, x, y, width, height])
+    pixels = np.frombuffer(base64.b64decode(data), np.float32).reshape(down, across, 4)[..., :3]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+def whole(page: Page, scale: int) -> Tensor:
+    return drawn(page, scale, 0, 0, scale * WIDTH, scale * HEIGHT)
+
+
+def expected(rule: Rule, state: Tensor, scale: int) -> Tensor:
+    picture = rule.to_image(state[None, : rule.settings.channels], scale=scale)[0]
+    return picture.detach().clamp(0, 1)
+
+
+def state_of(channels: int) -> Tensor:
+    return torch.rand(channels, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)) - 0.5
+
+
+def test_pictures_are_those_of_torch(still_page):
+    plain = bounded_rule(RuleSettings(6, 8, rgb_scale=0.6))
+    page = still_page({"fine": FINE, "plain": plain}, grid=(WIDTH, HEIGHT))
+    state = state_of(6)
+    write(page, state)
+    for scale in (4, 9):
+        picture = whole(page, scale)
+        assert (picture - expected(FINE, state, scale)).abs().max() < 1e-5
+    # What a camera sees of a grid that wraps, closer than the whole grid is drawn.
+    rows, columns = pixel_places(-1, 2.5, 100) % HEIGHT, pixel_places(3.3, 4, 160) % WIDTH
+    close = FINE.colors_at(state[None], rows, columns)[0].detach().clamp(0, 1)
+    assert (drawn(page, 40, 3.3, -1, 160, 100) - close).abs().max() < 2e-5
+    saved = page.evaluate(
+        "[...nca.player.display.picture(nca.player.simulation, {x: 0, y: 0, zoom: 4}, 64, 40)"
+        ".getContext('2d').getImageData(0, 0, 64, 40).data.slice(0, 256)]"
+    )
+    first = torch.tensor(saved).view(64, 4)[:, :3].T / 255
+    assert (first - expected(FINE, state, 4)[:, 0]).abs().max() <= 0.51 / 255
+
+    # Borders between rules blend colors.
+    page.evaluate("nca.player.simulation.paintRule(1, {x0: 6, y0: 4, x1: 6, y1: 5, radius: 3})")
+    until(page, "nca.player.simulation.ready")
+    write(page, state)
+    shares = page.evaluate("[...nca.player.simulation.field.shares]")
+    owned = owned_shares(torch.tensor(shares).view(HEIGHT, WIDTH, 4), 2)
+    assert 0.1 < owned[1].mean() < 0.9
+    assert (whole(page, 5) - mixed_picture([FINE, plain], owned, state, 5)).abs().max() < 1e-5
+
+    # The general shader draws a rule that a visitor opens; its weights come from the texture.
+    file = {"name": "dropped.safetensors", "mimeType": "", "buffer": rule_bytes(DROPPED)}
+    page.set_input_files("[name=file]", [file])
+    until(page, "document.getElementById('toast').textContent === 'Opened dropped'")
+    until(page, "nca.player.simulation.ready && nca.player.simulation.seeded")
+    write(page, state)
+    for scale in (3, 8):
+        assert (whole(page, scale) - expected(DROPPED, state, scale)).abs().max() < 1e-5
+    assert page.evaluate("nca.player.gl.getError()") == 0
