@@ -77,9 +77,9 @@ def export_rules(settings: ExportSettings) -> list[str]:
         InputError: a rule cannot be read, an option does not fit the target, or the result cannot
             be written.
     """
-    paths = settings.rules or tuple(map(gallery_path, gallery()))
-    rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     target = find_target(settings.to)
+    paths = settings.rules or tuple(map(gallery_path, target.bundled or gallery()))
+    rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     out = settings.out or target.default_out
     if out is None:
         lines = target.printed(rules, settings.shader)

@@ -36,12 +36,14 @@ class Target(ABC):
         suffix: extension of the one file of a rule; None: the result is a folder.
         decoders: whether it draws pictures of rules with a decoder; otherwise it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
+        bundled: bundled rules that are exported if none are given; empty: all.
     """
 
     verified: str
     suffix: str | None = None
     decoders: bool = False
     default_out: Path | None = None
+    bundled: tuple[str, ...] = ()
 
     @abstractmethod
     def build(self, rules: Rules, options: ExportOptions) -> Files:

@@ -1,7 +1,7 @@
 """One HTML file that runs any rule: rule files and links are dropped on it.
 
-It starts with the exported rules, by default the bundled ones, which it stores as links. All rules
-run in general shaders.
+It starts with the exported rules, which it stores as links; by default, these are half of the
+bundled ones, so that the page stays small. All rules run in general shaders.
 """
 
 import io
@@ -32,9 +32,9 @@ from nca.exporters.web.page import (
 from nca.exporters.web.target import WebTarget
 from nca.rulefile import RuleFile
 
-MAX_WIDE_WEIGHTS = (
-    20_000  # weights of all rules; if there are more, each has 8 bits, for a small page
-)
+# Weights of all rules; if there are more, each has 8 bits, for a small page.
+MAX_WIDE_WEIGHTS = 20_000
+START = ("bricks", "bubbles", "coral", "honeycomb", "knit", "peacock", "scales", "weave")
 
 
 def player_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
@@ -98,6 +98,7 @@ TARGET = PlayerTarget(
     write=player_html,
     suffix=".html",
     decoders=True,
+    bundled=START,
     default_out=Path("player.html"),
     verified="tested in Chromium",
 )
