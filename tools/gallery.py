@@ -16,6 +16,7 @@ from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
+SEEDS = {"bricks": 1, "coral": 1}  # with seed 0, these two drift; see docs/lab/gallery.md
 ITERATIONS = 4000  # each rule takes half an hour on a shared core
 
 
@@ -32,7 +33,7 @@ def main(out: Path, names: list[str]) -> None:
             # Float32 gives the same result on every machine.
             settings = train_settings(
                 picture_path(name), run, "full", iterations=ITERATIONS, precision="float32",
-                overwrite=True,
+                seed=SEEDS.get(name, 0), overwrite=True,
             )  # fmt: skip
             train(settings)
             file = load_rule(run / RULE)
