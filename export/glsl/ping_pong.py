@@ -24,6 +24,12 @@ def ping_pong_tiles(rule: Rule, options: ExportOptions) -> Tiles:
     return arrange(rule, options.grid or LARGEST_SIDE, (1024, 1024), spare=spare)
 
 
+def ping_pong_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
+    """Height and width of a state for a quick run."""
+    side = ping_pong_tiles(rule, options).side
+    return min(side, 48), min(side, 64)
+
+
 def ping_pong_source(rule: Rule, options: ExportOptions, seed: str) -> str:
     """Emit the functions of a pass, for a target that defines ``vec4 nca_read(ivec2 texel)``.
 

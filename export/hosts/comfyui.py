@@ -13,7 +13,12 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.exporters.glsl.ping_pong import passes_per_step, ping_pong_source, ping_pong_tiles
+from nca.exporters.glsl.ping_pong import (
+    passes_per_step,
+    ping_pong_grid,
+    ping_pong_source,
+    ping_pong_tiles,
+)
 from nca.exporters.glsl.text import comment, credit_lines, file_name
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
@@ -136,6 +141,7 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=lambda rule, options: 1,
+    grid=ping_pong_grid,
     verified="tested in the order of the node's passes; not tested in ComfyUI itself",
     states=("rgba32f",),
     inline=True,

@@ -28,7 +28,7 @@ function fillPattern({ cells, width, height }, text) {
   for (const [, number, letters, other] of text.matchAll(/([0-9]*)([bo$!.A-X]|[p-y][A-X])|([^])/g)) {
     if (other !== undefined) throw new Error(`it has an unexpected ${JSON.stringify(other)}`);
     if (letters === "!") return;
-    if (number.length > 9) throw new Error("it has a number of more than nine digits");
+    if (number.length > 9) throw new Error("it has a number with more than nine digits");
     const count = number ? Number(number) : 1;
     if (letters === "$") {
       x = 0;

@@ -64,8 +64,8 @@ def test_a_rule_in_training_is_exported_as_it_is(tmp_path: Path) -> None:
             None,
             r"`path` \S+leaf.hlsl: its file extension must be one of .html, .js",
         ),
-        ("leaf", None, "`path` .*or set `target`, one of gallery, glsl"),
-        ("leaf.html", "unity", f"`target` unity: must be one of {', '.join(target_names())}"),
+        ("leaf", None, "`path` .*or set `target`, one of comfyui, gallery"),
+        ("leaf.html", "unreal", f"`target` unreal: must be one of {', '.join(target_names())}"),
         ("none/leaf.html", None, "cannot write .* there is no folder"),
     ],
 )

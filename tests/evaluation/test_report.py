@@ -169,7 +169,7 @@ def test_the_report_of_a_rule_that_blows_up_is_complete(
     assert figures["losses"] == {}
     page = (tmp_path / "r.html").read_text()
     assert f"hidden: {words}" in page
-    assert "<tr><td>Patch distance<small>1,000 steps, mean over seeds</small><td>-" in re.sub(
+    assert "<tr><td>Patch distance<small>after 1,000 steps, mean over seeds</small><td>-" in re.sub(
         ' class="[^"]*"', "", page
     )
     assert re.search(r"<tr><td>run 4<td>blew up<td>\d+", page)

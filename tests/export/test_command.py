@@ -60,7 +60,7 @@ def test_shaders_are_measured(rule: Path, tmp_path: Path, capsys, gl) -> None:
     [
         (["--to", "html", "--out", "."], "is a folder"),
         (["--to", "html", "--out", "none/a.html"], "no folder"),
-        (["--to", "unity", "--out", "a"], "invalid choice 'unity'"),
+        (["--to", "unreal", "--out", "a"], "invalid choice 'unreal'"),
         (["--out", "a.html", "--grid", "3"], "--grid 3: must be 8 to 4096"),
         (["--out", "a.html", "--grid", "64x48"], "'64x48': must be N or NxN"),
         (["--out", "a.html", "--grid", "x"], "'x': must be N or NxN"),
