@@ -1,9 +1,6 @@
 """Run a rule in your own renderer: moderngl draws the exported shaders, without a window.
 
-    python own_host.py coral coral.png 256 400
-
-The arguments are the rule, the picture to write, the width of the grid in cells, and the number of
-steps.
+Arguments (rule, picture, cells along a side, steps): ``python own_host.py coral coral.png 256 400``
 """
 
 import json

@@ -118,7 +118,9 @@ def test_what_a_decoder_needs_is_known_before(
     if fits:
         read_image(tmp_path / "a")
         return
-    with pytest.raises(InputError, match=f"has 100x100 pixels; at most . million can .* {kind} file of"):
+    with pytest.raises(
+        InputError, match=f"has 100x100 pixels; at most . million can .* {kind} file of"
+    ):
         read_image(tmp_path / "a")
 
 

@@ -18,7 +18,7 @@ from nca.losses.features.pretrained import Architecture, Pretrained, load_weight
 from nca.losses.settings import LossSettings
 from nca.pictures import picture_path
 from tests.conftest import DATA
-from tests.helpers.torchvision_models import torchvision_models
+from tests.losses.torchvision_models import torchvision_models
 
 # torchvision's configurations: channels of the convolutions, "M" for pooling.
 VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]

@@ -24,7 +24,7 @@ from nca.texture.tasks import task_of
 from nca.texture.tasks.base import Task, prompt_term
 from nca.texture.train import train
 from nca.training.engines import Engine
-from tests.helpers.torchvision_models import torchvision_models
+from tests.losses.torchvision_models import torchvision_models
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from nca.losses.features.weights import read_weights
 from nca.style.settings import style_settings
 from nca.style.train import StyleTraining
 from tests.helpers.picture_makers import blobs
-from tests.helpers.torchvision_models import torchvision_models
 from tests.losses.test_pretrained import BlurredMaximum, normalized
+from tests.losses.torchvision_models import torchvision_models
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import rule_bytes
 from tests.helpers.browsing import until, write
-from tests.helpers.decoded import mixed_picture, owned_shares
 from tests.helpers.rules import bounded_rule, with_random_decoder
+from tests.viewer.simulation.decoded import mixed_picture, owned_shares
 
 pytestmark = pytest.mark.browser
 

@@ -17,8 +17,8 @@ from nca.viewer.simulation.decoded import DecodedPictures
 from nca.viewer.simulation.display import Display, Look
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.helpers.decoded import mixed_picture, owned_shares
 from tests.helpers.rules import with_random_decoder
+from tests.viewer.simulation.decoded import mixed_picture, owned_shares
 
 pytestmark = pytest.mark.gl
 
