@@ -56,13 +56,13 @@ class InputSettings(Bounded):
     """Initial state, pictures of directions, and a video that the colors follow."""
 
     state: Path | None = None
-    """State to start from (.npz), or a pattern for a classic automaton (.rle)."""
+    """Initial state (.npz), or a classic pattern (.rle)."""
     input: str | None = None
-    """Input: a video file, a folder of images, or a camera (camera, camera:1 and so on)."""
+    """A video, a folder of images, or a camera (camera:1)."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each frame moves the colors toward the input, 0 to 1."""
     direction_map: Path | None = None
-    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    """Picture whose gray values are angles; white is a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows."""
 
@@ -121,7 +121,7 @@ class ResultSettings(Bounded):
     state_out: Path | None = None
     """File for the last state (.npz)."""
     scale: Annotated[int | None, Between(1, 64)] = None
-    """Pixels per cell in the results; default: 1, or as many as the rule's decoder draws."""
+    """Pixels per cell in the results; None: 1, or the decoder's scale."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 

@@ -43,7 +43,7 @@ class RenderSettings(Bounded):
     calm: Calm = "auto"
     """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
     direction_map: Path | None = None
-    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    """Picture whose gray values are angles; white is a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows."""
     average_steps: Annotated[int, Between(1, 16)] = 1
@@ -101,7 +101,7 @@ class PlaySettings(Bounded):
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     direction_map: Path | None = None
-    """Picture whose gray values turn the texture: black not, middle gray by half a turn."""
+    """Picture whose gray values are angles; white is a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows, such as the same one."""
     seed: int = 0
