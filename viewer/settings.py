@@ -117,7 +117,7 @@ class ResultSettings(Bounded):
     screenshot: Path | None = None
     """Image of the last state."""
     record: Path | None = None
-    """Recording: a video file (.mp4 and so on), .webp, .gif, or a folder for images."""
+    """Recording: .mp4, .webm, .webp, .gif, or a folder for images."""
     state_out: Path | None = None
     """File for the last state (.npz)."""
     scale: Annotated[int | None, Between(1, 64)] = None
