@@ -59,8 +59,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """
     if options.steps_per_frame is not None:
         raise InputError(
-            f"`steps_per_frame` {options.steps_per_frame}: comfyui makes all {STEPS} steps in one"
-            " run; change the number of passes in the shader"
+            f"`steps_per_frame` {options.steps_per_frame}: comfyui runs all {STEPS} steps at once;"
+            " change the number of passes in the shader"
         )
     if options.seed >= 2**31:
         raise InputError(f"`seed` {options.seed}: comfyui needs a number below {2**31}")

@@ -14,7 +14,7 @@ A        share      the probability that the cell fires is b / 128 times as larg
 
 Fields come on top of the settings of the whole grid. :data:`NEUTRAL` changes no bit of a state. As
 for the whole grid, steps are shortened where the pattern is larger than in training.
-``shaders/fields/fields.glsl``, ``fields.wgsl`` and ``shaders/page/fields`` follow this module.
+``shaders/fields/`` and ``shaders/page/stepping/fields.js`` follow this module.
 """
 
 import math

@@ -148,6 +148,9 @@ def test_unusable_weights_are_named(
     torch.save(nn.ReLU(), folder / "code.pth")
     with pytest.raises(InputError, match=r"cannot read features from .*code.pth: Weights only"):
         read_weights(folder / "code.pth")
+    (folder / "damaged.pth").write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"damaged.pth: it is damaged, or torch.save did not"):
+        read_weights(folder / "damaged.pth")
     torch.save([1], folder / "list.pth")
     with pytest.raises(InputError, match=r"list.pth: must be a state_dict, tensors by name"):
         read_weights(folder / "list.pth")

@@ -114,7 +114,7 @@ def test_passes_count_the_steps_twice_if_cells_die():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps_per_frame": 4}, "`steps_per_frame` 4: comfyui makes all 600 steps in one run"),
+        ({"steps_per_frame": 4}, "`steps_per_frame` 4: comfyui runs all 600 steps at once"),
         ({"seed": 2**31}, "`seed` 2147483648: comfyui needs a number below 2147483648"),
         ({"state": "rgba8"}, "rgba32f"),
     ],
