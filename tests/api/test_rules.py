@@ -34,7 +34,9 @@ def test_a_bundled_rule_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("call", [nca.load, nca.grow])
 def test_an_unknown_name_lists_those_there_are(call) -> None:
-    with pytest.raises(InputError, match=r"`path` scale: neither a file .*scales, bricks, brush"):
+    with pytest.raises(
+        InputError, match=r"`path` scale: neither a file .*scales, blossom, bricks, brush"
+    ):
         call("scale")
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page
+from playwright.sync_api import FileChooser, Page
 
 from nca.decoder import DecoderSettings
 from nca.exporters.glsl.general import macros
@@ -250,9 +250,18 @@ def test_a_file_of_the_same_name_replaces_the_rule(page, tmp_path):
 
 
 def test_files_are_chosen_by_keyboard(page):
-    with page.expect_file_chooser() as chosen:
+    choosers: list[FileChooser] = []
+
+    def keep(chooser: FileChooser) -> None:
+        choosers.append(chooser)
+
+    page.once("filechooser", keep)
+    for _ in range(3):  # a busy browser loses a key now and then
         page.keyboard.press("Control+o")
-    chosen.value.set_files(gallery_path("coral"))
+        page.wait_for_timeout(1000)
+        if choosers:
+            break
+    choosers[0].set_files(gallery_path("coral"))
     until(page, f"{TOAST} === 'Opened coral'")
     button = page.locator("#rules button").nth(1)
     assert button.get_attribute("aria-label") == "coral"

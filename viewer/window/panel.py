@@ -349,9 +349,11 @@ def _menu(name: str, entries: Sequence[str], chosen: int) -> int:
 
 
 def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None = None) -> None:
-    """A row of buttons of equal width; the lit one has the accent color."""
+    """A row of buttons with equal space around their texts; the lit one has the accent color."""
     gap = imgui.get_style().item_spacing.x
-    width = (imgui.get_content_region_avail().x - gap * (len(entries) - 1)) / len(entries)
+    texts = [imgui.calc_text_size(name).x for name, _ in entries]
+    room = imgui.get_content_region_avail().x - gap * (len(entries) - 1)
+    space = (room - sum(texts)) / len(entries)
     imgui.push_style_var(imgui.StyleVar_.frame_padding, (0, imgui.get_style().frame_padding.y))
     for i, (name, action) in enumerate(entries):
         if i:
@@ -360,7 +362,7 @@ def _buttons(entries: Sequence[tuple[str, Callable[[], None]]], lit: str | None 
             for color in (imgui.Col_.button, imgui.Col_.button_hovered, imgui.Col_.button_active):
                 imgui.push_style_color(color, ACCENT)
             imgui.push_style_color(imgui.Col_.text, ON_ACCENT)
-        pressed = imgui.button(name, (width, 0))
+        pressed = imgui.button(name, (texts[i] + space, 0))
         if name == lit:
             imgui.pop_style_color(4)
         if pressed:

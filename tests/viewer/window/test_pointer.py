@@ -49,7 +49,7 @@ def test_every_key_is_there_once_and_the_help_lists_it():
     for name in ("Space", "N", "R", "C", "X", "1", "2", "3", "4", "5", "[", "]", "F", "F11", "V",
                  "M", "S", "P", "Ctrl Z", "Ctrl S", "Ctrl O", "U", "H", "Esc"):  # fmt: skip
         assert name in output
-    assert len(GESTURES) == 6
+    assert len(GESTURES) == 7
 
 
 def test_time(actions):

@@ -193,8 +193,8 @@ def test_a_slider_sets_the_cells_that_fire(screen, tmp_path):
     try:
         viewer.keys("space")
         wait_for(lambda: viewer.screen.picture()[30:400, 340:346].mean() < 60, "the panel")
-        viewer.drag(LEFT, (560, 416), (588, 416))
-        knob_at_end = (416, 582, 0)  # row, column and red
+        viewer.drag(LEFT, (560, 444), (588, 444))
+        knob_at_end = (444, 582, 0)  # row, column and red
         wait_for(lambda: viewer.screen.picture()[knob_at_end] > 200, "the knob at the end")
         viewer.keys("u")
         before = viewer.state().state
