@@ -39,8 +39,8 @@ class Capabilities:
 
     Attributes:
         dialect: ``#version`` of its shaders.
-        draw_buffers: largest number of outputs of a pass. OpenGL 3.3 and most of WebGL2 have 8,
-            WebGL2 guarantees 4.
+        draw_buffers: largest number of outputs of a pass. OpenGL 3.3 and most WebGL2 devices
+            have 8; WebGL2 guarantees only 4.
         layers: the state is one texture array instead of one texture per group.
         blend: several rules may share a state, each with its share in every cell.
         steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
@@ -89,8 +89,8 @@ def step_passes(
         rule: the rule.
         capabilities: features of the device.
         store: place of the weights.
-        groups: number of groups of the state, if it has more than this rule (several rules share a
-            state); the rule leaves the others unchanged.
+        groups: number of groups in the state, if rules share it and it has more groups than this
+            rule uses; the extra groups stay unchanged.
         digits: digits of inline weights; nine are exact.
     """
     own = group_count(rule.settings.channels)
@@ -114,7 +114,7 @@ def step_passes(
                 fields=capabilities.fields,
                 digits=digits,
             )
-        # The life pass mixes the rules, if there is one.
+        # If there is a life pass, it mixes the rules instead.
         main = _update_main(
             part, computed, "nca_step", capabilities, mixes=capabilities.blend and not dies
         )
@@ -173,16 +173,16 @@ def colors_fragment(
     *,
     decoder: str = "",
 ) -> str:
-    """Shader of the color of every cell, drawn into an 8-bit texture.
+    """Shader that draws the color of every cell into an 8-bit texture.
 
     Args:
         capabilities: features of the device.
         channels: number of channels of the state.
         settings: settings of the rule whose colors are shown; None for devices that blend rules.
             Then the texels of the texture ``nca_colors`` contain the color maps of all rules
-            (scale, offset, and 1 if channel 3 is alpha). ``nca_alone`` (vec3) is the map of a rule
-            that owns all cells, else zeros. ``nca_transparent`` (bool): leave out the background of
-            grown images; colors are premultiplied.
+            (scale, offset, and 1 if channel 3 is alpha). If one rule owns all cells,
+            ``nca_alone`` (vec3) is its map, otherwise zero. ``nca_transparent`` (bool): leave out
+            the background of grown images; colors are premultiplied.
         view: displayed quantity.
         decoder: text of :func:`nca.exporters.glsl.decoder.decoder_source`, if the rule has a
             decoder; the texture may then have any size.
@@ -243,7 +243,7 @@ def screen_fragment(
     Args:
         capabilities: features of the device.
         sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
-        marks: support lines between tiles and the ring of the brush.
+        marks: whether the shader can draw lines between tiles, and the ring of the brush.
         parts: the texture may show a part of the state, ``nca_shown`` (vec4).
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
@@ -280,7 +280,7 @@ def flash_text(capabilities: Capabilities) -> str:
 
 
 def flash_fragments(capabilities: Capabilities) -> list[str]:
-    """Shaders that measure flashes, decide about them, and mix pictures: see ``flashes.glsl``."""
+    """Shaders that measure flashes, decide whether to limit the picture, and blend it."""
     text = flash_text(capabilities)
     return [with_macro(text, f"NCA_FLASHES {number}") for number in range(3)]
 
@@ -297,7 +297,7 @@ def with_macro(fragment: str, definition: str) -> str:
 
 
 def version_text(capabilities: Capabilities) -> str:
-    """The version, and precisions that have no or a low default."""
+    """The version, and the precision of types whose default is missing or too low."""
     text = f"#version {capabilities.dialect}\n"
     if capabilities.dialect == "300 es":
         for kind in ("float", "int", "sampler2D", "sampler2DArray"):
@@ -310,7 +310,7 @@ def _head(capabilities: Capabilities) -> str:
 
 
 def fetch_text(function: str, name: str, groups: Sequence[int], layers: bool) -> str:
-    """A function that reads a group of a cell from a state; with ``layers``, of any groups."""
+    """GLSL function that reads one group of a cell from a state; with ``layers``, any group."""
     head = f"vec4 {function}(int nca_group, ivec2 nca_c) {{\n"
     if layers:
         fetch = f"nca_decode(texelFetch({name}, ivec3(nca_c, nca_group), 0))"
@@ -367,7 +367,7 @@ vec3 nca_rgb(ivec2 nca_at) {
   return nca_fetch(0, nca_at).rgb * nca_m.x + nca_m.y;
 }
 
-// Premultiplied. A grown image is shown on a background of the color of zeros, which is taken away.
+// Premultiplied. A grown image contains a background, the color of a zero cell; subtract it.
 vec4 nca_rgba(vec3 nca_color, ivec2 nca_at) {
 #if NCA_VIEW == 0
   if (nca_transparent) {

@@ -1,7 +1,7 @@
 """A rule for targets with one texture per pass: the groups of the state are tiles of the texture.
 
 Passes are drawn one after the other. So one buffer per group would be wrong: the second group would
-be computed from the new first group and the old other groups. The tiles of one texture are drawn
+be computed from a first group that is already one step ahead. The tiles of one texture are drawn
 together, so they belong to the same step. Several such textures form a chain of passes, each of
 which runs a whole step.
 """
@@ -28,7 +28,7 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture for the tiles and for the mark to their right."""
+        """Width and height of a texture that holds the tiles and, to their right, the mark."""
         return self.columns * self.side + 1, self.rows * self.side
 
 
@@ -98,7 +98,7 @@ def chain(rule: Rule, steps: int) -> list[TilePass]:
 def tile_source(
     rule: Rule, tiles: Tiles, options: ExportOptions, steps: int, *, seed: str | None = None
 ) -> str:
-    """Emit everything that the passes share, for a target that then defines ``nca_before``.
+    """Emit the code that all passes share; the target defines ``nca_before`` after it.
 
     ``nca_before(texel)`` is a texel of the state before the step. ``nca_after(texel)`` is a texel
     of the state after it, only for rules with an alive threshold. Every pass first calls
@@ -109,7 +109,7 @@ def tile_source(
         rule: the rule.
         tiles: layout of its groups.
         options: digits, state format, random seed.
-        steps: steps per frame. Frame 0 shows the initial state, frame 1 makes the first steps.
+        steps: steps per frame. Frame 0 shows the initial state; frame 1 runs the first steps.
         seed: GLSL expression of the random seed; default: that of the options.
     """
     settings = rule.settings
@@ -148,7 +148,7 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:
-    """Function of a pass that writes the group of its tile, and keeps texels outside the tiles."""
+    """GLSL function that computes a texel: a group in its tile, or the old value elsewhere."""
     groups = range(group_count(rule.settings.channels))
     values = [f"nca_n{g}" for g in groups]
     chosen = "".join(f"nca_group == {g} ? nca_n{g} : " for g in groups[:-1]) + values[-1]
@@ -165,7 +165,7 @@ vec4 {name}(ivec2 nca_texel) {{
 
 
 _FRAME = """
-// Every pass calls this first: the size of its texture, the frame, the step within the frame.
+// Every pass calls this first, with the size of its texture, the frame, and the step in the frame.
 void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
   ivec2 nca_room = (ivec2(nca_screen) - ivec2(1, 0)) / ivec2(nca_columns, nca_rows);
   nca_size = clamp(nca_room, ivec2(1), ivec2(nca_side));
@@ -173,8 +173,8 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }}
 
-// The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
-// its position in cells and its radius in cells, 0 if it does not touch.
+// The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
+// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {{
   ivec2 nca_at;

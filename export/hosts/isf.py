@@ -38,7 +38,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:
-        raise InputError(f"`steps_per_frame` {steps}: isf can make 1 or an even number of steps")
+        raise InputError(f"`steps_per_frame` {steps}: isf can run 1 or an even number of steps")
     return steps
 
 

@@ -1,7 +1,7 @@
 """Export a rule for shadertoy.com: Common, Buffers A to D and Image, and the site's own JSON.
 
 Each buffer runs a whole step (see :mod:`nca.exporters.glsl.tiles`): A continues from D of the
-previous frame, B from A, C from B, D from C. So a frame makes four steps.
+previous frame, B from A, C from B, D from C. So each frame runs four steps.
 """
 
 import json
@@ -28,12 +28,12 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     """Steps per frame: four, or two if cells die, which takes two passes per step.
 
     Raises:
-        InputError: more steps than four buffers can make.
+        InputError: more steps than four buffers can run.
     """
     most = 4 if rule.settings.alive_threshold is None else 2
     steps = options.steps_per_frame or most
     if steps > most:
-        raise InputError(f"`steps_per_frame` {steps}: the four buffers can make at most {most}")
+        raise InputError(f"`steps_per_frame` {steps}: the four buffers can run at most {most}")
     return steps
 
 
@@ -59,7 +59,7 @@ def _common(name: str, file: RuleFile, tiles: Tiles, options: ExportOptions, ste
         *credit_lines(name, file),
         "",
         f"On shadertoy.com: make a new shader, add the tabs Common, {tabs} (the + left of Image),",
-        "paste each file into the tab of its name, and set the channels that its first lines name.",
+        "paste each file into the tab with the same name, and set the channels listed at its top.",
         "Drag to erase. Shift and drag to plant. R restarts.",
         "",
         f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in the site's order of passes,"
@@ -203,7 +203,7 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=frame_steps,
-    verified="tested with the site's order of passes; not tested on the site itself",
+    verified="tested in OpenGL, in the site's order of passes; not tested on the site itself",
     grid=small_grid,
     longest=65_000,
     states=("rgba32f",),

@@ -47,7 +47,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     if options.steps_per_frame not in (None, 1):
         raise InputError(
             f"`steps_per_frame` {options.steps_per_frame}: a feedback loop of TouchDesigner"
-            " makes 1 step per frame"
+            " runs 1 step per frame"
         )
     return 1
 

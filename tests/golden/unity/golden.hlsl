@@ -250,7 +250,7 @@ float4 nca_tile_life(int2 nca_texel) {
   return nca_encode(nca_group == 0 ? nca_n0 : nca_n1);
 }
 
-// Every pass calls this first: the size of its texture, the frame, the step within the frame.
+// Every pass calls this first, with the size of its texture, the frame, and the step in the frame.
 void nca_begin(float2 nca_screen, int nca_frame, int nca_step_of_frame) {
   int2 nca_room = (int2(nca_screen) - int2(1, 0)) / int2(nca_columns, nca_rows);
   nca_size = clamp(nca_room, ((int2)1), int2(nca_side));
@@ -258,8 +258,8 @@ void nca_begin(float2 nca_screen, int nca_frame, int nca_step_of_frame) {
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }
 
-// The last pass of a frame may restart, erase under a brush, or plant under it. The brush is
-// its position in cells and its radius in cells, 0 if it does not touch.
+// The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
+// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
 float4 nca_finish(int2 nca_texel, float4 nca_value, bool nca_restart, float3 nca_brush,
                 bool nca_plants) {
   int2 nca_at;
