@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from nca.decoder import Decoder, interpolate, pixel_places
 from nca.errors import InputError
+from nca.maps import MapName, map_channels
 from nca.rng import fire_mask, uniform_noise
 from nca.rule_settings import Padding, Quantizer, RuleSettings
 
@@ -243,6 +244,21 @@ class Rule(nn.Module):
     def to_rgb(self, state: Tensor) -> Tensor:
         """Colors of the cells, without a decoder: [B, C, H, W] -> [B, 3, H, W]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
+
+    def to_maps(self, state: Tensor) -> dict[MapName, Tensor]:
+        """The maps of a material, [B, C, H, W] -> name: [B, 3 or 1, H, W].
+
+        Values are not clamped to [0, 1], but normals have length 1 before they are encoded. A rule
+        without maps has only a color.
+        """
+        settings = self.settings
+        maps = {
+            name: state[:, channels] * settings.rgb_scale + settings.rgb_offset
+            for name, channels in map_channels(settings.maps).items()
+        }
+        if "normal" in maps:
+            maps["normal"] = F.normalize(maps["normal"] * 2 - 1, dim=1) / 2 + 0.5
+        return maps
 
     @torch.no_grad()
     def with_settings(self, **changes: Any) -> "Rule":

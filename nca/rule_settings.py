@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from nca.decoder import DecoderSettings
+from nca.maps import MapName, check_maps
 
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
 Start = Literal["zeros", "noise", "center"]
 KEYS = {"start": "seed_state"}  # fields with a different name in rule files
-LATER_SETTINGS = ("calm", "decoder")  # fields that rule files of version 1.0 do not have
+LATER_SETTINGS = ("calm", "decoder", "maps")  # fields that rule files of version 1.0 do not have
 MAX_CHANNELS, MAX_HIDDEN = 64, 1024
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 
@@ -110,6 +111,8 @@ class RuleSettings:
             steps; see :func:`nca.rescaling.calmed`.
         decoder: the network that draws pictures that are finer than the grid. None: one pixel per
             cell.
+        maps: the maps of a material that the first channels hold, in this order; see
+            :mod:`nca.maps`. Empty: only a color.
 
     Raises:
         ValueError: a value is out of range; the message names it.
@@ -128,6 +131,7 @@ class RuleSettings:
     quantization: Quantization = Quantization()
     calm: bool = False
     decoder: DecoderSettings | None = None
+    maps: tuple[MapName, ...] = ()
 
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
@@ -152,6 +156,9 @@ class RuleSettings:
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
         check(isinstance(self.calm, bool), "calm", "true or false")
+        object.__setattr__(self, "maps", check_maps(self.maps, self.channels))
+        if self.maps and self.decoder is not None:
+            raise ValueError("a rule cannot have both maps and a decoder")
 
     @property
     def wraps(self) -> bool:

@@ -25,7 +25,7 @@ from nca.system.files import describe_placeholder, read_regular, write_atomicall
 from nca.system.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION = (2, 0)
+VERSION = (2, 1)
 DECODER = "decoder."  # prefix of the names of the decoder's tensors
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
@@ -110,6 +110,8 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
 
 def _version(settings: RuleSettings) -> str:
     """The lowest version of the format that supports the settings."""
+    if settings.maps:
+        return "2.1"
     if settings.decoder is not None:
         return "2.0"
     return "1.1" if settings.calm else "1.0"

@@ -71,9 +71,21 @@ def test_every_setting_comes_back(tmp_path: Path) -> None:
     assert torch.equal(loaded.filters, filters)
 
 
+def test_maps_come_back(tmp_path: Path) -> None:
+    settings = RuleSettings(maps=("color", "height", "normal"))
+    save_rule(tmp_path / "r", Rule(settings))
+    assert header_of(tmp_path / "r")["settings"]["maps"] == ["color", "height", "normal"]
+    assert load_rule(tmp_path / "r").rule.settings == settings
+
+
 @pytest.mark.parametrize(
     ("changes", "version"),
-    [({}, "1.0"), ({"calm": True}, "1.1"), ({"decoder": DecoderSettings()}, "2.0")],
+    [
+        ({}, "1.0"),
+        ({"calm": True}, "1.1"),
+        ({"decoder": DecoderSettings()}, "2.0"),
+        ({"maps": ("color",)}, "2.1"),
+    ],
 )
 def test_a_file_has_the_lowest_version_that_holds_its_settings(
     tmp_path: Path, changes: dict[str, Any], version: str
@@ -112,6 +124,15 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
         ({"settings": {"decoder": {"scale": 17}}}, "decoder scale must be 2 to 16, not 17"),
         ({"settings": {"decoder": {"sale": 8}}}, "unexpected keyword argument 'sale'"),
         ({"settings": {"decoder": {}}}, r"no tensor 'decoder\.b1'"),
+        ({"settings": {"maps": "color"}}, "maps must be a list of names, not 'color'"),
+        ({"settings": {"maps": ["color", "gloss"]}}, "maps: 'gloss' must be one of color, normal"),
+        ({"settings": {"maps": ["color", "color"]}}, "maps must not repeat a name, but are color"),
+        ({"settings": {"maps": ["height"]}}, "maps must begin with color, not height"),
+        (
+            {"settings": {"maps": ["color", "normal", "height", "roughness", "occlusion"]}},
+            "maps color, normal, height, roughness, occlusion need 9 channels, not 8",
+        ),
+        ({"settings": {"maps": ["color"], "decoder": {}}}, "cannot have both maps and a decoder"),
     ],
 )
 def test_a_wrong_header_is_refused(path: Path, change: dict[str, object], said: str) -> None:

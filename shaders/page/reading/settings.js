@@ -4,6 +4,8 @@ const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
   "decoder scale": [2, 16], "decoder order": [1, 8], "decoder hidden": [16, 64] };
 const MAX_FILTERS = 16;
+// Channels of every map of a material, as in nca.maps.
+const MAP_WIDTHS = { color: 3, normal: 3, height: 1, roughness: 1, occlusion: 1, metalness: 1 };
 
 /** Whether a value of readJson() is a number that a float32 can hold. */
 const isFloat32 = (value) => ["bigint", "number"].includes(typeof value) && Math.abs(Number(value)) <= LARGEST_FLOAT32;
@@ -46,6 +48,7 @@ const READ_SETTING = {
   quantization: readQuantization,
   calm: (name, value) => oneOf(name, value, [true, false]),
   decoder: optional(readDecoder),
+  maps: readMaps,
 };
 
 /** Check the settings of a rule, as readJson() gives them, and add those that are missing. */
@@ -56,7 +59,19 @@ function readSettings(raw) {
     if (!read) throw new Error(`unknown setting ${shown(name)}`);
     settings[name] = read(name, value);
   }
+  const { channels, maps, decoder } = settings, needed = maps.reduce((sum, map) => sum + MAP_WIDTHS[map], 0);
+  check(needed <= channels, "channels", `at least ${needed} for the maps`, channels);
+  if (maps.length && decoder) throw new Error("a rule cannot have both maps and a decoder");
   return settings;
+}
+
+/** Names of the maps of a material in their order; the first is the color. */
+function readMaps(name, raw) {
+  check(Array.isArray(raw), name, "a list of names", raw);
+  raw.forEach((map) => oneOf(name, map, Object.keys(MAP_WIDTHS)));
+  check(new Set(raw).size === raw.length, name, "different names", raw);
+  check(!raw.length || raw[0] === "color", name, "a list that begins with color", raw);
+  return raw;
 }
 
 function readQuantization(name, raw) {

@@ -1,0 +1,78 @@
+"""The maps of a material: which channels of a cell hold its color, its normal, its height ...
+
+A material is a set of aligned images that a renderer needs, and a rule can hold all of them in the
+channels of its cells. The maps lie in consecutive channels, in the order of the rule's setting
+``maps``; color is always the first. All of them use the color map of the rule: a value of a map is
+``state * rgb_scale + rgb_offset``, and is shown in [0, 1].
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+MapName = Literal["color", "normal", "height", "roughness", "occlusion", "metalness"]
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """What the values of a map mean.
+
+    Attributes:
+        width: number of channels.
+        space: ``srgb`` if the values are gamma-encoded colors; ``linear`` if they are data.
+        meaning: the meaning in a few words.
+    """
+
+    width: int
+    space: Literal["srgb", "linear"]
+    meaning: str
+
+
+MAPS: dict[MapName, MapKind] = {
+    "color": MapKind(3, "srgb", "base color, without light and shadow"),
+    "normal": MapKind(
+        3, "linear", "direction of the surface, (n + 1) / 2 with x right, y up, z out (OpenGL)"
+    ),
+    "height": MapKind(1, "linear", "height above the lowest point, relative to the highest"),
+    "roughness": MapKind(1, "linear", "perceptual roughness: 0 is a mirror, 1 is matte"),
+    "occlusion": MapKind(1, "linear", "share of ambient light that arrives"),
+    "metalness": MapKind(1, "linear", "0 is not metal, 1 is metal"),
+}
+
+
+def check_maps(maps: object, channels: int) -> tuple[MapName, ...]:
+    """Check the setting ``maps`` of a rule with some number of channels; a list becomes a tuple.
+
+    Raises:
+        ValueError: the message names the value and what would be right.
+    """
+    if not isinstance(maps, list | tuple) or not all(isinstance(name, str) for name in maps):
+        raise ValueError(f"maps must be a list of names, not {maps!r:.80}")
+    if not maps:
+        return ()
+    names = get_args(MapName)
+    for name in maps:
+        if name not in names:
+            raise ValueError(f"maps: {name!r:.80} must be one of {', '.join(names)}")
+    if len(set(maps)) < len(maps):
+        raise ValueError(f"maps must not repeat a name, but are {', '.join(maps)}")
+    if maps[0] != "color":
+        raise ValueError(f"maps must begin with color, not {maps[0]}")
+    needed = map_width(tuple(maps))
+    if needed > channels:
+        raise ValueError(f"maps {', '.join(maps)} need {needed} channels, not {channels}")
+    return tuple(maps)
+
+
+def map_width(maps: tuple[MapName, ...]) -> int:
+    """Number of channels of all maps; without maps, there are the three channels of the color."""
+    return sum(MAPS[name].width for name in maps or ("color",))
+
+
+def map_channels(maps: tuple[MapName, ...]) -> dict[MapName, slice]:
+    """The channels of every map."""
+    channels: dict[MapName, slice] = {}
+    first = 0
+    for name in maps or ("color",):
+        channels[name] = slice(first, first + MAPS[name].width)
+        first += MAPS[name].width
+    return channels
