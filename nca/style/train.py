@@ -144,7 +144,6 @@ class StyleTraining(Job[Styled]):
             NaNGuard(),
             _refuse_other_pictures(settings),
             self.metrics,
-            Progress(quiet=settings.run.quiet),
             *self._watchers(),
         ]
         if settings.optimization.box == "projection":
@@ -167,11 +166,13 @@ class StyleTraining(Job[Styled]):
         return Losses(self.settings, self.pictures, generator)
 
     def _watchers(self) -> list[Callback]:
-        """Callbacks that show the picture in a notebook, and that write into the folder."""
+        """Callbacks that show progress and the picture, and that write into the folder."""
         settings, folder, title = self.settings, self.settings.out, self.settings.content.name
-        shown = [] if settings.run.quiet else [NotebookPicture(self._snapshot)]
+        shown: list[Callback] = [Progress(quiet=settings.run.quiet)]
+        if not settings.run.quiet:
+            shown.append(NotebookPicture(self._snapshot))
         if folder is None:
-            return [*shown]
+            return shown
         return [
             *shown,
             Plot(self.metrics, folder / "loss.png", title),

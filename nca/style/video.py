@@ -27,6 +27,7 @@ from nca.style.scales import Size
 from nca.style.settings import StyleSettings
 from nca.style.train import Styled, StyleTraining, stylize
 from nca.system.files import write_atomically
+from nca.training.callback import Callback
 from nca.training.callbacks.device import choose_device
 from nca.training.engines.launch import build_engine
 from nca.training.job import run
@@ -114,7 +115,7 @@ def paint_frame(settings: StyleSettings, frame: Image.Image, last: Last | None) 
     values: dict[str, Any] = {"content": PictureInMemory(frame, settings.content.name), "out": None}
     if last is not None:
         values |= {"smallest": scales.size, "first_iterations": scales.iterations}
-    settings = settings.override(**values, quiet=True, overwrite=False)
+    settings = settings.override(**values, overwrite=False)
     content = to_tensor(frame)[None]
     moved = None if last is None else motion(last.frame, content)
     made: list[FrameTraining] = []
@@ -155,6 +156,10 @@ class FrameTraining(StyleTraining):
         if self.last is not None:
             losses.share_features(self.last.losses)
         return losses
+
+    @override
+    def _watchers(self) -> list[Callback]:
+        return []  # the video has a progress bar of its own
 
     @override
     def _start(self, size: Size) -> Tensor:
