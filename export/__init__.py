@@ -1,1 +1,1 @@
-"""Turn rules into files that other programs run; each target is a module of ``hosts``."""
+"""Turn rules into files for other programs; see :mod:`nca.exporters.registry`."""

@@ -1,4 +1,4 @@
-"""Export targets by name: each module of :mod:`nca.exporters.hosts` is one.
+"""Export targets by name: each module of the packages ``hosts`` and ``baked`` is one.
 
 For example, ``web_component.py`` is the target ``web-component``. The names come from the file
 names, so that the command line can list them without importing any module.
@@ -9,15 +9,24 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
 
 from nca.errors import InputError
-from nca.exporters import hosts
+from nca.exporters import baked, hosts
 
 if TYPE_CHECKING:
     from nca.exporters.target import Target
 
 
+def _modules() -> dict[str, str]:
+    """The module of every target, by the name of the target."""
+    return {
+        module.name.replace("_", "-"): f"{package.__name__}.{module.name}"
+        for package in (hosts, baked)
+        for module in iter_modules(package.__path__)
+    }
+
+
 def target_names() -> tuple[str, ...]:
     """Names of all targets."""
-    return tuple(sorted(module.name.replace("_", "-") for module in iter_modules(hosts.__path__)))
+    return tuple(sorted(_modules()))
 
 
 def find_target(name: str) -> "Target":
@@ -26,7 +35,7 @@ def find_target(name: str) -> "Target":
     Raises:
         InputError: there is no such target.
     """
-    names = target_names()
-    if name not in names:
-        raise InputError(f"`to` {name}: no such target; there are {', '.join(names)}")
-    return cast("Target", import_module(f"{hosts.__name__}.{name.replace('-', '_')}").TARGET)
+    modules = _modules()
+    if name not in modules:
+        raise InputError(f"`to` {name}: no such target; there are {', '.join(sorted(modules))}")
+    return cast("Target", import_module(modules[name]).TARGET)

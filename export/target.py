@@ -34,6 +34,7 @@ class Target(ABC):
     Attributes:
         verified: how the result was tested, or that it is untested, and why.
         suffix: extension of the one file of a rule; None: the result is a folder.
+        baked: whether the result is a finished picture, which does not run the rule.
         decoders: whether it draws pictures of rules with a decoder; otherwise it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
         bundled: bundled rules that are exported if none are given; empty: all.
@@ -41,6 +42,7 @@ class Target(ABC):
 
     verified: str
     suffix: str | None = None
+    baked: bool = False
     decoders: bool = False
     default_out: Path | None = None
     bundled: tuple[str, ...] = ()

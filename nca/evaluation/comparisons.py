@@ -58,14 +58,18 @@ def build_losses(
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
     """Size of every export, in bytes and in characters of text; None if it cannot be made.
 
-    The sizes of several files are added up. Weights stored in an image count only as bytes.
+    The sizes of several files are added up. Weights stored in an image count only as bytes. Targets
+    that store a finished picture are left out.
     """
     sizes: dict[str, Size | None] = {}
-    for target in target_names():
+    for name_of_target in target_names():
+        target = find_target(name_of_target)
+        if target.baked:
+            continue
         try:
-            sizes[target] = _size(find_target(target).build({name: file}, ExportOptions()).values())
+            sizes[name_of_target] = _size(target.build({name: file}, ExportOptions()).values())
         except InputError:
-            sizes[target] = None
+            sizes[name_of_target] = None
     return sizes
 
 

@@ -12,7 +12,7 @@ from nca.viewer.headless import simulate_gl
 from tests.helpers.hosts import TARGETS
 
 # A link rounds the weights; Unity's files are run only in tests/export/hosts/test_unity.py.
-NOT_RUN = ("link", "unity")
+NOT_RUN = ("gltf", "link", "unity")
 pytestmark = [pytest.mark.gl, pytest.mark.usefixtures("quick_thumbnails")]
 
 
