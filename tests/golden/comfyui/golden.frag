@@ -4,7 +4,7 @@
 // License: CC0-1.0
 // Shader made by nca-studio 0.
 //
-// For ComfyUI's node GLSL Shader. IMAGE0 is the picture, and u_int0 is the random seed.
+// For ComfyUI's GLSL Shader node. IMAGE0 is the picture, and u_int0 is the random seed.
 // IMAGE1 is the state: connect it to image0 of a node of the same size to continue there.
 // Any other image in image0 is ignored.
 // The first pass prepares the state, and the last one draws the picture. Between them, each step takes two passes.
@@ -139,7 +139,7 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;

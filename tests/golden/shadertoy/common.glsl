@@ -7,7 +7,7 @@
 // paste each file into the tab with the same name, and set the channels listed at its top.
 // Drag to erase. Shift and drag to plant. R restarts.
 //
-// 2 steps per frame. Tested in the site's order of passes, not on the site itself.
+// 2 steps per frame. Tested in OpenGL, with the passes in the site's order, but not on the site itself.
 
 const int nca_columns = 2;
 const int nca_rows = 1;
@@ -125,7 +125,7 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
