@@ -56,14 +56,14 @@ UNIFORMS = {
     "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
 }
 ORDER = [
-    "Make three sets of textures, one texture per group: state, after, spare. Read them with"
-    " nearest sampling, without mipmaps.",
+    "Make three sets of textures (state, after, spare), each with one texture per group. Read them"
+    " with nearest sampling, without mipmaps.",
     "Start: draw the brush shaders into state with nca_tool 3, nca_radius -1, nca_number = seed.",
     "Step: draw every step shader into the textures of its groups in after.",
     "If there are live shaders, draw them into spare and swap state with spare; otherwise, swap"
     " state with after.",
     "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
-    " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
+    " mipmaps), then draw the screen shader. Every draw call has three vertices and no buffers.",
 ]
 FIELDS = {
     "macro": "NCA_FIELDS: define it below #version of the step shaders to read nca_fields",

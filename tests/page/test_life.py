@@ -136,7 +136,7 @@ def test_what_moves_little_starts_still(still_page, open_page, tmp_path):
     until(page, "globalThis.nca?.player.simulation.stepNumber === 200")
     page.wait_for_timeout(200)
     assert page.evaluate("nca.player.simulation.stepNumber") == 200
-    assert page.get_attribute("#dock [data-action=toggle]", "aria-label") == "Go on"
+    assert page.get_attribute("#dock [data-action=toggle]", "aria-label") == "Continue"
 
 
 @pytest.mark.browser
