@@ -30,8 +30,8 @@ class Motion:
     reliable: Tensor
 
     def warp(self, image: Tensor) -> Tensor:
-        """Move an image of the previous frame, [1, 3, H, W] in [0, 1], to the current frame."""
-        # Bilinear samples would blur the image a little more in every frame.
+        """Warp an image of the previous frame, [1, 3, H, W] in [0, 1], to the current frame."""
+        # Bilinear sampling would blur the image a little more in every frame.
         return sample(image, self.origin, "bicubic").clamp(0, 1)
 
 

@@ -46,7 +46,7 @@ class ScaleSettings(Bounded):
     first_iterations: Steps = 300
     """Number of steps at the first scale."""
     tile: Annotated[int, Between(256, 16384)] = 1024
-    """Side of the tiles that larger images are split into, in pixels."""
+    """Tile size for larger images, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class PixelSettings(Bounded):
     image_weight: Weight = 0.0
     """Weight of the difference from --image."""
     color: str = ""
-    """Target for the mean color of the result, for example #2a9d8f."""
+    """Target mean color of the result, for example #2a9d8f."""
     color_weight: Weight = 10.0
     """Weight of the difference from --color."""
     palette: tuple[str, ...] = ()
@@ -126,18 +126,18 @@ class OptimizerSettings(Bounded):
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """Optimizer."""
     learning_rate: Annotated[float, Between(1e-8, 10)] = 0.02
-    """Learning rate of Adam: about how much a color changes per step."""
+    """Adam's learning rate: how much a color changes per step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
     # The gradient per pixel shrinks in larger images, so the usual 1e-8 would be too large.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """How colors are kept in [0, 1]; projection: clipped at each step, none: only in the result."""
+    """Keep colors in [0, 1] by clipping or by a sigmoid."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA, otherwise the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the layers; auto: the faster one."""
 
@@ -151,9 +151,9 @@ class MaskSettings(Bounded):
     colors: Literal["style", "luminance", "linear"] = "style"
     """Take colors from the style, or from the content by luminance or by a linear map."""
     content_masks: tuple[Picture, ...] = ()
-    """One image per style, white where the result should have that style."""
+    """One mask per style, white where the result should have it."""
     style_masks: tuple[Picture, ...] = ()
-    """One image per style, white where that style image should be used."""
+    """One mask per style image, white where it should be used."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class StyleSettings(Bounded):
     preset: Preset = "standard"
     """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"
-    """Format of the progress movie; mp4 requires imageio-ffmpeg."""
+    """Format of the movie; mp4 requires imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)
     scales: ScaleSettings = field(default_factory=ScaleSettings)
     initial: StartSettings = field(default_factory=StartSettings)
@@ -275,7 +275,7 @@ class VisualizeSettings(Bounded):
     rotation: Annotated[float, Between(0, 180)] = 10.0
     """Largest random rotation in a step, in degrees."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA, otherwise the CPU."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
