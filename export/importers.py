@@ -67,7 +67,7 @@ def import_rules(settings: ImportSettings) -> list[ExportedFile]:
 
 
 def read_published(path: Path) -> dict[str, RuleFile]:
-    """Read rules by name.
+    """Read a published file; return its rules by name.
 
     Raises:
         InputError: the file cannot be read, is damaged, or is of an unknown kind.

@@ -49,7 +49,7 @@ class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
     weights: Literal["auto", "inline", "texture"] = "auto"
-    """Where weights are stored: in the shader text or in a texture; auto: by size."""
+    """Store weights in shader text or a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
     """Number of digits per weight in the shader text; 9 are exact."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
