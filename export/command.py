@@ -102,10 +102,10 @@ def export(
     """Turn rules into files for a target.
 
     A page or an element is written to the file ``out``. For a target with one file per rule, a
-    single rule is written to the file ``out``; if ``out`` has another extension, it is a folder,
-    and the file is ``out/<name>``. The files of other targets go to the folder ``out``; with
-    several rules, each rule has its own folder ``out/<name>``. All contents are made before the
-    first file is written. Existing files of the same names are replaced only with
+    single rule is written to the file ``out``; if ``out`` has a different extension, it is a
+    folder, and the file is ``out/<name>``. The files of other targets go to the folder ``out``;
+    with several rules, each rule has its own folder ``out/<name>``. The contents of all files are
+    built before the first one is written. Existing files with the same names are replaced only with
     ``options.overwrite``.
 
     Args:
@@ -117,8 +117,8 @@ def export(
         measured: compare the result with torch, which may compile shaders for many seconds.
 
     Raises:
-        InputError: the target is unknown or does not have an option, a weight is not finite, or a
-            path exists already or cannot be written.
+        InputError: the target is unknown or does not support an option, a weight is not finite, or
+            a path exists already or cannot be written.
     """
     target = find_target(to)
     is_file = target.is_file(rules, out)

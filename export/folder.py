@@ -30,7 +30,7 @@ def write_files(out: Path, files: Mapping[str, bytes], *, is_file: bool) -> list
     """Write a result: a single file to ``out``, or all files into the folder ``out``.
 
     Raises:
-        InputError: it cannot be written; FailedError: the disk is full or broken.
+        InputError: ``out`` cannot be written; FailedError: the disk is full or broken.
     """
     if not is_file:
         return write_folder(out, files)
@@ -47,7 +47,7 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> list[ExportedFile]:
         files: contents by path inside it.
 
     Raises:
-        InputError: it cannot be written; FailedError: the disk is full or broken.
+        InputError: ``out`` cannot be written; FailedError: the disk is full or broken.
     """
     try:
         temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))

@@ -26,9 +26,9 @@ FRAME = (
 
 
 def mime_bundle(rule: Rule) -> dict[str, str]:
-    """A rule by MIME type, for ``_repr_mimebundle_``: as a running page, a picture, and text.
+    """Show a rule as a running page, a picture and text, by MIME type, for ``_repr_mimebundle_``.
 
-    A rule with a decoder is a still picture. If a weight is not finite, there is only the text.
+    A rule with a decoder is shown as a picture. If a weight is not finite, there is only the text.
     """
     plain = rule.with_settings().cpu()
     words = {"text/plain": repr(plain)}

@@ -67,7 +67,7 @@ def import_rules(settings: ImportSettings) -> list[ExportedFile]:
 
 
 def read_published(path: Path) -> dict[str, RuleFile]:
-    """Read rules by name.
+    """Read a published file; return its rules by name.
 
     Raises:
         InputError: the file cannot be read, is damaged, or is of an unknown kind.
@@ -107,7 +107,7 @@ class _Layer:
         rows, columns = _pair(data, "shape", _is_size, "whole numbers")
         across, down = _pair(data, "layout", _is_size, "whole numbers")
         if columns % 4:
-            raise ValueError(f"shape must have 4 outputs per pixel, not {columns} outputs")
+            raise ValueError(f"shape must have a multiple of 4 outputs, not {columns}")
         span, zero = _pair(data, "quant_scale_zero", is_float32, "numbers")
         scale, picture = data.get("scale"), data.get("data")
         if not is_float32(scale):
@@ -195,7 +195,7 @@ def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.u
     except ValueError as error:
         raise ValueError(f"data is {error}") from error
     if picture.size != size:
-        raise ValueError(f"data is a picture of {picture.size}, shape and layout give {size}")
+        raise ValueError(f"data is a picture of {picture.size}, but shape and layout give {size}")
     if picture.mode != "RGBA":
         raise ValueError(f"data is a picture of mode {picture.mode}, not RGBA")
     return np.asarray(picture)
@@ -226,11 +226,11 @@ FACTOR = re.compile(rf"(?<![\w.])({NUMBER}) ?\* ?\(|\) ?/ ?({NUMBER})")
 def read_snippet(text: str) -> RuleFile:
     """Read the rule of a four-channel muNCA shader.
 
-    The update is a sum of four products: a matrix times the state, the perception, and the absolute
-    values of both. The perception is the laplacian of the first two channels, sobel x of the third
-    and sobel y of the fourth. The sum may have a bias ``vec4``, and is multiplied by a factor. The
-    state must be the first term. Each matrix is a ``mat4`` literal, or sixteen numbers of a named
-    array.
+    The update is a sum of four products of a matrix and a vector: the state, the perception, and
+    the absolute values of each. The perception is the laplacian of the first two channels, sobel x
+    of the third and sobel y of the fourth. The sum may include a bias ``vec4``, and may be
+    multiplied by a factor. The state must be the first term. Each matrix is a ``mat4`` literal, or
+    sixteen consecutive numbers of a named array.
 
     Such a rule has no hidden layer, but two hidden units per value give exactly the same rule,
     because y = relu(y) - relu(-y) and |y| = relu(y) + relu(-y).
@@ -239,7 +239,7 @@ def read_snippet(text: str) -> RuleFile:
         ValueError: there is no such sum; the message says what is missing.
     """
     if len(text) > MAX_SNIPPET:
-        raise ValueError(f"it has {len(text):,} characters, the limit is {MAX_SNIPPET:,}")
+        raise ValueError(f"it has {len(text):,} characters; the limit is {MAX_SNIPPET:,}")
     code = " ".join(_without_comments(text).split())
     arrays = {name: _floats(numbers) for name, numbers in ARRAY.findall(code)}
     matrices: dict[tuple[str, bool], Tensor] = {}
@@ -255,7 +255,7 @@ def read_snippet(text: str) -> RuleFile:
         order += [value] if value not in order else []
     if len(order) != 2 or len(matrices) != 4:
         raise ValueError(
-            f"{len(matrices)} terms of the kind mat4(...) * s; a muNCA rule has four:"
+            f"{len(matrices)} terms of the form mat4(...) * s; a muNCA rule has four:"
             " the state, the perception, and the absolute values of both"
         )
     scale = _factor(code)
@@ -322,11 +322,11 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
 
 
 def _factor(code: str) -> float:
-    """The factor of the sum: the number before its bracket, or 1 / the number after it."""
+    """The factor of the sum: the number before its parentheses, or 1 / the number after them."""
     factors = {
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)
     }
     if len(factors) > 1 or not all(map(is_float32, factors)):
-        raise ValueError("which number multiplies the sum is not clear")
+        raise ValueError("it is not clear which number multiplies the sum")
     return factors.pop() if factors else 1.0

@@ -1,13 +1,13 @@
-"""A rule as the text of a link: its settings and its weights with 8 or 16 bits each, as base64url.
+"""Encode a rule as the text of a link, in base64url: settings, and 8 or 16 bits per weight.
 
 The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes the same format:
 
 - version, flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits per weight,
   2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
   64 and 128: number of the initial state.
-- settings: 2 bytes that say which of them follow, then float64. A quantizer is range, zero and
-  2 bytes, its levels - 1. A decoder is 1 byte each: scale, order, 0 for sines or 1 for ReLU, number
-  of hidden layers, units of each.
+- settings: 2 bytes of flags for those that follow, then their values as float64. A quantizer is its
+  range, its zero, and 2 bytes for its levels - 1. A decoder has 1 byte for each of scale, order,
+  activation (0: sine, 1: ReLU), number of hidden layers, and units of each layer.
 - filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
   the default filters.
 - for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
@@ -35,7 +35,7 @@ from nca.rule_settings import Quantization, Quantizer, RuleSettings
 Bits = Literal[8, 16]
 VERSION = 1
 MAX_TEXT = 4_000_000  # characters
-LONG_ROW = 24  # weights from which on a row has its own scale
+LONG_ROW = 24  # a row with at least this many weights has its own scale
 # Flags: 16 bits per weight; there is b2; filters follow; settings follow.
 WIDE, BIAS, FILTERS, MORE = 1, 2, 4, 8
 REALS = ("update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip")
@@ -64,14 +64,14 @@ def read_link(text: str) -> Rule:
         raise ValueError("the link is cut or damaged")
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if data[0] != VERSION:
-        raise ValueError(f"the link has version {data[0]}, this program reads {VERSION}")
+        raise ValueError(f"the link has version {data[0]}, but this program reads {VERSION}")
     if len(data) < 8 or zlib.crc32(data[:-2]) & 0xFFFF != int.from_bytes(data[-2:], "little"):
         raise ValueError("the link is cut or damaged")
     return _Reader(data[1:-2]).rule()
 
 
 def shortened(rule: Rule, bits: Bits) -> Rule:
-    """The rule as it comes out of its link."""
+    """The rule after it was encoded as a link and decoded again."""
     return read_link(write_link(rule, bits))
 
 
@@ -121,7 +121,7 @@ def _scales(halves: np.ndarray[Any, np.dtype[np.uint16]]) -> Matrix:
 
 
 class _Reader:
-    """Reads the parts of a link in their order."""
+    """Reads the parts of a link in order."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0

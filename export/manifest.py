@@ -27,13 +27,13 @@ def weight_bytes(rule: Rule) -> bytes:
 def describe(
     name: str, file: RuleFile, options: ExportOptions, store: Store, target: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Entries for all targets, followed by the entries of one target.
+    """Build a manifest: the entries that all targets have, then those of one target.
 
     Args:
         name: name of the rule.
         file: the rule and its information.
         options: options of the export.
-        store: place of the weights.
+        store: where the weights are stored.
         target: entries of the target: shaders, uniforms and the order of calls.
     """
     rule = file.rule

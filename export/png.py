@@ -1,4 +1,4 @@
-"""PNG images from untrusted files: only their pixels are used."""
+"""Read PNG images from untrusted files; only their pixels are used."""
 
 import base64
 import io

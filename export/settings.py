@@ -22,12 +22,12 @@ def read_side(text: str) -> int:
     """Read ``64`` or ``64x64``.
 
     Raises:
-        ValueError: the text has another form.
+        ValueError: the text has neither form.
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and len(width) < 10 and height in ("", width)):
         raise ValueError(
-            f"{text!r}: must be N or NxN, such as 64 or 64x64; grids of shaders are square"
+            f"{text!r}: must be N or NxN, such as 64 or 64x64; the grids of shaders are square"
         )
     return int(width)
 
@@ -86,7 +86,7 @@ class ImportSettings:
     """
 
     file: Annotated[Path, tyro.conf.Positional]
-    """The file to convert: .json, or text with a shader."""
+    """The file to convert: .json, or the text of a shader."""
     out: Path
     """Output folder for the rule files."""
     overwrite: bool = False

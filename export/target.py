@@ -33,9 +33,9 @@ class Target(ABC):
 
     Attributes:
         verified: how the result was tested, or that it is untested, and why.
-        suffix: extension of the one file of a rule; None: the result is a folder.
+        suffix: extension, if each rule is a single file; None: the result is a folder.
         baked: whether the result is a finished picture, which does not run the rule.
-        decoders: whether it draws pictures of rules with a decoder; otherwise it refuses them.
+        decoders: whether the target supports rules with a decoder; otherwise, it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
         bundled: bundled rules that are exported if none are given; empty: all.
     """
@@ -49,7 +49,7 @@ class Target(ABC):
 
     @abstractmethod
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        """Make all files of the result, by path inside its folder.
+        """Make all files of the result; return them by path inside its folder.
 
         Raises:
             InputError: there is no rule, a weight is not finite, or an option does not fit.
@@ -62,7 +62,7 @@ class Target(ABC):
         """Run the files as the target program would; return differences from torch, by rule."""
 
     def printed(self, rules: Rules, options: ExportOptions) -> list[str]:
-        """Lines for a terminal that are the result if there is no path; empty: there are none."""
+        """The result as lines for a terminal, if no path is given; empty: a path is needed."""
         del rules, options
         return []
 
@@ -76,7 +76,7 @@ class RuleTarget(Target):
     """A target with a file or a folder per rule.
 
     Attributes:
-        build_rule: makes the files of one rule, by name: ``build_rule(name, rule file, options)``.
+        build_rule: ``build_rule(name, rule file, options)`` returns the files of one rule by name.
         run: runs these files as the target program would. ``run(files, rule, options, state,
             frames, context)`` gets a state [C, H, W], starts at step 0, and returns the state after
             ``frames`` frames of ``frame_steps`` steps each. None: they cannot be run here.
@@ -172,8 +172,8 @@ def check_rules(rules: Rules, *, decoders: bool = False) -> None:
     """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
-        InputError: there is no rule, a weight is not finite, or a rule has a decoder, which the
-            target does not support.
+        InputError: there is no rule, a weight is not finite, or a rule has a decoder and the
+            target does not support decoders.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
@@ -186,7 +186,7 @@ def check_rules(rules: Rules, *, decoders: bool = False) -> None:
 
 
 def free_steps(options: ExportOptions) -> int:
-    """Steps per frame of a target without limits."""
+    """Steps per frame of a target that allows any number."""
     return options.steps_per_frame or 4
 
 

@@ -1,1 +1,1 @@
-"""Hand-written GLSL and the page's HTML, CSS and JavaScript, as templates."""
+"""Templates: hand-written shaders, and the HTML, CSS and JavaScript of the pages."""

@@ -62,7 +62,7 @@ fn nca_plant(group: i32) -> vec4f {
 fn nca_noise(group: i32, at: vec2i) -> vec4f {
   var value: vec4f;
   for (var i = 0; i < 4; i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     let layer = nca_hash(4294967295u - u32(4 * group + i) + nca_hash(nca_frame.seed));
     let bits = nca_hash(u32(at.x) + nca_hash(u32(at.y) + layer));
     value[i] = f32(bits >> 8u) * 5.9604644775390625e-08 - 0.5;
@@ -108,7 +108,7 @@ fn nca_color(at: vec2i) -> vec3f {
   return clamp(nca_fetch(0, c).rgb * @@RGB_SCALE@@ + @@RGB_OFFSET@@, vec3f(0.0), vec3f(1.0));
 }
 
-// The image, smooth between cells; row 0 of the state is its top, as are pixels here.
+// The image, smooth between cells. Row 0 is at the top, of the state as well as of the pixels.
 @fragment
 fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   let point = pixel.xy * nca_frame.screen.z - 0.5;

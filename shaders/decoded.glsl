@@ -1,17 +1,17 @@
-// The picture of rules with a decoder, drawn into a texture of any size. If several rules share the
-// cells, each draws a pass, and adds what its decoder draws, as far as it owns the cells.
+// Draws the picture of rules with a decoder into a texture of any size. If several rules share the
+// cells, each draws one pass, which adds details of its decoder in proportion to its share of a cell.
 
 uniform vec2 nca_picture;      // size of the texture
 uniform vec4 nca_shown;        // the part of the state that it shows: corner and size, in cells
 uniform int nca_rule;          // number of the rule of this pass; below 0: it owns all cells
 uniform bool nca_first;        // this is the first pass
 uniform bool nca_last;         // this is the last pass
-uniform bool nca_wraps;        // the state wraps at its sides
+uniform bool nca_wraps;        // the state wraps at its edges
 uniform sampler2D nca_drawn;   // the result of earlier passes
 
 vec3 nca_details(vec2 nca_place, out vec4 nca_mean);
 
-// Alpha, and what a background shows through: nca_w is channel 3, nca_m the color map.
+// Alpha, and the background that shows through; nca_w is channel 3, nca_m the color map.
 vec2 nca_fades(float nca_w, vec3 nca_m) {
   float nca_alpha = mix(1.0, clamp(nca_w, 0.0, 1.0), nca_m.z);
   return vec2(nca_alpha, (1.0 - nca_alpha) * nca_m.y);
@@ -29,7 +29,7 @@ vec4 nca_decoded(vec2 nca_pixel) {
     nca_color += nca_mean.rgb * nca_alone.x + nca_alone.y;
     nca_faded = nca_fades(nca_mean.w, nca_alone);
   } else {
-    // Colors of the cells and shares of the rule, between the centers of cells.
+    // Interpolate the colors of the cells and the shares of the rule between the centers of cells.
     vec2 nca_from = nca_place - 0.5, nca_part = fract(nca_from);
     float nca_s = 0.0;
     vec3 nca_plain = vec3(0.0);

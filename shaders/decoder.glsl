@@ -1,7 +1,7 @@
-// The decoder of any rule: what it adds to the color at a place, in cells. Macros set its parameters, see
-// nca.exporters.glsl.general_decoder; the weights come from the texture.
+// The decoder of any rule: what it adds to the color at a position, in cells. Macros set its parameters,
+// see nca.exporters.glsl.general_decoder; the weights come from the texture.
 
-const int nca_sizes[NCA_LAYERS + 1] = int[](NCA_SIZES); // groups of the inputs and of every layer
+const int nca_sizes[NCA_LAYERS + 1] = int[](NCA_SIZES); // numbers of groups: of the inputs, then of every layer
 
 vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
   vec2 nca_from = nca_place - 0.5, nca_part = fract(nca_from);
@@ -31,7 +31,7 @@ vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
     nca_in = nca_units;
   }
 #ifdef NCA_ALIVE
-  nca_in[0] *= clamp(nca_mean.w / max(NCA_ALIVE, 0.001), 0.0, 1.0); // dead places show the background
+  nca_in[0] *= clamp(nca_mean.w / max(NCA_ALIVE, 0.001), 0.0, 1.0); // dead cells show the background
 #endif
   return nca_in[0].rgb;
 }

@@ -1,13 +1,13 @@
 // Average pictures, and limit flashes: at most three in a second (WCAG 2.3.1).
 //
-// NCA_FLASHES is 0: measure how light the parts of the screen are, and count how often they turn;
+// NCA_FLASHES is 0: measure how light the parts of the screen are, and how often this turns around;
 // 1: decide whether the picture is limited; 2: mix the fresh picture into the kept one.
 //
-// A part is about as large as the smallest area that counts, and its luminance is a mean: grain and
-// small shapes that change on their own are no flashes. A flash is two turns. A turn is a change of
-// the relative luminance by a tenth or more against the last one, while the darker picture is below
-// 0.8; the same holds for saturated red. Each turn heats its part, and parts cool down; hot ones
-// would turn more often than six times in a second.
+// A part is about as large as the smallest area that counts as a flash. Its luminance is a mean, so
+// that grain and small changing shapes are not flashes. A flash is two turns. A turn is a change of
+// relative luminance by 0.1 or more, opposite to the previous turn, where the darker value is below
+// 0.8; or the same change of saturated red, at any brightness. Each turn heats its part, and parts
+// cool down over time. A hot part would turn more than six times in a second.
 
 #if NCA_FLASHES == 0
 
@@ -18,7 +18,7 @@ uniform vec2 nca_cells;          // size of the state
 uniform vec3 nca_camera;         // cell at the top left corner (x, y), cells per pixel
 uniform vec4 nca_shown;          // part of the state that the colors show: corner, size
 uniform vec2 nca_part_size;      // in pixels
-uniform bool nca_wraps;          // the state wraps at its sides
+uniform bool nca_wraps;          // the state wraps at its edges
 uniform bool nca_moved;          // the camera has moved, or something else is shown
 uniform float nca_seconds;       // since the last frame
 
@@ -36,7 +36,7 @@ vec2 nca_light(vec2 nca_point, float nca_level) {
   return vec2(dot(nca_c, vec3(0.2126, 0.7152, 0.0722)), 1.6 * max(nca_red, 0.0));
 }
 
-// Follow a value in its direction (x: value, y: direction); returns whether it turns.
+// Follow a value (nca_last.x) in its direction (nca_last.y); returns whether it turns around.
 bool nca_turns(float nca_value, bool nca_darkens, inout vec2 nca_last) {
   float nca_change = nca_value - nca_last.x;
   bool nca_counts = abs(nca_change) >= 0.1 && (!nca_darkens || min(nca_value, nca_last.x) < 0.8);
@@ -71,7 +71,7 @@ vec4 nca_measured(ivec2 nca_part) {
 #elif NCA_FLASHES == 1
 
 uniform sampler2D nca_meter;
-const float nca_hot = 2.0;       // with the cooling of a second, six turns
+const float nca_hot = 2.0;       // plus the cooling in one second: six turns
 
 float nca_limited() {
   ivec2 nca_size = textureSize(nca_meter, 0);

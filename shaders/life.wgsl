@@ -15,7 +15,7 @@ fn nca_live(@builtin(global_invocation_id) cell: vec3u) {
   for (var y = -1; y <= 1; y++) {
     for (var x = -1; x <= 1; x++) {
       let c = nca_pad(at + vec2i(x, y));
-      // Beyond a border of zeros the value zero counts as a neighbor.
+      // With zero padding, cells beyond the border count as neighbors, with the value zero.
       if (@@INSIDE@@) {
         before = max(before, nca_fetch(0, c).w);
         after = max(after, nca_fetch_after(0, c).w);

@@ -4,7 +4,7 @@ uniform int nca_tool;       // 0 erase, 1 plant a cell, 2 noise, 3 initial state
 uniform vec4 nca_stroke;    // from x, y to x, y: the brush moved along this line
 uniform float nca_radius;   // radius of the brush; below 0: everywhere
 uniform uint nca_number;    // random seed of the noise
-uniform bool nca_wraps;     // the state wraps at its sides
+uniform bool nca_wraps;     // the state wraps at its edges
 
 float nca_stroke_distance(vec2 nca_at) {
   vec2 nca_line = nca_stroke.zw - nca_stroke.xy;

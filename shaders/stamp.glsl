@@ -6,8 +6,8 @@ uniform sampler2D nca_field;    // two rule numbers and their shares in every ce
 uniform sampler2D nca_colors;   // one texel per rule: scale and offset of its colors
 uniform ivec2 nca_size;
 uniform vec4 nca_place;         // left, top, width, height in cells
-uniform float nca_strength;     // 0: nothing, 1: the image replaces the colors
-uniform bool nca_wraps;         // the state wraps at its sides
+uniform float nca_strength;     // 0: no change, 1: the image replaces the colors
+uniform bool nca_wraps;         // the state wraps at its edges
 
 layout(location = 0) out vec4 nca_out0;
 

@@ -46,12 +46,12 @@ class Actions(FileActions):
         self.player.say("Running" if self.player.running else "Paused")
 
     def step(self) -> None:
-        """Make one step, then pause."""
+        """Pause, and run one step."""
         self.player.running = False
         self.player.run_steps(1)
 
     def ten_steps(self) -> None:
-        """Make ten steps, then pause."""
+        """Pause, and run ten steps."""
         self.player.running = False
         self.player.run_steps(10)
 
@@ -80,12 +80,12 @@ class Actions(FileActions):
         self.player.say("Noise")
 
     def faster(self) -> None:
-        """Make more steps per frame."""
+        """Run more steps per frame."""
         self.player.speed.faster()
         self.player.say(speed_text(self.player.speed.steps_per_frame))
 
     def slower(self) -> None:
-        """Make fewer steps per frame."""
+        """Run fewer steps per frame."""
         self.player.speed.slower()
         self.player.say(speed_text(self.player.speed.steps_per_frame))
 
@@ -109,7 +109,7 @@ class Actions(FileActions):
         self.next_rule(-1)
 
     def fill_rule(self) -> None:
-        """Let all cells follow the rule of the brush."""
+        """Give all cells to the rule of the brush."""
         self.player.history.remember(self.player.simulation)
         self.player.simulation.paint_rule(self.brush.rule)
         self.player.display.begin_average()
@@ -122,7 +122,7 @@ class Actions(FileActions):
         self.player.say(f"{path.name}: {done}")
 
     def open_file(self, path: Path) -> None:
-        """Open a file; a picture sets the directions while their brush is chosen.
+        """Open a file; a picture sets the directions while the direction brush is selected.
 
         Raises:
             InputError: it cannot be used.
@@ -149,7 +149,7 @@ class Actions(FileActions):
         self.set_radius(self.brush.radius * RADIUS_STEP)
 
     def paint(self, tool: str, stroke: Stroke) -> None:
-        """Paint a part of a stroke; the caller has stored the state before the stroke."""
+        """Paint a part of a stroke; the caller has already stored the state before the stroke."""
         simulation = self.player.simulation
         field = field_of(self.brush.tool if tool == "erase" else tool)
         if field is not None:
@@ -229,7 +229,7 @@ class Actions(FileActions):
         self.player.say(f"Average of {AVERAGE_STEPS} steps" if on else "No average")
 
     def toggle_calm(self) -> None:
-        """Turn calm runs on or off: all cells update, in shorter steps."""
+        """Turn calm runs on or off; in a calm run, all cells update, in shorter steps."""
         simulation = self.player.simulation
         simulation.calm = 0.0 if simulation.shown_calm else 1.0
         self.player.say("Calm" if simulation.calm else "Not calm")

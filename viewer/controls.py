@@ -43,7 +43,7 @@ class Key:
 
     Attributes:
         keys: names of keys: a letter or character as printed on the key, or a name such as Space or
-            F2. Ctrl+, Alt+ and Shift+ before it are modifiers; characters have no Shift+.
+            F2. The prefixes Ctrl+, Alt+ and Shift+ are modifiers; characters have no Shift+.
         action: name of a method of :class:`nca.viewer.actions.Actions`.
         help: description in the help; "" hides it.
         tool: argument of the action ``set_tool``.

@@ -1,4 +1,4 @@
-"""The actions of the window with fields: brushes, amounts, pictures of directions."""
+"""The actions of the window for fields: brushes, amounts, direction pictures."""
 
 import math
 
@@ -63,7 +63,7 @@ class FieldActions:
         return self._own.get(rules, 0.0)
 
     def follow(self, picture: Image.Image) -> str:
-        """Set all directions by a picture: gray values are angles, colored ones have edges.
+        """Set all directions from the gray values of a gray picture, or the edges of a color one.
 
         Returns:
             What the directions are, for a message.
@@ -98,6 +98,6 @@ class FieldActions:
 
 
 def amount_factor(byte: int) -> float:
-    """The size that a byte means, see :mod:`nca.fields.texels`."""
+    """The relative size that a byte stands for, see :mod:`nca.fields.texels`."""
     away = (byte - 128) * 3 / 127
     return 1 / (1 - away) if away < 0 else 1 + away

@@ -51,7 +51,7 @@ def attempted(action: Callable[P, None]) -> Callable[P, None]:
 
 
 class FileActions:
-    """The actions with files, on a player and its brush."""
+    """The actions that save and open files, for a player and its brush."""
 
     def __init__(self, player: Player) -> None:
         self.player, self.brush = player, Brush()
@@ -161,7 +161,7 @@ class FileActions:
         self.brush.picture = picture
         player.history.remember(player.simulation)
         player.simulation.stamp(picture, ((width - across) / 2, (height - down) / 2, across, down))
-        player.say(f"{path.name} is in the colors; 5 stamps it with the brush")
+        player.say(f"{path.name} colors the grid; 5 stamps it with the brush")
 
     def _free_path(self, suffix: str) -> Path:
         """An unused file name that contains the names of the rules and the step."""

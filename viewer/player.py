@@ -50,11 +50,11 @@ class Player:
         simulation, display, camera, look, history, speed: the parts of the player.
         files: names and files of the rules.
         recordings: recordings of the display.
-        running: whether the simulation is not paused.
+        running: false while the simulation is paused.
         size: width and height of the image in pixels; (0, 0): there is no image.
-        ratio: pixels per unit of the screen.
+        ratio: pixels per screen unit.
         ring: the ring that shows the brush: x, y and radius in cells, strength.
-        trouble: message while something is wrong; else "".
+        trouble: message while something is wrong; otherwise "".
 
     Raises:
         InputError, GraphicsError: a state cannot be used, or the driver cannot run the rules.
@@ -151,7 +151,7 @@ class Player:
 
     @property
     def message(self) -> str:
-        """The current message, or ""; a message on an unreadable rule file stays."""
+        """The current message, or ""; a message about an unreadable rule file stays."""
         if self.clock() < self._message_until:
             return self._message
         return self.files.trouble
@@ -207,7 +207,7 @@ class Player:
             self.fit()
 
     def restore(self, saved: SavedState) -> None:
-        """Continue from a saved state; the grid gets its size.
+        """Continue from a saved state; the grid takes its size.
 
         Raises:
             InputError: the state belongs to rules of other sizes.
@@ -215,7 +215,7 @@ class Player:
         old = self.simulation
         channels, height, width = saved.state.shape
         if channels != old.channels:
-            raise InputError(f"the state has {channels} channels, the rule {old.channels}")
+            raise InputError(f"the state has {channels} channels, but the rule has {old.channels}")
         if saved.owner.max() >= len(self.names):
             count = saved.owner.max() + 1
             loaded = f"{len(self.names)} {'is' if len(self.names) == 1 else 'are'} loaded"
@@ -308,7 +308,7 @@ class Player:
         self.input = None
 
     def release(self) -> None:
-        """Stop the threads and free the objects of the driver."""
+        """Stop the threads and free the OpenGL objects."""
         self.close_input()
         self.recordings.close()
         self.history.clear()

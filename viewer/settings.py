@@ -47,13 +47,13 @@ class DisplaySettings(Bounded):
     """How cells that are larger than a pixel are drawn."""
     average_steps: Annotated[int, Between(1, 16)] = 1
     """Number of steps whose average is shown; 4 to 8 remove the grain."""
-    flash_limit: Annotated[bool, _off("Do not limit flashes to three a second.")] = True
+    flash_limit: Annotated[bool, _off("Do not limit flashes to three per second.")] = True
     """Average what the window shows if it flashes more than three times a second."""
 
 
 @dataclass(frozen=True)
 class InputSettings(Bounded):
-    """Initial state, pictures of directions, and a video that the colors follow."""
+    """Initial state, direction pictures, and a video that the colors follow."""
 
     state: Path | None = None
     """Initial state (.npz), or a classic pattern (.rle)."""
@@ -77,16 +77,16 @@ class WindowSettings(Bounded):
     """Start in full screen."""
     monitor: Annotated[int, Between(0, 63)] = 0
     """Number of the screen to use in full screen, from 0."""
-    vsync: Annotated[bool, _off("Draw as often as possible, not at the screen's rate.")] = True
-    """Draw at the screen's rate."""
-    watch: Annotated[bool, _off("Do not load rule files again when they change.")] = True
-    """Load rule files again when they change."""
+    vsync: Annotated[bool, _off("Draw as often as possible, not at the refresh rate.")] = True
+    """Draw at the screen's refresh rate."""
+    watch: Annotated[bool, _off("Do not reload rule files when they change.")] = True
+    """Reload rule files when they change."""
     wait: bool = False
     """Open the window before the rule file exists, and show the rule once it does."""
     folder: Path = Path()
     """Folder for images, recordings and states."""
     recording: Literal["auto", "mp4", "webp", "png"] = "auto"
-    """Format of recordings by the P key; png: a folder of images."""
+    """Format of recordings (P key); png: a folder of images."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -103,7 +103,7 @@ class HeadlessSettings(Bounded):
     steps: Annotated[int | None, Between(0, MAX_STEPS)] = None
     """Number of steps; None: until the input ends."""
     every: Annotated[int, Between(1, MAX_STEPS)] = 1
-    """Number of steps for each frame of the recording and of the input."""
+    """Number of steps per frame of the recording and of the input."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
     stats: Literal["none", "json"] = "none"
@@ -176,7 +176,7 @@ class ViewSettings(Bounded):
 
 
 def view_settings(*rules: str | Path, **values: Any) -> ViewSettings:
-    """Make settings in Python, by names of fields of any group.
+    """Make settings in Python; ``values`` are fields of any group, by name.
 
     Raises:
         InputError: a value is out of bounds, or there is no field of that name.

@@ -9,7 +9,7 @@ Clock = Callable[[], float]  # returns the time in seconds, like time.monotonic
 
 SPEEDS = powers_of_two(*LIMITS["speed"]["window"])  # steps per frame
 
-SLOWEST_FRAME = 1 / 20  # seconds; fewer steps are made to keep this frame rate
+SLOWEST_FRAME = 1 / 20  # seconds; if a frame takes longer, fewer steps are run
 GROWTH = 1.05
 INTERVAL = 0.5  # seconds over which rates are measured
 
@@ -19,7 +19,7 @@ class SpeedControl:
 
     Attributes:
         steps_per_frame: requested number of steps; below 1: one step in several frames.
-        limited: fewer steps than requested are made, to keep the frame rate.
+        limited: fewer steps than requested are run, to keep the frame rate.
     """
 
     def __init__(self, steps_per_frame: float = 1.0) -> None:
@@ -46,10 +46,10 @@ class SpeedControl:
         self.set(next((s for s in reversed(SPEEDS) if s < self.steps_per_frame), SPEEDS[0]))
 
     def steps(self, last_frame: float) -> int:
-        """Number of steps to make now.
+        """Number of steps to run now.
 
         Args:
-            last_frame: seconds of the last frame, including its steps.
+            last_frame: duration of the last frame in seconds, including its steps.
         """
         if last_frame > SLOWEST_FRAME and self._taken > 1:
             self._limit = max(1.0, self._taken * SLOWEST_FRAME / last_frame)
@@ -73,7 +73,7 @@ def speed_text(speed: float) -> str:
 class Rates:
     """Frames and steps per second, over the last half second."""
 
-    _since: float  # the time at the start
+    _since: float  # time at the start of the interval
     frames: float = 0.0
     steps: float = 0.0
     _frames: int = 0

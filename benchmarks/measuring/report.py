@@ -22,7 +22,7 @@ class Row:
 
     @classmethod
     def of(cls, name: str, values: Spread, against: str, unit: str = "x") -> "Row":
-        """Make a row from median and quartiles."""
+        """Make a row from a median and its quartiles."""
         return cls(name, values.median, values.low, values.high, against, unit)
 
 

@@ -30,9 +30,9 @@ WHERE = """\
 
 
 def decoder_source(rule: Rule) -> str:
-    """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a place, in cells.
+    """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a position, in cells.
 
-    It is :meth:`nca.rule.Rule.colors_at`. Places are in the grid.
+    It computes :meth:`nca.rule.Rule.colors_at`. The position must lie in the grid.
     """
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     return (
@@ -45,7 +45,7 @@ def decoder_source(rule: Rule) -> str:
 def details_source(rule: Rule) -> str:
     """Emit ``vec3 nca_details(vec2 nca_place, out vec4 nca_mean)``: what the decoder adds.
 
-    ``nca_mean`` are the first four channels, interpolated between cells.
+    ``nca_mean`` is set to the first four channels, interpolated between cells.
     """
     settings, decoder = rule.settings, rule.decoder
     assert decoder is not None
@@ -67,7 +67,7 @@ def details_source(rule: Rule) -> str:
 
 
 def _interpolated(groups: int, read: str) -> Iterator[str]:
-    """The channels between the centers of four cells, ``nca_s<g>``."""
+    """Set ``nca_s<g>`` to the channels, interpolated between the centers of four cells."""
     for g in range(groups):
         corners = [
             f"{read}({g}, ivec2(nca_{x}.x, nca_{y}.y))"
@@ -79,7 +79,7 @@ def _interpolated(groups: int, read: str) -> Iterator[str]:
 
 
 def _waves(decoder: Decoder) -> Iterator[str]:
-    """The place in the cell, ``nca_w<k>``. Sines are most precise near zero."""
+    """Set ``nca_w<k>`` to waves of the position in the cell; sines are most precise near zero."""
     for k in range(1, decoder.settings.order + 1):
         turns = f"fract({number(k)} * nca_place + 0.5) - 0.5"
         yield f"nca_turn = {number(2 * np.pi)} * ({turns});"
@@ -88,7 +88,7 @@ def _waves(decoder: Decoder) -> Iterator[str]:
 
 
 def _layers(decoder: Decoder, inputs: Sequence[str]) -> Iterator[str]:
-    """All layers, four units at a time; the result is ``nca_last``."""
+    """Compute all layers, four units at a time; the result is ``nca_last``."""
     for i, layer in enumerate(decoder_layers(decoder), 1):
         last = i == decoder.layers
         names = ["nca_last"] if last else [f"nca_h{i}_{j}" for j in range(layer.units)]

@@ -11,8 +11,8 @@ from nca.exporters.glsl.pieces import Matrix, group_count
 class LayerBlocks:
     """A layer of a decoder, padded with zeros to groups of four units and inputs.
 
-    The inputs of the first layer are groups of channels, then one group for every order of the
-    place in the cell.
+    The inputs of the first layer are groups of channels, then one group of waves of the position in
+    the cell for every order.
 
     Attributes:
         units, inputs: numbers of groups.
@@ -59,6 +59,6 @@ def decoder_texels(decoder: Decoder) -> Matrix:
 
 
 def layer_sizes(decoder: Decoder) -> list[int]:
-    """Groups of four of the inputs and of every layer."""
+    """Numbers of groups of four: of the inputs, then of every layer."""
     inputs = group_count(decoder.channels) + decoder.settings.order
     return [inputs, *map(group_count, decoder.settings.hidden), 1]

@@ -12,7 +12,7 @@ defines::
     uniform float nca_coarseness;           // steering only: 1 as trained, 2 twice as large
     uniform float nca_dt;                   // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
-    vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: what nca_step gave
+    vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: result of nca_step
     vec4 nca_field_texel(ivec2 cell);       // fields only: see nca.exporters.glsl.fields
 
 and calls ``nca_step`` (and ``nca_live``) from its ``main``.
@@ -87,7 +87,7 @@ def step_source(
         rule: rule on the CPU, with finite weights.
         store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
         groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
-            default: all. Targets with too few outputs run several passes over the same old state.
+            default: all. Targets with too few outputs run several passes over the previous state.
         steering: rotate and scale the perception by ``nca_rotation`` and ``nca_coarseness``, and
             multiply the change of a step by ``nca_dt``.
         rate: let ``nca_limit`` decide how many cells fire.
@@ -129,7 +129,7 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
 
     This is the second half of a step of a rule with an alive threshold. It runs after ``nca_step``
     has run for every cell, because whether a cell lives depends on its 3x3 neighborhood after the
-    step. Of the state before the step it reads only group 0.
+    step. From the state before the step, it reads only group 0.
 
     Returns:
         GLSL functions ending with ``void nca_live(ivec2 nca_at, out vec4 nca_next0, ...)``.
@@ -169,11 +169,11 @@ def alive_text(when: str, fetch: str, read: str, threshold: str) -> str:
 
 
 def start_source(rule: Rule) -> str:
-    """Emit the initial state and the values of the brush.
+    """Emit functions for the initial state and for the values that the brush writes.
 
     ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.initial_state`; ``nca_noise(group,
-    cell, seed)`` is noise in (-0.5, 0.5); ``nca_plant(group)`` is the one cell that a growing rule
-    starts from.
+    cell, seed)`` is noise in (-0.5, 0.5); ``nca_plant(group)`` is the single cell that a growing
+    rule starts from.
     """
     settings = rule.settings
     state = START[settings.start].format(noise=number(settings.noise_level))
@@ -201,7 +201,7 @@ vec4 nca_plant(int nca_group) {{
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {{
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {{
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * {number(2.0**-24)} - 0.5;
@@ -233,7 +233,7 @@ def _step_helpers(settings: RuleSettings, store: Store, rate: bool, fields: bool
 
 
 class _Steer:
-    """What turns and scales the perception: uniforms, fields, both or nothing."""
+    """What rotates and scales the perception: uniforms, fields, both or nothing."""
 
     def __init__(self, steering: bool, fields: bool) -> None:
         self._steering, self._fields = steering, fields
@@ -312,7 +312,7 @@ def _activation(settings: RuleSettings) -> str:
 def _unrolled_layers(
     settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int], digits: int
 ) -> list[str]:
-    """Both layers with literal weights, four hidden units at a time, without blocks of zeros."""
+    """Both layers with literal weights, four hidden units at a time, skipping blocks of zeros."""
     lines = ["vec4 nca_h;"]
     for i, g in enumerate(groups):
         lines.append(f"vec4 nca_d{i} = {vector(blocks.b2[4 * g : 4 * g + 4], digits)};")

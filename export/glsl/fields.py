@@ -9,7 +9,7 @@ from nca.exporters.glsl.text import template
 
 IFDEF, ELSE, ENDIF = "#ifdef NCA_FIELDS", "#else", "#endif"
 TURNED, COARSER, PACED, CHANCE = "nca_turned", "nca_coarser", "nca_paced", "nca_chance"
-UNIFORMS = ("nca_rotation", "nca_coarseness", "nca_dt")  # values of the whole grid
+UNIFORMS = ("nca_rotation", "nca_coarseness", "nca_dt")  # values for the whole grid
 
 FIELD_SAMPLER = f"""{IFDEF}
 uniform sampler2D nca_fields;
@@ -19,11 +19,11 @@ vec4 nca_field_texel(ivec2 nca_at) {{ return texelFetch(nca_fields, nca_at, 0); 
 
 
 def field_functions(most: str, *, steering: bool) -> str:
-    """``nca_read_fields``, and without fields the names that it would set.
+    """``nca_read_fields``; without fields, macros for the names that it would set.
 
     Args:
-        most: expression of the largest hash with which a cell fires.
-        steering: the values of the whole grid are uniforms.
+        most: GLSL expression for the largest hash at which a cell fires.
+        steering: the values for the whole grid are uniforms.
     """
     plain = {CHANCE: most, PACED: "1.0"}
     if steering:
@@ -39,5 +39,5 @@ def read_fields(most: str, *, steering: bool) -> list[str]:
 
 
 def only_fields(lines: list[str]) -> list[str]:
-    """Lines that are compiled only with fields."""
+    """Lines that are compiled only if there are fields."""
     return [IFDEF, *lines, ENDIF]

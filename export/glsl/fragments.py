@@ -45,7 +45,8 @@ class Capabilities:
         blend: several rules may share a state, each with its share in every cell.
         steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
-        fields: with the macro ``NCA_FIELDS``, a texture has fields, see :mod:`nca.fields.texels`.
+        fields: with the macro ``NCA_FIELDS``, shaders read a texture of fields, see
+            :mod:`nca.fields.texels`.
     """
 
     dialect: Dialect = "330"
@@ -88,7 +89,7 @@ def step_passes(
     Args:
         rule: the rule.
         capabilities: features of the device.
-        store: place of the weights.
+        store: where the weights are stored.
         groups: number of groups in the state, if rules share it and it has more groups than this
             rule uses; the extra groups stay unchanged.
         digits: digits of inline weights; nine are exact.
@@ -130,7 +131,7 @@ def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = 
     passes = []
     for part in parts(groups or own, capabilities.draw_buffers):
         computed = [g for g in part if g < own]
-        # Group 0 of the state before the step decides life; groups of other rules are kept.
+        # Group 0 before the step decides which cells live; groups of other rules are copied.
         before = (
             range(groups or own) if capabilities.layers or len(computed) < len(part) else range(1)
         )
@@ -199,7 +200,7 @@ def colors_fragment(
         )
         drawn = "vec4(nca_shown(gl_FragCoord.xy), 1.0)"
     if decoder:
-        # The template knows the place of a pixel, and asks for the color of its cell.
+        # The template asks for the color of a cell, but the decoder needs the pixel's position.
         colors = decoder + "\n#define nca_rgb(nca_c) nca_color(nca_place * vec2(nca_size))\n"
     text, main = template("colors.glsl"), f"void main() {{ nca_out0 = {drawn}; }}\n"
     if settings is None:
@@ -220,7 +221,7 @@ def colors_fragment(
 
 
 def decoded_fragment(capabilities: Capabilities, channels: int, details: str) -> str:
-    """Shader of the picture of rules with a decoder: see ``decoded.glsl``.
+    """Shader that draws the picture of rules with a decoder; see ``decoded.glsl``.
 
     Args:
         capabilities: features of a device that blends rules.
@@ -260,7 +261,7 @@ def screen_fragment(
 
 
 def flash_text(capabilities: Capabilities) -> str:
-    """The shaders of :func:`flash_fragments` as one; the macro ``NCA_FLASHES`` is its number."""
+    """All shaders of :func:`flash_fragments`; the macro ``NCA_FLASHES`` selects one by index."""
     results = (
         "nca_measured(ivec2(gl_FragCoord.xy))",
         "vec4(nca_limited())",
@@ -393,7 +394,7 @@ def _update_main(
     *,
     mixes: bool,
 ) -> str:
-    """Call a step or life function, copy groups that the rule lacks, and blend with other rules."""
+    """Call a step or life function, copy groups not in the rule, and blend with other rules."""
     names = [f"nca_n{i}" for i in range(len(part))]
     call = f"{function}(nca_at, {', '.join(names[: len(computed)])});" if computed else ""
     kept = "".join(

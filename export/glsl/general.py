@@ -1,11 +1,11 @@
 """General shaders: one source for all rules, configured by macros at its top.
 
-The page contains this source. ``shaders/page/player/general.js`` makes the macros of the page's
-rules and of rules that a visitor opens; :func:`macros` makes identical ones. The weights come from
-a texture.
+The page contains this source. There, ``shaders/page/player/general.js`` makes the macros of the
+page's rules and of rules that a visitor opens; :func:`macros` makes the same macros in Python. The
+weights come from a texture.
 
 A group is four channels. A pass computes ``NCA_OUTPUTS`` groups, starting with ``NCA_FIRST``. If
-the grid has more groups than the rule, the pass copies the additional groups.
+the state has more groups than the rule uses, the pass copies the additional groups.
 """
 
 from collections.abc import Mapping
@@ -123,8 +123,8 @@ def _decoder_macros(rule: Rule, decoder: Decoder) -> dict[str, str]:
 def _filter_macros(rule: Rule) -> dict[str, str]:
     filters = rule.filters.detach().numpy()
     count = len(filters)
-    # To rotate the pattern, a pair of gradients is mixed by cosine and sine: for each filter,
-    # its partner, and the sign of the sine (0 without a partner).
+    # To rotate the pattern, pairs of gradients are mixed by cosine and sine. The lists hold, for
+    # each filter, its partner and the sign of the sine (0 without a partner).
     partners, turns = list(range(count)), [0.0] * count
     for x, y in gradient_pairs(filters):
         partners[x], partners[y], turns[x], turns[y] = y, x, 1.0, -1.0
@@ -203,14 +203,14 @@ def _choice(macro: str, texts: list[str]) -> str:
 
 
 def _mixing(work: str, mixes: str) -> str:
-    """Copy the groups that the rule lacks, and blend with other rules; see ``_update_main``."""
+    """Copy groups that the rule does not use, and blend with other rules, as ``_update_main``."""
     mixed = fetch_text("nca_fetch_sum", "nca_sum", range(1), layers=True)
     return f"""uniform bool nca_first;
 {mixed}
 void nca_draw(ivec2 nca_at, out vec4 nca_n[NCA_OUTPUTS]) {{
   for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) nca_n[nca_i] = vec4(0.0);
   float nca_s = nca_share(nca_at);
-  if (nca_s > 0.0) {{ // if several rules are painted, most cells belong to others
+  if (nca_s > 0.0) {{ // if several rules are painted, most cells belong to other rules
     for (int nca_i = 0; nca_i < NCA_OUTPUTS; nca_i++) {{
       nca_n[nca_i] = nca_fetch(NCA_FIRST + nca_i, nca_at);
     }}

@@ -1,8 +1,8 @@
 """Rewrite the GLSL that this package emits as HLSL.
 
-It is no general translator: it knows the types, constructors and functions that occur in
-:mod:`nca.exporters.glsl`. The reference compiler of the Khronos Group compiles the result in the
-tests.
+It is not a general translator: it knows only the types, constructors and functions that occur in
+:mod:`nca.exporters.glsl`. In the tests, the reference compiler of the Khronos Group compiles the
+result.
 """
 
 import re
@@ -20,7 +20,7 @@ COMPARISONS = {"lessThan": "<", "greaterThanEqual": ">=", "equal": "=="}
 
 def to_hlsl(source: str) -> str:
     """Rewrite GLSL text as HLSL."""
-    # GLSL multiplies a matrix, given by columns, by a column; HLSL a row by one given by rows.
+    # GLSL: a matrix, listed by columns, times a column. HLSL: a row times one listed by rows.
     source = re.sub(r"\bmat4\(([^()]*)\) \* (\w+)", r"mul(\2, float4x4(\1))", source)
     # A constructor with one number sets all components; HLSL needs a cast for that.
     source = re.sub(r"\b(i?vec\d)\((-?[\d.]+)\)", r"((\1)\2)", source)

@@ -125,7 +125,7 @@ def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
 
 
 def reader(padding: Padding, fetch: str) -> tuple[str, str]:
-    """Name of a function that reads with padding beyond the border, and its source if it is new.
+    """Name of the function that reads cells beyond the border, and its source unless ``fetch``.
 
     For all paddings but zeros, ``nca_pad`` has already moved the cell inside.
     """

@@ -19,7 +19,7 @@ def passes_per_step(rule: Rule) -> int:
 
 
 def ping_pong_tiles(rule: Rule, options: ExportOptions) -> Tiles:
-    """Layout of the tiles in a square image; without a size of the grid, cells fill the image."""
+    """Layout of the tiles in a square image; if no grid size is given, cells fill the image."""
     spare = passes_per_step(rule) - 1
     return arrange(rule, options.grid or LARGEST_SIDE, (1024, 1024), spare=spare)
 

@@ -1,4 +1,4 @@
-"""Names and credits of a rule in shader text and file names, made harmless."""
+"""Make names and credits of rules safe for shader text and file names."""
 
 import re
 import unicodedata

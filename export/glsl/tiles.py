@@ -28,7 +28,7 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture that holds the tiles and, to their right, the mark."""
+        """Width and height of a texture for the tiles and the mark on their right (tiles.glsl)."""
         return self.columns * self.side + 1, self.rows * self.side
 
 
@@ -80,8 +80,8 @@ class TilePass:
 def chain(rule: Rule, steps: int) -> list[TilePass]:
     """Passes of one frame: each draws into its own texture and reads the previous one.
 
-    Textures are drawn in order: a pass that reads an earlier one sees this frame, a pass that reads
-    itself or a later one sees the previous frame. So the first pass continues from the last.
+    Textures are drawn in order. A pass that reads an earlier texture sees this frame; a pass that
+    reads its own or a later one sees the previous frame. So the first pass continues from the last.
     """
     dies = rule.settings.alive_threshold is not None
     passes: list[TilePass] = []

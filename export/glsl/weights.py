@@ -60,14 +60,14 @@ def matrix_count(rule: Rule) -> int:
 
 
 def choose_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
-    """Choose the place of the weights: literals for a small rule, a texture for a large one."""
+    """Choose where to store weights: literals for a small rule, a texture for a large one."""
     if choice != "auto":
         return choice
     return "inline" if matrix_count(rule) <= MAX_INLINE_MATRICES else "texture"
 
 
 def choose_decoder_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
-    """Choose the place of the weights of a rule's decoder."""
+    """Choose where to store the weights of a rule's decoder."""
     assert rule.decoder is not None
     if choice != "auto":
         return choice
@@ -75,7 +75,7 @@ def choose_decoder_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
 
 
 def step_texels(rule: Rule) -> int:
-    """Number of texels of the weights of a step; those of the decoder follow."""
+    """Number of texels that hold the weights of a step; those of the decoder follow them."""
     groups, hidden_groups = group_count(rule.settings.channels), group_count(rule.settings.hidden)
     return groups + hidden_groups + 4 * matrix_count(rule)
 

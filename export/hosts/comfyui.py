@@ -1,4 +1,4 @@
-"""Export a rule for ComfyUI: a fragment shader for its node GLSL Shader, and a workflow.
+"""Export a rule for ComfyUI: a fragment shader for its GLSL Shader node, and a workflow.
 
 The node draws one shader several times (``#pragma passes``). Each pass reads the result of the
 previous one as ``u_image0``, and only the last pass may have several outputs
@@ -55,7 +55,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``NAME.frag`` to paste, and ``workflow.json`` to drop on ComfyUI.
 
     Raises:
-        InputError: the node cannot run steps per frame, or receive such a seed.
+        InputError: steps per frame are given, or the seed is too large for the node.
     """
     if options.steps_per_frame is not None:
         raise InputError(
@@ -80,7 +80,7 @@ def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
     head = [
         *credit_lines(name, file),
         "",
-        "For ComfyUI's node GLSL Shader. IMAGE0 is the picture, and u_int0 is the random seed.",
+        "For ComfyUI's GLSL Shader node. IMAGE0 is the picture, and u_int0 is the random seed.",
         "IMAGE1 is the state: connect it to image0 of a node of the same size to continue there.",
         "Any other image in image0 is ignored.",
         "The first pass prepares the state, and the last one draws the picture. Between them, each"
@@ -142,7 +142,7 @@ TARGET = RuleTarget(
     run=run,
     frame_steps=lambda rule, options: 1,
     grid=ping_pong_grid,
-    verified="tested in the order of the node's passes; not tested in ComfyUI itself",
+    verified="tested in OpenGL, pass by pass; not in ComfyUI itself",
     states=("rgba32f",),
     inline=True,
 )

@@ -1,4 +1,4 @@
-"""Export many rules as a website: a page of thumbnails, which run when the pointer is over them.
+"""Export many rules as a website: a page of thumbnails that run while the pointer is over them.
 
 Every rule has a folder with its own page, an element to embed it, its GLSL, its Shadertoy JSON and
 its rule file. The index requests only these files, and also works from ``file://``.

@@ -39,14 +39,14 @@ UNIFORMS = {
     "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one per group"],
     "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
     "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
-    "nca_fields": ["sampler2D", "step, if the macro NCA_FIELDS is defined: fields, see fields"],
+    "nca_fields": ["sampler2D", "step, if NCA_FIELDS is defined: a texture, see fields"],
     "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the initial state"],
     "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
     "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
     "nca_number": ["uint", "brush: random seed of the noise"],
     "nca_wraps": ["bool", "brush and screen: the state wraps, see state.tiles"],
     "nca_picture": ["vec2", "colors: size of the texture drawn into"],
-    "nca_colors_of_cells": ["sampler2D", "screen: what the colors shader drew"],
+    "nca_colors_of_cells": ["sampler2D", "screen: the texture that the colors shader drew"],
     "nca_cells": ["vec2", "screen: size of the state"],
     "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
     "nca_height": ["float", "screen: height of the image in pixels"],
@@ -56,22 +56,23 @@ UNIFORMS = {
     "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
 }
 ORDER = [
-    "Make three sets of textures, one texture per group: state, after, spare. Read them with"
-    " nearest sampling, without mipmaps.",
+    "Make three sets of textures (state, after, spare), each with one texture per group. Read them"
+    " with nearest sampling, without mipmaps.",
     "Start: draw the brush shaders into state with nca_tool 3, nca_radius -1, nca_number = seed.",
     "Step: draw every step shader into the textures of its groups in after.",
-    "If there are live shaders, draw them into spare and swap state with spare; else swap state"
-    " with after.",
+    "If there are live shaders, draw them into spare and swap state with spare; otherwise, swap"
+    " state with after.",
     "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
-    " mipmaps), then the screen shader. Every draw is three vertices, no buffers.",
+    " mipmaps), then draw the screen shader. Every draw call has three vertices and no buffers.",
 ]
 FIELDS = {
     "macro": "NCA_FIELDS: define it below #version of the step shaders to read nca_fields",
     "texture": "rgba8, one texel per cell, nearest sampling; neutral: 0, 128, 128, 128",
     "r": "direction: the texture is turned by 2 pi r / 256, clockwise",
-    "g": "size: n = g - 128; 1 + 3 n / 127 times as large, below 128: 1 - 3 n / 127 times as small",
+    "g": "size: with n = g - 128, the pattern is 1 + 3 n / 127 times as large if n is 0 or more,"
+    " otherwise 1 - 3 n / 127 times as small",
     "b": "pace: a step is b / 128 times as long",
-    "a": "share of the cells that fire: a / 128 times as many",
+    "a": "fraction of cells that fire: a / 128 times as many, up to all of them",
 }
 DECODED = (
     "This rule has a decoder: the colors shader may draw into a texture of any size, nca_picture,"

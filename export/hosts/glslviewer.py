@@ -1,7 +1,7 @@
 """Export a rule for glslViewer: one fragment shader with several double buffers.
 
-glslViewer draws the double buffers in order and swaps each one right after drawing, like Shadertoy.
-So the same chain of passes works, each a whole step (see :mod:`nca.exporters.glsl.tiles`).
+Like Shadertoy, glslViewer draws the double buffers in order and swaps each one right after drawing
+it. So the same chain of passes works, see :mod:`nca.exporters.glsl.tiles`.
 """
 
 from moderngl import Context
@@ -27,8 +27,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         *credit_lines(name, file),
         "",
         f"Run: glslViewer {file_name(name)}.frag    Move the mouse to erase.",
-        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in glslViewer's order of"
-        " buffers, not in glslViewer itself.",
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in OpenGL, with the buffers in"
+        " glslViewer's order, but not in glslViewer itself.",
     ]
     samplers = "".join(f"uniform sampler2D u_doubleBuffer{n};\n" for n in range(len(passes)))
     text = (
@@ -116,7 +116,7 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="tested with glslViewer's order of buffers; not tested in glslViewer itself",
+    verified="tested in OpenGL, with buffers in glslViewer's order; not in glslViewer itself",
     suffix=".frag",
     grid=small_grid,
     states=("rgba32f",),

@@ -127,7 +127,7 @@ def _compute(
         f"  imageStore(nca_next, ivec3(nca_at, {g}), nca_encode(nca_n{g}));\n"
         for g in range(group_count(rule.settings.channels))
     )
-    # `main` calls nca_hash; if all cells fire, only start_source has it.
+    # `main` calls nca_hash; if all cells fire, only start_source contains it.
     source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
@@ -230,5 +230,5 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    verified="tested as OpenGL compute shaders; not tested in Godot itself",
+    verified="tested as OpenGL compute shaders; not in Godot itself",
 )

@@ -19,7 +19,7 @@ from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-# Buffers: the state is drawn into the first two in turn; the third has steps before cells die.
+# Buffers: the state is drawn into the first two in turn; the third has the step before cells die.
 STATE, OTHER, STEPPED = "nca_state", "nca_other", "nca_stepped"
 # Buffers have a fixed size, independent of the screen.
 ROOM = (2048, 2048)
@@ -34,7 +34,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     """Steps per frame: four by default; one or an even number is possible.
 
     Raises:
-        InputError: an odd number above one, which two alternating buffers cannot make.
+        InputError: an odd number above one, which does not fit two alternating buffers.
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:
@@ -55,7 +55,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _targets(rule: Rule, steps: int) -> list[str]:
-    """Buffers that all passes but the last draw into."""
+    """The buffer that each pass but the last draws into."""
     dies = rule.settings.alive_threshold is not None
     targets = []
     for step in range(steps):
@@ -79,7 +79,7 @@ def _header(
         }
         for target in _targets(file.rule, steps)
     ]
-    untested = "Tested in the order of its passes, not in a VJ program."
+    untested = "Tested in OpenGL, pass by pass, but not in a VJ program."
     return {
         "ISFVSN": "2",
         "DESCRIPTION": " ".join([*credit_lines(name, file), untested]),
@@ -166,14 +166,14 @@ out vec4 nca_out;
 
 
 def shader_text(data: bytes) -> str:
-    """The GLSL of an ISF file, after the text that a program adds at its beginning."""
+    """The GLSL of an ISF file, preceded by the text that a program adds."""
     return HEAD + data.decode().partition("*/")[2]
 
 
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Draw the passes of the file in their order."""
+    """Draw the passes of the file in order."""
     (data,) = files.values()
     passes = json.loads(data.decode().partition("*/")[0][2:])["PASSES"][:-1]
     tiles = arrange(rule, options.grid, ROOM)
@@ -196,7 +196,7 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=frame_steps,
-    verified="tested in the order of its passes; not tested in a VJ program",
+    verified="tested in OpenGL, pass by pass; not in a VJ program",
     suffix=".fs",
     grid=lambda rule, options: (arrange(rule, options.grid, ROOM).side,) * 2,
     states=("rgba32f", "rgba8"),

@@ -21,8 +21,8 @@ from nca.exporters.web.page import rule_label
 from nca.rule import Rule
 
 SIZE, GROWN = 64, 500  # cells per side, steps
-MAX_RATIO = 1.25  # times the distance of two runs of the rule itself
-UNSEEN = 1.0  # a patch distance that is invisible: colors differ by about 1/100
+MAX_RATIO = 1.25  # times the distance between two runs of the original rule
+UNSEEN = 1.0  # a patch distance too small to see: colors differ by about 1/100
 STEPS = 10
 
 
@@ -64,7 +64,7 @@ def fragment(name: str, rule: Rule) -> str:
 
 
 def choose_bits(rule: Rule) -> Bits:
-    """8 if the shortened rule looks as similar as another run of the original; otherwise 16."""
+    """8 if the shortened rule looks about as similar as a second run of the original, else 16."""
     pictures = _pictures(rule)
     distance = PatchDistance(pictures[:1])
     own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))

@@ -25,7 +25,7 @@ BRUSH_RADIUS = 10.0
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """Steps per frame: four, or two if cells die, which takes two passes per step.
+    """Steps per frame: four, or two if cells die, because a step then takes two passes.
 
     Raises:
         InputError: more steps than four buffers can run.
@@ -62,8 +62,8 @@ def _common(name: str, file: RuleFile, tiles: Tiles, options: ExportOptions, ste
         "paste each file into the tab with the same name, and set the channels listed at its top.",
         "Drag to erase. Shift and drag to plant. R restarts.",
         "",
-        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in the site's order of passes,"
-        " not on the site itself.",
+        f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in OpenGL, with the passes in"
+        " the site's order, but not on the site itself.",
     ]
     return comment(head) + tile_source(file.rule, tiles, options, steps)
 
@@ -203,7 +203,7 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=frame_steps,
-    verified="tested in OpenGL, in the site's order of passes; not tested on the site itself",
+    verified="tested in OpenGL, with passes in the site's order; not on the site itself",
     grid=small_grid,
     longest=65_000,
     states=("rgba32f",),

@@ -78,7 +78,7 @@ def _passes(passes: list[Pass]) -> list[dict[str, object]]:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the shaders of the module in its order, as version 330."""
+    """Run the shaders in the order of the module, as GLSL version 330."""
     line = next(one for one in files[MODULE].decode().splitlines() if one.startswith(DATA))
     data = json.loads(line.removeprefix(DATA).rstrip(";"))
     passes = {

@@ -26,7 +26,7 @@ PIXEL_FORMATS = {
     "rgba16f": "16-bit float (RGBA)",
     "rgba8": "8-bit fixed (RGBA)",
 }
-UNTESTED = "Tested with TouchDesigner's names put before it, not in TouchDesigner itself."
+UNTESTED = "Tested in OpenGL with TouchDesigner's declarations, but not in TouchDesigner itself."
 
 
 _FIELDS = """
@@ -41,7 +41,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     """One step per frame, because a Feedback TOP runs once per frame.
 
     Raises:
-        InputError: more steps.
+        InputError: more steps are requested.
     """
     del rule
     if options.steps_per_frame not in (None, 1):
@@ -128,7 +128,7 @@ vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
 
 
 def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
-    # The start text contains the hash; if cells die, the live shader paints instead.
+    # The start functions include the hash; if cells die, the live shader paints instead.
     text = (
         "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
         + _shared(rule, options, group_count(rule.settings.channels))
@@ -206,12 +206,12 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         " of state0, state1 ... to them, in order.",
         f"{number + 1}. Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
         " color buffer 0; 8-bit; the resolution of the image.",
-        f"{number + 2}. Set nca_reset to 1 for one frame to start. Extend mode of the inputs does"
-        " not matter: the shaders wrap around themselves.",
+        f"{number + 2}. Set nca_reset to 1 for one frame to start. The extend mode of the inputs"
+        " does not matter: the shaders handle the borders themselves.",
         "",
         "Fields (optional): remove the '//' before '#define NCA_FIELDS' in the step shaders, and",
         f"give them one more input, the last one: a TOP of {side} x {side}, 8-bit fixed (RGBA),",
-        "nearest sampling, one texel per cell. Flip an upright picture vertically before.",
+        "nearest sampling, one texel per cell. First flip an upright picture vertically.",
         *(f"{key.upper()}: {FIELDS[key]}." for key in "rgba"),
         "Neutral: 0, 128, 128, 128.",
     ]
@@ -219,7 +219,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
 
 
 def shader_text(data: bytes, inputs: int) -> str:
-    """A shader after the text that TouchDesigner adds at its beginning."""
+    """A shader, preceded by the text that TouchDesigner adds."""
     return (
         f"#version 450\nuniform sampler2D sTD2DInputs[{inputs}];\nin vec3 vUV;\n"
         "vec4 TDOutputSwizzle(vec4 c) { return c; }\n" + data.decode()
@@ -258,6 +258,6 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     frame_steps=frame_steps,
-    verified="tested with TouchDesigner's built-in names; not tested in TouchDesigner itself",
+    verified="tested in OpenGL with TouchDesigner's declarations; not in TouchDesigner itself",
     inline=True,
 )

@@ -56,7 +56,7 @@ def _render(path: str, values: dict[str, object]) -> str:
 
 TARGET = RuleTarget(
     build_rule=build,
-    verified="its HLSL is tested in OpenGL; not tested in Unity itself",
+    verified="its HLSL is tested in OpenGL; not in Unity itself",
     states=("rgba32f",),
     inline=True,
 )

@@ -1,6 +1,6 @@
 """Export a rule for WebGPU: a WGSL module with compute and view entry points, manifest and script.
 
-The computations are translated from the text of the GLSL emitter.
+The computations are translated from the output of the GLSL emitter.
 """
 
 import functools
@@ -58,17 +58,18 @@ ORDER = [
     "Make two texture arrays (three if there is nca_live), one layer per group, with the usages"
     " texture-binding and storage-binding; and a uniform buffer of 48 bytes, the struct NcaFrame.",
     "Start: dispatch nca_paint with tool 3 and radius -1 from the first array into the second.",
-    "Step: dispatch nca_step from one array into another; if there is nca_live, dispatch it with"
-    " the state before as nca_state, the stepped one as nca_after, into the third.",
+    "Step: dispatch nca_step from one array into another; if there is nca_live, dispatch it into"
+    " the third, with the state before the step as nca_state and the result of nca_step as"
+    " nca_after.",
     "Dispatch workgroups of 8 x 8: ceil(width / 8), ceil(height / 8), 1.",
     "Show: draw three vertices with nca_vertex and nca_fragment.",
 ]
 BINDINGS = {
     "0": "uniform NcaFrame",
-    "1": "nca_state: texture_2d_array, the state before",
+    "1": "nca_state: texture_2d_array, the state before the step",
     "2": "nca_next: storage texture array, written",
     "3": "nca_weights: read-only storage buffer, if weights.store is texture (nca_step)",
-    "4": "nca_after: texture_2d_array, what nca_step wrote (nca_live)",
+    "4": "nca_after: texture_2d_array, the result of nca_step (nca_live)",
     "5": "nca_fields: texture_2d, fields of the cells (nca_step in nca_fields.wgsl)",
 }
 
@@ -76,7 +77,7 @@ BINDINGS = {
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and weights if needed.
 
-    ``nca_fields.wgsl`` also reads a texture of fields.
+    ``nca_fields.wgsl`` is the same module, but also reads a texture of fields.
     """
     rule = file.rule
     store = choose_store(rule, options.weights)
@@ -111,7 +112,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = False) -> str:
-    """Make the WGSL text; with ``fields``, it reads a texture of them."""
+    """Make the WGSL text; with ``fields``, the shader also reads a texture of fields."""
     settings = rule.settings
     groups = group_count(settings.channels)
     scale, offset = map(number, state_code(rule.settings, options.state))
@@ -160,7 +161,7 @@ def _step_body(rule: Rule, options: ExportOptions, store: Store, fields: bool) -
     """Body of ``nca_step`` from the GLSL emitter, translated to WGSL."""
     source = step_source(rule, store, fields=fields, digits=options.digits)
     body = source.partition("void nca_step(")[2].partition("{\n")[2].rpartition("}")[0]
-    body = re.sub(r"^\s*#.*\n", "", body, flags=re.MULTILINE)  # the lines are always compiled
+    body = re.sub(r"^\s*#.*\n", "", body, flags=re.MULTILINE)  # what #ifdef encloses always stays
     for pattern, spelling in SPELLING:
         body = re.sub(pattern, spelling, body, flags=re.MULTILINE)
     return body.rstrip("\n")
@@ -202,7 +203,7 @@ def run_with_fields(
     frames: int,
     fields: Tensor | None,
 ) -> Tensor:
-    """Run as :func:`run`; ``fields``, [H, W, 4] uint8, is the texture of fields."""
+    """Like :func:`run`, with a texture of fields, [H, W, 4] uint8, if it is not None."""
     wgpu = load_wgpu()
     try:
         adapter = wgpu.gpu.request_adapter_sync(power_preference="high-performance")
@@ -305,7 +306,7 @@ class _Device:
         )
 
     def steps(self, count: int, seed: int) -> Tensor:
-        """Make ``count`` steps and return the state."""
+        """Run ``count`` steps and return the state."""
         state, after, spare = self.textures
         for step in range(count):
             words = np.array([self.shape[2], self.shape[1]], "<i4").tobytes()

@@ -19,7 +19,7 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of an exported rule from torch.
+    """Difference between an exported rule and torch.
 
     Attributes:
         largest: largest absolute difference of any value; None if it was not measured.
@@ -69,7 +69,7 @@ def rounding_notes(rule: Rule) -> tuple[str, ...]:
     if not steps:
         return ()
     return (
-        f"this rule rounds to levels up to {max(steps):.2g} apart; a sum added up in another"
+        f"this rule rounds to levels up to {max(steps):.2g} apart; a sum computed in another"
         " order may be rounded to the neighboring level",
     )
 
@@ -78,7 +78,7 @@ def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
     """A grown state, [1, C, H, W]: 32 steps from the initial state plus some noise."""
     state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    # If cells can die, the noise is strong enough for living cells, because dead ones are all zero.
+    # If cells can die, the noise is strong enough that some live; a dead grid would stay zero.
     width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
     state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
     grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)

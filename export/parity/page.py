@@ -1,7 +1,7 @@
 """Compare the shaders of a page or an element with torch.
 
-Desktop OpenGL runs them. It compiles WebGL's GLSL version if it has ARB_ES3_compatibility, as with
-Mesa, NVIDIA and AMD.
+The shaders run in desktop OpenGL, which compiles WebGL's GLSL version if it has
+ARB_ES3_compatibility, as the drivers of Mesa, NVIDIA and AMD do.
 """
 
 import math
@@ -35,10 +35,10 @@ def measure_page(
     rules: Mapping[str, RuleFile],
     context: moderngl.Context | None = None,
 ) -> dict[str, Difference]:
-    """Run every rule of :func:`nca.exporters.web.page.page_data`, with literals and with a texture.
+    """Run every rule of :func:`nca.exporters.web.page.page_data` with each of its weight stores.
 
     Returns:
-        The larger difference, by name of the rule.
+        The largest difference of every rule, by name.
     """
     seed = data["start"]["seed"]
     differences: dict[str, Difference] = {}

@@ -1,4 +1,4 @@
-"""Shorter texts of shaders for pages."""
+"""Shorten the text of shaders for pages."""
 
 import re
 from collections import Counter
@@ -17,13 +17,13 @@ _LITERAL = re.compile(r"(?:vec4|mat4)\([^()]*\)")
 
 
 def compact_shader(text: str) -> str:
-    """GLSL without comments and without white space, with numbers as ``.5`` and ``2.``."""
+    """Remove comments and white space from GLSL, and write numbers as ``.5`` and ``2.``."""
     short = re.sub(r"(?<![\w.])0\.(?=\d)", ".", _joined(text))
     return re.sub(r"(?<=\d)\.0(?![\w.])", ".", short) + "\n"
 
 
 def with_short_names(text: str, kept: Iterable[str] = ()) -> str:
-    """GLSL whose names that start with ``nca_`` are short, except uniforms and ``kept``."""
+    """Shorten the names in GLSL that start with ``nca_``, except uniforms and ``kept``."""
     names = Counter(re.findall(r"\bnca_\w+", text))
     for name in {*kept, *re.findall(r"\buniform \w+ (nca_\w+)", text), "nca_size"}:
         del names[name]
@@ -42,19 +42,19 @@ def _joined(text: str) -> str:
 
 
 def _gap(before: str, after: str, *, gap: bool) -> str:
-    """What must stay of a gap between two tokens."""
+    """The white space that must stay between two tokens."""
     if before.startswith("#") or after.startswith("#"):
-        return "\n" if before else ""  # a line of the preprocessor
+        return "\n" if before else ""  # a preprocessor line
     last, first = before[-1:], after[0]
     words = (last.isalnum() or last == "_") and (first.isalnum() or first == "_")
     return " " if gap and last and (words or (last == first and last in "+-")) else ""
 
 
 def with_references(text: str, rule: Rule) -> str:
-    """A shader with literal weights that names them by their place instead.
+    """Replace the literal weights of a shader by references.
 
-    ``@v7`` is texel 7 of :func:`nca.exporters.glsl.weights.pack_weights` as a vector, ``@m7`` are
-    texels 7 to 10 as a matrix. The page has all weights as bytes, and writes the literals itself.
+    ``@v7`` is texel 7 of :func:`nca.exporters.glsl.weights.pack_weights` as a vector; ``@m7`` is
+    texels 7 to 10 as a matrix. The page contains all weights as bytes, and inserts the literals.
     """
     texels = pack_weights(rule).reshape(-1, 4)
     names = {matrix(texels[i : i + 4].T): f"@m{i}" for i in range(len(texels) - 3)}
@@ -63,7 +63,7 @@ def with_references(text: str, rule: Rule) -> str:
 
 
 def without_references(text: str, rule: Rule, digits: int) -> str:
-    """A shader of :func:`with_references` with literals of a number of digits, as in the page."""
+    """Replace the references of :func:`with_references` by literals, as the page does."""
     texels = pack_weights(rule).reshape(-1, 4)
 
     def literal(match: re.Match[str]) -> str:

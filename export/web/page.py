@@ -1,4 +1,4 @@
-"""The parts of a page or an element: settings, data of the rules, scripts of the player."""
+"""The parts of a page or an element: settings, rule data, player scripts."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ _READING_SCRIPTS = tuple(f"reading/{name}" for name in _READING.split())
 PAGE_SCRIPTS = (*PLAYER_SCRIPTS, *_READING_SCRIPTS, *_CONTROLS)
 
 MAX_RULES = 255  # a cell stores the number of its rule in a byte
-TINY_WEIGHTS = 2000  # shaders with so few literals compile fast everywhere
+TINY_WEIGHTS = 2000  # shaders with this few literals compile fast everywhere
 THUMBNAIL_SIZE, THUMBNAIL_STEPS = 64, 200
 
 CONTROLS = json.loads(template("controls.json"))
@@ -62,15 +62,16 @@ CONTROLS = json.loads(template("controls.json"))
 
 @dataclass(frozen=True)
 class PageSettings(Bounded):
-    """Initial values of a page; most can be changed there.
+    """Initial settings of a page; users can change most of them there.
 
     Attributes:
         title: title of the page; default: the names of its rules.
         grid: size in cells (width, height). None: fits the window.
-        seed: random seed of the firing cells, and of the noise of the initial state.
-        steps_per_frame: number of steps, 1/8 to 64, a power of two.
-        weights: ``inline`` as literals, ``texture``, or ``auto``: small rules inline, large ones as
-            a texture, others first as a texture, which compiles quickly, then inline.
+        seed: random seed for cell updates and initial noise.
+        steps_per_frame: number of steps per frame, a power of two from 1/8 to 64.
+        weights: ``inline``: as literals; ``texture``; or ``auto``: small rules use literals, large
+            ones a texture. Others start with a texture, which compiles quickly, then switch to
+            literals.
         state: format of the state. ``auto`` uses the most precise format that the device supports.
         digits: digits of weights as literals; nine are exact.
 
@@ -145,7 +146,7 @@ def check_count(rules: Rules) -> None:
 
 
 def player_data(settings: PageSettings) -> dict[str, Any]:
-    """The data of :func:`page_data` besides rules: shaders and initial values."""
+    """The data of :func:`page_data` without the rules: shaders and initial values."""
     device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),
@@ -168,7 +169,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    """A shader of the page; the decoder of a rule uses two functions of the colors."""
+    """Shorten a shader of the page, but keep two names that the decoder of a rule uses."""
     return compact_shader(with_short_names(text, ("nca_details", "nca_fetch")))
 
 
@@ -195,7 +196,7 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
 
 
 def rule_label(name: str) -> str:
-    """A name of a rule as the page shows it."""
+    """The name of a rule as the page shows it."""
     return _one_line(name) or "texture"
 
 
@@ -205,7 +206,7 @@ def credit(file: RuleFile) -> str:
 
 
 def tensor_bytes(rule: Rule) -> bytes:
-    """``filters``, ``w1``, ``b1``, ``w2``, ``b2`` if there is one, and a decoder, as float32."""
+    """``filters``, ``w1``, ``b1``, ``w2``, and if present ``b2`` and a decoder, as float32."""
     tensors = [rule.filters, *rule.parameters()]
     return b"".join(tensor.detach().numpy().astype("<f4").tobytes() for tensor in tensors)
 
@@ -219,16 +220,16 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
 
 
 def _inline_decoder(rule: Rule, choice: StoreChoice) -> str | None:
-    """``nca_details`` with references to weights; None: the general one is used."""
+    """``nca_details`` with references to weights; None: the general decoder is used."""
     if rule.decoder is None or choose_decoder_store(rule, choice) == "texture":
         return None
     return compact_shader(with_references(details_source(rule), rule))
 
 
 def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
-    """Passes of a step with literal weights, by number of outputs of the device.
+    """Passes of a step with inline weights, by number of outputs of the device.
 
-    Literals are references to weights, which the page replaces.
+    The weights are references, which the page replaces by literals.
     """
     # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
     passes = {}
@@ -269,14 +270,14 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
 
 
 def joined(names: tuple[str, ...], constants: str = "") -> str:
-    """Join files of the page to one script with its own scope for names."""
+    """Join scripts of the page into one script with its own scope."""
     constants = f"const CONTROLS = {script_json(_of_page(CONTROLS))};\n{constants}"
     parts = "".join(jsmin(page_source(f"{name}.js")) for name in names)
     return f'(() => {{\n"use strict";\n{constants}{parts}}})();\n'
 
 
 def _of_page(entry: Any) -> Any:
-    """Controls without those of the window, reasons and icons, which scripts do not need."""
+    """The controls without what scripts do not need: window controls, reasons, icons, sections."""
     if isinstance(entry, list):
         return [_of_page(one) for one in entry if not _of_window(one)]
     if isinstance(entry, dict):

@@ -32,12 +32,12 @@ class WebTarget(Target):
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        # Runs the shaders in the data of the file.
+        # The file contains the shaders of this data, which run here.
         del files
         data = page_data(rules, PageSettings.of(options), thumbnails=False)
         return measure_page(data, rules, context)
 
     def is_file(self, rules: Rules, out: Path) -> bool:
-        """Always true, with any extension."""
+        """Always true; any extension is allowed."""
         del rules, out
         return True

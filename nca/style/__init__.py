@@ -1,1 +1,1 @@
-"""Style transfer: the shared core trains the pixels of an image."""
+"""Style transfer: the shared training loop optimizes the pixels of an image."""

@@ -24,7 +24,7 @@ def gray(images: Tensor) -> Tensor:
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
     """Make a style gray, with the brightness and contrast of the content.
 
-    Without this, a dark style would darken the image whose colors are kept.
+    Without this, a dark style would darken the result.
     """
     theirs, ours = luminance(style), luminance(content)
     matched = (theirs - theirs.mean()) * (ours.std() / (theirs.std() + 1e-6)) + ours.mean()

@@ -1,4 +1,4 @@
-"""Optical flow: how the pixels of a frame move to the next one, and where this is not known."""
+"""Optical flow: how pixels move from one frame to the next, and where the motion is unknown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images import to_image
 
-MAX_CHANGE = 0.15  # of a color that counts as the same
+MAX_CHANGE = 0.15  # largest change of a color that counts as unchanged
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Motion:
     """The motion between two frames.
 
     Attributes:
-        origin: place in the previous frame that each pixel comes from, [1, H, W, 2] in pixels.
-        reliable: 1 where the flow explains the pixel, or else 0, [1, 1, H, W].
+        origin: position in the previous frame that each pixel comes from, [1, H, W, 2] in pixels.
+        reliable: 1 where the flow explains the pixel, otherwise 0, [1, 1, H, W].
     """
 
     origin: Tensor
     reliable: Tensor
 
     def warp(self, image: Tensor) -> Tensor:
-        """Move an image of the previous frame, [1, 3, H, W] in [0, 1], to the current frame."""
-        # Bilinear samples would blur the image a little more in every frame.
+        """Warp an image of the previous frame, [1, 3, H, W] in [0, 1], to the current frame."""
+        # Bilinear sampling would blur the image a little more in every frame.
         return sample(image, self.origin, "bicubic").clamp(0, 1)
 
 
@@ -41,8 +41,8 @@ def motion(previous: Tensor, current: Tensor) -> Motion:
     Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016. A pixel is reliable
     if the flow back to the previous frame and the flow forward from there cancel (Sundaram, Brox
     and Keutzer 2010; the constants are those of Ruder, Dosovitskiy and Brox, "Artistic Style
-    Transfer for Videos", 2016), and if the color stays. Without the second condition, something
-    small that moves too fast for the search counts as resting.
+    Transfer for Videos", 2016), and if its color hardly changes. Without the second condition, a
+    small object that moves too fast for the search would count as standing still.
 
     Raises:
         InputError: OpenCV is missing.
@@ -68,7 +68,7 @@ def motion(previous: Tensor, current: Tensor) -> Motion:
 
 
 def flicker(results: Sequence[Tensor], motions: Sequence[Motion]) -> float:
-    """Mean difference of a frame from its moved predecessor, where the flow is reliable.
+    """Mean difference between a frame and its warped predecessor, where the flow is reliable.
 
     Args:
         results: frames, [1, 3, H, W] each.
@@ -83,7 +83,7 @@ def flicker(results: Sequence[Tensor], motions: Sequence[Motion]) -> float:
 
 
 def sample(images: Tensor, places: Tensor, mode: str) -> Tensor:
-    """Read images, [1, N, H, W], at places in pixels, [1, H, W, 2]; the border pixels continue."""
+    """Sample images, [1, N, H, W], at [1, H, W, 2] in pixels; border pixels repeat outside."""
     sides = torch.tensor([images.shape[-1], images.shape[-2]]).to(places)
     grid = (2 * places + 1) / sides - 1
     return F.grid_sample(images, grid, mode, padding_mode="border", align_corners=False)
@@ -99,7 +99,7 @@ def import_opencv() -> ModuleType:
         return import_module("cv2")
     except ImportError as error:
         raise InputError(
-            "the style transfer of a video needs the extra `flow`: pip install 'nca-studio[flow]'"
+            "style transfer of a video requires the `flow` extra: pip install 'nca-studio[flow]'"
         ) from error
 
 

@@ -9,15 +9,15 @@ from nca.style.settings import Box
 from nca.training.callback import Callback
 from nca.training.learner import Learner
 
-MARGIN = 1 / 512  # distance from 0 and 1, where the slope of a sigmoid is almost zero
+MARGIN = 1 / 512  # keeps colors away from 0 and 1, where the slope of the sigmoid is almost zero
 
 
 class ImageModel(nn.Module):
-    """An image that can change its size.
+    """An image whose size can change.
 
     Args:
         image: initial image, [1, 3, H, W] in [0, 1].
-        box: ``sigmoid``: the colors are the sigmoid of the parameters.
+        box: ``sigmoid``: the parameters are the logits of the colors; otherwise, the colors.
     """
 
     def __init__(self, image: Tensor, box: Box) -> None:
@@ -30,7 +30,7 @@ class ImageModel(nn.Module):
         return self.pixels.sigmoid() if self.box == "sigmoid" else self.pixels
 
     def show(self, image: Tensor) -> None:
-        """Replace the image, with any size: ``pixels`` is then a new parameter."""
+        """Replace the image by one of any size; ``pixels`` is then a new parameter."""
         self.pixels = nn.Parameter(self._inverse(image).clone())
 
     def _inverse(self, image: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MAX_CHANGE = 0.25  # of a color in a step
-MAX_FIRST = 0.05  # the same in the first step, because the scale of the gradient is arbitrary
+MAX_CHANGE = 0.25  # largest change of a color in a step
+MAX_FIRST = 0.05  # largest change in the first step, as the scale of the gradient is arbitrary
 
 
 class LBFGS(torch.optim.LBFGS):
@@ -15,12 +15,12 @@ class LBFGS(torch.optim.LBFGS):
 
     There is no line search, so a step may be far too long where the curvature changes. A step that
     would change any color by more than a quarter is therefore shortened. If colors are clipped
-    after a step, this counts as part of the step, so that the curvature estimate stays correct.
+    after a step, the clipping counts as part of it, so that the curvature estimate stays correct.
 
     Args:
         parameters: one tensor to train.
         rate: factor of the full step.
-        memory: number of steps that the curvature is estimated from.
+        memory: number of past steps used to estimate the curvature.
     """
 
     def __init__(self, parameters: Any, rate: float = 1.0, memory: int = 20) -> None:

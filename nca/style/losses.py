@@ -1,4 +1,4 @@
-"""The loss of a style transfer at one scale, from the settings."""
+"""Build the loss of a style transfer at each scale from the settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ CONTENT = (
     "relu4_2", "relu4_1", "relu3_1", "relu2_2", "fire5", "layer2", "features.3",
     "net3", "net2", "net1",
 )  # fmt: skip
-# Smallest side of an image, in pixels, for features that are fitted to it; 12 for all others.
+# Smallest side of an image, in pixels, for features that are fitted to images; 12 if not listed.
 MIN_SIDES = {"patches": 56}
-SAMPLE = 256  # pixels, side of the crop of each image that features are fitted to
+SAMPLE = 256  # pixels, side of the crops that features are fitted to, one from each image
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class StyleInputs:
 
 
 class Losses:
-    """Makes the loss of every scale.
+    """Builds the loss at every scale.
 
     Args:
         settings: settings of the style transfer.
@@ -96,7 +96,7 @@ class Losses:
             raise InputError("all weights are 0, so there is nothing to optimize")
 
     def share_features(self, other: "Losses") -> None:
-        """Use the features of another loss at all scales, instead of fitting or reading them."""
+        """Use the feature extractor of other losses at all scales instead of building one."""
         self._net, self._layers, self._shared = other._net, other._layers, True
 
     def at(self, size: Size) -> StyleLoss | TiledLoss:
@@ -149,8 +149,8 @@ class Losses:
             height, width = picture.shape[-2:]
             if min(height, width) < least:
                 raise InputError(
-                    f"a picture is {width}x{height} pixels on a scale, and `features` {name} need "
-                    f"{least} or more; use a larger `smallest`, or a less narrow image"
+                    f"a picture is {width}x{height} pixels at one scale, but `features` {name} "
+                    f"needs {least} or more; use a larger `smallest`, or a less narrow image"
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -249,7 +249,7 @@ def _scaled(picture: Tensor, factor: float) -> Size:
 
 
 def center_crops(pictures: Sequence[Tensor]) -> Tensor:
-    """Join the centers of images, [1, 3, S, n * S], to fit features to them."""
+    """Crop images to their centers and join the crops, [1, 3, S, n * S], to fit features to."""
     side = min(SAMPLE, *(length for picture in pictures for length in picture.shape[-2:]))
     middles = []
     for picture in pictures:

@@ -17,7 +17,7 @@ class Stylize(Objective):
         generator: source of all random numbers in a step; its state goes into checkpoints.
 
     Attributes:
-        loss: the loss; it is set for each scale.
+        loss: the loss at the current scale.
     """
 
     loss: StyleLoss | TiledLoss
@@ -32,7 +32,7 @@ class Stylize(Objective):
         return image
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
-        """All terms, by layer."""
+        """All loss terms, by name."""
         del batch
         return {name: value.mean() for name, value in self.loss(prediction).items()}
 

@@ -1,4 +1,4 @@
-"""Read upright images with their color profiles as tensors, and masks."""
+"""Read images, turned upright, as tensors with their color profiles; also read masks."""
 
 import torch.nn.functional as F
 from PIL import Image
@@ -12,7 +12,7 @@ from nca.style.scales import Size
 
 
 def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
-    """Read an image whose longer side becomes ``side``.
+    """Read an image, reduced so that its longer side is at most ``side`` pixels.
 
     Args:
         path: the file, or the image itself.
@@ -20,7 +20,7 @@ def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tens
         enlarge: also enlarge smaller images.
 
     Returns:
-        [1, 3, H, W] in [0, 1], and the image's own profile if it has one for RGB.
+        [1, 3, H, W] in [0, 1], and the color profile of the image, if it has one for RGB.
 
     Raises:
         InputError: see :func:`nca.images.read_image`.
@@ -35,13 +35,13 @@ def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tens
 
 
 def read_style(path: Picture, side: int, profile: Profile) -> Tensor:
-    """Read an image of at most ``side`` pixels, with its colors in the space of a profile."""
+    """Read an image, reduced to at most ``side`` pixels, and convert its colors to a profile."""
     image = read_image(path, max_side=side, own_profile=True)
     return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
 
 
 def read_mask(path: Picture, size: Size) -> Tensor:
-    """Read a mask, [H, W] bool: true where the image is brighter than half.
+    """Read a mask, [H, W] bool: true where the image is brighter than middle gray.
 
     Raises:
         InputError: the mask is empty.

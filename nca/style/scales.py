@@ -1,9 +1,9 @@
 """Train an image from coarse to fine: the image and the state of its optimizer grow.
 
-Steps are fast at small sizes, where large shapes form. Features see a fixed number of pixels, so
-they cover all scales of the image in turn. As in style-transfer-pytorch (Katherine Crowson), scales
-differ by the square root of 2, each starts from the average of the previous one, and Adam's moments
-are resized instead of reset.
+Steps are fast at small sizes, where large shapes form. Features see a fixed number of pixels, so at
+each scale they see structures of a different size. As in style-transfer-pytorch (Katherine
+Crowson), scales differ by the square root of 2, each starts from the average of the previous one,
+and Adam's moments are resized instead of reset.
 """
 
 from collections.abc import Callable
@@ -51,13 +51,13 @@ class Scales(Callback):
 
     Args:
         sizes: height and width of every scale.
-        first: number of steps on the first scale.
-        others: number of steps on each other scale.
-        prepare: called with the number of a scale before its first step, and after a resume.
+        first: number of steps at the first scale.
+        others: number of steps at each other scale.
+        prepare: called with the index of a scale before its first step, and when a run resumes.
         ema: average that the next scale starts from; None: it starts from the image itself.
 
     Attributes:
-        scale: number of the current scale.
+        scale: index of the current scale.
     """
 
     order = -20
@@ -78,7 +78,7 @@ class Scales(Callback):
 
     @property
     def iterations(self) -> int:
-        """Number of steps on all scales."""
+        """Total number of steps at all scales."""
         return self.first + (len(self.sizes) - 1) * self.others
 
     def before_fit(self, _: Learner) -> None:
@@ -112,8 +112,8 @@ class Scales(Callback):
 def grow_optimizer(optimizer: Optimizer, pixels: nn.Parameter) -> None:
     """Adapt an optimizer to an image of another size.
 
-    Adam's moments are resized; the state of other optimizers is reset. The loss is a mean, so the
-    gradient of a pixel is smaller by the ratio of the numbers of pixels.
+    Adam's moments are resized; the state of other optimizers is reset. The loss is a mean over
+    pixels, so the gradient of a pixel shrinks in inverse proportion to their number.
     """
     (before,) = optimizer.param_groups[0]["params"]
     optimizer.param_groups[0]["params"][0] = pixels

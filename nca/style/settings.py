@@ -35,18 +35,18 @@ Steps = Annotated[int, Between(1, 10**6)]
 
 @dataclass(frozen=True)
 class ScaleSettings(Bounded):
-    """Size of the result, and the scales before it."""
+    """Size of the result and of the scales before it."""
 
     size: Side = 512
     """Longer side of the result, in pixels."""
     smallest: Side = 128
-    """Longer side of the first scale, in pixels; later ones grow by 1.41."""
+    """Longer side of the first scale, in pixels; each later scale is 1.41 times larger."""
     iterations: Steps = 150
-    """Number of steps on every scale but the first."""
+    """Number of steps at every scale but the first."""
     first_iterations: Steps = 300
-    """Number of steps on the first scale."""
+    """Number of steps at the first scale."""
     tile: Annotated[int, Between(256, 16384)] = 1024
-    """Side of the tiles of larger images, in pixels."""
+    """Tile size for larger images, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class FeatureSettings(Bounded):
     features: str = "builtin"
     """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file of weights."""
     pooling: Pooling = "max"
-    """How a pretrained network reduces images; average: larger strokes, blur: no weave."""
+    """How a pretrained network downsamples; average: larger strokes, blur: no woven pattern."""
     style_layers: tuple[str, ...] = ()
     """Layers for the style; default: the network's usual ones."""
     content_layers: tuple[str, ...] = ()
@@ -84,18 +84,18 @@ class StyleWeights(Bounded):
     style_weight: Weight = 1.0
     """Weight of the style."""
     style_weights: tuple[float, ...] = ()
-    """Weight of each style; default: equal."""
+    """One weight per style; default: equal weights."""
     content_weight: Weight = 0.2
     """Weight of the content."""
     layer_weights: Annotated[dict[str, float], Between(0)] = field(default_factory=dict)
-    """Weights of layers, such as style/relu1_1; metrics.jsonl lists them."""
+    """Weights of layers by name, such as style/relu1_1; metrics.jsonl lists the names."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
-    """Divide content differences by the mean square of the layer."""
+    """Divide content differences by the mean square of the layer's features."""
 
 
 @dataclass(frozen=True)
 class PixelSettings(Bounded):
-    """Weights of loss terms that only use the colors of pixels."""
+    """Weights of loss terms that use only pixel colors."""
 
     smooth_weight: Weight = 2.0
     """Weight of smoothness (total variation), which suppresses noise."""
@@ -104,7 +104,7 @@ class PixelSettings(Bounded):
     image_weight: Weight = 0.0
     """Weight of the difference from --image."""
     color: str = ""
-    """Mean color of the result, for example #2a9d8f."""
+    """Target mean color of the result, for example #2a9d8f."""
     color_weight: Weight = 10.0
     """Weight of the difference from --color."""
     palette: tuple[str, ...] = ()
@@ -126,18 +126,18 @@ class OptimizerSettings(Bounded):
     optimizer: Literal["adam", "lbfgs"] = "adam"
     """Optimizer."""
     learning_rate: Annotated[float, Between(1e-8, 10)] = 0.02
-    """Learning rate of Adam: change of a color in a step."""
+    """Adam's learning rate: how much a color changes per step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
     """Decay rates of Adam's moments."""
     # The gradient per pixel shrinks in larger images, so the usual 1e-8 would be too large.
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """What keeps colors in [0, 1]: clipping or a sigmoid."""
+    """Keep colors in [0, 1] by clipping or by a sigmoid."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA, otherwise the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the layers; auto: the faster one."""
 
@@ -149,11 +149,11 @@ class MaskSettings(Bounded):
     style_scale: Annotated[float, Between(0.05, 10)] = 1.0
     """Size of the styles in the result; smaller values give finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
-    """Colors of the style, or of the content: by luminance or by a linear map."""
+    """Take colors from the style, or from the content by luminance or by a linear map."""
     content_masks: tuple[Picture, ...] = ()
-    """One image per style; the result has the style in the white part."""
+    """One mask per style, white where the result should have it."""
     style_masks: tuple[Picture, ...] = ()
-    """One image per style; only its white part is used."""
+    """One mask per style image, white where it should be used."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +167,13 @@ class StyleSettings(Bounded):
     content: Annotated[Picture, tyro.conf.Positional]
     """Image or video to paint."""
     styles: Annotated[tuple[Picture, ...], tyro.conf.Positional]
-    """Style images; none are needed if other terms define the result."""
+    """Style images; not needed if other loss terms define the result."""
     out: Folder
-    """Output folder; for a video, the film: .mp4, .webp, .gif or .png."""
+    """Output folder; for a video, the output file: .mp4, .webp, .gif or .png."""
     preset: Preset = "standard"
     """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"
-    """Format of the movie; mp4 needs imageio-ffmpeg."""
+    """Format of the movie; mp4 requires imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)
     scales: ScaleSettings = field(default_factory=ScaleSettings)
     initial: StartSettings = field(default_factory=StartSettings)
@@ -184,7 +184,7 @@ class StyleSettings(Bounded):
     optimization: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
-        """Check values, and that lists have an entry per style."""
+        """Check values, and that each list is empty or has one entry per style."""
         super().__post_init__()
         per_style = {
             "style_weights": self.loss.style_weights,
@@ -201,9 +201,9 @@ class StyleSettings(Bounded):
 
 @dataclass(frozen=True)
 class ReconstructSettings(Bounded):
-    """Find an image with the same features as another at a layer, starting from noise.
+    """Starting from noise, find an image whose features at one layer match those of a given image.
 
-    It shows what a layer preserves of an image (Mahendran and Vedaldi 2015).
+    The result shows what the layer preserves of the image (Mahendran and Vedaldi 2015).
     """
 
     picture: Annotated[Path, tyro.conf.Positional]
@@ -213,13 +213,13 @@ class ReconstructSettings(Bounded):
     layer: str
     """Layer of the network, such as relu3_1."""
     features: str = "builtin"
-    """Network of the layer: builtin, vgg16, vgg19, squeezenet1_1, or a file."""
+    """Network that has the layer: builtin, vgg16, vgg19, squeezenet1_1, or a file."""
     size: Side = 256
     """Longer side of the result, in pixels."""
     iterations: Steps = 400
     """Number of steps."""
     smooth_weight: Weight = 5.0
-    """Weight of the total variation, which suppresses unseen noise."""
+    """Weight of the total variation, which suppresses noise that the layer does not see."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
@@ -261,7 +261,7 @@ class VisualizeSettings(Bounded):
     channel: Annotated[int, Between(0, 10**5)] = 0
     """Number of the channel, from 0."""
     features: str = "vgg16"
-    """Network of the layer: vgg16, vgg19, squeezenet1_1, or a file."""
+    """Network that has the layer: vgg16, vgg19, squeezenet1_1, or a file."""
     size: Annotated[int, Between(32, 4096)] = 224
     """Side of the image, in pixels."""
     iterations: Steps = 256
@@ -275,7 +275,7 @@ class VisualizeSettings(Bounded):
     rotation: Annotated[float, Between(0, 180)] = 10.0
     """Largest random rotation in a step, in degrees."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, or else the CPU."""
+    """Device; auto: a GPU with CUDA, otherwise the CPU."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
@@ -288,7 +288,7 @@ def parse_color(text: str) -> tuple[float, float, float]:
     """Read ``#rrggbb``: red, green and blue in [0, 1].
 
     Raises:
-        InputError: the text has another form.
+        InputError: the text is not six hexadecimal digits.
     """
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
         raise InputError(f"color {text!r}: must be six hexadecimal digits, such as #2a9d8f")
@@ -299,7 +299,7 @@ def parse_color(text: str) -> tuple[float, float, float]:
 
 # https://github.com/fastai/course22p2, notebook 16A. Layers 6, 18 and 25 of VGG-16's `features` are
 # relu2_1, relu4_1 and relu5_1; all weights are 1, and colors are only clipped for display. The
-# second run starts from noise and gives the style a weight of a fifth.
+# second run starts from noise and gives the style a weight of 0.2.
 _LESSON20: dict[str, Any] = {
     "content_weight": 1.0,
     "relative_content": False,
@@ -347,7 +347,7 @@ def style_settings(
         content, styles: paths, or the images themselves.
         out: the output folder; None: nothing is written.
         preset: name of the preset that sets the other values.
-        values: values by field name, of any group.
+        values: new values by field name, for fields of any group.
 
     Raises:
         InputError: a value is out of bounds, or there is no field of that name.

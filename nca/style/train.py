@@ -97,7 +97,7 @@ def reconstruct(settings: ReconstructSettings) -> Styled:
 
 
 class StyleTraining(Job[Styled]):
-    """The learner of a painting, with all its callbacks and results.
+    """The job of painting an image: the learner, its callbacks and its results.
 
     Args:
         settings: settings of the style transfer.
@@ -197,7 +197,7 @@ class StyleTraining(Job[Styled]):
             print(FEATURES_HINT, file=sys.stderr)
 
     def fit(self) -> None:
-        """Train on all scales; write the image into the folder, even after an interruption."""
+        """Train at all scales; write the image into the folder, even after an interruption."""
         folder = self.settings.out
         try:
             super().fit()
@@ -235,7 +235,7 @@ class StyleTraining(Job[Styled]):
         return image
 
     def _prepare(self, scale: int) -> None:
-        """Make the loss of a scale; its random numbers do not depend on when this is done."""
+        """Build the loss at a scale; its random numbers do not depend on when this is called."""
         if scale == self._prepared:
             return
         self._prepared = scale
@@ -310,7 +310,7 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> S
 
 
 def _refuse_other_pictures(settings: StyleSettings) -> SameTarget:
-    """Callback that refuses to resume with other images."""
+    """Callback that refuses to resume a run with different images."""
     masks = (*settings.masks.content_masks, *settings.masks.style_masks)
     image = () if settings.pixels.image is None else (settings.pixels.image,)
     paths = (settings.content, *settings.styles, *image, *masks)

@@ -1,7 +1,7 @@
-"""Paint a video: each frame starts from the last one, moved by optical flow.
+"""Paint a video: each frame starts from the previous result, warped by optical flow.
 
 Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos", 2016: where the flow is reliable,
-a frame is also pulled toward the moved last one, so that strokes follow the objects.
+a frame is also pulled toward the warped result, so that strokes follow the objects.
 """
 
 import time
@@ -35,7 +35,7 @@ from nca.training.movie import encode_mp4, import_ffmpeg
 from nca.viewer.files.video_input import Ffmpeg
 
 VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v")
-STEADY = 100.0  # weight of the difference from the moved last frame
+STEADY = 100.0  # weight of the difference from the warped previous result
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class StyledVideo:
     """Result of the style transfer of a video.
 
     Attributes:
-        path: the film.
+        path: the video file.
         frames: number of frames.
         seconds: time for all frames.
         flicker: see :func:`nca.style.flow.flicker`.
@@ -61,7 +61,7 @@ class StyledVideo:
 
 
 def paint(settings: StyleSettings) -> Styled | StyledVideo:
-    """Paint a picture or, if the content has the file name of one, a video."""
+    """Paint an image, or a video if the content has the extension of a video file."""
     if isinstance(settings.content, Path) and settings.content.suffix.lower() in VIDEOS:
         return stylize_video(settings)
     return stylize(settings)
@@ -98,9 +98,9 @@ class Last:
     """A painted frame.
 
     Attributes:
-        frame, result: the frame of the content and of the result, [1, 3, H, W] in [0, 1].
-        losses: its losses, whose features the next frames use.
-        change: flicker since the frame before; None: it is the first frame.
+        frame, result: the input frame and the painted frame, [1, 3, H, W] in [0, 1].
+        losses: the losses of this frame; the next frame uses the same features.
+        change: flicker relative to the previous frame; None for the first frame.
     """
 
     frame: Tensor
@@ -134,12 +134,12 @@ def paint_frame(settings: StyleSettings, frame: Image.Image, last: Last | None) 
 
 
 class FrameTraining(StyleTraining):
-    """The learner of a frame.
+    """The style transfer of one frame.
 
     Args:
         settings, engine: see :class:`~nca.style.train.StyleTraining`.
-        last: the frame before; None: this is the first one.
-        moved: motion since the frame before.
+        last: the previous frame; None for the first frame.
+        moved: motion from the previous frame; None for the first frame.
     """
 
     def __init__(
@@ -176,11 +176,11 @@ class FrameTraining(StyleTraining):
 
 
 class Steady(Term):
-    """Squared difference from the moved last frame, where the flow is reliable.
+    """Squared difference from the warped previous result, where the flow is reliable.
 
     Args:
-        image: the moved frame, [1, 3, H, W] in [0, 1].
-        reliable: 1 where it is compared, or else 0, [1, 1, H, W].
+        image: the warped previous result, [1, 3, H, W] in [0, 1].
+        reliable: 1 where images are compared with it, otherwise 0, [1, 1, H, W].
     """
 
     def __init__(self, image: Tensor, reliable: Tensor) -> None:
@@ -192,13 +192,13 @@ class Steady(Term):
         return {"steady": STEADY * (self.reliable.to(images) * difference).mean((1, 2, 3))}
 
     def where_reliable(self, images: Tensor) -> Tensor:
-        """The moved frame, with other images where it is not reliable."""
+        """The warped result where it is reliable, and ``images`` elsewhere."""
         reliable = self.reliable.to(images)
         return reliable * self.image.to(images) + (1 - reliable) * images
 
 
 def read_frames(path: Path, side: int) -> tuple[list[Image.Image], float]:
-    """Read a video, with a longer side of ``side`` pixels; also the frames per second.
+    """Read the frames of a video, scaled to fit a square of ``side`` pixels, and its frame rate.
 
     Raises:
         InputError: ffmpeg is missing, or cannot read the file.
@@ -221,7 +221,7 @@ def write_film(path: Path, frames: list[Image.Image], fps: float) -> None:
 
 
 def _checked(settings: StyleSettings) -> Path:
-    """The output file, after everything that can be checked early."""
+    """Check everything that can be checked early, and return the output file."""
     path = settings.out
     if path is None or path.suffix.lower() != ".mp4":
         check_animation(path or Path())

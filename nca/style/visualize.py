@@ -1,8 +1,8 @@
-"""Find the image that activates a channel of a layer most.
+"""Find the image that most strongly activates a channel of a layer.
 
 Olah, Mordvintsev and Schubert, "Feature Visualization", 2017: the image is parametrized by its
 spectrum in decorrelated colors, and is shifted, rotated and zoomed a little in every step, so that
-no result depends on single pixels.
+the result does not depend on single pixels.
 """
 
 import math
@@ -40,7 +40,7 @@ START = 0.01  # std of the initial spectrum
 
 
 class Spectrum(nn.Module):
-    """A square image, parametrized by amplitudes of waves with equal power per octave.
+    """A square image, parametrized by its spectrum, scaled to equal power per octave.
 
     Args:
         size: side in pixels.
@@ -162,7 +162,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
 
 @torch.no_grad()
 def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
-    """Get the single layer, and check that it has the channel.
+    """Build the extractor of the layer, and check that the channel exists.
 
     Raises:
         InputError: the layer or the channel does not exist.
@@ -177,6 +177,6 @@ def layer_of(settings: VisualizeSettings) -> FeatureExtractor:
     count = features(gray[..., :32, :32], wraps=False)[settings.layer].shape[1]
     if settings.channel >= count:
         raise InputError(
-            f"`channel` {settings.channel}: {settings.layer} has {count}, 0 to {count - 1}"
+            f"`channel` {settings.channel}: {settings.layer} has channels 0 to {count - 1}"
         )
     return features

@@ -1,4 +1,4 @@
-// Draw images from noise: an automaton estimates the image in a noised one, step by step.
+// Draw images from noise: step by step, an automaton estimates the clean image in a noisy one.
 
 const WEIGHT_COLUMNS = 256;
 
@@ -25,7 +25,7 @@ class Denoiser {
     };
   }
 
-  /** Run the passes of a name into a state. */
+  /** Run the passes of this name, and draw into a state. */
   run(name, target, values, textures) {
     const { gl } = this;
     gl.viewport(0, 0, target.width, target.height);
@@ -52,7 +52,7 @@ class Denoiser {
   }
 }
 
-/** An image on its way out of noise. */
+/** An image that is being drawn from noise. */
 class Sample {
   constructor(denoiser) {
     const { gl, data } = denoiser;
@@ -96,7 +96,7 @@ class Sample {
     show.draw(values, { nca_image: this.images[0] });
   }
 
-  /** The channels of the noised image and the last estimate, [groups, height, width, 4]. */
+  /** The channels of the noisy image and of the last estimate, [groups, height, width, 4]. */
   read() {
     return this.images[0].read();
   }

@@ -1,4 +1,4 @@
-// The page: a sheet of images, one step of the sampler a frame; a click draws another image.
+// The page: a sheet of images, with one step of the sampler per frame; a click draws another image.
 
 const GAP = 8, WIDEST = 168, MOST = 24;  // pixels between images, their side; number of images
 
@@ -28,7 +28,7 @@ class Sheet {
     this.arrange();
   }
 
-  /** Fit as many images as have room, and begin those that are new. */
+  /** Show as many images as fit, and begin those that are new. */
   arrange() {
     const { canvas } = this, { clientWidth: width, clientHeight: height } = canvas;
     const fitting = (length) => Math.max(1, Math.round(length / WIDEST));

@@ -5,7 +5,7 @@
 var<private> nca_turned: vec2f;    // cosine and sine of the rotation
 var<private> nca_coarser: f32;     // size of the pattern
 var<private> nca_paced: f32;       // length of a step
-var<private> nca_chance: u32;      // a cell whose hash is at most this fires
+var<private> nca_chance: u32;      // a cell fires if its hash is at most this
 
 // The other arguments are the values without fields.
 fn nca_read_fields(at: vec2i, turn: vec2f, large: f32, long: f32, most: u32) {
@@ -21,7 +21,7 @@ fn nca_read_fields(at: vec2i, turn: vec2f, large: f32, long: f32, most: u32) {
   nca_paced = long * level.z / 128.0;
   if (away != 0.0) {
     if (away < 0.0) { nca_coarser /= 1.0 - away; } else { nca_coarser *= 1.0 + away; }
-    // A larger pattern is only stable in shorter steps.
+    // A larger pattern is stable only with shorter steps.
     nca_paced *= max(1.0, large * large) / max(1.0, nca_coarser * nca_coarser);
   }
   let share = u32(level.w);

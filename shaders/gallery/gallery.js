@@ -1,6 +1,6 @@
 (() => {
 "use strict";
-const WAIT = 120;   // ms of rest before a texture starts
+const WAIT = 120;   // ms until a texture under the pointer starts
 const GROWN = 200;  // steps before it replaces its image
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const scripts = new Map();

@@ -14,15 +14,16 @@ const WEIGHTS := "{{ weight_file }}"
 ## Number of cells across and down.
 @export var grid := Vector2i({{ side }}, {{ side }})
 @export_range(1, 64) var steps_per_frame := {{ steps }}
-## Random seed: decides which cells fire, and the noise of the initial state.
+## Random seed for cell updates and initial noise.
 @export var seed_number := {{ seed }}
 ## Radius of the brush, in cells.
 @export var brush := 10.0
 
-## Optional fields, an image of the size of the grid. Remove the "//" before "#define NCA_FIELDS" in
-## nca_step.glsl to use it. R: direction, turns the texture by 2 pi r / 256 clockwise. G: size, with
-## n = g - 128, 1 + 3 n / 127 times as large, or below 128, 1 - 3 n / 127 times as small. B: pace,
-## b / 128. A: share of the cells that fire, a / 128. Neutral: 0, 128, 128, 128.
+## Optional fields: an image with one pixel per cell. To use it, remove the "//" before
+## "#define NCA_FIELDS" in nca_step.glsl. R is the direction: the texture is turned by 2 pi r / 256,
+## clockwise. G is the size: with n = g - 128, the pattern is 1 + 3 n / 127 times as large if n is 0
+## or more, otherwise 1 - 3 n / 127 times as small. B is the pace: a step is b / 128 times as long.
+## A is the fraction of cells that fire: a / 128 times as many. Neutral: 0, 128, 128, 128.
 @export var fields: Image
 
 var _device: RenderingDevice

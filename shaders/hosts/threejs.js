@@ -103,7 +103,7 @@ export class Automaton {
     this.#draw([{ material: this.colors }], [this.picture]);
   }
 
-  /** Paint at a place of the texture, from 0 to 1, y up, with a radius in cells. */
+  /** Paint at a position in the texture, from 0 to 1, y up, with a radius in cells. */
   paint({ x, y }, radius = 10, tool = ERASE) {
     this.#apply(tool, [x * this.width, (1 - y) * this.height], radius);
   }

@@ -2,8 +2,8 @@ float4 nca_read(int2 nca_texel) {
   return tex2Dlod(NCA_IMAGE, float4((float2(nca_texel) + 0.5) / NCA_IMAGE_SIZE, 0.0, 0.0));
 }
 
-// The next image. The brush is a position and a radius in cells, and 1 to plant or 0 to erase; a
-// radius of 0 does not touch.
+// The next image. nca_brush is the position and the radius of the brush, in cells, and 1 to plant or
+// 0 to erase; the radius is 0 if the brush does not touch.
 float4 nca_next(int2 nca_texel, float4 nca_brush, bool nca_restart) {
   nca_prepare(NCA_IMAGE_SIZE);
   int2 nca_at;

@@ -1,6 +1,6 @@
-// The actions of the page: one method per key and button. Those with files are in file_actions.js.
+// The actions of the page: one method per key and button. Actions for files are in file_actions.js.
 
-/** The entry of a list that follows another, or precedes it; the first follows the last. */
+/** The next entry of a list (by 1) or the previous one (by -1), starting over at its ends. */
 function after(list, entry, by = 1) {
   return list.at((list.indexOf(entry) + by) % list.length);
 }
@@ -101,7 +101,7 @@ class Actions extends FieldActions {
   smallerBrush() { this.setRadius(this.brush.radius / CONTROLS.radius_step); }
   largerBrush() { this.setRadius(this.brush.radius * CONTROLS.radius_step); }
 
-  /** Move the ring of the brush by half its radius; it starts in the middle of the window. */
+  /** Move the brush ring by half its radius; it starts in the middle of the window. */
   moveBrush(dx, dy) {
     const { player, brush } = this, { camera, canvas } = player;
     const [x, y, , shown] = player.ring;

@@ -6,7 +6,7 @@ const SWITCH = { off: 0, on: 1, __proto__: null };
 
 const queryOf = (address) => new URLSearchParams(address.trim().replace(/^[^#]*#/, ""));
 
-/** Whether a text that is dropped or pasted has an address like that of a page. */
+/** Whether dropped or pasted text contains a link to a texture. */
 const isAddress = (text) => /#(.*&)?[rm]=/s.test(text);
 
 /** Settings in the address; unknown ones, and values out of range, are ignored. */
@@ -46,12 +46,12 @@ function linkedRule(hash) {
   return link === null ? undefined : { ...readLink(link), name: ruleLabel(query.get("m") ?? ""), opened: true };
 }
 
-/** One line for a name from a file or a link. */
+/** Make one line of a name from a file or a link. */
 function ruleLabel(name) {
   return name.replace(/[\p{C}\p{Z}]+/gu, " ").trim().slice(0, 60) || "texture";
 }
 
-/** Settings in the address of the page, whose rule is added to the data, or what is wrong with the rule. */
+/** Settings in the address of the page. A rule in it is added to the data; `trouble` describes a damaged one. */
 function openAddress(hash, data) {
   try {
     const rule = linkedRule(hash);

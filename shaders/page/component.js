@@ -77,7 +77,7 @@ class NcaTexture extends HTMLElement {
     return this.pointed || !this.pictured;
   }
 
-  /** Whether its image can replace it. */
+  /** Whether a still image can replace it. */
   get grown() {
     const { running, speed, warmup, shown, simulation } = this.player ?? {};
     return !this.pointed && shown && (running && speed.stepsPerFrame > 0 ? simulation.stepNumber >= GROWN : !warmup);
@@ -232,7 +232,7 @@ class NcaTexture extends HTMLElement {
     this.renew();
   }
 
-  /** The still image is no longer valid. */
+  /** Drop the still image, which is no longer valid. */
   renew() {
     this.pictured = false;
     NcaTexture.stage.settle();

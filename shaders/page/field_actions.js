@@ -1,10 +1,10 @@
-// The actions of the page with fields, and directions from pictures as in nca/fields/directions.py.
+// The actions of the page for fields, with directions from pictures as in nca/fields/directions.py.
 
 const FINE = 1.5; // cells; edges are measured after this blur
 const EDGE_SCALES = [[2, 1], [8, 0.1], [32, 0.01]]; // blurs of the edges, in cells, and their weights
-const CLEAR = 0.2; // coherence from which on a texture has a direction of its own
+const CLEAR = 0.2; // a texture with a higher coherence has a direction of its own
 const GROWN_STEPS = 100; // steps after which a texture has the direction of its rule
-const MAX_EDGES = 256; // cells per side; larger grids get the directions of a smaller picture
+const MAX_EDGES = 256; // cells per side; for larger grids, edges are measured in a smaller picture
 
 /** Blur an image by a Gaussian. */
 function blurred(image, width, height, sigma) {
@@ -53,9 +53,9 @@ function angleOf(gray, width, height) {
   return Math.hypot(xx - yy, 2 * xy) > CLEAR * (xx + yy) ? tangent([xx, yy, xy]) : 0;
 }
 
-/** The actions with fields. */
+/** The actions for fields. */
 class FieldActions extends FileActions {
-  own = new Map(); // the directions of the textures of rules
+  own = new Map(); // the direction of the texture, by the rules on the grid
 
   /** The direction that the texture has without fields, 0 if it is not known. */
   ownAngle() {
@@ -100,7 +100,7 @@ class FieldActions extends FileActions {
     this.say("No fields");
   }
 
-  /** Set all directions by a picture: gray values are angles; the texture follows the edges of a colored one. */
+  /** Set all directions from the gray values of a gray picture, or the edges of a color one. */
   async openDirections(file) {
     try {
       const { simulation } = this, { width, height } = simulation;

@@ -1,8 +1,8 @@
-// The actions of the page that save and open.
+// The actions of the page that save and open files.
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
-/** The pixels, RGBA, of a picture that covers an area. */
+/** RGBA pixels of a picture that is scaled to cover an area. */
 async function coveringPixels(file, width, height, smooth) {
   const picture = await createImageBitmap(file);
   const paper = new OffscreenCanvas(width, height).getContext("2d");
@@ -13,7 +13,7 @@ async function coveringPixels(file, width, height, smooth) {
   return paper.getImageData(0, 0, width, height).data;
 }
 
-/** The actions with files and links, on a player and its brush. */
+/** The actions for files and links, with a player and its brush. */
 class FileActions extends EventTarget {
   constructor(player, brush, pointer) {
     super();
@@ -97,7 +97,7 @@ class FileActions extends EventTarget {
     this.dispatchEvent(new Event("open"));
   }
 
-  /** Open a rule (.safetensors), published rules (.json), a state (.npz), or move the colors to an image. */
+  /** Open a rule (.safetensors), published rules (.json), a state (.npz), a pattern (.rle) or a picture. */
   async openFile(file) {
     try {
       if (/\.(safetensors|json)$/i.test(file.name)) return this.run(await readRules(file));
@@ -120,7 +120,7 @@ class FileActions extends EventTarget {
     this.say(rules.length > 1 ? `Opened ${rules.length} textures; this is ${name}` : `Opened ${name}`);
   }
 
-  /** Show what an address says, and the rule in it if there is one. */
+  /** Apply the settings in an address, and show the rule in it, if any. */
   openLink(text) {
     try {
       const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
@@ -142,7 +142,7 @@ class FileActions extends EventTarget {
     this.player.touch();
   }
 
-  /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */
+  /** Copy a link that shows this texture on any page; for a page on a disk, only the part after "#". */
   async copyLink() {
     const rule = this.rules[this.simulation.field.present[0]];
     rule.link ??= writeLink(rule, LINK_BITS);
@@ -153,7 +153,7 @@ class FileActions extends EventTarget {
       this.say(`Link copied, ${text.length.toLocaleString("en")} characters`);
     } catch {
       history.replaceState(null, "", hash);
-      this.say("This browser does not let the page copy; the link is in the address");
+      this.say("This browser does not let the page copy; the link is in the address bar");
     }
   }
 
@@ -175,7 +175,7 @@ class FileActions extends EventTarget {
   /** Put a pattern in the middle of an empty grid. */
   async openPattern(file) {
     const { simulation } = this, { states, name, channels } = this.rules[simulation.field.present[0]];
-    if (!states) throw new Error(`${name} has no numbered states; nca classic makes rules that have`);
+    if (!states) throw new Error(`${name} has no numbered states; nca classic makes rules that have them`);
     const values = placedPattern(await readPattern(file), states, simulation);
     simulation.remember();
     simulation.write(values, channels);

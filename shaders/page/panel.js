@@ -2,7 +2,7 @@
 
 const IDLE_AFTER = 3500; // milliseconds without input before the controls fade
 
-/** Powers of two on a slider, in steps of a twentieth of their exponent. */
+/** A logarithmic slider: twenty steps double the value. */
 const onSlider = (value) => 20 * Math.log2(value);
 const ofSlider = (position) => 2 ** (position / 20);
 const percent = (share) => Math.round(100 * share);
@@ -75,7 +75,7 @@ class Panel {
     }
   }
 
-  /** Everything that depends on the rules of the page. */
+  /** List everything that depends on the rules of the page. */
   listAll() {
     this.listRules();
     this.listViews();
@@ -92,7 +92,7 @@ class Panel {
     rules.forEach((rule, i) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.title = `Paint with ${rule.name}; again: grow it everywhere`;
+      button.title = `Paint with ${rule.name}; click again to grow it everywhere`;
       button.setAttribute("aria-label", rule.name);
       if (rule.thumbnail) {
         const picture = document.createElement("img");
@@ -159,7 +159,7 @@ class Panel {
     });
   }
 
-  /** Files and links that are dropped, and links that are pasted. */
+  /** Handle dropped files and links, and pasted links. */
   bindDrop() {
     const { actions, body } = this;
     const over = (shown) => body.classList.toggle("dropping", shown);
@@ -251,8 +251,8 @@ class Panel {
     this.body.classList.toggle("running", player.running);
     this.body.classList.toggle("clear", player.look.transparent);
     for (const button of this.root.querySelectorAll("[data-action=toggle]")) {
-      button.setAttribute("aria-label", player.running ? "Pause" : "Go on");
-      button.title = `${player.running ? "Pause" : "Go on"} (Space)`;
+      button.setAttribute("aria-label", player.running ? "Pause" : "Continue");
+      button.title = `${player.running ? "Pause" : "Continue"} (Space)`;
     }
     for (const tool of Object.keys(CONTROLS.tools)) press(`[data-tool=${tool}]`, brush.tool === tool);
     press("[data-action=record]", Boolean(actions.recorder));

@@ -3,7 +3,7 @@
 const MAX_PATTERN_BYTES = 2 ** 22, MAX_PATTERN_SIDE = 8192, MAX_PATTERN_CELLS = 2 ** 22;
 
 async function readPattern(file) {
-  if (file.size > MAX_PATTERN_BYTES) throw new Error(`it holds more than ${MAX_PATTERN_BYTES} bytes, the limit`);
+  if (file.size > MAX_PATTERN_BYTES) throw new Error(`it holds more than the limit of ${MAX_PATTERN_BYTES} bytes`);
   return parsePattern(new TextDecoder("latin1").decode(await file.arrayBuffer()));
 }
 

@@ -1,5 +1,5 @@
-// Shares graphics contexts among the elements of a page. Chromium allows sixteen for all visible pages,
-// eight on phones, and takes the oldest away if more are requested; some are left for the rest of the page.
+// Shares graphics contexts among the elements of a page. Chromium allows sixteen for all visible pages
+// (eight on phones), and takes the oldest away if more are requested. Some are left for the rest of the page.
 
 const CONTEXTS = matchMedia("(pointer: coarse)").matches ? 6 : 12;
 
@@ -33,7 +33,7 @@ class Stage {
     }
   }
 
-  /** Let another element rest in favor of a visible one; returns whether there is a context then. */
+  /** Let another element rest in favor of a visible one; returns whether this has freed a context. */
   makeRoom(element) {
     if (!element.inView) return false;
     const live = [...this.live];

@@ -170,7 +170,7 @@ def test_a_mu_rule_is_its_formula(read, text):
     [
         ({"shape": [17, 1 << 40]}, "shape must be two whole numbers"),
         ({"shape": [65536, 65536]}, "65536 hidden units; too many"),
-        ({"shape": [17, 7]}, "4 outputs per pixel"),
+        ({"shape": [17, 7]}, "a multiple of 4 outputs"),
         ({"shape": [17.0, 8]}, "shape must be two whole numbers"),
         ({"shape": [21, 8]}, "does not fit"),
         ({"shape": None}, "shape must be"),
@@ -254,7 +254,7 @@ def test_other_json_gets_one_line(read, text, said):
         ("mat4(" + "1," * 30_000, "terms"),
         ("a" * 60_000, "terms"),
         (" " * 60_000 + "*", "terms"),
-        ("1" * 10**6, "1,000,000 characters, the limit is"),
+        ("1" * 10**6, "1,000,000 characters; the limit is"),
     ],
 )
 def test_other_shaders_get_one_line(text, said):

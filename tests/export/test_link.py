@@ -63,7 +63,7 @@ def test_links_are_as_short_as_promised():
         (lambda text: text[:40] + "A" + text[41:], "cut or damaged"),
         (lambda text: "", "cut or damaged"),
         (lambda text: text + "!", "cut or damaged"),
-        (lambda text: "Ag" + text[2:], "has version 2, this program reads 1"),
+        (lambda text: "Ag" + text[2:], "has version 2, but this program reads 1"),
         (lambda text: "A" * 4_000_001, "more than 4000000 characters"),
     ],
 )

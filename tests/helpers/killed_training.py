@@ -24,7 +24,7 @@ def make(folder: Path, every_seconds: float = 0.0) -> Learner:
     target = wavy_images(3, SIDE)[:, 0] / 2 + 0.5
     optimizer = torch.optim.Adam(model.parameters(), 0.05)
     callbacks = [
-        # Schedule by steps, because the end is not known.
+        # The schedule depends on steps, because the end of the run is not known.
         Schedule(lambda _, steps: 1 / (1 + 0.01 * steps)),
         EMA(0.9),
         Metrics(folder, every=5),

@@ -26,7 +26,7 @@ def linear(settings: RuleSettings, matrix: Tensor, constant: Tensor) -> Rule:
 
 
 def decaying(level: float) -> Rule:
-    """A rule whose cells all approach one gray by a fifth of the distance per step."""
+    """A rule whose cells all approach one gray, by a fifth of the distance per step."""
     settings = RuleSettings(4, 8, rgb_offset=0.0)
     return linear(settings, -0.2 * torch.eye(4), torch.full((4,), 0.2 * level))
 
@@ -38,7 +38,7 @@ def exploding(rate: float) -> Rule:
 
 
 def swinging(level: float) -> Rule:
-    """A rule whose colors swing around a level: at it after 10 steps, past it after 20, etc."""
+    """A rule whose colors swing around a level, crossing it after 10 steps, then every 20."""
     settings = RuleSettings(6, 12, rgb_offset=0.0, update_rate=1.0)
     angle, decay = 2 * math.pi / 40, 0.98
     there, back = decay * math.cos(angle) - 1, decay * math.sin(angle)

@@ -48,7 +48,7 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 
 def rgb_icc(colorants: tuple[tuple[float, ...], ...] = DISPLAY_P3) -> bytes:
-    """An ICC profile with sRGB's curve and other colors."""
+    """An ICC profile with sRGB's curve and different primaries."""
     curve = b"para\0\0\0\0\0\3\0\0" + _fixed(*SRGB_CURVE)
     tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)}
     for name, xyz in zip("rgb", colorants, strict=True):

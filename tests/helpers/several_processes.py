@@ -1,4 +1,4 @@
-"""A training run that a test can start in one or several processes: JOB BATCH RESULT."""
+"""A training run in one or several processes, for tests. Arguments: JOB BATCH RESULT."""
 
 import json
 import sys

@@ -136,7 +136,7 @@ def test_what_moves_little_starts_still(still_page, open_page, tmp_path):
     until(page, "globalThis.nca?.player.simulation.stepNumber === 200")
     page.wait_for_timeout(200)
     assert page.evaluate("nca.player.simulation.stepNumber") == 200
-    assert page.get_attribute("#dock [data-action=toggle]", "aria-label") == "Go on"
+    assert page.get_attribute("#dock [data-action=toggle]", "aria-label") == "Continue"
 
 
 @pytest.mark.browser
@@ -208,7 +208,7 @@ def test_a_state_out_of_bounds_is_stopped(still_page):
     until(page, "!nca.player.stats.finite")  # also when the numbers are seen before it runs
     page.evaluate("nca.player.setRunning(true); nca.player.changed()")
     until(page, "!nca.player.running")
-    assert "bounds" in page.inner_text("#toast")
+    assert "finite" in page.inner_text("#toast")
     page.keyboard.press("r")
     assert torch.isfinite(read(page, (4, 24, 24))).all()
 

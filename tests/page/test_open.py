@@ -226,7 +226,7 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
         drop(page, name, content)
         until(page, f"{TOAST}.includes({said!r})")
     for text, said in (
-        (link.replace("r=AQ", "r=Ag"), "the link has version 2, this page reads 1"),
+        (link.replace("r=AQ", "r=Ag"), "the link has version 2, but this page reads 1"),
         (link[:60], "the link is cut or damaged"),
         ("https://example.org", "This is not a link to a texture"),
     ):

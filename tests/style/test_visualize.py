@@ -74,7 +74,7 @@ def test_a_spectrum_starts_as_a_picture_of_fixed_contrast() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"channel": 8}, "`channel` 8: relu2_1 has 8, 0 to 7"),
+        ({"channel": 8}, "`channel` 8: relu2_1 has channels 0 to 7"),
         ({"layer": "relu9_1"}, "no layer"),
         ({"features": "builtin"}, "only trained networks can be visualized"),
     ],

@@ -175,7 +175,7 @@ def test_a_state_of_other_rules_is_refused(gl, tmp_path):
     player = make_player(gl, tmp_path)
     save_state(tmp_path / "a.npz", player.snapshot())
     other = make_player(gl, tmp_path, rule_file(tmp_path, "b", channels=6))
-    with pytest.raises(InputError, match="the state has 8 channels, the rule 6"):
+    with pytest.raises(InputError, match="the state has 8 channels, but the rule has 6"):
         other.restore(load_state(tmp_path / "a.npz"))
     for one in (player, other):
         one.release()

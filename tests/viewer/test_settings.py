@@ -73,5 +73,5 @@ def test_help_of_a_flag_that_switches_off_says_what_it_does(capsys):
     with pytest.raises(SystemExit):
         main(["view", "--help"])
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "--no-vsync Draw as often as possible, not at the screen's rate. --" in words
-    assert "--no-watch Do not load rule files again when they change. --" in words
+    assert "--no-vsync Draw as often as possible, not at the refresh rate. --" in words
+    assert "--no-watch Do not reload rule files when they change. --" in words

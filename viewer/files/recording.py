@@ -59,14 +59,14 @@ class Recorder(AbstractContextManager["Recorder"]):
             self.dropped += 1
 
     def finish(self) -> None:
-        """Start to write the remaining frames and finish the file; see :attr:`finished`."""
+        """Make the thread finish the file, without waiting for it; see :attr:`finished`."""
         if not self._ended:
             self._ended = True
             self._frames.put(None)
 
     @property
     def finished(self) -> bool:
-        """Whether the file is complete, or has failed; then :meth:`close` reports the reason."""
+        """Whether the file is complete or has failed; :meth:`close` reports a failure."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class Recorder(AbstractContextManager["Recorder"]):
 
 
 class Grabber:
-    """Reads frames of one size from its own framebuffer; each frame comes one call late.
+    """Reads frames of one size from its own framebuffer, and returns each one call late.
 
     The graphics card transfers a frame during the next one, so that drawing never waits.
     """
@@ -118,18 +118,18 @@ class Grabber:
         self._count = 0
 
     def grab(self) -> bytes | None:
-        """Start to read the current frame; return the previous one, if there is one."""
+        """Start to read the current frame; return the previous frame, if any."""
         before = self.last()
         self.target.read_into(self._buffers[self._count % 2], components=3, alignment=1)
         self._count += 1
         return before
 
     def last(self) -> bytes | None:
-        """Return the frame that was started last, waiting for it."""
+        """Wait for the frame that is being read, and return it."""
         return self._buffers[(self._count - 1) % 2].read() if self._count else None
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         self.target.release()
         for buffer in self._buffers:
             buffer.release()

@@ -70,7 +70,7 @@ class RuleFiles:
 
     @property
     def trouble(self) -> str:
-        """Name of a file that cannot be read, with the reason, or ""."""
+        """A rule whose file cannot be read, with the reason; otherwise ""."""
         return next(iter(self._unreadable.values()), "")
 
     def load(self, path: Path) -> NamedRule:

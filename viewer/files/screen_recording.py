@@ -43,7 +43,7 @@ class ScreenRecording:
         late = self._clock() - self._due
         if late < 0:
             return
-        # On a slow screen, a frame stays longer. The recording repeats it, for up to a second.
+        # If frames are drawn too slowly, the recording repeats them, for up to a second.
         times = min(1 + int(late * FPS), int(FPS))
         self._due += max(times / FPS, late - 1)
         draw(self._grabber.target)
@@ -62,13 +62,13 @@ class ScreenRecording:
         return self.rescue()
 
     def rescue(self) -> Recorder:
-        """End the recording without using the graphics card; its last frame is missing then."""
+        """End the recording without using the graphics card; the last frame is then missing."""
         self._recorder.finish()
         return self._recorder
 
 
 class Recordings:
-    """The current recording, if there is one, and those whose files are being finished.
+    """The current recording, if any, and earlier ones whose files are still being finished.
 
     Args:
         gl: OpenGL context.

@@ -59,10 +59,10 @@ def save_state(path: Path, saved: SavedState) -> None:
 
 
 def load_state(path: Path) -> SavedState:
-    """Read and check a state; missing ``owner`` or ``step_seed`` are zeros.
+    """Read and check a state; a missing ``owner`` or ``step_seed`` is filled with zeros.
 
     Raises:
-        InputError: the file is missing, of another kind, too large, or has invalid values.
+        InputError: the file is missing, is not a state, is too large, or has invalid values.
     """
     try:
         return _checked(_decoded(path))
@@ -77,7 +77,7 @@ def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too large, or of another kind.
+        ValueError: it is too large, or not an ``.npz`` file.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("not a file")
@@ -93,7 +93,7 @@ def _decoded(path: Path) -> dict[str, npt.NDArray[Any]]:
             Exception
         ) as error:  # errors of zipfile, its decompressors and numpy have no common base class
             raise ValueError(one_line(error)) from error
-    raise ValueError(f"it holds {size} bytes, at most {MAX_BYTES} are read")
+    raise ValueError(f"it holds {size} bytes; the limit is {MAX_BYTES}")
 
 
 def _checked(arrays: dict[str, npt.NDArray[Any]]) -> SavedState:

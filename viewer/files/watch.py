@@ -48,7 +48,7 @@ class Watcher:
         self._stamps.append(_stamp(path))
 
     def poll(self) -> list[Change]:
-        """Changes since the last call; fast enough for every frame."""
+        """Changes since the last call; fast enough to be called in every frame."""
         now = self._clock()
         if now < self._next_look:
             return []

@@ -44,7 +44,7 @@ class VideoWriter:
     """Writes a video with the ffmpeg of imageio-ffmpeg; the file is renamed at the end.
 
     During the recording, an .mp4 or .mov consists of fragments, which can be played even if the end
-    of the file is missing. The finished file is an ordinary one.
+    of the file is missing. The finished file is an ordinary video.
     """
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
@@ -194,7 +194,7 @@ def import_ffmpeg() -> ModuleType:
         return importlib.import_module("imageio_ffmpeg")
     except ImportError as error:
         raise InputError(
-            'videos need the extra "video": pip install "nca-studio[video]"'
+            "videos require the `video` extra: pip install 'nca-studio[video]'"
         ) from error
 
 
@@ -202,7 +202,7 @@ def open_writer(path: Path, size: Size, fps: float, *, overwrite: bool = False) 
     """Choose the writer by the file extension: a video, an animation, or a folder of PNG images.
 
     Raises:
-        InputError: the extension is unknown, the extra for videos is missing, or the path cannot be
+        InputError: the extension is unknown, the ``video`` extra is missing, or the path cannot be
             written.
     """
     suffix = path.suffix.lower()

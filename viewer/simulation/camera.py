@@ -16,7 +16,7 @@ class Camera:
     Attributes:
         x, y: cell at the top left corner of the image.
         zoom: pixels per cell.
-        fitted: whether the grid fills the image, and stays fitted when either changes its size.
+        fitted: whether the grid fills the image, and stays fitted when either changes size.
     """
 
     x: float = 0.0
@@ -25,7 +25,7 @@ class Camera:
     fitted: bool = True
 
     def fit(self, grid: Size, picture: Size, *, wraps: bool) -> None:
-        """Fill the image if the grid wraps, else show the whole grid; sizes are width, height."""
+        """Fill the image if the grid wraps, or show the whole grid; sizes are width, height."""
         scales = (picture[0] / grid[0], picture[1] / grid[1])
         self.zoom = max(scales) if wraps else min(scales)
         self._center(grid, picture)

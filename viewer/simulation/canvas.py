@@ -9,7 +9,7 @@ from nca.viewer.simulation.camera import Camera, Size
 
 Cells = tuple[float, float]
 
-FINENESS = 2  # most pixels of a decoded picture of the whole grid, per pixel of the screen
+FINENESS = 2  # largest ratio of the pixels of a decoded picture of the whole grid to the screen's
 LARGEST_SIDE = 8192  # pixels of such a picture
 
 
@@ -30,7 +30,7 @@ class Canvas:
         self.size, self.dtype = size, dtype
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         self.target.release()
         self.texture.release()
 
@@ -60,10 +60,11 @@ class Part:
 
 
 def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
-    """The part that a decoder draws, so that an image of a size shows all of its detail.
+    """Choose the part that a decoder draws, so that an image shows all of its detail.
 
-    It is the whole grid, at least at the scale of the decoder, unless that would be many more
-    pixels than the image has. Then it is what the camera sees, with the pixels of the image.
+    It is the whole grid, at the scale of the decoder or of the camera, whichever is larger, but
+    with at most twice as many pixels as the image. If the camera needs a larger scale than that,
+    it is what the camera sees, at the resolution of the image.
 
     Args:
         grid: width and height in cells.
@@ -71,7 +72,7 @@ def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
         picture: width and height of the image in pixels.
         scale: pixels per cell that the decoder was trained for.
     """
-    # Recordings have even sides; their frames share the picture of the window.
+    # Videos need even sides; with even sides, their frames can share the picture of the window.
     picture = (picture[0] + picture[0] % 2, picture[1] + picture[1] % 2)
     most = math.sqrt(FINENESS * picture[0] * picture[1] / (grid[0] * grid[1]))
     density = min(max(camera.zoom, scale), most, LARGEST_SIDE / max(grid))

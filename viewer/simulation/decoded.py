@@ -10,7 +10,7 @@ from nca.viewer.simulation.rule_shaders import RuleShaders
 
 
 class DecodedPictures:
-    """Draws a pass for every rule with a decoder that has cells."""
+    """Draws a pass for every rule that has cells and a decoder."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -29,8 +29,8 @@ class DecodedPictures:
         Args:
             rules: shaders of the rules with a decoder, at least one.
             part: what to draw.
-            target: texture of its size.
-            textures, values: those of the shader of the colors.
+            target: texture of the part's size.
+            textures, values: textures and uniforms of the colors shader.
         """
         if len(rules) > 1 and [canvas.size for canvas in self._sums] != 2 * [part.size]:
             self.release()
@@ -46,7 +46,7 @@ class DecodedPictures:
             )
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         for canvas in self._sums:
             canvas.release()
         self._sums = []

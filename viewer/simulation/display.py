@@ -25,7 +25,7 @@ NO_RING = (0.0, 0.0, 0.0, 0.0)
 
 LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # largest side in pixels of the texture of all channels
 
-SETTLING = 2.0  # seconds until a limited picture shows a state that does not change
+SETTLING = 2.0  # seconds until a limited picture has settled on a state that no longer changes
 
 _HOST = Capabilities("330", blend=True)
 
@@ -37,7 +37,7 @@ class Look:
     Attributes:
         view: one of :func:`view_names`.
         color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
-        scaling: drawing of cells that are larger than a pixel, one of ``SCALINGS``.
+        scaling: how cells that are larger than a pixel are drawn, one of ``SCALINGS``.
         borders: draw lines between tiles.
         average_steps: number of averaged steps; 1: only the last step is shown.
         transparent: leave out the background of grown images.
@@ -110,7 +110,7 @@ class Display:
         self._fresh = Canvas(gl, (1, 1), "f1")  # colors of the cells
         self._aim: tuple[Camera, Size] | None = None
         self._decoded = DecodedPictures(gl)
-        self._kept: list[Canvas] = []  # pictures in which they are averaged
+        self._kept: list[Canvas] = []  # the average of pictures, in two buffers
         self.flashes = Flashes(gl)
         self._averaged: tuple[object, ...] = ()
         self._average_seen: tuple[object, ...] = ()
@@ -131,7 +131,7 @@ class Display:
         """Fill a framebuffer; ``ring`` is the brush: x, y and radius in cells, strength 0 to 1.
 
         If nothing has changed since the last call, the result is stored, and later calls copy it.
-        With ``limits``, it is the picture after :meth:`limit`.
+        With ``limits``, the picture that :meth:`limit` prepared is drawn.
         """
         size = (target.viewport[2], target.viewport[3])
         self.aim(camera, size)
@@ -152,7 +152,7 @@ class Display:
         """Add the current step to the average.
 
         The weight falls by a constant factor with each earlier step. The average is as smooth as
-        the plain mean of ``look.average_steps`` steps. Another rule, grid or view restarts it.
+        the plain mean of ``look.average_steps`` steps. A new rule, grid or view restarts it.
         """
         if look.average_steps > 1:
             follows = self._follows(simulation, look)
@@ -161,11 +161,11 @@ class Display:
             self._mix(2 / (look.average_steps + 1) if follows else 1.0, slow)
 
     def aim(self, camera: Camera, size: Size) -> None:
-        """Set what following calls of :meth:`average` show: decoders draw what is visible."""
+        """Set what later calls of :meth:`average` draw; decoders draw only what is visible."""
         self._aim = replace(camera), size
 
     def _part(self, simulation: Simulation, look: Look) -> Part:
-        """What the texture of the colors shows."""
+        """The part that the texture of the colors shows."""
         grid = simulation.width, simulation.height
         if decodes(simulation, look):
             camera, size = self._aim or (Camera(), grid)
@@ -214,7 +214,7 @@ class Display:
         return simulation.colors, size, kind, self._part(simulation, look)
 
     def _color_if_changed(self, simulation: Simulation, look: Look) -> bool:
-        """Draw the colors unless they are current; returns whether they were.
+        """Draw the colors unless they are current; return whether they were.
 
         Changes without a step, such as a stroke during a pause, must be visible at once.
         """
@@ -341,13 +341,13 @@ class Display:
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
         """Draw the whole grid, ``scale`` pixels per cell; if it wraps, this is one exact tile."""
         if scale == 1:
-            look = replace(look, scaling="squares")  # others would use the next cells
+            look = replace(look, scaling="squares")  # others would blend in neighboring cells
         width, height = extent(simulation, look)
         size = (width * scale, height * scale)
         return self.picture(simulation, Camera(zoom=float(scale)), look, size)
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
         self._forget()

@@ -18,12 +18,12 @@ class Field:
 
     Args:
         height, width: size in cells.
-        wraps: whether the grid wraps at its sides.
+        wraps: whether the grid wraps at its edges.
 
     Attributes:
         owner: number of the owning rule, [H, W] uint8.
         shares: [H, W, 4] uint8: for each cell, number and share (0 to 255) of the rule with the
-            largest share, then those of the second. The shares add up to 255.
+            largest share, then of the rule with the second largest. The shares add up to 255.
     """
 
     def __init__(self, height: int, width: int, *, wraps: bool) -> None:
@@ -105,7 +105,7 @@ def cells_under(
 
 
 def _around(stroke: Stroke) -> tuple[int, int, int, int]:
-    """Left, top, right and lower side of a stroke, in cells."""
+    """Left, top, right and bottom edge of a stroke, in cells."""
     xs, ys = zip(stroke.start, stroke.end, strict=True)
     left, right = math.floor(min(xs) - stroke.radius), math.ceil(max(xs) + stroke.radius)
     top, low = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)

@@ -19,7 +19,7 @@ class FieldLayer:
     Args:
         gl: OpenGL context.
         height, width: size of the grid in cells.
-        wraps: whether the grid wraps at its sides.
+        wraps: whether the grid wraps at its edges.
 
     Attributes:
         texels: [H, W, 4] uint8; call :meth:`write` to change them.
@@ -39,7 +39,7 @@ class FieldLayer:
         self._show()
 
     def paint(self, field: FieldName, byte: int | None, stroke: Stroke) -> None:
-        """Set a field under a brush; None: to neutral."""
+        """Set a field under a brush; None sets it to neutral."""
         channel = FIELDS.index(field)
         value = NEUTRAL[channel] if byte is None else byte
         height, width = self.texels.shape[:2]

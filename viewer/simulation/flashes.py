@@ -10,7 +10,7 @@ from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.canvas import Canvas, Part
 
-PART = 148.0  # side in units of the screen: WCAG 2.3.1 ignores smaller flashes
+PART = 148.0  # side in screen units: WCAG 2.3.1 ignores smaller flashes
 MAX_PARTS = 16  # across and down
 SLOWNESS = 1.0  # seconds over which a limited picture is averaged
 
@@ -22,7 +22,7 @@ class Frame:
     Attributes:
         camera: what it shows.
         size: width and height in pixels.
-        ratio: pixels per unit of the screen.
+        ratio: pixels per screen unit.
         now: time in seconds.
     """
 
@@ -77,7 +77,7 @@ class Flashes:
             cells: width and height of the view in cells.
             part: the part of it that the picture shows.
             frame: what is drawn on the screen.
-            shown: what the picture shows.
+            shown: values that differ if the picture shows something else.
             wraps: whether the view repeats beyond its borders.
         """
         camera, (width, height) = frame.camera, frame.size
@@ -115,7 +115,7 @@ class Flashes:
         self._place = ()
 
     def slow_of_step(self) -> float:
-        """The largest weight of one of several steps in a frame."""
+        """The largest weight of one step, if several steps are averaged in a frame."""
         self._steps += 1
         return self.slow / self._steps_before
 
@@ -134,7 +134,7 @@ class Flashes:
         )
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         for shader in (self._measure, self._decide, self._mix):
             shader.release()
         for canvas in (*self._meters, self._verdict):

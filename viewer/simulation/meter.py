@@ -30,9 +30,9 @@ class Meter:
         self._pending = False
 
     def update(self, simulation: Simulation) -> StateRange | None:
-        """Return the result of the last call, if there is one, and start a new measurement.
+        """Return the result of the last call, if there was one, and start a new measurement.
 
-        If called some frames apart, it never waits for the graphics card.
+        If calls are a few frames apart, they never wait for the graphics card.
         """
         key = (simulation.height, simulation.width, simulation.channels)
         if key != self._key:

@@ -35,7 +35,7 @@ class RuleShaders:
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
         decoded: shader of the picture; None: the rule has no decoder.
-        textures: textures that they read beside the state, by sampler.
+        textures: textures that they read in addition to the state, by sampler.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RuleShaders:
         self.textures["nca_weights"].write(pack_weights(rule).tobytes())
 
     def step_of(self, *, fields: bool) -> Passes:
-        """The shaders of a step, without or with fields; these are compiled at the first use."""
+        """The shaders of a step; those with fields are compiled when they are first used."""
         if not fields:
             return self.step
         if not self._field_step:
@@ -106,7 +106,7 @@ class RuleShaders:
         return passes if self.decoded is None else [*passes, self.decoded]
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         for shader in self.shaders():
             shader.release()
         for texture in self.textures.values():

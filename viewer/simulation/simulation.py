@@ -39,8 +39,8 @@ class Simulation:
         gl: context with OpenGL 3.3, see :mod:`nca.gl.context`.
         rules: rules, at least one.
         size: height and width in cells.
-        seed: random seed of the firing cells and of noise.
-        store: place of the weights.
+        seed: random seed for cell updates and noise.
+        store: where the weights are stored.
         targets: largest number of textures that a pass draws into; default: the driver's limit.
 
     Attributes:
@@ -51,10 +51,10 @@ class Simulation:
         dt: step length, 1 as in training. With a larger pattern, steps are shortened automatically,
             because they would be unstable otherwise.
         update_rate: probability that a cell fires; None: the value of each rule.
-        calm: how calm rules run while nothing changes the state from outside, 0 to 1: at 1, all
-            cells fire, in shorter steps; None: as the rules say.
+        calm: how calmly rules run while nothing changes the state from outside, 0 to 1: at 1, all
+            cells fire, in shorter steps; None: the setting of each rule.
         quiet: number of steps since the last change from outside.
-        fields: direction, size, pace and share of firing cells that vary over the grid.
+        fields: direction, size, pace and fraction of firing cells, which vary over the grid.
         field: the owner of each cell; call :meth:`show_field` after a change.
 
     Raises:
@@ -119,7 +119,7 @@ class Simulation:
 
     @property
     def shown_calm(self) -> float:
-        """How calm the first rule that owns cells runs, 0 to 1."""
+        """How calmly the first rule that owns cells runs, 0 to 1."""
         return self._calm_of(self._present[0].rule)
 
     @property
@@ -176,7 +176,7 @@ class Simulation:
         self.quiet = 0
         if number < len(self._compiled) and self._compiled[number].can_take_weights(rule):
             self._compiled[number].take_weights(rule)
-            self._field_changes += 1  # a decoder draws another picture
+            self._field_changes += 1  # a decoder now draws a different picture
             return
         rules = self.rules
         rules[number : number + 1] = [rule]
@@ -231,7 +231,7 @@ class Simulation:
         self.previous, self.state = self.state, mixed
 
     def paint(self, tool: str, stroke: Stroke = EVERYWHERE) -> None:
-        """Erase, plant, make noise or restart under a brush, by the rule of each cell."""
+        """Erase, plant, fill with noise or restart under a brush, by the rule of each cell."""
         self.quiet = 0
         values: dict[str, Value] = {
             "nca_tool": TOOL_NUMBERS[tool],
@@ -266,7 +266,7 @@ class Simulation:
         self.show_field()
 
     def paint_field(self, field: FieldName, byte: int | None, stroke: Stroke) -> None:
-        """Set a field under a brush; None: to neutral."""
+        """Set a field under a brush; None sets it to neutral."""
         self.quiet = 0
         self.fields.paint(field, byte, stroke)
 
@@ -357,7 +357,7 @@ class Simulation:
             shaders.set({"nca_rule": number if len(numbers) > 1 else -1})
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         self._release()
         self._stamp.release()
         self.field_texture.release()

@@ -1,4 +1,4 @@
-"""Text as images for the overlay, legible on any texture and in any size."""
+"""Text as images for the overlay, legible on any texture and at any size."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,7 +20,7 @@ def font(size: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def font_path(*, bold: bool = False) -> str:
-    """File of the font of overlay and panel."""
+    """Path of the font that the overlay and the panel use."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return str(files("matplotlib").joinpath("mpl-data", "fonts", "ttf", name))
 
@@ -48,8 +48,8 @@ def floating_lines(
     """Draw light lines with a soft shadow, directly on the texture.
 
     Args:
-        lines: text, size in pixels, bold.
-        align_right: align the lines at the right edge.
+        lines: for each line: text, size in pixels, and whether it is bold.
+        align_right: align the lines on the right.
     """
     sizes = [size for _, size, _ in lines]
     margin = round(1.2 * max(sizes))
@@ -75,7 +75,7 @@ def floating_lines(
 
 
 def box(width: int, height: int, radius: float) -> Image.Image:
-    """Draw a dark sheet with round corners and a thin light edge."""
+    """Draw a dark sheet with rounded corners and a thin light edge."""
     scale = OVERSAMPLING
     large = Image.new("L", (width * scale, height * scale), 0)
     frame = (0, 0, width * scale - 1, height * scale - 1)

@@ -10,14 +10,15 @@ import glfw
 NO_GRAPHICS = 3  # exit code, as in nca.cli
 
 _HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-_kept: list[object] = []  # callbacks of Xlib must live as long as the process
+_kept: list[object] = []  # callbacks for Xlib must live as long as the process
 
 
 def leave_with_display(last: Callable[[], None]) -> None:
-    """End the process with one line and code 3 when its X server is gone.
+    """End the process with a one-line message and exit code 3 when its X server is gone.
 
     Args:
-        last: called before the end; it must not draw. A second loss during it ends the process.
+        last: called before the process ends; it must not draw. If it needs the X server, the
+            process ends at once.
     """
     if glfw.get_platform() != glfw.PLATFORM_X11:
         return

@@ -1,4 +1,4 @@
-"""Text over the texture: name, numbers, messages, the help. Needs no toolkit."""
+"""Text over the texture: name, numbers, messages and help. It needs no GUI toolkit."""
 
 from collections.abc import Callable, Hashable
 
@@ -29,7 +29,7 @@ void main() {
 
 
 class Overlay:
-    """Draws text over the texture; its images are made again only when the text changes.
+    """Draws text over the texture; text is rendered again only when it changes.
 
     Args:
         gl: OpenGL context.
@@ -49,7 +49,7 @@ class Overlay:
 
     @property
     def idle(self) -> bool:
-        """Whether there was no user input for a while."""
+        """Whether there has been no user input for a while."""
         return self._actions.player.clock() - self._active_at > IDLE_SECONDS
 
     def draw(self, target: moderngl.Framebuffer, scale: float, *, covered: float = 0.0) -> None:
@@ -57,8 +57,8 @@ class Overlay:
 
         Args:
             target: framebuffer to draw into.
-            scale: pixels per unit of the screen, 2 on a high-resolution one.
-            covered: width in pixels of the panel at the right, which also shows the numbers.
+            scale: pixels per screen unit, for example 2 on a high-resolution screen.
+            covered: width in pixels of the panel on the right, which also shows the numbers.
         """
         actions, player = self._actions, self._actions.player
         width = target.viewport[2] - covered
@@ -135,7 +135,7 @@ class Overlay:
     def _put(
         self, target: moderngl.Framebuffer, picture: moderngl.Texture, x: float, y: float
     ) -> None:
-        """Draw an image with its top left corner here, clipped at the border of the target."""
+        """Draw an image with its top left corner at x, y, clipped at the edges of the target."""
         whole = target.viewport
         left, top = round(x), round(y)
         bottom = whole[3] - top - picture.height

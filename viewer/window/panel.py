@@ -1,4 +1,4 @@
-"""The panel of controls, made with Dear ImGui (extra ``ui``).
+"""The control panel, made with Dear ImGui (the ``ui`` extra).
 
 The window passes its events to the panel. Sections, labels and colors are the same as on the web
 page.
@@ -19,7 +19,7 @@ from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
 from nca.viewer.window.panel_style import ACCENT, ON_ACCENT, QUIET, TEXT, set_style
 
-WIDTH, MARGIN = 292.0, 22.0  # units of the screen
+WIDTH, MARGIN = 292.0, 22.0  # screen units
 
 # Keys for typing a number, by their names in nca.viewer.controls.
 EDITING_KEYS = {
@@ -36,11 +36,11 @@ EDITING_KEYS = {
 
 
 class Panel:
-    """Controls at the right edge.
+    """Controls at the right edge of the window.
 
     Args:
         actions: actions of the controls.
-        scale: pixels per unit of the screen.
+        scale: pixels per screen unit.
     """
 
     def __init__(self, actions: Actions, scale: float) -> None:
@@ -55,15 +55,15 @@ class Panel:
         self._drawn_at = self._actions.player.clock()
         self._visible = False
         self._pointer = (-1.0, -1.0)
-        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as drawn last
+        self._edges = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom, as last drawn
         self._seed: int | None = None
 
     @property
     def has_pointer(self) -> bool:
         """Whether the pointer is on the panel, or holds one of its controls.
 
-        ImGui itself returns the value of the last frame. So a click right after the pointer has
-        arrived would paint on the texture below the panel.
+        ImGui itself reports the state at the last frame. So a click just after the pointer has
+        reached the panel would paint on the texture under it.
         """
         if not self._visible:
             return False
@@ -77,7 +77,7 @@ class Panel:
 
     @property
     def busy(self) -> bool:
-        """Whether it is in use and should not be hidden."""
+        """Whether the panel is in use and should not be hidden."""
         return self.has_pointer or imgui.get_io().want_text_input
 
     def move(self, x: float, y: float) -> None:
@@ -121,7 +121,7 @@ class Panel:
             io.clear_input_keys()
 
     def covers(self, target: moderngl.Framebuffer) -> float:
-        """Width of the panel at the right including its margin, in pixels."""
+        """Width of the panel on the right, including its margin, in pixels."""
         return float(min((WIDTH + MARGIN) * self._scale, target.viewport[2] - MARGIN * self._scale))
 
     def draw(self, target: moderngl.Framebuffer) -> None:
@@ -160,7 +160,7 @@ class Panel:
         imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
 
     def release(self) -> None:
-        """Free the objects of the driver and ImGui."""
+        """Free the OpenGL objects and ImGui."""
         imgui.backends.opengl3_shutdown()
         imgui.destroy_context(self._context)
 
@@ -172,7 +172,7 @@ class Panel:
         chosen = _slider("speed", speed_text(speed), index, 0, len(SPEEDS) - 1)
         if round(chosen) != index:
             player.speed.set(SPEEDS[round(chosen)])
-        run = "Pause" if player.running else "Go on"
+        run = "Pause" if player.running else "Continue"
         _buttons(
             (
                 (run, actions.toggle),
@@ -244,7 +244,7 @@ class Panel:
         self._seed_row()
 
     def _seed_row(self) -> None:
-        """Controls for the seed: type one, or draw one; a typed seed is used after the typing."""
+        """Controls for the seed: type one, or draw a random one; it is used when typing ends."""
         actions = self._actions
         imgui.align_text_to_frame_padding()
         imgui.text("Seed")
@@ -321,7 +321,7 @@ def _legend(text: str, *, first: bool = False) -> None:
 
 
 def _slider(name: str, shown: str, value: float, low: float, high: float) -> float:
-    """A slider with its label above, and its value at the right."""
+    """A slider, with its label and its value on the line above."""
     imgui.text(LABELS.get(name, name.capitalize()))
     width = imgui.calc_text_size(shown).x
     imgui.same_line(imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x - width)

@@ -1,8 +1,8 @@
-"""Colors and sizes of the panel, as on the web page."""
+"""Colors and sizes of the panel, which match the web page."""
 
 from imgui_bundle import imgui
 
-TEXT = 14.0  # units of the screen
+TEXT = 14.0  # screen units
 
 Color = tuple[float, float, float, float]
 
@@ -12,7 +12,7 @@ ACCENT, ON_ACCENT, EDGE = (1.0, 0.706, 0.329, 1.0), (0.11, 0.075, 0.02, 1.0), (1
 
 
 def set_style(scale: float) -> None:
-    """Style the current context of ImGui, for ``scale`` pixels per unit of the screen."""
+    """Style the current context of ImGui, for ``scale`` pixels per screen unit."""
     style = imgui.get_style()
     style.window_rounding, style.frame_rounding, style.popup_rounding = 18.0, 8.0, 10.0
     style.grab_rounding, style.scrollbar_rounding = 8.0, 8.0

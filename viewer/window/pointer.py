@@ -46,7 +46,7 @@ class Pointer:
         self._tool = "erase" if button == RIGHT or shift else self._actions.brush.tool
         player.history.remember(player.simulation)
         cell = player.camera.cell_at(x, y)
-        # In the view of all channels, a stroke changes only the channel in whose picture it starts.
+        # In the view of all channels, positions count from the picture that the stroke starts in.
         if player.look.view == "channels":
             tile = (math.floor(cell[0] / player.grid[0]), math.floor(cell[1] / player.grid[1]))
             self._origin = (tile[0] * player.grid[0], tile[1] * player.grid[1])
@@ -72,7 +72,7 @@ class Pointer:
             self._button = None
 
     def leave(self) -> None:
-        """Hide the ring of the brush, because the pointer has left the window."""
+        """Hide the brush ring, because the pointer has left the window."""
         self._actions.player.ring = NO_RING
 
     def wheel(self, notches: float, x: float, y: float, *, resize_brush: bool) -> None:

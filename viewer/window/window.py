@@ -23,7 +23,7 @@ from nca.viewer.window.pointer import Pointer, press
 if TYPE_CHECKING:
     from nca.viewer.window.panel import Panel
 
-RESTING = 1 / 15  # longest sleep of a paused viewer, in seconds, to check files and messages
+RESTING = 1 / 15  # seconds; a paused viewer wakes up this often to check files and messages
 
 SPECIAL_KEYS = {
     glfw.KEY_SPACE: "Space",
@@ -46,9 +46,9 @@ class Window:
 
     Args:
         title: title of the window.
-        size: width and height in units of the screen.
+        size: width and height in screen units.
         monitor: number of the screen for full screen.
-        vsync: draw in step with the screen.
+        vsync: draw at the screen's refresh rate.
 
     Raises:
         GraphicsError: there is no display, or no usable OpenGL.
@@ -59,7 +59,7 @@ class Window:
         glfw.set_error_callback(lambda _, text: self._errors.append(_text(text)))
         load_triton()
         if not glfw.init():
-            raise missing_graphics(f"{self._last_error()}; without a display there is --headless")
+            raise missing_graphics(f"{self._last_error()}; without a display, use --headless")
         hints = {
             glfw.CONTEXT_VERSION_MAJOR: 3,
             glfw.CONTEXT_VERSION_MINOR: 3,
@@ -103,7 +103,7 @@ class Window:
         return float(max(glfw.get_window_content_scale(self._handle)))
 
     def to_pixels(self, x: float, y: float) -> tuple[float, float]:
-        """Convert a position in units of the screen to pixels."""
+        """Convert a position in screen units to pixels."""
         width, height = glfw.get_window_size(self._handle)
         across, down = self.picture_size
         return x * across / max(width, 1), y * down / max(height, 1)
@@ -113,7 +113,7 @@ class Window:
         return self.to_pixels(*glfw.get_cursor_pos(self._handle))
 
     def set_fullscreen(self, on: bool) -> None:
-        """Fill a screen, or return to the previous place."""
+        """Fill a screen, or return to the previous position and size."""
         if on == self.fullscreen:
             return
         monitors = glfw.get_monitors()
@@ -128,7 +128,7 @@ class Window:
             glfw.set_window_monitor(self._handle, monitor, 0, 0, width, height, mode.refresh_rate)
         else:
             x, y, width, height = self._place
-            no_monitor: Any = None  # its annotation does not allow None
+            no_monitor: Any = None  # the parameter's annotation does not allow None
             glfw.set_window_monitor(self._handle, no_monitor, x, y, width, height, glfw.DONT_CARE)
 
     def lost_its_monitor(self) -> bool:
@@ -161,7 +161,7 @@ class Stage:
         window, player, actions = self._window, self._player, self._actions
         window.set_fullscreen(actions.fullscreen)
         while not (glfw.window_should_close(window.handle) or actions.quitting):
-            with uninterrupted():  # exceptions of signals in a C callback would be lost
+            with uninterrupted():  # a signal's exception would be lost in a C callback
                 if player.running and all(player.size):
                     glfw.poll_events()
                 else:
@@ -195,7 +195,7 @@ class Stage:
         glfw.swap_buffers(window.handle)
 
     def _follow_scale(self) -> None:
-        """Resize the controls after a move to a screen of another resolution."""
+        """Resize the controls after a move to a screen with a different resolution."""
         if self._window.scale == self._scale:
             return
         self._scale = self._player.ratio = self._window.scale
@@ -263,7 +263,7 @@ class Stage:
         letter = chr(codepoint)
         if self._panel is not None and self._panel.letter(letter):
             return
-        if not letter.isalpha():  # letters come as keys, which include Ctrl and Shift
+        if not letter.isalpha():  # letters are handled as keys, with Ctrl and Shift
             press(self._actions, letter)
 
     def _on_drop(self, _: Any, paths: Any) -> None:
@@ -281,7 +281,7 @@ class Stage:
         return self._panel is not None and self._panel.has_pointer
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Free the OpenGL objects."""
         if self._panel is not None:
             self._panel.release()
         self._player.release()
@@ -290,8 +290,8 @@ class Stage:
 def key_name(key: int, scancode: int, mods: int) -> str | None:
     """Name of a pressed key for the key map; None for characters, which come as text.
 
-    Letters are those printed on the keys of any layout. If a letter is not Latin, the letter at the
-    same place on an American keyboard is used.
+    Letters are those printed on the keys, in any keyboard layout. If a letter is not Latin, the
+    letter in the same position on a US keyboard is used.
     """
     name = SPECIAL_KEYS.get(key)
     if name is None and glfw.KEY_A <= key <= glfw.KEY_Z:
@@ -306,7 +306,7 @@ def key_name(key: int, scancode: int, mods: int) -> str | None:
 
 
 def open_panel(actions: Actions, scale: float) -> "Panel | None":
-    """Open the panel; None if the extra ``ui`` is missing or not usable here."""
+    """Open the panel; None if the ``ui`` extra is missing or not usable here."""
     if find_spec("imgui_bundle") is None:
         return None
     try:

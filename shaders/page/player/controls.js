@@ -1,4 +1,4 @@
-// Controls of both page and window: CONTROLS is shaders/controls.json without what is only for the window.
+// Controls that page and window share: CONTROLS is shaders/controls.json without entries only for the window.
 
 const { limits: LIMITS, scalings: SCALINGS, color_maps: COLOR_MAPS, blend_border: BORDER, tile_lines: TILE_LINES } = CONTROLS;
 const SPEEDS = powersOfTwo(...LIMITS.speed.page); // steps per frame
@@ -20,7 +20,7 @@ function toolKeys() {
   return entries.sort((a, b) => (a.keys[0] < b.keys[0] ? -1 : 1));
 }
 
-/** The entry of the key map for a key event; a key without an entry with Shift acts without Shift. */
+/** The entry of the key map for a key event; if a key has no entry with Shift, Shift is ignored. */
 function keyOf(event) {
   const typing = event.target.closest?.("input, select, textarea, dialog[open]");
   const pressing = event.target.closest?.("button, a, summary") && [" ", "Enter"].includes(event.key);

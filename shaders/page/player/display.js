@@ -26,21 +26,21 @@ class Display {
     this.decoded = new DecodedPictures(gl);
     this.aim = null; // what is drawn: camera, width and height in pixels
     this.fresh = null; // colors of the cells
-    this.kept = []; // pictures in which they are averaged
+    this.kept = []; // the average of pictures, in two buffers
     this.flashes = new Flashes(gl, data);
     this.averaged = {};
-    this.limited = false; // the last frame
+    this.limited = false; // whether flashes were limited in the last frame
     this.current = false; // the average includes the last step, and the state has not changed since
   }
 
-  /** Whether flashes are limited; a device without floats cannot. */
+  /** Whether flashes are limited; a device without float textures cannot limit them. */
   limits({ format }) {
     return this.look.flashLimit && format !== "rgba8" && this.flashes.ready;
   }
 
   /**
    * Add the current step to the average. The weights of earlier steps fall by a constant factor; the
-   * average is as smooth as the plain mean of look.averageSteps steps. Another rule, grid or view
+   * average is as smooth as the plain mean of look.averageSteps steps. A new rule, grid or view
    * restarts it.
    */
   average(simulation) {
@@ -90,7 +90,7 @@ class Display {
     if (this.look.averageSteps > 1 ? !current : limits) this.mix(1, follows && limits, this.flashes.slow);
   }
 
-  /** Set what following calls of show() and average() draw: decoders draw what is visible. */
+  /** Set what later calls of show() and average() draw; decoders draw only what is visible. */
   aimAt({ camera: { x, y, zoom }, width, height }) {
     this.aim = { camera: { x, y, zoom }, width, height };
   }
@@ -99,7 +99,7 @@ class Display {
   color(simulation) {
     const { gl, data, look } = this;
     const { width, height } = simulation, [kind, number] = look.view.split(" "), part = this.part(simulation);
-    // Bytes would lose small contributions to an average; a device without floats has no better format.
+    // Bytes would lose small contributions to an average, but a device without float textures has nothing better.
     const deep = simulation.format === "rgba8" ? gl.RGBA8 : gl.RGBA16F;
     this.prepare(part.across, part.down, look.averageSteps > 1 ? deep : gl.RGBA8, deep);
     const { present } = simulation.field, { colors, fades } = data.rules[present[0]];
@@ -148,7 +148,7 @@ class Display {
     this.kept = [];
   }
 
-  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. A still needs no limit. */
+  /** Draw the colored cells into a framebuffer; its lowest line is line `row` of the image. A still image needs no limit. */
   draw(simulation, camera, { width, height, row = 0, rows = height, framebuffer = null, ring, still = false }) {
     const { gl, look } = this, seen = extent(simulation, look), part = this.part(simulation);
     const mixed = look.averageSteps > 1 || (!still && this.limited);

@@ -49,7 +49,7 @@ class Field {
       Math.min(right - left + 2 * BORDER, width), Math.min(low - top + 2 * BORDER, height));
   }
 
-  /** Shares in a rectangle: the area of every rule blurred by a triangle, the two largest kept. */
+  /** Compute the shares in a rectangle: blur the area of every rule, and keep the two largest. */
   blend(left, top, across, down) {
     const { width, height, owner, shares } = this;
     const wide = across + 2 * BORDER, tall = down + 2 * BORDER;

@@ -1,7 +1,7 @@
 // Files: images, videos, and states as .npz, which numpy and the viewer also read.
 
 const MAX_STATE_BYTES = 512e6;
-const TOO_LARGE = `it holds more than ${MAX_STATE_BYTES / 1e6} MB, the limit`;
+const TOO_LARGE = `it holds more than the limit of ${MAX_STATE_BYTES / 1e6} MB`;
 const MAX_CHANNELS = 64;                      // limit of all rules
 const END_SIZE = 22, MAX_COMMENT = 65535;     // bytes at the end of a zip archive
 
@@ -219,7 +219,7 @@ class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** Stop, and return the video as a blob and the extension of its name. */
+  /** Stop, and return the video as a blob, and its file extension. */
   async stop() {
     const stopped = new Promise((done) => this.recorder.addEventListener("stop", done));
     this.recorder.stop();

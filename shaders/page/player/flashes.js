@@ -63,7 +63,7 @@ class Flashes {
     this.steps = { now: 0, before: Math.max(1, this.steps.now) };
   }
 
-  /** The weight of one of several steps in a frame. */
+  /** The largest weight of one step, if several steps are averaged in a frame. */
   slowOfStep() {
     this.steps.now++;
     return this.slow / this.steps.before;

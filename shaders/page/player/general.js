@@ -32,7 +32,7 @@ function derivatives(filters) {
   return { orders, partners, turns };
 }
 
-/** The macros of a rule; nca.exporters.glsl.general makes identical ones. */
+/** The macros of a rule; nca.exporters.glsl.general makes the same ones. */
 function macros({ settings, filters }) {
   const { orders, partners, turns } = derivatives(filters), literals = (values) => [...values].map(literal).join(", ");
   const values = {
@@ -99,7 +99,7 @@ function packWeights(rule) {
   return packed;
 }
 
-/** A shader with the weights it names as literals: @v7 is the vector at texel 7, @m7 the matrix of texels 7 to 10. */
+/** Replace the weight references of a shader by literals: @v7 is texel 7 as a vector, @m7 is texels 7 to 10 as a matrix. */
 function withWeights(fragment, packed, digits) {
   return fragment.replace(/@([vm])(\d+)/g, (_, kind, first) => {
     const size = kind === "v" ? 4 : 16, values = packed.subarray(4 * first, 4 * first + size);

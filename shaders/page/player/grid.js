@@ -12,7 +12,7 @@ function readGrid(text) {
   return possible ? { width, height } : null;
 }
 
-/** CSS pixels per cell of a rule at first. */
+/** Initial CSS pixels per cell of a rule. */
 function cellSizeOf({ scale }) {
   return Math.max(CELL_SIZE, scale);
 }

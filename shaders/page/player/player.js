@@ -3,11 +3,11 @@
 const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds after which the speed of a device is known
 const LEAST_RATE = 15;        // steps per second
-const SETTLING = 2000;        // milliseconds until a limited picture shows a state that does not change
+const SETTLING = 2000;        // milliseconds until a limited picture has settled on a state that no longer changes
 const REDUCED_WARMUP = 200;   // steps before the still image for users who want reduced motion
 
 /**
- * Plays rules on a canvas. Events: "change" (something a control shows), "stats" (twice a second),
+ * Plays rules on a canvas. Events: "change" (of something that controls show), "stats" (twice a second),
  * "lost", "restored" (detail: {resumed}), "shown" (first drawing on a device), "trouble" (detail: a
  * message).
  */
@@ -17,7 +17,7 @@ class Player extends EventTarget {
    * @param data    data of the exporter
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
-   *                updateRate, calm (numbers; null: as the rule says), averageSteps,
+   *                updateRate, calm (numbers; null: the rule's setting), averageSteps,
    *                scaling (one of SCALINGS), flashLimit, transparent
    */
   constructor(canvas, data, options) {
@@ -39,7 +39,7 @@ class Player extends EventTarget {
     this.dirty = false;
     this.stats = { fps: 0, steps: 0, largest: 0, finite: true };
     this.counts = { since: performance.now(), frames: 0, steps: 0 };
-    this.loss = null; // restores a context that was given away
+    this.loss = null; // restores a context that was given back
     this.shown = false; // drawn at least once on this device
     this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
@@ -67,7 +67,7 @@ class Player extends EventTarget {
     this.populate();
   }
 
-  /** Create the state and its tools; rules are compiled and the display exists. */
+  /** Create the state; the compiled rules and the display exist already. */
   populate() {
     const { gl, data, options, shaders } = this;
     const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
@@ -101,7 +101,7 @@ class Player extends EventTarget {
     return Math.min(MAX_SIDE, this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) ?? MAX_SIDE);
   }
 
-  /** Restart on another grid; null: by the size of the canvas. */
+  /** Restart on another grid; null: sized by the canvas. */
   setGrid(grid) {
     this.options.grid = grid;
     this.renew(this.simulation.field.present[0]);
@@ -179,7 +179,7 @@ class Player extends EventTarget {
     this.resting = resting;
   }
 
-  /** Report a change of the state by other means than a step. */
+  /** Report that the state has changed other than by a step. */
   changed() {
     this.dirty = true;
     this.display.current = false;
@@ -224,7 +224,7 @@ class Player extends EventTarget {
     this.replaced();
   }
 
-  /** Make steps at once, also while paused. */
+  /** Run steps now, even while paused. */
   runSteps(steps) {
     if (!this.simulation.ready) return;
     this.changed();
@@ -235,7 +235,7 @@ class Player extends EventTarget {
     this.counts.steps += steps;
   }
 
-  /** One frame: make steps, draw, and sometimes check the state. */
+  /** One frame: run steps, draw, and sometimes check the state. */
   advance(now) {
     this.frame = requestAnimationFrame(this.advance);
     const { gl, simulation } = this;
@@ -253,7 +253,7 @@ class Player extends EventTarget {
     const steps = this.stepsNow();
     if (steps) this.runSteps(steps);
     if (this.stale) this.changedAt = now;
-    // Without steps, a limited picture turns into the state.
+    // Without steps, a limited picture gradually turns into the current state.
     this.stale ||= this.look.flashLimit && now < this.changedAt + SETTLING;
     if (this.stale && !this.warmup) this.draw();
     if (steps || this.stale) this.fences.push(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
@@ -268,7 +268,7 @@ class Player extends EventTarget {
     const { options, simulation } = this;
     const { stepNumber, width, height } = simulation;
     if (this.judged || options.grid || !this.running || this.warmup) return false;
-    // During the first steps drivers may compile the shaders again.
+    // During the first steps, drivers may compile the shaders again.
     if (stepNumber < 3 || [...this.shaders.values()].some((s) => s.settling)) return false;
     this.settledAt ??= { now, stepNumber };
     const seconds = (now - this.settledAt.now) / 1000;
@@ -294,7 +294,7 @@ class Player extends EventTarget {
     this.emit("shown");
   }
 
-  /** Whether the device has not finished earlier frames; fewer steps are made then. */
+  /** Whether the device has not finished earlier frames; if so, fewer steps are run. */
   behind() {
     const { gl } = this;
     this.fences = this.fences.filter((fence) => {
@@ -307,7 +307,7 @@ class Player extends EventTarget {
     return late;
   }
 
-  /** Number of steps of this frame: by the speed, if the device keeps up. */
+  /** Number of steps in this frame: as set by the speed, if the device keeps up. */
   stepsNow() {
     if (this.warmup) {
       const steps = Math.min(4, this.warmup);
@@ -335,7 +335,7 @@ class Player extends EventTarget {
     }
   }
 
-  /** Check the values: stop a state that has left all bounds. */
+  /** Check the values, and stop if one is not finite. */
   inspect({ texels, format }) {
     let largest = 0, finite = true;
     for (const value of texels) {
@@ -346,7 +346,7 @@ class Player extends EventTarget {
     if (format === "rgba8") largest = Math.max(zero, largest / 255 - zero) * range;
     if (!finite && this.running) {
       this.setRunning(false);
-      this.emit("trouble", "The state has left all bounds. Reset restarts it.");
+      this.emit("trouble", "The state is no longer finite. Reset restarts it.");
     }
     Object.assign(this.stats, { largest, finite });
   }
@@ -386,7 +386,7 @@ class Player extends EventTarget {
     setTimeout(() => this.loss?.wanted && this.regain());
   }
 
-  /** Give the context away, keeping the state; false if the browser cannot. */
+  /** Give the context back, keeping the state; false if the browser cannot. */
   release() {
     const { gl, loss } = this;
     if (loss) loss.wanted = false;
@@ -399,7 +399,7 @@ class Player extends EventTarget {
     return true;
   }
 
-  /** Take a context again, and continue from the stored state. */
+  /** Get a context again, and continue from the stored state. */
   regain() {
     const { loss } = this;
     if (!loss) return;

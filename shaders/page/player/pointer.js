@@ -1,9 +1,9 @@
-// Mouse, pen and fingers: one paints, two zoom and move.
+// Mouse, pen and fingers: one finger paints, two fingers zoom and move.
 
 const HOLD = 300; // milliseconds before a resting finger paints, if swipes scroll
 const SLOP = 8;   // CSS pixels that a resting finger may move
 
-/** The brush: tool is one of CONTROLS.tools, radius is in cells, amount a byte of a field, rule is what the tool "rule" paints. */
+/** The brush: tool is one of CONTROLS.tools, radius is in cells, amount is a byte of a field, rule is what the tool "rule" paints. */
 class Brush {
   constructor() {
     Object.assign(this, { ...CONTROLS.brush, rule: 0, heading: new Heading() });
@@ -28,7 +28,7 @@ class Pointer {
     if (zooms) on("wheel", (event) => this.wheel(event));
     on("contextmenu", (event) => event.preventDefault());
     canvas.style.touchAction = scrolls ? "pan-y" : "none";
-    // The browser decides about scrolling when a finger comes down; only this prevents it.
+    // The browser decides whether to scroll when a finger touches the screen; only this prevents it.
     if (scrolls) on("touchmove", (event) => this.keepFromScrolling(event));
     signal.addEventListener("abort", () => this.dropFinger());
   }

@@ -7,7 +7,7 @@ function pcgHash(value) {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** The one integer per step that a shader gets. */
+/** The only integer that a shader gets for each step. */
 function stepBase(step, seed) {
   return pcgHash((step + pcgHash(seed >>> 0)) >>> 0);
 }

@@ -41,8 +41,8 @@ class TexelReader {
 }
 
 /**
- * Largest difference between written and read values. Against fingerprinting, browsers return noise:
- * Firefox with resistFingerprinting everywhere, Brave in the last bit of some bytes.
+ * Largest difference between written and read values. To prevent fingerprinting, some browsers return
+ * noise: Firefox with resistFingerprinting everywhere, Brave in the last bit of some bytes.
  */
 function readBackError(gl, format) {
   const probe = new StateTexture(gl, 16, 16, 1, format);

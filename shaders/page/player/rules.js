@@ -1,4 +1,4 @@
-// Rules as plain data: {name, credit, thumbnail, settings, filters, w1, b1, w2, b2}, and what follows from them.
+// Rules as plain data, {name, credit, thumbnail, settings, filters, w1, b1, w2, b2}, and values derived from it.
 
 const MAX_RULES = 255; // a cell stores the number of its rule in a byte
 const DEFAULT_SETTINGS = {
@@ -16,7 +16,7 @@ function tensorShapes(settings, filters) {
   };
 }
 
-/** The tensors of a rule whose numbers follow each other; b2 is null if there are too few numbers for it. */
+/** Split consecutive numbers into the tensors of a rule; b2 is null if there are too few numbers for it. */
 function splitTensors(settings, filters, numbers) {
   const sizes = Object.entries(tensorShapes(settings, filters)).map(([name, shape]) => [name, shape.reduce((a, b) => a * b, 1)]);
   const bias = numbers.length >= sizes.reduce((sum, [, size]) => sum + size, 0);
@@ -25,7 +25,7 @@ function splitTensors(settings, filters, numbers) {
     [name, name === "b2" && !bias ? null : numbers.subarray(at, at += size)])));
 }
 
-/** A rule in the data of the exporter as plain data. */
+/** A rule from the data of the exporter, as plain data. */
 function exportedRule({ tensors, filters, settings, ...rest }) {
   const numbers = new Float32Array(bytesFromBase64(tensors).buffer);
   return { ...rest, settings: { ...DEFAULT_SETTINGS, ...settings }, ...splitTensors(settings, filters, numbers) };
@@ -50,14 +50,14 @@ function playable(rule, { byteState }) {
   };
 }
 
-/** The data of the exporter with rules as the player needs them; `read` makes plain data of each. */
+/** The data of the exporter with rules as the player needs them; `read` turns each into plain data. */
 function prepared(data, read = exportedRule) {
   const all = { ...data, rules: [] };
   addRules(all, data.rules.map(read));
   return all;
 }
 
-/** Add rules, each in the place of one of the same name if there is one; returns their places. */
+/** Add rules, replacing those with the same names; returns their places. */
 function addRules(data, rules) {
   const names = new Map(data.rules.map(({ name }, place) => [name, place]));
   for (const { name } of rules) if (!names.has(name)) names.set(name, names.size);

@@ -18,8 +18,8 @@ class Simulation {
     this.rotation = 0;
     this.coarseness = 1;
     this.dt = 1;
-    this.updateRate = null; // probability that a cell fires; null: as the rules say
-    this.calm = null; // 0 to 1: all cells fire, in shorter steps; null: as the rules say
+    this.updateRate = null; // probability that a cell fires; null: the setting of each rule
+    this.calm = null; // 0 to 1: all cells fire, in shorter steps; null: the setting of each rule
     this.quiet = 0; // steps since the last change from outside
     this.wraps = data.rules.every((r) => r.wraps);
     this.code = format === "rgba8" ? data.rules[rule].code : [1, 0];
@@ -42,7 +42,7 @@ class Simulation {
     return this.shaders.get(rule);
   }
 
-  /** The programs of a step: those with fields as soon as they are ready. */
+  /** The programs of a step. If there are fields, it is those that read them, once they are ready. */
   stepping(rule) {
     const plain = this.load(rule);
     if (!this.fields.used) return plain;
@@ -82,16 +82,16 @@ class Simulation {
     return this.updateRate ?? this.data.rules[rule].rate;
   }
 
-  /** How calm a rule runs while nothing is painted, 0 to 1. */
+  /** How calmly a rule runs while nothing is painted, 0 to 1. */
   calmOf(rule = this.field.present[0]) {
     return this.calm ?? Number(this.data.rules[rule].calm);
   }
 
-  /** Which cells of a rule fire, and the length of a step. A calm run has more cells and shorter steps. */
+  /** Which cells of a rule fire, and the length of a step. In a calm run, more cells fire, in shorter steps. */
   firing(rule) {
     const calm = this.quiet >= this.data.calmAfter ? this.calmOf(rule) : 0, own = this.rateOf(rule);
     const rate = calm ? 1 - (1 - calm) * (1 - own) : own;
-    const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is only stable in shorter steps
+    const dt = this.dt / Math.max(1, this.coarseness ** 2); // a larger pattern is stable only with shorter steps
     return { nca_limit: Math.max(Math.floor(rate * 2 ** 32) - 1, 0), nca_dt: dt * own / rate };
   }
 
@@ -145,7 +145,7 @@ class Simulation {
     this.paint("start");
   }
 
-  /** Erase, plant, make noise or restart under a stroke, as the rule of each cell does. */
+  /** Erase, plant, fill with noise or restart under a stroke, by the rule of each cell. */
   paint(tool, stroke = EVERYWHERE, number = this.seed + (stroke.radius < 0 ? 0 : this.stepNumber + 1)) {
     const { present } = this.field;
     for (const rule of present) this.apply(tool, rule, present.length > 1 ? rule : -1, stroke, number);
@@ -179,13 +179,13 @@ class Simulation {
     fieldTexture.write(field.shares);
   }
 
-  /** Set a field under a stroke; null: to neutral. */
+  /** Set a field under a stroke; null sets it to neutral. */
   paintField(field, byte, stroke) {
     this.quiet = 0;
     this.fields.paint(field, byte, stroke);
   }
 
-  /** Replace all fields; null: by neutral ones. */
+  /** Replace all fields; null makes them neutral. */
   writeFields(texels) {
     this.quiet = 0;
     this.fields.write(texels);

@@ -18,7 +18,7 @@ class SpeedControl {
     this.set(SPEEDS.findLast((speed) => speed < this.stepsPerFrame) ?? SPEEDS[0]);
   }
 
-  /** Make fewer steps if the device is late, more if it is not. */
+  /** Run fewer steps if the device is late, and more if it is not. */
   adapt(late) {
     this.limit = late ? Math.max(1 / 16, 0.8 * this.limit) : Math.min(64, 1.05 * this.limit);
   }
@@ -28,7 +28,7 @@ class SpeedControl {
     this.credit = 0;
   }
 
-  /** Number of steps to make now. */
+  /** Number of steps to run now. */
   steps() {
     this.credit = Math.min(this.credit + Math.min(this.stepsPerFrame, Math.max(this.limit, 1 / 8)), 64);
     const steps = Math.floor(this.credit);

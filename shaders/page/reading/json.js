@@ -1,4 +1,4 @@
-// JSON as Python reads it: whole numbers stay distinct from others, as BigInt, and depth is limited.
+// Read JSON as Python does: whole numbers stay distinct from others, as BigInt, and depth is limited.
 
 const MAX_DIGITS = 4300; // of a whole number
 const NUMBER = /(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
@@ -56,7 +56,7 @@ class JsonText {
   number() {
     NUMBER.lastIndex = this.at;
     const [all, whole, ...rest] = NUMBER.exec(this.text) ?? this.fail();
-    if (all.length > MAX_DIGITS) this.fail("a number of too many digits");
+    if (all.length > MAX_DIGITS) this.fail("a number with too many digits");
     this.at += all.length;
     return rest.some(Boolean) ? Number(all) : BigInt(whole);
   }
@@ -66,7 +66,7 @@ class JsonText {
     let end = from;
     do {
       end = this.text.indexOf('"', end + 1);
-      if (end < 0) this.fail("a text without an end");
+      if (end < 0) this.fail("a string without an end");
     } while (this.escaped(end));
     this.at = end + 1;
     try {
@@ -77,7 +77,7 @@ class JsonText {
     }
   }
 
-  /** Whether an odd number of backslashes is before a place. */
+  /** Whether an odd number of backslashes precedes a position. */
   escaped(place) {
     let from = place;
     while (this.text[from - 1] === "\\") from--;
@@ -98,7 +98,7 @@ class JsonText {
     return list;
   }
 
-  /** An object without a prototype, so that no name has a meaning. */
+  /** An object without a prototype, so that no name has a special meaning. */
   object(depth) {
     const object = Object.create(null);
     this.items("{", "}", () => {
@@ -113,7 +113,7 @@ class JsonText {
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A value of readJson() for a message; characters that do not show become escapes. */
+/** A value of readJson() for a message; invisible characters become escapes. */
 function shown(value) {
   if (typeof value === "string") {
     const text = value.length > 40 ? `${value.slice(0, 37)}...` : value;

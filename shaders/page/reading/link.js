@@ -2,11 +2,11 @@
 
 const LINK_VERSION = 1;
 const MAX_LINK = 4_000_000; // characters
-const LONG_ROW = 24; // weights from which on a row has its own scale
+const LONG_ROW = 24; // a row with at least this many weights has its own scale
 const DEFAULT_FILTERS = Float32Array.of(
   0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 1, -2, 0, 2, -1, 0, 1, -1, -2, -1, 0, 0, 0, 1, 2, 1, 1, 2, 1, 2, -12, 2, 1, 2, 1,
 );
-const LINK_BITS = 16; // of links that the page makes: no difference can be seen
+const LINK_BITS = 16; // bits per weight in links that the page makes; no difference can be seen
 const LINK_FLAGS = { wide: 1, bias: 2, filters: 4, more: 8 };
 const LINK_REALS = ["update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip"];
 const LINK_GRIDS = ["state", "perception", "hidden", "update"];
@@ -28,7 +28,7 @@ class LinkBytes {
   double() { return this.next("Float64", 8); }
   floats(count) { return Float32Array.from({ length: count }, () => this.next("Float32", 4)); }
 
-  /** Weights of 8 or 16 bits; long rows have a scale each, short ones share one. */
+  /** Weights of 8 or 16 bits; each long row has its own scale, short rows share one. */
   weights(count, row, wide) {
     const values = new Float32Array(count), length = row < LONG_ROW ? count : row;
     const scales = Float32Array.from({ length: count / length }, () => bfloat(this.short()));
@@ -51,7 +51,7 @@ function readLink(text) {
   if (text.length > MAX_LINK) throw new Error(`the link has more than ${MAX_LINK} characters`);
   if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error("the link is cut or damaged");
   const bytes = bytesFromBase64(text.replaceAll("-", "+").replaceAll("_", "/")), body = bytes.subarray(0, -2);
-  if (bytes[0] !== LINK_VERSION) throw new Error(`the link has version ${bytes[0]}, this page reads ${LINK_VERSION}`);
+  if (bytes[0] !== LINK_VERSION) throw new Error(`the link has version ${bytes[0]}, but this page reads ${LINK_VERSION}`);
   if (bytes.length < 8 || (crc32(body) & 0xffff) !== bytes.at(-2) + 256 * bytes.at(-1)) throw new Error("the link is cut or damaged");
   const reader = new LinkBytes(body.subarray(1));
   const flags = reader.byte(), settings = readLinkSettings(reader, flags);

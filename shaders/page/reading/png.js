@@ -2,14 +2,14 @@
 
 const PNG_START = "\u0089PNG\r\n\u001a\n";
 
-/** RGBA bytes of a base64 PNG of 8 bits, [height, width, 4]. Throws an error if it has another size. */
+/** RGBA bytes of a base64 PNG with 8 bits per channel, [height, width, 4]. Throws an error if its size differs. */
 async function readPng(text, width, height) {
   if (!/^[\w+/]*={0,2}$/.test(text) || text.includes("_") || text.length % 4) throw new Error("data is not base64");
   const chunks = pngChunks(bytesFromBase64(text)), wrong = new Error("data is not a PNG that can be read");
   if (chunks[0]?.kind !== "IHDR" || chunks[0].body.length !== 13) throw wrong;
   const head = new DataView(chunks[0].body.slice().buffer);
   const [across, down] = [head.getUint32(0), head.getUint32(4)];
-  if (across !== width || down !== height) throw new Error(`data is a picture of ${across} x ${down}, shape and layout give ${width} x ${height}`);
+  if (across !== width || down !== height) throw new Error(`data is a picture of ${across} x ${down}, but shape and layout give ${width} x ${height}`);
   if (chunks[0].body.slice(8).join() !== "8,6,0,0,0") throw new Error("data is not a PNG of 8 bits and RGBA");
   const rows = joined(chunks.filter(({ kind }) => kind === "IDAT").map(({ body }) => body));
   try {

@@ -9,7 +9,7 @@ const PUBLISHED_FILTERS = Float32Array.of(
 
 /** The rules of the article's JSON, as plain data. Throws an error of one line unless all of it is valid. */
 async function readPublished(bytes) {
-  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than ${MAX_RULE_BYTES / 2 ** 20} MB, the limit`);
+  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
   const data = readJson(decodeText(...withoutMark(bytes)));
   if (!isObject(data)) throw new Error("not a JSON object with model_names and layers");
   const { model_names: names, layers: raw } = data;
@@ -55,7 +55,7 @@ function readLayer(raw) {
   const isSize = (value) => typeof value === "bigint" && value >= 1n && value <= 65536n;
   const [rows, columns] = readPair(raw, "shape", isSize, "whole numbers");
   const [across, down] = readPair(raw, "layout", isSize, "whole numbers");
-  if (columns % 4) throw new Error(`shape must have 4 outputs per pixel, not ${columns} outputs`);
+  if (columns % 4) throw new Error(`shape must have a multiple of 4 outputs, not ${columns}`);
   const [range, zero] = readPair(raw, "quant_scale_zero", isFloat32, "numbers");
   const scale = real("scale", raw.scale);
   if (typeof raw.data !== "string") throw new Error("data must be a base64 PNG");
@@ -63,7 +63,7 @@ function readLayer(raw) {
   return { rows, columns, across, down, scale, quantizer, picture: raw.data };
 }
 
-/** A function that gives the weights of a rule, [rows, columns]; the last row is the bias. */
+/** Returns a function that returns the weights of a rule, [rows, columns]; the last row is the bias. */
 async function readTiles({ rows, columns, across, down, scale, picture }, count) {
   if (across * down < count) throw new Error(`layout ${across} x ${down} has no room for ${count} rules`);
   const width = across * columns / 4, height = down * rows;

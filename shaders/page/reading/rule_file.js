@@ -1,6 +1,6 @@
 // Read rule files (.safetensors), with the checks of nca.rulefile.
 
-const RULE_FORMAT = "nca-rule", RULE_VERSION = 2; // the largest first number of a version
+const RULE_FORMAT = "nca-rule", RULE_VERSION = 2; // the largest supported major version
 const MAX_RULE_BYTES = 64 * 2 ** 20, MAX_RULE_HEADER = 8 * 2 ** 20;
 const DEEPEST_HEADER = 63, MAX_STATES = 256;
 
@@ -23,11 +23,11 @@ function readRuleFile(bytes) {
 }
 
 function splitRuleFile(bytes) {
-  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than ${MAX_RULE_BYTES / 2 ** 20} MB, the limit`);
+  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
   if (length > bytes.length - 8) throw new Error("it is not a .safetensors file, or it is cut");
-  if (length > MAX_RULE_HEADER) throw new Error(`its header has ${length} bytes, the limit is ${MAX_RULE_HEADER}`);
+  if (length > MAX_RULE_HEADER) throw new Error(`its header has ${length} bytes; the limit is ${MAX_RULE_HEADER}`);
   const header = readJson(decodeText(bytes.subarray(8, 8 + length)));
   if (!isObject(header)) throw new Error("its header is not an object");
   return { header, body: bytes.subarray(8 + length) };
@@ -50,12 +50,12 @@ function readRuleHeader(metadata) {
   if (!isObject(header) || header.format !== RULE_FORMAT) throw new Error(`its format is not '${RULE_FORMAT}'`);
   const { version } = header, major = typeof version === "string" && /^\d{1,9}(?=\.|$)/.exec(version)?.[0];
   if (!major) throw new Error(`its version is ${shown(version)}, not a number such as '1.0'`);
-  if (Number(major) > RULE_VERSION) throw new Error(`its version is ${version}, this page reads ${RULE_VERSION}; export a newer page`);
+  if (Number(major) > RULE_VERSION) throw new Error(`its version is ${version}, but this page reads ${RULE_VERSION}; export a newer page`);
   if (!isObject(header.settings)) throw new Error("its header has no 'settings'");
   return header;
 }
 
-/** The tensors must fill the body in some order, without gaps. */
+/** Check that the tensors fill the body, in any order, without gaps. */
 function checkOffsets(tensors, length) {
   const pairs = Object.entries(tensors).map(([name, tensor]) => {
     const { dtype, shape, data_offsets: offsets } = isObject(tensor) ? tensor : {};

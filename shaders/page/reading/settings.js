@@ -1,4 +1,4 @@
-// Checks of a rule that was read, with the bounds of nca.rule.
+// Check a rule that was read, with the bounds of nca.rule.
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],

@@ -1,4 +1,4 @@
-// Direction, size, pace and share of firing cells that vary over the grid. nca/fields/texels.py defines the bytes.
+// Fields: direction, size, pace and fraction of firing cells for every cell. nca/fields/texels.py defines the bytes.
 
 const FIELDS = ["direction", "size", "pace", "share"]; // channels of the texture
 const NEUTRAL = [0, 128, 128, 128];
@@ -17,13 +17,13 @@ class FieldLayer {
     return this.used ? this.texels.slice() : null;
   }
 
-  /** Replace all texels; null: by neutral ones. */
+  /** Replace all texels; null makes them neutral. */
   write(texels) {
     this.texels = texels?.slice() ?? this.texels.map((_, i) => NEUTRAL[i % 4]);
     this.show();
   }
 
-  /** Set a field under a stroke; null: to neutral. */
+  /** Set a field under a stroke; null sets it to neutral. */
   paint(field, byte, stroke) {
     const channel = FIELDS.indexOf(field);
     eachCell(stroke, this, (cell) => { this.texels[4 * cell + channel] = byte ?? NEUTRAL[channel]; });

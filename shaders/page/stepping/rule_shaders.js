@@ -1,17 +1,17 @@
 // The programs of a rule, compiled in the background.
 
-const PATIENCE = 1000; // milliseconds to wait for the fast programs before others replace them
+const PATIENCE = 1000; // milliseconds to wait for the fast programs before slower ones are used
 
 /**
- * The programs of one rule. Weights as literals run fastest, but some compilers take long; then the
- * weights come from a texture until the literals are ready.
+ * The programs of one rule. Weights as literals run fastest, but some compilers take long to compile
+ * them. Until these programs are ready, the weights come from a texture.
  */
 class RuleShaders {
-  /** With `fields`, only the programs of a step, which read the texture of fields. */
+  /** With `fields`, there are only the programs of a step, and these read the texture of fields. */
   constructor(gl, data, rule, fields = false) {
     this.gl = gl;
     const { vertex, general, groups, digits } = data;
-    this.directed = null; // the programs with fields, made at the first use
+    this.directed = null; // the programs with fields, made when they are first used
     const weights = packWeights(rule);
     const outputs = groups > 4 && gl.getParameter(gl.MAX_DRAW_BUFFERS) >= 8 ? 8 : 4;
     const make = (passes) => passes.map(({ fragment, groups: drawn }) => (

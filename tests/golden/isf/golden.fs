@@ -1,6 +1,6 @@
 /*{
   "ISFVSN": "2",
-  "DESCRIPTION": "golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights. Rule by: A. Nonymous License: CC0-1.0 Shader made by nca-studio 0. Tested in the order of its passes, not in a VJ program.",
+  "DESCRIPTION": "golden: a neural cellular automaton, 5 channels, 3 hidden units, 83 weights. Rule by: A. Nonymous License: CC0-1.0 Shader made by nca-studio 0. Tested in OpenGL, pass by pass, but not in a VJ program.",
   "CREDIT": "A. Nonymous",
   "CATEGORIES": [
     "Generator"
@@ -127,9 +127,9 @@ vec4 nca_decode(vec4 nca_t) { return nca_t; }
 vec4 nca_encode(vec4 nca_v) { return nca_v; }
 
 // A state of several groups of four channels in one texture: group g is the tile at column
-// g % nca_columns and row g / nca_columns, each nca_size texels. Row 0 of the state is the
-// lowest row of its tile. The texel to the right of the tiles holds a mark, which identifies a valid
-// state of this size, unlike an empty or resized texture.
+// g % nca_columns and row g / nca_columns. Each tile has nca_size texels; row 0 of the state is the
+// lowest row of its tile. The texel to the right of the tiles holds a mark, which distinguishes a
+// valid state of this size from an empty or resized texture.
 
 ivec2 nca_corner(int nca_group) {
   return nca_size * ivec2(nca_group % nca_columns, nca_group / nca_columns);
@@ -137,7 +137,7 @@ ivec2 nca_corner(int nca_group) {
 
 ivec2 nca_mark_place() { return ivec2(nca_columns * nca_size.x, 0); }
 
-// The group that a texel belongs to (-1 beside the tiles), and its cell.
+// The group that a texel belongs to (-1 outside the tiles), and its cell.
 int nca_group_at(ivec2 nca_texel, out ivec2 nca_at) {
   ivec2 nca_t = nca_texel / nca_size;
   nca_at = nca_texel - nca_t * nca_size;
@@ -153,7 +153,7 @@ bool nca_is_marked() {
   return all(lessThan(abs(nca_before(nca_mark_place()) - nca_mark()), vec4(0.01)));
 }
 
-// Cells per pixel: a state that wraps is repeated, any other is shown once as a whole.
+// Cells per pixel. A state that wraps is repeated; any other state is shown once, as a whole.
 float nca_zoom(vec2 nca_screen) {
   vec2 nca_cells = vec2(nca_size);
   if (nca_wraps) return min(1.0, 225.0 / nca_screen.y);
@@ -223,7 +223,7 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;

@@ -4,7 +4,7 @@
 // Shader made by nca-studio 0.
 //
 // For a GLSL TOP.
-// Tested with TouchDesigner's names put before it, not in TouchDesigner itself.
+// Tested in OpenGL with TouchDesigner's declarations, but not in TouchDesigner itself.
 
 uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...
 const uint nca_seed_number = 0u;  // decides which cells fire
@@ -35,7 +35,7 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -57,7 +57,7 @@ vec4 nca_field_texel(ivec2 nca_at) { return texelFetch(sTD2DInputs[2], nca_at, 0
 vec2 nca_turned;    // cosine and sine of the rotation
 float nca_coarser;  // size of the pattern
 float nca_paced;    // length of a step
-uint nca_chance;    // a cell whose hash is at most this fires
+uint nca_chance;    // a cell fires if its hash is at most this
 
 // The other arguments are the values without fields.
 void nca_read_fields(ivec2 nca_at, vec2 nca_turn, float nca_large, float nca_long, uint nca_most) {
@@ -74,7 +74,7 @@ void nca_read_fields(ivec2 nca_at, vec2 nca_turn, float nca_large, float nca_lon
   nca_paced = nca_long * nca_level.z / 128.0;
   if (nca_away != 0.0) {
     nca_coarser *= nca_away < 0.0 ? 1.0 / (1.0 - nca_away) : 1.0 + nca_away;
-    // A larger pattern is only stable in shorter steps.
+    // A larger pattern is stable only with shorter steps.
     nca_paced *= max(1.0, nca_large * nca_large) / max(1.0, nca_coarser * nca_coarser);
   }
   uint nca_share_level = uint(nca_level.w), nca_part = nca_most >> 7u;

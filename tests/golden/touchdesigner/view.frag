@@ -4,7 +4,7 @@
 // Shader made by nca-studio 0.
 //
 // For a GLSL TOP.
-// Tested with TouchDesigner's names put before it, not in TouchDesigner itself.
+// Tested in OpenGL with TouchDesigner's declarations, but not in TouchDesigner itself.
 
 layout(location = 0) out vec4 nca_out0;
 

@@ -28,9 +28,9 @@ float4 nca_decode(float4 nca_t) { return nca_t; }
 float4 nca_encode(float4 nca_v) { return nca_v; }
 
 // A state of several groups of four channels in one texture: group g is the tile at column
-// g % nca_columns and row g / nca_columns, each nca_size texels. Row 0 of the state is the
-// lowest row of its tile. The texel to the right of the tiles holds a mark, which identifies a valid
-// state of this size, unlike an empty or resized texture.
+// g % nca_columns and row g / nca_columns. Each tile has nca_size texels; row 0 of the state is the
+// lowest row of its tile. The texel to the right of the tiles holds a mark, which distinguishes a
+// valid state of this size from an empty or resized texture.
 
 int2 nca_corner(int nca_group) {
   return nca_size * int2(nca_group % nca_columns, nca_group / nca_columns);
@@ -38,7 +38,7 @@ int2 nca_corner(int nca_group) {
 
 int2 nca_mark_place() { return int2(nca_columns * nca_size.x, 0); }
 
-// The group that a texel belongs to (-1 beside the tiles), and its cell.
+// The group that a texel belongs to (-1 outside the tiles), and its cell.
 int nca_group_at(int2 nca_texel, out int2 nca_at) {
   int2 nca_t = nca_texel / nca_size;
   nca_at = nca_texel - nca_t * nca_size;
@@ -54,7 +54,7 @@ bool nca_is_marked() {
   return all(((abs(nca_before(nca_mark_place()) - nca_mark())) < (((float4)0.01))));
 }
 
-// Cells per pixel: a state that wraps is repeated, any other is shown once as a whole.
+// Cells per pixel. A state that wraps is repeated; any other state is shown once, as a whole.
 float nca_zoom(float2 nca_screen) {
   float2 nca_cells = float2(nca_size);
   if (nca_wraps) return min(1.0, 225.0 / nca_screen.y);
@@ -124,7 +124,7 @@ float4 nca_plant(int nca_group) {
 float4 nca_noise(int nca_group, int2 nca_at, uint nca_number) {
   float4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -274,8 +274,8 @@ float4 nca_finish(int2 nca_texel, float4 nca_value, bool nca_restart, float3 nca
   return nca_encode(nca_plants ? nca_plant(nca_group) : ((float4)0.0));
 }
 
-// The number of passes so far, two texels above the mark. It restarts from 0 before a float cannot
-// hold it.
+// The number of passes so far, two texels above the mark. It restarts from 0 before it exceeds what
+// a float can hold exactly.
 int2 nca_count_place() { return nca_mark_place() + int2(0, 2); }
 int nca_count() { return int(nca_read(nca_count_place()).x + 0.5); }
 float nca_counted() { return float((nca_count() + 1) % 16777216); }
@@ -318,8 +318,8 @@ float4 nca_read(int2 nca_texel) {
   return tex2Dlod(NCA_IMAGE, float4((float2(nca_texel) + 0.5) / NCA_IMAGE_SIZE, 0.0, 0.0));
 }
 
-// The next image. The brush is a position and a radius in cells, and 1 to plant or 0 to erase; a
-// radius of 0 does not touch.
+// The next image. nca_brush is the position and the radius of the brush, in cells, and 1 to plant or
+// 0 to erase; the radius is 0 if the brush does not touch.
 float4 nca_next(int2 nca_texel, float4 nca_brush, bool nca_restart) {
   nca_prepare(NCA_IMAGE_SIZE);
   int2 nca_at;

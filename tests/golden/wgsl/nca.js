@@ -9,7 +9,7 @@
 //   import { start } from "./nca.js";
 //   const automaton = await start(document.querySelector("canvas"));
 // start(canvas, { fields }) reads fields: a Uint8Array of RGBA texels, one per cell, see manifest.json.
-// Drag on the canvas to erase, shift and drag to plant. `restart()` restarts, `stop()` ends.
+// Drag on the canvas to erase, shift and drag to plant. `restart()` restarts it, `stop()` ends it.
 
 const hash = (v) => {
   const s = (Math.imul(v, 747796405) + 2891336453) >>> 0;
@@ -62,7 +62,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10, fields = nu
     device.queue.writeBuffer(weights, 0, data);
   }
 
-  // One buffer per call of a frame, because all writes happen before the frame runs.
+  // One buffer per call in a frame, because all buffers are written before the frame runs.
   const frames = [];
   const bind = (pipeline, call, words, textures) => {
     frames[call] ??= device.createBuffer({
@@ -142,7 +142,7 @@ export async function start(canvas, { pixelsPerCell = 2, brush = 10, fields = nu
   let running = true;
   const loop = async () => {
     draw();
-    // Otherwise a slow device would get more and more work.
+    // Otherwise, work would pile up on a slow device.
     await device.queue.onSubmittedWorkDone();
     if (running) requestAnimationFrame(loop);
   };

@@ -10,7 +10,7 @@ import pytest
 
 @dataclass
 class Display:
-    """A place below the cell; records everything that it has shown, in order."""
+    """An output area below a cell; records everything that it has shown, in order."""
 
     shown: list[Any] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)

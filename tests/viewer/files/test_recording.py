@@ -78,7 +78,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(InputError, match=r'pip install "nca-studio\[video\]"'):
+    with pytest.raises(InputError, match=r"pip install 'nca-studio\[video\]'"):
         Recorder(tmp_path / "a.mp4", SIZE, 20.0)
 
 

@@ -144,7 +144,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(state_file, "MAX_BYTES", 2**20)
     assert path.stat().st_size < 2**14
     monkeypatch.setattr(np, "load", None)
-    with pytest.raises(InputError, match="bytes, at most 1048576"):
+    with pytest.raises(InputError, match="bytes; the limit is 1048576"):
         load_state(path)
 
 

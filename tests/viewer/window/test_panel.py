@@ -93,7 +93,7 @@ def test_motion(hand):
     assert player.simulation.step_number == 0
     hand.click("Undo")
     assert player.simulation.step_number == 1
-    hand.click("Go on")
+    hand.click("Continue")
     assert player.running
     hand.click("##speed", 0.01)
     assert player.speed.steps_per_frame == 1 / 8

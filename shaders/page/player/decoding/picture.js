@@ -1,6 +1,6 @@
 // Pictures of rules with a decoder, drawn at the resolution of the screen; see shaders/decoded.glsl.
 
-const FINENESS = 2; // most pixels of a picture of the whole grid, per pixel of the screen
+const FINENESS = 2; // largest ratio of the pixels of a picture of the whole grid to the screen's
 const LARGEST_PICTURE = 8192; // pixels along a side of such a picture
 
 /** The program that draws the picture of a rule, in a list; empty without a decoder. */
@@ -12,8 +12,9 @@ function decodedPasses(gl, { vertex, colors, views, decoder, digits }, rule, wei
 
 /**
  * The part of the grid that decoders draw: x, y, width, height in cells, across and down in pixels. It
- * is the whole grid, at least at the scale of the decoder, or, if that would be too many pixels, what
- * the camera sees, with the pixels of the screen.
+ * is the whole grid, at the scale of the decoder or of the camera, whichever is larger, but with at most
+ * twice as many pixels as the screen. If the camera needs a larger scale than that, it is what the camera
+ * sees, at the resolution of the screen.
  */
 function decodedPart({ width, height }, camera, picture, scale) {
   const most = Math.sqrt(FINENESS * picture.width * picture.height / (width * height));
@@ -26,7 +27,7 @@ function decodedPart({ width, height }, camera, picture, scale) {
   return { x, y, width: picture.width / zoom, height: picture.height / zoom, across: picture.width, down: picture.height };
 }
 
-/** Draws a pass for every rule with a decoder that has cells. */
+/** Draws a pass for every rule that has cells and a decoder. */
 class DecodedPictures {
   constructor(gl) {
     Object.assign(this, { gl, sums: [] });
@@ -58,7 +59,7 @@ class DecodedPictures {
   }
 }
 
-/** The rules with a decoder that have cells. */
+/** The rules that have cells and a decoder. */
 function decoded({ field, data }) {
   return field.present.filter((rule) => data.rules[rule].settings.decoder);
 }

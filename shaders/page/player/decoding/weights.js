@@ -1,4 +1,4 @@
-// The decoder of a rule: its tensors, macros and texels; nca.exporters.glsl makes identical ones.
+// The decoder of a rule: its tensors, macros and texels; nca.exporters.glsl makes the same ones.
 
 /** Shapes of the tensors of a decoder, by name. */
 function decoderShapes({ channels, decoder }) {
@@ -8,7 +8,7 @@ function decoderShapes({ channels, decoder }) {
     [[`decoder.w${i + 1}`, [size, sizes[i]]], [`decoder.b${i + 1}`, [size]]])));
 }
 
-/** Groups of four of the inputs and of every layer. */
+/** Numbers of groups of four: of the inputs, then of every layer. */
 function decoderSizes({ channels, decoder }) {
   return [groupCount(channels) + decoder.order, ...decoder.hidden.map(groupCount), 1];
 }

@@ -29,7 +29,7 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // Step -1 - channel: no simulation reaches it, so the noise is independent of every mask.
+    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -47,7 +47,7 @@ uniform int nca_tool;       // 0 erase, 1 plant a cell, 2 noise, 3 initial state
 uniform vec4 nca_stroke;    // from x, y to x, y: the brush moved along this line
 uniform float nca_radius;   // radius of the brush; below 0: everywhere
 uniform uint nca_number;    // random seed of the noise
-uniform bool nca_wraps;     // the state wraps at its sides
+uniform bool nca_wraps;     // the state wraps at its edges
 
 float nca_stroke_distance(vec2 nca_at) {
   vec2 nca_line = nca_stroke.zw - nca_stroke.xy;

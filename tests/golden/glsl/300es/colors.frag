@@ -27,15 +27,15 @@ vec3 nca_rgb(ivec2 nca_at) {
   return nca_fetch(0, nca_at).rgb * 1.0 + 0.5;
 }
 
-// The color of every cell, drawn into an 8-bit texture of the size nca_picture. screen.glsl zooms and
-// smooths these colors.
+// Draws the color of every cell into an 8-bit texture of size nca_picture. screen.glsl zooms and smooths
+// these colors.
 //
 // NCA_VIEW is 0: colors, 1: one channel, 2: all channels side by side, 3: change in the last step.
 
 uniform vec2 nca_picture;    // size of the texture: that of the state, or a multiple in view 2
 uniform int nca_channel;     // the channel that view 1 shows
 uniform int nca_channels;    // number of channels in view 2
-uniform int nca_color_map;     // of views 1 to 3: 0 grey, 1 inferno, 2 diverging
+uniform int nca_color_map;     // in views 1 to 3: 0 grey, 1 inferno, 2 diverging
 
 // Lightness rises evenly from black through violet and orange to pale yellow.
 vec3 nca_inferno(float nca_t) {
@@ -63,7 +63,7 @@ float nca_value(int nca_c, ivec2 nca_at) {
 vec3 nca_shown(vec2 nca_pixel) {
   vec2 nca_place = nca_pixel / nca_picture;
 #if NCA_VIEW == 2
-  // A grid that is nearly square; every tile shows the whole state.
+  // Tiles in a nearly square arrangement; every tile shows one channel of the whole state.
   int nca_across = int(ceil(sqrt(float(nca_channels))));
   int nca_down = (nca_channels + nca_across - 1) / nca_across;
   vec2 nca_tiles = vec2(nca_across, nca_down);

@@ -11,7 +11,7 @@ uniform sampler2D nca_colors_of_cells;
 uniform vec2 nca_cells;      // size of the state
 uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells per pixel
 uniform float nca_height;    // height of the image in pixels
-uniform bool nca_wraps;      // the state wraps at its sides
+uniform bool nca_wraps;      // the state wraps at its edges
 uniform float nca_borders;   // strength of the lines between tiles, 0 to 1
 uniform bool nca_transparent; // colors are premultiplied; nothing is drawn beyond the state
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
@@ -21,21 +21,21 @@ uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, 
 #define NCA_PART vec4(0.0, 0.0, nca_cells)
 #endif
 
-// Lines and ring may be drawn.
+// 1: tile lines and the brush ring can be drawn.
 #ifndef NCA_MARKS
 #define NCA_MARKS 1
 #endif
 
-// 0: averages of texels, seen from afar; otherwise 1 + nca_smooth. Define it if it is fixed: some
-// drivers compute all branches.
+// 0: averages of texels, when zoomed out; otherwise 1 + nca_smooth. Define it if it does not change,
+// because some drivers compute all branches.
 #ifndef NCA_SAMPLING
 uniform int nca_smooth;      // 0: cells are squares, 1: they blend, 2: they blend and stay sharp
 #define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : 1 + nca_smooth)
 #endif
 
-// The mean of a cubic B-spline and linear blending. It has no diamonds, unlike linear blending, and is
-// sharper than the spline. It takes four linear lookups, as for a spline in Sigg and Hadwiger, "Fast
-// Third-Order Texture Filtering", GPU Gems 2, 2005.
+// The mean of a cubic B-spline and linear blending. Unlike linear blending, it shows no diamond shapes,
+// and it is sharper than the spline. It takes four linear lookups, like the spline in Sigg and Hadwiger,
+// "Fast Third-Order Texture Filtering", GPU Gems 2, 2005.
 vec4 nca_cubic(vec2 nca_point) {
   vec2 nca_texels = vec2(textureSize(nca_colors_of_cells, 0));
   vec2 nca_at = nca_point / nca_cells * nca_texels - 0.5;

@@ -24,7 +24,7 @@ vec4 nca_fetch(int nca_group, ivec2 nca_c) {
 vec2 nca_turned;    // cosine and sine of the rotation
 float nca_coarser;  // size of the pattern
 float nca_paced;    // length of a step
-uint nca_chance;    // a cell whose hash is at most this fires
+uint nca_chance;    // a cell fires if its hash is at most this
 
 // The other arguments are the values without fields.
 void nca_read_fields(ivec2 nca_at, vec2 nca_turn, float nca_large, float nca_long, uint nca_most) {
@@ -41,7 +41,7 @@ void nca_read_fields(ivec2 nca_at, vec2 nca_turn, float nca_large, float nca_lon
   nca_paced = nca_long * nca_level.z / 128.0;
   if (nca_away != 0.0) {
     nca_coarser *= nca_away < 0.0 ? 1.0 / (1.0 - nca_away) : 1.0 + nca_away;
-    // A larger pattern is only stable in shorter steps.
+    // A larger pattern is stable only with shorter steps.
     nca_paced *= max(1.0, nca_large * nca_large) / max(1.0, nca_coarser * nca_coarser);
   }
   uint nca_share_level = uint(nca_level.w), nca_part = nca_most >> 7u;
