@@ -1,6 +1,6 @@
 """Build losses by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 from torch import Tensor
@@ -61,8 +61,18 @@ def build_loss(
         name=name,
     )
     loss = settings.texture_weight * texture
+    check_terms(settings.terms, TERMS)
     for extra, weight in settings.terms.items():
-        if extra not in TERMS:
-            raise InputError(f"`terms` {extra}: must be one of {', '.join(TERMS)}")
         loss += weight * TERMS[extra](target, generator, wraps)
     return loss
+
+
+def check_terms(terms: Iterable[str], known: Collection[str]) -> None:
+    """Check the names of additional terms.
+
+    Raises:
+        InputError: a term is not known.
+    """
+    for name in terms:
+        if name not in known:
+            raise InputError(f"`terms` {name}: must be one of {', '.join(known)}")

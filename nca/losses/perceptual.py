@@ -11,6 +11,7 @@ terms share the same features, which are computed once::
 
 from collections.abc import Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -138,6 +139,39 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     unknown = sorted(set(weights) - set(layers))
     if unknown:
         raise InputError(f"no layer {unknown[0]!r}; there are {list(layers)}")
+
+
+class PerceptualLoss:
+    """Distance between the features of images and of their originals, at the same position.
+
+    Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
+    Super-Resolution", ECCV 2016. Here, every layer counts, and its squared differences are divided
+    by the mean square of its features in an example.
+
+    Args:
+        features: computes the layers to compare.
+        example: an image like the originals, [1, 3, H, W] in [0, 1].
+        weights: weights by layer name, 1 by default.
+
+    Raises:
+        InputError: a weight names a layer that does not exist.
+    """
+
+    def __init__(
+        self,
+        features: FeatureExtractor,
+        example: Tensor,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.features = features
+        self.factors = relative(features(example, wraps=False), 1.0, weights or {})
+
+    def __call__(self, images: Tensor, originals: Tensor) -> Tensor:
+        """Sum over the layers; images and originals, [B, 3, H, W] in about [0, 1] -> [B]."""
+        with torch.no_grad():
+            content = self.features(originals, wraps=False)
+        layers = ContentTerm(content, self.factors)(self.features(images, wraps=False))
+        return torch.stack(list(layers.values())).sum(0)
 
 
 class StyleLoss(Term):

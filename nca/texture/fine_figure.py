@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from nca.decoder import pixel_places
-from nca.losses.features.base import FeatureExtractor, Features
 from nca.losses.features.patchnet import Builtin
-from nca.losses.perceptual import ContentTerm, relative
+from nca.losses.perceptual import PerceptualLoss
 from nca.rule import ALPHA, Rule
 from nca.rule_settings import RuleSettings
 
@@ -41,8 +40,7 @@ class FineFigure:
         picture = torch.full((3, room, room), settings.rgb_offset)
         picture[:, first : first + size, first : first + size] = shown
         self.picture = picture.to(device)
-        self.features: FeatureExtractor = Builtin(self.picture[None])
-        self.weights = relative(self._layers(self.picture[None]), STROKES_WEIGHT, {})
+        self.strokes = PerceptualLoss(Builtin(self.picture[None]), self.picture[None])
 
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
         """Distance of every state, [B, C, H, W]: name -> [B]."""
@@ -54,10 +52,9 @@ class FineFigure:
         top, left = torch.randint(room, (2,), generator=self.generator).tolist()
         rows, columns = slice(top, top + length), slice(left, left + length)
         drawn, right = self._compared(rule, state, rows, columns)
-        strokes = ContentTerm(self._layers(right[None]), self.weights)(self._layers(drawn))
         return {
             "pixels": (some - same).square().mean((1, 2, 3)),
-            "strokes": torch.stack(list(strokes.values())).sum(0),
+            "strokes": STROKES_WEIGHT * self.strokes(drawn, right[None]),
         }
 
     def _compared(
@@ -67,6 +64,3 @@ class FineFigure:
         centers = pixel_places(0, self.side, self.side * self.scale)
         drawn = rule.colors_at(state, centers[rows], centers[columns])
         return drawn, self.picture[:, rows, columns]
-
-    def _layers(self, images: Tensor) -> Features:
-        return self.features(images, wraps=False)

@@ -8,7 +8,8 @@ resolution for the layout. Each view has its own features, fitted to the target 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -57,9 +58,9 @@ class WholePicture(PictureLoss):
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
-        side = _smallest_grid(settings)
+        side = smallest_grid(settings)
         wraps = settings.rule.wraps
-        self.loss = _texture_loss(settings, target, generator, side, "texture" + suffix, wraps)
+        self.loss = texture_loss(settings, target, generator, side, "texture" + suffix, wraps)
 
     @override
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
@@ -80,8 +81,8 @@ class FinePicture(PictureLoss):
     ) -> None:
         self.generator, self.wraps, self.grid = generator, settings.rule.wraps, "grid" + suffix
         self.variance = float(target.var((1, 2)).mean())
-        grid, scale = _smallest_grid(settings), settings.rule.decoder
-        self.crop = _texture_loss(
+        grid, scale = smallest_grid(settings), settings.rule.decoder
+        self.crop = texture_loss(
             settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
         )
         size = target.shape[-1]
@@ -89,7 +90,7 @@ class FinePicture(PictureLoss):
         small = halve(target[None][..., places, :][..., places], wraps=False)[0]
         # Terms such as patches compare only the crop, because they use several scales themselves.
         plain = replace(settings, loss=replace(settings.loss, terms={}))
-        self.layout = _texture_loss(plain, small, generator, grid, "layout" + suffix, self.wraps)
+        self.layout = texture_loss(plain, small, generator, grid, "layout" + suffix, self.wraps)
 
     @override
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
@@ -141,11 +142,12 @@ def visible_grid(images: Tensor, scale: int) -> Tensor:
     return means.var((1, 2), correction=0).mean()
 
 
-def _smallest_grid(settings: TrainSettings) -> int:
+def smallest_grid(settings: TrainSettings) -> int:
+    """Side of the smaller grid of both parts of training, in cells."""
     return min(settings.pool.unroll.grid, settings.pool.unroll.last_grid)
 
 
-def _texture_loss(
+def texture_loss(
     settings: TrainSettings,
     target: Tensor,
     generator: torch.Generator,
@@ -156,14 +158,21 @@ def _texture_loss(
     """Make a loss for images of at least ``side`` pixels; ``name`` is the prefix of its layers."""
     device = device_of(settings)
     loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
-    try:
+    with large_enough(settings):
         loss(torch.zeros(1, 3, side, side))
+    return graphed(loss) if device.type == "cuda" else loss
+
+
+@contextmanager
+def large_enough(settings: TrainSettings) -> Iterator[None]:
+    """Refuse the grid if the features, which the block applies to it, do not fit into it."""
+    try:
+        yield
     except RuntimeError as error:
         raise InputError(
-            f"`grid` {_smallest_grid(settings)}: too small for `features` "
+            f"`grid` {smallest_grid(settings)}: too small for `features` "
             f"{settings.loss.features} with `padding` {settings.rule.padding}"
         ) from error
-    return graphed(loss) if device.type == "cuda" else loss
 
 
 SPECKLE_CELLS = 32  # side, in cells, of the part of a decoder's picture whose speckle is measured

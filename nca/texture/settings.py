@@ -300,7 +300,13 @@ TASKS: dict[str, dict[str, Any]] = {
         "final_rate": 0.1,
         "overflow_weight": 10.0,
     },
-    "restore": {"padding": "replicate", "late_grid": 64, "late_steps": (32, 96)},
+    "restore": {
+        "padding": "replicate",
+        "late_grid": 64,
+        "late_steps": (32, 96),
+        "texture_weight": 0.0,
+        "terms": {},
+    },
 }
 
 

@@ -10,6 +10,7 @@ from nca.errors import InputError
 from nca.losses.features.build import build_features
 from nca.losses.perceptual import (
     ContentTerm,
+    PerceptualLoss,
     StyleLoss,
     StyleTerm,
     at_layer,
@@ -190,3 +191,24 @@ def test_colors_pull_where_they_should() -> None:
     assert float(Palette([(0.5, 0.5, 0.5), (1.0, 1.0, 1.0)])(half)["palette"]) == 0
     assert float(Palette([(0.5, 0.5, 0.5)])(half)["palette"]) == pytest.approx(0.125)
     assert float(TotalVariation()(half)["smooth"]) == pytest.approx(0.25 / 15)
+
+
+def two_layers(images: Tensor, *, wraps: bool) -> dict[str, Tensor]:
+    assert not wraps
+    return {"fine": images, "coarse": 3 * images[..., ::2, ::2]}
+
+
+def test_perceptual_loss_compares_features_with_those_of_the_own_original() -> None:
+    example, images, originals = (noise(n, 3, 8, 8, seed=n) for n in (1, 2, 3))
+    originals = originals[:2]
+    loss = PerceptualLoss(two_layers, example, {"coarse": 0.5})
+    x, y, e = (tensor.double().numpy() for tensor in (images, originals, example))
+    fine = np.square(x - y).mean((1, 2, 3)) / np.square(e).mean()
+    reduced = np.square(x - y)[..., ::2, ::2].mean((1, 2, 3)) / np.square(e[..., ::2, ::2]).mean()
+    assert loss(images, originals).tolist() == pytest.approx(list(fine + 0.5 * reduced), rel=1e-5)
+    assert loss(originals, originals).tolist() == [0, 0]
+
+
+def test_perceptual_loss_refuses_an_unknown_layer() -> None:
+    with pytest.raises(InputError, match="no layer 'net9'; there are"):
+        PerceptualLoss(two_layers, noise(1, 3, 8, 8), {"net9": 1.0})

@@ -9,7 +9,13 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ("1-style-transfer", "2-texture-automaton", "3-diffusion", "4-your-own")
+NAMES = (
+    "1-style-transfer",
+    "2-texture-automaton",
+    "3-diffusion",
+    "4-your-own",
+    "5-restore-pictures",
+)
 LARGEST = 600_000  # bytes of a notebook
 # Paths of a machine, and what a bar writes of time: other ones in every run.
 PATH = re.compile(r"(?<![\w.:/])/(home|root|tmp|work|usr|Users|var|opt|mnt)/|[A-Z]:\\")

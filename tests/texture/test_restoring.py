@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nca.errors import InputError
 from nca.rulefile import load_rule
@@ -96,3 +98,62 @@ def test_restoring_beats_doing_nothing(settings: TrainSettings) -> None:
 def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> None:
     with pytest.raises(InputError, match="`late_grid` 64: must be at most `size` 32"):
         Restoring.read(settings.override(late_grid=64))
+
+
+def terms_of(task: Restoring, colors: Tensor, originals: Tensor) -> dict[str, Tensor]:
+    return task.compare(state_of(colors, task.rule), originals)
+
+
+def test_only_colors_are_compared_by_default(settings: TrainSettings) -> None:
+    crops = torch.rand(2, 3, 24, 24)
+    assert list(terms_of(make_task(settings), crops, crops)) == ["picture"]
+    full = train_settings("s.png", None, "full", restore=True)
+    assert (full.loss.texture_weight, full.loss.terms) == (0, {})
+
+
+def test_the_perceptual_term_pulls_features_toward_those_of_the_original(
+    settings: TrainSettings,
+) -> None:
+    task = make_task(settings.override(terms={"perceptual": 0.5}))
+    originals = task.compared_with(torch.arange(2))
+    assert isinstance(originals, Tensor)
+    damaged = (originals + 0.2 * torch.randn(originals.shape)).requires_grad_()
+    terms = terms_of(task, damaged, originals)
+    assert list(terms) == ["picture", "perceptual"]
+    (gradient,) = torch.autograd.grad(terms["perceptual"].sum(), damaged)
+    assert ((originals - damaged) * gradient).sum((1, 2, 3)).max() < 0
+    same = terms_of(task, originals, originals)["perceptual"]
+    assert same.tolist() == pytest.approx([0, 0], abs=1e-6)
+    double = make_task(settings.override(terms={"perceptual": 1.0}))
+    twice = terms_of(double, damaged, originals)["perceptual"]
+    assert torch.allclose(twice, 2 * terms["perceptual"])
+
+
+def test_the_texture_term_compares_with_the_whole_image(settings: TrainSettings) -> None:
+    task = make_task(settings.override(texture_weight=1.0, terms={"smooth": 1.0}))
+    whole = task.target[None]
+    right, flat = (terms_of(task, colors, whole) for colors in (whole, 0 * whole))
+    layers = [name for name in right if name.startswith("texture/")]
+    assert list(right) == ["picture", *layers, "smooth"]
+    assert "texture/net1" in layers
+    for name in layers:
+        assert float(right[name]) == pytest.approx(0, abs=1e-3)
+        assert float(flat[name]) > 0.1
+    assert float(right["smooth"]) > float(flat["smooth"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"terms": {"sharp": 1.0}}, "`terms` sharp: must be one of smooth, patches, perceptual"),
+        (
+            {"terms": {"perceptual": 1.0}, "grid": 16, "features": "patches"},
+            "`grid` 16: too small for `features` patches",
+        ),
+    ],
+)
+def test_terms_that_cannot_be_used_are_refused(
+    settings: TrainSettings, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        make_task(settings.override(**changes))

@@ -6,6 +6,7 @@ such an image looks like, so cells can repair it from what they see around them.
 a restored image unchanged.
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -16,14 +17,22 @@ from typing_extensions import override
 from nca.backends.simulate import simulate
 from nca.errors import InputError
 from nca.images import read_square, to_image
+from nca.losses.build import TERMS, check_terms
+from nca.losses.features.build import build_features
+from nca.losses.perceptual import PerceptualLoss
+from nca.losses.term import Term
 from nca.rule import Rule
+from nca.texture.device import device_of
+from nca.texture.picture_loss import large_enough, smallest_grid, texture_loss
 from nca.texture.pool import Pool
 from nca.texture.results import RulePreview, labeled_sheet
 from nca.texture.settings import PoolSettings, TrainSettings
 from nca.texture.tasks.base import FILM, PREVIEW, LongRun, Task
+from nca.training.engines import Engine
 
 NOISE = 0.4  # largest std of the noise, relative to the range of colors
 HOLES = 4  # largest number of holes in a crop
+PERCEPTUAL = "perceptual"  # the name of its term
 HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 
 
@@ -39,6 +48,20 @@ class Restoring(Task):
         PREVIEW: "the picture; disturbed; and restored for 30, 200 and 2,000 steps",
         FILM: "the disturbed picture being restored",
     }
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, engine: Engine
+    ) -> None:
+        super().__init__(settings, target, generator, engine)
+        check_terms(settings.loss.terms, (*TERMS, PERCEPTUAL))
+        others = dict(settings.loss.terms)
+        self.weight = others.pop(PERCEPTUAL, 0.0)
+        self.perceptual = perceptual_loss(settings, target) if self.weight else None
+        self.texture: Term | None = None
+        if others or settings.loss.texture_weight:
+            plain = replace(settings, loss=replace(settings.loss, terms=others))
+            side = smallest_grid(settings)
+            self.texture = texture_loss(plain, target, generator, side, "texture", wraps=False)
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
@@ -64,8 +87,14 @@ class Restoring(Task):
         return self.pool.targets[index]
 
     def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Absolute error of the colors."""
-        return {"picture": (self.rule.to_rgb(state) - target).abs().mean((1, 2, 3))}
+        """Absolute error of the colors, and the terms that the settings add."""
+        colors = self.rule.to_rgb(state)
+        terms = {"picture": (colors - target).abs().mean((1, 2, 3))}
+        if self.perceptual is not None:
+            terms[PERCEPTUAL] = self.weight * self.perceptual(colors, target)
+        if self.texture is not None:
+            terms |= self.texture(colors)
+        return terms
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """Run the whole image; each seed disturbs it differently."""
@@ -129,6 +158,20 @@ class RestoringPool(Pool):
         targets = state["targets"]
         assert isinstance(targets, Tensor)
         self.targets = targets.to(self.device, copy=True)
+
+
+def perceptual_loss(settings: TrainSettings, target: Tensor) -> PerceptualLoss:
+    """Make the distance between the features of restored crops and of their originals.
+
+    Raises:
+        InputError: the features or a layer do not exist, or the crops are too small for them.
+    """
+    loss, side = settings.loss, smallest_grid(settings)
+    example = target[None].to(device_of(settings))
+    features = build_features(loss.features, example, border=loss.border)
+    with large_enough(settings):
+        features(example[..., :side, :side], wraps=False)
+    return PerceptualLoss(features, example, loss.layer_weights)
 
 
 def disturb(picture: Tensor, generator: torch.Generator) -> Tensor:
