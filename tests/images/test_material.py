@@ -17,7 +17,7 @@ from nca.images.material import (
     write_maps,
 )
 from nca.maps import MAPS, MapName, map_channels
-from tests.helpers.picture_makers import rgb_icc
+from tests.helpers.picture_makers import rgb_icc, tiff16
 
 SIZE = 32
 AMBIENT_CG = {
@@ -129,6 +129,15 @@ def test_16_bits_keep_their_precision_and_the_centered_square_is_scaled(tmp_path
     assert (small["normal"] * 2 - 1).norm(dim=0) == pytest.approx(torch.ones(20, 20).numpy())
     pooled = torch.nn.functional.avg_pool2d(wide[:1, :, 10:50], 2)
     assert (small["height"] - pooled)[:, 3:-3, 3:-3].abs().max() < 1e-4
+
+
+def test_a_tiff_of_several_strips_keeps_16_bits(folder):
+    levels = np.random.default_rng(1).integers(20000, 60000, (SIZE, SIZE, 3)).astype(np.uint16)
+    (folder / "a_normal.tif").write_bytes(tiff16(levels))
+    vectors = levels / 65535 * 2 - 1
+    expected = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) / 2 + 0.5
+    off = np.abs(parts(folder)["normal"].permute(1, 2, 0).numpy() - expected)
+    assert off[np.linalg.norm(vectors, axis=-1) > 0.1].max() < 1e-5
 
 
 def test_a_profile_changes_colors_but_not_data(folder):
