@@ -183,7 +183,7 @@ vec3 nca_toward(vec2 nca_cells, float nca_above) {
 
 vec3 nca_lit(vec2 nca_place, float nca_wide) {
   float nca_side = sqrt(nca_shown.z * nca_shown.w);
-  vec3 nca_l = vec3(-0.5, 0.6, 0.7), nca_v = vec3(0.0, 0.0, 1.0), nca_power = vec3(1.5, 1.44, 1.35);
+  vec3 nca_l = vec3(-0.5, 0.6, 0.7), nca_v = vec3(0.0, 0.0, 1.0), nca_power = vec3(1.2, 1.15, 1.08);
   if (nca_lamp.z > 0.0) {
     nca_l = nca_toward(nca_shown.xy + nca_shown.zw * nca_lamp.xy - nca_place, 0.33 * nca_side);
     nca_v = normalize(nca_toward(nca_shown.xy + 0.5 * nca_shown.zw - nca_place, 2.0 * nca_side));

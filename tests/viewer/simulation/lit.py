@@ -101,7 +101,7 @@ class Scene:
         side = (across * down) ** 0.5
         light = np.broadcast_to([-0.5, 0.6, 0.7], (*place.shape[:2], 3))
         eye = np.broadcast_to([0.0, 0.0, 1.0], light.shape)
-        power = np.array([1.5, 1.44, 1.35])
+        power = np.array([1.2, 1.15, 1.08])
         if self.lamp is not None:
             above = np.array([left + across * self.lamp[0], top + down * self.lamp[1]])
             light = _toward(above - place, 0.33 * side)
