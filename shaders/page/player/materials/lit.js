@@ -2,11 +2,6 @@
 
 const LAMP = [0.36, 0.28]; // place of the lamp, across and down the canvas, until the pointer moves it
 
-/** What a camera sees, with the pixels of the picture. */
-function seenPart({ x, y, zoom }, { width, height }) {
-  return { x, y, width: width / zoom, height: height / zoom, across: width, down: height };
-}
-
 /** Draws the views of materials. */
 class LitPictures {
   constructor(gl, { vertex, lit }) {
