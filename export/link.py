@@ -7,7 +7,8 @@ The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes t
   64 and 128: number of the initial state.
 - settings: 2 bytes of flags for those that follow, then their values as float64. A quantizer is its
   range, its zero, and 2 bytes for its levels - 1. A decoder has 1 byte for each of scale, order,
-  activation (0: sine, 1: ReLU), number of hidden layers, and units of each layer.
+  activation (0: sine, 1: ReLU), number of hidden layers, and units of each layer. Maps are stored
+  as their number and, for each, its position in :data:`nca.maps.MAPS` (1 byte each).
 - filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
   the default filters.
 - for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
@@ -29,6 +30,7 @@ import torch
 from nca.decoder import Activation, DecoderSettings
 from nca.exporters.glsl.general import PADDINGS, STARTS
 from nca.exporters.glsl.pieces import Matrix
+from nca.maps import MAPS, MapName
 from nca.rule import MAX_FILTERS, Rule, filter_tensor
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 
@@ -81,6 +83,7 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
     grids = {name: grid for name in GRIDS if (grid := getattr(settings.quantization, name))}
     given = sum(1 << i for i, name in enumerate((*REALS, *GRIDS)) if name in (*changed, *grids))
     given += (settings.calm << 10) + ((settings.decoder is not None) << 11)
+    given += bool(settings.maps) << 12
     own = not torch.equal(rule.filters, filter_tensor())
     flags = WIDE * (bits == 16) + BIAS * (rule.b2 is not None) + FILTERS * own + MORE * bool(given)
     flags += 16 * PADDINGS.index(settings.padding) + 64 * STARTS.index(settings.start)
@@ -93,6 +96,8 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
         decoder, units = settings.decoder, settings.decoder.hidden
         kind = ACTIVATIONS.index(decoder.activation)
         data += bytes([decoder.scale, decoder.order, kind, len(units), *units])
+    if settings.maps:
+        data += bytes([len(settings.maps), *map(list(MAPS).index, settings.maps)])
     if own:
         coefficients: bytes = rule.filters.numpy().astype("<f4").tobytes()
         data += bytes([len(rule.filters)]) + coefficients
@@ -163,12 +168,19 @@ class _Reader:
                 span, zero, top = self.numbers("<ddH")
                 grids[name] = Quantizer(span, zero, top + 1)
         decoder = self._decoder() if given & 2048 else None
+        maps = [self._map(number) for number in self.take(*self.take(1))] if given & 4096 else ()
         return {
             **values,
             "quantization": Quantization(**grids),
             "calm": bool(given & 1024),
             "decoder": decoder,
+            "maps": maps,
         }
+
+    def _map(self, number: int) -> MapName:
+        if number >= len(MAPS):
+            raise ValueError(f"a map must be 0 to {len(MAPS) - 1}, not {number}")
+        return list(MAPS)[number]
 
     def _decoder(self) -> DecoderSettings:
         scale, order, kind, layers = self.take(4)

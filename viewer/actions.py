@@ -9,7 +9,7 @@ from nca.viewer.controls import AVERAGE_STEPS, COLOR_MAPS, LIMITS, RADIUS_STEP, 
 from nca.viewer.field_actions import FieldActions, field_of
 from nca.viewer.file_actions import FileActions, attempted
 from nca.viewer.player import Player
-from nca.viewer.simulation.display import NO_RING, view_names
+from nca.viewer.simulation.display import NO_RING, views_of
 from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.stroke import Stroke
 from nca.viewer.speed import speed_text
@@ -200,8 +200,8 @@ class Actions(FileActions):
 
     def next_view(self, by: int = 1) -> None:
         """Show the next view."""
-        views = view_names(self.player.simulation.channels)
-        view = views[(views.index(self.player.look.view) + by) % len(views)]
+        views = views_of(self.player.simulation)
+        view = views[(views.index(self.player.view) + by) % len(views)]
         self.player.set_view(view)
         self.player.say(f"View: {view}")
 

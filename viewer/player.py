@@ -20,16 +20,26 @@ from nca.viewer.files.state_file import SavedState, load_state
 from nca.viewer.files.video_input import LiveInput, open_source
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
+from nca.viewer.simulation.display import (
+    NO_RING,
+    Display,
+    Look,
+    extent,
+    parse_view,
+    repeats,
+    view_of,
+)
 from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
+from nca.viewer.simulation.lit import maps_of, natural_view
 from nca.viewer.simulation.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
+LAMP = (0.36, 0.28)  # until the pointer moves it
 OLD_NEWS_SECONDS = 10.0  # between two messages on changed rules; training changes them often
 
 
@@ -91,13 +101,15 @@ class Player:
         if fields is not None:
             self.simulation.write_fields(fields.texels.numpy())
         self.display, self.history, self.meter = Display(gl), History(gl), Meter(gl)
-        view = parse_view(settings.display.view, self.simulation.channels)
+        headless, wanted = settings.run.headless, settings.display.view
+        view = parse_view(wanted, self.simulation.channels, maps_of(self.simulation))
         self.look = Look(
-            view,
+            "colors" if headless and view == "auto" else view,
             settings.display.color_map,
             settings.display.scaling,
             average_steps=settings.display.average_steps,
             flash_limit=settings.display.flash_limit,
+            lamp=None if headless else LAMP,
         )
         self.camera, self.speed = Camera(), SpeedControl(settings.steps_per_frame)
         self.running = True
@@ -135,6 +147,11 @@ class Player:
     def extent(self) -> tuple[int, int]:
         """Width and height of the displayed area, in cells: of the grid, or of all channels."""
         return extent(self.simulation, self.look)
+
+    @property
+    def view(self) -> str:
+        """The view that is shown."""
+        return view_of(self.simulation, self.look)
 
     @property
     def _repeats(self) -> bool:
@@ -199,10 +216,15 @@ class Player:
         if all(self.size):
             self.camera.fit(self.extent, self.size, wraps=self._repeats)
 
+    def move_lamp(self, x: float, y: float) -> None:
+        """Light materials from above a pixel."""
+        if all(self.size):
+            self.look.lamp = x / self.size[0], y / self.size[1]
+
     def set_view(self, view: str) -> None:
         """Show another view."""
         before = self.extent
-        self.look.view = view
+        self.look.view = "auto" if view == natural_view(self.simulation) else view
         if self.extent != before:
             self.fit()
 
@@ -340,7 +362,7 @@ class Player:
         simulation.set_rule(number, rule)
         if simulation.channels != channels:
             self.history.clear()
-            self.set_view("colors")
+            self.set_view(natural_view(simulation))
         fits = all(old.settings.channels == rule.settings.channels for old in replaced)
         if number in self.files.awaited or not fits:
             self.files.awaited.discard(number)

@@ -39,8 +39,8 @@ class MotionSettings(Bounded):
 class DisplaySettings(Bounded):
     """What is shown, and how."""
 
-    view: str = "colors"
-    """What to show: colors, alpha, 'channel 1' and so on, channels (all of them), or change."""
+    view: str = "auto"
+    """What to show: colors, lit or a map (of a material), alpha, 'channel 1', channels, change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
     """Color map for the views that show numbers."""
     scaling: Scaling = "smooth"

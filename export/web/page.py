@@ -26,6 +26,7 @@ from nca.exporters.glsl.fragments import (
 )
 from nca.exporters.glsl.general import general_text
 from nca.exporters.glsl.general_decoder import decoder_text
+from nca.exporters.glsl.lit import lit_fragment
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import Store, StoreChoice, choose_decoder_store, choose_store
@@ -41,11 +42,11 @@ from nca.rulefile import RuleFile
 
 # The player runs in any canvas; the page adds controls to it.
 _PLAYER = (
-    "player/random player/controls player/files player/rules player/general"
-    " player/decoding/weights player/gl player/readback player/field stepping/fields"
-    " stepping/rule_shaders player/camera player/simulation player/flashes"
-    " player/decoding/picture player/display player/speed player/grid player/player"
-    " player/pointer"
+    "player/random player/controls player/files player/rules player/materials/views"
+    " player/general player/decoding/weights player/gl player/readback player/field"
+    " stepping/fields stepping/rule_shaders player/camera player/simulation player/flashes"
+    " player/decoding/picture player/materials/lit player/display player/speed player/grid"
+    " player/player player/pointer"
 )
 PLAYER_SCRIPTS = tuple(_PLAYER.split())
 _READING = "json settings rule_file png published link files"
@@ -153,6 +154,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         "general": _short(general_text()),
         "colors": _short(colors_fragment(device, 4)),  # with layers, for any number of channels
         "decoder": _short(decoder_text()),
+        "lit": _short(lit_fragment(device, 4)),
         "views": VIEWS,
         "screen": _short(screen_fragment(device, parts=True)),
         "flashes": _short(flash_text(device)),

@@ -108,7 +108,9 @@ class Actions extends FieldActions {
     const from = shown ? { x, y } : camera.cellAt(canvas.width / 2, canvas.height / 2);
     const stride = Math.max(1, brush.radius / 2);
     brush.heading.turn(dx, dy);
-    player.ring = [from.x + dx * stride, from.y + dy * stride, brush.radius, 1];
+    const to = { x: from.x + dx * stride, y: from.y + dy * stride };
+    player.ring = [to.x, to.y, brush.radius, 1];
+    player.look.lamp = [(to.x - camera.x) * camera.zoom / canvas.width, (to.y - camera.y) * camera.zoom / canvas.height];
     player.touch();
   }
 
@@ -166,20 +168,18 @@ class Actions extends FieldActions {
     this.say("Tiles");
   }
 
-  /** Views in the order of the V key, as written in the address and the menu. */
   get views() {
-    const channels = Array.from({ length: this.player.data.channels }, (_, c) => `channel ${c + 1}`);
-    return ["colors", ...channels, "channels", "change"];
+    return viewNames(this.player.data);
   }
 
   get view() {
-    return this.player.look.view;
+    return this.player.view;
   }
 
   setView(name) {
     if (!this.views.includes(name)) return;
     const before = this.player.extent;
-    this.player.look.view = name;
+    this.player.look.view = name === naturalView(this.simulation) ? "auto" : name;
     if (this.player.extent.width !== before.width) this.player.fit();
     this.player.touch();
     this.say(`View: ${name}`);
@@ -190,6 +190,11 @@ class Actions extends FieldActions {
   }
 
   previousView() { this.nextView(-1); }
+
+  setRelief(relief) {
+    this.player.look.relief = relief;
+    this.player.touch();
+  }
 
   setColorMap(name) {
     this.player.look.colorMap = name;

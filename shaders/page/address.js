@@ -77,7 +77,7 @@ function addressOf(actions, link) {
   if (link) query.set("r", link);
   if (link || actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);
   query.set("s", simulation.seed);
-  if (actions.view !== "colors") query.set("v", actions.view);
+  if (player.look.view !== "auto") query.set("v", actions.view);
   const { stepsPerFrame } = player.speed;
   if (stepsPerFrame !== 1) query.set("k", stepsPerFrame);
   if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);

@@ -50,12 +50,12 @@ class FileActions extends EventTarget {
   /** Save an image of the window. */
   saveWindow() {
     const { camera, canvas } = this.player;
-    this.saveAs(camera, canvas.width, canvas.height);
+    this.saveAs(camera, canvas.width, canvas.height, this.player.look.lamp);
   }
 
-  saveAs(camera, width, height) {
+  saveAs(camera, width, height, lamp) {
     if (!this.player.trust?.pictures) return this.say(`${NOISE}, so no image can be saved`);
-    const canvas = this.player.display.picture(this.simulation, camera, width, height);
+    const canvas = this.player.display.picture(this.simulation, camera, width, height, lamp);
     canvas.toBlob((blob) => {
       if (!blob) return this.say(`An image of ${width} by ${height} is too large here`);
       download(blob, `${this.name}-${width}x${height}.png`);

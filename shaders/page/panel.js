@@ -41,6 +41,7 @@ class Panel {
       update_rate: [() => percent(actions.simulation.rateOf()), (v) => actions.steer({ updateRate: v / 100 }), () => `${percent(actions.simulation.rateOf())} %`],
       calm: [() => percent(actions.simulation.calmOf()), (v) => actions.steer({ calm: v / 100 }), () => (actions.simulation.calmOf() ? `${percent(actions.simulation.calmOf())} %` : "off")],
       average_steps: [() => player.look.averageSteps, (v) => actions.setAverage(v), () => (player.look.averageSteps === 1 ? "off" : `${player.look.averageSteps} steps`)],
+      relief: [() => player.look.relief, (v) => actions.setRelief(v), () => (player.look.relief ? `${player.look.relief} cells` : "off")],
       zoom: [() => onSlider(player.camera.zoom), (v) => actions.zoomBy(ofSlider(v) / player.camera.zoom), () => `${player.camera.zoom.toFixed(1)} px`],
       seed: [() => actions.simulation.seed, (v) => actions.reset(v)],
       view: [() => actions.view, (v) => actions.setView(v)],
@@ -50,7 +51,7 @@ class Panel {
       flashLimit: [() => player.look.flashLimit, () => actions.toggleFlashLimit()],
       borders: [() => player.look.borders, () => actions.toggleBorders()],
     };
-    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps, amount: LIMITS.amount };
+    const sliders = { speed: [0, SPEEDS.length - 1], rotation: [-180, 180], average_steps: LIMITS.average_steps, amount: LIMITS.amount, relief: LIMITS.relief };
     for (const name of ["update_rate", "calm"]) sliders[name] = LIMITS[name].map(percent);
     for (const name of ["radius", "coarseness", "dt", "zoom"]) sliders[name] = LIMITS[name].map((v) => Math.round(onSlider(v)));
     for (const [name, [min, max]] of Object.entries(sliders)) Object.assign(this.find(`[name=${name}]`), { min, max });
@@ -276,6 +277,7 @@ class Panel {
       if (text) this.find(`output[for=${name}]`).textContent = text();
     }
     this.find("[name=amount]").closest(".row").hidden = !FIELDS.includes(actions.brush.tool, 1);
+    this.find("[name=relief]").closest(".row").hidden = !(actions.view === "lit" && actions.views.includes("height"));
     this.find("[data-action=clearFields]").hidden = !simulation.fields.used;
     const picture = this.find("[name=picture]");
     if (!picture.value) picture.value = Math.min(8192, 4 * simulation.width);

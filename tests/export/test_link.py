@@ -20,10 +20,11 @@ FULL = RuleSettings(
     noise_level=0.5, hidden_clip=2.0, calm=True,
     quantization=Quantization(Quantizer(4.0, 127 / 255), hidden=Quantizer(2.0, 0.0, 65536)),
 )  # fmt: skip
+MAPS = RuleSettings(8, 10, "zeros", maps=("color", "roughness", "normal"))
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("settings", [RuleSettings(4, 8), RuleSettings(12, 96), FULL])
+@pytest.mark.parametrize("settings", [RuleSettings(4, 8), RuleSettings(12, 96), FULL, MAPS])
 def test_a_link_holds_the_rule_but_for_the_last_digits_of_its_weights(settings, bits):
     rule = bounded_rule(settings, update_bias=settings.calm)
     short = shortened(rule, bits)

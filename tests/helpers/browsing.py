@@ -73,6 +73,42 @@ def write(page: Page, state: torch.Tensor) -> None:
     page.evaluate(WRITE, [text, len(state)])
 
 
+# The numbers of what the display draws, as a float picture of the grid or of what a camera sees.
+DRAWN = """([zoom, x, y, width, height, lamp]) => {
+  const { player, player: { display, gl, simulation } } = nca;
+  gl.getExtension("EXT_color_buffer_float");
+  display.aimAt({ camera: { x, y, zoom }, width, height, lamp });
+  display.color(simulation);
+  const { across, down } = display.part(simulation), bytes = display.fresh;
+  display.fresh = new bytes.constructor(gl, gl.RGBA32F, across, down, false);
+  display.prepare = () => {};
+  display.color(simulation);
+  const values = new Float32Array(across * down * 4);
+  display.fresh.use();
+  gl.readPixels(0, 0, across, down, gl.RGBA, gl.FLOAT, values);
+  display.fresh.dispose();
+  display.fresh = bytes;
+  delete display.prepare;
+  const all = new Uint8Array(values.buffer), letters = [];
+  for (let i = 0; i < all.length; i++) letters.push(String.fromCharCode(all[i]));
+  return [across, down, btoa(letters.join(""))];
+}"""
+
+
+def drawn(
+    page: Page,
+    zoom: float,
+    x: float,
+    y: float,
+    width: int,
+    height: int,
+    lamp: tuple[float, float] | None = None,
+) -> torch.Tensor:
+    across, down, data = page.evaluate(DRAWN, [zoom, x, y, width, height, lamp])
+    pixels = np.frombuffer(base64.b64decode(data), np.float32).reshape(down, across, 4)[..., :3]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files without logging requests."""
 

@@ -1,8 +1,5 @@
 """Pictures of rules with a decoder in a real browser, against torch."""
 
-import base64
-
-import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Page
@@ -12,7 +9,7 @@ from nca.decoder import DecoderSettings, pixel_places
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import rule_bytes
-from tests.helpers.browsing import until, write
+from tests.helpers.browsing import drawn, until, write
 from tests.helpers.rules import bounded_rule, with_random_decoder
 from tests.viewer.simulation.decoded import mixed_picture, owned_shares
 
@@ -24,33 +21,6 @@ OTHER = DecoderSettings(3, 1, (17, 21), "sine")
 DROPPED = with_random_decoder(
     RuleSettings(5, 8, "zeros", alive_threshold=0.1, decoder=OTHER), seed=1
 )
-
-# The numbers of what the display draws, as a float picture of the grid or of what a camera sees.
-FLOATS = """([zoom, x, y, width, height]) => {
-  const { player, player: { display, gl, simulation } } = nca;
-  gl.getExtension("EXT_color_buffer_float");
-  display.aimAt({ camera: { x, y, zoom }, width, height });
-  display.color(simulation);
-  const { across, down } = display.part(simulation), bytes = display.fresh;
-  display.fresh = new bytes.constructor(gl, gl.RGBA32F, across, down, false);
-  display.prepare = () => {};
-  display.color(simulation);
-  const values = new Float32Array(across * down * 4);
-  display.fresh.use();
-  gl.readPixels(0, 0, across, down, gl.RGBA, gl.FLOAT, values);
-  display.fresh.dispose();
-  display.fresh = bytes;
-  delete display.prepare;
-  const all = new Uint8Array(values.buffer), letters = [];
-  for (let i = 0; i < all.length; i++) letters.push(String.fromCharCode(all[i]));
-  return [across, down, btoa(letters.join(""))];
-}"""
-
-
-def drawn(page: Page, zoom: float, x: float, y: float, width: int, height: int) -> Tensor:
-    across, down, data = page.evaluate(FLOATS, [zoom, x, y, width, height])
-    pixels = np.frombuffer(base64.b64decode(data), np.float32).reshape(down, across, 4)[..., :3]
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
 
 def whole(page: Page, scale: int) -> Tensor:

@@ -39,6 +39,7 @@ RULES = {
 DECODED = with_random_decoder(
     RuleSettings(6, 8, "zeros", calm=True, decoder=DecoderSettings(3, 3, (17, 21), "sine"))
 )
+UNSET = {"calm": False, "decoder": None, "maps": []}  # settings that a rule file leaves out
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_published_rules_are_those_of_python(page, tmp_path):
         for values, tensor in zip(found, tensors, strict=True):
             assert np.array_equal(np.float32(values), tensor.numpy().ravel())
         settings = page.evaluate("n => nca.actions.rules[n].settings", number)
-        assert settings == {**file.rule.settings.to_dict(), "calm": False, "decoder": None}
+        assert settings == {**file.rule.settings.to_dict(), **UNSET}
 
 
 def test_links_are_read_and_written_as_in_python(page):
@@ -172,7 +173,7 @@ def test_links_are_read_and_written_as_in_python(page):
             assert written == text
             short = read_link(text)
             settings = json.loads(json.dumps(short.settings.to_dict()))
-            assert found[0] == {"calm": False, "decoder": None, **settings}
+            assert found[0] == {**UNSET, **settings}
             tensors = [short.filters, *(p.detach() for p in short.parameters())]
             for values, tensor in zip(found[1], tensors, strict=True):
                 assert np.array_equal(np.float32(values), tensor.numpy().ravel())

@@ -131,3 +131,14 @@ def test_wrong_use_is_reported_in_a_line(tmp_path, monkeypatch, capsys, words, s
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_material_is_saved_as_its_color_unless_another_view_is_asked_for(tmp_path):
+    path = rule_file(tmp_path, maps=("color", "roughness"))
+    pictures = {}
+    for name in ("auto", "colors", "lit", "roughness"):
+        picture = tmp_path / f"{name}.png"
+        assert view(path, "--steps", 3, "--view", name, "--screenshot", picture) == 0
+        pictures[name] = picture.read_bytes()
+    assert pictures["auto"] == pictures["colors"]
+    assert len(set(pictures.values())) == 3

@@ -110,7 +110,7 @@ def test_a_rule_of_other_channels_starts_from_its_seed(gl, tmp_path):
     look(player)
     assert player.simulation.channels == 6
     assert player.simulation.step_number == 0
-    assert player.look.view == "colors"
+    assert player.view == "colors"
     assert "restarted" in player.message
     player.release()
 

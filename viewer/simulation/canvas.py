@@ -59,6 +59,18 @@ class Part:
         return (*self.corner, *self.cells)
 
 
+def seen_part(camera: Camera, picture: Size) -> Part:
+    """What a camera sees, with the pixels of the image."""
+    picture = _even(picture)
+    cells = picture[0] / camera.zoom, picture[1] / camera.zoom
+    return Part((camera.x, camera.y), cells, picture)
+
+
+def _even(picture: Size) -> Size:
+    """Videos need even sides; with even sides, their frames share the picture of the window."""
+    return picture[0] + picture[0] % 2, picture[1] + picture[1] % 2
+
+
 def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
     """Choose the part that a decoder draws, so that an image shows all of its detail.
 
@@ -72,12 +84,10 @@ def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
         picture: width and height of the image in pixels.
         scale: pixels per cell that the decoder was trained for.
     """
-    # Videos need even sides; with even sides, their frames can share the picture of the window.
-    picture = (picture[0] + picture[0] % 2, picture[1] + picture[1] % 2)
+    picture = _even(picture)
     most = math.sqrt(FINENESS * picture[0] * picture[1] / (grid[0] * grid[1]))
     density = min(max(camera.zoom, scale), most, LARGEST_SIDE / max(grid))
     if density < camera.zoom:
-        cells = picture[0] / camera.zoom, picture[1] / camera.zoom
-        return Part((camera.x, camera.y), cells, picture)
+        return seen_part(camera, picture)
     width, height = (max(1, round(side * density)) for side in grid)
     return Part((0.0, 0.0), (float(grid[0]), float(grid[1])), (width, height))

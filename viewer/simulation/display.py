@@ -12,13 +12,16 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
+from nca.exporters.glsl.lit import LIT, MAP_VIEWS
 from nca.gl.shader import Shader, Textures, Value
+from nca.maps import MapName
 from nca.rule import ALPHA
 from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES
 from nca.viewer.simulation.camera import Camera, Size
-from nca.viewer.simulation.canvas import Canvas, Part, decoded_part
+from nca.viewer.simulation.canvas import Canvas, Part, decoded_part, seen_part
 from nca.viewer.simulation.decoded import DecodedPictures
 from nca.viewer.simulation.flashes import Flashes, Frame
+from nca.viewer.simulation.lit import LitPictures, maps_of, natural_view
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
 NO_RING = (0.0, 0.0, 0.0, 0.0)
@@ -35,39 +38,60 @@ class Look:
     """Settings of the display.
 
     Attributes:
-        view: one of :func:`view_names`.
+        view: one of :func:`view_names`, or ``auto``: see :func:`view_of`.
         color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
         scaling: how cells that are larger than a pixel are drawn, one of ``SCALINGS``.
         borders: draw lines between tiles.
         average_steps: number of averaged steps; 1: only the last step is shown.
         transparent: leave out the background of grown images.
         flash_limit: show at most three flashes a second on a screen.
+        lamp: place of the lamp that lights materials, from (0, 0) to (1, 1) across and down the
+            image. None: a distant light and a distant eye, so that a texture that wraps tiles.
+        relief: the largest height of a material, in cells; 0: no shadows and no parallax.
     """
 
-    view: str = "colors"
+    view: str = "auto"
     color_map: str = "inferno"
     scaling: str = "smooth"
     borders: bool = False
     average_steps: int = 1
     transparent: bool = False
     flash_limit: bool = True
+    lamp: tuple[float, float] | None = None
+    relief: float = 0.0
 
 
-def view_names(channels: int) -> list[str]:
-    """All views of a state: colors, single channels, all channels side by side, the last change."""
-    return ["colors", *(f"channel {c + 1}" for c in range(channels)), "channels", "change"]
+def view_names(channels: int, maps: tuple[MapName, ...] = ()) -> list[str]:
+    """All views of a state.
+
+    A material can be lit, or show one of its maps. Then follow single channels, all channels side
+    by side, and the last change.
+    """
+    material = [LIT, "colors", *maps[1:]] if maps else ["colors"]
+    return [*material, *(f"channel {c + 1}" for c in range(channels)), "channels", "change"]
 
 
-def parse_view(text: str, channels: int) -> str:
-    """Find a view by its name; ``alpha`` is channel 4.
+def views_of(simulation: Simulation) -> list[str]:
+    """All views of a simulation."""
+    return view_names(simulation.channels, maps_of(simulation))
+
+
+def view_of(simulation: Simulation, look: Look) -> str:
+    """The view that is shown: that of the look, or, if there is no such view, the natural one."""
+    return look.view if look.view in views_of(simulation) else natural_view(simulation)
+
+
+def parse_view(text: str, channels: int, maps: tuple[MapName, ...] = ()) -> str:
+    """Find a view by its name; ``alpha`` is channel 4, ``auto`` is decided later.
 
     Raises:
         InputError: a state with this number of channels has no such view.
     """
     name = f"channel {ALPHA + 1}" if text == "alpha" else text
-    if name not in view_names(channels):
+    if name not in ("auto", *view_names(channels, maps)):
+        material = f"{', '.join((LIT, *maps[1:]))}, " if maps else ""
         raise InputError(
-            f"`view` {text}: must be colors, alpha, channels, change or "
+            f"`view` {text}: must be auto, {material}colors, alpha, channels, change or "
             f"'channel 1' to 'channel {channels}'"
         )
     return name
@@ -92,12 +116,23 @@ def repeats(simulation: Simulation, look: Look) -> bool:
 
 def decodes(simulation: Simulation, look: Look) -> bool:
     """Whether a decoder draws the view."""
-    return look.view == "colors" and bool(simulation.decoded)
+    return view_of(simulation, look) == "colors" and bool(simulation.decoded)
+
+
+def shades(simulation: Simulation, look: Look) -> bool:
+    """Whether the view is that of a material: lit, or one of its maps."""
+    return view_of(simulation, look) in MAP_VIEWS
 
 
 def natural_scale(simulation: Simulation, look: Look) -> int:
     """Pixels per cell of a picture: as many as the decoder was trained for, or 1."""
     return simulation.scale if decodes(simulation, look) else 1
+
+
+def _seen(simulation: Simulation, look: Look) -> tuple[object, ...]:
+    """Values that the colors depend on, if nothing restarts the average."""
+    light = (look.lamp, look.relief) if shades(simulation, look) else ()
+    return (*simulation.seen, *light)
 
 
 class Display:
@@ -110,6 +145,7 @@ class Display:
         self._fresh = Canvas(gl, (1, 1), "f1")  # colors of the cells
         self._aim: tuple[Camera, Size] | None = None
         self._decoded = DecodedPictures(gl)
+        self._lit = LitPictures(gl)
         self._kept: list[Canvas] = []  # the average of pictures, in two buffers
         self.flashes = Flashes(gl)
         self._averaged: tuple[object, ...] = ()
@@ -161,14 +197,16 @@ class Display:
             self._mix(2 / (look.average_steps + 1) if follows else 1.0, slow)
 
     def aim(self, camera: Camera, size: Size) -> None:
-        """Set what later calls of :meth:`average` draw; decoders draw only what is visible."""
+        """Set what later calls of :meth:`average` draw; some views draw only what is visible."""
         self._aim = replace(camera), size
 
     def _part(self, simulation: Simulation, look: Look) -> Part:
         """The part that the texture of the colors shows."""
         grid = simulation.width, simulation.height
+        camera, size = self._aim or (Camera(), grid)
+        if shades(simulation, look):
+            return seen_part(camera, size)
         if decodes(simulation, look):
-            camera, size = self._aim or (Camera(), grid)
             return decoded_part(grid, camera, size, natural_scale(simulation, look))
         width, height = extent(simulation, look)
         smaller = min(1.0, max(LARGEST_MOSAIC, *grid) / max(width, height))
@@ -210,7 +248,7 @@ class Display:
     def _shown(self, simulation: Simulation, look: Look) -> tuple[object, ...]:
         """Values whose change restarts the average."""
         size = simulation.width, simulation.height
-        kind = look.view, look.color_map, look.average_steps, look.transparent
+        kind = view_of(simulation, look), look.color_map, look.average_steps, look.transparent
         return simulation.colors, size, kind, self._part(simulation, look)
 
     def _color_if_changed(self, simulation: Simulation, look: Look) -> bool:
@@ -218,7 +256,7 @@ class Display:
 
         Changes without a step, such as a stroke during a pause, must be visible at once.
         """
-        current = self._follows(simulation, look) and self._average_seen == simulation.seen
+        current = self._follows(simulation, look) and self._average_seen == _seen(simulation, look)
         if not current:
             self._color(simulation, look)
         return current
@@ -236,10 +274,10 @@ class Display:
         if not self._color_if_changed(simulation, look) and mixed:
             self._mix(1.0)
         colored = (self._kept[0] if mixed else self._fresh).texture
-        part, decoded = self._part(simulation, look), decodes(simulation, look)
+        part = self._part(simulation, look)
         if camera.zoom < part.density:
             colored.build_mipmaps()
-        far = decoded or camera.zoom < 1
+        far = decodes(simulation, look) or shades(simulation, look) or camera.zoom < 1
         sampling = 0 if far else 1 + SCALINGS.index(look.scaling)
         self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,
@@ -269,7 +307,7 @@ class Display:
 
     def _color(self, simulation: Simulation, look: Look) -> None:
         """Draw the colors of the cells."""
-        kind, _, number = look.view.partition(" ")
+        kind, _, number = view_of(simulation, look).partition(" ")
         channels, cells = simulation.channels, (simulation.width, simulation.height)
         part = self._part(simulation, look)
         self._prepare(part.size, "f1" if look.average_steps == 1 else "f4")
@@ -291,10 +329,13 @@ class Display:
         }
         if decodes(simulation, look):
             self._decoded.draw(simulation.decoded, part, self._fresh, textures, values)
+        elif kind in MAP_VIEWS:
+            lamp, relief = look.lamp, look.relief
+            self._lit.draw(kind, simulation, part, self._fresh, textures, values, lamp, relief)
         else:
             self._colors_of(kind, channels).draw(self._fresh.target, textures, values)
         self._averaged = self._shown(simulation, look)
-        self._average_seen = simulation.seen
+        self._average_seen = _seen(simulation, look)
 
     def _colors_of(self, kind: str, channels: int) -> Shader:
         if (kind, channels) not in self._colors:
@@ -340,6 +381,7 @@ class Display:
 
     def whole(self, simulation: Simulation, look: Look, scale: int = 1) -> Image.Image:
         """Draw the whole grid, ``scale`` pixels per cell; if it wraps, this is one exact tile."""
+        look = replace(look, lamp=None)
         if scale == 1:
             look = replace(look, scaling="squares")  # others would blend in neighboring cells
         width, height = extent(simulation, look)
@@ -350,6 +392,7 @@ class Display:
         """Free the OpenGL objects."""
         for shader in (*self._screens.values(), *self._colors.values()):
             shader.release()
+        self._lit.release()
         self._forget()
         self._release_canvases()
         self._decoded.release()

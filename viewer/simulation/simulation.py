@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.exporters.glsl.fragments import Capabilities
+from nca.exporters.glsl.lit import map_layout
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import StoreChoice
@@ -101,6 +102,11 @@ class Simulation:
         return max(rule.settings.channels for rule in self.rules)
 
     @property
+    def present(self) -> list[Rule]:
+        """The rules with cells."""
+        return [shaders.rule for shaders in self._present]
+
+    @property
     def color_map_of_all(self) -> tuple[float, float, float] | None:
         """Colors of the rule that owns all cells, if there is one: see :func:`_color_map`."""
         if len(self._present) > 1:
@@ -160,7 +166,7 @@ class Simulation:
         self.state, self.previous = buffers[:2]
         self.previous.clear()
         self._buffers, self._compiled = buffers, compiled
-        colors = [(*_color_map(rule), 0.0) for rule in rules]
+        colors = [(*_color_map(rule), map_layout(rule.settings.maps)) for rule in rules]
         data = np.asarray(colors, np.float32).tobytes()
         self.colors = self.gl.texture((len(rules), 1), 4, data, dtype="f4")
         fixed = {**FLOAT_STATE, "nca_size": (self.width, self.height), "nca_wraps": self.wraps}

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import moderngl
 from imgui_bundle import imgui
 
+from nca.exporters.glsl.lit import LIT
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
 from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.field_actions import field_of
-from nca.viewer.simulation.display import view_names
+from nca.viewer.simulation.display import shades, views_of
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
@@ -266,11 +267,14 @@ class Panel:
         actions, player = self._actions, self._actions.player
         look = player.look
         _legend("View")
-        views = view_names(player.simulation.channels)
-        chosen = views[_menu("Show", views, views.index(look.view))]
-        if chosen != look.view:
+        views = views_of(player.simulation)
+        chosen = views[_menu("Show", views, views.index(player.view))]
+        if chosen != player.view:
             player.set_view(chosen)
-        if look.view != "colors":
+        if chosen == LIT and "height" in views:
+            relief = f"{look.relief:.1f} cells" if look.relief else "off"
+            look.relief = _slider("relief", relief, look.relief, *LIMITS["relief"])
+        if chosen != "colors" and not shades(player.simulation, look):
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
         steps = look.average_steps

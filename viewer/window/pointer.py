@@ -65,6 +65,7 @@ class Pointer:
         if self._button is not None and self._tool is not None:
             self._paint(self._on_grid(cell))
         player.ring = (*cell, self._actions.brush.radius, 1.0)
+        player.move_lamp(x, y)
 
     def release(self, button: int) -> None:
         """End a stroke or a move."""

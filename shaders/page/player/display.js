@@ -8,8 +8,8 @@ function extent({ width, height, wraps, data }, look) {
 }
 
 /** Whether a decoder draws the view. */
-function decodes(simulation, { view }) {
-  return view === "colors" && decoded(simulation).length > 0;
+function decodes(simulation, look) {
+  return viewOf(simulation, look) === "colors" && decoded(simulation).length > 0;
 }
 
 /** Pixels per cell of a picture: as many as the decoders of a view were trained for, or 1. */
@@ -24,7 +24,8 @@ class Display {
     this.screen = new Program(gl, data.vertex, data.screen);
     this.programs = {};
     this.decoded = new DecodedPictures(gl);
-    this.aim = null; // what is drawn: camera, width and height in pixels
+    this.lit = new LitPictures(gl, data);
+    this.aim = null; // what is drawn: camera, width and height in pixels, lamp
     this.fresh = null; // colors of the cells
     this.kept = []; // the average of pictures, in two buffers
     this.flashes = new Flashes(gl, data);
@@ -59,16 +60,17 @@ class Display {
 
   /** What the texture of the colors shows: a part in cells, and its pixels across and down. */
   part(simulation) {
-    const { look, aim } = this, seen = extent(simulation, look);
-    if (decodes(simulation, look)) return decodedPart(seen, aim?.camera ?? new Camera(), aim ?? seen, naturalScale(simulation, look));
+    const { look, aim } = this, seen = extent(simulation, look), camera = aim?.camera ?? new Camera();
+    if (shades(simulation, look)) return seenPart(camera, aim ?? seen);
+    if (decodes(simulation, look)) return decodedPart(seen, camera, aim ?? seen, naturalScale(simulation, look));
     const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, simulation.width, simulation.height) / Math.max(seen.width, seen.height));
     return { ...seen, x: 0, y: 0, across: Math.round(seen.width * smaller), down: Math.round(seen.height * smaller) };
   }
 
   /** Values whose change restarts the average. */
   averages(simulation) {
-    const { view, colorMap, averageSteps, transparent } = this.look, part = Object.values(this.part(simulation));
-    return { colors: simulation.colors, of: [part, view, colorMap, averageSteps, transparent].join() };
+    const { look } = this, { colorMap, averageSteps, transparent } = look, part = Object.values(this.part(simulation));
+    return { colors: simulation.colors, of: [part, viewOf(simulation, look), colorMap, averageSteps, transparent].join() };
   }
 
   follows(simulation) {
@@ -78,10 +80,13 @@ class Display {
 
   /**
    * Update the colors. Changes without a step, such as a stroke during a pause, are visible at once.
-   * `frame` is what is drawn on a screen: {camera, width, height, ratio (pixels per CSS pixel), now}.
+   * `frame` is what is drawn on a screen: {camera, width, height, lamp, ratio (pixels per CSS pixel), now}.
    */
   show(simulation, frame) {
     if (frame) this.aimAt(frame);
+    const light = shades(simulation, this.look) && [this.aim?.lamp, this.look.relief].join();
+    if (light !== this.light) this.current = false;
+    this.light = light;
     const follows = this.follows(simulation), current = this.current && follows;
     const limits = Boolean(frame) && this.limits(simulation);
     this.limited = limits;
@@ -90,15 +95,15 @@ class Display {
     if (this.look.averageSteps > 1 ? !current : limits) this.mix(1, follows && limits, this.flashes.slow);
   }
 
-  /** Set what later calls of show() and average() draw; decoders draw only what is visible. */
-  aimAt({ camera: { x, y, zoom }, width, height }) {
-    this.aim = { camera: { x, y, zoom }, width, height };
+  /** Set what later calls of show() and average() draw; some views draw only what is visible. */
+  aimAt({ camera: { x, y, zoom }, width, height, lamp = null }) {
+    this.aim = { camera: { x, y, zoom }, width, height, lamp };
   }
 
   /** Draw the colors of the cells; in the view of all channels the texture is larger than the state. */
   color(simulation) {
     const { gl, data, look } = this;
-    const { width, height } = simulation, [kind, number] = look.view.split(" "), part = this.part(simulation);
+    const { width, height } = simulation, [kind, number] = viewOf(simulation, look).split(" "), part = this.part(simulation);
     // Bytes would lose small contributions to an average, but a device without float textures has nothing better.
     const deep = simulation.format === "rgba8" ? gl.RGBA8 : gl.RGBA16F;
     this.prepare(part.across, part.down, look.averageSteps > 1 ? deep : gl.RGBA8, deep);
@@ -114,6 +119,7 @@ class Display {
       nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
     };
     if (decodes(simulation, look)) this.decoded.draw(simulation, part, this.fresh, values, textures);
+    else if (MAP_VIEWS.includes(kind)) this.lit.draw(kind, simulation, part, this.fresh, values, textures, { lamp: this.aim?.lamp, relief: look.relief });
     else this.viewProgram(kind).draw(values, textures);
     this.averaged = this.averages(simulation);
   }
@@ -167,19 +173,19 @@ class Display {
 
   /** How the screen shader samples: -1: as if zoomed out; otherwise the number of a scaling. */
   smoothing(simulation, exact) {
-    if (decodes(simulation, this.look)) return -1;
+    if (decodes(simulation, this.look) || shades(simulation, this.look)) return -1;
     return exact ? 0 : SCALINGS.indexOf(this.look.scaling);
   }
 
-  /** An image of any size as a two-dimensional canvas. */
-  picture(simulation, camera, width, height) {
+  /** An image of any size as a two-dimensional canvas. Without a lamp, materials have a distant light. */
+  picture(simulation, camera, width, height, lamp = null) {
     const { gl } = this;
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width, height });
     const paper = canvas.getContext("2d");
     const rows = Math.min(height, 512);
     const target = new Canvas(gl, gl.RGBA8, width, rows, false), { framebuffer } = target;
-    this.aimAt({ camera, width, height });
+    this.aimAt({ camera, width, height, lamp });
     this.show(simulation);
     const pixels = new Uint8ClampedArray(width * rows * 4);
     for (let row = 0; row < height; row += rows) {
@@ -201,6 +207,7 @@ class Display {
   dispose() {
     this.release();
     this.decoded.dispose();
+    this.lit.dispose();
     this.flashes.dispose();
     for (const program of [this.screen, ...Object.values(this.programs)]) program.dispose();
   }

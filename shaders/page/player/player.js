@@ -27,7 +27,7 @@ class Player extends EventTarget {
     this.running = options.running ?? true;
     this.warmup = options.warmup ?? 0;
     this.camera = new Camera();
-    this.look = { view: "colors", colorMap: "inferno", scaling: options.scaling ?? "smooth", borders: false, averageSteps: options.averageSteps ?? 1,
+    this.look = { view: "auto", lamp: LAMP, relief: 0, colorMap: "inferno", scaling: options.scaling ?? "smooth", borders: false, averageSteps: options.averageSteps ?? 1,
       flashLimit: options.flashLimit ?? true, transparent: options.transparent ?? false };
     this.ring = [0, 0, 0, 0];
     this.resting = false; // no input at present: the ring is hidden
@@ -154,6 +154,11 @@ class Player extends EventTarget {
   /** Width and height of the view in cells, and whether it repeats. */
   get extent() {
     return extent(this.simulation, this.look);
+  }
+
+  /** The name of the view. */
+  get view() {
+    return viewOf(this.simulation, this.look);
   }
 
   /** The corner of the tile at a position, in the view of all channels. */
@@ -284,8 +289,8 @@ class Player extends EventTarget {
 
   draw() {
     const { width, height } = this.canvas;
-    const { camera } = this, ratio = devicePixelRatio || 1;
-    this.display.show(this.simulation, { camera, width, height, ratio, now: performance.now() });
+    const { camera, look: { lamp } } = this, ratio = devicePixelRatio || 1;
+    this.display.show(this.simulation, { camera, width, height, lamp, ratio, now: performance.now() });
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
     this.display.draw(this.simulation, this.camera, { width, height, ring });
     this.counts.frames++;

@@ -49,6 +49,7 @@ class Pointer {
     } else if (this.scrolls && event.pointerType === "touch") {
       this.finger = { event, timer: setTimeout(() => this.begin(this.dropFinger()), HOLD) };
     } else this.begin(event);
+    this.showRing(event);
   }
 
   /** Begin a stroke. */
@@ -167,8 +168,13 @@ class Pointer {
     player.changed();
   }
 
+  /** Show the ring of the brush, and move the lamp there; fingers only move the lamp. */
   showRing(event) {
     const { player } = this;
+    if (event?.isPrimary) {
+      const { x, y } = this.pixel(event);
+      player.look.lamp = [x / player.canvas.width, y / player.canvas.height];
+    }
     if (event && event.pointerType !== "touch") {
       const { x, y } = this.pixel(event);
       const cell = player.camera.cellAt(x, y);

@@ -27,7 +27,7 @@ class Simulation {
     this.field.fill(rule);
     this.fieldTexture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.field.shares);
     this.fields = new FieldLayer(gl, width, height, this.wraps);
-    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, r.fades, 0]));
+    const colors = new Float32Array(data.rules.flatMap((r) => [...r.colors, r.fades, mapLayout(r.settings.maps)]));
     this.colors = new Table(gl, gl.RGBA32F, gl.FLOAT, data.rules.length, 1, colors);
     this.state = this.previous = this.spare();
     this.load(rule);

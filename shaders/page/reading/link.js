@@ -75,7 +75,9 @@ function readLinkSettings(reader, flags) {
     LINK_GRIDS.forEach((name, i) => {
       if (given & (64 << i)) quantization[name] = { range: reader.double(), zero: reader.double(), levels: BigInt(reader.short()) + 1n };
     });
-    Object.assign(raw, { quantization, calm: Boolean(given & 1024), decoder: given & 2048 ? readLinkDecoder(reader) : null });
+    const decoder = given & 2048 ? readLinkDecoder(reader) : null;
+    const maps = given & 4096 ? Array.from({ length: reader.byte() }, () => Object.keys(MAP_WIDTHS)[reader.byte()]) : [];
+    Object.assign(raw, { quantization, calm: Boolean(given & 1024), decoder, maps });
   }
   return readSettings(raw);
 }
@@ -100,7 +102,7 @@ function writeLink({ settings, filters, ...tensors }, bits) {
   const wide = bits === 16, parts = [];
   const changed = LINK_REALS.map((name) => settings[name] !== DEFAULT_SETTINGS[name]);
   const grids = LINK_GRIDS.map((name) => settings.quantization[name]);
-  const { decoder } = settings, given = [...changed, ...grids, settings.calm, decoder].reduce((sum, on, i) => sum + (on ? 1 << i : 0), 0);
+  const { decoder, maps } = settings, given = [...changed, ...grids, settings.calm, decoder, maps.length].reduce((sum, on, i) => sum + (on ? 1 << i : 0), 0);
   const own = filters.join() !== DEFAULT_FILTERS.join();
   const flags = (wide ? 1 : 0) + (tensors.b2 ? 2 : 0) + (own ? 4 : 0) + (given ? 8 : 0)
     + 16 * PADDINGS.indexOf(settings.padding) + 64 * STARTS.indexOf(settings.seed_state);
@@ -119,6 +121,7 @@ function writeLink({ settings, filters, ...tensors }, bits) {
       put("Uint16", 2, [grid.levels - 1]);
     }
     if (decoder) put("Uint8", 1, [decoder.scale, decoder.order, Number(decoder.activation === "relu"), decoder.hidden.length, ...decoder.hidden]);
+    if (maps.length) put("Uint8", 1, [maps.length, ...maps.map((map) => Object.keys(MAP_WIDTHS).indexOf(map))]);
   }
   if (own) {
     put("Uint8", 1, [filters.length / 9]);

@@ -4,8 +4,6 @@ const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
   "decoder scale": [2, 16], "decoder order": [1, 8], "decoder hidden": [16, 64] };
 const MAX_FILTERS = 16;
-// Channels of every map of a material, as in nca.maps.
-const MAP_WIDTHS = { color: 3, normal: 3, height: 1, roughness: 1, occlusion: 1, metalness: 1 };
 
 /** Whether a value of readJson() is a number that a float32 can hold. */
 const isFloat32 = (value) => ["bigint", "number"].includes(typeof value) && Math.abs(Number(value)) <= LARGEST_FLOAT32;

@@ -129,6 +129,24 @@ def test_texture(hand):
     assert simulation.seed != 0
 
 
+def test_the_relief_of_a_material(gl, tmp_path, monkeypatch):
+    maps = ("color", "height", "roughness")
+    player = make_player(gl, tmp_path, rule_file(tmp_path, maps=maps))
+    player.resize(1000, 900)
+    hand = Hand(gl, player, monkeypatch)
+    assert player.view == "lit"
+    assert "##Color map" not in hand.places
+    hand.click("##relief", 0.5)
+    assert player.look.relief == pytest.approx(8, abs=1)
+    player.set_view("height")
+    hand.look(2)
+    assert "##relief" not in hand.places
+    player.set_view("lit")
+    assert player.look.view == "auto"
+    hand.panel.release()
+    player.release()
+
+
 def test_a_seed_is_typed(hand):
     hand.click("##seed")
     hand.click("##seed")

@@ -10,6 +10,7 @@ from nca.viewer.simulation.display import NO_RING, view_names
 from nca.viewer.speed import SPEEDS
 from nca.viewer.window.pointer import LEFT, MIDDLE, RIGHT, Pointer, press
 from tests.helpers.players import make_player, rule_file
+from tests.viewer.simulation.lit import FEW
 
 pytestmark = pytest.mark.gl
 
@@ -40,6 +41,30 @@ def stroke(actions, *places, button=LEFT, shift=False, alt=False):
         pointer.move(*place)
     pointer.release(button)
     return pointer
+
+
+def test_the_lamp_follows_the_pointer_and_a_stroke_changes_all_maps(gl, tmp_path):
+    player = make_player(gl, tmp_path, rule_file(tmp_path, maps=FEW))
+    player.simulation.write(torch.ones(8, 24, 32))
+    actions = Actions(player)
+    target = gl.simple_framebuffer(player.size)
+    seen = []
+    for x, y in ((80, 60), (240, 180)):
+        stroke(actions, (160, 120)).move(x, y)
+        player.draw(target, ring=False)
+        seen.append(target.read())
+        assert player.look.lamp == (x / 320, y / 240)
+    assert seen[0] != seen[1]
+    Pointer(actions).leave()
+    assert player.look.lamp == (0.75, 0.75), "it stays where the pointer was"
+    changed = (state(actions) != 1).any((1, 2))
+    assert changed[:7].all()
+    press(actions, "Shift+V")
+    assert player.view == "change"
+    for view in ("lit", "colors", "normal", "roughness"):
+        press(actions, "V")
+        assert player.view == view
+    player.release()
 
 
 def test_every_key_is_there_once_and_the_help_lists_it():
@@ -207,13 +232,13 @@ def test_beside_a_grid_that_ends_nothing_is_painted(gl, tmp_path):
 
 def test_looking(actions):
     look = actions.player.look
-    seen = [look.view]
+    seen = [actions.player.view]
     for _ in range(10):
         press(actions, "V")
-        seen.append(look.view)
+        seen.append(actions.player.view)
     assert seen == view_names(8)
     press(actions, "V")
-    assert look.view == "colors"
+    assert actions.player.view == "colors"
     press(actions, "Shift+V")
     assert look.view == "change"
     maps = []

@@ -23,8 +23,13 @@ function decodedPart({ width, height }, camera, picture, scale) {
     const [across, down] = [width, height].map((side) => Math.max(1, Math.round(side * density)));
     return { x: 0, y: 0, width, height, across, down };
   }
-  const { x, y, zoom } = camera;
-  return { x, y, width: picture.width / zoom, height: picture.height / zoom, across: picture.width, down: picture.height };
+  return seenPart(camera, picture);
+}
+
+/** What a camera sees, with the pixels of the picture, or fewer if a texture cannot hold them. */
+function seenPart({ x, y, zoom }, { width, height }) {
+  const smaller = Math.min(1, LARGEST_PICTURE / Math.max(width, height));
+  return { x, y, width: width / zoom, height: height / zoom, across: Math.round(width * smaller), down: Math.round(height * smaller) };
 }
 
 /** Draws a pass for every rule that has cells and a decoder. */

@@ -1,0 +1,89 @@
+"""Draw lit materials, or one of their maps: see ``shaders/lit.glsl``."""
+
+import math
+from collections.abc import Mapping
+
+import moderngl
+
+from nca.exporters.glsl.fragments import Capabilities, with_macro
+from nca.exporters.glsl.lit import LIT, MAP_VIEWS, lit_fragment, map_layout
+from nca.gl.shader import Shader, Textures, Value
+from nca.maps import MAPS, MapName
+from nca.viewer.simulation.canvas import Canvas, Part
+from nca.viewer.simulation.simulation import Simulation
+
+_HOST = Capabilities("330", blend=True)
+
+
+def maps_of(simulation: Simulation) -> tuple[MapName, ...]:
+    """The maps that any rule of a simulation has, with or without cells."""
+    return tuple(n for n in MAPS if any(n in rule.settings.maps for rule in simulation.rules))
+
+
+def natural_view(simulation: Simulation) -> str:
+    """The view that suits the rules with cells: materials are lit."""
+    return LIT if any(rule.settings.maps for rule in simulation.present) else "colors"
+
+
+class LitPictures:
+    """Draws the views of materials."""
+
+    def __init__(self, gl: moderngl.Context) -> None:
+        self._gl = gl
+        self._shaders: dict[tuple[object, ...], Shader] = {}
+
+    def draw(
+        self,
+        view: str,
+        simulation: Simulation,
+        part: Part,
+        target: Canvas,
+        textures: Mapping[str, Textures],
+        values: Mapping[str, Value],
+        lamp: tuple[float, float] | None,
+        relief: float,
+    ) -> None:
+        """Draw a part into a texture.
+
+        Args:
+            view: one of ``MAP_VIEWS``.
+            simulation: the simulation.
+            part: what to draw.
+            target: texture of its size.
+            textures, values: those of the shader of the colors.
+            lamp: place of the lamp in the part, from (0, 0) to (1, 1); None: a distant light.
+            relief: the largest height in cells.
+        """
+        rules = simulation.present
+        macros = {
+            "NCA_MAP": MAP_VIEWS.index(view),
+            "NCA_RELIEF": int(relief > 0),
+            "NCA_TAPS": 1 + max(1, math.ceil(1 / part.density)),
+        }
+        if len(rules) == 1:
+            macros["NCA_LAYOUT"] = map_layout(rules[0].settings.maps)
+        self._shader(simulation.channels, macros).draw(
+            target.target,
+            textures,
+            {
+                **values,
+                "nca_shown": part.place,
+                "nca_wraps": simulation.wraps,
+                "nca_lamp": (*lamp, 1.0) if lamp else (0.0, 0.0, 0.0),
+                "nca_relief": relief,
+            },
+        )
+
+    def _shader(self, channels: int, macros: Mapping[str, int]) -> Shader:
+        key = channels, *macros.items()
+        if key not in self._shaders:
+            text = lit_fragment(_HOST, channels)
+            for macro in macros.items():
+                text = with_macro(text, "{} {}".format(*macro))
+            self._shaders[key] = Shader(self._gl, text)
+        return self._shaders[key]
+
+    def release(self) -> None:
+        """Free the objects of the driver."""
+        for shader in self._shaders.values():
+            shader.release()
