@@ -43,7 +43,8 @@ from nca.rulefile import RuleFile
 _PLAYER = (
     "player/random player/controls player/files player/rules player/general"
     " player/decoding/weights player/gl player/readback player/field stepping/fields"
-    " stepping/rule_shaders player/camera player/simulation player/flashes"
+    " reading/link_text reading/field_link stepping/rule_shaders player/camera"
+    " player/simulation player/flashes"
     " player/decoding/picture player/display player/speed player/grid player/player"
     " player/pointer"
 )

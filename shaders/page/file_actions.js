@@ -122,7 +122,9 @@ class FileActions extends EventTarget {
 
   /** Show what an address says, and the rule in it if there is one. */
   openLink(text) {
+    let fields;
     try {
+      fields = linkedFields(text);
       const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
       if (rule && !(opened && link === rule.link)) this.run([rule]);
     } catch (error) {
@@ -131,6 +133,10 @@ class FileActions extends EventTarget {
     }
     const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
+    if ((fields?.text ?? "") !== this.simulation.fields.text) {
+      if (fields) this.simulation.takeFields(fields);
+      else this.simulation.writeFields(null);
+    }
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
     if (speed) this.setSpeed(speed);
@@ -145,12 +151,11 @@ class FileActions extends EventTarget {
   /** Copy an address that shows this texture on any page; of a page on a disk, only the part after "#". */
   async copyLink() {
     const rule = this.rules[this.simulation.field.present[0]];
-    rule.link ??= writeLink(rule, LINK_BITS);
-    const hash = `#${addressOf(this, rule.link)}`;
+    const link = linkOf(rule), hash = `#${addressOf(this, link)}`;
     const text = location.protocol.startsWith("http") ? location.href.replace(/(#.*)?$/s, hash) : hash;
     try {
       await navigator.clipboard.writeText(text);
-      this.say(`Link copied, ${text.length.toLocaleString("en")} characters`);
+      this.say(`Link copied, ${text.length.toLocaleString("en")} characters, ${linkBits(link)} bits per weight`);
     } catch {
       history.replaceState(null, "", hash);
       this.say("This browser does not let the page copy; the link is in the address");

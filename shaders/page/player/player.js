@@ -18,7 +18,7 @@ class Player extends EventTarget {
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
    *                updateRate, calm (numbers; null: as the rule says), averageSteps,
-   *                scaling (one of SCALINGS), flashLimit, transparent
+   *                scaling (one of SCALINGS), flashLimit, transparent, fields (of readFieldText())
    */
   constructor(canvas, data, options) {
     super();
@@ -77,11 +77,13 @@ class Player extends EventTarget {
       throw new Error(`This device cannot store a state as ${formats.join(" or ")}.`);
     }
     if (!gl.isContextLost()) this.trust ??= this.probe();
+    const fields = this.simulation ? this.simulation.fields : options.fields;
     this.simulation = new Simulation(gl, data, {
       ...(this.captured ?? gridFor(this.canvas, { ...options, cellSize: options.cellSize ?? cellSizeOf(data.rules[options.rule ?? 0]) }, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
     Object.assign(this.simulation, { updateRate: options.updateRate ?? null, calm: options.calm ?? null });
+    if (fields?.used) this.simulation.takeFields(fields);
     if (this.captured?.format === this.format) this.simulation.resume(this.captured);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;

@@ -185,6 +185,12 @@ class Simulation {
     this.fields.paint(field, byte, stroke);
   }
 
+  /** Take the fields of another grid, or those of an address. */
+  takeFields(fields) {
+    this.quiet = 0;
+    this.fields.take(fields);
+  }
+
   /** Replace all fields; null: by neutral ones. */
   writeFields(texels) {
     this.quiet = 0;
