@@ -133,10 +133,7 @@ class FileActions extends EventTarget {
     }
     const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
-    if ((fields?.text ?? "") !== this.simulation.fields.text) {
-      if (fields) this.simulation.takeFields(fields);
-      else this.simulation.writeFields(null);
-    }
+    if ((fields?.text ?? "") !== this.simulation.fields.text) this.player.setFields(fields);
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
     if (speed) this.setSpeed(speed);

@@ -226,6 +226,14 @@ class Player extends EventTarget {
     this.replaced();
   }
 
+  /** Replace all fields, by those of an address; null: by neutral ones. */
+  setFields(fields) {
+    if (this.gl.isContextLost()) this.captured = null;
+    if (fields) this.simulation.takeFields(fields);
+    else this.simulation.writeFields(null);
+    this.touch();
+  }
+
   /** Make steps at once, also while paused. */
   runSteps(steps) {
     if (!this.simulation.ready) return;
