@@ -9,8 +9,9 @@ from nca.viewer.controls import AVERAGE_STEPS, COLOR_MAPS, LIMITS, RADIUS_STEP, 
 from nca.viewer.field_actions import FieldActions, field_of
 from nca.viewer.file_actions import FileActions, attempted
 from nca.viewer.player import Player
-from nca.viewer.simulation.display import NO_RING, view_names
+from nca.viewer.simulation.display import NO_RING
 from nca.viewer.simulation.fields import no_fields
+from nca.viewer.simulation.look import view_names
 from nca.viewer.simulation.stroke import Stroke
 from nca.viewer.speed import speed_text
 

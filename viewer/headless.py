@@ -24,7 +24,7 @@ from nca.viewer.files.writers import VIDEOS
 from nca.viewer.player import Player
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import natural_scale
+from nca.viewer.simulation.look import natural_scale
 from nca.viewer.simulation.simulation import Simulation
 
 

@@ -20,10 +20,11 @@ from nca.viewer.files.state_file import SavedState, load_state
 from nca.viewer.files.video_input import LiveInput, open_source
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import NO_RING, Display, Look, extent, parse_view, repeats
+from nca.viewer.simulation.display import NO_RING, Display
 from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
+from nca.viewer.simulation.look import Look, extent, parse_view, repeats
 from nca.viewer.simulation.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.speed import Clock, Rates, SpeedControl

@@ -11,7 +11,7 @@ from nca.images import read_image
 from nca.viewer.actions import Actions
 from nca.viewer.files.state_file import load_state
 from nca.viewer.files.watch import INTERVAL
-from nca.viewer.simulation.display import Look
+from nca.viewer.simulation.look import Look
 from tests.helpers.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl

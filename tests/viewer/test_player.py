@@ -15,7 +15,7 @@ from nca.viewer.files.screen_recording import FPS
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
-from nca.viewer.simulation.display import Look
+from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.players import clock_of, make_player, rule_file
 from tests.helpers.waiting import wait_for

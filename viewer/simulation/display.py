@@ -3,22 +3,20 @@
 The colors of the cells are drawn into a texture, which is then shown through a camera.
 """
 
-import math
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 
 import moderngl
-import numpy as np
 from PIL import Image
 
 from nca.errors import InputError
 from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
 from nca.gl.shader import Shader, Textures, Value
-from nca.rule import ALPHA
 from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES
 from nca.viewer.simulation.camera import Camera, Size
-from nca.viewer.simulation.canvas import Canvas, Part, decoded_part
+from nca.viewer.simulation.canvas import Canvas, Part, decoded_part, read_image, read_transparent
 from nca.viewer.simulation.decoded import DecodedPictures
 from nca.viewer.simulation.flashes import Flashes, Frame
+from nca.viewer.simulation.look import Look, decodes, extent, natural_scale, repeats
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 
 NO_RING = (0.0, 0.0, 0.0, 0.0)
@@ -28,76 +26,6 @@ LARGEST_MOSAIC = LIMITS["mosaic"]["window"]  # largest side in pixels of the tex
 SETTLING = 2.0  # seconds until a limited picture shows a state that does not change
 
 _HOST = Capabilities("330", blend=True)
-
-
-@dataclass
-class Look:
-    """Settings of the display.
-
-    Attributes:
-        view: one of :func:`view_names`.
-        color_map: color map of the views that show numbers, one of ``COLOR_MAPS``.
-        scaling: drawing of cells that are larger than a pixel, one of ``SCALINGS``.
-        borders: draw lines between tiles.
-        average_steps: number of averaged steps; 1: only the last step is shown.
-        transparent: leave out the background of grown images.
-        flash_limit: show at most three flashes a second on a screen.
-    """
-
-    view: str = "colors"
-    color_map: str = "inferno"
-    scaling: str = "smooth"
-    borders: bool = False
-    average_steps: int = 1
-    transparent: bool = False
-    flash_limit: bool = True
-
-
-def view_names(channels: int) -> list[str]:
-    """All views of a state: colors, single channels, all channels side by side, the last change."""
-    return ["colors", *(f"channel {c + 1}" for c in range(channels)), "channels", "change"]
-
-
-def parse_view(text: str, channels: int) -> str:
-    """Find a view by its name; ``alpha`` is channel 4.
-
-    Raises:
-        InputError: a state with this number of channels has no such view.
-    """
-    name = f"channel {ALPHA + 1}" if text == "alpha" else text
-    if name not in view_names(channels):
-        raise InputError(
-            f"`view` {text}: must be colors, alpha, channels, change or "
-            f"'channel 1' to 'channel {channels}'"
-        )
-    return name
-
-
-def mosaic(channels: int) -> tuple[int, int]:
-    """Columns and rows of the view of all channels, as in ``colors.glsl``."""
-    across = math.ceil(channels**0.5)
-    return across, -(-channels // across)
-
-
-def extent(simulation: Simulation, look: Look) -> tuple[int, int]:
-    """Width and height of the view in cells: of the grid, or of all channels side by side."""
-    across, down = mosaic(simulation.channels) if look.view == "channels" else (1, 1)
-    return simulation.width * across, simulation.height * down
-
-
-def repeats(simulation: Simulation, look: Look) -> bool:
-    """Whether the view repeats beyond its borders, as colors that wrap do; channels never do."""
-    return simulation.wraps and look.view != "channels"
-
-
-def decodes(simulation: Simulation, look: Look) -> bool:
-    """Whether a decoder draws the view."""
-    return look.view == "colors" and bool(simulation.decoded)
-
-
-def natural_scale(simulation: Simulation, look: Look) -> int:
-    """Pixels per cell of a picture: as many as the decoder was trained for, or 1."""
-    return simulation.scale if decodes(simulation, look) else 1
 
 
 class Display:
@@ -354,22 +282,3 @@ class Display:
         self._release_canvases()
         self._decoded.release()
         self.flashes.release()
-
-
-def read_image(target: moderngl.Framebuffer) -> Image.Image:
-    """Image of a framebuffer; OpenGL's lowest row is the image's last."""
-    return image_of(target.read(components=3, alignment=1), target.size)
-
-
-def read_transparent(target: moderngl.Framebuffer) -> Image.Image:
-    """Image of a framebuffer with premultiplied colors, RGBA."""
-    data = np.frombuffer(target.read(components=4, alignment=1), np.uint8)
-    pixels = data.reshape(*target.size[::-1], 4)[::-1] / 255
-    pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-3)
-    return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
-
-
-def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:
-    """Image of bytes that were read from a framebuffer, RGB."""
-    image = Image.frombytes("RGB", size, pixels)
-    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

@@ -13,7 +13,7 @@ from imgui_bundle import imgui
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
 from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.field_actions import field_of
-from nca.viewer.simulation.display import view_names
+from nca.viewer.simulation.look import view_names
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
