@@ -232,8 +232,8 @@ class Actions(FileActions):
     def toggle_calm(self) -> None:
         """Turn calm runs on or off: all cells update, in shorter steps."""
         simulation = self.player.simulation
-        simulation.calm = 0.0 if simulation.shown_calm else 1.0
-        self.player.say("Calm" if simulation.calm else "Not calm")
+        simulation.steering.calm = 0.0 if simulation.shown_calm else 1.0
+        self.player.say("Calm" if simulation.steering.calm else "Not calm")
 
     def toggle_transparent(self) -> None:
         """Leave out the background of grown images, or show it."""

@@ -171,4 +171,4 @@ def test_average_and_calm_go_on_and_off(actions):
     for steps, calm in ((8, 1), (1, 0), (8, 1)):
         actions.toggle_average()
         actions.toggle_calm()
-        assert (look.average_steps, simulation.calm) == (steps, calm)
+        assert (look.average_steps, simulation.steering.calm) == (steps, calm)
