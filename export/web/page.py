@@ -45,7 +45,8 @@ _PLAYER = (
     " player/decoding/weights player/gl player/readback player/field stepping/fields"
     " reading/link_text reading/field_link stepping/rule_shaders player/camera"
     " player/simulation player/flashes"
-    " player/decoding/picture player/display player/speed player/grid player/player"
+    " player/decoding/picture player/display player/speed player/grid player/watching/frames"
+    " player/watching/snapshots player/player"
     " player/pointer"
 )
 PLAYER_SCRIPTS = tuple(_PLAYER.split())

@@ -272,7 +272,7 @@ def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
     assert page.evaluate(shown)
     # The first had its turn and rests; under the mouse it lives again, from where it was.
     first = page.locator("nca-texture").first
-    before = first.evaluate("e => e.player.captured.stepNumber")
+    before = first.evaluate("e => e.player.snapshots.last.stepNumber")
     assert before >= 200
     first.hover()
     until(page, f"!{ALL}[0].frame.classList.contains('resting')")
