@@ -1,8 +1,9 @@
 """Encode a rule as the text of a link, in base64url: settings, and 8 or 16 bits per weight.
 
-The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes the same format:
+The bytes, within :mod:`nca.exporters.link_text`, are little-endian;
+``shaders/page/reading/link.js`` reads and writes the same format:
 
-- version, flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits per weight,
+- flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits per weight,
   2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
   64 and 128: number of the initial state.
 - settings: 2 bytes of flags for those that follow, then their values as float64. A quantizer is its
@@ -14,13 +15,9 @@ The bytes are little-endian; ``shaders/page/reading/link.js`` reads and writes t
 - for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
   integer times a scale. A row of 24 weights or more has its own scale; shorter rows share one. A
   scale is the upper half of a float32.
-- the lower half of the CRC-32 of all previous bytes.
 """
 
-import base64
-import re
 import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -30,12 +27,12 @@ import torch
 from nca.decoder import Activation, DecoderSettings
 from nca.exporters.glsl.general import PADDINGS, STARTS
 from nca.exporters.glsl.pieces import Matrix
+from nca.exporters.link_text import pack_text, unpack_text
 from nca.maps import MAPS, MapName
 from nca.rule import MAX_FILTERS, Rule, filter_tensor
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 
 Bits = Literal[8, 16]
-VERSION = 1
 MAX_TEXT = 4_000_000  # characters
 LONG_ROW = 24  # a row with at least this many weights has its own scale
 # Flags: 16 bits per weight; there is b2; filters follow; settings follow.
@@ -47,11 +44,10 @@ GRIDS = ("state", "perception", "hidden", "update")
 
 def write_link(rule: Rule, bits: Bits) -> str:
     """The text of a rule, which follows ``r=`` in the address of a page."""
-    body = bytes([VERSION]) + _settings_bytes(rule, bits)
+    body = _settings_bytes(rule, bits)
     for _, parameter in rule.named_parameters():
         body += _weight_bytes(parameter.detach().numpy(), bits)
-    body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
-    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+    return pack_text(body)
 
 
 def read_link(text: str) -> Rule:
@@ -60,16 +56,7 @@ def read_link(text: str) -> Rule:
     Raises:
         ValueError: the text is damaged, or something in it is out of range.
     """
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"the link has more than {MAX_TEXT} characters")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
-        raise ValueError("the link is cut or damaged")
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if data[0] != VERSION:
-        raise ValueError(f"the link has version {data[0]}, but this program reads {VERSION}")
-    if len(data) < 8 or zlib.crc32(data[:-2]) & 0xFFFF != int.from_bytes(data[-2:], "little"):
-        raise ValueError("the link is cut or damaged")
-    return _Reader(data[1:-2]).rule()
+    return _Reader(unpack_text(text, "the link", MAX_TEXT)).rule()
 
 
 def shortened(rule: Rule, bits: Bits) -> Rule:

@@ -45,6 +45,14 @@ Side = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
+class LinkOptions:
+    """Contents of a link besides the rule."""
+
+    direction_map: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Picture whose gray values are angles; white is a full turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportOptions(Bounded):
     """Weights, state and steps of the shaders."""
 
@@ -62,6 +70,9 @@ class ExportOptions(Bounded):
     """Random seed for cell updates and initial noise."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
+    link: Annotated[LinkOptions, tyro.conf.arg(name="link", prefix_name=False)] = field(
+        default_factory=LinkOptions
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from nca.viewer.controls import AVERAGE_STEPS, COLOR_MAPS, LIMITS, RADIUS_STEP, 
 from nca.viewer.field_actions import FieldActions, field_of
 from nca.viewer.file_actions import FileActions, attempted
 from nca.viewer.player import Player
-from nca.viewer.simulation.display import NO_RING, views_of
+from nca.viewer.simulation.display import NO_RING
 from nca.viewer.simulation.fields import no_fields
+from nca.viewer.simulation.look import views_of
 from nca.viewer.simulation.stroke import Stroke
 from nca.viewer.speed import speed_text
 
@@ -231,8 +232,8 @@ class Actions(FileActions):
     def toggle_calm(self) -> None:
         """Turn calm runs on or off; in a calm run, all cells update, in shorter steps."""
         simulation = self.player.simulation
-        simulation.calm = 0.0 if simulation.shown_calm else 1.0
-        self.player.say("Calm" if simulation.calm else "Not calm")
+        simulation.steering.calm = 0.0 if simulation.shown_calm else 1.0
+        self.player.say("Calm" if simulation.steering.calm else "Not calm")
 
     def toggle_transparent(self) -> None:
         """Leave out the background of grown images, or show it."""

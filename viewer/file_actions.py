@@ -17,7 +17,7 @@ from nca.images.picture_files import is_picture
 from nca.viewer.controls import BRUSH
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.player import Player
-from nca.viewer.simulation.display import natural_scale
+from nca.viewer.simulation.look import natural_scale
 
 RULE_SUFFIX = ".safetensors"
 

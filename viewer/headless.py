@@ -24,7 +24,7 @@ from nca.viewer.files.writers import VIDEOS
 from nca.viewer.player import Player
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import natural_scale
+from nca.viewer.simulation.look import natural_scale
 from nca.viewer.simulation.simulation import Simulation
 
 
@@ -93,7 +93,7 @@ def simulate_gl(
         samples = [Simulation(gl, [rule], size, seed=seed + i) for i in range(len(state))]
         for simulation, start in zip(samples, state, strict=True):
             simulation.write(start)
-            simulation.calm = float(calm)
+            simulation.steering.calm = float(calm)
             if fields is not None:
                 simulation.write_fields(fields.texels.numpy())
         for stop in stops:

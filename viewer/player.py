@@ -18,23 +18,17 @@ from nca.viewer.files.rule_files import NamedRule, RuleFiles
 from nca.viewer.files.screen_recording import Recordings
 from nca.viewer.files.state_file import SavedState, load_state
 from nca.viewer.files.video_input import LiveInput, open_source
+from nca.viewer.meter import Meter, StateRange
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import (
-    NO_RING,
-    Display,
-    Look,
-    extent,
-    parse_view,
-    repeats,
-    view_of,
-)
+from nca.viewer.simulation.display import NO_RING, Display
 from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.lit import maps_of, natural_view
-from nca.viewer.simulation.meter import Meter, StateRange
+from nca.viewer.simulation.look import Look, extent, parse_view, repeats, view_of
 from nca.viewer.simulation.simulation import Simulation
+from nca.viewer.simulation.steering import Steering
 from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
@@ -87,10 +81,13 @@ class Player:
             [named.rule or _STILL for named in rules], (height, width), settings.seed
         )
         motion = settings.motion
-        self.simulation.rotation = math.radians(motion.rotation)
-        self.simulation.coarseness, self.simulation.dt = motion.coarseness, motion.dt
-        self.simulation.update_rate = motion.update_rate
-        self.simulation.calm = {"auto": None, "off": 0.0, "on": 1.0}[motion.calm]
+        self.simulation.steering = Steering(
+            math.radians(motion.rotation),
+            motion.coarseness,
+            motion.dt,
+            motion.update_rate,
+            {"auto": None, "off": 0.0, "on": 1.0}[motion.calm],
+        )
         fields = fields_of_pictures(
             self.simulation.rules[0],
             height,
@@ -247,9 +244,7 @@ class Player:
         else:
             self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
             self.history.clear()
-            new = self.simulation
-            new.rotation, new.coarseness, new.dt = old.rotation, old.coarseness, old.dt
-            new.update_rate, new.calm = old.update_rate, old.calm
+            self.simulation.steering = old.steering
             old.release()
             self.fit()
         self.simulation.field.restore(saved.owner)

@@ -1,9 +1,10 @@
 """A rule as a link: the part after "#" of the address of any page that ``nca export`` makes.
 
 Without an output path, the links are printed. A link has 8 bits per weight if the rule then still
-makes the same texture, otherwise 16.
+makes the same texture, otherwise 16. It can also hold a field of directions.
 """
 
+from pathlib import Path
 from urllib.parse import quote
 
 import torch
@@ -12,12 +13,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.evaluation.measures import PatchDistance
+from nca.exporters.field_link import SIDE, write_fields
 from nca.exporters.glsl.text import file_names
 from nca.exporters.link import Bits, read_link, shortened, write_link
 from nca.exporters.parity.compare import Difference, grown_state
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, Rules, Target, check_rules
 from nca.exporters.web.page import rule_label
+from nca.fields.directions import direction_fields, mapped_angles
+from nca.fields.texels import Fields
+from nca.images import read_image
 from nca.rule import Rule
 
 SIZE, GROWN = 64, 500  # cells per side, steps
@@ -27,13 +32,15 @@ STEPS = 10
 
 
 class Link(Target):
-    """Links to rules; no option affects them."""
+    """Links to rules; only ``direction_map`` affects them."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
         check_rules(rules, decoders=True)
+        picture = options.link.direction_map
+        fields = None if picture is None else _mapped(picture)
         return {
-            f"{stem}{self.suffix}": f"{fragment(name, file.rule)}\n".encode()
+            f"{stem}{self.suffix}": f"{fragment(name, file.rule, fields)}\n".encode()
             for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
         }
 
@@ -58,9 +65,19 @@ class Link(Target):
         return lines
 
 
-def fragment(name: str, rule: Rule) -> str:
+def fragment(name: str, rule: Rule, fields: Fields | None = None) -> str:
     """The part of an address from "#" on."""
-    return f"#r={write_link(rule, choose_bits(rule))}&m={quote(rule_label(name), safe='')}"
+    text = write_fields(fields) if fields else ""
+    painted = f"&p={text}" if text else ""
+    return f"#r={write_link(rule, choose_bits(rule))}&m={quote(rule_label(name), safe='')}{painted}"
+
+
+def _mapped(path: Path) -> Fields:
+    """The directions of a picture, on the coarse grid of a link."""
+    picture = read_image(path)
+    smaller = SIDE / max(picture.size)
+    width, height = (max(1, round(side * smaller)) for side in picture.size)
+    return direction_fields(mapped_angles(picture, height, width))
 
 
 def choose_bits(rule: Rule) -> Bits:

@@ -22,7 +22,7 @@ from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-HOST = Capabilities("300 es")
+HOST = Capabilities("300 es", fields=True)
 GRID = 256
 VERSION = "#version 300 es\n"  # three.js writes this line itself
 MODULE, DATA = "nca.js", "const NCA = "

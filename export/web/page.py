@@ -44,9 +44,10 @@ from nca.rulefile import RuleFile
 _PLAYER = (
     "player/random player/controls player/files player/rules player/materials/views"
     " player/general player/decoding/weights player/gl player/readback player/field"
-    " stepping/fields stepping/rule_shaders player/camera player/simulation player/flashes"
+    " stepping/fields reading/link_text reading/field_link stepping/rule_shaders player/camera"
+    " player/simulation player/flashes"
     " player/decoding/picture player/materials/lit player/display player/speed player/grid"
-    " player/player player/pointer"
+    " player/watching/frames player/watching/snapshots player/player player/pointer"
 )
 PLAYER_SCRIPTS = tuple(_PLAYER.split())
 _READING = "json settings rule_file png published link files"

@@ -10,6 +10,11 @@
 // Erase where a Raycaster has hit the mesh:
 //
 //   automaton.paint(automaton.texture.transformUv(hit.uv), 10);
+//
+// Let direction, size, pace and share of firing cells vary, by a texture of one RGBA8 texel per cell:
+//
+//   automaton.fields = new THREE.DataTexture(bytes, automaton.width, automaton.height);
+//   automaton.fields.needsUpdate = true;
 import * as THREE from "three";
 
 const TYPES = {
@@ -29,16 +34,16 @@ const START = 3;
 export class Automaton {
   /**
    * @param {THREE.WebGLRenderer} renderer
-   * @param {object} options width and height in cells, random seed, and steps per update
+   * @param {object} options width and height in cells, random seed, steps per update, and fields
    */
   constructor(renderer, options = {}) {
-    const { width = NCA.grid, height = width, seed = NCA.seed, stepsPerUpdate = NCA.steps } = options;
+    const { width = NCA.grid, height = width, seed = NCA.seed, stepsPerUpdate = NCA.steps, fields = null } = options;
     Object.assign(this, { renderer, width, height, seed, stepsPerUpdate });
     this.uniforms = {
       nca_size: { value: [width, height] }, nca_code: { value: NCA.code },
       nca_base: { value: 0 }, nca_picture: { value: [width, height] },
       nca_tool: { value: START }, nca_stroke: { value: [0, 0, 0, 0] }, nca_radius: { value: -1 },
-      nca_number: { value: seed }, nca_wraps: { value: NCA.wraps },
+      nca_number: { value: seed }, nca_wraps: { value: NCA.wraps }, nca_fields: { value: null },
     };
     for (let group = 0; group < NCA.groups; group++) {
       this.uniforms[`nca_state${group}`] = { value: null };
@@ -69,7 +74,21 @@ export class Automaton {
       minFilter: THREE.LinearMipmapLinearFilter, magFilter: THREE.LinearFilter,
       generateMipmaps: true, anisotropy: renderer.capabilities.getMaxAnisotropy(),
     });
+    this.fields = fields;
     this.restart();
+  }
+
+  /** The texture of fields; null: none. */
+  get fields() {
+    return this.uniforms.nca_fields.value;
+  }
+
+  set fields(texture) {
+    this.uniforms.nca_fields.value = texture;
+    for (const { material } of this.passes.step) {
+      material.defines = texture ? { NCA_FIELDS: "" } : {};
+      material.needsUpdate = true;
+    }
   }
 
   /** The colors, for the map of a material. */

@@ -1,5 +1,6 @@
-// The part of the address after "#": rule, seed, view, speed, grid, calm and average, or a whole rule.
+// The part of the address after "#": rule, seed, view, speed, grid, calm and average, fields, or a whole rule.
 
+const MAX_ADDRESS = 500_000; // characters of a rule; browsers refuse addresses from about a million on
 const LINK_CELLS = 2 ** 20; // the largest grid that a link can set; the menu has the same limit
 
 const SWITCH = { off: 0, on: 1, __proto__: null };
@@ -46,17 +47,23 @@ function linkedRule(hash) {
   return link === null ? undefined : { ...readLink(link), name: ruleLabel(query.get("m") ?? ""), opened: true };
 }
 
+/** The fields in an address; undefined if it has none. Throws an error if they are damaged. */
+function linkedFields(hash) {
+  const text = queryOf(hash).get("p");
+  return text === null ? undefined : readFieldText(text);
+}
+
 /** Make one line of a name from a file or a link. */
 function ruleLabel(name) {
   return name.replace(/[\p{C}\p{Z}]+/gu, " ").trim().slice(0, 60) || "texture";
 }
 
-/** Settings in the address of the page. A rule in it is added to the data; `trouble` describes a damaged one. */
+/** Settings in the address of the page. A rule in it is added to the data; `trouble` describes a damaged rule or field. */
 function openAddress(hash, data) {
   try {
-    const rule = linkedRule(hash);
+    const fields = linkedFields(hash), rule = linkedRule(hash);
     const places = rule ? addRules(data, [rule]) : [];
-    return { ...readAddress(hash, data), ...(rule && { rule: places[0] }) };
+    return { ...readAddress(hash, data), fields, ...(rule && { rule: places[0] }) };
   } catch (error) {
     return { ...readAddress(hash, data), trouble: error.message };
   }
@@ -65,9 +72,15 @@ function openAddress(hash, data) {
 /** Keep the settings in the address, so that it can be shared. */
 function writeAddress(actions) {
   if (location.protocol === "about:") return; // a frame in another page has no address of its own
-  const { simulation, rules } = actions, { opened, link } = rules[simulation.field.present[0]];
-  const hash = `#${addressOf(actions, opened && link)}${document.body.matches(".alone") ? "&controls=0" : ""}`;
+  const { simulation, rules } = actions, rule = rules[simulation.field.present[0]];
+  const link = rule.opened && linkOf(rule).length <= MAX_ADDRESS && linkOf(rule);
+  const hash = `#${addressOf(actions, link)}${document.body.matches(".alone") ? "&controls=0" : ""}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
+}
+
+/** The text of a rule, which is made once. */
+function linkOf(rule) {
+  return rule.link ??= writeLink(rule, LINK_BITS);
 }
 
 /** What is shown, as the part of an address after "#"; with the text of a rule, any page can show it. */
@@ -88,6 +101,7 @@ function addressOf(actions, link) {
   if (player.look.scaling !== "smooth") query.set("z", player.look.scaling);
   if (player.look.transparent) query.set("t", "on");
   if (!player.look.flashLimit) query.set("l", "off");
+  if (simulation.fields.text) query.set("p", simulation.fields.text);
   if (options.format) query.set("f", options.format);
   return query.toString();
 }

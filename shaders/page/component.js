@@ -7,6 +7,7 @@
 // calm ("on", "off", 0 to 1; default: as set in the rule), average-steps (1: show only the last step),
 // update-rate (fraction of the cells that fire in a step; default: as set in the rule),
 // scaling ("smooth", "sharp" or "squares": how cells larger than a pixel are drawn),
+// fields (the value of p in a link that a page copied: direction, size, pace and share vary),
 // transparent (grown images have no background), flash-limit ("off": show every flash),
 // touch ("paint": every swipe paints; default: vertical swipes scroll the page, unless the finger is
 // held still first). Methods: play(), pause(), reset(seed), dispose(). The element's player is
@@ -27,7 +28,7 @@ canvas { display: block; width: 100%; height: 100%; }
 .resting > .still { visibility: visible; }`;
 
 class NcaTexture extends HTMLElement {
-  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps", "update-rate", "scaling", "transparent", "flash-limit"];
+  static observedAttributes = ["rule", "seed", "speed", "paused", "calm", "average-steps", "update-rate", "scaling", "transparent", "flash-limit", "fields"];
   static sources = [];
   static stage = new Stage();
 
@@ -121,6 +122,7 @@ class NcaTexture extends HTMLElement {
       cellSize: this.number("cell", null), grid: this.grid(start.grid),
       running: !still && !this.hasAttribute("paused"), warmup: still ? REDUCED_WARMUP : 0,
       calm: this.calm, averageSteps: this.number("average-steps", 1), updateRate: this.number("update-rate", null),
+      fields: this.fields,
       ...this.look,
     });
     const { signal } = this.lifetime;
@@ -180,6 +182,17 @@ class NcaTexture extends HTMLElement {
     return known ? text : "smooth";
   }
 
+  /** The fields in the attribute; null without any. */
+  get fields() {
+    const text = this.getAttribute("fields");
+    try {
+      return text ? readFieldText(text) : null;
+    } catch {
+      this.warn("fields", "must be the value of p in a copied link; using none");
+      return null;
+    }
+  }
+
   grid(otherwise) {
     const text = this.getAttribute("grid"), grid = readGrid(text);
     if (text !== null && !grid) this.warn("grid", `must be like "256x128", ${MIN_SIDE} to ${MAX_SIDE} cells per side`);
@@ -201,7 +214,8 @@ class NcaTexture extends HTMLElement {
     else if (["scaling", "transparent", "flash-limit"].includes(name)) {
       Object.assign(player.look, this.look);
       player.touch();
-    } else if (name === "average-steps") player.setAverage(this.number(name, 1));
+    } else if (name === "fields") player.setFields(this.fields);
+    else if (name === "average-steps") player.setAverage(this.number(name, 1));
     else if (name === "speed") player.speed.set(this.number("speed", player.data.start.speed));
     else this.reset(this.number("seed", player.data.start.seed));
   }

@@ -122,7 +122,9 @@ class FileActions extends EventTarget {
 
   /** Apply the settings in an address, and show the rule in it, if any. */
   openLink(text) {
+    let fields;
     try {
+      fields = linkedFields(text);
       const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
       if (rule && !(opened && link === rule.link)) this.run([rule]);
     } catch (error) {
@@ -131,6 +133,7 @@ class FileActions extends EventTarget {
     }
     const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
     if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
+    if ((fields?.text ?? "") !== this.simulation.fields.text) this.player.setFields(fields);
     if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
     if (view) this.setView(view);
     if (speed) this.setSpeed(speed);
@@ -145,12 +148,11 @@ class FileActions extends EventTarget {
   /** Copy a link that shows this texture on any page; for a page on a disk, only the part after "#". */
   async copyLink() {
     const rule = this.rules[this.simulation.field.present[0]];
-    rule.link ??= writeLink(rule, LINK_BITS);
-    const hash = `#${addressOf(this, rule.link)}`;
+    const link = linkOf(rule), hash = `#${addressOf(this, link)}`;
     const text = location.protocol.startsWith("http") ? location.href.replace(/(#.*)?$/s, hash) : hash;
     try {
       await navigator.clipboard.writeText(text);
-      this.say(`Link copied, ${text.length.toLocaleString("en")} characters`);
+      this.say(`Link copied, ${text.length.toLocaleString("en")} characters, ${linkBits(link)} bits per weight`);
     } catch {
       history.replaceState(null, "", hash);
       this.say("This browser does not let the page copy; the link is in the address bar");

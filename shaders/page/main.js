@@ -30,7 +30,7 @@ function start() {
   actions.sayTrust();
   if (trouble) actions.say(trouble);
   if (self === top) canvas.focus({ preventScroll: true }); // in a frame, this would take the focus from the page around it
-  const reading = { readRuleFile, readPublished, readLink, writeLink, macros, packWeights, exportedRule };
+  const reading = { readRuleFile, readPublished, readLink, writeLink, readFieldText, macros, packWeights, exportedRule };
   globalThis.nca = { actions, player, panel, reading, dispose() { lifetime.abort(); player.dispose(); } };
 }
 

@@ -3,10 +3,13 @@
 import re
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nca.cli import main
+from nca.exporters.field_link import read_fields
 from nca.exporters.hosts.link import TARGET, choose_bits
 from nca.exporters.link import read_link, shortened, write_link
 from nca.exporters.settings import ExportOptions
@@ -105,6 +108,21 @@ def test_the_command_prints_links_and_how_far_they_are_from_the_rules(
     assert main(["export", str(path), "--to", "link", "--out", str(tmp_path / "a.txt")]) == 0
     assert (tmp_path / "a.txt").read_text() == f"{link}\n"
     assert said.partition(": ")[2] in capsys.readouterr().out
+
+
+def test_a_link_holds_the_directions_of_a_picture(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("nca.exporters.hosts.link.GROWN", 2)
+    path, picture = tmp_path / "a.safetensors", tmp_path / "map.png"
+    save_rule(path, bounded_rule(RuleSettings(4, 8)))
+    Image.fromarray(np.repeat(np.uint8([[40], [200]]), 50, 1).repeat(30, 0)).save(picture)
+    arguments = ["export", str(path), "--direction-map", str(picture), "--to"]
+    assert main([*arguments, "link"]) == 0
+    link = capsys.readouterr().out.splitlines()[0]
+    texels = read_fields(parse_qs(link.removeprefix("#"))["p"][0], 60, 50).texels
+    assert texels[::59, :, 0].unique(dim=1).tolist() == [[40], [200]]
+    assert texels[..., 1:].unique().tolist() == [128]
+    assert main([*arguments, "isf", "--out", str(tmp_path / "a.fs")]) == 2
+    assert "--direction-map: only links store directions, not --to isf" in capsys.readouterr().err
 
 
 def test_other_targets_ask_for_a_path(tmp_path, capsys):

@@ -15,6 +15,7 @@ from nca.rule import Rule
 from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.viewer.headless import simulate_gl
 from nca.viewer.simulation.simulation import Simulation
+from nca.viewer.simulation.steering import Steering
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import bounded_rule, striped_rule
 
@@ -84,12 +85,12 @@ def test_the_window_steps_as_torch_does(
     rule, state = started(settings)
     fields = Fields(mixed_texels())
     simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=9, store=store)
-    simulation.rotation, simulation.coarseness = 0.3, 1.5
+    simulation.steering.rotation, simulation.steering.coarseness = 0.3, 1.5
     simulation.fields.write(fields.texels.numpy())
     simulation.write(state[0])
     larger = rescaled(rule, 1.5, 1 / 1.5**2)
     # The rotation of the whole grid is a byte here.
-    simulation.rotation = 2 * math.pi * 30 / 256
+    simulation.steering.rotation = 2 * math.pi * 30 / 256
     turned = fields.texels.clone()
     turned[..., 0] += 30
     expected = state
@@ -111,7 +112,7 @@ def test_neutral_shaders_change_no_bit(gl):
     results = []
     for used in (False, True):
         simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=9)
-        simulation.rotation, simulation.coarseness, simulation.dt = 0.3, 1.5, 0.7
+        simulation.steering = Steering(0.3, 1.5, 0.7)
         simulation.fields.used = used
         simulation.write(state[0])
         simulation.step(20)

@@ -12,10 +12,13 @@ from playwright.sync_api import Page
 
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
+from nca.exporters.field_link import read_fields, write_fields
 from nca.exporters.importers import read_article
 from nca.exporters.link import read_link, write_link
+from nca.fields.texels import Fields, neutral
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import parse_rule
+from tests.fields.test_steps import mixed_texels
 from tests.fuzz.mutations import mutate_bytes
 from tests.fuzz.runner import Cases, amount
 from tests.helpers.rules import bounded_rule, with_random_decoder
@@ -27,7 +30,8 @@ READ = """async ([reader, cases]) => {
   const said = [];
   for (const text of cases) {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const input = reader === "readLink" ? new TextDecoder("latin1").decode(bytes) : bytes;
+    const asText = () => new TextDecoder("latin1").decode(bytes);
+    const input = ["readLink", "readFieldText"].includes(reader) ? asText() : bytes;
     try {
       await nca.reading[reader](input);
       said.push(null);
@@ -57,6 +61,10 @@ def of_link(data: bytes) -> None:
     read_link(data.decode("latin1"))
 
 
+def of_fields(data: bytes) -> None:
+    read_fields(data.decode("latin1"), 8, 8)
+
+
 def links(count: int, seed: int) -> list[bytes]:
     """Links with other characters, and with other bytes under a checksum that fits."""
     full = RuleSettings(
@@ -66,19 +74,29 @@ def links(count: int, seed: int) -> list[bytes]:
     fine = with_random_decoder(RuleSettings(4, 4, decoder=DecoderSettings(hidden=(16, 16))))
     rules = (bounded_rule(RuleSettings(4, 8)), bounded_rule(full, update_bias=True), fine)
     rng = random.Random(f"links {seed}")
-    cases = []
-    for _ in range(count):
-        text = write_link(rng.choice(rules), rng.choice((8, 16)))
-        if rng.random() < 0.4:
-            cases.append(mutate_bytes(rng, text.encode()))
-            continue
-        body = bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-2])
-        body[rng.choice((0, 1, 2, 3, 5, 6, 12, rng.randrange(len(body))))] = rng.randrange(256)
-        if rng.random() < 0.3:
-            body = body[: rng.randrange(len(body))] + rng.randbytes(rng.choice((0, 1, 60)))
-        checked = bytes(body) + (binascii.crc32(body) & 0xFFFF).to_bytes(2, "little")
-        cases.append(base64.urlsafe_b64encode(checked).rstrip(b"="))
-    return cases
+    texts = [write_link(rule, bits) for rule in rules for bits in (8, 16)]
+    return [mutate_link(rng, rng.choice(texts)) for _ in range(count)]
+
+
+def field_links(count: int, seed: int) -> list[bytes]:
+    """The same for the texts of fields."""
+    texts = [write_fields(Fields(mixed_texels()))]
+    stroke = neutral(30, 40)
+    stroke[5:20, 10:30, 2] = 192
+    texts.append(write_fields(Fields(stroke)))
+    rng = random.Random(f"fields {seed}")
+    return [mutate_link(rng, rng.choice(texts)) for _ in range(count)]
+
+
+def mutate_link(rng: random.Random, text: str) -> bytes:
+    if rng.random() < 0.4:
+        return mutate_bytes(rng, text.encode())
+    body = bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-2])
+    body[rng.choice((0, 1, 2, 3, 5, 6, 12, rng.randrange(len(body))))] = rng.randrange(256)
+    if rng.random() < 0.3:
+        body = body[: rng.randrange(len(body))] + rng.randbytes(rng.choice((0, 1, 60)))
+    checked = bytes(body) + (binascii.crc32(body) & 0xFFFF).to_bytes(2, "little")
+    return base64.urlsafe_b64encode(checked).rstrip(b"=")
 
 
 def test_a_page_refuses_what_python_refuses(page: Page, tmp_path: Path) -> None:
@@ -88,6 +106,7 @@ def test_a_page_refuses_what_python_refuses(page: Page, tmp_path: Path) -> None:
         "readRuleFile": (of_cases("rule", seed, count), of_rule),
         "readPublished": (of_cases("article", seed, count), of_article),
         "readLink": (links(count, seed), of_link),
+        "readFieldText": (field_links(count, seed), of_fields),
     }
     for reader, (cases, read) in readers.items():
         said = page.evaluate(READ, [reader, [base64.b64encode(case).decode() for case in cases]])

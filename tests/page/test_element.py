@@ -1,16 +1,23 @@
 """The element ``<nca-texture>`` in other pages: attributes, touch, and many elements at once."""
 
+import io
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page
 
+from nca.exporters.field_link import write_fields
 from nca.exporters.hosts.web_component import component_js
+from nca.fields.directions import angle_of
+from nca.fields.texels import Fields, neutral
+from nca.images import to_tensor
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import until
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, striped_rule
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +96,7 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
         ("update-rate", "0", "simulation.updateRate", None),
         ("update-rate", "2", "simulation.updateRate", 1),
         ("scaling", "soft", "look.scaling", "smooth"),
+        ("fields", "AQEBAf4", "simulation.fields.used", False),
         ("average-steps", "0", "look.averageSteps", 1),
         ("average-steps", "40", "look.averageSteps", 16),
     ],
@@ -108,11 +116,35 @@ def test_attributes_out_of_range_are_warned_of_and_passed_over(
     assert page.evaluate(f"first.player.{shown}") == expected
     page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
     assert page.evaluate(f"later.player.{shown}") == expected
-    watched = attribute in ("seed", "speed", "calm", "average-steps", "update-rate", "scaling")
+    watched = attribute not in ("grid", "cell")
     assert len(said) == 1 + watched
     assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
     page.evaluate("name => later.removeAttribute(name)", attribute)
     assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
+
+
+def test_stripes_follow_the_fields_of_a_link(open_page, tmp_path):
+    texels = neutral(32, 32)
+    texels[..., 0] = 32  # 45 degrees, clockwise
+    (tmp_path / "nca.js").write_bytes(component_js({"stripes": RuleFile(striped_rule())}))
+    element = (
+        "<nca-texture id='a' grid='64x64' seed='1' speed='8' flash-limit='off'"
+        f" fields='{write_fields(Fields(texels))}' style='width: 256px; height: 256px'>"
+    )
+    (tmp_path / "host.html").write_text(HEAD + element)
+    page = open_page(tmp_path / "host.html", reduced_motion="no-preference")
+
+    def angle() -> float:
+        shown = Image.open(io.BytesIO(page.locator("#a").screenshot())).convert("RGB")
+        return math.degrees(angle_of(to_tensor(shown.resize((64, 64)))[0]))
+
+    until(page, "a.player?.simulation.load(0).directed?.ready")
+    page.evaluate("a.reset(1)")
+    until(page, "a.player.simulation.stepNumber > 150")
+    assert abs(angle() - 45) < 10
+    page.evaluate("a.removeAttribute('fields'); a.reset(1)")
+    until(page, "a.player.simulation.stepNumber > 150")
+    assert abs((angle() + 90) % 180 - 90) < 10
 
 
 def test_a_grown_image_has_no_background_if_the_element_says_so(open_page, tmp_path):
@@ -240,7 +272,7 @@ def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
     assert page.evaluate(shown)
     # The first had its turn and rests; under the mouse it lives again, from where it was.
     first = page.locator("nca-texture").first
-    before = first.evaluate("e => e.player.captured.stepNumber")
+    before = first.evaluate("e => e.player.snapshots.last.stepNumber")
     assert before >= 200
     first.hover()
     until(page, f"!{ALL}[0].frame.classList.contains('resting')")

@@ -2,6 +2,8 @@
 
 import io
 import math
+import re
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page
 
+from nca.exporters.field_link import read_fields, write_fields
 from nca.fields.directions import angle_of, edge_angles
 from nca.fields.steps import step_with_fields
-from nca.fields.texels import Fields
+from nca.fields.texels import Fields, direction_byte, neutral
 from nca.rule_settings import RuleSettings
 from tests.fields.test_steps import mixed_texels
 from tests.helpers.browsing import read, until, write
@@ -105,6 +108,51 @@ def test_brushes_of_fields_by_mouse_and_keyboard(still_page):
     assert not page.evaluate(f"{FIELDS}.used")
     page.keyboard.press("Control+z")
     assert page.evaluate(f"{FIELDS}.used")
+
+
+COPY = "navigator.clipboard.writeText = async (text) => { globalThis.copied = text; }"
+
+
+def test_fields_survive_a_link_and_a_reload(still_page):
+    rule = striped_rule()
+    page = still_page({"stripes": rule}, grid=(96, 64), seed=1)
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(96), indexing="ij")
+    texels = neutral(64, 96)
+    texels[..., 0] = direction_byte(torch.atan2(y - 31.5, x - 47.5))
+    texels[:32, :, 2] = 160
+    set_fields(page, texels)
+    page.evaluate(f"{COPY}; nca.player.touch()")
+    page.keyboard.press("l")
+    until(page, "globalThis.copied")
+    said = page.locator("#toast").text_content() or ""
+    assert re.fullmatch(r"Link copied, [\d,]+ characters, 16 bits per weight", said)
+    text = parse_qs(page.evaluate("copied.slice(1)"))["p"][0]
+    assert text == write_fields(Fields(texels))
+    until(page, f"location.hash.includes('p={text}')")
+
+    # On a grid of another size, as Python reads it; the address keeps the text.
+    link = page.evaluate("copied").replace("&g=96x64", "")
+    other = still_page({"stripes": rule}, link, grid=(60, 44))
+    expected = read_fields(text, 44, 60).texels.numpy().astype(int)
+    away = (texels_of(other, 44, 60) - expected + 128) % 256 - 128
+    assert np.abs(away).max() <= 1
+    until(other, f"location.hash.includes('p={text}') && nca.player.simulation.ready")
+    until(other, "nca.player.simulation.stepping(0) && " + DIRECTED)
+    other.evaluate("nca.player.runSteps(150)")
+    right = read(other, (4, 44, 60))[0][14:30, 38:]  # above and below, the direction turns
+    assert abs((math.degrees(angle_of(right)) + 90) % 180 - 90) < 10
+
+    # Another grid keeps fields, an address without them removes them.
+    other.evaluate("nca.actions.setGrid(48, 32)")
+    assert other.evaluate(f"[{FIELDS}.used, {FIELDS}.text]") == [True, text]
+    other.evaluate("(link) => nca.actions.openLink(link)", f"#m=stripes&s=8&p={text[:-9]}")
+    assert other.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [1, True]
+    other.evaluate("nca.actions.openLink('#m=stripes&s=8')")
+    assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [8, False]
+    damaged = still_page({"stripes": rule}, f"#s=3&p={text[:-1]}", grid=(48, 32))
+    assert damaged.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert damaged.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [3, False]
 
 
 def picture(gray: np.ndarray) -> list[int]:

@@ -102,10 +102,10 @@ def test_where_read_back_is_noise_a_page_draws_and_goes_on(hiding, tmp_path):
     assert "states, images and videos cannot be saved" in hiding.evaluate(TOAST)
     check_that_it_shows_the_state(hiding)
     assert len(read(hiding, SHAPE).unique()) > 2, "this Firefox does not return noise"
-    hiding.evaluate("nca.player.captureAt = 0, nca.player.setRunning(true)")
+    hiding.evaluate("nca.player.snapshots.due = 0, nca.player.setRunning(true)")
     hiding.until("nca.player.simulation.stepNumber > 50")
     assert hiding.evaluate("nca.player.running")
-    assert hiding.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
+    assert hiding.evaluate("[nca.player.snapshots.last, nca.player.stats.largest]") == [None, 0]
     hiding.evaluate("nca.player.release(), nca.player.regain()")
     hiding.until(f"{TOAST} === 'Restarted'")
     hiding.until("nca.player.simulation.stepNumber > 5")

@@ -115,7 +115,7 @@ def test_a_lost_context_comes_back_with_its_state(still_page):
     until(page, "nca.player.simulation.ready")
     page.evaluate("nca.player.runSteps(7)")
     before = read(page, (8, 24, 32))
-    until(page, "nca.player.captured?.stepNumber === 7")
+    until(page, "nca.player.snapshots.last?.stepNumber === 7")
     page.evaluate("globalThis.loss = nca.player.gl.getExtension('WEBGL_lose_context')")
     page.evaluate("loss.loseContext()")
     until(page, "nca.player.gl.isContextLost()")
@@ -147,7 +147,7 @@ def test_a_hidden_page_sleeps_with_its_state_kept(still_page):
       Object.defineProperty(document, "hidden", { get: () => true });
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
-    assert page.evaluate("nca.player.captured.stepNumber") == 3
+    assert page.evaluate("nca.player.snapshots.last.stepNumber") == 3
 
 
 @pytest.mark.browser

@@ -13,13 +13,13 @@ from nca.exporters.glsl.general import macros
 from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.hosts.link import fragment
 from nca.exporters.importers import read_published
-from nca.exporters.link import read_link, write_link
+from nca.exporters.link import read_link, shortened, write_link
 from nca.gallery import gallery, gallery_path
 from nca.rule import Rule
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import load_rule, rule_bytes, save_rule
 from tests.export.test_importers import article
-from tests.helpers.browsing import read, until, write
+from tests.helpers.browsing import READY, read, until, write
 from tests.helpers.rules import bounded_rule, with_random_decoder
 
 pytestmark = pytest.mark.browser
@@ -238,6 +238,17 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
     opened = still_page({"plain": bounded_rule(RuleSettings(4, 8))}, link[:60], grid=GRID)
     assert "the link is cut or damaged" in opened.inner_text("#toast")
     assert opened.inner_text("#name") == "plain"
+
+
+def test_a_dropped_rule_survives_a_reload(page):
+    rule = bounded_rule(RuleSettings(8, 16))
+    drop(page, "leaf.safetensors", rule_bytes(rule))
+    until(page, "location.hash.includes('m=leaf')")
+    page.reload()
+    until(page, READY)
+    assert page.inner_text("#name") == "leaf"
+    page.evaluate("nca.player.setRunning(false)")
+    check_steps(page, shortened(rule, 16), (1, 5))
 
 
 def test_a_file_of_the_same_name_replaces_the_rule(page, tmp_path):

@@ -56,10 +56,10 @@ def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures)
     assert f"so {without} cannot be saved" in page.evaluate(TOAST)
     page.evaluate("nca.player.setRunning(true)")
     until(page, "nca.player.simulation.stepNumber > 30")
-    page.evaluate("nca.player.captureAt = 0")
+    page.evaluate("nca.player.snapshots.due = 0")
     until(page, "nca.player.simulation.stepNumber > 60")
     assert page.evaluate("nca.player.running")
-    assert page.evaluate("[nca.player.captured, nca.player.stats.largest]") == [None, 0]
+    assert page.evaluate("[nca.player.snapshots.last, nca.player.stats.largest]") == [None, 0]
     page.keyboard.press("Control+s")
     assert "the state cannot be saved" in page.evaluate(TOAST)
     if pictures:
@@ -106,7 +106,7 @@ def test_an_element_goes_on(open_page, tmp_path):
     )
     page = open_page(tmp_path / "host.html", before=ALL_NOISE, reduced_motion="no-preference")
     until(page, "a.player?.simulation.stepNumber > 30")
-    page.evaluate("a.player.captureAt = 0")
+    page.evaluate("a.player.snapshots.due = 0")
     until(page, "a.player.simulation.stepNumber > 60")
     assert page.evaluate("a.player.running")
     assert page.evaluate("a.shadowRoot.querySelectorAll('canvas.live').length") == 1

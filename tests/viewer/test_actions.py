@@ -11,7 +11,7 @@ from nca.images import read_image
 from nca.viewer.actions import Actions
 from nca.viewer.files.state_file import load_state
 from nca.viewer.files.watch import INTERVAL
-from nca.viewer.simulation.display import Look
+from nca.viewer.simulation.look import Look
 from tests.helpers.players import make_player, rule_file
 
 pytestmark = pytest.mark.gl
@@ -171,4 +171,4 @@ def test_average_and_calm_go_on_and_off(actions):
     for steps, calm in ((8, 1), (1, 0), (8, 1)):
         actions.toggle_average()
         actions.toggle_calm()
-        assert (look.average_steps, simulation.calm) == (steps, calm)
+        assert (look.average_steps, simulation.steering.calm) == (steps, calm)

@@ -99,7 +99,7 @@ def test_the_brush_knows_the_direction_of_the_texture_itself(gl, tmp_path):
     player.run_steps(120)
     assert actions.fields.own_angle() == 0  # not known while the texture is turned
     actions.clear_fields()
-    player.simulation.rotation = math.radians(30)
+    player.simulation.steering.rotation = math.radians(30)
     player.reset()
     player.run_steps(120)
     assert abs(math.degrees(actions.fields.own_angle()) - 30) < 10

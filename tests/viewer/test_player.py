@@ -15,7 +15,7 @@ from nca.viewer.files.screen_recording import FPS
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
-from nca.viewer.simulation.display import Look
+from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.players import clock_of, make_player, rule_file
 from tests.helpers.waiting import wait_for
@@ -260,7 +260,7 @@ def test_moving_pictures_draw_the_colors_to_them(gl, tmp_path):
     folder.mkdir()
     Image.new("RGB", (32, 24), (255, 0, 0)).save(folder / "a.png")
     player = make_player(gl, tmp_path, input=str(folder), input_strength=1.0)
-    player.simulation.update_rate = 0.001
+    player.simulation.steering.update_rate = 0.001
     wait_for(lambda: player.input.newest() is not None, "the first frame")
     player.advance()
     colors = player.simulation.rules[0].to_rgb(player.simulation.read()[None])[0]
@@ -305,7 +305,7 @@ def test_pictures_show_no_brush(gl, tmp_path):
 
 def test_steps_are_averaged_and_a_reset_is_not(gl, tmp_path):
     player = make_player(gl, tmp_path, average_steps=8, calm="on")
-    assert player.simulation.calm == 1
+    assert player.simulation.steering.calm == 1
     colors = []
     for _ in range(6):
         player.run_steps(1)

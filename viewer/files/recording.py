@@ -11,7 +11,7 @@ import moderngl
 from nca.errors import one_line
 from nca.system.signals import uninterrupted
 from nca.viewer.files.writers import Size, open_writer
-from nca.viewer.simulation.display import image_of
+from nca.viewer.simulation.canvas import image_of
 
 WAITING_FRAMES = 8
 

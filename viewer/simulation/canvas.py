@@ -1,9 +1,11 @@
-"""Textures to draw into, and the part of the state that they show."""
+"""Textures to draw into, the part of the state that they show, and images of framebuffers."""
 
 import math
 from dataclasses import dataclass
 
 import moderngl
+import numpy as np
+from PIL import Image
 
 from nca.viewer.simulation.camera import Camera, Size
 
@@ -91,3 +93,22 @@ def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
         return seen_part(camera, picture)
     width, height = (max(1, round(side * density)) for side in grid)
     return Part((0.0, 0.0), (float(grid[0]), float(grid[1])), (width, height))
+
+
+def read_image(target: moderngl.Framebuffer) -> Image.Image:
+    """Image of a framebuffer; OpenGL's lowest row is the image's last."""
+    return image_of(target.read(components=3, alignment=1), target.size)
+
+
+def read_transparent(target: moderngl.Framebuffer) -> Image.Image:
+    """Image of a framebuffer with premultiplied colors, RGBA."""
+    data = np.frombuffer(target.read(components=4, alignment=1), np.uint8)
+    pixels = data.reshape(*target.size[::-1], 4)[::-1] / 255
+    pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-3)
+    return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+def image_of(pixels: bytes, size: tuple[int, int]) -> Image.Image:
+    """Image of bytes that were read from a framebuffer, RGB."""
+    image = Image.frombytes("RGB", size, pixels)
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)

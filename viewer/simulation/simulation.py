@@ -1,6 +1,5 @@
 """A simulation in an OpenGL context, independent of windows."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import moderngl
@@ -13,18 +12,19 @@ from nca.errors import InputError
 from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.lit import map_layout
 from nca.exporters.glsl.pieces import group_count
-from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import StoreChoice
 from nca.fields.texels import FieldName
 from nca.gl.buffers import StateBuffer
 from nca.gl.context import target_limit
-from nca.gl.shader import Shader, Value
-from nca.rng import UINT32_MAX, fire_threshold, step_base
-from nca.rule import CALM_AFTER, Rule
+from nca.gl.shader import Value
+from nca.rng import UINT32_MAX, step_base
+from nca.rule import Rule
 from nca.viewer.controls import TOOL_NUMBERS
 from nca.viewer.simulation.field import Bytes, Field
 from nca.viewer.simulation.fields import FieldLayer
 from nca.viewer.simulation.rule_shaders import RuleShaders
+from nca.viewer.simulation.stamp import Place, Stamp
+from nca.viewer.simulation.steering import Steering
 from nca.viewer.simulation.stroke import EVERYWHERE, Stroke
 
 FLOAT_STATE: dict[str, Value] = {"nca_code": (1.0, 0.0)}
@@ -47,13 +47,7 @@ class Simulation:
     Attributes:
         state, previous: state after and before the last step.
         step_number: number of steps since the last reset.
-        rotation: angle of the perceived directions, in radians.
-        coarseness: size of the pattern: 1 as in training, 2 twice as large.
-        dt: step length, 1 as in training. With a larger pattern, steps are shortened automatically,
-            because they would be unstable otherwise.
-        update_rate: probability that a cell fires; None: the value of each rule.
-        calm: how calmly rules run while nothing changes the state from outside, 0 to 1: at 1, all
-            cells fire, in shorter steps; None: the setting of each rule.
+        steering: rotation, size, pace and fraction of firing cells of all rules.
         quiet: number of steps since the last change from outside.
         fields: direction, size, pace and fraction of firing cells, which vary over the grid.
         field: the owner of each cell; call :meth:`show_field` after a change.
@@ -73,9 +67,7 @@ class Simulation:
         targets: int | None = None,
     ) -> None:
         self.gl, self.seed, self.step_number = gl, seed, 0
-        self.rotation, self.coarseness, self.dt = 0.0, 1.0, 1.0
-        self.update_rate: float | None = None
-        self.calm: float | None = None
+        self.steering = Steering()
         self.quiet = 0
         self._store = store
         self._targets = min(targets or 8, target_limit(gl))
@@ -83,7 +75,7 @@ class Simulation:
         self._buffers: list[StateBuffer] = []
         self._field_changes = 0
         self.state: StateBuffer
-        self._stamp = Shader(gl, "#version 330\n" + template("stamp.glsl"))
+        self._stamp = Stamp(gl)
         self.height, self.width = size
         self._build(rules)
         self.field = Field(*size, wraps=self.wraps)
@@ -126,15 +118,12 @@ class Simulation:
     @property
     def shown_calm(self) -> float:
         """How calmly the first rule that owns cells runs, 0 to 1."""
-        return self._calm_of(self._present[0].rule)
+        return self.steering.calm_of(self._present[0].rule)
 
     @property
     def shown_rate(self) -> float:
         """The probability that a cell of the first rule that owns cells fires."""
-        return self.update_rate or self._present[0].rule.settings.update_rate
-
-    def _calm_of(self, rule: Rule) -> float:
-        return float(rule.settings.calm) if self.calm is None else self.calm
+        return self.steering.rate_of(self._present[0].rule)
 
     @property
     def seen(self) -> tuple[object, ...]:
@@ -199,16 +188,7 @@ class Simulation:
 
     def _set_steering(self) -> None:
         for shaders in self._compiled:
-            own = self.update_rate or shaders.rule.settings.update_rate
-            calm = self._calm_of(shaders.rule) if self.quiet >= CALM_AFTER else 0.0
-            rate = 1 - (1 - calm) * (1 - own) if calm else own
-            dt = self.dt / max(1.0, self.coarseness**2) * own / rate
-            values: dict[str, Value] = {
-                "nca_rotation": (math.cos(self.rotation), math.sin(self.rotation)),
-                "nca_coarseness": self.coarseness,
-                "nca_dt": dt,
-                "nca_limit": max(fire_threshold(rate) - 1, 0),
-            }
+            values = self.steering.uniforms(shaders.rule, self.quiet)
             for shader, _ in shaders.step_of(fields=self.fields.used):
                 shader.set(values)
 
@@ -292,9 +272,7 @@ class Simulation:
             self.paint(tool)
         self.previous.copy_from(self.state)
 
-    def stamp(
-        self, picture: Image.Image, place: tuple[float, float, float, float], strength: float = 1.0
-    ) -> None:
+    def stamp(self, picture: Image.Image, place: Place, strength: float = 1.0) -> None:
         """Move the colors toward an image where it is not transparent.
 
         Args:
@@ -304,32 +282,18 @@ class Simulation:
             strength: fraction of the way, 0 to 1.
         """
         self.quiet = 0
-        size = (max(round(place[2]), 1), max(round(place[3]), 1))
-        rgba = picture.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
-        texture = self.gl.texture(size, 4, rgba.tobytes())
-        texture.repeat_x = texture.repeat_y = False
-        dies = any(rule.settings.alive_threshold is not None for rule in self.rules)
-        # If cells can die, channel 3 moves toward 1 (alive); otherwise it stays unchanged.
-        life = (
-            (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA) if dies else (moderngl.ZERO, moderngl.ONE)
+        self._stamp.draw(
+            picture,
+            place,
+            self.state.target((0,)),
+            {"nca_field": self.field_texture, "nca_colors": self.colors},
+            {
+                "nca_size": (self.width, self.height),
+                "nca_strength": strength,
+                "nca_wraps": self.wraps,
+            },
+            dies=any(rule.settings.alive_threshold is not None for rule in self.rules),
         )
-        self.gl.enable(moderngl.BLEND)
-        # Four factors are allowed; moderngl's annotation only has two.
-        self.gl.blend_func = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA, *life)  # type: ignore[assignment]
-        textures = {
-            "nca_picture": texture,
-            "nca_field": self.field_texture,
-            "nca_colors": self.colors,
-        }
-        values: dict[str, Value] = {
-            "nca_size": (self.width, self.height),
-            "nca_place": place,
-            "nca_strength": strength,
-            "nca_wraps": self.wraps,
-        }
-        self._stamp.draw(self.state.target((0,)), textures, values)
-        self.gl.disable(moderngl.BLEND)
-        texture.release()
 
     def read(self) -> Tensor:
         """The state, [C, H, W] on the CPU."""

@@ -14,7 +14,7 @@ from nca.exporters.glsl.lit import LIT
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
 from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.field_actions import field_of
-from nca.viewer.simulation.display import shades, views_of
+from nca.viewer.simulation.look import shades, views_of
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
@@ -225,19 +225,19 @@ class Panel:
         player = self._actions.player
         simulation = player.simulation
         _legend("Texture")
-        degrees = math.degrees(simulation.rotation)
-        simulation.rotation = math.radians(
+        degrees = math.degrees(simulation.steering.rotation)
+        simulation.steering.rotation = math.radians(
             _slider("rotation", f"{degrees:.0f}\u00b0", degrees, -180.0, 180.0)
         )
-        simulation.coarseness = _power_slider("coarseness", simulation.coarseness)
-        simulation.dt = _power_slider("dt", simulation.dt)
+        simulation.steering.coarseness = _power_slider("coarseness", simulation.steering.coarseness)
+        simulation.steering.dt = _power_slider("dt", simulation.steering.dt)
         rate, calm = simulation.shown_rate, simulation.shown_calm
         chosen = _slider("update_rate", f"{100 * rate:.0f} %", rate, *LIMITS["update_rate"])
         if chosen != rate:
-            simulation.update_rate = chosen
+            simulation.steering.update_rate = chosen
         chosen = _slider("calm", f"{100 * calm:.0f} %" if calm else "off", calm, *LIMITS["calm"])
         if chosen != calm:
-            simulation.calm = chosen
+            simulation.steering.calm = chosen
         if player.input is not None:
             strength = player.input_strength
             player.input_strength = _slider("input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)

@@ -1,6 +1,5 @@
 // The player: runs a simulation on a canvas, keeps the frame rate, and survives a lost context.
 
-const CAPTURE_EVERY = 2000;   // milliseconds between captures of the state
 const JUDGE_AFTER = 1.5;      // seconds after which the speed of a device is known
 const LEAST_RATE = 15;        // steps per second
 const SETTLING = 2000;        // milliseconds until a limited picture has settled on a state that no longer changes
@@ -18,7 +17,7 @@ class Player extends EventTarget {
    * @param options seed, rule, grid ({width, height} or null: by the canvas), format (or null: the
    *                best), speed, running, warmup (steps before the first drawing),
    *                updateRate, calm (numbers; null: the rule's setting), averageSteps,
-   *                scaling (one of SCALINGS), flashLimit, transparent
+   *                scaling (one of SCALINGS), flashLimit, transparent, fields (of readFieldText())
    */
   constructor(canvas, data, options) {
     super();
@@ -32,19 +31,15 @@ class Player extends EventTarget {
     this.ring = [0, 0, 0, 0];
     this.resting = false; // no input at present: the ring is hidden
     this.asleep = false; // it is not visible
-    this.fences = [];
-    this.captured = null;
-    this.reader = null;
-    this.captureAt = 0;
-    this.dirty = false;
+    this.snapshots = new Snapshots();
     this.stats = { fps: 0, steps: 0, largest: 0, finite: true };
-    this.counts = { since: performance.now(), frames: 0, steps: 0 };
     this.loss = null; // restores a context that was given back
     this.shown = false; // drawn at least once on this device
     this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
     });
     if (!this.gl) throw new Error("This page needs WebGL 2, which this browser does not offer.");
+    this.frames = new Frames(this.gl);
     this.listeners = new AbortController();
     const { signal } = this.listeners;
     canvas.addEventListener("webglcontextlost", (event) => this.lose(event), { signal });
@@ -59,7 +54,7 @@ class Player extends EventTarget {
     this.frame = requestAnimationFrame(this.advance);
   }
 
-  /** Create everything on the device, from the captured state if there is one. */
+  /** Create everything on the device, from the last snapshot if there is one. */
   build() {
     const { gl, data } = this;
     this.shaders = new Map();
@@ -69,7 +64,7 @@ class Player extends EventTarget {
 
   /** Create the state; the compiled rules and the display exist already. */
   populate() {
-    const { gl, data, options, shaders } = this;
+    const { gl, data, options, shaders } = this, { last } = this.snapshots;
     const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
     const formats = options.format ? [options.format] : Object.keys(STATE_FORMATS);
     this.format = chooseFormat(gl, formats, targets);
@@ -77,12 +72,14 @@ class Player extends EventTarget {
       throw new Error(`This device cannot store a state as ${formats.join(" or ")}.`);
     }
     if (!gl.isContextLost()) this.trust ??= this.probe();
+    const fields = this.simulation ? this.simulation.fields : options.fields;
     this.simulation = new Simulation(gl, data, {
-      ...(this.captured ?? gridFor(this.canvas, { ...options, cellSize: options.cellSize ?? cellSizeOf(data.rules[options.rule ?? 0]) }, this.largestSide)),
+      ...(last ?? gridFor(this.canvas, { ...options, cellSize: options.cellSize ?? cellSizeOf(data.rules[options.rule ?? 0]) }, this.largestSide)),
       seed: options.seed, rule: options.rule ?? 0, format: this.format, shaders,
     });
     Object.assign(this.simulation, { updateRate: options.updateRate ?? null, calm: options.calm ?? null });
-    if (this.captured?.format === this.format) this.simulation.resume(this.captured);
+    if (fields?.used) this.simulation.takeFields(fields);
+    if (last?.format === this.format) this.simulation.resume(last);
     if (this.camera.fitted) this.fit();
     this.settledAt = null;
     this.stale = true;
@@ -126,7 +123,7 @@ class Player extends EventTarget {
     this.options.rule = rule;
     this.options.seed = this.simulation.seed;
     const { steering } = this.simulation;
-    this.captured = null;
+    this.snapshots.last = null;
     this.forget();
     this.simulation.dispose();
     this.populate();
@@ -186,7 +183,7 @@ class Player extends EventTarget {
 
   /** Report that the state has changed other than by a step. */
   changed() {
-    this.dirty = true;
+    this.snapshots.changed = true;
     this.display.current = false;
     this.touch();
   }
@@ -206,7 +203,7 @@ class Player extends EventTarget {
     this.running = running;
     this.warmup = running ? 0 : this.warmup;
     this.speed.rest();
-    if (!running) this.captureAt = 0;
+    if (!running) this.snapshots.due = 0;
     this.touch();
   }
 
@@ -214,7 +211,7 @@ class Player extends EventTarget {
   reset(seed = this.simulation.seed) {
     this.stats.finite = true;
     if (this.gl.isContextLost()) {
-      this.captured = null;
+      this.snapshots.last = null;
       this.simulation.seed = seed >>> 0;
     } else this.simulation.reset(seed);
     this.replaced();
@@ -223,10 +220,18 @@ class Player extends EventTarget {
   /** Give every cell to one rule. */
   setRule(rule) {
     if (this.gl.isContextLost()) {
-      this.captured = null;
+      this.snapshots.last = null;
       this.simulation.field.fill(rule);
     } else this.simulation.paintRule(rule);
     this.replaced();
+  }
+
+  /** Replace all fields, for example with those of an address; null makes them neutral. */
+  setFields(fields) {
+    if (this.gl.isContextLost()) this.snapshots.last = null;
+    if (fields) this.simulation.takeFields(fields);
+    else this.simulation.writeFields(null);
+    this.touch();
   }
 
   /** Run steps now, even while paused. */
@@ -237,7 +242,7 @@ class Player extends EventTarget {
       this.simulation.step();
       this.display.average(this.simulation);
     }
-    this.counts.steps += steps;
+    this.frames.steps += steps;
   }
 
   /** One frame: run steps, draw, and sometimes check the state. */
@@ -254,18 +259,24 @@ class Player extends EventTarget {
     }
     if (!simulation.ready) return;
     if (this.coarser(now)) return;
-    if (this.behind()) return;
+    const late = this.frames.late(); // fewer steps are made then
+    this.speed.adapt(late);
+    if (late) return;
     const steps = this.stepsNow();
     if (steps) this.runSteps(steps);
     if (this.stale) this.changedAt = now;
     // Without steps, a limited picture gradually turns into the current state.
     this.stale ||= this.look.flashLimit && now < this.changedAt + SETTLING;
     if (this.stale && !this.warmup) this.draw();
-    if (steps || this.stale) this.fences.push(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
+    if (steps || this.stale) this.frames.submitted();
     this.stale = false;
     gl.flush();
-    this.capture(now);
-    this.measure(now);
+    const state = this.trust?.states ? this.snapshots.poll(simulation, now) : null;
+    if (state) this.inspect(state);
+    const rates = this.frames.rates(now);
+    if (!rates) return;
+    Object.assign(this.stats, rates);
+    this.emit("stats");
   }
 
   /** If the device is slow from the start, restart with fewer cells. */
@@ -293,23 +304,10 @@ class Player extends EventTarget {
     this.display.show(this.simulation, { camera, width, height, lamp, ratio, now: performance.now() });
     const ring = this.resting ? [0, 0, 0, 0] : this.ring;
     this.display.draw(this.simulation, this.camera, { width, height, ring });
-    this.counts.frames++;
+    this.frames.drawn++;
     if (this.shown) return;
     this.shown = true;
     this.emit("shown");
-  }
-
-  /** Whether the device has not finished earlier frames; if so, fewer steps are run. */
-  behind() {
-    const { gl } = this;
-    this.fences = this.fences.filter((fence) => {
-      if (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) return true;
-      gl.deleteSync(fence);
-      return false;
-    });
-    const late = this.fences.length >= 2;
-    this.speed.adapt(late);
-    return late;
   }
 
   /** Number of steps in this frame: as set by the speed, if the device keeps up. */
@@ -322,22 +320,6 @@ class Player extends EventTarget {
     }
     if (!this.running) return 0;
     return this.speed.steps();
-  }
-
-  /** Sometimes read the state, to check it and to restore it after a lost context. */
-  capture(now) {
-    if (this.reader) {
-      const texels = this.reader.poll();
-      if (!texels) return;
-      this.reader = null;
-      this.captured = { ...this.reading, texels };
-      this.inspect(this.captured);
-    } else if (this.trust?.states && this.dirty && now >= this.captureAt) {
-      this.dirty = false;
-      this.captureAt = now + CAPTURE_EVERY;
-      this.reading = this.simulation.capture(null);
-      this.reader = new TexelReader(this.simulation.state);
-    }
   }
 
   /** Check the values, and stop if one is not finite. */
@@ -356,29 +338,17 @@ class Player extends EventTarget {
     Object.assign(this.stats, { largest, finite });
   }
 
-  measure(now) {
-    const { counts } = this;
-    const seconds = (now - counts.since) / 1000;
-    if (seconds < 0.5) return;
-    this.stats.fps = counts.frames / seconds;
-    this.stats.steps = counts.steps / seconds;
-    this.counts = { since: now, frames: 0, steps: 0 };
-    this.emit("stats");
-  }
-
-  /** Capture the state now, waiting for the device. */
+  /** Make a snapshot now, waiting for the device. */
   keep() {
     if (!this.trust?.states || this.gl.isContextLost() || !this.simulation.seeded) return;
-    this.forget();
-    this.captured = this.simulation.capture();
-    this.dirty = false;
+    this.snapshots.take(this.simulation);
   }
 
   /** Capture the state before the page sleeps. */
   show() {
     if (document.hidden) this.keep();
     this.speed.rest();
-    this.counts = { since: performance.now(), frames: 0, steps: 0 };
+    this.frames.restart();
   }
 
   lose(event) {
@@ -425,10 +395,8 @@ class Player extends EventTarget {
 
   /** Cancel all pending reads of the device. */
   forget() {
-    this.reader?.dispose();
-    this.reader = null;
-    for (const fence of this.fences) this.gl.deleteSync(fence);
-    this.fences = [];
+    this.snapshots.cancel();
+    this.frames.cancel();
   }
 
   /** Release the device and the page. */

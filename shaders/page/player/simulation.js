@@ -185,6 +185,12 @@ class Simulation {
     this.fields.paint(field, byte, stroke);
   }
 
+  /** Use the fields of another grid, or those of an address. */
+  takeFields(fields) {
+    this.quiet = 0;
+    this.fields.take(fields);
+  }
+
   /** Replace all fields; null makes them neutral. */
   writeFields(texels) {
     this.quiet = 0;

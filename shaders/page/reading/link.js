@@ -1,6 +1,5 @@
 // Rules in a link: settings and shortened weights, as base64url. nca.exporters.link describes the format.
 
-const LINK_VERSION = 1;
 const MAX_LINK = 4_000_000; // characters
 const LONG_ROW = 24; // a row with at least this many weights has its own scale
 const DEFAULT_FILTERS = Float32Array.of(
@@ -48,12 +47,7 @@ function bfloat(bits) {
 
 /** The rule of the text after "r=", as plain data. Throws an error of one line unless all of it is valid. */
 function readLink(text) {
-  if (text.length > MAX_LINK) throw new Error(`the link has more than ${MAX_LINK} characters`);
-  if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error("the link is cut or damaged");
-  const bytes = bytesFromBase64(text.replaceAll("-", "+").replaceAll("_", "/")), body = bytes.subarray(0, -2);
-  if (bytes[0] !== LINK_VERSION) throw new Error(`the link has version ${bytes[0]}, but this page reads ${LINK_VERSION}`);
-  if (bytes.length < 8 || (crc32(body) & 0xffff) !== bytes.at(-2) + 256 * bytes.at(-1)) throw new Error("the link is cut or damaged");
-  const reader = new LinkBytes(body.subarray(1));
+  const reader = new LinkBytes(unpackText(text, "the link", MAX_LINK));
   const flags = reader.byte(), settings = readLinkSettings(reader, flags);
   const filters = readLinkFilters(reader, flags);
   const rule = { settings, filters, b2: null, credit: "", link: text };
@@ -65,6 +59,12 @@ function readLink(text) {
   }
   if (reader.at !== reader.view.byteLength) throw new Error("the link is too long for its rule");
   return rule;
+}
+
+/** The number of bits per weight of a link. */
+function linkBits(text) {
+  const [flags] = unpackText(text, "the link", MAX_LINK);
+  return flags & LINK_FLAGS.wide ? 16 : 8;
 }
 
 function readLinkSettings(reader, flags) {
@@ -111,7 +111,7 @@ function writeLink({ settings, filters, ...tensors }, bits) {
     values.forEach((value, i) => view[`set${kind}`](i * size, value, true));
     parts.push(new Uint8Array(view.buffer));
   };
-  put("Uint8", 1, [LINK_VERSION, flags, settings.channels]);
+  put("Uint8", 1, [flags, settings.channels]);
   put("Uint16", 2, [settings.hidden]);
   if (given) {
     put("Uint16", 2, [given]);
@@ -130,10 +130,7 @@ function writeLink({ settings, filters, ...tensors }, bits) {
   for (const [name, shape] of Object.entries(tensorShapes(settings, filters.length / 9))) {
     if (name !== "filters" && tensors[name]) putWeights(put, tensors[name], shape.at(-1), wide);
   }
-  const body = joined(parts), sum = crc32(body);
-  const all = joined([body, [sum & 255, (sum >> 8) & 255]]);
-  const letters = Array.from(all, (byte) => String.fromCharCode(byte)).join("");
-  return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return packText(joined(parts));
 }
 
 function putWeights(put, values, row, wide) {

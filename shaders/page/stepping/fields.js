@@ -4,12 +4,22 @@ const FIELDS = ["direction", "size", "pace", "share"]; // channels of the textur
 const NEUTRAL = [0, 128, 128, 128];
 const STEADY = 0.6; // weight of earlier movement in the direction of a stroke
 
+/** Texels that change nothing. */
+function neutralTexels(width, height) {
+  return new Uint8Array(4 * width * height).map((_, i) => NEUTRAL[i % 4]);
+}
+
 /** The texture of fields of a grid; it is `used` if any texel is not neutral. */
 class FieldLayer {
   constructor(gl, width, height, wraps) {
     Object.assign(this, { width, height, wraps, used: false });
-    this.texels = new Uint8Array(4 * width * height).map((_, i) => NEUTRAL[i % 4]);
+    this.texels = neutralTexels(width, height);
     this.texture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.texels);
+  }
+
+  /** The fields for an address; empty if they are neutral. */
+  get text() {
+    return this.kept ??= writeFieldText(this);
   }
 
   /** All texels, or null if they are neutral. */
@@ -19,8 +29,15 @@ class FieldLayer {
 
   /** Replace all texels; null makes them neutral. */
   write(texels) {
-    this.texels = texels?.slice() ?? this.texels.map((_, i) => NEUTRAL[i % 4]);
+    this.texels = texels?.slice() ?? neutralTexels(this.width, this.height);
     this.show();
+  }
+
+  /** Use the fields of another grid, or those of an address. */
+  take({ texels, width, height, text }) {
+    const same = width === this.width && height === this.height;
+    this.write(same ? texels : resizedTexels({ texels, width, height }, this.width, this.height));
+    this.kept = text;
   }
 
   /** Set a field under a stroke; null sets it to neutral. */
@@ -32,8 +49,35 @@ class FieldLayer {
 
   show() {
     this.used = this.texels.some((byte, i) => byte !== NEUTRAL[i % 4]);
+    this.kept = null;
     this.texture.write(this.texels);
   }
+}
+
+/** Texels for a grid of another size, by linear interpolation; directions as vectors. */
+function resizedTexels({ texels, width, height }, columns, rows) {
+  const near = (i, count, size) => {
+    const place = Math.min(count - 1, Math.max(0, (i + 0.5) * count / size - 0.5)), low = Math.floor(place);
+    return [[low, 1 - place + low], [Math.min(low + 1, count - 1), place - low]];
+  };
+  const across = Array.from({ length: columns }, (_, x) => near(x, width, columns));
+  const resized = new Uint8Array(4 * columns * rows);
+  for (let y = 0, to = 0; y < rows; y++) {
+    const down = near(y, height, rows);
+    for (let x = 0; x < columns; x++, to += 4) {
+      const sums = [0, 0, 0, 0, 0]; // cosine, sine, size, pace, share
+      for (const [row, high] of down) {
+        for (const [column, wide] of across[x]) {
+          const from = 4 * (row * width + column), share = high * wide, angle = texels[from] * Math.PI / 128;
+          sums[0] += share * Math.cos(angle);
+          sums[1] += share * Math.sin(angle);
+          for (let c = 1; c < 4; c++) sums[c + 1] += share * texels[from + c];
+        }
+      }
+      resized.set([directionByte(Math.atan2(sums[1], sums[0])), ...sums.slice(2).map(Math.round)], to);
+    }
+  }
+  return resized;
 }
 
 /** The byte of a direction in radians. */

@@ -1,5 +1,6 @@
 """The module for three.js in Chromium, with three.js from npm: its states are those of torch."""
 
+import math
 import shutil
 import subprocess
 import tarfile
@@ -12,11 +13,16 @@ from playwright.sync_api import Browser, Page
 from nca.backends.simulate import simulate
 from nca.exporters.hosts import threejs
 from nca.exporters.settings import ExportOptions
+from nca.fields.directions import angle_of
+from nca.fields.steps import step_with_fields
+from nca.fields.texels import Fields, neutral
+from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
+from tests.fields.test_steps import mixed_texels
 from tests.helpers.browsing import serving
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, striped_rule
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,12 +42,20 @@ const read = (target, array, i = 0) => {{
 const state = () => automaton.state.flatMap((target) => target.textures.map(
   (_, i) => read(target, new Float32Array({4 * WIDTH * HEIGHT}), i)));
 const colors = () => read(automaton.picture, new Uint8Array({4 * WIDTH * HEIGHT}));
-globalThis.shown = {{ automaton, state, colors }};
+globalThis.shown = {{ automaton, state, colors, renderer, Automaton, THREE }};
 </script>"""
+FIELDS = """([bytes, width, height]) => {
+  const fields = new shown.THREE.DataTexture(Uint8Array.from(bytes), width, height);
+  fields.needsUpdate = true;
+  return fields;
+}"""
 RULES = {
-    "texture": RuleSettings(10, 24),
+    "texture": bounded_rule(RuleSettings(10, 24)),
     # Two passes per step, of four groups and of one, and the life pass.
-    "figure": RuleSettings(20, 16, alive_threshold=0.1, start="center", padding="zeros"),
+    "figure": bounded_rule(
+        RuleSettings(20, 16, alive_threshold=0.1, start="center", padding="zeros")
+    ),
+    "stripes": striped_rule(),
 }
 
 
@@ -55,9 +69,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([npm, "pack", "--silent", THREE], cwd=folder, check=True, capture_output=True)
     with tarfile.open(next(folder.glob("three-*.tgz"))) as archive:
         archive.extractall(folder, filter="data")
-    for name, settings in RULES.items():
+    for name, rule in RULES.items():
         (folder / name).mkdir()
-        files = threejs.build(name, RuleFile(bounded_rule(settings), {}), ExportOptions(grid=64))
+        files = threejs.build(name, RuleFile(rule, {}), ExportOptions(grid=64))
         for path, data in files.items():
             (folder / name / path).write_bytes(data)
         (folder / f"{name}.html").write_text(PAGE.replace("FOLDER", name))
@@ -77,9 +91,14 @@ def opened(browser: Browser, address: str) -> tuple[Page, list[str]]:
     return page, messages
 
 
-@pytest.mark.parametrize("name", RULES)
+def state_of(page: Page, rule: Rule) -> torch.Tensor:
+    groups = torch.tensor(page.evaluate("shown.state()")).view(-1, HEIGHT, WIDTH, 4)
+    return groups.permute(0, 3, 1, 2).flatten(0, 1)[: rule.settings.channels]
+
+
+@pytest.mark.parametrize("name", ["texture", "figure"])
 def test_states_and_colors_are_those_of_torch(browser: Browser, address: str, name: str) -> None:
-    rule = bounded_rule(RULES[name])
+    rule = RULES[name]
     page, messages = opened(browser, f"{address}/{name}.html")
     page.wait_for_function("globalThis.shown")
     assert messages == []
@@ -88,9 +107,7 @@ def test_states_and_colors_are_those_of_torch(browser: Browser, address: str, na
         (0, STEPS), simulate(rule, start, (0, STEPS), seed=7, backend="torch"), strict=True
     ):
         page.evaluate(f"shown.automaton.update({steps})")
-        groups = torch.tensor(page.evaluate("shown.state()")).view(-1, HEIGHT, WIDTH, 4)
-        state = groups.permute(0, 3, 1, 2).flatten(0, 1)[: rule.settings.channels]
-        assert (state - expected[0]).abs().max() < 1e-5
+        assert (state_of(page, rule) - expected[0]).abs().max() < 1e-5
     colors = torch.tensor(page.evaluate("shown.colors()")).view(HEIGHT, WIDTH, 4)[..., :3] / 255
     upright = colors.flip(0).permute(2, 0, 1)
     assert (upright - rule.to_rgb(expected)[0].clamp(0, 1)).abs().max() < 2 / 255
@@ -100,10 +117,44 @@ def test_states_and_colors_are_those_of_torch(browser: Browser, address: str, na
     assert (erased[7, 12] == 0).all()
     assert (erased[10, 12] != 0).any()
     page.evaluate("shown.automaton.restart()")
-    groups = torch.tensor(page.evaluate("shown.state()")).view(-1, HEIGHT, WIDTH, 4)
-    again = groups.permute(0, 3, 1, 2).flatten(0, 1)[: rule.settings.channels]
-    assert torch.equal(again, start[0])
+    assert torch.equal(state_of(page, rule), start[0])
+
+    texels = mixed_texels()[:HEIGHT, :WIDTH].contiguous()
+    page.evaluate(
+        f"values => {{ shown.automaton.fields = ({FIELDS})(values); shown.automaton.update(4); }}",
+        [texels.flatten().tolist(), WIDTH, HEIGHT],
+    )
+    for step in range(4):
+        start = step_with_fields(rule, start, Fields(texels), step=step, seed=7)
+    assert (state_of(page, rule) - start[0]).abs().max() < 1e-5
+    page.evaluate("shown.automaton.fields = null; shown.automaton.update(1)")
+    plain = rule(start, 1, seed=7, first_step=4).detach()
+    assert (state_of(page, rule) - plain[0]).abs().max() < 1e-5
     page.evaluate("shown.automaton.dispose()")
+    assert messages == []
+    page.close()
+
+
+def test_stripes_follow_the_texture_of_fields(browser: Browser, address: str) -> None:
+    page, messages = opened(browser, f"{address}/stripes.html")
+    page.wait_for_function("globalThis.shown")
+    side = 64
+    texels = neutral(side, side)
+    texels[..., 0] = 32  # 45 degrees, clockwise
+    pixels = page.evaluate(
+        f"""(values) => {{
+          const options = {{ width: {side}, seed: 1, fields: ({FIELDS})(values) }};
+          const automaton = new shown.Automaton(shown.renderer, options);
+          automaton.update(150);
+          const pixels = new Uint8Array({4 * side**2});
+          shown.renderer.readRenderTargetPixels(
+            automaton.picture, 0, 0, {side}, {side}, pixels);
+          return [...pixels];
+        }}""",
+        [texels.flatten().tolist(), side, side],
+    )
+    gray = torch.tensor(pixels).view(side, side, 4)[..., 0].flip(0) / 255  # upright
+    assert abs(math.degrees(angle_of(gray)) - 45) < 10
     assert messages == []
     page.close()
 

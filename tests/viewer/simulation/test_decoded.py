@@ -14,7 +14,8 @@ from nca.rule_settings import RuleSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.canvas import Canvas, Part, decoded_part
 from nca.viewer.simulation.decoded import DecodedPictures
-from nca.viewer.simulation.display import Display, Look
+from nca.viewer.simulation.display import Display
+from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import with_random_decoder

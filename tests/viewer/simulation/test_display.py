@@ -13,7 +13,8 @@ from nca.images.enlarging import enlarged
 from nca.rule_settings import RuleSettings
 from nca.viewer.controls import SCALINGS
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import Display, Look, parse_view, view_names
+from nca.viewer.simulation.display import Display
+from nca.viewer.simulation.look import Look, parse_view, view_names
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import FIGURE_SETTINGS, bounded_rule, figure

@@ -9,8 +9,9 @@ import torch
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.display import Display, Look
+from nca.viewer.simulation.display import Display
 from nca.viewer.simulation.flashes import Frame
+from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.simulation import Simulation
 from tests.helpers.rules import bounded_rule
 from tests.viewer.simulation.flashes import FRAMES, RATE, SIZE, flashing, most_turns

@@ -13,8 +13,9 @@ from nca.maps import MAPS, map_channels
 from nca.rule_settings import RuleSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.canvas import Canvas, Part
-from nca.viewer.simulation.display import Display, Look, parse_view, view_of, views_of
+from nca.viewer.simulation.display import Display
 from nca.viewer.simulation.lit import LitPictures
+from nca.viewer.simulation.look import Look, parse_view, view_of, views_of
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import bounded_rule

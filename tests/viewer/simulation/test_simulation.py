@@ -232,7 +232,7 @@ def test_update_rate_and_turn_can_be_changed(gl):
     simulation = Simulation(gl, [rule], (HEIGHT, WIDTH))
     for rate, least, most in ((0.1, 0.05, 0.15), (0.9, 0.85, 0.95), (1.0, 1.0, 1.0)):
         simulation.write(state[0])
-        simulation.update_rate = rate
+        simulation.steering.update_rate = rate
         simulation.step()
         fired = (simulation.read() != state[0]).any(0).float().mean()
         assert least <= fired <= most
@@ -284,7 +284,7 @@ def test_a_rule_without_cells_costs_nothing_and_one_alone_is_itself(gl):
 @pytest.mark.parametrize("backend", ["torch", "native"])
 def test_a_calm_run_is_that_of_torch(gl, monkeypatch, backend):
     monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 5)
-    monkeypatch.setattr("nca.viewer.simulation.simulation.CALM_AFTER", 5)
+    monkeypatch.setattr("nca.viewer.simulation.steering.CALM_AFTER", 5)
     rule = bounded_rule(RuleSettings(6, 12, update_rate=0.25))
     state, stops = noise(rule), (4, 5, 6, 15)
     calm = list(simulate(rule, state, stops, seed=4, backend=backend, calm=True))
@@ -306,12 +306,12 @@ DISTURBANCES = {
 
 
 def test_a_half_calm_run_has_more_cells_and_shorter_steps(gl, monkeypatch):
-    monkeypatch.setattr("nca.viewer.simulation.simulation.CALM_AFTER", 0)
+    monkeypatch.setattr("nca.viewer.simulation.steering.CALM_AFTER", 0)
     rule = bounded_rule(RuleSettings(6, 12, update_rate=0.5))
     simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), seed=4)
     state = noise(rule)
     simulation.write(state[0])
-    simulation.update_rate, simulation.calm = 0.25, 0.5
+    simulation.steering.update_rate, simulation.steering.calm = 0.25, 0.5
     simulation.step(10)
     expected = rescaled(rule.with_settings(update_rate=0.625), 1.0, 0.25 / 0.625)(state, 10, seed=4)
     assert (simulation.read() - expected[0]).abs().max() < 1e-5
@@ -328,7 +328,7 @@ def test_what_changes_a_calm_state_brings_the_usual_firing_back(gl, disturbance)
         return float((simulation.read() != before).any(0).float().mean())
 
     simulation.write(noise(simulation.rules[0])[0])
-    simulation.calm = 1.0
+    simulation.steering.calm = 1.0
     simulation.quiet = CALM_AFTER
     assert part_that_fires() > 0.95
     DISTURBANCES[disturbance](simulation)

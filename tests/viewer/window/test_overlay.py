@@ -6,8 +6,8 @@ from PIL import ImageDraw
 
 from nca.viewer.actions import Actions
 from nca.viewer.controls import GESTURES, KEYS
+from nca.viewer.meter import StateRange
 from nca.viewer.player import MESSAGE_SECONDS
-from nca.viewer.simulation.meter import StateRange
 from nca.viewer.window import lettering
 from nca.viewer.window.overlay import IDLE_SECONDS, Overlay, number_text
 from tests.helpers.players import make_player

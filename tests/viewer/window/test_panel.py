@@ -115,16 +115,16 @@ def test_brush(hand):
 def test_texture(hand):
     simulation = hand.player.simulation
     hand.click("##rotation", 0.75)
-    assert math.degrees(simulation.rotation) == pytest.approx(95, abs=5)
+    assert math.degrees(simulation.steering.rotation) == pytest.approx(95, abs=5)
     hand.click("##coarseness", 0.75)
-    assert simulation.coarseness == pytest.approx(2, abs=0.2)
+    assert simulation.steering.coarseness == pytest.approx(2, abs=0.2)
     hand.click("##update_rate", 0.99)
-    assert simulation.update_rate == 1.0
-    assert simulation.calm is None
+    assert simulation.steering.update_rate == 1.0
+    assert simulation.steering.calm is None
     hand.click("##calm", 0.5)
-    assert simulation.calm == pytest.approx(0.5, abs=0.1)
+    assert simulation.steering.calm == pytest.approx(0.5, abs=0.1)
     hand.click("##calm", 0.01)
-    assert simulation.calm == 0
+    assert simulation.steering.calm == 0
     hand.click("New")
     assert simulation.seed != 0
 

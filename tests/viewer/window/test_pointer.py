@@ -6,7 +6,8 @@ from PIL import Image
 
 from nca.viewer.actions import Actions
 from nca.viewer.controls import COLOR_MAPS, GESTURES, KEYS
-from nca.viewer.simulation.display import NO_RING, view_names
+from nca.viewer.simulation.display import NO_RING
+from nca.viewer.simulation.look import view_names
 from nca.viewer.speed import SPEEDS
 from nca.viewer.window.pointer import LEFT, MIDDLE, RIGHT, Pointer, press
 from tests.helpers.players import make_player, rule_file

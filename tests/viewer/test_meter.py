@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nca.rule_settings import RuleSettings
-from nca.viewer.simulation.meter import Meter, StateRange
+from nca.viewer.meter import Meter, StateRange
 from nca.viewer.simulation.simulation import Simulation
 from tests.helpers.rules import bounded_rule
 
