@@ -1,11 +1,14 @@
 """Decode image files to upright 8-bit pixels, in less than 1 GB of memory."""
 
 import math
+import re
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -20,8 +23,10 @@ MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
 LARGE = 40_000_000  # pixels; larger images are shrunk while their pixels are converted
 REDUCED = 10_000_000  # approximate pixels of a shrunk image, if no size is requested
+LARGEST_DATA = 8192 * 8192  # pixels of a map; as floats, a channel takes a third of 1 GB
 STRIP = 1_000_000  # pixels that are converted at a time
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+DEEP = re.compile("RGBA?;16[BLN]")  # layouts of which Pillow decodes the high bytes
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # per pixel
 # Bytes per pixel that these decoders need, as measured; all others decode into the image itself.
@@ -85,14 +90,7 @@ def decode(path: Picture, max_side: int | None = None) -> Image.Image:
     if isinstance(path, PictureInMemory):
         _check_sides(path, path.image.size, max_side)
         return _upright(path.image.copy())
-    kind = path.stat().st_mode
-    if stat.S_ISDIR(kind):
-        raise InputError(f"{path} is a folder; give the name of an image")
-    if not stat.S_ISREG(kind):
-        raise InputError(f"{path} is a device or a pipe; give the name of an image file")
-    # Pillow may memory-map a file that it opens by name. If the file is truncated meanwhile, the
-    # process crashes; and a memory-mapped TIFF that must be rotated decodes to noise.
-    with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
+    with _opened(path) as image:
         size = image.size
         if size[0] * size[1] > LARGE and max_side is None:
             max_side = math.ceil(max(size) * math.sqrt(REDUCED / (size[0] * size[1])))
@@ -105,6 +103,68 @@ def decode(path: Picture, max_side: int | None = None) -> Image.Image:
         large = max_side is not None and image.width * image.height > LARGE
         factor = max(image.size) // max_side if large and max_side else 1
         return _upright(image, max(factor, 1))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise InputError(f"{path} is a folder; give the name of an image")
+    if not stat.S_ISREG(kind):
+        raise InputError(f"{path} is a device or a pipe; give the name of an image file")
+    # Pillow may memory-map a file that it opens by name. If the file is truncated meanwhile, the
+    # process crashes; and a memory-mapped TIFF that must be rotated decodes to noise.
+    with path.open("rb") as file, Image.open(file, formats=readable_formats()) as image:
+        yield image
+
+
+def decode_data(path: Path) -> Iterator[tuple[float, Image.Image]]:
+    """Read an image whose values are data, not colors: all its bits, and without its profile.
+
+    Transparency and the EXIF orientation are ignored.
+
+    Yields:
+        A factor and an image of mode F or with 8 bits per channel; the sum of the products is the
+        data in [0, 1]. An image with three channels of 16 bits gives two such images, the high and
+        the low bytes, because Pillow decodes only 8 bits of them at a time.
+
+    Raises:
+        Exception: of any type; see :func:`reading`.
+    """
+    with _opened(path) as image:
+        _check_sides(path, image.size, None)
+        if image.width * image.height > LARGEST_DATA:
+            raise InputError(
+                f"{path} has {image.width}x{image.height} pixels; a map can have at most "
+                f"{LARGEST_DATA / 1e6:.0f} million; make it smaller"
+            )
+        _check_memory(path, image, image.size)
+        deep = DEEP.search(str(image.tile)) is not None  # type: ignore[attr-defined]
+        image.load()
+        if image.mode in SIXTEEN_BIT_MODES:
+            yield 1 / 65535, Image.fromarray(np.asarray(image, dtype=np.float32))
+        elif image.mode == "F":
+            yield (1.0 if image.getextrema()[1] <= 1 else 1 / 255), image  # type: ignore[operator]
+        else:
+            yield (256 / 65535 if deep else 1 / 255), _opaque(image)
+    if deep:
+        with _opened(path) as image:
+            image.tile = [_low_bytes(*tile) for tile in image.tile]  # type: ignore[attr-defined]
+            image.load()
+            yield 1 / 65535, _opaque(image)
+
+
+def _low_bytes(codec: str, extents: object, offset: int, form: str | tuple[Any, ...]) -> object:
+    """Let a decoder take the other byte of each channel, by a form with the other byte order."""
+    native, other = ("L", "B") if sys.byteorder == "little" else ("B", "L")
+    raw, *rest = (form,) if isinstance(form, str) else form
+    order = raw[-1].replace("N", native)
+    raw = raw[:-1] + (other if order == native else native)
+    return codec, extents, offset, raw if isinstance(form, str) else (raw, *rest)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
 
 
 def _upright(image: Image.Image, factor: int = 1) -> Image.Image:

@@ -1,0 +1,128 @@
+"""Find the maps of a material in a folder, by the names that libraries of materials use."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca.errors import InputError
+from nca.images.picture_files import is_picture, natural_order
+from nca.maps import MAPS, MapName
+
+# The words of a file name that say which map it is, joined: "Base_Color" is "basecolor". Short
+# words are names of a photograph too: they need a name before them, as in "moss_diff".
+WORDS: dict[str, MapName] = {
+    "color": "color", "colour": "color", "basecolor": "color", "basecolour": "color",
+    "albedo": "color", "diffuse": "color",
+    "normal": "normal", "normalgl": "normal", "normalopengl": "normal", "normalogl": "normal",
+    "normaldx": "normal", "normaldirectx": "normal",
+    "height": "height", "displacement": "height",
+    "roughness": "roughness",
+    "occlusion": "occlusion", "ambientocclusion": "occlusion",
+    "metalness": "metalness", "metallic": "metalness",
+}  # fmt: skip
+SHORT_WORDS: dict[str, MapName] = {
+    "col": "color", "diff": "color", "nor": "normal", "norgl": "normal", "nordx": "normal",
+    "disp": "height", "rough": "roughness", "ao": "occlusion", "metal": "metalness",
+}  # fmt: skip
+DIRECTX = ("normaldx", "normaldirectx", "nordx")
+PACKED: dict[MapName, int] = {"occlusion": 0, "roughness": 1, "metalness": 2}  # channels of "arm"
+# Sizes and formats may follow: "moss_diff_1k", "Moss_Color_2K-JPG".
+SUFFIX = re.compile(r"\d+(k|px|bit|x\d+)?|jpe?g|png|tiff?")
+
+
+@dataclass(frozen=True)
+class MapFile:
+    """A file that holds a map.
+
+    Attributes:
+        path: the file.
+        channel: the channel of a map with one channel.
+        directx: a normal map whose y points down.
+    """
+
+    path: Path
+    channel: int = 0
+    directx: bool = False
+
+
+def map_word(path: Path) -> str:
+    """The words of a file name that say which map it is, joined; empty if there are none."""
+    words = re.findall("[a-z0-9]+", path.stem.lower())
+    while words and SUFFIX.fullmatch(words[-1]):
+        words.pop()
+    for count in (3, 2, 1):
+        word = "".join(words[-count:])
+        if word in WORDS or (len(words) > count and (word in SHORT_WORDS or word == "arm")):
+            return word
+    return ""
+
+
+def is_material(path: Path) -> bool:
+    """Whether a path is a folder with a color or normal map and another map."""
+    try:
+        words = {map_word(file) for file in path.iterdir() if file.is_file()}
+    except OSError:
+        return False
+    kinds = {"packed" if word == "arm" else _kind(word) for word in words if word}
+    return len(kinds) > 1 and not kinds.isdisjoint(("color", "normal"))
+
+
+def _kind(word: str) -> MapName:
+    return WORDS[word] if word in WORDS else SHORT_WORDS[word]
+
+
+def map_files(folder: Path) -> dict[MapName, MapFile]:
+    """The maps in a folder, in the order of :data:`nca.maps.MAPS`.
+
+    Of two normal maps, the one of the OpenGL convention is used.
+
+    Raises:
+        InputError: the folder cannot be read, there is no color map, there are two files for a map,
+            or a map is in a format that cannot be read.
+    """
+    try:
+        paths = sorted((p for p in folder.iterdir() if p.is_file()), key=natural_order)
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
+    found: dict[str, Path] = {}
+    unread: dict[str, Path] = {}
+    for path in paths:
+        word = map_word(path)
+        if not word or path.name.startswith("."):
+            continue
+        slot = "arm" if word == "arm" else "directx" if word in DIRECTX else str(_kind(word))
+        if not is_picture(path):
+            unread.setdefault("normal" if slot == "directx" else slot, path)
+        elif slot in found:
+            raise InputError(
+                f"{folder}: {found[slot].name} and {path.name} are both a map of "
+                f"{_meaning(slot)}; keep one of them"
+            )
+        else:
+            found[slot] = path
+    maps = {name: file for name in MAPS if (file := _choose(name, found))}
+    missing = [unread[name] for name in unread if name != "arm" and name not in maps]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: a map must be an image such as PNG or JPEG; convert or remove it"
+        )
+    if "color" not in maps:
+        raise InputError(
+            f"{folder} has no color map; its name must end in _Color, _Albedo, _BaseColor or _diff"
+        )
+    return maps
+
+
+def _meaning(slot: str) -> str:
+    names = {"arm": "occlusion, roughness and metalness", "directx": "the normal (DirectX)"}
+    return names.get(slot, f"the {slot}")
+
+
+def _choose(name: MapName, found: dict[str, Path]) -> MapFile | None:
+    if name in found:
+        return MapFile(found[name])
+    if name == "normal" and "directx" in found:
+        return MapFile(found["directx"], directx=True)
+    if name in PACKED and "arm" in found:
+        return MapFile(found["arm"], channel=PACKED[name])
+    return None

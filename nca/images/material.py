@@ -1,0 +1,172 @@
+"""Read and write the maps of a material, a folder of aligned images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+from nca.errors import InputError
+from nca.images import png_bytes, read_square, to_image
+from nca.images.decoding import decode_data, reading
+from nca.images.estimation import estimate
+from nca.images.map_files import MapFile, is_material, map_files
+from nca.images.picture_files import readable_formats
+from nca.images.relief import normals_from_height
+from nca.maps import MAPS, MapName
+from nca.system.files import cannot_write, write_atomically
+
+__all__ = [
+    "Material",
+    "estimate_maps",
+    "is_material",
+    "normals_from_height",
+    "read_material",
+    "write_maps",
+]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Aligned maps of a surface.
+
+    Attributes:
+        maps: names, in the order of :data:`nca.maps.MAPS`.
+        values: [N, S, S] float32 in [0, 1], with the channels of :func:`nca.maps.map_channels`.
+    """
+
+    maps: tuple[MapName, ...]
+    values: Tensor
+
+
+def read_material(folder: Path, size: int) -> Material:
+    """Read a folder of maps: crop each to the centered square and scale it to ``size`` pixels.
+
+    The color map is converted to sRGB like every picture. The other maps are data: their color
+    profiles are ignored, and 16 bits keep their precision. Normals get the OpenGL convention and
+    length 1 after scaling.
+
+    Raises:
+        InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read, or the
+            maps differ in size.
+    """
+    files = map_files(folder)
+    _check_sizes([file.path for file in files.values()])
+    values = [
+        read_square(file.path, size) if name == "color" else _read_data(name, file, size)
+        for name, file in files.items()
+    ]
+    return Material(tuple(files), torch.cat(values))
+
+
+def _check_sizes(paths: list[Path]) -> None:
+    sizes = []
+    for path in paths:
+        with reading(path), Image.open(path, formats=readable_formats()) as image:
+            sizes.append(image.size)
+        if sizes[-1] != sizes[0]:
+            (width, height), (first_width, first_height) = sizes[-1], sizes[0]
+            raise InputError(
+                f"{path} has {width}x{height} pixels and {paths[0].name} has "
+                f"{first_width}x{first_height}; the maps of a material must have the same size"
+            )
+
+
+def _read_data(name: MapName, file: MapFile, size: int) -> Tensor:
+    with reading(file.path):
+        values = _square_of_data(file.path, size)
+    if len(values) == 1 < MAPS[name].width:
+        raise InputError(f"{file.path} is gray; a normal map needs red, green and blue")
+    if name == "normal":
+        return _read_normals(values, file.directx)
+    channel = min(file.channel, len(values) - 1)
+    return torch.from_numpy(values[channel : channel + 1]).clamp(0, 1)
+
+
+def _square_of_data(path: Path, size: int) -> NDArray[np.float32]:
+    """The centered square, [C, size, size]; one channel at a time, because they are large."""
+    total: list[NDArray[np.float32]] = []
+    for factor, image in decode_data(path):
+        for i in range(len(image.getbands())):
+            plane = image.getchannel(i).convert("F") if image.mode != "F" else image
+            square = ImageOps.fit(plane, (size, size), Image.Resampling.LANCZOS)
+            scaled = factor * np.asarray(square, dtype=np.float32)
+            if i < len(total):
+                total[i] += scaled
+            else:
+                total.append(scaled)
+    return np.nan_to_num(np.stack(total))
+
+
+def _read_normals(values: NDArray[np.float32], directx: bool) -> Tensor:
+    normals = torch.from_numpy(values) * 2 - 1
+    if directx:
+        normals[1] *= -1
+    return normalized(normals) / 2 + 0.5
+
+
+def normalized(normals: Tensor) -> Tensor:
+    """Scale vectors [3, H, W] to length 1; where there is hardly any, the surface is level."""
+    level = torch.tensor([0.0, 0.0, 1.0])[:, None, None]
+    return F.normalize(torch.where(normals.norm(dim=0) > 0.01, normals, level), dim=0)
+
+
+def estimate_maps(color: Tensor, names: tuple[MapName, ...]) -> Material:
+    """Estimate the other maps of a material from one photograph of it, [3, S, S] in [0, 1].
+
+    See :mod:`nca.images.estimation` for the method. The color stays as it is: it keeps the light
+    and the shadows of the photograph.
+
+    Args:
+        color: the photograph.
+        names: the maps to estimate.
+
+    Raises:
+        InputError: metalness, which a photograph does not show.
+    """
+    wanted = {"color", *names}
+    if "metalness" in wanted:
+        raise InputError("metalness cannot be estimated from a photograph; leave it out")
+    maps = tuple(name for name in MAPS if name in wanted)
+    estimated = estimate(color)
+    return Material(maps, torch.cat([estimated[name] for name in maps]))
+
+
+def write_maps(folder: Path, maps: dict[MapName, Tensor], name: str) -> list[Path]:
+    """Write each map as ``NAME_MAP.png``: height with 16 bits, all others with 8.
+
+    Args:
+        folder: made if there is none.
+        maps: values in [0, 1] by name, [3, H, W] or [1, H, W].
+        name: first part of the file names.
+
+    Returns:
+        The files, in the order of ``maps``.
+
+    Raises:
+        InputError: the folder or a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    paths = []
+    for kind, values in maps.items():
+        paths.append(folder / f"{name}_{kind}.png")
+        write_atomically(paths[-1], png_bytes(_image_of(kind, values)))
+    return paths
+
+
+def _image_of(name: MapName, values: Tensor) -> Image.Image:
+    if name == "height":
+        levels = (values[0].detach().float().clamp(0, 1) * 65535).round().cpu().numpy()
+        return Image.fromarray(levels.astype(np.uint16))
+    return (
+        to_image(values)
+        if MAPS[name].width == 3
+        else to_image(values.expand(3, -1, -1)).convert("L")
+    )
