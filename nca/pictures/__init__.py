@@ -1,13 +1,14 @@
-"""Textures that come with the package; ``tools/pictures`` draws them."""
+"""Textures and materials that come with the package; ``tools/pictures`` draws them."""
 
 from pathlib import Path
 
 from nca.errors import InputError
 
-__all__ = ["PICTURES", "picture_path"]
+__all__ = ["MATERIALS", "PICTURES", "material_path", "picture_path"]
 
-FOLDER = Path(__file__).parent / "files"
-PICTURES = sorted(path.stem for path in FOLDER.glob("*.png"))  # names
+FOLDER = Path(__file__).parent
+PICTURES = sorted(path.stem for path in (FOLDER / "files").glob("*.png"))  # names
+MATERIALS = sorted({path.parent.name for path in FOLDER.glob("materials/*/*.png")})  # names
 
 
 def picture_path(name: str) -> Path:
@@ -18,4 +19,15 @@ def picture_path(name: str) -> Path:
     """
     if name not in PICTURES:
         raise InputError(f"no image is called {name!r}; there are {', '.join(PICTURES)}")
-    return FOLDER / f"{name}.png"
+    return FOLDER / "files" / f"{name}.png"
+
+
+def material_path(name: str) -> Path:
+    """The folder of a material: a PNG of 256x256 pixels for each map.
+
+    Raises:
+        InputError: there is no such material; the message lists all materials.
+    """
+    if name not in MATERIALS:
+        raise InputError(f"no material is called {name!r}; there are {', '.join(MATERIALS)}")
+    return FOLDER / "materials" / name

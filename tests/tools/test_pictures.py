@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from nca.errors import InputError
-from nca.pictures import PICTURES, picture_path
-from tools.pictures import DRAWINGS, draw
+from nca.pictures import MATERIALS, PICTURES, material_path, picture_path
+from tools.pictures import DRAWINGS, draw, draw_maps
 from tools.pictures.__main__ import main
 from tools.pictures.light import Relief, cast_shadow, encode, lit, mix, ramp, rgb, smooth
 from tools.pictures.torus import (
@@ -26,7 +26,7 @@ from tools.pictures.torus import (
 )
 
 NAMES = sorted(DRAWINGS)
-drawn = functools.cache(draw)
+drawn, drawn_maps = functools.cache(draw), functools.cache(draw_maps)
 
 
 def levels(image: Image.Image) -> np.ndarray:
@@ -118,18 +118,23 @@ def run_module(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_module_draws_all_files(tmp_path, monkeypatch):
     monkeypatch.setattr("tools.pictures.__main__.draw", drawn)  # each was drawn above already
+    monkeypatch.setattr("tools.pictures.__main__.draw_maps", drawn_maps)
     monkeypatch.setattr(sys, "argv", ["tools.pictures", str(tmp_path)])
     main()
-    assert sorted(path.stem for path in tmp_path.iterdir()) == NAMES
+    assert sorted(path.stem for path in (tmp_path / "files").iterdir()) == NAMES
     for name in NAMES:
-        assert (levels(Image.open(tmp_path / f"{name}.png")) == levels(drawn(name))).all()
+        assert (levels(Image.open(tmp_path / "files" / f"{name}.png")) == levels(drawn(name))).all()
+    assert sorted(path.name for path in (tmp_path / "materials").iterdir()) == MATERIALS
+    for name in MATERIALS:
+        files = sorted(path.name for path in (tmp_path / "materials" / name).iterdir())
+        assert files == sorted(path.name for path in material_path(name).iterdir())
 
 
 def test_the_module_refuses_a_file_for_a_folder(tmp_path):
     (tmp_path / "file").touch()
     result = run_module(tmp_path / "file")
     assert result.returncode == 2
-    assert "file: File exists" in result.stderr
+    assert "file: Not a directory" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -1,31 +1,37 @@
-"""The code that draws the bundled pictures.
+"""The code that draws the bundled pictures and materials.
 
 Every picture tiles without a seam and has its own palette. Its motif is 32 to 64 pixels wide; the
-picture is 256 pixels wide. :func:`draw` with its defaults made the files in ``nca/pictures/files``;
+picture is 256 pixels wide. Four pictures are lit surfaces whose maps are bundled too, as materials.
+:func:`draw` and :func:`draw_maps` with their defaults made the files in ``nca/pictures``;
 ``python -m tools.pictures DIR`` draws them again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from nca.errors import InputError
+from nca.maps import MapName
 from tools.pictures.floors import draw_parquet, draw_tiles
 from tools.pictures.fluid import draw_brush, draw_bubbles, draw_marbling
 from tools.pictures.light import encode
-from tools.pictures.mineral import draw_bricks, draw_lava, draw_pebbles
+from tools.pictures.mineral import bricks, draw_bricks, draw_lava, draw_pebbles, pebbles
 from tools.pictures.organic import (
     draw_blossom,
     draw_coral,
     draw_honeycomb,
     draw_peacock,
     draw_scales,
+    scales,
 )
+from tools.pictures.surface import Surface, average
 from tools.pictures.torus import Color
-from tools.pictures.woven import draw_knit, draw_weave, draw_web
+from tools.pictures.woven import draw_knit, draw_weave, draw_web, weave
 
-__all__ = ["DRAWINGS", "draw"]
+__all__ = ["DRAWINGS", "SURFACES", "draw", "draw_maps"]
 
 SUPERSAMPLING = 3
 MIN_SIZE = 16
@@ -50,6 +56,14 @@ DRAWINGS: dict[str, Callable[[int, int], Color]] = {
     "web": draw_web,
 }
 
+# The pictures of which there are maps: (size, seed) -> what the picture shows, before it is lit
+SURFACES: dict[str, Callable[[int, int], Surface]] = {
+    "bricks": bricks,
+    "pebbles": pebbles,
+    "scales": scales,
+    "weave": weave,
+}
+
 
 def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
     """Draw a picture, size x size RGB. The seed changes what is drawn; the size does not.
@@ -57,12 +71,26 @@ def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
     Raises:
         InputError: there is no such picture, the size is below 16 or the seed below 0.
     """
-    if name not in DRAWINGS:
-        raise InputError(f"no image is called {name!r}; there are {', '.join(DRAWINGS)}")
+    _check("image", name, DRAWINGS, size, seed)
+    light = average(DRAWINGS[name](SUPERSAMPLING * size, seed), size)
+    return Image.fromarray((encode(light) * 255).round().astype(np.uint8))
+
+
+def draw_maps(name: str, size: int = 256, seed: int = 0) -> dict[MapName, Tensor]:
+    """Draw the maps of a material, [1 or 3, size, size] in [0, 1], as :func:`draw` draws a picture.
+
+    Raises:
+        InputError: there is no such material, the size is below 16 or the seed below 0.
+    """
+    _check("material", name, SURFACES, size, seed)
+    maps = SURFACES[name](SUPERSAMPLING * size, seed).maps(size)
+    return {kind: torch.from_numpy(np.moveaxis(values, -1, 0)) for kind, values in maps.items()}
+
+
+def _check(kind: str, name: str, known: Mapping[str, object], size: int, seed: int) -> None:
+    if name not in known:
+        raise InputError(f"no {kind} is called {name!r}; there are {', '.join(known)}")
     if size < MIN_SIZE:
         raise InputError(f"`size` {size}: must be {MIN_SIZE} or more")
     if seed < 0:
         raise InputError(f"`seed` {seed}: must be 0 or more")
-    fine = DRAWINGS[name](SUPERSAMPLING * size, seed)
-    light = fine.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3).mean((1, 3))
-    return Image.fromarray((encode(light) * 255).round().astype(np.uint8))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tools.pictures.light import lit, mix, ramp, rgb, smooth
+from tools.pictures.surface import Light, Surface
 from tools.pictures.torus import Cells, Color, blur, grid, noise, scatter, stripes_and_spots
 
 
@@ -31,6 +32,11 @@ def draw_lava(size: int, seed: int) -> Color:
 
 def draw_pebbles(size: int, seed: int) -> Color:
     """Pebbles in shallow water: slate, rust and chalk, some with a vein."""
+    return pebbles(size, seed).picture()
+
+
+def pebbles(size: int, seed: int) -> Surface:
+    """The surface of :func:`draw_pebbles`; all of it is wet."""
     rng = np.random.default_rng(seed)
     count = 54
     points = scatter(rng, count, rounds=2)
@@ -51,11 +57,18 @@ def draw_pebbles(size: int, seed: int) -> Color:
     water = ramp(0.5 + 0.2 * noise(size, rng, 8), "0a2430 12404c 1f6064")
     height = 0.042 * dome * stone + 0.0005 * speck * stone
     color = mix(water, color, stone)
-    return lit(color, height, gloss=0.30, hardness=35, shadow=0.05, hollow=0.025, hollow_depth=0.75)
+    polish = 0.30 + 0.20 * np.abs(2 * tone - 1) + 0.03 * speck - 0.12 * vein
+    light = Light(gloss=0.30, hardness=35, shadow=0.05, hollow=0.025, hollow_depth=0.75)
+    return Surface(color, height, 0.12 + (polish - 0.12) * stone, light)
 
 
 def draw_bricks(size: int, seed: int) -> Color:
     """An old wall: hand-made bricks of rose and oxblood in pale mortar."""
+    return bricks(size, seed).picture()
+
+
+def bricks(size: int, seed: int) -> Surface:
+    """The surface of :func:`draw_bricks`; dark bricks were fired hotter and are smoother."""
     rng = np.random.default_rng(seed)
     columns, rows = 4, 8
     x, y = grid(size)
@@ -80,4 +93,7 @@ def draw_bricks(size: int, seed: int) -> Color:
     mortar = ramp(0.5 + 0.2 * worn, "cdb9a0 e6d6bf f6ead8")
     height = 0.011 * pillow + 0.0007 * worn
     height += 0.06 * body * (jitter[..., 2] * u / columns + jitter[..., 3] * v / rows)
-    return lit(mix(mortar, clay, body), height, shadow=0.018, hollow=0.012, hollow_depth=0.4)
+    fired_clay = 0.52 + 0.30 * np.clip(tone, 0, 1) + 0.04 * worn
+    roughness = 0.92 + (fired_clay - 0.92) * body
+    light = Light(shadow=0.018, hollow=0.012, hollow_depth=0.4)
+    return Surface(mix(mortar, clay, body), height, roughness, light)

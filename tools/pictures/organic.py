@@ -3,15 +3,22 @@
 import numpy as np
 
 from tools.pictures.light import Relief, lit, mix, ramp, rgb, smooth
+from tools.pictures.surface import Light, Surface
 from tools.pictures.torus import Cells, Color, blur, noise, scatter, stripes_and_spots, window
 
 
 def draw_scales(size: int, seed: int) -> Color:
     """Dragon scales: from emerald to petrol, with rims of worn gold."""
+    return scales(size, seed).picture()
+
+
+def scales(size: int, seed: int) -> Surface:
+    """The surface of :func:`draw_scales`; the picture's paint darkens the roots more."""
     rng = np.random.default_rng(seed)
     columns, rows = 6, 10
     tint = noise(size, rng, 2)
-    relief = Relief(np.zeros((size, size, 3)), np.full((size, size), -1.0))
+    # Seven values: the painted color, the base color, and roughness.
+    relief = Relief(np.zeros((size, size, 7)), np.full((size, size), -1.0))
     for row, column in np.ndindex(rows, columns):
         jitter = rng.random(5) - 0.5
         x = (column + row % 2 / 2 + 0.10 * jitter[0]) / columns
@@ -28,11 +35,19 @@ def draw_scales(size: int, seed: int) -> Color:
         height = np.where((edge > 0) & (v > -0.3), height, -np.inf)
         hue = np.clip(0.5 + 0.22 * tint[at] + 0.45 * jitter[4], 0, 1)
         body = ramp(hue, "0f5c58 138a6a 2fb06c 8fc24a")
-        body *= (0.22 + 0.78 * smooth(0.15, 0.95, v))[..., None]
+        root = (0.22 + 0.78 * smooth(0.15, 0.95, v))[..., None]
         ribs = 0.5 + 0.5 * np.cos(np.arctan2(u, v + 0.25) * 44)
-        body *= (1 - 0.22 * ribs * smooth(0.2, 0.6, v))[..., None]
-        relief.place(at, height, mix(body, rgb("f0c878"), 0.9 * rim * smooth(0.25, 0.7, v)))
-    return lit(relief.color, relief.height, gloss=0.42, hardness=22, shadow=0.05, hollow=0.015)
+        ribbed = (1 - 0.22 * ribs * smooth(0.2, 0.6, v))[..., None]
+        gold, cover = rgb("f0c878"), 0.9 * rim * smooth(0.25, 0.7, v)
+        roughness = (0.36 + 0.16 * ribs) * (1 - cover) + 0.22 * cover
+        colors = (
+            mix(body * root * ribbed, gold, cover),
+            mix(body * np.sqrt(root) * ribbed, gold, cover),
+        )
+        relief.place(at, height, np.concatenate([*colors, roughness[..., None]], axis=-1))
+    painted, color, roughness = np.split(relief.color, [3, 6], axis=-1)
+    light = Light(gloss=0.42, hardness=22, shadow=0.05, hollow=0.015)
+    return Surface(color, relief.height, roughness[..., 0], light, painted)
 
 
 def draw_honeycomb(size: int, seed: int) -> Color:

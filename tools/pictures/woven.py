@@ -3,11 +3,17 @@
 import numpy as np
 
 from tools.pictures.light import Relief, lit, mix, ramp, rgb, smooth
+from tools.pictures.surface import Light, Surface
 from tools.pictures.torus import Cells, Color, Field, blur, grid, noise, pixel, scatter, window
 
 
 def draw_weave(size: int, seed: int) -> Color:
     """Plain weave: the warp is indigo; the weft alternates between raw linen and ochre."""
+    return weave(size, seed).picture()
+
+
+def weave(size: int, seed: int) -> Surface:
+    """The surface of :func:`draw_weave`; the backs of the threads are worn smooth."""
     rng = np.random.default_rng(seed)
     x, y = grid(size)
     x, y = x + 0.0025 * noise(size, rng, 6), y + 0.0025 * noise(size, rng, 6)
@@ -19,7 +25,9 @@ def draw_weave(size: int, seed: int) -> Color:
     relief = Relief(np.zeros((size, size, 3)), np.full((size, size), -0.03))
     relief.place(np.ix_(range(size), range(size)), *_threads(x, y, 1, (indigo, indigo), rng))
     relief.place(np.ix_(range(size), range(size)), *_threads(y, x, -1, (linen, ochre), rng))
-    return lit(relief.color, relief.height, shadow=0.04, hollow=0.018, hollow_depth=0.8)
+    worn = smooth(0.005, 0.045, relief.height)
+    light = Light(shadow=0.04, hollow=0.018, hollow_depth=0.8)
+    return Surface(relief.color, relief.height, 0.95 - 0.25 * worn, light)
 
 
 def _threads(
