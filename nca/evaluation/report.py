@@ -25,6 +25,7 @@ from nca.images.map_files import is_material
 from nca.images.material import read_material
 from nca.losses.term import Term
 from nca.maps import map_channels
+from nca.pictures import named_material
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from nca.system.files import write_text
@@ -94,6 +95,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
 
 def _read_target(path: Path, size: int) -> tuple[Tensor, Maps]:
     """Read the target image, [1, 3, S, S], and all maps if it is a material."""
+    path = named_material(path)
     if not is_material(path):
         return read_texture(path, size)[None], {}
     material = read_material(path, size)

@@ -19,6 +19,7 @@ def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule 
     Returns:
         The result of one rule, or the path of the table of all rules.
     """
-    if settings.picture.is_dir() and not is_material(settings.picture):
+    picture = settings.picture
+    if isinstance(picture, Path) and picture.is_dir() and not is_material(picture):
         return sweep(variants or [settings])
     return train(settings, show=start_beside if settings.view else None)

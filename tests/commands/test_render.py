@@ -315,7 +315,9 @@ def test_wrong_formats_are_refused(
 
 def test_maps_are_those_of_the_rule(tmp_path: Path) -> None:
     maps = ("color", "normal", "height", "roughness")
-    rule = bounded_rule(RuleSettings(channels=9, hidden=8, maps=maps))
+    rule = bounded_rule(
+        RuleSettings(channels=9, hidden=8, start="noise", noise_level=1.0, maps=maps)
+    )
     path, out = tmp_path / "stone.safetensors", tmp_path / "maps"
     save_rule(path, rule)
     words = ["render", str(path), "--maps", "--size", "24x20", "--out", str(out)]

@@ -14,7 +14,7 @@ from nca.images import read_texture, to_image
 from nca.images.map_files import is_material, map_files
 from nca.images.material import estimate_maps, read_material
 from nca.maps import MAPS, MapName, map_channels
-from nca.pictures import MATERIALS, material_path
+from nca.pictures import named_material
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.texture.picture_loss import speckle_of
@@ -33,10 +33,11 @@ def with_maps(settings: TrainSettings) -> TrainSettings:
         InputError: the folder is not usable, or does not have all maps; or there are too few
             channels.
     """
-    settings = _named(settings)
+    if isinstance(settings.picture, Path):
+        settings = settings.override(picture=named_material(settings.picture))
     picture, wanted = settings.picture, settings.task.maps
     there: tuple[MapName, ...] = tuple(MAPS)
-    if picture.is_dir() and is_material(picture):
+    if isinstance(picture, Path) and is_material(picture):
         for task in ("grow", "restore", "also"):
             if getattr(settings.task, task):
                 raise InputError(f"`{task}`: {picture} is a material; give an image")
@@ -48,14 +49,6 @@ def with_maps(settings: TrainSettings) -> TrainSettings:
     if not wanted:
         return settings
     return settings.override(maps=tuple(name for name in there if name in ("color", *wanted)))
-
-
-def _named(settings: TrainSettings) -> TrainSettings:
-    """Replace the name of a bundled material by its folder, unless there is such a file."""
-    name = str(settings.picture)
-    if name not in MATERIALS or Path(name).exists():
-        return settings
-    return settings.override(picture=material_path(name))
 
 
 class Material(Synthesis):
@@ -73,8 +66,7 @@ class Material(Synthesis):
     def read(settings: TrainSettings) -> Tensor:
         """The maps in a folder, or those that are estimated from an image, [N, S, S]."""
         picture, maps = settings.picture, settings.task.maps
-        if picture.is_dir():
-            assert isinstance(picture, Path)
+        if isinstance(picture, Path) and picture.is_dir():
             material = read_material(picture, settings.size)
         else:
             material = estimate_maps(read_texture(picture, settings.size), maps)
