@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -149,22 +149,26 @@ def decode_data(path: Path) -> Iterator[tuple[float, Image.Image]]:
             yield (256 / 65535 if deep else 1 / 255), _opaque(image)
     if deep:
         with _opened(path) as image:
-            image.tile = [_low_bytes(*tile) for tile in image.tile]  # type: ignore[attr-defined]
+            image.tile = [_low_bytes(tile) for tile in image.tile]  # type: ignore[attr-defined]
             image.load()
             yield 1 / 65535, _opaque(image)
 
 
-def _low_bytes(codec: str, extents: object, offset: int, form: str | tuple[Any, ...]) -> object:
-    """Let a decoder take the other byte of each channel, by a form with the other byte order."""
+def _low_bytes(tile: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Let a decoder take the other byte of each channel, by a layout of the other byte order."""
+    *where, form = tile
     native, other = ("L", "B") if sys.byteorder == "little" else ("B", "L")
     raw, *rest = (form,) if isinstance(form, str) else form
     order = raw[-1].replace("N", native)
     raw = raw[:-1] + (other if order == native else native)
-    return codec, extents, offset, raw if isinstance(form, str) else (raw, *rest)
+    make = getattr(tile, "_make", tuple)  # a named tuple since Pillow 11
+    return cast(tuple[Any, ...], make((*where, raw if isinstance(form, str) else (raw, *rest))))
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    if image.mode in ("L", "RGB"):
+        return image  # a copy of a large image needs too much memory
+    return image.convert("L" if image.mode in ("1", "LA") else "RGB")
 
 
 def _upright(image: Image.Image, factor: int = 1) -> Image.Image:

@@ -26,6 +26,7 @@ SHORT_WORDS: dict[str, MapName] = {
 }  # fmt: skip
 DIRECTX = ("normaldx", "normaldirectx", "nordx")
 PACKED: dict[MapName, int] = {"occlusion": 0, "roughness": 1, "metalness": 2}  # channels of "arm"
+MEANINGS = {"arm": "occlusion, roughness and metalness", "directx": "the normal (DirectX)"}
 # Sizes and formats may follow: "moss_diff_1k", "Moss_Color_2K-JPG".
 SUFFIX = re.compile(r"\d+(k|px|bit|x\d+)?|jpe?g|png|tiff?")
 
@@ -63,12 +64,8 @@ def is_material(path: Path) -> bool:
         words = {map_word(file) for file in path.iterdir() if file.is_file()}
     except OSError:
         return False
-    kinds = {"packed" if word == "arm" else _kind(word) for word in words if word}
+    kinds = {_kind(word) for word in words if word}
     return len(kinds) > 1 and not kinds.isdisjoint(("color", "normal"))
-
-
-def _kind(word: str) -> MapName:
-    return WORDS[word] if word in WORDS else SHORT_WORDS[word]
 
 
 def map_files(folder: Path) -> dict[MapName, MapFile]:
@@ -84,28 +81,14 @@ def map_files(folder: Path) -> dict[MapName, MapFile]:
         paths = sorted((p for p in folder.iterdir() if p.is_file()), key=natural_order)
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
-    found: dict[str, Path] = {}
-    unread: dict[str, Path] = {}
-    for path in paths:
-        word = map_word(path)
-        if not word or path.name.startswith("."):
-            continue
-        slot = "arm" if word == "arm" else "directx" if word in DIRECTX else str(_kind(word))
-        if not is_picture(path):
-            unread.setdefault("normal" if slot == "directx" else slot, path)
-        elif slot in found:
-            raise InputError(
-                f"{folder}: {found[slot].name} and {path.name} are both a map of "
-                f"{_meaning(slot)}; keep one of them"
-            )
-        else:
-            found[slot] = path
+    named = [path for path in paths if map_word(path) and not path.name.startswith(".")]
+    found = _by_slot(folder, [path for path in named if is_picture(path)])
     maps = {name: file for name in MAPS if (file := _choose(name, found))}
-    missing = [unread[name] for name in unread if name != "arm" and name not in maps]
-    if missing:
-        raise InputError(
-            f"{missing[0]}: a map must be an image such as PNG or JPEG; convert or remove it"
-        )
+    for path in named:
+        if not is_picture(path) and _kind(map_word(path)) not in {*maps, None}:
+            raise InputError(
+                f"{path}: a map must be an image such as PNG or JPEG; convert or remove it"
+            )
     if "color" not in maps:
         raise InputError(
             f"{folder} has no color map; its name must end in _Color, _Albedo, _BaseColor or _diff"
@@ -113,9 +96,25 @@ def map_files(folder: Path) -> dict[MapName, MapFile]:
     return maps
 
 
-def _meaning(slot: str) -> str:
-    names = {"arm": "occlusion, roughness and metalness", "directx": "the normal (DirectX)"}
-    return names.get(slot, f"the {slot}")
+def _kind(word: str) -> MapName | None:
+    """The map that a word means; None for packed maps."""
+    return WORDS.get(word) or SHORT_WORDS.get(word)
+
+
+def _by_slot(folder: Path, paths: list[Path]) -> dict[str, Path]:
+    """The files by their maps; "directx" and "arm" are for normals of DirectX and packed maps."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        word = map_word(path)
+        slot = "directx" if word in DIRECTX else _kind(word) or word
+        first = found.setdefault(slot, path)
+        if first != path:
+            meaning = MEANINGS.get(slot, f"the {slot}")
+            raise InputError(
+                f"{folder}: {first.name} and {path.name} are both a map of {meaning}; "
+                "keep one of them"
+            )
+    return found
 
 
 def _choose(name: MapName, found: dict[str, Path]) -> MapFile | None:

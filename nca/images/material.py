@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn import functional as F
 
 from nca.errors import InputError
 from nca.images import png_bytes, read_square, to_image
@@ -16,7 +15,7 @@ from nca.images.decoding import decode_data, reading
 from nca.images.estimation import estimate
 from nca.images.map_files import MapFile, is_material, map_files
 from nca.images.picture_files import readable_formats
-from nca.images.relief import normals_from_height
+from nca.images.relief import normalized, normals_from_height
 from nca.maps import MAPS, MapName
 from nca.system.files import cannot_write, write_atomically
 
@@ -109,12 +108,6 @@ def _read_normals(values: NDArray[np.float32], directx: bool) -> Tensor:
     return normalized(normals) / 2 + 0.5
 
 
-def normalized(normals: Tensor) -> Tensor:
-    """Scale vectors [3, H, W] to length 1; where there is hardly any, the surface is level."""
-    level = torch.tensor([0.0, 0.0, 1.0])[:, None, None]
-    return F.normalize(torch.where(normals.norm(dim=0) > 0.01, normals, level), dim=0)
-
-
 def estimate_maps(color: Tensor, names: tuple[MapName, ...]) -> Material:
     """Estimate the other maps of a material from one photograph of it, [3, S, S] in [0, 1].
 
@@ -140,7 +133,7 @@ def write_maps(folder: Path, maps: dict[MapName, Tensor], name: str) -> list[Pat
     """Write each map as ``NAME_MAP.png``: height with 16 bits, all others with 8.
 
     Args:
-        folder: made if there is none.
+        folder: created if it is missing.
         maps: values in [0, 1] by name, [3, H, W] or [1, H, W].
         name: first part of the file names.
 

@@ -4,8 +4,10 @@ import struct
 import zlib
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 # The sRGB curve, as a parametric curve of type 3 in an ICC profile.
@@ -68,3 +70,22 @@ def blobs(height: int = 48, width: int = 64) -> Tensor:
     """Soft spots in three colors, [1, 3, H, W]."""
     coarse = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(3))
     return F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+
+
+def tiff16(levels: NDArray[np.uint16]) -> bytes:
+    """Make an uncompressed TIFF of 16-bit RGB, [H, W, 3], in two strips."""
+    height, width, _ = levels.shape
+    strips = [half.astype("<u2").tobytes() for half in np.array_split(levels, 2)]
+    rows = -(-height // 2)
+    first = 8 + 2 + 12 * 9 + 4
+    starts = struct.pack("<2I", first + 22, first + 22 + len(strips[0]))
+    sizes = struct.pack("<2I", len(strips[0]), len(strips[1]))
+    bits = struct.pack("<3H", 16, 16, 16)
+    tags = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, first + 16), (259, 3, 1, 1),
+        (262, 3, 1, 2), (273, 4, 2, first), (277, 3, 1, 3), (278, 4, 1, rows),
+        (279, 4, 2, first + 8),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory + bytes(4)
+    return head + starts + sizes + bits + b"".join(strips)

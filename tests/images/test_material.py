@@ -1,6 +1,5 @@
 """Folders of maps: every naming, depth and convention, with one-line errors for the rest."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,13 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images import write_png16
 from nca.images.material import (
-    estimate_maps,
     is_material,
     normals_from_height,
     read_material,
     write_maps,
 )
-from nca.images.relief import slopes_of_height, slopes_of_normals
 from nca.maps import MAPS, MapName, map_channels
-from tests.helpers.picture_makers import blobs, rgb_icc
+from tests.helpers.picture_makers import rgb_icc, tiff16
 
 SIZE = 32
 AMBIENT_CG = {
@@ -134,6 +131,15 @@ def test_16_bits_keep_their_precision_and_the_centered_square_is_scaled(tmp_path
     assert (small["height"] - pooled)[:, 3:-3, 3:-3].abs().max() < 1e-4
 
 
+def test_a_tiff_of_several_strips_keeps_16_bits(folder):
+    levels = np.random.default_rng(1).integers(20000, 60000, (SIZE, SIZE, 3)).astype(np.uint16)
+    (folder / "a_normal.tif").write_bytes(tiff16(levels))
+    vectors = levels / 65535 * 2 - 1
+    expected = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) / 2 + 0.5
+    off = np.abs(parts(folder)["normal"].permute(1, 2, 0).numpy() - expected)
+    assert off[np.linalg.norm(vectors, axis=-1) > 0.1].max() < 1e-5
+
+
 def test_a_profile_changes_colors_but_not_data(folder):
     values = torch.tensor([0.8, 0.3, 0.5])[:, None, None].expand(3, SIZE, SIZE)
     for name in ("color", "normal", "roughness"):
@@ -230,88 +236,3 @@ def test_a_map_that_can_be_read_replaces_one_that_cannot(folder):
 def test_maps_cannot_be_written_into_a_file(folder):
     with pytest.raises(InputError, match=r"cannot write .*a_color\.png"):
         write_maps(folder / "a_color.png", some_maps(), "x")
-
-
-# Height and normals
-
-
-def test_normals_of_a_sphere():
-    radius, n = 40.0, 65
-    y, x = torch.meshgrid(torch.arange(n) - 32.0, torch.arange(n) - 32.0, indexing="ij")
-    inside = torch.hypot(x, y) < 25
-    height = (radius**2 - x**2 - y**2).clamp(min=0).sqrt()
-    normals = normals_from_height(height / radius, radius, wraps=False) * 2 - 1
-    expected = torch.stack([x, -y, height]) / radius  # y of the map points up
-    assert (normals - expected)[:, inside].abs().max() < 0.002
-
-
-@pytest.mark.parametrize("wraps", [True, False])
-def test_slopes_of_normals_are_the_inverse(wraps):
-    height = torch.rand(20, 24, generator=torch.Generator().manual_seed(1))
-    slopes = slopes_of_height(3 * height, wraps)
-    back = slopes_of_normals(normals_from_height(height, 3, wraps))
-    assert (slopes - back).abs().max() < 1e-4
-
-
-def test_only_a_surface_that_wraps_continues_on_the_other_side():
-    n = 16
-    ramp = torch.arange(n).float().expand(n, n) / n
-    assert slopes_of_height(n * ramp, wraps=False)[0] == pytest.approx(np.ones((n, n)))
-    wave = torch.sin(2 * math.pi * ramp)
-    around = normals_from_height(wave, 2, wraps=True)
-    shifted = normals_from_height(wave.roll(5, 1), 2, wraps=True)
-    assert (around.roll(5, 2) - shifted).abs().max() < 1e-6
-
-
-# The estimate
-
-
-def test_dark_is_deep_in_the_estimate():
-    color = blobs(64, 64)[0].mean(0, keepdim=True).expand(3, -1, -1) * 0.8 + 0.1
-    material = estimate_maps(color, ("normal", "height", "occlusion", "roughness"))
-    assert material.maps == ("color", "normal", "height", "roughness", "occlusion")
-    values = {name: material.values[at] for name, at in map_channels(material.maps).items()}
-    assert torch.equal(values["color"], color)
-    alike = torch.corrcoef(torch.stack([values["height"].flatten(), color[0].flatten()]))[0, 1]
-    assert alike > 0.8
-    assert (values["height"].min(), values["height"].max()) == (0, 1)
-    slopes = slopes_of_height(values["height"][0], wraps=False)
-    both = torch.stack([slopes.flatten(), slopes_of_normals(values["normal"]).flatten()])
-    assert torch.corrcoef(both)[0, 1] > 0.999
-
-
-def test_joints_are_occluded_in_the_estimate():
-    color = torch.full((3, 64, 64), 0.7)
-    joint = (torch.arange(64) % 16 < 2).expand(64, 64)
-    color[:, joint] = 0.2
-    height, occlusion = estimate_maps(color, ("height", "occlusion")).values[3:]
-    assert height[joint].max() < 0.5
-    assert occlusion[joint].mean() < 0.7
-    assert occlusion[:, 8::16].min() > 0.95
-
-
-def test_the_estimate_does_not_follow_the_light_of_the_picture():
-    color = blobs(64, 64)[0] * 0.8 + 0.1
-    linear = color**2.2 * torch.linspace(0.5, 1, 64)  # lit from the right
-    shaded = estimate_maps(linear ** (1 / 2.2), ("height",)).values[3]
-    even = estimate_maps(color, ("height",)).values[3]
-    assert torch.corrcoef(torch.stack([shaded.flatten(), even.flatten()]))[0, 1] > 0.9
-
-
-def test_noise_is_estimated_rougher_than_an_even_tone():
-    color = torch.full((3, 64, 64), 0.5)
-    color[:, :, 32:] += 0.2 * (torch.rand(64, 32, generator=torch.Generator().manual_seed(2)) - 0.5)
-    rough = estimate_maps(color, ("roughness",)).values[3]
-    assert rough[:, :24].mean() < 0.55
-    assert rough[:, 40:].mean() > 0.75
-
-
-def test_a_photograph_of_one_color_has_a_level_estimate():
-    material = estimate_maps(torch.full((3, 32, 32), 0.5), ("normal", "roughness"))
-    assert (material.values[5] == 1).all()
-    assert torch.isfinite(material.values).all()
-
-
-def test_metalness_is_not_estimated():
-    with pytest.raises(InputError, match="metalness cannot be estimated from a photograph"):
-        estimate_maps(blobs()[0], ("metalness",))

@@ -9,7 +9,6 @@ picture is 256 pixels wide. Four pictures are lit surfaces whose maps are bundle
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -83,8 +82,7 @@ def draw_maps(name: str, size: int = 256, seed: int = 0) -> dict[MapName, Tensor
         InputError: there is no such material, the size is below 16 or the seed below 0.
     """
     _check("material", name, SURFACES, size, seed)
-    maps = SURFACES[name](SUPERSAMPLING * size, seed).maps(size)
-    return {kind: torch.from_numpy(np.moveaxis(values, -1, 0)) for kind, values in maps.items()}
+    return SURFACES[name](SUPERSAMPLING * size, seed).maps(size)
 
 
 def _check(kind: str, name: str, known: Mapping[str, object], size: int, seed: int) -> None:

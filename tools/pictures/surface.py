@@ -3,7 +3,11 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from nca.images.relief import normalized, normals_from_height, open_sky
 from nca.maps import MapName
 from tools.pictures.light import encode, lit
 from tools.pictures.torus import Color, Field
@@ -11,8 +15,6 @@ from tools.pictures.torus import Color, Field
 PITS = 0.01  # share of the surface that may be deeper than the lowest height: holes of few pixels
 # Heights have 12 of the 16 bits of their file, which is a quarter smaller so.
 LEVELS, TOP = 65535 / 16, 4095
-DIRECTIONS, STOPS = 16, 12  # where the horizon is searched for
-REACH = 0.1  # fraction of the side; what is farther away is too low to hide much of the sky
 
 
 @dataclass(frozen=True)
@@ -50,51 +52,30 @@ class Surface:
         color = self.color if self.painted is None else self.painted
         return lit(color, self.height, **asdict(self.light))
 
-    def maps(self, size: int) -> dict[MapName, Field]:
-        """The maps of the material, [size, size, 1 or 3] in [0, 1]; ``size`` must divide n."""
-        floor = np.quantile(self.height, PITS)
-        relief = np.maximum(self.height, floor)
-        height = average(relief, size)
-        facing = average(normals(relief), size)
-        facing /= np.linalg.norm(facing, axis=-1, keepdims=True)
+    def maps(self, size: int) -> dict[MapName, Tensor]:
+        """The maps of the material, [1 or 3, size, size] in [0, 1]; ``size`` must divide n."""
+        n, floor = len(self.height), np.quantile(self.height, PITS)
+        fine = torch.from_numpy(np.maximum(self.height, floor))
+        height = torch.from_numpy(average(fine.numpy(), size))
+        # Mean normals of the fine surface: those of the mean height would have jagged edges.
+        facing = F.adaptive_avg_pool2d(normals_from_height(fine, n, wraps=True), size)
+        share = (height - floor) / (height.max() - floor)
         return {
-            "color": encode(average(self.color, size)),
-            "normal": facing / 2 + 0.5,
-            "height": np.round((height - floor) / (height.max() - floor) * TOP)[..., None] / LEVELS,
-            "roughness": average(self.roughness, size)[..., None],
-            "occlusion": open_sky(height)[..., None],
+            "color": channels(encode(average(self.color, size))),
+            "normal": normalized(2 * facing - 1) / 2 + 0.5,
+            "height": (TOP * share).round()[None] / LEVELS,
+            "roughness": torch.from_numpy(average(self.roughness, size))[None],
+            "occlusion": open_sky(size * height, wraps=True)[None],
         }
 
 
 def average(field: Field, size: int) -> Field:
     """The means of square blocks, [n, n, ...] -> [size, size, ...]."""
-    blocks = field.reshape(size, len(field) // size, size, len(field) // size, *field.shape[2:])
-    means: Field = blocks.mean((1, 3))
+    block = len(field) // size
+    means: Field = field.reshape(size, block, size, block, *field.shape[2:]).mean((1, 3))
     return means
 
 
-def normals(height: Field) -> Field:
-    """Normals of a relief whose heights are fractions of its side, [n, n, 3]: x right, y up."""
-    n = len(height)
-    right = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * n / 2
-    down = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) * n / 2
-    vectors = np.stack([-right, down, np.ones_like(height)], axis=-1)
-    lengths: Field = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / lengths
-
-
-def open_sky(height: Field) -> Field:
-    """Share of the light of an even sky that arrives on a level patch, [n, n].
-
-    In each direction, the sky is open above the horizon (Max, "Horizon mapping", The Visual
-    Computer 4, 1988); the share of the light from above an angle is its cosine squared.
-    """
-    n, sky = len(height), np.zeros_like(height)
-    for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        steepest = np.zeros_like(height)
-        for distance in np.geomspace(1 / n, REACH, STOPS):
-            shift = round(n * distance * np.sin(angle)), round(n * distance * np.cos(angle))
-            above = np.roll(height, shift, (0, 1)) - height
-            np.maximum(steepest, above * n / np.hypot(*shift), out=steepest)
-        sky += 1 / (1 + steepest**2) / DIRECTIONS
-    return sky
+def channels(color: Color) -> Tensor:
+    """Convert [n, n, 3] to [3, n, n]."""
+    return torch.from_numpy(color).permute(2, 0, 1).contiguous()
