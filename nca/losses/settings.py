@@ -53,8 +53,6 @@ class LossSettings(Bounded):
     """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: Weights = field(default_factory=dict)
     """Layer names and their weights; metrics.jsonl lists the names."""
-    map_weights: Weights = field(default_factory=dict)
-    """Maps of a material and their weights, which scale their contrast; 1 by default."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"

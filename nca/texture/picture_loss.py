@@ -83,7 +83,7 @@ class AllMaps(WholePicture):
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
-        channels, weights = map_channels(settings.task.maps), settings.loss.map_weights
+        channels, weights = map_channels(settings.task.maps), settings.task.material.map_weights
         if is_pretrained(settings.loss.features):
             raise InputError(
                 f"`features` {settings.loss.features}: sees only colors; for the maps of a "

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.losses.settings import LossSettings, PromptSettings
+from nca.losses.settings import LossSettings, PromptSettings, Terms
 from nca.maps import MapName, map_width
 from nca.options import (
     WITHOUT_TITLE,
@@ -34,9 +34,19 @@ Side = Annotated[int, Between(16, 2048)]
 MIN_CELLS = 32  # minimum grid side with a decoder; the layout needs some texture
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
-    "material (for several maps), noise (scale and speed can be changed while the rule runs), "
+    "material (several maps), noise (scale and speed can be changed), "
     "lesson20 (as in fast.ai's lesson 20)."
 )
+
+
+@dataclass(frozen=True)
+class MaterialSettings(Bounded):
+    """The maps of a material, which one rule can learn together."""
+
+    maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
+    """Maps to estimate from an image, or to choose from a folder of maps (all by default)."""
+    map_weights: Terms = field(default_factory=dict)
+    """Maps and their weights, which scale their contrast in the loss; 1 by default."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,16 @@ class TaskSettings(Bounded):
     """Instead, learn to repair noisy or damaged images."""
     also: tuple[Picture, ...] = ()
     """Up to two more images for the same rule; the noise at the start selects which one grows."""
-    maps: tuple[MapName, ...] = ()
-    """Maps of a material: estimated from an image, or read from its folder (default: all)."""
     presets: tuple[Preset, ...] = ()
     """For a folder: train one rule per image and preset."""
+    material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
+        field(default_factory=MaterialSettings)
+    )
+
+    @property
+    def maps(self) -> tuple[MapName, ...]:
+        """The maps to learn; empty: only a color."""
+        return self.material.maps
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
@@ -71,7 +87,7 @@ class RuleOptions(Bounded):
     channels: Annotated[int, Between(4, 64)] = 8
     """Number of values per cell; the first three are its color."""
     hidden: Annotated[int, Between(1, 1024)] = 32
-    """Number of hidden units (values in the network's inner layer)."""
+    """Number of hidden units (inner values of the network)."""
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell updates at each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
