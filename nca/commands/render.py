@@ -24,7 +24,8 @@ from nca.images import (
     write_png16,
 )
 from nca.images.enlarging import enlarged
-from nca.images.material import normalized, write_maps
+from nca.images.material import write_maps
+from nca.images.relief import normalized
 from nca.images.y4m import write_y4m
 from nca.maps import MapName, map_channels
 from nca.options import parse_size
