@@ -6,7 +6,7 @@ import torch
 from nca.evaluation.material import alignment, compare_maps, correlation, gradient, grown_maps
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
-from tests.helpers.materials import domes
+from tests.helpers.picture_makers import domes
 
 
 def test_gradients_are_central_differences() -> None:

@@ -26,7 +26,7 @@ from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, save_rule
 from tests.helpers.known_rules import decaying, exploding, linear, swinging
-from tests.helpers.materials import domes, write_domes
+from tests.helpers.picture_makers import domes, write_domes
 from tests.helpers.rules import with_random_decoder
 from tools.pictures import draw
 

@@ -21,7 +21,7 @@ from nca.texture.tasks import task_of
 from nca.texture.tasks.material import Material, with_maps
 from nca.texture.train import train
 from nca.training.engines import Engine
-from tests.helpers.materials import write_domes
+from tests.helpers.picture_makers import write_domes
 
 MAPS = ("color", "normal", "height", "roughness")
 SMALL: dict[str, Any] = {
