@@ -245,11 +245,16 @@ class Rule(nn.Module):
         """Colors of the cells, without a decoder: [B, C, H, W] -> [B, 3, H, W]."""
         return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
 
-    def to_maps(self, state: Tensor) -> dict[MapName, Tensor]:
+    def to_maps(self, state: Tensor, *, shortest: float = 1e-12) -> dict[MapName, Tensor]:
         """The maps of a material, [B, C, H, W] -> name: [B, 3 or 1, H, W].
 
         Values are not clamped to [0, 1], but normals have length 1 before they are encoded. A rule
         without maps has only a color.
+
+        Args:
+            state: [B, C, H, W].
+            shortest: shorter normals are divided by this length, and stay below length 1. In
+                training, this bounds their gradients; all cells start from a normal of length 0.
         """
         settings = self.settings
         maps = {
@@ -257,7 +262,7 @@ class Rule(nn.Module):
             for name, channels in map_channels(settings.maps).items()
         }
         if "normal" in maps:
-            maps["normal"] = F.normalize(maps["normal"] * 2 - 1, dim=1) / 2 + 0.5
+            maps["normal"] = F.normalize(maps["normal"] * 2 - 1, dim=1, eps=shortest) / 2 + 0.5
         return maps
 
     @torch.no_grad()

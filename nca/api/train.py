@@ -36,9 +36,10 @@ def train(
 
     Args:
         picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in [0, 1], or a
-            tensor [3, H, W] in [0, 1]. It is cropped to a centered square.
-        preset: sets the defaults of the other settings: ``tiny``, ``small``, ``full``, ``noise``
-            or ``lesson20``.
+            tensor [3, H, W] in [0, 1]. It is cropped to a centered square. A path can also be that
+            of a folder with the maps of a material, or the name of a bundled material.
+        preset: sets the defaults of the other settings: ``tiny``, ``small``, ``full``,
+            ``material``, ``noise`` or ``lesson20``.
         minutes: training time in minutes, 5 by default.
         iterations: number of iterations, instead of a training time; then the same seed gives the
             same weights.

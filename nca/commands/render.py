@@ -24,11 +24,14 @@ from nca.images import (
     write_png16,
 )
 from nca.images.enlarging import enlarged
+from nca.images.material import write_maps
+from nca.images.relief import normalized
 from nca.images.y4m import write_y4m
+from nca.maps import MapName, map_channels
 from nca.options import parse_size
 from nca.rescaling import rescaled
 from nca.rule import ALPHA, Rule
-from nca.rulefile import load_rule
+from nca.rulefile import load_rule, rule_name
 from nca.system.outputs import check_free
 from nca.system.signals import uninterrupted
 from nca.viewer.headless import simulate_gl
@@ -39,7 +42,7 @@ REACH = 8  # an average covers this many times its nominal steps; older steps wo
 
 
 def render(settings: RenderSettings) -> Path | None:
-    """Grow a texture and write it as an image or an animation.
+    """Grow a texture and write it as an image or an animation; or write the maps of a material.
 
     Returns:
         The path of the result; None for standard output.
@@ -49,18 +52,10 @@ def render(settings: RenderSettings) -> Path | None:
         GraphicsError: the engine is gl, but there is no usable OpenGL.
     """
     animated = settings.loop is not None or settings.every is not None
-    to_pipe = settings.out == STANDARD_OUTPUT
-    if not to_pipe:
-        check_free(settings.out, settings.overwrite, file=True)
-        if animated:
-            check_animation(settings.out)
-        image_format(settings.out)  # before the work starts
-    suffix = settings.out.suffix.lower()
-    if settings.transparent and suffix not in TRANSPARENT:
-        raise InputError(f"`transparent`: {settings.out} must end in {', '.join(TRANSPARENT)}")
-    if settings.bits == 16 and suffix != ".png":
-        raise InputError(f"`bits` 16: {settings.out} must end in .png")
+    _check_out(settings, animated=animated)
     rule = load_rule(settings.rule).rule
+    if settings.maps and not rule.settings.maps:
+        raise InputError(f"`maps`: {settings.rule} has only a color; train it on a material")
     if (settings.coarseness, settings.dt) != (1.0, 1.0):
         dt = settings.dt / max(1.0, settings.coarseness**2)
         rule = rescaled(rule, settings.coarseness, dt)
@@ -70,11 +65,14 @@ def render(settings: RenderSettings) -> Path | None:
     # A decoder has already drawn the cells at the requested scale; without one, enlarge them here.
     scale, wraps = (settings.scale or 1) if rule.decoder is None else 1, rule.settings.wraps
     large = (enlarged(one, scale, settings.scaling, wraps=wraps) for one in colors)
+    if settings.maps:
+        write_maps(settings.out, _split(next(large), rule.settings.maps), rule_name(settings.rule))
+        return settings.out
     if settings.bits == 16:
         write_png16(settings.out, _straight(next(large)))
         return settings.out
     images = (to_image(_straight(one)) for one in large)
-    if to_pipe:
+    if settings.out == STANDARD_OUTPUT:
         write_y4m(sys.stdout.buffer, images, settings.fps)
         return None
     frames: list[Image.Image] = []
@@ -90,6 +88,23 @@ def render(settings: RenderSettings) -> Path | None:
     return settings.out
 
 
+def _check_out(settings: RenderSettings, *, animated: bool) -> None:
+    """Before the work starts, refuse a path that the result cannot be written to."""
+    if settings.maps:
+        check_free(settings.out, settings.overwrite, file=False)
+        return
+    if settings.out != STANDARD_OUTPUT:
+        check_free(settings.out, settings.overwrite, file=True)
+        if animated:
+            check_animation(settings.out)
+        image_format(settings.out)
+    suffix = settings.out.suffix.lower()
+    if settings.transparent and suffix not in TRANSPARENT:
+        raise InputError(f"`transparent`: {settings.out} must end in {', '.join(TRANSPARENT)}")
+    if settings.bits == 16 and suffix != ".png":
+        raise InputError(f"`bits` 16: {settings.out} must end in .png")
+
+
 def _check_background(rule: Rule) -> None:
     if rule.settings.alive_threshold is None:
         raise InputError("`transparent`: this rule is a texture, without a background")
@@ -98,7 +113,7 @@ def _check_background(rule: Rule) -> None:
 
 
 def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
-    """Colors of every image, [3, H, W]; or premultiplied colors and alpha, [4, H, W]."""
+    """Colors of every image, [3, H, W]; premultiplied colors and alpha, [4, H, W]; or all maps."""
     width, height = parse_size("size", settings.size, 4, 8192)
     start = rule.initial_state(1, height, width, seed=settings.seed)
     calm = rule.settings.runs_calm(settings.calm)  # once grown, all cells update in every step
@@ -116,6 +131,8 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
 
     scale = None if rule.decoder is None else settings.scale
     shown = partial(_rgba, rule) if settings.transparent else partial(rule.to_image, scale=scale)
+    if settings.maps:
+        shown = partial(_all_maps, rule)
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (shown(state)[0] for state in states)
@@ -157,6 +174,18 @@ def _rgba(rule: Rule, state: Tensor) -> Tensor:
     alpha = state[:, ALPHA : ALPHA + 1].clamp(0, 1)
     colors = rule.to_rgb(state) - (1 - alpha) * rule.settings.rgb_offset
     return torch.cat([colors, alpha], 1)
+
+
+def _all_maps(rule: Rule, state: Tensor) -> Tensor:
+    return torch.cat(list(rule.to_maps(state).values()), 1)
+
+
+def _split(values: Tensor, maps: tuple[MapName, ...]) -> dict[MapName, Tensor]:
+    """The maps in [N, H, W]; averages and blends of normals get length 1 again."""
+    parts = {name: values[part] for name, part in map_channels(maps).items()}
+    if "normal" in parts:
+        parts["normal"] = normalized(parts["normal"] * 2 - 1) / 2 + 0.5
+    return parts
 
 
 def _straight(colors: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ class RenderSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     out: Path
-    """Image (.png, .jpg, ...) or animation (.gif, .webp, .apng, ...); -: y4m on standard output."""
+    """Image (.png, ...) or animation (.gif, .webp, ...); -: y4m to standard output; a folder."""
+    maps: bool = False
+    """Write all maps of a material as .png files into the folder --out."""
     size: str = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
@@ -63,8 +65,14 @@ class RenderSettings(Bounded):
         refuse_several(name for name in ("direction_map", "follow") if getattr(self, name))
         if (self.direction_map or self.follow) and self.engine == "native":
             raise InputError("`engine` native: has no fields of directions; use auto")
-        if self.bits == 16:
+        if self.maps:
             others = (name for name in ("loop", "every", "transparent") if getattr(self, name))
+            refuse_several(["maps", *others])
+            if self.out == Path("-"):
+                raise InputError("`out` -: must be a folder with `maps`")
+        if self.bits == 16:
+            kinds = ("loop", "every", "transparent", "maps")
+            others = (name for name in kinds if getattr(self, name))
             refuse_several(["bits", *others])
         if self.loop is not None:
             if self.average_steps > 1:

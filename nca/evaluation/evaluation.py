@@ -23,7 +23,7 @@ class Evaluation:
         name: name of the rule.
         figures: plain data, for JSON.
         pictures: images, [3, h, w] in [0, 1], by group (``run``, ``seeds``, ``sizes``,
-            ``healing``) and caption.
+            ``healing``, ``maps``) and caption.
     """
 
     name: str

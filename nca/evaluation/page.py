@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -12,6 +13,7 @@ from torch import Tensor
 from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.images import data_url, to_image
+from nca.maps import MapName
 
 WIDTH, HEIGHT = 460.0, 200.0  # size of a chart's plot area, in SVG units
 LINEAR_TICKS = 4
@@ -167,13 +169,19 @@ def _at(run: Sequence[Mapping[str, float | None]], steps: int, name: str) -> flo
     return next((m[name] for m in run if (m["steps"] or 0) >= steps), None)
 
 
-def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) -> str:
+def page(
+    target_name: str,
+    target: Tensor,
+    evaluations: Sequence[Evaluation],
+    maps: Mapping[MapName, Tensor] = MappingProxyType({}),
+) -> str:
     """Make the report: one HTML file without external resources.
 
     Args:
         target_name: name of the target image.
         target: target image, [3, S, S] in [0, 1].
         evaluations: the evaluation of one rule, or those of a rule and its peer.
+        maps: the maps of a material, whose color is the target.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number
@@ -192,6 +200,7 @@ def page(target_name: str, target: Tensor, evaluations: Sequence[Evaluation]) ->
         target_name=target_name,
         target=data_url(to_image(target)),
         side=target.shape[-1],
+        maps={name: data_url(to_image(one)) for name, one in maps.items()},
         rules=[
             {
                 "name": e.name,

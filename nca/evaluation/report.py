@@ -16,11 +16,16 @@ from nca.errors import InputError
 from nca.evaluation.comparisons import build_losses, export_sizes
 from nca.evaluation.evaluation import Evaluation, Figures, grown_measurement, run_figures, verdict
 from nca.evaluation.healing import heal, healing_figures
+from nca.evaluation.material import Maps, compare_maps, grown_maps
 from nca.evaluation.measures import GROWN, Measurement, PatchDistance, follow, seam
 from nca.evaluation.page import page
 from nca.evaluation.settings import MAX_SIZE, MIN_SIZE, EvalSettings
 from nca.images import read_texture
+from nca.images.map_files import is_material
+from nca.images.material import read_material
 from nca.losses.term import Term
+from nca.maps import map_channels
+from nca.pictures import named_material
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from nca.system.files import write_text
@@ -41,11 +46,13 @@ class Measured:
         target: target image, [1, 3, S, S] in [0, 1].
         distance: patch distance.
         losses: losses by features and statistic, for rules that wrap (True) and those that do not.
+        maps: the maps of a material, whose color is the target; otherwise empty.
     """
 
     target: Tensor
     distance: PatchDistance
     losses: dict[bool, dict[str, Term]]
+    maps: Maps
 
 
 def evaluate(settings: EvalSettings) -> list[Evaluation]:
@@ -61,13 +68,13 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
     if settings.second is not None:
         files.append(_load(settings.second, settings.peer_noise))
         paths.append(settings.second)
-    target = read_texture(settings.target, settings.size or training_size(files[0]))[None]
+    target, maps = _read_target(settings.target, settings.size or training_size(files[0]))
     # Build the losses before the first run: if features are not available, fail early.
     losses = {
         wraps: build_losses(target, settings.features, wraps=wraps)
         for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)
     }
-    measured = Measured(target, PatchDistance(target), losses)
+    measured = Measured(target, PatchDistance(target), losses, maps)
     evaluations = [
         measure(name, file, measured, settings)
         for name, file in zip(names(paths), files, strict=True)
@@ -80,10 +87,20 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         "rules": {evaluation.name: evaluation.figures for evaluation in evaluations},
     }
     figures = json.dumps(report, indent=1, allow_nan=False)
-    text = page(settings.target.name, target[0], evaluations)
+    text = page(settings.target.name, target[0], evaluations, maps)
     write_text(figures_path, figures)
     write_text(settings.out, text)
     return evaluations
+
+
+def _read_target(path: Path, size: int) -> tuple[Tensor, Maps]:
+    """Read the target image, [1, 3, S, S], and all maps if it is a material."""
+    path = named_material(path)
+    if not is_material(path):
+        return read_texture(path, size)[None], {}
+    material = read_material(path, size)
+    maps = {name: material.values[part] for name, part in map_channels(material.maps).items()}
+    return maps["color"][None], maps
 
 
 def _check_outputs(settings: EvalSettings) -> Path:
@@ -171,7 +188,8 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
     side = cells_of(target.shape[-1], rule.settings)
     square, all_sizes = (side, side), SIZES if scale == 1 else DECODED_SIZES
     stops = [s for s in STOPS if s < settings.steps] + [settings.steps]
-    with _counting(name, 1 + RUNS - 1 + len(all_sizes) + RUNS + 1) as done:
+    mapped = bool(rule.settings.maps and measured.maps)
+    with _counting(name, 1 + RUNS - 1 + len(all_sizes) + RUNS + 1 + mapped) as done:
 
         def grow(size: tuple[int, int], seed: int) -> list[Measurement]:
             moments: list[Measurement] = done(follow(rule, target, distance, [GROWN], size, seed))
@@ -183,6 +201,7 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
         healing = [done(heal(rule, side, seed + i)) for i in range(RUNS)]
         after = grown_measurement(run)
         seeds = [after, *(m[0] if m else None for m in others)]
+        maps = done(grown_maps(rule, side, seed)) if mapped else {}
         figures = {
             "weights": rule.weight_count(),
             "decoder_weights": rule.decoder_weight_count(),
@@ -203,11 +222,14 @@ def measure(name: str, file: RuleFile, measured: Measured, settings: EvalSetting
             "losses": _losses(measured.losses[wraps], after) if after else {},
             "exports": done(export_sizes(name, file)),
         }
+        if mapped:
+            figures["maps"] = compare_maps(maps, measured.maps, wraps=wraps)
     pictures = {
         "run": {f"{m.steps:,} steps": m.picture for m in run},
         "seeds": {f"seed {seed + i}": m.picture for i, m in enumerate(seeds) if m},
         "sizes": {f"{w} x {h}": m[0].picture for (h, w), m in sizes.items() if m},
         "healing": healing[0].pictures,
+        "maps": {str(kind): one for kind, one in maps.items()},
     }
     return Evaluation(name, figures, pictures)
 

@@ -22,7 +22,7 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """The target image, center-cropped to a square; or, with --vote, a folder of images."""
+    """An image (its central square), the maps of a material; with --vote, a folder of images."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None

@@ -134,7 +134,9 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def to_image(rgb: Tensor) -> Image.Image:
-    """Convert [3, H, W] to an 8-bit image; values outside [0, 1] are clipped."""
+    """Convert [3, H, W], or gray [1, H, W], to an RGB image; values outside [0, 1] are clipped."""
+    if len(rgb) == 1:
+        rgb = rgb.expand(3, -1, -1)
     levels = (rgb.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 

@@ -14,7 +14,7 @@ from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
-# Additional terms for --terms NAME WEIGHT. Each function gets a target, [1, 3, H, W] in [0, 1], a
+# Additional terms for --terms NAME WEIGHT. Each function gets a target, [1, C, H, W] in [0, 1], a
 # random number generator, and whether the compared images wrap.
 # The finest level of patches has a low weight, because at full weight it also removes the image's
 # own grain.
@@ -41,7 +41,7 @@ def build_loss(
         loss = build_loss(read_texture("leaf.jpg", 128)[None], LossSettings(), torch.Generator())
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1].
+        target: image, [1, C, H, W] in [0, 1].
         settings: features, statistic, weights, additional terms.
         generator: source of random numbers, for terms that need them.
         wraps: whether the compared images wrap.

@@ -24,7 +24,7 @@ from nca.system.threads import ThreadCount
 SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
 SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")
 NET = -1  # level of the network's layers, which do not belong to the pyramid
-COLORS = 3
+COLORS = 3  # the gradients of a layer with so many inputs use blocks of so many rows
 
 
 class _Layer(ctypes.Structure):
@@ -48,13 +48,13 @@ class _Problem(ctypes.Structure):
 
 
 @cached_with_errors
-def texture_library() -> ctypes.CDLL:
-    """Load the library, after compiling it if it is not in the cache.
+def texture_library(colors: int) -> ctypes.CDLL:
+    """Load the library for images of some number of channels; compile it if it is not in the cache.
 
     Raises:
         CompileError: there is no compiler, or it failed.
     """
-    library = load_library(SOURCE, {}, symbols=SYMBOLS, headers=KERNELS)
+    library = load_library(SOURCE, {"COLORS": str(colors)}, symbols=SYMBOLS, headers=KERNELS)
     pointer = ctypes.c_void_p
     library.texture_floats.argtypes = [ctypes.POINTER(_Problem)]
     for name in ("texture_forward", "texture_backward"):
@@ -87,7 +87,7 @@ class Layer:
     @property
     def features(self) -> int:
         """Number of channels that are compared."""
-        return self.count if self.level == NET else 2 * self.count + COLORS + 1
+        return self.count if self.level == NET else 2 * self.count + self.inputs + 1
 
     def structure(self) -> _Layer:
         """Return the C structure; it is valid as long as this object exists."""
@@ -110,6 +110,7 @@ class TextureKernel:
 
     def __init__(self, features: Builtin) -> None:
         self.features = features
+        self.colors = features.network.normalize.mean.shape[1]
         self._calls: dict[bool, Call] = {}
 
     def __call__(self, images: Tensor, *, wraps: bool) -> Features | None:
@@ -121,7 +122,7 @@ class TextureKernel:
         if images.device.type != "cpu" or images.dtype != torch.float32:
             return None
         try:
-            library = texture_library()
+            library = texture_library(self.colors)
         except CompileError as error:
             warn_once(f"{error}; the texture loss runs in torch, half as fast")
             return None
@@ -135,7 +136,7 @@ class TextureKernel:
 
     def _packed(self, library: ctypes.CDLL) -> list[Layer]:
         net, bank, rows = self.features.network, self.features.bank, int(library.texture_rows())
-        colors = torch.zeros(0, COLORS, 1, 1), torch.zeros(0)
+        colors = torch.zeros(0, self.colors, 1, 1), torch.zeros(0)
         return [
             Layer.of("color", *colors, rows, 0),
             *(Layer.of(f"net{i + 1}", *layer, rows) for i, layer in enumerate(net.layers)),
@@ -188,7 +189,7 @@ class Call:
 
     def _threads(self, images: Tensor) -> int:
         def trial(threads: int) -> None:
-            samples = torch.zeros(2 * torch.get_num_threads(), COLORS, 64, 64)
+            samples = torch.zeros(2 * torch.get_num_threads(), self.mean.shape[1], 64, 64)
             _workspace.give_back(self.forward(samples, threads)[1])
 
         return _thread_count(len(images), trial)

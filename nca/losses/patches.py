@@ -30,7 +30,7 @@ class NearestPatches(Term):
     patches, which is several times as fast.
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1].
+        target: image, [1, C, H, W] in [0, 1].
         generator: chooses the positions of the patches; must be a CPU generator.
         size: side of the patches. Levels at which the target has fewer than 2x2 patches are left
             out. At a level where an image is smaller than a patch, the image's distance is 0.
@@ -94,7 +94,7 @@ class NearestPatches(Term):
         y = (places // columns)[:, None, None] + along[:, None]
         x = (places % columns)[:, None, None] + along
         pixels = (y % height * width + x % width).flatten()
-        taken = level.flatten(2).index_select(2, pixels)  # [B, 3, queries * size**2]
+        taken = level.flatten(2).index_select(2, pixels)  # [B, C, queries * size**2]
         patches: Tensor = rearrange(taken, "b c (q p) -> b q (c p)", q=len(places))
         return patches
 

@@ -26,7 +26,7 @@ class Term(ABC):
         """Distance of every image, by name.
 
         Args:
-            images: [B, 3, H, W] in about [0, 1].
+            images: [B, C, H, W] in about [0, 1].
 
         Returns:
             Name -> [B]; zero is perfect.

@@ -17,7 +17,7 @@ class TextureLoss(Term):
     """Distance between images and the texture of a target, by a statistic of features.
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1].
+        target: image, [1, C, H, W] in [0, 1].
         features: computes the layers to compare.
         statistic: compares each layer.
         weights: weights by layer name, 1 by default.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nca.errors import InputError
 
-__all__ = ["MATERIALS", "PICTURES", "material_path", "picture_path"]
+__all__ = ["MATERIALS", "PICTURES", "material_path", "named_material", "picture_path"]
 
 FOLDER = Path(__file__).parent
 PICTURES = sorted(path.stem for path in (FOLDER / "files").glob("*.png"))  # names
@@ -31,3 +31,9 @@ def material_path(name: str) -> Path:
     if name not in MATERIALS:
         raise InputError(f"no material is called {name!r}; there are {', '.join(MATERIALS)}")
     return FOLDER / "materials" / name
+
+
+def named_material(path: Path) -> Path:
+    """The folder of a bundled material, if a path is its name and not that of a file or folder."""
+    named = str(path) in MATERIALS and not path.exists()
+    return material_path(str(path)) if named else path

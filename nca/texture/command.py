@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nca.images.map_files import is_material
 from nca.texture.settings import TrainSettings
 from nca.texture.sweep import sweep
 from nca.texture.train import TrainedRule, train
@@ -18,6 +19,7 @@ def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule 
     Returns:
         The result of one rule, or the path of the table of all rules.
     """
-    if settings.picture.is_dir():
+    picture = settings.picture
+    if isinstance(picture, Path) and picture.is_dir() and not is_material(picture):
         return sweep(variants or [settings])
     return train(settings, show=start_beside if settings.view else None)

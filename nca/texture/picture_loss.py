@@ -21,14 +21,17 @@ from nca.errors import InputError
 from nca.evaluation.appearance import mean_speckle
 from nca.losses.build import build_loss
 from nca.losses.features.base import halve
+from nca.losses.features.build import FITTED, is_pretrained
 from nca.losses.graphed import graphed
 from nca.losses.term import Term
+from nca.maps import map_channels
 from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
 CROP, SCORED_CROP = 112, 256  # side in pixels: in a training step, and when a rule is scored
 GRID_WEIGHT = 50.0
+SHORTEST_NORMAL = 0.5
 SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels per axis
 
 
@@ -48,6 +51,8 @@ def picture_loss(
     Raises:
         InputError: the features do not exist, or the pictures are too small for them.
     """
+    if settings.task.maps:
+        return AllMaps(settings, target, generator, suffix)
     kind = FinePicture if settings.rule.decoder else WholePicture
     return kind(settings, target, generator, suffix)
 
@@ -65,6 +70,39 @@ class WholePicture(PictureLoss):
     @override
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
         return self.loss(rule.to_image(state))
+
+
+class AllMaps(WholePicture):
+    """Compares all maps of a material at once, so that the rule learns how they are aligned.
+
+    Every map is multiplied by its weight, which scales its contrast.
+
+    Raises:
+        InputError: a weight names another map, or a pretrained network cannot see the maps.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
+    ) -> None:
+        channels, weights = map_channels(settings.task.maps), settings.task.material.map_weights
+        if is_pretrained(settings.loss.features):
+            raise InputError(
+                f"`features` {settings.loss.features}: sees only colors; for the maps of a "
+                f"material, use {', '.join(FITTED)}"
+            )
+        for name in weights:
+            if name not in channels:
+                raise InputError(f"`map_weights` {name}: must be one of {', '.join(channels)}")
+        self.weights = torch.ones(len(target), 1, 1)
+        for name, part in channels.items():
+            self.weights[part] = weights.get(name, 1.0)
+        super().__init__(settings, self.weights * target, generator, suffix)
+        self.weights = self.weights.to(device_of(settings))
+
+    @override
+    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
+        maps = rule.to_maps(state, shortest=SHORTEST_NORMAL)
+        return self.loss(self.weights * torch.cat(list(maps.values()), 1))
 
 
 class FinePicture(PictureLoss):
@@ -159,7 +197,7 @@ def texture_loss(
     device = device_of(settings)
     loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
     with large_enough(settings):
-        loss(torch.zeros(1, 3, side, side))
+        loss(torch.zeros(1, len(target), side, side))
     return graphed(loss) if device.type == "cuda" else loss
 
 

@@ -1,7 +1,7 @@
 """Images that a training run writes: preview, time-lapse, thumbnail."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nca.backends.simulate import simulate
 from nca.images import png_base64, to_image, write_animation
+from nca.maps import MapName
 from nca.rule import Rule
 
 PREVIEW_STEPS = (30, 200, 2000)
@@ -53,6 +54,26 @@ def preview(rule: Rule, target: Tensor) -> Image.Image:
     pictures = pictures_at(rule, target.shape[-1] // rule.settings.pixels_per_cell, PREVIEW_STEPS)
     labels = [f"{steps:,} steps" for steps in PREVIEW_STEPS]
     return labeled_sheet([("target", to_image(target)), *zip(labels, pictures, strict=True)])
+
+
+def map_sheet(rule: Rule, targets: Mapping[MapName, Image.Image]) -> Image.Image:
+    """A row for each map of a material: its target, and the rule's after 30, 200 and 2,000 steps.
+
+    Args:
+        rule: a rule with these maps.
+        targets: images of the same size.
+    """
+    size = next(iter(targets.values())).width
+    states = simulate(rule, rule.initial_state(1, size, size), PREVIEW_STEPS)
+    grown = [rule.to_maps(state) for state in states]
+    sheet = []
+    for name, target in targets.items():
+        sheet.append((f"{name}: target", target))
+        sheet += [
+            (f"{steps:,} steps", to_image(maps[name][0]))
+            for steps, maps in zip(PREVIEW_STEPS, grown, strict=True)
+        ]
+    return labeled_sheet(sheet, columns=1 + len(PREVIEW_STEPS))
 
 
 def labeled_sheet(pictures: Sequence[Labeled], columns: int | None = None) -> Image.Image:

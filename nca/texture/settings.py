@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.losses.settings import LossSettings, PromptSettings
+from nca.losses.settings import LossSettings, PromptSettings, Terms
+from nca.maps import MapName, map_width
 from nca.options import (
     WITHOUT_TITLE,
     Between,
@@ -27,15 +28,25 @@ from nca.options import (
 )
 from nca.training.settings import DeviceName, Limits, RunSettings
 
-Preset = Literal["tiny", "small", "full", "noise", "lesson20"]
+Preset = Literal["tiny", "small", "full", "material", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
 MIN_CELLS = 32  # minimum grid side with a decoder; the layout needs some texture
 PRESETS_HELP = (
     "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
-    "noise (scale and speed can be changed while the rule runs), lesson20 (as in fast.ai's "
-    "lesson 20)."
+    "material (several maps), noise (scale and speed can be changed), "
+    "lesson20 (as in fast.ai's lesson 20)."
 )
+
+
+@dataclass(frozen=True)
+class MaterialSettings(Bounded):
+    """The maps of a material, which one rule can learn together."""
+
+    maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
+    """Maps to estimate from an image, or to choose from a folder of maps (all by default)."""
+    map_weights: Terms = field(default_factory=dict)
+    """Maps and their weights, which scale their contrast in the loss; 1 by default."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,21 @@ class TaskSettings(Bounded):
     """Up to two more images for the same rule; the noise at the start selects which one grows."""
     presets: tuple[Preset, ...] = ()
     """For a folder: train one rule per image and preset."""
+    material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
+        field(default_factory=MaterialSettings)
+    )
+
+    @property
+    def maps(self) -> tuple[MapName, ...]:
+        """The maps to learn; empty: only a color."""
+        return self.material.maps
 
     def __post_init__(self) -> None:
         """Check that the tasks do not conflict."""
         super().__post_init__()
         if len(self.also) > 2:
             raise InputError(f"`also` {' '.join(map(str, self.also))}: at most two more images")
-        refuse_several(name for name in ("grow", "restore", "also") if getattr(self, name))
+        refuse_several(name for name in ("grow", "restore", "also", "maps") if getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ class RuleOptions(Bounded):
     channels: Annotated[int, Between(4, 64)] = 8
     """Number of values per cell; the first three are its color."""
     hidden: Annotated[int, Between(1, 1024)] = 32
-    """Number of hidden units (values in the network's inner layer)."""
+    """Number of hidden units (inner values of the network)."""
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell updates at each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
@@ -194,7 +213,7 @@ class TrainSettings(Bounded):
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """An image (center-cropped to a square unless --grow), or a folder: one rule per image."""
+    """An image, a material (a folder of maps), or a folder of images: one rule for each."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
@@ -219,11 +238,18 @@ class TrainSettings(Bounded):
         return self.size // (self.rule.decoder or 1)
 
     def __post_init__(self) -> None:
-        """Check that the size and the decoder fit together."""
+        """Check that the size, the decoder and the maps fit together."""
         super().__post_init__()
         decoder = self.rule.decoder
         if decoder and self.task.restore:
             refuse_several(["decoder", "restore"])
+        if decoder and self.task.maps:
+            refuse_several(["decoder", "maps"])
+        if self.task.maps and self.rule.channels <= map_width(self.task.maps):
+            raise InputError(
+                f"`channels` {self.rule.channels}: {', '.join(self.task.maps)} take "
+                f"{map_width(self.task.maps)}, and the cells need more; use `preset` material"
+            )
         if decoder and self.view:
             raise InputError("`view`: the window does not support a `decoder` yet")
         if decoder and self.size % decoder:
@@ -235,19 +261,21 @@ class TrainSettings(Bounded):
             )
 
 
+# Longer unrolls from the start: see docs/lab/published-rules.md.
+FULL: dict[str, Any] = {
+    "channels": 12,
+    "hidden": 96,
+    "steps": (32, 64),
+    "late_from": 0.7,
+    "aging_rate": 0.15,
+    # Smaller rules blow up with it: see docs/lab/photographs.md.
+    "terms": {"patches": 1.0},
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 4, "hidden": 8},
     "small": {},
-    # Longer unrolls from the start: see docs/lab/published-rules.md.
-    "full": {
-        "channels": 12,
-        "hidden": 96,
-        "steps": (32, 64),
-        "late_from": 0.7,
-        "aging_rate": 0.15,
-        # Smaller rules blow up with it: see docs/lab/photographs.md.
-        "terms": {"patches": 1.0},
-    },
+    "full": FULL,
+    "material": FULL | {"channels": 16},
     # Pajouheshgar et al., "NoiseNCA", 2024. The paper uses no mask, noise of 0.1, and up to 128
     # steps.
     "noise": {"channels": 12, "hidden": 96, "noise": 0.1, "update_rate": 1.0},

@@ -30,6 +30,7 @@ from nca.texture.settings import TrainSettings
 from nca.texture.starting_rule import with_sizes_of_parent
 from nca.texture.tasks import task_of
 from nca.texture.tasks.base import FILM, PREVIEW
+from nca.texture.tasks.material import with_maps
 from nca.training.adam import Adam
 from nca.training.callback import Callback
 from nca.training.callbacks import (
@@ -111,7 +112,7 @@ def train(
             it learns. The file does not exist yet at that time. Not called if there is no output
             folder.
     """
-    settings = with_sizes_of_parent(settings)
+    settings = with_maps(with_sizes_of_parent(settings))
 
     def prepare(state: Mapping[str, Any] | None) -> TextureTraining:
         target = task_of(settings.task).read(settings)

@@ -34,10 +34,10 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "An image (center-cropped to a square unless --grow), or a folder: one rule per image.",
+        "An image, a material (a folder of maps), or a folder of images: one rule for each.",
         "",
     )
-    assert options["--preset"].choices == ("tiny", "small", "full", "noise", "lesson20")
+    assert options["--preset"].choices == ("tiny", "small", "full", "material", "noise", "lesson20")
     assert options["--from"] is options["--from-rule"]
     assert options["--minutes"].group == ""
     assert (options["--steps"].values, options["--steps"].default) == ("INT INT", "16 32")

@@ -311,3 +311,51 @@ def test_wrong_formats_are_refused(
 ) -> None:
     assert main(["render", str(rule_file(tmp_path)), *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_maps_are_those_of_the_rule(tmp_path: Path) -> None:
+    maps = ("color", "normal", "height", "roughness")
+    rule = bounded_rule(
+        RuleSettings(channels=9, hidden=8, start="noise", noise_level=1.0, maps=maps)
+    )
+    path, out = tmp_path / "stone.safetensors", tmp_path / "maps"
+    save_rule(path, rule)
+    words = ["render", str(path), "--maps", "--size", "24x20", "--out", str(out)]
+    assert main([*words, "--steps", "5", "--seed", "3"]) == 0
+    assert sorted(file.name for file in out.iterdir()) == [
+        f"stone_{name}.png" for name in ("color", "height", "normal", "roughness")
+    ]
+    (state,) = simulate(rule, rule.initial_state(1, 20, 24, seed=3), [5], seed=3)
+    right = {name: one[0].clamp(0, 1) for name, one in rule.to_maps(state).items()}
+    for name, one in right.items():
+        with Image.open(out / f"stone_{name}.png") as image:
+            assert image.mode == {"height": "I;16", "roughness": "L"}.get(name, "RGB")
+            levels = np.asarray(image).astype(np.float32) / (65535 if name == "height" else 255)
+        written = torch.from_numpy(levels).reshape(20, 24, -1).permute(2, 0, 1)
+        assert torch.allclose(written, one, atol=1.01 / (65535 if name == "height" else 255))
+    # An average of directions is a direction again.
+    assert main([*words, "--steps", "3", "--average-steps", "4", "--overwrite"]) == 0
+    with Image.open(out / "stone_normal.png") as image:
+        lengths = (to_tensor(image) * 2 - 1).norm(dim=0)
+    assert torch.allclose(lengths, torch.ones(20, 24), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--out", "DIR"], "--maps: {} has only a color; train it on a material"),
+        (["--out", "-"], "--out -: must be a folder with --maps"),
+        (["--out", "DIR", "--every", "2"], "--maps and --every exclude each other"),
+        (["--out", "DIR", "--bits", "16"], "--bits and --maps exclude each other"),
+        (["--out", "FILE"], "is a file; give the name of a folder"),
+    ],
+)
+def test_maps_that_cannot_be_written_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    path = rule_file(tmp_path)
+    (tmp_path / "FILE").write_text("mine")
+    places = {name: str(tmp_path / name) for name in ("DIR", "FILE")}
+    assert main(["render", str(path), "--maps", *(places.get(word, word) for word in words)]) == 2
+    assert complaint.format(path) in capsys.readouterr().err
+    assert not (tmp_path / "DIR").exists()

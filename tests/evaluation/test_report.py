@@ -25,7 +25,8 @@ from nca.evaluation.settings import EvalSettings
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, save_rule
-from tests.helpers.known_rules import decaying, exploding, swinging
+from tests.helpers.known_rules import decaying, exploding, linear, swinging
+from tests.helpers.picture_makers import domes, write_domes
 from tests.helpers.rules import with_random_decoder
 from tools.pictures import draw
 
@@ -315,3 +316,31 @@ def test_settings_out_of_range_are_named(
 ) -> None:
     with pytest.raises(InputError, match=words):
         EvalSettings(*files, **values)
+
+
+def test_a_material_is_compared_map_by_map(tmp_path: Path, few_sizes: None) -> None:
+    maps = ("color", "normal", "height")
+    settings = RuleSettings(7, 14, rgb_offset=0.0, maps=maps)
+    level = linear(settings, -0.2 * torch.eye(7), torch.full((7,), 0.2 * 0.4))
+    for name, rule in (("a", level), ("b", decaying(0.4))):
+        save_rule(tmp_path / f"{name}.safetensors", rule)
+    target, out = write_domes(tmp_path / "domes"), tmp_path / "r.html"
+    paths = (tmp_path / "a.safetensors", target, out)
+    evaluate(EvalSettings(*paths, peer=tmp_path / "b.safetensors", size=64, steps=1000))
+    rules = read_report(tmp_path / "r.json")["rules"]
+    assert "maps" not in rules["b"]
+    found = rules["a"]["maps"]
+    values = domes(64)
+    right = PatchDistance(values["height"].expand(1, 3, -1, -1))
+    flat = torch.full((1, 3, 64, 64), 0.4)
+    assert list(found["patch"]) == list(maps)
+    assert found["patch"]["height"] == pytest.approx(float(right(flat)), rel=0.02)
+    assert found["patch"]["color"] == pytest.approx(rules["a"]["seeds"][0], rel=0.02)
+    assert found["alignment"]["color, height"]["material"] == pytest.approx(1, abs=0.01)
+    page = out.read_text()
+    for name in domes():
+        assert f'alt="target: {name}"' in page
+    assert [name in page for name in ("a: normal", "b: normal", "a: roughness")] == [
+        True, False, False
+    ]  # fmt: skip
+    assert "alignment<th>" in page

@@ -1,14 +1,18 @@
-"""Pictures for tests: soft spots, and files that Pillow cannot write (bit depths, ICC profiles)."""
+"""Pictures for tests: spots, a material, and files that Pillow cannot write (depths, profiles)."""
 
 import struct
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from nca.images.material import normals_from_height, write_maps
+from nca.maps import MapName
 
 # The sRGB curve, as a parametric curve of type 3 in an ICC profile.
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
@@ -89,3 +93,22 @@ def tiff16(levels: NDArray[np.uint16]) -> bytes:
     directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory + bytes(4)
     return head + starts + sizes + bits + b"".join(strips)
+
+
+def domes(size: int = 64) -> dict[MapName, Tensor]:
+    """Maps that tile and are aligned: high places are orange and smooth, low ones blue, rough."""
+    phase = torch.arange(size) * (2 * torch.pi / 16)
+    height = (phase.cos()[:, None] + phase.cos()) / 4 + 0.5
+    orange, blue = torch.tensor([0.9, 0.5, 0.1]), torch.tensor([0.1, 0.2, 0.5])
+    return {
+        "color": torch.lerp(blue[:, None, None], orange[:, None, None], height),
+        "normal": normals_from_height(height, 3.0, wraps=True),
+        "height": height[None],
+        "roughness": 1 - height[None] / 2,
+    }
+
+
+def write_domes(folder: Path, size: int = 64) -> Path:
+    """Write the maps into a new folder."""
+    write_maps(folder, domes(size), "domes")
+    return folder

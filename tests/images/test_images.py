@@ -207,6 +207,7 @@ def test_tensors_and_pictures_convert_exactly() -> None:
     image = gradient()
     assert np.array_equal(np.asarray(to_image(to_tensor(image))), np.asarray(image))
     assert to_image(torch.tensor([-1.0, 0.5, 2.0])[:, None, None]).getpixel((0, 0)) == (0, 128, 255)
+    assert to_image(torch.tensor([0.5])[:, None, None]).getpixel((0, 0)) == (128, 128, 128)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng"])

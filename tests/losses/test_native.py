@@ -31,8 +31,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def picture(batch: int, height: int, width: int, seed: int = 0) -> Tensor:
-    coarse = torch.rand(batch, 3, height // 4, width // 4, generator=generator(seed))
+def picture(batch: int, height: int, width: int, seed: int = 0, channels: int = 3) -> Tensor:
+    coarse = torch.rand(batch, channels, height // 4, width // 4, generator=generator(seed))
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
 
@@ -107,6 +107,16 @@ def test_every_entry_of_the_moments_counts(wraps: bool) -> None:
         assert error(*gradients) < GRADIENTS, name
 
 
+@pytest.mark.parametrize(("channels", "wraps"), [(8, True), (10, False)])
+def test_images_may_have_more_channels(channels: int, wraps: bool) -> None:
+    target = picture(1, 64, 64, channels=channels)
+    loss = TextureLoss(target, Builtin(target), STATISTICS["moments"](generator()), wraps=wraps)
+    mine, right = both(loss, picture(2, 61, 50, seed=1, channels=channels))
+    assert mine[1].shape == (2, channels, 61, 50)
+    assert error(mine[0], right[0]) < VALUES
+    assert error(mine[1], right[1]) < GRADIENTS
+
+
 @pytest.mark.parametrize("side", [16, 32])
 def test_a_small_target_has_fewer_layers(side: int) -> None:
     target = picture(1, side, side)
@@ -159,7 +169,7 @@ def test_torch_takes_what_the_kernel_does_not(monkeypatch: pytest.MonkeyPatch) -
     assert loss.kernel(picture(1, 12, 64), wraps=False) is None  # torch then says what is wrong
     assert make_loss("transport").kernel is None
 
-    def fail() -> None:
+    def fail(colors: int) -> None:
         raise CompileError("no compiler")
 
     monkeypatch.setattr(native, "texture_library", fail)
@@ -171,12 +181,17 @@ SANITIZED = """
 import torch
 from nca.backends import compiler
 compiler.FLAGS = (*compiler.FLAGS, "-O1", "-fsanitize=address")
-from tests.losses.test_native import make_loss, picture, results
+from tests.losses.test_native import *
 for wraps, size in ((True, (3, 17, 16)), (True, (1, 61, 77)), (False, (2, 50, 91))):
     loss = make_loss("moments", wraps=wraps)
     assert loss.kernel(picture(*size), wraps=wraps) is not None
     results(loss, picture(*size))
     print("ok")
+target = picture(1, 64, 64, channels=8)
+loss = TextureLoss(target, Builtin(target), STATISTICS["moments"](generator()))
+assert loss.kernel(picture(1, 61, 77, channels=8), wraps=True) is not None
+results(loss, picture(1, 61, 77, channels=8))
+print("ok")
 """
 
 
@@ -202,4 +217,4 @@ def test_address_sanitizer_finds_nothing(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("ok") == 3
+    assert done.stdout.count("ok") == 4

@@ -24,7 +24,7 @@ class FeatureExtractor(Protocol):
         """Compute the features of every layer.
 
         Args:
-            images: [B, 3, H, W] in about [0, 1].
+            images: [B, C, H, W] in about [0, 1].
             wraps: whether the left edge joins the right edge, and the top joins the bottom.
 
         Returns:
@@ -76,7 +76,7 @@ class Patches(FeatureExtractor):
         result = {}
         for level, picture in enumerate(pyramid(images, self.levels, wraps=wraps)):
             padded = circular_pad(picture, self.size // 2) if wraps else picture
-            patches = F.unfold(padded, self.size)  # [B, 3 * size**2, positions]
+            patches = F.unfold(padded, self.size)  # [B, C * size**2, positions]
             side = padded.shape[-1] - self.size + 1
             result[f"patch{level}"] = patches.view(*patches.shape[:2], -1, side)
         return result

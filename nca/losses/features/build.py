@@ -12,7 +12,7 @@ from nca.losses.features.pretrained import ARCHITECTURES, Pretrained, Taps
 from nca.losses.features.residual import Residual, is_residual
 from nca.losses.features.weights import SUFFIXES, read_weights
 
-# Features that are built for a target, [1, 3, H, W] in [0, 1].
+# Features that are built for a target, [1, C, H, W] in [0, 1].
 FITTED: dict[str, Callable[[Tensor], FeatureExtractor]] = {
     "builtin": Builtin,
     "random": RandomBank,
@@ -33,7 +33,7 @@ def build_features(
 
     Args:
         name: one of :data:`FEATURES`, or the path of a ``.safetensors`` or ``.pth`` file.
-        target: image, [1, 3, H, W] in [0, 1], for features that are fitted to a target.
+        target: image, [1, C, H, W] in [0, 1], for features that are fitted to a target.
         taps, border, pooling: arguments for pretrained features; see
             :class:`~nca.losses.features.pretrained.Pretrained`.
 

@@ -44,7 +44,7 @@ class Normalization:
         self.matrix = (vectors / quarter_root @ vectors.T / std)[:, :, None, None]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalize images, [B, 3, H, W], with the mean and matrix of the target."""
+        """Normalize images, [B, C, H, W], with the mean and matrix of the target."""
         return F.conv2d(images - self.mean, self.matrix)
 
 
@@ -52,7 +52,7 @@ class PatchNet(FeatureExtractor):
     """A convolutional network that is fitted to a target.
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1].
+        target: image, [1, C, H, W] in [0, 1].
         seed: random seed for choosing the patches and the initial cluster centers.
     """
 
@@ -88,7 +88,7 @@ class RandomBank(FeatureExtractor):
     """Zero-mean random filters on a pyramid, both signs rectified, plus the colors.
 
     Args:
-        target: image, [1, 3, H, W] in [0, 1]; its responses are normalized to a std of 1.
+        target: image, [1, C, H, W] in [0, 1]; its responses are normalized to a std of 1.
         size: side of the filters.
         count: number of filters per level.
         seed: random seed of the filters.
@@ -100,7 +100,7 @@ class RandomBank(FeatureExtractor):
         level = self.normalize(target)
         while len(self.levels) < LEVELS and min(level.shape[2:]) >= SMALLEST_LEVEL:
             generator = torch.Generator().manual_seed(seed + len(self.levels))
-            filters = torch.randn(count, 3, size, size, generator=generator)
+            filters = torch.randn(count, target.shape[1], size, size, generator=generator)
             filters -= filters.mean((2, 3), keepdim=True)
             self.levels.append(_equalize(filters.to(target), level))
             level = halve(level, wraps=False)

@@ -3,6 +3,8 @@
 // A convolution treats a padded image as one long row: position t of the result is the sum over
 // taps of  weight * in[t + ky * pitch + kx].  The last `size - 1` positions of each row are
 // meaningless, and a mask sets them to zero. So no width needs a special case.
+//
+// The macro COLORS is the number of channels of the images.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +15,8 @@
 
 typedef int32_t LooseInts __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
-constexpr int COLORS = 3;
 constexpr int ROWS = REGISTERS == 32 ? 8 : 4, WIDTH = SUMS / ROWS;  // of a block of sums in registers; WIDTH in vectors
-constexpr int COLOR_WIDTH = SUMS / COLORS;                          // the WIDTH if there are only three rows
+constexpr int COLOR_ROWS = COLORS == 3 ? 3 : ROWS, COLOR_WIDTH = SUMS / COLOR_ROWS;
 constexpr int TILE = REGISTERS == 32 ? 4 : 3;                       // side of a block of inner products
 constexpr int CHUNK = 1024;                                         // so many positions of TILE planes fit in L1
 constexpr int64_t SLACK = COLOR_WIDTH * LANES;                      // how far a block may end past the last position

@@ -222,7 +222,7 @@ class Sample {
         const int64_t terms = layer.count * layer.size * layer.size, positions = s.rows * s.pitch;
         const float* from = d_output.get() + s.margin;
         if (layer.inputs == COLORS)
-            combine<COLORS, COLOR_WIDTH>(layer.back, COLORS, terms, from, offsets.data(), positions, zero, finish);
+            combine<COLOR_ROWS, COLOR_WIDTH>(layer.back, COLORS, terms, from, offsets.data(), positions, zero, finish);
         else combine<ROWS, WIDTH>(layer.back, layer.inputs, terms, from, offsets.data(), positions, zero, finish);
         if (layer.level != NET)
             for (int c = 0; c < COLORS; ++c)
@@ -267,7 +267,7 @@ template <class Run> int64_t for_each_sample(const Problem& p, Run run) {
 
 extern "C" {
 
-// Number of rows in a block of weights. The gradient of a layer with three inputs uses blocks of three.
+// Number of rows in a block of weights. The gradient of a layer whose inputs are three colors uses blocks of three.
 EXPORTED int64_t texture_rows() { return ROWS; }
 
 // Number of floats that the features of a sample take; zero if images of this size are too small for a layer.
@@ -277,7 +277,7 @@ EXPORTED int64_t texture_floats(const Problem* p) {
     return floats_per_sample(*p);
 }
 
-// images: [batch, 3, height, width]; moments of each layer: [batch, features, features + 1].
+// images: [batch, COLORS, height, width]; moments of each layer: [batch, features, features + 1].
 EXPORTED int64_t texture_forward(const Problem* p, const float* images, float* const* moments) {
     const int64_t size = floats_per_sample(*p), image = COLORS * p->height * p->width;
     return for_each_sample(*p, [&](Sample& sample, int64_t i) {

@@ -3,6 +3,7 @@
 from nca.texture.settings import TaskSettings
 from nca.texture.tasks.base import Task
 from nca.texture.tasks.growing import Growing
+from nca.texture.tasks.material import Material
 from nca.texture.tasks.restoring import Restoring
 from nca.texture.tasks.several import Several
 from nca.texture.tasks.synthesis import Synthesis
@@ -12,6 +13,7 @@ TASKS: dict[str, type[Task]] = {
     "grow": Growing,
     "restore": Restoring,
     "also": Several,
+    "maps": Material,
 }
 
 

@@ -1,0 +1,202 @@
+"""Rules that hold all maps of a material."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.cli import main
+from nca.errors import InputError
+from nca.images import read_texture
+from nca.images.material import estimate_maps, read_material
+from nca.maps import map_channels
+from nca.pictures import material_path
+from nca.rulefile import load_rule
+from nca.texture.picture_loss import picture_loss
+from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.tasks import task_of
+from nca.texture.tasks.material import Material, with_maps
+from nca.texture.train import train
+from nca.training.engines import Engine
+from tests.helpers.picture_makers import write_domes
+
+MAPS = ("color", "normal", "height", "roughness")
+SMALL: dict[str, Any] = {
+    "size": 32, "grid": 16, "late_grid": 24, "steps": (3, 6), "late_steps": (4, 8), "hidden": 8,
+    "pool_size": 8, "iterations": 4, "quiet": True,
+}  # fmt: skip
+
+
+def settings_of(picture: Path, out: Path | None = None, **values: Any) -> TrainSettings:
+    return with_maps(train_settings(picture, out, "material", **(SMALL | values)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_domes(tmp_path_factory.mktemp("material") / "domes")
+
+
+def task(settings: TrainSettings) -> Material:
+    assert task_of(settings.task) is Material
+    generator = torch.Generator().manual_seed(0)
+    return Material(settings, Material.read(settings), generator, Engine())
+
+
+def state_of(task: Material, target: Tensor) -> Tensor:
+    """A state that shows these maps, [N, S, S]."""
+    state = torch.zeros(1, task.rule.settings.channels, *target.shape[1:])
+    state[0, : len(target)] = target - 0.5
+    return state
+
+
+def total(task: Material, target: Tensor) -> float:
+    return float(task.score(state_of(task, target), torch.zeros(1)))
+
+
+def test_a_folder_of_maps_is_a_material(folder: Path) -> None:
+    settings = settings_of(folder)
+    assert settings.task.maps == MAPS
+    assert with_maps(settings) == settings
+    made = task(settings)
+    assert made.rule.settings.maps == MAPS
+    assert torch.equal(made.target, read_material(folder, 32).values)
+    assert len(made.targets()) == 4
+
+
+def test_a_bundled_material_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = settings_of(Path("scales"))
+    assert settings.picture == material_path("scales")
+    assert settings.task.maps == ("color", "normal", "height", "roughness", "occlusion")
+    write_domes(tmp_path / "scales")
+    assert settings_of(Path("scales")).task.maps == MAPS  # the user's own folder
+
+
+def test_some_maps_can_be_chosen_in_any_order(folder: Path) -> None:
+    settings = settings_of(folder, maps=("roughness", "normal"))
+    assert settings.task.maps == ("color", "normal", "roughness")
+    whole = read_material(folder, 32)
+    at = map_channels(whole.maps)
+    right = torch.cat([whole.values[at[name]] for name in settings.task.maps])
+    assert torch.equal(Material.read(settings), right)
+
+
+def test_maps_are_estimated_from_a_photograph(folder: Path) -> None:
+    photo = folder / "domes_color.png"
+    settings = settings_of(photo, maps=("height", "normal"))
+    assert settings.task.maps == ("color", "normal", "height")
+    right = estimate_maps(read_texture(photo, 32), ("normal", "height")).values
+    assert torch.equal(Material.read(settings), right)
+
+
+def test_folders_of_photographs_and_pictures_are_left_alone(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "one.png")
+    for picture in (tmp_path, folder / "domes_color.png", tmp_path / "none.png"):
+        assert settings_of(picture).task.maps == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--grow"], "--grow: {} is a material; give an image"),
+        (["--maps", "metalness"],
+         "--maps metalness: {} has only color, normal, height, roughness"),
+        (["--preset", "small"],
+         "--channels 8: color, normal, height, roughness take 8, and the cells need more; "
+         "use --preset material"),
+        (["--decoder", "2"], "--decoder and --maps exclude each other"),
+        (["--also", "b.png"], "--also: {} is a material; give an image"),
+        (["--features", "vgg16"],
+         "--features vgg16: sees only colors; for the maps of a material, use builtin, random, "
+         "patches"),
+        (["--map-weights", "metalness", "2"],
+         "--map-weights metalness: must be one of color, normal, height, roughness"),
+        (["--map-weights", "normal", "-1"], "--map-weights -1.0: must be 0 or more"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_refused_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str],
+    complaint: str,
+) -> None:  # fmt: skip
+    preset = [] if "--preset" in words else ["--preset", "material"]
+    command = ["train", str(folder), "--out", str(tmp_path / "run"), *preset, *words]
+    assert main([*command, "--iterations", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert complaint.format(folder) in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_maps_of_a_photograph_and_another_task_exclude_each_other(folder: Path) -> None:
+    with pytest.raises(InputError, match="`restore` and `maps` exclude each other"):
+        settings_of(folder / "domes_color.png", maps=("height",), restore=True)
+
+
+@pytest.mark.parametrize("terms", [{}, {"patches": 1.0}])
+def test_the_loss_sees_whether_maps_are_aligned(folder: Path, terms: dict[str, float]) -> None:
+    """Each map of the shifted material is unchanged by itself; only its place differs."""
+    made = task(settings_of(folder, terms=terms))
+    shifted = made.target.clone()
+    shifted[6] = shifted[6].roll((3, 5), (0, 1))
+    assert total(made, shifted) > 2 * total(made, made.target)
+
+
+def test_the_length_of_normals_does_not_count(folder: Path) -> None:
+    made = task(settings_of(folder))
+    longer = made.target.clone()
+    longer[3:6] = (longer[3:6] - 0.5) * 1.5 + 0.5
+    assert total(made, longer) == pytest.approx(total(made, made.target), rel=0.01)
+
+
+def test_weights_scale_the_contrast_of_maps(folder: Path) -> None:
+    """A map of weight 0 has no influence; a smaller weight makes an error count less."""
+    wrong = task(settings_of(folder)).target.clone()
+    wrong[6] = 0.2
+    totals, gradients = [], []
+    for weight in (0.0, 0.3, 1.0):
+        made = task(settings_of(folder, map_weights={"height": weight}))
+        state = state_of(made, wrong).requires_grad_()
+        loss = torch.stack(list(made.compare(state, torch.zeros(1)).values())).sum()
+        gradients.append(torch.autograd.grad(loss, state)[0])
+        totals.append(total(made, wrong) - total(made, made.target))
+    assert not gradients[0][:, 6].any()
+    assert gradients[0][:, :6].any()
+    assert totals[0] == 0 < totals[1] < totals[2]
+
+
+def test_the_first_gradient_is_not_that_of_the_normals_alone(folder: Path) -> None:
+    """All cells start from zeros, where the direction of a normal is not defined."""
+    made = task(settings_of(folder))
+    state = torch.zeros(1, 16, 24, 24).requires_grad_()
+    loss = torch.stack(list(made.compare(state, torch.zeros(1)).values())).sum()
+    (gradient,) = torch.autograd.grad(loss, state)
+    assert gradient[:, 3:6].norm() < 20 * gradient[:, :3].norm()
+
+
+def test_a_color_alone_is_compared_as_before(folder: Path) -> None:
+    settings = settings_of(folder / "domes_color.png")
+    with_color = settings.override(maps=("color",))
+    target = read_texture(folder / "domes_color.png", 32)
+    values = []
+    for one in (settings, with_color):
+        made = task_of(one.task)(one, target, torch.Generator().manual_seed(0), Engine())
+        state = torch.rand(2, 16, 24, 24, generator=torch.Generator().manual_seed(1)) - 0.5
+        loss = picture_loss(one, target, torch.Generator().manual_seed(2))
+        values.append(torch.stack(list(loss(made.rule, state).values())))
+    assert torch.equal(*values)
+
+
+def test_training(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    values = SMALL | {"iterations": 2, "late_grid": 16, "aging_rate": 0.0, "terms": {}}
+    train(train_settings(folder, out, "material", **values))
+    rule = load_rule(out / "rule.safetensors")
+    assert rule.rule.settings.maps == MAPS
+    assert rule.training["settings"]["maps"] == list(MAPS)
+    with Image.open(out / "preview.png") as preview:
+        assert preview.size == (4 * 336 + 16, 4 * 366 + 16)
+    kept = settings_of(folder, from_rule=out / "rule.safetensors", maps=("normal",))
+    assert task(kept).rule.settings.maps == ("color", "normal")
