@@ -1,9 +1,10 @@
-"""`nca bench core`: the cost of the training loop over the same steps in a plain loop.
+"""`nca bench core`: the training loop's overhead, compared with the same steps in a plain loop.
 
 The model is a network of three layers with Adam. The batches are so large that a step takes a
 millisecond. The plain loop does only what training needs; the learner's loop also has events and
-limits. It is measured alone, and with a progress bar, metrics of every step and an average of the
-weights. Averaging is work, not overhead, so in the second case the plain loop averages too.
+limits. The learner's loop is measured alone, and with a progress bar, metrics of every step and an
+average of the weights. Averaging is work, not overhead, so in the second case the plain loop
+averages too.
 """
 
 import contextlib
@@ -28,8 +29,8 @@ from nca.training.callbacks import EMA, Metrics, Progress
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 
-STEPS, EPOCH = 1000, 100  # steps per round and per epoch; long epochs make their overhead small
-WIDTH, BATCHES = 160, range(16, 513, 16)  # one of these sizes gives the wanted time per step
+STEPS, EPOCH = 1000, 100  # steps per round and per epoch; long epochs keep their overhead small
+WIDTH, BATCHES = 160, range(16, 513, 16)  # one of these batch sizes gives the right time per step
 MILLISECOND, TRIED = 1e-3, 100  # CPU seconds per step, and number of measured steps
 DECAY = 0.99
 GATES = [Gate("loop_watched", 1.02, most=True)]
@@ -72,11 +73,11 @@ class Straight:
 
 
 class Looped:
-    """The same steps by the learner.
+    """The same steps, run by the learner.
 
     Args:
         size: size of the batches.
-        watchers: makes the callbacks; in every round they start empty, as in a training run.
+        watchers: makes the callbacks; every round has new ones, as a training run does.
     """
 
     def __init__(self, size: int, watchers: Callable[[], list[Callback]] = list) -> None:
@@ -86,7 +87,7 @@ class Looped:
 
     def __call__(self) -> None:
         self.learner.use_callbacks(self.watchers())
-        # The bar is drawn as on a terminal, but to the null device.
+        # The bar is drawn as on a terminal, but into memory.
         with contextlib.redirect_stderr(io.StringIO()):
             self.learner.fit(iterations=self.learner.iteration + STEPS)
 
@@ -146,14 +147,14 @@ def measure(rounds: int) -> Report:
     machine = describe_machine() | {
         "load": f"{before} before, {load()} after",
         "rounds": rounds,
-        "steps a round": STEPS,
-        "samples a batch": size,
+        "steps per round": STEPS,
+        "samples per batch": size,
     }
     return Report(machine, parity, rows, [], GATES)
 
 
 def check(variant: object, straight: object, name: str) -> Parity:
-    """Whether a variant has made exactly the same weights with the same number of steps."""
+    """Check that a variant reaches exactly the same weights in the same number of steps."""
     pairs = zip(weights_of(variant), weights_of(straight), strict=True)
     apart = max(float((a - b).abs().max()) for a, b in pairs)
     return Parity(name, "largest difference of weights", apart, 0.0, apart == 0.0)

@@ -39,7 +39,7 @@ GPU = torch.device("cuda")
 CHANNELS, HIDDEN, STEPS = 12, 96, 32
 SIZES = {"full": (4, 96), "large": (8, 256)}  # batch and side
 PICTURE = "marbling"
-TRIED, TRAINED = 60, 2000  # numbers of timed iterations, and of iterations of the whole training
+TRIED, TRAINED = 60, 2000  # iterations that are timed, and iterations of the whole training run
 GATES = [Gate("peak_share_large", 50), Gate("train_seconds", 20, most=True)]
 
 
@@ -66,7 +66,7 @@ def run(settings: BenchGpuSettings) -> Report:
     machine = describe_machine() | {
         "gpu": f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB",
         "cuda": torch.version.cuda,
-        "float32 peak": f"{peak / 1e12:.1f} Tflop/s, as a product of matrices reaches it",
+        "float32 peak": f"{peak / 1e12:.1f} Tflop/s, as reached by a matrix product",
         "rounds": settings.rounds,
     }
     return Report(machine, parity, rows, gates=GATES, absent=absent)
@@ -106,7 +106,7 @@ def measure_peak() -> float:
 
 
 def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> list[Row]:
-    """Forward and backward pass, compared with torch's eager mode and its compiler."""
+    """Time the forward and backward pass, compared with torch's eager mode and its compiler."""
     case = UnrollCase(batch, side)
     variants: dict[str, Callable[[], None]] = {
         "triton": lambda: case.run("triton"),
@@ -123,7 +123,7 @@ def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> l
         ("triton_bf16", "eager_bf16"),
         ("triton", "compiled"),
     ):
-        against = f"{theirs}: {microseconds[theirs]:.0f} us a step, ours {microseconds[ours]:.0f}"
+        against = f"{theirs}: {microseconds[theirs]:.0f} us per step, ours {microseconds[ours]:.0f}"
         row = f"unroll_{ours}_{name}" + ("_compiled" if theirs == "compiled" else "")
         rows.append(Row.of(row, ratios(times[theirs], times[ours]), against))
     shares = [100 * case.operations() / seconds / peak for seconds in times["triton"]]
@@ -132,7 +132,7 @@ def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> l
 
 
 class UnrollCase:
-    """An unroll, forward and backward, with any backend.
+    """An unroll with its backward pass, by any backend.
 
     Args:
         batch: number of states.
@@ -149,13 +149,13 @@ class UnrollCase:
         self._compiled = torch.compile(self._folded_steps, dynamic=False)
 
     def run(self, backend: Backend, *, bfloat16: bool = False) -> None:
-        """Run once forward and backward."""
+        """Run the unroll and its backward pass once."""
         with precision(bfloat16, GPU):
             last = unroll(self.state, self.rule, self.masks, backend)
         self._back(last)
 
     def run_compiled(self) -> None:
-        """Run once forward and backward, with the steps compiled by torch."""
+        """Run the unroll and its backward pass once, with the steps compiled by torch."""
         state = self.state
         for masks in torch.split(self.masks, 2):  # more steps at once take minutes to compile
             state = self._compiled(state, masks)
@@ -192,7 +192,7 @@ def jax_rows(rounds: int) -> list[Row]:
 
 
 def training_rows(rounds: int) -> list[Row]:
-    """Iterations of the preset ``full`` by backend, and a whole training."""
+    """Iterations of the preset ``full`` by backend, and a whole training run."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         rates = {
@@ -221,7 +221,7 @@ def training_rows(rounds: int) -> list[Row]:
 
 
 def prepared(settings: Any) -> TextureTraining:
-    """A training that only writes its metrics."""
+    """A training run that only writes its metrics."""
     settings.out.mkdir()
     training = TextureTraining(settings, task_of(settings.task).read(settings))
     learner = training.learner

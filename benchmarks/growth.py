@@ -36,7 +36,7 @@ if SMALL:  # only what uses the same library as the usual size
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:
-    """Cost of sizes that differ from the usual one in one number, relative to its cost."""
+    """Measure sizes that differ from the usual size in one number, relative to its cost."""
     base = Size()
     sizes = {"base": base}
     for name, values in VALUES.items():

@@ -2,7 +2,8 @@
 
 Each kind of training runs in three variants: on one thread; with the number of threads that the
 command chooses; and on all threads with spinning, torch's default. The variants start on a quiet
-machine and take turns. Then programs start that need a core each. All processes share two CPUs.
+machine and take turns. Then programs that need one core each are started. All processes share two
+CPUs.
 """
 
 import os
@@ -125,7 +126,7 @@ class Training:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=plain
         )
-        self._rate()  # of the first batch
+        self._rate()  # waits for the first batch
 
     def turn(self, seconds: float) -> float:
         """Train for some seconds; return iterations per second."""
@@ -150,7 +151,7 @@ class Training:
 
 @contextmanager
 def busy(loops: int) -> Iterator[None]:
-    """Run this number of programs that need a core each."""
+    """Run this number of programs that need one core each."""
     programs = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(loops)]
     try:
         yield
@@ -190,7 +191,7 @@ def measure(rounds: int) -> Report:
 
 
 def rows_of(task: str, rounds: int) -> list[Row]:
-    """One kind of training, for each number of busy programs."""
+    """Measure one kind of training, for each number of busy programs."""
     rows = []
     with ExitStack() as stack:
         trainings = {name: stack.enter_context(Training(task, name)) for name in VARIANTS}

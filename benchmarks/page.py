@@ -37,8 +37,8 @@ SECONDS = 0.05 if SMALL else 1.0  # duration of a turn
 PATIENCE = 120.0  # longest wait in seconds until the page has compiled
 OURS, DISTILL, NOISE = "ours", "distill", "noise"
 WAYS = {
-    DISTILL: 'the way of "Self-Organising Textures", 8 bits, half of the cells',
-    NOISE: 'the way of "NoiseNCA", float32, every cell',
+    DISTILL: 'the method of "Self-Organising Textures", 8 bits, half of the cells',
+    NOISE: 'the method of "NoiseNCA", float32, every cell',
 }
 LIMITS = {
     OURS: 1e-5,
@@ -115,11 +115,11 @@ def open_page(rule: Rule) -> Iterator[Any]:
     """The page of a rule in Chromium, compiled and paused, with the other implementations."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        raise InputError("no Chromium was found; install it, or name it in CHROMIUM")
+        raise InputError("no Chromium was found; install it, or set CHROMIUM to its path")
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
     except ImportError as error:
-        raise InputError("nca bench page needs playwright; pip install playwright") from error
+        raise InputError("nca bench page requires playwright: pip install playwright") from error
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder) / "page.html"
         file.write_bytes(page_html({"bench": RuleFile(rule)}, PageSettings(grid=(SIZE, SIZE))))
@@ -209,7 +209,7 @@ def fired(rule: Rule, state: Tensor, got: Tensor, way: str) -> Tensor:
 
 
 def turns(page: Any, ways: list[str], rounds: int) -> Times:
-    """Seconds per step, every way once per round; a first turn gives the number of steps."""
+    """Seconds per step, every way once per round; a first turn sets the number of steps."""
     times: Times = {way: [] for way in ways}
     steps = {way: math.ceil(SECONDS / page.evaluate(TURN, [way, 2])) for way in ways}
     for _ in range(rounds):

@@ -54,7 +54,7 @@ class BenchTrainSettings(TimedSettings):
 
 @dataclass(frozen=True)
 class BenchCoreSettings(TimedSettings):
-    """Measure the cost of the training loop over the same steps in a plain loop.
+    """Measure the overhead of the training loop, compared with the same steps in a plain loop.
 
     Every figure is a ratio of CPU times of alternating runs in one process on one thread, with
     median and quartiles over all rounds, for a model whose step takes about a millisecond.
@@ -99,14 +99,14 @@ class BenchPageSettings(BenchSettings):
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure training runs while 0, 1, 2 and 4 busy programs run, compared with one thread.
+    """Measure training runs beside 0, 1, 2 and 4 busy programs, compared with one thread.
 
     The runs train a texture, a style transfer and a diffusion model. They start before the busy
     programs and take turns on two CPUs. Each ratio compares rates from the same round.
     """
 
     rounds: Rounds = 5
-    """Number of turns of every training for each number of programs."""
+    """Number of turns of each training run, for each number of programs."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Both compute the same steps and losses: the lesson's second run (notebook 16A) at 256x256, with Gram
 matrices of five layers of VGG-16, the content of three layers, and Adam. The lesson computes the
 features twice, for the style and for the content, keeps the network in training mode, and computes
-gradients for its 14 million weights. The weights are random, which takes the same time.
+gradients for its 14 million weights. The weights are random, which does not affect the time.
 """
 
 import copy
@@ -60,7 +60,7 @@ class LessonTransfer:
         return [lesson_gram(x) for x in self.features(image, TAPS)]
 
     def loss(self) -> Tensor:
-        """Style and content."""
+        """Loss of style and content."""
         style = sum(
             (a - b).pow(2).mean() for a, b in zip(self.grams(self.image), self.style, strict=True)
         )
@@ -76,7 +76,7 @@ class LessonTransfer:
 
 
 class OurTransfer:
-    """The same with the shared learner: one pass, and a frozen network."""
+    """The same loop with the shared learner: features computed once, network frozen."""
 
     def __init__(
         self, features: Pretrained, engine: Engine, content: Tensor, style: Tensor, start: Tensor
@@ -97,15 +97,15 @@ class OurTransfer:
         self.learner = Learner(self.model, range(1), objective, optimizer, engine=engine)
 
     def step(self) -> None:
-        """Make one step: one epoch of one batch."""
+        """Run one step: one epoch of one batch."""
         self.learner.fit()
 
 
 def check(vgg: nn.Sequential, features: Pretrained) -> Parity:
     """Compare the gradient of the image with the gradient in the lesson's loop, in float64.
 
-    The images themselves are not compared, because they diverge, also in the lesson's own loop: for
-    the smallest gradients, Adam turns rounding errors into steps of full size.
+    The images themselves are not compared, because even images of the lesson's own loop diverge:
+    for the smallest gradients, Adam turns rounding errors into steps of full size.
     """
     pictures = [torch.rand(1, 3, PARITY_SIZE, PARITY_SIZE) for _ in range(3)]
     exact = LessonTransfer(copy.deepcopy(vgg).double(), *[x.double() for x in pictures])

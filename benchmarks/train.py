@@ -136,7 +136,7 @@ class Bench:
         self._right = {found.name for found in self.parity if found.met}
 
     def time_unrolls(self) -> None:
-        """Forward and backward pass of the larger rule, and its share of the machine's peak."""
+        """Time unrolls of the larger rule, and compute their share of the machine's peak."""
         variants = {
             "unroll_fp32": _unroll(FULL, "native", False),
             "unroll_bf16": _unroll(FULL, "native", True),
@@ -153,11 +153,11 @@ class Bench:
                 self.rows.append(Row.of(f"{name}_peak_share", spread, against, "%"))
 
     def time_tiny(self) -> None:
-        """Forward and backward pass of the smallest rule."""
+        """Time unrolls of the smallest rule."""
         self._time(_lesson_unroll(TINY), {"unroll_tiny": _unroll(TINY, "native", False)})
 
     def time_peers(self) -> None:
-        """The larger rule's unroll in float32 by other libraries, in a new process per round."""
+        """Time other libraries' float32 unroll of the larger rule, in a new process per round."""
         if "unroll_fp32" not in self._right:
             return
         for name in PEERS:
@@ -182,7 +182,7 @@ class Bench:
         self.rows.append(Row.of(f"unroll_fp32_over_{name}", ratio, f"{versions}"))
 
     def time_iterations(self) -> None:
-        """Whole iterations, with loss and optimizer."""
+        """Time whole iterations, with loss and optimizer."""
         model, vgg, target = SimpleCA(*FULL), make_vgg16(), torch.rand(1, 3, SIZE, SIZE)
         lesson = LessonIteration(model, LessonLoss(vgg, target), SIZE, BATCH, STEPS)
         loss = frozen_loss(vgg, target)
@@ -199,7 +199,7 @@ class Bench:
         self._time(lesson, variants)
 
     def time_small_iterations(self) -> None:
-        """Whole iterations of the default training, with and without the kernel of its loss."""
+        """Time whole iterations of the default training, with and without the loss kernel."""
         for name, statistic in SMALL_ITERATIONS.items():
             if name not in self._right:
                 continue
@@ -208,11 +208,11 @@ class Bench:
                 for kernel in (False, True)
             )
             times = interleave({"torch": torch_loss, name: ours}, self.rounds)
-            row = Row.of(name, ratios(times["torch"], times[name]), "the same, its loss in torch")
+            row = Row.of(name, ratios(times["torch"], times[name]), "the same, with loss in torch")
             self.rows.append(row)
 
     def time_decoder(self) -> None:
-        """Whole iterations with a decoder, and its share: its pictures and their loss."""
+        """Time iterations with a decoder, and the share of its pictures and their loss."""
         plain, fine = FineIteration(), FineIteration(SCALE)
         work: dict[str, Callable[[], object]] = {"plain": plain, "fine": fine}
         work["pictures"] = fine.pictures
@@ -225,7 +225,7 @@ class Bench:
 
     @torch.no_grad()
     def time_simulation(self) -> None:
-        """Steps without gradients."""
+        """Time steps without gradients."""
         model = SimpleCA(*FULL)
         rule, state = to_rule(model), torch.rand(1, FULL[0], SIMULATED_SIZE, SIMULATED_SIZE) - 0.5
 
@@ -240,7 +240,7 @@ class Bench:
         self._time(lesson, {"simulate_fp32": native})
 
     def measure_memory(self) -> None:
-        """Peak memory of one unroll, ours and the lesson's, and of training runs by precision."""
+        """Measure the peak memory of one unroll, ours and the lesson's, and of training runs."""
         for variant, name in (("native", "unroll_memory_mb"), ("lesson", "lesson_memory_mb")):
             megabytes = unroll_megabytes(variant, *FULL, SIZE, STEPS)
             self._add_memory(name, megabytes, "memory before the run")

@@ -83,7 +83,7 @@ class Scene:
         self.rule: Rule = to_rule(SimpleCA(channels, hidden))
         settings = view_settings("bench", grid=f"{SIZE}x{SIZE}")
         self.player = Player(gl, [NamedRule("bench", self.rule)], settings)
-        self.player.running = False  # steps are made on request, independent of the frame rate
+        self.player.running = False  # steps are run on request, independent of the frame rate
         size = parse_size("size", settings.window.size, 64, 16384)
         self.player.resize(*size)
         self.target = gl.simple_framebuffer(size)
@@ -101,18 +101,18 @@ class Scene:
         return Parity(name, "largest relative error", error, LIMIT, error <= LIMIT)
 
     def by_torch(self, rule: Rule, state: Tensor) -> Tensor:
-        """The steps of one frame in torch, with given masks."""
+        """Run the steps of one frame in torch, with given masks."""
         for mask in self.masks:
             state = rule.step(state, mask)
         return state
 
     def steps(self) -> None:
-        """The steps of one frame."""
+        """Run the steps of one frame."""
         self.player.run_steps(STEPS)
         self.gl.finish()
 
     def frame(self) -> None:
-        """A whole frame."""
+        """Run a whole frame."""
         self.player.advance()
         self.player.run_steps(STEPS)
         self.player.draw(self.target)

@@ -59,7 +59,7 @@ def _megabytes(variant: str, *sizes: int) -> float:
 
 
 def _peak() -> float:
-    # Avoid ru_maxrss if possible: on Linux a new process inherits its parent's.
+    # Avoid ru_maxrss if possible: on Linux, a new process inherits its parent's value.
     if STATUS.exists():
         status = STATUS.read_text(encoding="utf-8")
         line = next(x for x in status.splitlines() if x.startswith("VmHWM"))
@@ -130,7 +130,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if rule:
         model = SimpleCA(*rule)
-        _run(arguments.variant, model, 16, 1)  # libraries loaded, kernels compiled
+        _run(arguments.variant, model, 16, 1)  # loads libraries and compiles kernels
         before = _peak()
         _run(arguments.variant, model, size, steps)
     else:

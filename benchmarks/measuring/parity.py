@@ -22,7 +22,7 @@ FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
 # If two features are almost equal, max pooling may choose a different one in float32.
 ITERATION_LIMIT = 1e-3
 # About one hidden value in a million is so close to the kink of the ReLU that the order of
-# additions decides its side, which changes the gradient of a weight.
+# additions decides on which side it falls, which changes the gradient of a weight.
 PEER_LIMIT = 1e-3
 
 Gradients = list[Tensor]
@@ -31,7 +31,7 @@ Gradients = list[Tensor]
 def check_unroll(
     channels: int, hidden: int, backend: Backend, *, bfloat16: bool, device: torch.device = CPU
 ) -> Parity:
-    """Last state and weight gradients of an unroll against the lesson's steps in float64."""
+    """Compare an unroll's last state and weight gradients with the lesson's steps in float64."""
     model = SimpleCA(channels, hidden)
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, torch.Generator().manual_seed(0))
@@ -47,7 +47,7 @@ def check_unroll(
 
 
 def check_iteration(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
-    """Weight gradients of unroll and Gram loss together against the lesson's in float64."""
+    """Compare the weight gradients of an unroll with a Gram loss with the lesson's in float64."""
     model, vgg = SimpleCA(channels, hidden), make_vgg16()
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     target = torch.rand(1, 3, SIZE, SIZE)
@@ -67,7 +67,7 @@ def check_iteration(channels: int, hidden: int, backend: Backend, *, bfloat16: b
 
 
 def check_simulation(channels: int, hidden: int, backend: Backend) -> Parity:
-    """State after 100 steps of a simulation against the rule's own steps in float64."""
+    """Compare the state after 100 steps of a simulation with the rule's steps in float64."""
     rule = to_rule(SimpleCA(channels, hidden))
     state = torch.rand(1, channels, SIZE, SIZE) - 0.5
     (got,) = simulate(rule, state, [100], backend=backend)
@@ -77,12 +77,12 @@ def check_simulation(channels: int, hidden: int, backend: Backend) -> Parity:
 
 
 def check_peer(name: str, channels: int, hidden: int) -> Parity:
-    """Last state and weight gradients of another library's unroll in float32.
+    """Compare the last state and weight gradients of another library's unroll in float32.
 
     Raises:
         PeerError: the peer cannot be run.
     """
-    # CAX draws its own masks; if every cell fires there are no random numbers.
+    # CAX draws its own masks; if every cell fires, no random numbers matter.
     work = PeerWork(channels, hidden, size=SIZE, every_cell=name == "cax")
     last, _, *gradients = work.run(name).results
     right = _lesson_gradients(

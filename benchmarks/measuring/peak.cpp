@@ -1,4 +1,4 @@
-// What one core can multiply and add at most: registers only, no memory.
+// The most that one core can multiply and add, with all operands in registers.
 #include "lanes.h"
 
 namespace {
@@ -20,7 +20,7 @@ template <class Value> Floats run(int64_t rounds, Value left, decltype(load(&lef
 
 extern "C" {
 
-// Multiply-adds, each of two operations, in one call of the functions below.
+// Operations, two per multiply-add, in one call of one of the functions below.
 EXPORTED int64_t peak_operations(int64_t rounds, int64_t bfloat16) { return rounds * CHAINS * LANES * (bfloat16 ? 4 : 2); }
 
 EXPORTED float peak_float32(int64_t rounds) { return run(rounds, 1e-3f, broadcast(1e-3f))[0]; }

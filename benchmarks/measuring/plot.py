@@ -1,4 +1,4 @@
-"""Plot a report: speed ratios, and growth of the cost."""
+"""Plot a report: speed ratios, and how costs grow."""
 
 import io
 from pathlib import Path
@@ -49,7 +49,7 @@ def _plain(axes: Axes, title: str) -> None:
 
 
 def _bars(axes: Axes, rows: list[Row]) -> None:
-    _plain(axes, "Times as fast as the lesson's step")
+    _plain(axes, "Speed relative to the lesson's step")
     for y, row in enumerate(reversed(rows)):
         color = FAINT if "torch" in row.name else ACCENT
         axes.barh(y, row.ratio, height=0.62, color=color)

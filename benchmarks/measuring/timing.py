@@ -1,7 +1,7 @@
 """Measure comparable times on a busy machine.
 
-CPU time excludes the time of other processes. Variants take turns, so that all have the same
-conditions. Ratios are computed within a round, and then their median.
+CPU time excludes the time of other processes. Variants take turns, so that all run under the same
+conditions. Ratios are computed within each round, and then their median is taken.
 """
 
 import gc
@@ -21,7 +21,7 @@ def interleave(
     """Time every variant once per round, after a warm-up round.
 
     Args:
-        variants: name -> function that runs it once.
+        variants: name -> function that runs the variant once.
         rounds: number of rounds.
         clock: time in seconds; default: CPU seconds of this process.
 

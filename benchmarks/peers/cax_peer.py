@@ -1,8 +1,8 @@
-"""The unroll in CAX, from its own parts as in its documentation.
+"""The unroll in CAX, built from its own parts as its documentation shows.
 
 Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025. The module
 :mod:`nca.benchmarks.peers.run` runs this script. CAX draws its masks itself, by dropout. With a
-dropout rate of zero every cell fires, and the results can be compared.
+dropout rate of zero, every cell fires, so the results can be compared.
 """
 
 import sys
@@ -54,7 +54,7 @@ LEARNED = nnx.All(nnx.Param, nnx.PathContains("update"))
 
 @nnx.jit
 def run(texture: Texture, state: Any, upstream: Any, steps: Any) -> Any:
-    """Last state, and the gradients of the update's weights and the state."""
+    """Return the last state, and the gradients of the update's weights and of the state."""
 
     def loss(texture: Texture, state: Any) -> tuple[Any, Any]:
         last = texture(state, num_steps=len(steps))

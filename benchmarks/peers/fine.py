@@ -16,7 +16,7 @@ class FineIteration:
     """Unroll, loss and gradients of an iteration, without the update of the weights.
 
     Args:
-        scale: pixels per cell of the decoder; 0: without one.
+        scale: pixels per cell of the decoder; 0: no decoder.
     """
 
     def __init__(self, scale: int = 0) -> None:
@@ -33,11 +33,11 @@ class FineIteration:
         self.state = self.objective.predict(self.rule, self.batch).detach()
 
     def __call__(self) -> None:
-        """The whole iteration."""
+        """Run the whole iteration."""
         self._backward(self.objective.predict(self.rule, self.batch))
 
     def pictures(self) -> None:
-        """Only the pictures of the last states, and their loss."""
+        """Draw only the pictures of the last states, and compute their loss and its gradients."""
         self._backward(self.state.requires_grad_())
 
     def _backward(self, state: torch.Tensor) -> None:

@@ -3,7 +3,7 @@
 From Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
 part 2" (2022). The code is not tuned. As in the notebook, the filters are applied to every channel
 as a batch, ``rand`` and ``floor`` draw the mask, and VGG-16 stays trainable, so its gradients are
-computed and discarded. The weights of VGG-16 are random, which takes the same time.
+computed and discarded. The weights of VGG-16 are random, which does not affect the time.
 """
 
 import torch
@@ -38,7 +38,7 @@ class SimpleCA(nn.Module):
         nn.init.normal_(self.w2.weight, 0, 0.01 / hidden**0.5)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Make one step, with a random mask [B, 1, H, W] unless one is given."""
+        """Run one step, with a random mask [B, 1, H, W] unless one is given."""
         y: Tensor = self.w2(torch.relu(self.w1(perchannel_conv(x, self.filters))))
         b, _, h, w = y.shape
         update_mask = (torch.rand(b, 1, h, w) + 0.5).floor() if mask is None else mask
@@ -97,7 +97,7 @@ class LessonLoss:
 
 
 def lesson_overflow(state: Tensor) -> Tensor:
-    """Distance of the state from -1 to 1."""
+    """Mean distance of the state from the range -1 to 1."""
     return (state - state.clamp(-1, 1)).abs().mean()
 
 
@@ -119,7 +119,7 @@ class LessonIteration:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def __call__(self) -> None:
-        """Draw masks, unroll, compute the loss, make a step."""
+        """Draw masks, unroll, compute the loss, take an optimizer step."""
         indices = torch.randint(POOL, (self.batch,))
         x = self.pool[indices]
         for _ in range(self.steps):

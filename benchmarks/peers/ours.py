@@ -45,7 +45,7 @@ def frozen(vgg: nn.Sequential) -> Pretrained:
 
 
 def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
-    """The lesson's loss by frozen channels_last features; bfloat16 under autocast."""
+    """The lesson's loss with frozen features, channels last; bfloat16 under autocast."""
     loss = TextureLoss(target, frozen(vgg), LessonGram(), wraps=False)
     return lambda images: torch.stack(list(loss(images).values())).sum(0).mean()
 
@@ -72,7 +72,7 @@ class OurIteration:
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        """Draw masks, unroll, compute the loss, make a step."""
+        """Draw masks, unroll, compute the loss, take an optimizer step."""
         indices = torch.randint(POOL, (self.batch,), generator=self.generator)
         side = self.pool.shape[-1]
         masks = random_masks(self.steps, self.batch, side, side, 0.5, self.generator)

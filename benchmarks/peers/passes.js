@@ -1,19 +1,19 @@
-// A rule of two layers in four passes, as the demos of two articles run it; written from what the
-// articles say. All channels of a state lie as tiles, four channels each, in one texture, and so do
-// the perceptions and the hidden units between the passes: perception, dense, dense, update. The
-// weights are in textures too.
+// A rule of two layers in four passes (perception, dense, dense, update), as in the demos of two
+// articles, written from their descriptions. The channels of a state are stored in one texture, as
+// tiles of four channels each, and so are the perceptions and the hidden units between the passes.
+// The weights are in textures too.
 //
-// "distill" (Niklasson et al., "Self-Organising Textures", 2021): everything in 8 bits, and only the
-// half of the cells that fires is computed, in an order that is drawn once and shifted every step.
+// "distill" (Niklasson et al., "Self-Organising Textures", 2021): everything in 8 bits; only the half
+// of the cells that fires is computed. Their random order is drawn once, and shifted in every step.
 // "noise" (Pajouheshgar et al., "NoiseNCA", 2024): everything in float32; every cell fires.
 
 const HEAD = `#version 300 es
 precision highp float;
 precision highp sampler2D;
 uniform ivec2 size;      // cells of the grid
-uniform ivec2 slots;     // cells that are computed, as columns and rows
-uniform ivec2 offset;    // of the order of the cells in this step
-uniform sampler2D order; // slot -> cell, and cell -> slot in its lower half
+uniform ivec2 slots;     // columns and rows of the cells that are computed
+uniform ivec2 offset;    // shift of the order of the cells in this step
+uniform sampler2D order; // slot -> cell, and below that cell -> slot
 layout(location = 0) out vec4 result;
 
 ivec2 wrapped(ivec2 at) { return (at + size) % size; }
@@ -57,14 +57,14 @@ void main() {
 
 const DENSE = `
 uniform sampler2D inputs;
-uniform sampler2D weights; // column i: of input i to four outputs; the last column is the bias
+uniform sampler2D weights; // column i: weights of input i for four outputs; last column: the bias
 vec4 weight(int input_, int output_) { return texelFetch(weights, ivec2(input_, output_), 0); }
 void main() {
   ivec2 here = ivec2(gl_FragCoord.xy), tile = here / slots, slot = here % slots;
   int number = tile.x + tile.y * OUT_ACROSS;
   if (number >= OUT_TILES) { result = vec4(0.0); return; }
   vec4 sum = weight(4 * IN_TILES, number);
-  float total = 1.0; // of the inputs: what a weight of zero is kept as adds up by it
+  float total = 1.0; // sum of the inputs, to subtract what the texel of a zero weight adds
   for (int i = 0; i < IN_TILES; ++i) {
     vec4 value = (texelFetch(inputs, texel(i, IN_ACROSS, slots, slot), 0) - IN_ZERO) * IN_RANGE;
     sum += mat4(weight(4 * i, number), weight(4 * i + 1, number),
@@ -107,7 +107,7 @@ const TRIANGLE = `#version 300 es
 void main() { gl_Position = vec4(4 * (gl_VertexID & 1) - 1, 2 * (gl_VertexID & 2) - 1, 0, 1); }
 `;
 
-/** How a kind of number is kept in 8 bits: (texel - zero) * range. */
+/** How each kind of number is stored in 8 bits: it is (texel - zero) * range. */
 const CODES = { state: [4, 127 / 255], perception: [16, 127 / 255], hidden: [4, 0], change: [2, 127 / 255] };
 
 class Passes {
@@ -170,7 +170,7 @@ class Passes {
     return { handle, framebuffer, width, height };
   }
 
-  /** Weights [outputs][inputs] and bias as a texture; in bytes they are as near as those come. */
+  /** Weights [outputs][inputs] and bias as a texture; as bytes, they are rounded to the nearest level. */
   weights(rows, bias) {
     const inputs = rows[0].length, width = inputs + 1, height = rows.length / 4;
     const values = new Float32Array(4 * width * height);
@@ -183,7 +183,7 @@ class Passes {
     return { ...this.texture(width, height, data), range, zero };
   }
 
-  /** Half of the cells in random order; below that the slot of every cell, beyond the last if it has none. */
+  /** Half of the cells in random order; below them, the slot of every cell, beyond the last if it is not computed. */
   shuffled() {
     const { size, slots: [width, height] } = this, cells = size * size;
     const order = Uint32Array.from({ length: cells }, (_, i) => i);
@@ -240,7 +240,7 @@ class Passes {
     [this.state, this.next] = [this.next, this.state];
   }
 
-  /** Wait until all that was asked for is done. */
+  /** Wait until the device has finished all work. */
   finish() {
     const { gl } = this;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.state.framebuffer);

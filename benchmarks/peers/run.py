@@ -1,6 +1,6 @@
 """Run the same unroll with other libraries (peers).
 
-Each round has a new process, because JAX keeps its threads. Peers that are not installed
+Each round uses a new process, because JAX keeps its threads. Peers that are not installed
 (``pip install nca-studio[bench]``) are reported and left out.
 """
 
@@ -54,7 +54,7 @@ class PeerWork:
         channels, hidden: sizes of the rule.
         size: side of the grid.
         every_cell: let every cell fire, to compare with a peer that draws its own masks.
-        device: device of both.
+        device: device for both.
     """
 
     def __init__(

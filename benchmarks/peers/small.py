@@ -1,4 +1,4 @@
-"""Compare iterations of the default training: the loss computed by the C++ kernel, and in torch."""
+"""Compare iterations of the default training whose loss is computed by the C++ kernel or torch."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from nca.losses.statistics import build_statistic
 from nca.losses.texture import TextureLoss
 from nca.rng import random_masks
 
-# Compared statistic by row.
+# Statistic of the loss that each row compares.
 SMALL_ITERATIONS = {"iteration_small": "gram", "iteration_small_wasserstein": "wasserstein"}
 RULE = (8, 32)  # channels and hidden units
 TARGET_SIDE, SIDE, BATCH, STEPS = (32, 32, 4, 4) if SMALL else (128, 64, 4, 24)
@@ -37,7 +37,7 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
 
 
 def check_small(statistic: str) -> Parity:
-    """Compare the weight gradients of an iteration: with the kernel, and with torch."""
+    """Compare the weight gradients of an iteration with the kernel and with torch."""
     rule = to_rule(SimpleCA(*RULE))
     state = torch.rand(BATCH, RULE[0], SIDE, SIDE) - 0.5
     masks = random_masks(STEPS, BATCH, SIDE, SIDE, 0.5, torch.Generator().manual_seed(0))

@@ -80,7 +80,7 @@ class Job(ABC, Generic[Result]):
         """Do what must be done once the folder is ready, before the first iteration."""
 
     def fit(self) -> None:
-        """Train to the limits."""
+        """Train until a limit is reached."""
         limits = self.limits
         if limits is None:
             self.learner.fit()
@@ -94,7 +94,7 @@ class Job(ABC, Generic[Result]):
         """Write the results.
 
         Raises:
-            FailedError: some results could not be written; all others have been.
+            FailedError: some results could not be written; all others have been written.
         """
 
 
@@ -117,8 +117,8 @@ def run(
 
     Raises:
         InputError: a setting, an input or the folder cannot be used.
-        FailedError: a result could not be written; all others have been.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        FailedError: a result could not be written; all others have been written.
+        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been written.
     """
     if settings.out is None:
         _refuse_files(settings.run)
