@@ -14,7 +14,7 @@ contiguous unless noted otherwise:
 - firing ``[steps]`` int32: the number of cells that fire in each step.
 
 The padding of channels and of hidden units is zero and stays zero. Loops whose bound is not known
-at compile time use ``while``, because Triton's interpreter does not accept ``for`` there.
+at compile time use ``while``, because Triton's interpreter does not accept ``for`` in this case.
 """
 
 import triton
@@ -68,7 +68,7 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
 @triton.jit
 def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: tl.constexpr,
              PADDING: tl.constexpr):  # fmt: skip
-    """The perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
+    """Compute the perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
     column, row = cell % width, cell // width % height
     first, channel = cell - row * width - column, tl.arange(0, CP)
     nothing = tl.zeros((cell.shape[0], CP), tl.float32)
@@ -157,11 +157,10 @@ def step_forward(states, result, source, destination, order, firing, step, filte
 def keep_living(after, states, source, destination, lives, step, threshold, cells, height, width,
                 ALPHA: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                 PADDING: tl.constexpr):  # fmt: skip
-    """Copy ``after`` to ``states[destination]``, but set cells that do not live to zero.
+    """Copy ``after`` to ``states[destination]``, with cells that do not live set to zero.
 
-    A cell lives if it lives both before and after the step.
-
-    The state before the step is ``states[source]``; ``lives[step]`` records which cells live.
+    A cell counts as living if it lives both before and after the step. ``states[source]`` is the
+    state before the step; ``lives[step]`` records which cells live.
     """
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = cell < cells
@@ -209,7 +208,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
-    """Gradient of the perception in a step, ``[cells, CP * KP]``.
+    """Compute the gradient of the perception in a step, ``[cells, CP * KP]``.
 
     It is computed from ``gradients[step + 1]``, the gradient of the step's result.
     """
@@ -246,9 +245,9 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                      CP: tl.constexpr, HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                      LIFE: tl.constexpr):  # fmt: skip
-    """Weight gradients of some hidden units, over all steps, ``[programs, ...]``.
+    """Compute partial sums of the weight gradients of some hidden units, ``[programs, ...]``.
 
-    Every program sums over a fixed share of the blocks of all steps, so that results are
+    Each program sums over a fixed share of the blocks of all steps, so that results are
     bit-identical every time.
     """
     program, programs = tl.program_id(0), tl.num_programs(0)
