@@ -56,7 +56,7 @@ def test_unrolls_are_timed_against_the_others(monkeypatch: pytest.MonkeyPatch) -
         "peak_share_full",
     ]  # fmt: skip
     assert all(0 < row.low <= row.ratio <= row.high for row in rows)
-    assert "us a step, ours" in rows[0].against
+    assert "us per step, ours" in rows[0].against
     assert compiled == [{"dynamic": False}]
 
 
