@@ -36,7 +36,7 @@ if SMALL:  # only sizes that use the same library as the base size
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:
-    """Measure how much sizes cost that differ in one number from the base, relative to the base."""
+    """Measure the relative cost of sizes that differ from the base size in one number."""
     base = Size()
     sizes = {"base": base}
     for name, values in VALUES.items():

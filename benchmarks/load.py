@@ -55,7 +55,7 @@ def texture() -> Learner:
 
 
 def style() -> Learner:
-    """A style transfer at one size, with the builtin features."""
+    """A style-transfer run at one size, with the builtin features."""
     settings = style_settings(
         picture_path("scales"), [picture_path("lava")], NOWHERE, size=256, smallest=256,
         first_iterations=10**6,

@@ -1,4 +1,4 @@
-"""The decoder of a rule, which computes each pixel from nearby cells and its place in its cell.
+"""The decoder of a rule, which computes each pixel from nearby cells and the pixel's position.
 
 With a decoder, a picture is finer than the grid. The decoder is a tiny network, the same for all
 cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",

@@ -49,7 +49,7 @@ def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
 
 
 def fire_threshold(update_rate: float) -> int:
-    """Threshold below which a hash makes a cell fire; for a rate of 1, 2**32, above any hash."""
+    """Threshold below which a hash makes a cell fire; a rate of 1 gives 2**32, above any hash."""
     return int(update_rate * 2**32)
 
 

@@ -26,9 +26,9 @@ def perchannel_conv(x: Tensor, filters: Tensor) -> Tensor:
 
 
 class SimpleCA(nn.Module):
-    """The lesson's automaton, with a second layer that starts small instead of at zero.
+    """The lesson's automaton.
 
-    So the timed work is similar to that of a trained automaton.
+    Its second layer starts with small weights instead of zeros, as if it had been trained a little.
     """
 
     filters: Tensor

@@ -104,7 +104,7 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll step by step, because it must be determined between steps which cells live.
+    """Unroll step by step, because which cells live must be determined between steps.
 
     A cell that is not alive before a step is zero after the step, whether it fires or not.
     Therefore its mask can be off, so that the kernels skip the cell.

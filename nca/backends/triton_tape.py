@@ -17,7 +17,7 @@ from nca.system.recording import warm_up
 
 # The fastest of about ten configurations that were tried on an H200.
 CELLS, UNITS, WARPS = 64, 32, 4  # cells per program, hidden units per product, warps per program
-MAX_INPUTS = 256  # maximum of padded perceived values per cell; shared memory does not hold more
+MAX_INPUTS = 256  # maximum of perceived values per cell, with padding; limited by shared memory
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED_PROGRAMS = 2
 

@@ -124,8 +124,8 @@ class PlaySettings(Bounded):
 class ClassicSettings(Bounded):
     """Make a rule from a classic automaton, such as Conway's Life, without training.
 
-    Give its name or its notation: B36/S23, B2/S345/C4 (with dying states), or R1/T3/C4 (a cyclic
-    automaton with threshold 3 and 4 states).
+    Give the name of the automaton or a notation: B36/S23, B2/S345/C4 (with dying states), or
+    R1/T3/C4 (a cyclic automaton with threshold 3 and 4 states).
     """
 
     automaton: Annotated[str, tyro.conf.Positional] = ""

@@ -179,7 +179,7 @@ class SampleSettings(Bounded):
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Strength of the guidance toward the style."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Width and height of the scaled style image, in pixels; smaller makes finer strokes."""
+    """Width and height of the scaled style image, in pixels; smaller sizes give finer strokes."""
     like: Picture | None = None
     """Image whose structure the samples keep (image-to-image)."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0

@@ -91,7 +91,7 @@ class DDPMTraining(Job[Trained]):
     Args:
         settings: settings of the run.
         dataset: all images; some are held out of training.
-        engine: computes gradients and optimizer steps; default: float32 in one process.
+        engine: computes gradients and takes optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.
 
     Raises:

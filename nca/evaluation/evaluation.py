@@ -32,7 +32,7 @@ class Evaluation:
 
 
 def grown_measurement(run: Sequence[Measurement]) -> Measurement | None:
-    """The measurement at 1,000 steps, with which later ones are compared; None without one."""
+    """Find the measurement at 1,000 steps, to which later ones are compared; None if missing."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 

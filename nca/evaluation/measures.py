@@ -66,7 +66,7 @@ class PatchDistance:
         """Distance between the target and its own crops; compare small images with this.
 
         This is the mean over 16 random crops at each scale, each with as many patches as the image
-        has at that scale. None if the target is too small for such a crop.
+        has at that scale. The result is None if the target is too small for such a crop.
 
         Args:
             size: height and width of the image.

@@ -140,7 +140,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def describe_placeholder(data: bytes) -> str:
-    """Describe what was saved in place of the actual file; "" if it is not a known placeholder.
+    """Describe a known placeholder that was saved instead of the actual file; "" if there is none.
 
     Args:
         data: the file, or its first 64 bytes.

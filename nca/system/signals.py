@@ -43,7 +43,7 @@ def ignore_termination() -> None:
 
 
 class HeldSignals:
-    """Delays signals that would end a command until a suitable moment.
+    """Delays the handling of signals that would end a command.
 
     A second Ctrl-C takes effect at once; further signals of other kinds have no effect. SIGTERM and
     SIGHUP are held back only after :func:`raise_on_termination` has been called.

@@ -26,8 +26,8 @@ class Batches:
 
     An interrupted epoch continues where it stopped. First, the random generators are reset to their
     states at the start of the epoch, so that a loader shuffles in the same way. Then the batches
-    that have already been used are skipped, and the generators get their current states back. If
-    the source has a state of its own, as a pool has, the source must continue from that state.
+    that have already been used are skipped, and the generators get their current states back. A
+    source with a state of its own, such as a pool, must continue from that state by itself.
 
     Args:
         source: the original loader.

@@ -119,7 +119,7 @@ def recorded(settings: Any) -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], settings: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Find settings that differ from the recorded ones: name, old value, new value.
+    """Yield the name, old value and new value of each setting that differs from the recorded one.
 
     Args:
         before: what :func:`recorded` returned, possibly in an older version of nca that recorded

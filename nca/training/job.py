@@ -1,4 +1,4 @@
-"""Training from settings to results: what all kinds of training have in common.
+"""What all kinds of training share, from the settings to the results.
 
 Every training run is a :class:`Job`, which has a learner and writes the results. :func:`run`
 handles the output folder, resuming, threads, the limits of the fit, and multiple processes.

@@ -48,7 +48,7 @@ class Learner:
         objective: computes the prediction and its loss terms.
         optimizer: updates the weights.
         engine: computes gradients and takes steps; default: float32 in one process.
-        callbacks: observe or adjust the training.
+        callbacks: callbacks that observe or adjust training.
         valid_batches: batches for validation after each epoch and at the end of the fit. Validation
             uses the same random numbers every time, and does not affect training's random numbers.
 

@@ -79,7 +79,7 @@ class Relief:
         self.color, self.height = ground.copy(), height.copy()
 
     def place(self, at: Index, height: Field, color: Color) -> None:
-        """Put an object on the pixels ``at``; its height is ``-inf`` where it covers none."""
+        """Put an object on the pixels ``at``; ``height`` is ``-inf`` where it covers no pixel."""
         seen = height > self.height[at]
         self.height[at] = np.where(seen, height, self.height[at])
         self.color[at] = np.where(seen[..., None], color, self.color[at])

@@ -83,7 +83,7 @@ def read_dataset(data: str, size: int | None = None) -> ImageDataset:
     Args:
         data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
         size: width and height of the images after cropping to squares and scaling, in pixels; None:
-            IDX images keep their size (the shorter side, if it differs), other images get 32.
+            IDX images keep the length of their shorter side, and other images get 32.
 
     Raises:
         InputError: there are too few images, or they cannot be read.

@@ -106,9 +106,7 @@ def _out_edm(std: float, sigma: Tensor) -> Tensor:
 
 
 def predict_flow() -> Parameterization:
-    """Predict ``noise - image``, the velocity of a rectified flow.
-
-    (Liu et al. 2022; Lipman et al. 2022.)
+    """Predict ``noise - image``, the velocity of a rectified flow (Liu et al., Lipman et al. 2022).
 
     With ``t = sigma / (1 + sigma)``, the input is ``(1 - t) image + t noise``.
     """

@@ -18,8 +18,8 @@ class ActivationStatistics(Callback):
     """Measure the mean, the std and the fraction of dead values in the outputs of layers.
 
     The measures are called ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward
-    hooks are always removed when the fit ends. This does not work for models whose layers are not
-    called as modules, such as rules.
+    hooks are always removed when the fit ends. This callback does not work for models whose layers
+    are not called as modules, such as rules.
 
     Args:
         layers: names of modules as in ``model.named_modules()``; default: all modules that have

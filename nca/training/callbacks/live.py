@@ -124,7 +124,7 @@ def facts(learner: Learner, left: float | None) -> dict[str, str]:
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
-    """For every term with layers: name and newest value of each layer, and its % of the largest."""
+    """For every term with layers: name, newest value, and % of the largest value, by layer."""
     rows = [row for row in metrics.rows if "loss" in row]
     found: dict[str, list[Any]] = {}
     for term, names in groups(metrics.terms).items():

@@ -29,7 +29,7 @@ class Metrics(Callback):
 
     The values stay on the device until a single transfer per interval fetches them. New rows are
     appended to ``metrics.jsonl`` at most twice a second. At the end of a fit, all rows are also
-    written to ``metrics.csv``. With several processes, rows contain averages over all of them.
+    written to ``metrics.csv``. With several processes, rows contain averages over all processes.
 
     Args:
         folder: folder for the files; None: rows are kept in memory only.

@@ -123,7 +123,11 @@ class Progress(Callback):
         bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Close the bar; in a notebook, leave its last text, which is visible without a kernel."""
+        """Close the bar.
+
+        In a notebook, replace the bar with its last text, which is visible even when no kernel is
+        running.
+        """
         if self._bar is not None:
             self._bar.close()
             if self._output is not None:

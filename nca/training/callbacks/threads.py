@@ -95,7 +95,7 @@ class Threads(Callback):
 
 
 class Load:
-    """Compares the CPU load and time per iteration of each window with those of the first."""
+    """Compares each window's CPU load and time per iteration with those of the first window."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
@@ -103,7 +103,7 @@ class Load:
         self._first: tuple[float, float] | None = None
 
     def changed(self, wall: float, cpu: float) -> bool:
-        """Add an iteration; return True if it ends a window that differs from the first."""
+        """Add an iteration; return True if it ends a window that differs from the first one."""
         self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
             return False
