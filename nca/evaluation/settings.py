@@ -36,7 +36,7 @@ class EvalSettings(Bounded):
     noise: Annotated[float | None, Between(0, 100)] = None
     """Strength of the initial noise, which selects one of several textures; None: the file's."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
-    """Strength of the initial noise for the peer."""
+    """Strength of the initial noise for the peer; None: as in its file."""
     size: Annotated[int | None, Between(MIN_SIZE, MAX_SIZE)] = None
     """Width and height of target and textures, in pixels; None: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000

@@ -140,7 +140,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def describe_placeholder(data: bytes) -> str:
-    """Describe a known placeholder that was saved instead of the actual file; "" if there is none.
+    """Describe a known placeholder that was saved instead of the actual file; "" for other data.
 
     Args:
         data: the file, or its first 64 bytes.
