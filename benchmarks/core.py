@@ -93,7 +93,7 @@ class Looped:
 
 
 def size_of_batches() -> int:
-    """The first size whose step takes a millisecond in the plain loop."""
+    """The smallest batch size for which a step of the plain loop takes a millisecond."""
     for size in BATCHES:
         straight = Straight(size)
         straight.make_steps(TRIED)
@@ -105,7 +105,7 @@ def size_of_batches() -> int:
 
 
 def watchers(folder: Path) -> list[Callback]:
-    """Progress bar, metrics to a file, average of the weights."""
+    """A progress bar, metrics that are written to a file, and an average of the weights."""
     progress = Progress()
     progress.plain = False
     return [EMA(DECAY, warm_up=False), Metrics(folder), progress]
@@ -118,7 +118,7 @@ def run(settings: BenchCoreSettings) -> Report:
 
 
 def measure(rounds: int) -> Report:
-    """Compare the results of the loops, then their times."""
+    """Compare the results of the loops, then the times."""
     before, size = load(), size_of_batches()
     with tempfile.TemporaryDirectory() as folder:
         variants: dict[str, Callable[[], None]] = {

@@ -1,7 +1,8 @@
-"""`nca bench ddpm`: DPM-Solver++ in 20 steps against the lesson's DDPM with 1,000, in one run.
+"""`nca bench ddpm`: DPM-Solver++ with 20 steps, compared with the lesson's DDPM with 1,000 steps.
 
-Both draw the same number of samples with the same model, and take turns. The ratio compares CPU
-times, batch by batch. FID and KID are measured on the timed samples and on real images.
+Both samplers draw the same number of samples with the same model, and take turns. The ratio
+compares CPU times, batch by batch. FID and KID are measured on the timed samples and on real
+images.
 """
 
 import json

@@ -73,10 +73,10 @@ def run(settings: BenchGpuSettings) -> Report:
 
 
 def parts(peak: float) -> dict[str, Callable[[int], list[Row]]]:
-    """The measurements by name; each takes the number of rounds.
+    """The measurements by name; each is a function of the number of rounds.
 
     Args:
-        peak: operations per second of the GPU.
+        peak: peak speed of the GPU, in operations per second.
     """
     unrolls = {
         f"unrolls, {batch} states of {side}x{side} cells": partial(
@@ -177,7 +177,7 @@ class UnrollCase:
 
 
 def jax_rows(rounds: int) -> list[Row]:
-    """The same unroll in JAX.
+    """Time the same unroll in JAX.
 
     Raises:
         PeerError: JAX is not installed, or failed.
@@ -192,7 +192,7 @@ def jax_rows(rounds: int) -> list[Row]:
 
 
 def training_rows(rounds: int) -> list[Row]:
-    """Iterations of the preset ``full`` by backend, and a whole training run."""
+    """Time iterations of the preset ``full`` with each backend, and one whole training run."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         rates = {
@@ -221,7 +221,7 @@ def training_rows(rounds: int) -> list[Row]:
 
 
 def prepared(settings: Any) -> TextureTraining:
-    """A training run that only writes its metrics."""
+    """Prepare a training run without a progress bar, metrics and pictures."""
     settings.out.mkdir()
     training = TextureTraining(settings, task_of(settings.task).read(settings))
     learner = training.learner
@@ -232,7 +232,7 @@ def prepared(settings: Any) -> TextureTraining:
 
 
 def iterations_per_second(folder: Path, backend: Backend, rounds: int) -> list[float]:
-    """Measure the preset ``full`` in float32, after some warm-up iterations."""
+    """Measure iterations of the preset ``full`` in float32, after some warm-up iterations."""
     settings = train_settings(
         picture_path(PICTURE), folder / backend, "full", backend=backend, precision="float32",
         device="cuda", iterations=10_000,
@@ -248,7 +248,7 @@ def iterations_per_second(folder: Path, backend: Backend, rounds: int) -> list[f
 
 
 def viewer_rows(rounds: int) -> list[Row]:
-    """Steps of the window, through EGL on the GPU.
+    """Time the steps that the window runs, with OpenGL through EGL on the GPU.
 
     Raises:
         GraphicsError: the GPU has no OpenGL.

@@ -31,12 +31,12 @@ VALUES: dict[str, tuple[int, ...]] = {
     "hidden": (16, 32, 48, 192, 384),
     "steps": (8, 32, 64),
 }
-if SMALL:  # only what uses the same library as the usual size
+if SMALL:  # only sizes that use the same library as the base size
     VALUES = {"grid": (48,), "steps": (8,)}
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:
-    """Measure cost ratios of sizes that differ from the usual size in one number."""
+    """Measure the relative cost of sizes that differ from the base size in one number."""
     base = Size()
     sizes = {"base": base}
     for name, values in VALUES.items():

@@ -49,13 +49,13 @@ BUSY = "while True: pass"
 
 
 def texture() -> Learner:
-    """A texture with default settings."""
+    """A texture training run with default settings."""
     settings = train_settings(picture_path("scales"), NOWHERE, minutes=ENDLESS)
     return TextureTraining(settings, task_of(settings.task).read(settings)).learner
 
 
 def style() -> Learner:
-    """A style transfer at one size, with the builtin features."""
+    """A style-transfer run at one size, with the builtin features."""
     settings = style_settings(
         picture_path("scales"), [picture_path("lava")], NOWHERE, size=256, smallest=256,
         first_iterations=10**6,
@@ -64,7 +64,7 @@ def style() -> Learner:
 
 
 def ddpm() -> Learner:
-    """A diffusion model of the builtin images, without validation."""
+    """A training run of a diffusion model on the builtin images, without validation."""
     settings = ddpm_settings("builtin", NOWHERE, minutes=ENDLESS)
     learner = DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
     learner.valid_batches = None

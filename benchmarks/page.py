@@ -45,7 +45,7 @@ LIMITS = {
     NOISE: 1e-5,
     DISTILL: 0.05,
 }  # relative to the largest value; 8 bits are 256 levels
-LEVEL = 4 / 255  # distance of two 8-bit levels of a state from -2 to 2
+LEVEL = 4 / 255  # distance between adjacent 8-bit levels of a state with values from -2 to 2
 GATES = [Gate(f"page_over_{way}", 2.0) for way in WAYS]
 PASSES = Path(__file__).parent / "peers" / "passes.js"
 
@@ -112,7 +112,7 @@ def run(settings: BenchPageSettings) -> Report:
 
 @contextmanager
 def open_page(rule: Rule) -> Iterator[Any]:
-    """The page of a rule in Chromium, compiled and paused, with the other implementations."""
+    """Open the page of a rule in Chromium, compiled and paused, with the other implementations."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         raise InputError("no Chromium was found; install it, or set CHROMIUM to its path")
@@ -150,7 +150,7 @@ def wait(ready: Callable[[], bool]) -> None:
 
 
 def plain(rule: Rule) -> dict[str, Any]:
-    """Weights of a rule, with the inputs of the first layer by filter, then by channel."""
+    """Weights of a rule, with the first layer's inputs ordered by filter, then by channel."""
     settings, filters = rule.settings, len(rule.filters)
     w1 = rule.w1.detach().view(settings.hidden, settings.channels, filters).transpose(1, 2)
     return {
@@ -161,7 +161,7 @@ def plain(rule: Rule) -> dict[str, Any]:
 
 @torch.no_grad()
 def measure(page: Any, rule: Rule, rounds: int) -> Report:
-    """Compare, then time."""
+    """Compare results with float64, then time steps."""
     before = load()
     parities = [check(page, rule, way) for way in LIMITS]
     ways = [parity.name.removeprefix("page_") for parity in parities if parity.met]
@@ -209,7 +209,7 @@ def fired(rule: Rule, state: Tensor, got: Tensor, way: str) -> Tensor:
 
 
 def turns(page: Any, ways: list[str], rounds: int) -> Times:
-    """Seconds per step, every way once per round; a first turn sets the number of steps."""
+    """Seconds per step; every way runs once per round. A trial sets the steps of a turn."""
     times: Times = {way: [] for way in ways}
     steps = {way: math.ceil(SECONDS / page.evaluate(TURN, [way, 2])) for way in ways}
     for _ in range(rounds):

@@ -99,7 +99,7 @@ class BenchPageSettings(BenchSettings):
 
 @dataclass(frozen=True)
 class BenchLoadSettings(BenchSettings):
-    """Measure training runs beside 0, 1, 2 and 4 busy programs, compared with one thread.
+    """Measure training runs while 0, 1, 2 and 4 programs are busy, compared with one thread.
 
     The runs train a texture, a style transfer and a diffusion model. They start before the busy
     programs and take turns on two CPUs. Each ratio compares rates from the same round.

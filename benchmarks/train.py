@@ -118,7 +118,7 @@ class Bench:
         self._right: set[str] = set()
 
     def check(self) -> None:
-        """Compare every variant with float64; wrong ones are not timed."""
+        """Compare every variant with float64; variants with wrong results are not timed."""
         checks = {
             "unroll_fp32": check_unroll(*FULL, "native", bfloat16=False),
             "unroll_tiny": check_unroll(*TINY, "native", bfloat16=False),
@@ -212,7 +212,7 @@ class Bench:
             self.rows.append(row)
 
     def time_decoder(self) -> None:
-        """Time iterations with a decoder, and the share of its pictures and their loss."""
+        """Time iterations with a decoder, and the share of drawing pictures and their loss."""
         plain, fine = FineIteration(), FineIteration(SCALE)
         work: dict[str, Callable[[], object]] = {"plain": plain, "fine": fine}
         work["pictures"] = fine.pictures

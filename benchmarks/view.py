@@ -2,8 +2,8 @@
 
 Rules with the sizes of the training presets run on 256x256 cells. A frame consists of 8 steps and
 everything else that the window does: checking files, measuring, drawing the image at the window's
-size and the text over it. Times are CPU seconds with a software renderer. With a graphics card they
-are wall times, because no CPU clock includes its work.
+size and the text over it. Times are CPU seconds with a software renderer. With a graphics card,
+they are wall times, because no CPU clock includes the card's work.
 """
 
 import copy

@@ -233,8 +233,9 @@ def run_command(words: Sequence[str]) -> None:
 def ensure_home() -> None:
     """Set a home folder for users without one, as in some containers.
 
-    Some libraries cannot be imported without a home folder. As in Docker, it becomes the root
-    folder. If ``HOME`` is a relative path, the home folder from the user database is used instead.
+    Some libraries cannot be imported without a home folder. The root folder is used as the home
+    folder, as in Docker. If ``HOME`` is a relative path, the home folder from the user database is
+    used instead.
     """
     home = os.environ.get("HOME")
     if home is not None and not Path(home).is_absolute():

@@ -1,6 +1,6 @@
-"""The decoder of a rule: computes each pixel from the cells around it and its position among them.
+"""The decoder of a rule, which computes each pixel from nearby cells and the pixel's position.
 
-With a decoder, a picture is finer than its grid. The decoder is a tiny network, the same for all
+With a decoder, a picture is finer than the grid. The decoder is a tiny network, the same for all
 cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
 arXiv:2506.22899, 2025). Its inputs are the channels, interpolated between the centers of the four
 nearest cells, and sines and cosines of the pixel's position (u, v) within its cell. Its output is
@@ -23,7 +23,7 @@ MAX_ORDER = 8
 MIN_UNITS, MAX_UNITS = 16, 64
 MAX_LAYERS = 2
 COLORS = 3
-FIRST_GAIN = 3.0  # larger initial weights in the first layer, because channels are about 0.5
+FIRST_GAIN = 3.0  # larger initial weights in the first layer, because channel values are about 0.5
 PLACE_SHARE = 0.2  # smaller initial weights for the position, so that the grid is not visible
 
 
@@ -91,10 +91,10 @@ class Decoder(nn.Module):
             picture shows the interpolated colors of the cells.
 
     Shapes:
-        ``w1 [hidden, C + 4*order]``, where the first C columns belong to the channels, and the
-        four columns from ``C + 4*(k-1)`` to sin 2 pi k u, cos 2 pi k u, sin 2 pi k v and
-        cos 2 pi k v; ``b1 [hidden]``; then ``w2``, ``b2`` and, with two hidden layers, ``w3``,
-        ``b3``. The last layer has three rows: red, green, blue.
+        ``w1 [hidden, C + 4*order]``, ``b1 [hidden]``, then ``w2``, ``b2`` and, with two hidden
+        layers, ``w3``, ``b3``. The first C columns of ``w1`` are for the channels. Then, for each
+        frequency k, four columns starting at ``C + 4*(k-1)`` are for sin 2 pi k u, cos 2 pi k u,
+        sin 2 pi k v and cos 2 pi k v. The last layer has three rows: red, green, blue.
     """
 
     w1: nn.Parameter
@@ -175,7 +175,7 @@ def interpolate(padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -
         shares = shares.to(padded.dtype).to(padded.device)  # some devices do not support float64
         cells = near % size if wraps else near.clamp(-1, size)
         kept = padded.index_select(axis, cells.to(padded.device) + 1)
-        # Matrix products, because the backward pass of a gather is several times slower.
+        # Use matrix products, because the backward pass of a gather is several times slower.
         padded = shares @ kept if axis == 2 else kept @ shares.T
     return padded
 

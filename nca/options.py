@@ -1,4 +1,4 @@
-"""The base of all settings: bounds in the annotations of fields, and groups with flat names.
+"""The base class of all settings; field annotations contain bounds, and groups can be nested.
 
 ::
 
@@ -39,7 +39,7 @@ from nca.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Shows the flags of a group together with the flags of the settings that contain it.
+# Shows the flags of a group together with the flags of the settings that contain the group.
 WITHOUT_TITLE = tyro.conf.arg(name="")
 
 Calm = Literal["auto", "on", "off"]  # on: all cells fire, in short steps; auto: the rule's setting
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class PictureInMemory:
-    """A picture in memory, for settings that usually hold a path; has the path methods they need.
+    """A picture in memory, in place of a path in settings; it has the path methods used there.
 
     Args:
         image: the picture, in any mode.
@@ -143,7 +143,7 @@ class Bounded:
             bounds.check(name, getattr(self, name))
 
     def override(self, **values: Any) -> Self:
-        """Copy with some values changed; see :func:`override`."""
+        """Return a copy with some values changed; see :func:`override`."""
         return override(self, values)
 
 
@@ -171,7 +171,7 @@ def flatten(settings: Any) -> dict[str, Any]:
 
 
 def override(settings: T, values: dict[str, Any]) -> T:
-    """Copy of settings with some values changed; names of fields in groups need no prefix.
+    """Return a copy of settings with some values changed; fields in groups need no prefix.
 
     Raises:
         InputError: there is no field with that name, or a value is out of bounds.

@@ -18,10 +18,10 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
     ``dt <= 1 / coarseness**2``.
 
     Args:
-        rule: trained with a coarseness and a step length of 1. Rules that grow from noise stay
-            stable over the widest range.
-        coarseness: size of the pattern; 1 is the size from training.
-        dt: length of a step; 1 is the length from training.
+        rule: a rule that was trained with a coarseness and a step length of 1. Rules that grow from
+            noise remain stable over the widest range.
+        coarseness: size of the pattern; 1 is the size in training.
+        dt: length of a step; 1 is the length in training.
     """
     copy = rule.with_settings()
     factors = [coarseness ** derivative_order(coefficients) for coefficients in copy.filters]
@@ -35,8 +35,9 @@ def rescaled(rule: Rule, coarseness: float, dt: float = 1.0) -> Rule:
 def calmed(rule: Rule) -> Rule:
     """A copy of the rule for calm runs: all cells fire, and changes are scaled by the update rate.
 
-    A cell that fires at random is often one update ahead of its neighbor, which shows as grain.
-    But a texture needs random firing to grow, because otherwise equal cells would stay equal.
+    A cell that fires at random is often one update ahead of its neighbor, which is visible as
+    grain. But a texture needs random firing to grow, because without it, cells with equal values
+    would stay equal.
     """
     rate = rule.settings.update_rate
     return rescaled(rule.with_settings(update_rate=1.0), 1.0, rate)
@@ -53,7 +54,7 @@ def derivative_order(coefficients: Tensor) -> int:
 
 
 def gradient_pairs(filters: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Pairs (x, y) of odd filters that are each other's transpose."""
+    """Pairs (x, y) of odd filters that are transposes of each other."""
     odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
     pairs: list[tuple[int, int]] = []
     for x in odd:

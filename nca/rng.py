@@ -49,7 +49,7 @@ def cell_hash(height: int, width: int, base: Tensor) -> Tensor:
 
 
 def fire_threshold(update_rate: float) -> int:
-    """Cells with a hash below this fire. For a rate of 1, it is 2**32, which is above any hash."""
+    """Threshold below which a hash makes a cell fire; a rate of 1 gives 2**32, above any hash."""
     return int(update_rate * 2**32)
 
 
@@ -58,7 +58,7 @@ def fire_mask(height: int, width: int, step: Tensor, seed: Tensor, update_rate: 
 
     Args:
         height, width: size of the grid.
-        step, seed: int64 of shapes that broadcast to [...].
+        step, seed: int64 tensors whose shapes broadcast to [...].
         update_rate: probability that a cell fires.
 
     Returns:
@@ -109,10 +109,10 @@ def normal_noise(
 ) -> Tensor:
     """Noise with mean 0 and variance 1 that shaders can compute too, [channels, height, width].
 
-    Each value is the sum of twelve uniform 20-bit numbers, minus 6 (Irwin-Hall). It is close to
-    normal, and exact in float32, because it needs no logarithm or cosine, which differ between
-    devices. Term k of channel c uses the hash of step ``-1 - (12 * c + k)``; see
-    :func:`uniform_noise`.
+    Each value is the sum of twelve uniform 20-bit numbers, minus 6. Its distribution (Irwin-Hall)
+    is close to normal. The values are exact in float32, because their computation needs no
+    logarithm or cosine, which differ between devices. Term k of channel c uses the hash of step
+    ``-1 - (12 * c + k)``; see :func:`uniform_noise`.
     """
     layers = torch.arange(channels * TERMS, device=device)
     bases = step_base(-1 - layers, torch.tensor(seed, device=device))

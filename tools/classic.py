@@ -31,7 +31,7 @@ obo$10bo5bo7bo$11bo3bo$12b2o!"""
 
 
 def first_state(name: str, classic: Classic) -> Tensor:
-    """The state in the first frame, [1, C, H, W]; Life starts from a gun, the others from noise."""
+    """State in the first frame, [1, C, H, W]; Life starts from a glider gun, others from noise."""
     if name == "life":
         state = placed(parse_pattern(GUN), classic.states, (HEIGHT, WIDTH))[None]
     else:

@@ -18,7 +18,7 @@ from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
 
-STEPS, EARLIER = 4000, 64  # step that is measured, and number of steps kept before it to average
+STEPS, EARLIER = 4000, 64  # step that is measured; number of earlier steps that averages can use
 SEED = 1000
 WAYS = {
     "usual": (False, 1),
@@ -51,7 +51,7 @@ def main(names: Sequence[str]) -> None:
     """Print the table, line by line.
 
     Raises:
-        InputError: there is no rule of that name.
+        InputError: there is no rule with that name.
     """
     print(f"| speckle / patch distance | {' | '.join(WAYS)} |")
     print("|---" * (1 + len(WAYS)) + "|")

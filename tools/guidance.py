@@ -1,4 +1,4 @@
-"""``python -m tools.guidance RUN PICTURE``: samples by class and by class guidance scale.
+"""``python -m tools.guidance RUN PICTURE``: draw samples by class and by scale of the guidance.
 
 RUN is the folder of a model trained with ``--classes``. The picture has one column for each class,
 and two rows for each scale in ``SCALES``. The samples of all scales start from the same noise.

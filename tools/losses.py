@@ -1,8 +1,8 @@
 """``python -m tools.losses OUT PICTURE ... --seconds S``: compare losses at equal training time.
 
-It trains a rule on every image with every loss in :func:`losses`, and prints a table of results.
-Each loss gets as many iterations as fit into S seconds of CPU time, which a short run estimates
-first. The rules are written to OUT, and for each image, a sheet that shows the target and then the
+It trains a rule on every image with every loss in :func:`losses`, and prints a table of results. A
+short run first estimates how many iterations of a loss fit into S seconds of CPU time. The rules
+are written to OUT. For each image, a sheet is also written, which shows the target and then the
 textures in random order; ``PICTURE.key.json`` records that order. Existing rules are kept.
 """
 

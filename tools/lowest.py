@@ -1,7 +1,7 @@
 """Print the oldest versions that pyproject.toml allows, as requirements for pip.
 
-``python tools/lowest.py [TORCH]``; TORCH is the version of torch to use instead. The ``bench``
-extra is left out, because it needs newer versions of other requirements.
+``python tools/lowest.py [TORCH]``; TORCH replaces the oldest version of torch. The ``bench`` extra
+is left out, because it needs newer versions of other requirements.
 """
 
 import re
@@ -14,7 +14,7 @@ REQUIREMENT = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 
 def lowest() -> dict[str, str]:
-    """Oldest version of every requirement that specifies one, by name."""
+    """Oldest allowed version of each requirement that specifies one, by name."""
     data = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
     extras = data["project"]["optional-dependencies"]
     lines = [line for name, extra in extras.items() if name != "bench" for line in extra]

@@ -1,9 +1,9 @@
 """``python -m tools.pixels OUT PICTURE ... --loss LOSS ...``: try losses without a rule.
 
-It optimizes the pixels of an image that wraps, starting from noise, and prints a table of results.
-A LOSS is a sum of terms, such as ``wasserstein+patches7``: statistics of the built-in features, and
-nearest patches. In ``patches11|wasserstein+patches11``, the loss before the ``|`` is used in the
-first half of the steps, and the other one in the second half.
+It optimizes the pixels of a tiling image, starting from noise, and prints a table of results. A
+LOSS is a sum of terms, such as ``wasserstein+patches7``. A term is a statistic of the built-in
+features, or nearest patches of a given side. In ``patches11|wasserstein+patches11``, the loss
+before the ``|`` is used in the first half of the steps, and the other loss in the second half.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""``python -m tools.schedules OUT DATA [NAME ...]``: KID by noise schedule and time distribution.
+"""``python -m tools.schedules OUT DATA [NAME ...]``: measure KID by noise schedule and times.
 
 It trains a small model for each row of ``MODELS``, and prints a table. All models have the same
 network and number of iterations, so the training cost is the same. NAME selects a row; default: all
@@ -19,7 +19,7 @@ from nca.errors import InputError
 from nca.training.folder import CHECKPOINT
 
 ITERATIONS = 1000
-COUNT, REPEATS = 512, 3  # number of images per set, and of sets
+COUNT, REPEATS = 512, 3  # number of images per set, and number of sets
 SMALL: dict[str, Any] = {
     "size": 16,
     "channels": (16, 32),
@@ -63,7 +63,7 @@ def main(out: Path, data: str, names: Sequence[str]) -> None:
     """Print the table, line by line.
 
     Raises:
-        InputError: there is no row of that name, or the images cannot be read.
+        InputError: there is no row with that name, or the images cannot be read.
     """
     for name in names:
         if name not in MODELS:

@@ -15,7 +15,7 @@ from nca.backends.compiler import CompileError, find_compiler, load_library
 from nca.backends.native import KERNELS
 
 PEAK_SECONDS = 0.15
-DISTURBED = 0.1  # relative change of the peak
+DISTURBED = 0.1  # relative change of the peak speed above which a run counts as disturbed
 
 
 def describe_machine() -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _compiler_version() -> str:
 
 
 class Peak:
-    """Multiply-adds per second on one core, with operands in registers.
+    """Measures the multiply-adds per second of one core, with operands in registers.
 
     Raises:
         CompileError: there is no compiler.
@@ -73,7 +73,7 @@ class Peak:
         self.library.peak_operations.restype = ctypes.c_int64
 
     def measure(self) -> dict[str, float]:
-        """Billions of operations per CPU second, by precision; bfloat16 if the CPU has it."""
+        """Billions of operations per CPU second, by precision; bfloat16 only if supported."""
         result = {}
         for bfloat16, name in enumerate(("float32", "bfloat16")):
             if not hasattr(self.library, f"peak_{name}"):

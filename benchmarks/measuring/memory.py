@@ -23,11 +23,11 @@ from nca.texture.train import TextureTraining
 from nca.training.engines.launch import build_engine
 
 STATUS = Path("/proc/self/status")
-ITERATIONS = 5  # number of iterations
+ITERATIONS = 5  # number of iterations of a measured training run
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:
-    """Peak resident memory in MB, without the memory that the process used before.
+    """Peak resident memory in MB, not counting the memory that the process used before.
 
     Args:
         variant: ``native``, ``torch``, or ``lesson``.
@@ -39,7 +39,7 @@ def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps:
 
 
 def training_megabytes(precision: str, size: int, steps: int) -> float:
-    """Peak resident memory in MB of some iterations of the preset ``full``, without the imports.
+    """Peak resident memory in MB of some iterations of the preset ``full``, not counting imports.
 
     Args:
         precision: ``float32`` or ``bfloat16``.

@@ -19,7 +19,8 @@ SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"
 COSINE = "1 - cosine of the gradients"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
-# If two features are almost equal, max pooling may choose a different one in float32.
+# If two features are almost equal, max pooling may choose a different one in float32 than in
+# float64.
 ITERATION_LIMIT = 1e-3
 # About one hidden value in a million is so close to the kink of the ReLU that the order of
 # additions decides on which side it falls, which changes the gradient of a weight.
@@ -47,7 +48,10 @@ def check_unroll(
 
 
 def check_iteration(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
-    """Compare the weight gradients of an unroll with a Gram loss with the lesson's in float64."""
+    """Compare weight gradients of a whole iteration (unroll and loss) with the lesson's.
+
+    The lesson's gradients are computed in float64.
+    """
     model, vgg = SimpleCA(channels, hidden), make_vgg16()
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     target = torch.rand(1, 3, SIZE, SIZE)

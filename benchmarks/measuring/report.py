@@ -11,7 +11,7 @@ from nca.system.files import write_text
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: the median, its quartiles, and what it is compared with."""
+    """One figure: the median, the quartiles, and what the figure is compared with."""
 
     name: str
     ratio: float
@@ -22,13 +22,16 @@ class Row:
 
     @classmethod
     def of(cls, name: str, values: Spread, against: str, unit: str = "x") -> "Row":
-        """Make a row from a median and its quartiles."""
+        """Make a row from a median and quartiles."""
         return cls(name, values.median, values.low, values.high, against, unit)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Difference of a variant from float64. Variants beyond the limit are not timed."""
+    """How far a variant's results are from those computed in float64.
+
+    Variants beyond the limit are not timed.
+    """
 
     name: str
     measure: str
@@ -39,14 +42,14 @@ class Parity:
 
 @dataclass(frozen=True)
 class Gate:
-    """Limit of a row: at least, or (``most``) at most, ``limit``."""
+    """The limit for a row: its median must be at least ``limit``, or at most if ``most`` is set."""
 
     row: str
     limit: float
     most: bool = False
 
     def met_by(self, row: Row) -> bool:
-        """Compare the median."""
+        """Whether the row's median is within the limit."""
         return row.ratio <= self.limit if self.most else row.ratio >= self.limit
 
 
@@ -62,7 +65,7 @@ class Report:
     absent: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; also says whether every gate is met."""
+        """Return plain data, in which each gate also has ``met``: whether the gate is met."""
         by_name = {row.name: row for row in self.rows}
         gates = [
             {**asdict(gate), "met": gate.row in by_name and gate.met_by(by_name[gate.row])}

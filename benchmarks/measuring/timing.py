@@ -23,7 +23,7 @@ def interleave(
     Args:
         variants: name -> function that runs the variant once.
         rounds: number of rounds.
-        clock: time in seconds; default: CPU seconds of this process.
+        clock: returns the time in seconds; default: CPU seconds of this process.
 
     Returns:
         Name -> seconds of every round.

@@ -28,7 +28,7 @@ ENVIRONMENT = {
 
 
 def run_apart(module: str, rounds: int) -> Report:
-    """The report of ``measure(rounds)`` of a module of this package."""
+    """Call ``measure(rounds)`` of a module of this package in a new process; return its report."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "report.json"
         command = [
@@ -44,7 +44,7 @@ def run_apart(module: str, rounds: int) -> Report:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of this process, with the path of this package and more variables."""
+    """The environment of this process, plus the path of this package and ``more`` variables."""
     path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path} | more
 

@@ -1,4 +1,4 @@
-"""Compare iterations of the default training with and without a decoder, on equal grids."""
+"""Compare iterations of the default training with and without a decoder, on grids of one size."""
 
 import torch
 from PIL import Image

@@ -1,6 +1,6 @@
 """The peer: the texture automaton of fast.ai's lesson 20, with step and loss as in the lesson.
 
-From Jonathan Whitaker's notebook "Neural Cellular Automata" of "Practical Deep Learning for Coders,
+From Jonathan Whitaker's notebook "Neural Cellular Automata" in "Practical Deep Learning for Coders,
 part 2" (2022). The code is not tuned. As in the notebook, the filters are applied to every channel
 as a batch, ``rand`` and ``floor`` draw the mask, and VGG-16 stays trainable, so its gradients are
 computed and discarded. The weights of VGG-16 are random, which does not affect the time.
@@ -19,14 +19,17 @@ POOL = 256
 
 
 def perchannel_conv(x: Tensor, filters: Tensor) -> Tensor:
-    """Every filter on every channel, [B, C, H, W] -> [B, C*K, H, W]."""
+    """Apply every filter to every channel, [B, C, H, W] -> [B, C*K, H, W]."""
     b, channels, h, w = x.shape
     y = F.pad(x.reshape(b * channels, 1, h, w), [1, 1, 1, 1], "circular")
     return F.conv2d(y, filters[:, None]).reshape(b, -1, h, w)
 
 
 class SimpleCA(nn.Module):
-    """The lesson's automaton; its second layer starts small, not at zero, like a trained one."""
+    """The lesson's automaton.
+
+    Its second layer starts with small weights instead of zeros, as if it had been trained a little.
+    """
 
     filters: Tensor
 

@@ -37,7 +37,7 @@ def to_rule(model: SimpleCA) -> Rule:
 
 
 def frozen(vgg: nn.Sequential) -> Pretrained:
-    """The same network as frozen features, padded with zeros as in the lesson."""
+    """Make frozen features from a network, padded with zeros as in the lesson."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vgg16.safetensors"
         save_file({f"features.{k}": v.detach() for k, v in vgg.state_dict().items()}, path)

@@ -3,9 +3,10 @@
 // tiles of four channels each, and so are the perceptions and the hidden units between the passes.
 // The weights are in textures too.
 //
-// "distill" (Niklasson et al., "Self-Organising Textures", 2021): everything in 8 bits; only the half
-// of the cells that fires is computed. Their random order is drawn once, and shifted in every step.
-// "noise" (Pajouheshgar et al., "NoiseNCA", 2024): everything in float32; every cell fires.
+// "distill" (Niklasson et al., "Self-Organising Textures", 2021): everything is stored in 8 bits; only
+// the half of the cells that fires is computed. The random order of the cells is drawn once, and shifted
+// in every step.
+// "noise" (Pajouheshgar et al., "NoiseNCA", 2024): everything is stored in float32; every cell fires.
 
 const HEAD = `#version 300 es
 precision highp float;
@@ -183,7 +184,8 @@ class Passes {
     return { ...this.texture(width, height, data), range, zero };
   }
 
-  /** Half of the cells in random order; below them, the slot of every cell, beyond the last if it is not computed. */
+  /** Half of the cells in random order; below them, the slot of every cell: for cells that are not computed, a slot
+      beyond the last one. */
   shuffled() {
     const { size, slots: [width, height] } = this, cells = size * size;
     const order = Uint32Array.from({ length: cells }, (_, i) => i);

@@ -22,7 +22,7 @@ from nca.benchmarks.peers.ours import to_rule
 from nca.benchmarks.settings import SMALL
 from nca.rng import CPU, random_masks
 
-# Importing and compiling takes most of the time, for any size.
+# Importing and compiling take most of the time, for any size.
 PEERS = {} if SMALL else {"jax": ("jax",), "cax": ("cax", "jax")}
 BATCH, SIZE, STEPS = 4, 128, 8
 MAX_ROUNDS = 3  # CAX takes half a minute per round
@@ -41,7 +41,7 @@ def peer_versions(name: str) -> str | None:
 
 
 class PeerRun(NamedTuple):
-    """CPU seconds, and the last state and the gradients of state, w1, b1 and w2."""
+    """Seconds of a run; results: last state, and gradients of the state, w1, b1 and w2."""
 
     seconds: float
     results: list[Tensor]

@@ -1,4 +1,4 @@
-"""Compare iterations of the default training whose loss is computed by the C++ kernel or torch."""
+"""Compare iterations of the default training, with the loss computed in C++ and in torch."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ LIMIT = 1e-3
 
 
 def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurIteration:
-    """An iteration of the preset ``small`` before its states become larger.
+    """An iteration of the preset ``small``, in the part of training before states become larger.
 
     Args:
         statistic: statistic of the loss.
@@ -37,7 +37,7 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
 
 
 def check_small(statistic: str) -> Parity:
-    """Compare the weight gradients of an iteration with the kernel and with torch."""
+    """Compare an iteration's weight gradients computed with the kernel and with torch."""
     rule = to_rule(SimpleCA(*RULE))
     state = torch.rand(BATCH, RULE[0], SIDE, SIDE) - 0.5
     masks = random_masks(STEPS, BATCH, SIDE, SIDE, 0.5, torch.Generator().manual_seed(0))

@@ -1,10 +1,10 @@
 """Make a rule from a classic automaton, with constructed weights that are exact in float32.
 
 The rule perceives a cell and the sum of its eight neighbors. Its hidden units are switches: with
-``hidden_clip`` 1, ``clip(16 (v - p) + 1/2, 0, 1)`` is 0 or 1 for every value v that a state can
-give, because p lies halfway between two such values. All cells fire. Weights and values are
-integers, or integers divided by a power of two, and all sums are small. So float32 computes the
-sums exactly, in any order.
+``hidden_clip`` 1, ``clip(16 (v - p) + 1/2, 0, 1)`` is 0 or 1 for every value v that can occur in a
+run, because p lies halfway between two such values. All cells fire. Weights and values are
+integers, or integers divided by a power of two, and all sums are small. Therefore, float32 computes
+the sums exactly, in any order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,9 @@ ALIVE, AGE = 3, 4  # channels of totalistic automata
 READY = 3  # channel of cyclic automata: 1 in cells that have a state; one channel per state follows
 
 GAIN = 16.0  # slope of a switch
-CELL_WEIGHT = (
-    64.0  # weight of the cell itself; separates living and most noise cells from dead ones
-)
-NOISE = 1 / 16  # values that are further below zero are noise
+# Weight of the cell itself; it separates living cells, and most cells of noise, from dead cells.
+CELL_WEIGHT = 64.0
+NOISE = 1 / 16  # values further below zero than this are noise
 DENSITY = 0.3  # default density
 FADE = 32  # steps until the trace of a cell that died has faded, in Life and its relatives
 SAMPLE = 128  # side, in cells, of the noise on which a density is measured
@@ -70,10 +69,11 @@ class Layers:
         self.unit(scaled, 0.5 - gain * at, changes)
 
     def clear(self, sees: Sees, bias: float, channel: int) -> None:
-        """Add two units that subtract ``sees . perception + bias``, in -1 to 1, from a channel.
+        """Add two units that subtract ``sees . perception + bias`` from a channel.
 
-        Call this before :meth:`switch`, so that all partial sums lie in -1 to 1. In this range,
-        float32 represents even the rounding errors of noise exactly, so the next step removes them.
+        The value must lie in -1 to 1. Call this before :meth:`switch`, so that all partial sums lie
+        in -1 to 1. In this range, float32 represents even the rounding errors of noise exactly, so
+        the next step removes them.
         """
         self.unit(sees, bias, {channel: -1.0})
         self.unit({place: -weight for place, weight in sees.items()}, -bias, {channel: 1.0})
@@ -127,7 +127,7 @@ class Classic:
     states: Tensor
 
     def file(self) -> RuleFile:
-        """Content of its rule file."""
+        """Content of the rule file."""
         info = {"automaton": str(self.automaton), "states": self.states.tolist()}
         return RuleFile(self.rule, info)
 
@@ -138,7 +138,7 @@ def build(automaton: Automaton, density: float | None = None) -> Classic:
     Args:
         automaton: what :func:`nca.automata.notation.parse_automaton` returns.
         density: approximate fraction of living cells after the first step from noise; default: 0.3,
-            or the nearest possible value. Not for cyclic automata.
+            or the nearest possible value. It must be None for cyclic automata.
 
     Raises:
         InputError: the density is out of bounds.
@@ -195,10 +195,10 @@ def _edges(counts: frozenset[int]) -> list[tuple[float, float]]:
 
 
 def _level_of_noise(rule: Rule, density: float | None, least: float) -> float:
-    """How far below zero noise must be to come alive, so that a density of cells does.
+    """Choose how far below zero a cell's noise must be for the cell to come alive.
 
-    In the states of an automaton, no value is below zero. Some cells of noise come alive in any
-    case.
+    With this level, the fraction ``density`` of all cells comes alive. In the states of an
+    automaton, no value is below zero. Some cells of noise come alive at any level.
     """
     noise = rule.initial_state(1, SAMPLE, SAMPLE)
     already = float((rule(noise, 1)[0, ALIVE] > 0.5).float().mean())
@@ -219,12 +219,12 @@ def _cyclic(automaton: Cyclic) -> Classic:
         layers.clear({(channel, HERE): 1.0}, 0.0, channel)
     for k, place in enumerate(places):
         following = places[(k + 1) % count]
-        # A cell in this state moves on if enough neighbors are in the next one; otherwise it stays.
+        # A cell moves to the next state if enough neighbors are in that state; otherwise it stays.
         sees = {(READY, HERE): CELL_WEIGHT, (place, HERE): 9.0, (following, AROUND): 1.0}
         layers.switch(sees, CELL_WEIGHT + 8.5 + threshold, {following: 1.0})
         sees[following, AROUND] = -1.0
         layers.switch(sees, CELL_WEIGHT + 9.5 - threshold, {place: 1.0})
-    # In a cell that is not ready, READY selects the state; noise is spread from -1/2 to 1/2.
+    # In a cell that is not ready, READY contains noise from -1/2 to 1/2, which selects the state.
     layers.unit({}, 1.0, {READY: 1.0})
     # No edge is at 0, the value of erased cells.
     edges = [round(128 * k / count) / 128 - 0.5 - 1 / 256 for k in range(1, count)]
@@ -254,7 +254,7 @@ def _table(
     palette: Mapping[int, Color],
     background: Color,
 ) -> Tensor:
-    """Values of the channels in each state, with the color, [states, C]."""
+    """Values of a cell's channels in each state, including the color, [states, C]."""
     table = torch.zeros(len(states), channels)
     for row, state in zip(table, states, strict=True):
         row[:COLORS] = torch.tensor(background)

@@ -17,7 +17,7 @@ MAX_CYCLIC_STATES = 48  # one channel for each
 
 @dataclass(frozen=True)
 class Totalistic:
-    """Life, its relatives and Generations, where the number of living neighbors matters.
+    """Life, its relatives and Generations, where only the number of living neighbors matters.
 
     State 0 is dead, 1 is alive. A dying cell passes through 2, 3 and so on, and does not count as
     living.
@@ -62,7 +62,7 @@ class Named:
     """An automaton with a name.
 
     Attributes:
-        notation: in the form that :func:`parse_automaton` reads.
+        notation: the notation, in a form that :func:`parse_automaton` reads.
         about: what the automaton does.
         density: fraction of living cells that suits the automaton; None: the default.
     """
@@ -101,7 +101,8 @@ _CYCLIC = re.compile(r"R(\d{1,3})/T(\d{1,3})/C(\d{1,4})(?:/NM)?", re.IGNORECASE)
 def parse_automaton(text: str) -> Automaton:
     """Read a name or a notation.
 
-    Notations are ``B36/S23``, ``B2/S345/C4``, ``R1/T3/C4``, and the older ``23/3`` and ``/2/3``.
+    Examples of notations are ``B36/S23``, ``B2/S345/C4``, ``R1/T3/C4``, and the older forms
+    ``23/3`` and ``/2/3``.
 
     Raises:
         InputError: the text is neither, or a number is out of bounds.

@@ -47,7 +47,7 @@ def read_pattern(path: Path) -> Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Read the text of an RLE file; returns the number of each cell's state, [height, width].
+    """Read the text of an RLE file; return the state number of each cell, [height, width].
 
     Raises:
         ValueError: the text is not in this format, or the pattern is too large.
@@ -106,7 +106,7 @@ def placed(pattern: Pattern, states: Tensor, size: tuple[int, int]) -> Tensor:
     """A grid with a pattern in the middle and state 0 around it.
 
     Args:
-        pattern: number of each cell's state, [h, w].
+        pattern: state number of each cell, [h, w].
         states: values of the channels in each state, [states, C].
         size: height and width of the grid.
 

@@ -43,8 +43,8 @@ def unroll(state: Tensor, rule: Rule, masks: Tensor, backend: Backend = "auto") 
         rule: the rule; gradients flow to its weights and to the state.
         masks: cells that fire, [steps, B, H, W] bool.
         backend: ``torch`` supports everything. ``native`` on a CPU and ``triton`` on a GPU are
-            several times as fast (see :func:`describe_backends`). ``auto`` uses the fast backend
-            for the state's device, or ``torch`` if that backend does not support the call.
+            several times faster (see :func:`describe_backends`). ``auto`` uses the fast backend for
+            the state's device, or ``torch`` if the fast backend does not support the call.
 
     Returns:
         The last state, [B, C, H, W] float32.

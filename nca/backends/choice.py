@@ -37,7 +37,7 @@ def choose_backend(backend: Backend, state: Tensor, rule: Rule) -> Chosen:
 
 
 def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None:
-    """Why a backend cannot compute an unroll; None if it can. Compiles the library if needed."""
+    """Return why a backend cannot compute an unroll, or None; compile the library if necessary."""
     if backend == "torch":
         return None
     if backend == "triton":
@@ -54,7 +54,7 @@ def unsupported_reason(backend: Chosen, state: Tensor, rule: Rule) -> str | None
 
 @dataclass(frozen=True)
 class BackendReport:
-    """What ``nca info`` prints about a backend; ``taken``: it is the default on this CPU."""
+    """What ``nca info`` prints about a backend; ``taken`` means that it is the CPU's default."""
 
     name: str
     available: bool

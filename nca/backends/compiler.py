@@ -1,9 +1,9 @@
 """Compile the C++ sources on first use, and keep the libraries in the user's cache folder.
 
 A library that is compiled on the user's machine uses all instructions of that machine's processor,
-and contains the sizes of a rule as constants. A library in a wheel could do neither. If two
-processes compile the same source at the same time, each writes a file of its own and renames it;
-both results are correct.
+and contains the sizes of a rule as constants. A prebuilt library in a wheel could do neither. If
+two processes compile the same source at the same time, each process writes its own file and then
+renames it, so that the library is correct whichever process is last.
 """
 
 import ctypes
@@ -35,15 +35,16 @@ FLAGS = (
     "-fno-math-errno",
 )
 POSIX_FLAGS = ("-fPIC", "-pthread")  # on Windows, Clang rejects -fPIC
-ZIG_FLAGS = ("-s",)  # without it, nine tenths of a library are debug symbols
+ZIG_FLAGS = ("-s",)  # without this flag, 90% of a library would be debug symbols
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
-INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)  # exit codes; the last: Windows
-COMPLAINTS = ("error", "fail", "No space", "not found")  # one of these marks the line to report
+# Exit codes of a compiler that Ctrl-C ended; the last one is used on Windows.
+INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0xC000013A)
+COMPLAINTS = ("error", "fail", "No space", "not found")  # report the first line with one of these
 
 
 class CompileError(RuntimeError):
-    """A library cannot be compiled. The message is one line, with a remedy if there is one."""
+    """A library cannot be compiled. The message is one line, and suggests a remedy if possible."""
 
 
 Arguments = TypeVarTuple("Arguments")
@@ -80,11 +81,11 @@ def load_library(
     """Load the library of a source file; compile it unless it is in the cache.
 
     Args:
-        source: a C++ file; all ``*.h`` files in its folder belong to it.
-        defines: macros, name to value.
+        source: a C++ file; a change of any ``*.h`` file in its folder causes a new compilation.
+        defines: values of macros, by name.
         extra_flags: additional flags for the compiler.
         symbols: symbols that the library must have.
-        headers: another folder whose ``*.h`` files belong to the source.
+        headers: another folder with ``*.h`` files that the source includes.
 
     Raises:
         CompileError: there is no compiler, or the compiler failed.
@@ -122,8 +123,8 @@ def load_library(
 class Compiler(NamedTuple):
     """A C++ compiler, its flags on this machine, and its predefined macros.
 
-    The macros include its version and the CPU's instructions. The command may have several words,
-    such as ``ccache g++``.
+    The macros include the compiler's version and the CPU's instruction sets. The command may have
+    several words, such as ``ccache g++``.
     """
 
     command: tuple[str, ...]
@@ -137,8 +138,8 @@ class Compiler(NamedTuple):
 def compilers() -> tuple[str, ...]:
     """Names of the compilers to look for, best first.
 
-    GCC is left out on Windows: it keeps wide vectors on the stack at unaligned addresses there (its
-    bug 54412), and the compiled library crashes.
+    GCC is not used on Windows, because there it stores wide vectors on the stack at unaligned
+    addresses (GCC bug 54412), which makes the compiled library crash.
     """
     return ("clang++",) if sys.platform == "win32" else ("c++", "g++", "clang++")
 
@@ -149,7 +150,7 @@ def common_flags() -> tuple[str, ...]:
 
 
 def _zig() -> list[tuple[str, ...]]:
-    """Command of the compiler in the wheel ``ziglang``, if that is installed."""
+    """Command of the compiler in the package ``ziglang``, if that package is installed."""
     found = importlib.util.find_spec("ziglang")
     folders = (found and found.submodule_search_locations) or ()
     program = "zig.exe" if sys.platform == "win32" else "zig"
@@ -157,7 +158,7 @@ def _zig() -> list[tuple[str, ...]]:
 
 
 def _commands(wanted: str) -> list[tuple[str, ...]]:
-    """Compilers to try: the requested one, otherwise all that are found."""
+    """Commands of the compilers to try: the requested compiler, or else all that are found."""
     if not wanted:
         paths = [path for path in map(shutil.which, compilers()) if path is not None]
         return [*((path,) for path in paths), *_zig()]
@@ -212,7 +213,8 @@ def _run(command: Sequence[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise CompileError(f"{command[0]} failed: {error}") from error
     if done.returncode in INTERRUPTED:
-        # Ctrl-C also ends the compiler. Without this, training would go on to the end of the batch.
+        # Ctrl-C also ends the compiler. Without this error, training would continue to the end of
+        # the batch.
         raise KeyboardInterrupt
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

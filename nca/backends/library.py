@@ -1,7 +1,7 @@
 """Compiled libraries in the cache folder, checked before they are loaded.
 
-The name of a library contains the hash of its content. Loading a file that a power cut or a full
-disk has truncated or zeroed would crash the process, so such a file is removed and compiled again.
+The name of a library contains a hash of its content. Loading a file that was truncated or zeroed by
+a power cut or a full disk would crash the process, so such a file is removed and compiled again.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def load_and_cache(made: Path, stem: str, symbols: Sequence[str]) -> ctypes.CDLL
     """Load a library that was made in a temporary folder, and copy it to the cache.
 
     Raises:
-        OSError: it can be loaded neither from there nor from the cache.
+        OSError: the library can be loaded neither from the temporary folder nor from the cache.
         AttributeError: a symbol is missing.
     """
     try:
@@ -86,7 +86,7 @@ def load(path: Path, symbols: Sequence[str]) -> ctypes.CDLL:
 
 
 def private_cache() -> Path:
-    """The cache folder of this user, which nobody else can write to.
+    """Return this user's cache folder, which nobody else can write to.
 
     Raises:
         OSError: the folder cannot be made, or is not private; the message suggests a remedy.
@@ -108,8 +108,8 @@ def suffix() -> str:
     return {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
-# Windows has neither user numbers nor file modes. Instead, a user's folder has an access control
-# list, which its contents inherit.
+# Windows has neither user IDs nor file modes. Instead, a user's folder has an access control list,
+# which the files in the folder inherit.
 def _own(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 
@@ -148,11 +148,11 @@ def _store(made: Path, stem: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder; _store reports it if necessary
+    with contextlib.suppress(OSError):  # the path may be a folder; _store reports that if necessary
         path.unlink()
 
 
 @cache
 def warn_once(text: str) -> None:
-    """Log a warning; each text only once."""
+    """Log a warning; log each text only once."""
     _log.warning("%s", text)

@@ -1,8 +1,8 @@
 """The unroll on CPUs, in C++; computes in float32 or bfloat16.
 
-The forward pass stores every state, from which the backward pass recomputes the rest of a step. The
-stored states are in one block of memory, which the next unroll reuses. ``kernels/`` contains the
-source, which is compiled on first use for the sizes and filters of a rule.
+The forward pass stores every state; from these, the backward pass recomputes the rest of each step.
+The stored states are in one block of memory, which the next unroll reuses. ``kernels/`` contains
+the source, which is compiled on first use for the sizes and filters of a rule.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ class Problem(ctypes.Structure):
 
 @cached_with_errors
 def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
-    """Library for rules with given sizes and filters; compiled unless it is in the cache.
+    """Load the library for the given sizes and filters; compile it unless it is in the cache.
 
     Raises:
         CompileError: there is no compiler, or the compiler failed.
@@ -68,13 +68,13 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
 
 
 def library_of(rule: Rule) -> ctypes.CDLL:
-    """Library for a rule; raises the errors of :func:`kernel_library`."""
+    """Load the library for a rule; see :func:`kernel_library`."""
     filters = tuple(rule.filters.flatten().tolist())
     return kernel_library(rule.settings.channels, rule.settings.hidden, filters)
 
 
 def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
-    """Why the kernels cannot compute an unroll; None if they can."""
+    """Return why the kernels cannot compute an unroll; None if they can."""
     settings = rule.settings
     tensors = [state, *rule.parameters(), rule.filters]
     reasons = {
@@ -91,8 +91,8 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
 def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
     """Unroll like :func:`nca.backends.unroll`, if :func:`unsupported_reason` returns None.
 
-    Under autocast to bfloat16, it uses bfloat16 if the CPU has instructions that multiply bfloat16,
-    otherwise float32.
+    Under autocast to bfloat16, the two layers are computed in bfloat16 if the CPU can multiply in
+    bfloat16; otherwise, and for the smallest rules, they are computed in float32.
 
     Raises:
         ValueError: a tensor's shape does not match the rule's settings.
@@ -104,10 +104,10 @@ def unroll_native(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _unroll_living(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    """Unroll step by step, because which cells live is determined between the steps.
+    """Unroll step by step, because which cells live must be determined between steps.
 
-    A cell that is not alive before a step is zero after the step, whether it fires or not. So its
-    mask can be off, and the kernels skip the cell.
+    A cell that is not alive before a step is zero after the step, whether it fires or not.
+    Therefore its mask can be off, so that the kernels skip the cell.
     """
     for mask in masks:
         alive = rule.alive(state)
@@ -175,7 +175,7 @@ class Inputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled library, and those arguments of its calls that are not tensors."""
+    """A compiled library, and the arguments of its functions that are not tensors."""
 
     library: ctypes.CDLL
     padding: int
@@ -185,7 +185,7 @@ class Kernel:
     def forward(
         self, inputs: Inputs, *, keep_all: bool, threads: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The last state, and the workspace, which holds all states if ``keep_all`` is set."""
+        """Return the last state, and the workspace, which holds all states with ``keep_all``."""
         steps, batch, height, width = inputs.masks.shape
         floats = batch * int(self.library.nca_state_floats(height, width))
         if threads is None:
@@ -197,7 +197,7 @@ class Kernel:
         return last, states
 
     def backward(self, inputs: Inputs, states: Tensor, d_last: Tensor) -> list[Tensor]:
-        """Gradients of the state, w1, b1, w2 and b2; the last also if the rule has no b2."""
+        """Return the gradients of the state, w1, b1, w2 and b2 (even if the rule has no b2)."""
         d_last = d_last.to(torch.float32).contiguous()
         like = (inputs.state, inputs.w1, inputs.b1, inputs.w2, inputs.w2[:, 0])
         gradients = [torch.empty(tensor.shape) for tensor in like]
@@ -259,7 +259,7 @@ class Workspace:
         return spare
 
     def give_back(self, states: Tensor) -> None:
-        """Return a block for the next unroll; only the last one is kept."""
+        """Return a block for the next unroll; only the last returned block is kept."""
         with self._lock:
             self._spare = states
 

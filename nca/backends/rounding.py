@@ -13,7 +13,7 @@ def rounds_state_only(rule: Rule) -> bool:
 
 
 def without_rounding(rule: Rule) -> Rule:
-    """The same rule without rounding; it shares the weights."""
+    """Copy a rule without its rounding; the copy shares the rule's weights."""
     plain = object.__new__(type(rule))  # copy.copy rejects parametrized modules
     settings = replace(rule.settings, quantization=Quantization())
     plain.__dict__ = rule.__dict__ | {"settings": settings}

@@ -37,8 +37,8 @@ def simulate(
         calm: let all cells fire from step 300 on; see :func:`nca.rescaling.calmed`.
 
     Yields:
-        The state after each number of steps in ``stops``, [B, C, H, W]. If it is changed in place,
-            the run continues from the changed state.
+        The state after each number of steps in ``stops``, [B, C, H, W]. If the caller changes this
+            state in place, the run continues from the changed state.
 
     Raises:
         InputError: the requested backend does not support the rule or the state.
@@ -67,7 +67,7 @@ def _torch_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int
 
 
 def _native_masks(rule: Rule, size: tuple[int, int, int], steps: range, seed: int) -> Tensor:
-    """The same masks, a hundred times as fast; in torch, a mask takes longer than a step."""
+    """Compute the same masks 100 times faster; in torch, a mask would take longer than a step."""
     batch, height, width = size
     masks = torch.empty(len(steps), *size, dtype=torch.bool)
     fire_mask = library_of(rule).nca_fire_mask

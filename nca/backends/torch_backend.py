@@ -2,11 +2,11 @@
 
 A step is computed in one of two ways:
 
-- In float32 on a CPU, the matrix products take most of the time. So only the cells that fire go
-  through the two layers.
-- On a GPU, and in bfloat16, memory access takes most of the time. So the fixed filters and the
-  first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but does not
-  store a tensor with C*K perceived values per cell.
+- In float32 on a CPU, the matrix products take most of the time. Therefore, the two layers are
+  computed only for the cells that fire.
+- On a GPU, and in bfloat16, memory access takes most of the time. Therefore, the fixed filters and
+  the first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but does
+  not store a tensor with C*K perceived values per cell.
 """
 
 import torch

@@ -1,9 +1,10 @@
-"""The unroll on GPUs: one Triton kernel per step forward, two per step backward.
+"""The unroll on GPUs: one Triton kernel per forward step, and two per backward step.
 
-The forward pass stores every state, from which the backward pass recomputes the rest of a step. The
-GPU would idle between such small kernels. So all steps of an unroll are recorded as two CUDA
-graphs, forward and backward, once per size and number of steps. For tests, the kernels also run
-without a GPU, in Triton's interpreter (``TRITON_INTERPRET=1``).
+Rules whose cells can die need one more kernel per forward step. The forward pass stores every
+state; from these, the backward pass recomputes the rest of each step. Because the GPU would idle
+between such small kernels, all steps of an unroll are recorded as two CUDA graphs, forward and
+backward, once for each size and number of steps. For tests, the kernels also run without a GPU, in
+Triton's interpreter (``TRITON_INTERPRET=1``).
 
 A *tape* is the memory for an unroll, together with its graphs; see
 :class:`~nca.backends.triton_tape.Tape`.
@@ -24,14 +25,15 @@ from nca.rule import Rule
 from nca.rule_settings import Quantization
 
 KEPT_TAPES = 8  # number of problems whose tapes are kept
-# Steps per recording without gradients; even, so that the two buffers end up in their first order.
+# Number of steps per recording without gradients. It is even, so that the last state ends up in the
+# buffer that the next recording starts from.
 RECORDED = 64
 INTERPRETED = triton.knobs.runtime.interpret
 MAX_CELLS = 2**24  # cells in a batch, because offsets within a state have 32 bits
 
 
 class Tapes:
-    """Free tapes, by problem. An unroll holds a tape until its autograd graph is freed."""
+    """Free tapes, by problem. An unroll keeps its tape until its autograd graph is freed."""
 
     def __init__(self) -> None:
         self._free: OrderedDict[tuple[Problem, bool], list[Tape]] = OrderedDict()
@@ -58,7 +60,7 @@ _tapes = Tapes()
 
 
 def problem_of(state: Tensor, rule: Rule) -> Problem:
-    """The problem of unrolling a rule from a state, [B, C, H, W]."""
+    """Describe the problem of unrolling a rule from a state, [B, C, H, W]."""
     settings, (batch, channels, height, width) = rule.settings, state.shape
     return Problem(
         device=state.device,
@@ -78,9 +80,9 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
 def products_of(device: torch.device) -> str:
     """Precision of the matrix products, as torch would choose it.
 
-    It is bfloat16 under autocast, otherwise float32. A GPU with TF32 computes a float32 product
-    with three TF32 products, which keep about 22 of the 24 bits. After
-    ``torch.set_float32_matmul_precision("high")``, it uses only one TF32 product.
+    It is bfloat16 under autocast, otherwise float32. On a GPU with TF32, a float32 product is
+    computed as three TF32 products, which keep about 22 of the 24 bits. After
+    ``torch.set_float32_matmul_precision("high")``, only one TF32 product is used.
     """
     if torch.is_autocast_enabled(device.type):
         return "bfloat16"
@@ -91,7 +93,7 @@ def products_of(device: torch.device) -> str:
 
 
 def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
-    """Why the kernels cannot compute an unroll; None if they can."""
+    """Return why the kernels cannot compute an unroll; None if they can."""
     settings, tensors = rule.settings, [state, *rule.parameters(), rule.filters]
     usable = state.is_cuda or INTERPRETED
     reasons = {
@@ -146,8 +148,8 @@ class _Unroll(torch.autograd.Function):
         ctx.steps, ctx.has_b2 = len(inputs[2]), inputs[-1] is not None
         ctx.tape = tape = _tapes.borrow(problem, ctx.steps, keep=True)
         weakref.finalize(ctx, _tapes.give_back, tape)
-        # Record both passes here, because `backward` runs in another thread. Do it before filling
-        # the tape, because recording runs the steps, which overwrite the buffers.
+        # Both passes are recorded here, because `backward` runs in another thread, and before the
+        # tape is filled, because recording runs the steps, which overwrite the buffers.
         tape.backward_graph(ctx.steps)
         forward_graph = tape.forward_graph(ctx.steps)
         tape.fill(*inputs)

@@ -8,13 +8,13 @@ contiguous unless noted otherwise:
 - states ``[steps + 1, cells, CP]``: the cells of a batch, row by row;
 - filters ``[9, KP]``;
 - ``w1 [HP, CP * KP]``, columns interleaved as in a rule; ``b1 [HP]``, ``w2 [CP, HP]``, ``b2 [CP]``;
-- order ``[steps, row]`` int32: the cells that fire in a step, then the other cells, so that most
-  programs (each works on one block of cells) either compute the layers for all their cells or only
-  copy them. ``row`` is the number of cells, rounded up to whole chunks;
-- firing ``[steps]`` int32: the number of cells that fire.
+- order ``[steps, row]`` int32: in each step, the cells that fire, then the others. ``row`` is the
+  number of cells, rounded up to whole chunks. A program works on one block of cells; with this
+  order, most programs either compute the layers for all of their cells, or only copy their cells;
+- firing ``[steps]`` int32: the number of cells that fire in each step.
 
 The padding of channels and of hidden units is zero and stays zero. Loops whose bound is not known
-at compile time use ``while``, because Triton's interpreter does not accept ``for`` there.
+at compile time use ``while``, because Triton's interpreter does not accept ``for`` in this case.
 """
 
 import triton
@@ -31,9 +31,10 @@ def row_of(cells):
 
 @triton.jit
 def sort_cells(masks, firing_before, firing, order):
-    """Write one chunk of one step of ``order``, sorted by ``masks [steps, row]``.
+    """Put the cells of one chunk into their places in one step of ``order``.
 
-    ``firing_before [steps, chunks]`` int32 is the number of cells that fire in earlier chunks.
+    The cells that fire in ``masks [steps, row]`` come first. ``firing_before [steps, chunks]``
+    int32 is the number of cells that fire in earlier chunks.
     """
     chunk, step = tl.program_id(0), tl.program_id(1)
     cell = chunk * CHUNK + tl.arange(0, CHUNK)
@@ -67,7 +68,7 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
 @triton.jit
 def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: tl.constexpr,
              PADDING: tl.constexpr):  # fmt: skip
-    """The perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
+    """Compute the perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
     column, row = cell % width, cell // width % height
     first, channel = cell - row * width - column, tl.arange(0, CP)
     nothing = tl.zeros((cell.shape[0], CP), tl.float32)
@@ -156,9 +157,10 @@ def step_forward(states, result, source, destination, order, firing, step, filte
 def keep_living(after, states, source, destination, lives, step, threshold, cells, height, width,
                 ALPHA: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
                 PADDING: tl.constexpr):  # fmt: skip
-    """Copy ``after`` to ``states[destination]``, but zero unless a cell lives before and after.
+    """Copy ``after`` to ``states[destination]``, with cells that do not live set to zero.
 
-    The state before the step is ``states[source]``; ``lives[step]`` records which cells live.
+    A cell counts as living if it lives both before and after the step. ``states[source]`` is the
+    state before the step; ``lives[step]`` records which cells live.
     """
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid = cell < cells
@@ -185,7 +187,10 @@ def keep_living(after, states, source, destination, lives, step, threshold, cell
 @triton.jit
 def hidden_layer(seen, d_change, unit, w1, b1, w2, clip, KP: tl.constexpr, CP: tl.constexpr,
                  HP: tl.constexpr, PRODUCTS: tl.constexpr):  # fmt: skip
-    """Values of some hidden units, [cells, units], their gradients before ReLU, and rows of w1."""
+    """Compute the values of some hidden units, and the gradients before their ReLU.
+
+    Both are [cells, units]. The third result holds the rows of w1 for these units.
+    """
     channel, column = tl.arange(0, CP), tl.arange(0, CP * KP)
     weight1 = tl.load(w1 + unit[:, None] * (CP * KP) + column[None, :])
     weight2 = tl.load(w2 + channel[:, None] * HP + unit[None, :])
@@ -203,7 +208,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
-    """Gradient of the perception in a step, ``[cells, CP * KP]``.
+    """Compute the gradient of the perception in a step, ``[cells, CP * KP]``.
 
     It is computed from ``gradients[step + 1]``, the gradient of the step's result.
     """
@@ -240,9 +245,9 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                      CP: tl.constexpr, HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
                      PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                      LIFE: tl.constexpr):  # fmt: skip
-    """Weight gradients of some hidden units, over all steps, ``[programs, ...]``.
+    """Compute partial sums of the weight gradients of some hidden units, ``[programs, ...]``.
 
-    Every program sums over a fixed share of the blocks of all steps, so that results are
+    Each program sums over a fixed share of the blocks of all steps, so that results are
     bit-identical every time.
     """
     program, programs = tl.program_id(0), tl.num_programs(0)

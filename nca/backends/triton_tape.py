@@ -1,4 +1,4 @@
-"""Memory for an unroll on a GPU, and the unroll's kernels, recorded as CUDA graphs."""
+"""Memory for an unroll on a GPU, and CUDA graphs that run the unroll's kernels on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from nca.system.recording import warm_up
 
 # The fastest of about ten configurations that were tried on an H200.
 CELLS, UNITS, WARPS = 64, 32, 4  # cells per program, hidden units per product, warps per program
-MAX_INPUTS = 256  # perceived values per cell, padded; shared memory does not hold more
+MAX_INPUTS = 256  # maximum of perceived values per cell, with padding; limited by shared memory
 PROGRAMS_PER_PROCESSOR = 2
 INTERPRETED_PROGRAMS = 2
 
@@ -79,7 +79,7 @@ class Tape:
 
     Args:
         problem: sizes and settings.
-        steps: largest number of steps.
+        steps: maximum number of steps.
         keep: keep all states for the backward pass; otherwise, there is room for only two states.
     """
 
@@ -158,7 +158,7 @@ class Tape:
         return columns[: p.hidden, : p.channels, : p.filters]
 
     def last(self, steps: int) -> Tensor:
-        """Copy of the state after ``steps`` steps, [B, C, H, W]."""
+        """Return a copy of the state after ``steps`` steps, [B, C, H, W]."""
         slot = steps if self.keep else steps % 2
         return self._image(self.states[slot]).contiguous()
 
@@ -167,7 +167,7 @@ class Tape:
         self._image(self.gradients[steps]).copy_(d_last)
 
     def gradients_of_inputs(self) -> list[Tensor]:
-        """Copies of the gradients of state, w1, b1, w2 and b2."""
+        """Return copies of the gradients of the state, w1, b1, w2 and b2."""
         p = self.problem
         d_w1, d_b1, d_w2, d_b2 = self.sums
         return [
@@ -213,8 +213,8 @@ class Tape:
     def run_backward(self, steps: int) -> None:
         """Run all steps backward from the gradient of the last state; then sum weight gradients.
 
-        Only the steps depend on each other, so the weight gradients of all steps are computed at
-        once.
+        The gradient of a state depends on that of the next state. The weight gradients of different
+        steps do not depend on each other, so they are computed at once, for all steps.
         """
         p = self.problem
         sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
@@ -287,7 +287,7 @@ class Graph:
 
 
 def program_count(device: torch.device) -> int:
-    """Number of programs among which the sums of weight gradients are divided."""
+    """Number of programs that share the work of summing weight gradients."""
     if device.type != "cuda":
         return INTERPRETED_PROGRAMS
     processors: int = torch.cuda.get_device_properties(device).multi_processor_count

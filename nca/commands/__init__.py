@@ -1,1 +1,1 @@
-"""Small commands: render, play, info and demo."""
+"""The smaller commands, such as render, play, info and demo, and the parsing of all commands."""

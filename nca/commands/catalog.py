@@ -117,7 +117,7 @@ def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
 
 
 def form(hint: Any) -> tuple[str, tuple[str, ...]]:
-    """Placeholders for the values of a type, and all allowed values if it is a Literal."""
+    """Placeholders for the values of a type, and all allowed values if the type is a Literal."""
     origin, parts = get_origin(hint), get_args(hint)
     choices: tuple[str, ...] = ()
     if origin in (Union, types.UnionType, Annotated):  # X | None

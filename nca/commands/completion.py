@@ -53,7 +53,10 @@ def first_words(commands: Commands) -> dict[str, str]:
 
 
 def bash(commands: Commands) -> Iterator[str]:
-    """One function; if it finds no word, bash completes paths. It works in macOS's bash 3.2."""
+    """Lines of the script for bash, which also works in macOS's bash 3.2.
+
+    The script defines one function. If the function finds no word, bash completes paths.
+    """
     yield "_nca() {"
     yield '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"'
     yield '  local name="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words='
@@ -91,7 +94,7 @@ def bash(commands: Commands) -> Iterator[str]:
 
 
 def zsh(commands: Commands) -> Iterator[str]:
-    """One function; source it, or save it as ``_nca`` in a folder of ``fpath``."""
+    """Lines of the script for zsh; source it, or save it as ``_nca`` in a folder of ``fpath``."""
     yield "#compdef nca"
     yield "_nca() {"
     yield '  local name=$words[2] two="$words[2] $words[3]"'
@@ -143,7 +146,7 @@ def zsh_specs(option: Option) -> Iterator[str]:
 
 
 def fish(commands: Commands) -> Iterator[str]:
-    """A ``complete`` command for each option and each command name."""
+    """Lines of the script for fish: a ``complete`` command for each option and command name."""
     names = " ".join(shlex.quote(name) for name in commands if " " in name)
     yield "function __nca_command"
     yield "  set -l words (commandline -opc)"

@@ -26,8 +26,8 @@ def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) 
 
     Args:
         words: words after the name of the command.
-        defaults: returns the default settings for given words; these depend on the preset and the
-            task.
+        defaults: returns the default settings for the given words; the defaults depend on the
+            preset and the task.
 
     Raises:
         InputError: the file cannot be read, or has a key that is not an option.
@@ -51,7 +51,9 @@ def split(word: str) -> list[str]:
 
 
 def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tuple[str, Any]]:
-    """Name and value of every option in a file whose value differs from the default.
+    """Name and value of each option in a file, without options that equal their defaults.
+
+    The preset is always included, if the file has one.
 
     Raises:
         InputError: see :func:`with_config`.
@@ -73,7 +75,7 @@ def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tu
 
 
 def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """Name and value of every option in a file, also in tables that only group options.
+    """Name and value of every option in a file, including options in tables that only group them.
 
     Raises:
         InputError: a key is not an option.
@@ -91,7 +93,7 @@ def entries(data: object, known: Mapping[str, Any], path: Path) -> Iterator[tupl
 
 
 def no_flags(kind: type) -> set[str]:
-    """Fields of settings and of their groups that no flag sets."""
+    """Fields that no flag sets, in a settings class and in its groups."""
     found: set[str] = set()
     hints = get_type_hints(cast(Hashable, kind), include_extras=True)
     for field in fields(kind):

@@ -21,7 +21,7 @@ class Part:
 
     Attributes:
         name: name of the part.
-        find: returns a description; empty if the part is missing.
+        find: returns a description of the part, or an empty string if the part is missing.
         without: what does not work, or is slower, if the part is missing.
         remedy: command that installs the part, or its requirements.
     """
@@ -57,7 +57,7 @@ def gpu() -> str:
 
 
 def opengl() -> str:
-    """The renderer of a context without a window."""
+    """The name of OpenGL's renderer, from a context without a window."""
     from nca.gl.context import open_headless, renderer_name  # noqa: PLC0415  (opens libraries)
 
     try:

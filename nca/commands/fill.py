@@ -7,9 +7,10 @@ from torch import Tensor
 from nca.commands.guided import guided
 from nca.rule import Rule
 
-FRAME = 0.1  # to make a photograph tile, a frame of this fraction of its shorter side is filled
-REACH = 12  # cells; up to this distance from the filled part, other colors may change at first
-LOOSE = 0.6  # fraction of the steps in which these colors may change
+# Width of the frame that is filled to make a photograph tile, as a fraction of the shorter side.
+FRAME = 0.1
+REACH = 12  # distance in cells from the filled part within which other colors may change at first
+LOOSE = 0.6  # fraction of the steps, from the first one, in which these other colors may change
 
 
 @torch.no_grad()
@@ -19,11 +20,12 @@ def filled(
     """Fill a part of a photograph.
 
     After every step, the colors of all cells outside this part are set to those of the photograph.
-    In the first steps, cells near the part are only moved toward these colors, so that shapes can
-    grow across its border. A rule that was trained on the photograph itself fits best.
+    In the first steps, the colors of cells near the part are only moved toward the photograph, so
+    that shapes can grow across the border. A rule that was trained on the photograph itself fits
+    best.
 
     Args:
-        rule: the rule; its padding determines what cells see beyond the border of the grid.
+        rule: the rule; its padding determines what cells see beyond the edges of the grid.
         photo: photograph, [3, H, W] in [0, 1].
         free: pixels to fill, [H, W] bool.
         steps: number of steps.

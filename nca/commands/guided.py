@@ -31,7 +31,7 @@ def guided(
         pull: ``pull(step)`` is how far each cell moves toward its target after a step, 0 to 1.
         steps: number of steps.
         seed: random seed that determines which cells fire.
-        fields: fields of the grid; None: neutral.
+        fields: fields of the grid; None: neutral fields.
 
     Returns:
         The last state, [1, C, H, W].

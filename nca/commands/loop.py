@@ -8,7 +8,7 @@ from torch import Tensor
 from nca.rule import Rule
 
 Run = Callable[[Sequence[int]], Iterator[Tensor]]
-"""``run(stops)`` yields the state, [1, C, H, W], of a single run after each of ``stops`` steps."""
+"""``run(stops)`` runs a rule once and yields the state, [1, C, H, W], at each step in ``stops``."""
 
 BLENDED = 1 / 3  # fraction of the film that fades back to its start
 CANDIDATES = 16  # number of possible starts that are compared
@@ -30,7 +30,8 @@ def looped(
             continue from the changed state.
         frames: number of frames.
         every: number of steps from one frame to the next.
-        grown: least number of steps before the film; raised to a third of the film if lower.
+        grown: minimum number of steps before the film; raised to a third of the film's length if
+            it is lower.
 
     Yields:
         The state of every frame, [1, C, H, W].
@@ -50,7 +51,7 @@ def looped(
 
 
 def _best_start(rule: Rule, run: Run, grown: int, length: int) -> int:
-    """The step, at least ``grown``, whose state is most like the state one film length later."""
+    """Find the step from ``grown`` on whose state is most like the state one film length later."""
     starts = range(grown, grown + length, max(1, length // CANDIDATES))
     stops = sorted({*starts, *(start + length for start in starts)})
     colors = {

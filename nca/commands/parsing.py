@@ -17,7 +17,7 @@ from nca.texture.settings import PRESETS, TASKS, TrainSettings
 
 
 def flag_values(arguments: Sequence[str]) -> dict[str, str]:
-    """Map each word to the word after it, and so each flag to its value."""
+    """Map each word to the next word, which also maps each flag to its value."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     return dict(itertools.pairwise(words))
 

@@ -1,8 +1,9 @@
-"""`nca play`: run a rule over a photograph at several scales, or complete it.
+"""`nca play`: run a rule over a photograph at several scales, or complete the photograph.
 
-At each scale, the grid is smaller than the photograph by that factor, and every step moves the
-colors of the state a little toward the photograph. The runs are joined like a Laplacian pyramid
-(Burt and Adelson, 1983): large shapes come from the coarse runs, and details from the fine runs.
+At scale n, the grid has 1/n of the photograph's width and height, and every step moves the colors
+of the state a little toward the photograph. The runs are joined like the levels of a Laplacian
+pyramid (Burt and Adelson, 1983): large shapes come from the coarse runs, and details from the fine
+runs.
 :mod:`nca.commands.fill` completes a photograph.
 """
 
@@ -25,7 +26,7 @@ from nca.rule import Rule
 from nca.rulefile import load_rule
 from nca.system.outputs import check_free
 
-# Largest longer side of a photograph that a rule runs over, and of one that it completes.
+# Default limit of the photograph's longer side: to run over it, and to complete it, in pixels.
 USUAL, LARGEST = 768, 4096
 USUAL_STEPS, COMPLETE_STEPS = 60, 400
 
@@ -122,7 +123,7 @@ def play_over(
         steps: number of steps in each run.
         strength: how far each step moves the colors toward the photograph, 0 to 1 (all the way).
         seed: random seed that determines which cells fire.
-        directed: makes the fields for a grid of a given height and width; None: neutral.
+        directed: returns the fields for a grid of a given height and width; None: neutral fields.
 
     Returns:
         [3, H, W] in [0, 1].
@@ -161,7 +162,7 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(images: Tensor, scale: int) -> Tensor:
-    """Remove details that are smaller than two cells of a scale."""
+    """Remove details that are smaller than two cells at the given scale."""
     size = (images.shape[2], images.shape[3])
     small = (max(size[0] // (2 * scale), 1), max(size[1] // (2 * scale), 1))
     return F.interpolate(

@@ -62,7 +62,7 @@ def render(settings: RenderSettings) -> Path | None:
     if settings.transparent:
         _check_background(rule)
     colors = _colors(rule, settings)
-    # A decoder has already drawn the cells at the requested scale; without one, enlarge them here.
+    # A decoder has already drawn the cells at the requested scale. Otherwise, enlarge them here.
     scale, wraps = (settings.scale or 1) if rule.decoder is None else 1, rule.settings.wraps
     large = (enlarged(one, scale, settings.scaling, wraps=wraps) for one in colors)
     if settings.maps:

@@ -39,9 +39,9 @@ class RenderSettings(Bounded):
     transparent: bool = False
     """Make the background of a grown image transparent; for .png, .apng or .webp."""
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
-    """Size of the pattern: 1 is the size from training, 2 is twice as large."""
+    """Size of the pattern: 1 is the size in training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length, 1 as in training; divided by --coarseness squared if --coarseness is above 1."""
+    """Step length; 1: as in training. Divided by the square of --coarseness if that is above 1."""
     calm: Calm = "auto"
     """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
     direction_map: Path | None = None
@@ -95,7 +95,7 @@ class PlaySettings(Bounded):
     out: Path
     """File to write: .png, .jpg, .webp and others."""
     mask: Path | None = None
-    """Image with the proportions of the photograph, which is filled where the mask is light."""
+    """Image with the photograph's proportions; its light parts mark what is filled."""
     expand: Annotated[int | None, Between(1, 2048)] = None
     """Extend the photograph by this many pixels on every side."""
     tile: bool = False
@@ -111,7 +111,7 @@ class PlaySettings(Bounded):
     direction_map: Path | None = None
     """Picture whose gray values are angles; white is a full turn."""
     follow: Path | None = None
-    """Photograph whose edges the texture follows, such as the same one."""
+    """Photograph whose edges the texture follows, for example the same photograph."""
     seed: int = 0
     """Random seed for cell updates."""
     overwrite: bool = False
@@ -132,8 +132,8 @@ class PlaySettings(Bounded):
 class ClassicSettings(Bounded):
     """Make a rule from a classic automaton, such as Conway's Life, without training.
 
-    Give a name, a notation in B/S form (B36/S23; with dying states B2/S345/C4), or that of a cyclic
-    automaton (R1/T3/C4: threshold 3, 4 states).
+    Give the name of the automaton or a notation: B36/S23, B2/S345/C4 (with dying states), or
+    R1/T3/C4 (a cyclic automaton with threshold 3 and 4 states).
     """
 
     automaton: Annotated[str, tyro.conf.Positional] = ""
@@ -165,7 +165,7 @@ class DoctorSettings:
 
 @dataclass(frozen=True)
 class DemoSettings(Bounded):
-    """Train a rule on a bundled image, and make a web page that runs it."""
+    """Train a rule on a bundled image, and make a web page that runs the rule."""
 
     picture: str = "scales"
     """Name of the bundled image."""

@@ -1,4 +1,4 @@
-"""Diffusion models on the shared core: a network learns to remove noise from images.
+"""Diffusion models, trained by the shared training loop: a network learns to denoise images.
 
 Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020. Read
 :mod:`nca.ddpm.diffusion.noising` first (it makes the training batches), then

@@ -41,7 +41,8 @@ class Run:
     Attributes:
         path: path of the checkpoint.
         model: model with averaged weights, ready to draw samples.
-        iterations, seconds: number of iterations, and training time.
+        iterations: number of iterations.
+        seconds: training time in seconds.
     """
 
     path: Path

@@ -79,8 +79,8 @@ def draw_samples(run: Run, settings: SampleSettings, movie: Movie | None = None)
     model.network.to(choose_device(settings.device))
     sampler = build_sampler(settings.sampler, eta=settings.eta, churn=settings.churn)
     like = _like(settings, model)
-    # With ``strength`` below 1 (Meng et al., "SDEdit", 2022), start from ``like`` at a lower noise
-    # level.
+    # With ``strength`` below 1, sampling starts from ``like`` at a lower noise level (Meng et al.,
+    # "SDEdit", 2022).
     sigmas = noise_levels(
         model.schedule, settings.steps, settings.sampler, settings.spacing, settings.strength
     )

@@ -1,4 +1,4 @@
-"""Show samples: sheets of them, and movies of their denoising."""
+"""Make sheets of samples, and movies of how samples are denoised."""
 
 from PIL import Image
 from torch import Tensor
@@ -24,7 +24,7 @@ def sheet(images: Tensor, columns: int | None = None) -> Image.Image:
 
 
 def enlarged(image: Tensor, scale: int) -> Image.Image:
-    """Convert [C, H, W] in about [-1, 1] to an image; each value becomes ``scale`` x ``scale``."""
+    """Convert [C, H, W] in about [-1, 1] to an image that is enlarged by the factor ``scale``."""
     pixels = to_image(((image + 1) / 2).expand(3, -1, -1))
     width, height = pixels.size
     return pixels.resize((scale * width, scale * height), Image.Resampling.NEAREST)
@@ -41,7 +41,7 @@ class Movie:
         self.steps.append(Step(step.index, step.sigma, step.x.cpu(), step.denoised.cpu()))
 
     def frames(self, result: Tensor) -> list[Image.Image]:
-        """At most 60 frames; the last one shows the result on both sides."""
+        """Make at most 60 frames; the last one shows the result on both sides."""
         shown = evenly(self.steps, FRAMES - 1)
         pairs = [(_scaled(step.x, step.sigma), step.denoised) for step in shown]
         return [_side_by_side(left, right) for left, right in [*pairs, (result, result)]]

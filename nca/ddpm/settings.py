@@ -49,7 +49,7 @@ class DiffusionSettings(Bounded):
     times: TimesName = "stratified"
     """How times are drawn; loss: draw times with a large loss more often."""
     weights: WeightsName = "min-snr"
-    """How the loss is weighted by time."""
+    """How the loss at each time is weighted."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class NetworkSettings(Bounded):
 
 @dataclass(frozen=True)
 class AutomatonSettings(Bounded):
-    """The automaton of --net nca."""
+    """The automaton that --net nca selects."""
 
     cell_channels: Annotated[int, Between(4, 64)] = 32
     """Number of values per cell."""
@@ -106,7 +106,7 @@ class OptimizerSettings(Bounded):
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, or else the CPU."""
+    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the layers; float16 needs a GPU."""
 
@@ -156,7 +156,7 @@ class SampleSettings(Bounded):
     n: Annotated[int, Between(1, 1_000_000)] = 64
     """Number of images."""
     sampler: SamplerName = "dpmpp"
-    """Sampler; ddpm-skip runs the network in every third step, and in the last 50."""
+    """Sampler; ddpm-skip runs the network in every third step, and in the last 50 steps."""
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; each takes one call of the network, or two with heun and flow."""
     spacing: SpacingName = "auto"
@@ -179,9 +179,9 @@ class SampleSettings(Bounded):
     style_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Strength of the guidance toward the style."""
     style_size: Annotated[int, Between(8, 1024)] = 64
-    """Width and height of the scaled style image, in pixels; smaller makes finer strokes."""
+    """Width and height of the scaled style image, in pixels; smaller sizes give finer strokes."""
     like: Picture | None = None
-    """Image whose structure is kept (image to image)."""
+    """Image whose structure the samples keep (image-to-image)."""
     like_weight: Annotated[float, Between(0, 1000)] = 1.0
     """Strength of the guidance toward the structure of --like; 0: none."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
@@ -189,7 +189,7 @@ class SampleSettings(Bounded):
     features: str = "builtin"
     """Features for style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, or else the CPU."""
+    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -202,10 +202,11 @@ class SampleSettings(Bounded):
 
 @dataclass(frozen=True)
 class FidSettings(Bounded):
-    """Measure the distance of samples from images that the model was not trained on: FID and KID.
+    """Measure how far samples are from images that the model was not trained on (FID and KID).
 
-    The features come from a small classifier that is trained for this purpose. The figures compare
-    models that were trained on the same images. Real images are measured too, for comparison.
+    The features come from a small classifier that is trained for this purpose. The figures are only
+    comparable between models that were trained on the same images. Real images are measured too,
+    for comparison.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -239,7 +240,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "times": "logit-normal",
         "weights": "none",
     },
-    # https://github.com/fastai/course22p2, notebook 17; batch size and rate of its 16-bit run.
+    # https://github.com/fastai/course22p2, notebook 17, with the batch size and learning rate of
+    # its 16-bit run.
     "lesson20": {
         "schedule": "linear",
         "target": "noise",

@@ -58,7 +58,7 @@ WARM_UP = 100  # iterations until the learning rate peaks
 FINAL_RATE = 0.02
 NORM = 1.0
 VALIDATED = 512  # number of held-out images in a validation
-# Of the movie that shows the training: frames, samples per frame, steps per sample.
+# For the movie of the training: number of frames, samples per frame, sampler steps per sample.
 STAGES, SHOWN, QUICK = 24, 16, 12
 STEPS, SAMPLES = 20, 64
 
@@ -91,7 +91,7 @@ class DDPMTraining(Job[Trained]):
     Args:
         settings: settings of the run.
         dataset: all images; some are held out of training.
-        engine: computes gradients and optimizer steps; default: float32 in one process.
+        engine: computes gradients and takes optimizer steps; default: float32 in one process.
         callbacks: additional callbacks.
 
     Raises:
@@ -189,7 +189,7 @@ class DDPMTraining(Job[Trained]):
 
     @override
     def fit(self) -> None:
-        # Do not train with ``find_rate``.
+        # With ``find_rate``, do not train.
         if not self.settings.optimizer.find_rate:
             super().fit()
 

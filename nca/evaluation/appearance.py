@@ -15,7 +15,7 @@ MAX_PEAKS = 4
 MIN_HEIGHT = 0.35  # minimum height of a peak; irregular textures have random peaks up to 0.3
 MIN_SEPARATION = 3  # a peak is the highest value within this many pixels
 # How far from a target's peak to search for the same peak of an image: a fraction of the peak's
-# shift, but at least a number of pixels.
+# shift, but no less than a minimum in pixels.
 SEARCH_RADIUS, MIN_SEARCH_RADIUS = 0.15, 2.0
 BINS = 36
 

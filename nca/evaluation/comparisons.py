@@ -24,7 +24,7 @@ Size = dict[str, int]
 def build_losses(
     target: Tensor, more: Sequence[str] = (), *, wraps: bool = True
 ) -> dict[str, Term]:
-    """Build losses, by features and statistic, for all features that are available.
+    """Build losses for all available features; each key names the features and the statistic.
 
     Networks whose files are damaged are left out with a message on standard error, unless they are
     in ``more``.
@@ -56,7 +56,7 @@ def build_losses(
 
 
 def export_sizes(name: str, file: RuleFile) -> dict[str, Size | None]:
-    """Size of every export, in bytes and in characters of text; None if it cannot be made.
+    """Size of every export, in bytes and in characters of text; None if an export fails.
 
     The sizes of several files are added up. Weights stored in an image count only as bytes. Targets
     that store a finished picture are left out.

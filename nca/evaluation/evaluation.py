@@ -11,7 +11,7 @@ from nca.evaluation.measures import GROWN, Measurement
 Figures = dict[str, Any]
 
 # Limits for a stable run: minimum flicker, in levels out of 255; maximum fraction of clipped
-# values; maximum patch distance, relative to 1,000 steps.
+# values; maximum patch distance, relative to that after 1,000 steps.
 FROZEN, SATURATED, DRIFT = 1e-3, 0.2, 1.5
 
 
@@ -32,12 +32,12 @@ class Evaluation:
 
 
 def grown_measurement(run: Sequence[Measurement]) -> Measurement | None:
-    """The measurement at 1,000 steps, the reference for later ones; None if the run ended early."""
+    """Find the measurement at 1,000 steps, to which later ones are compared; None if missing."""
     return next((moment for moment in run if moment.steps >= GROWN), None)
 
 
 def run_figures(run: Sequence[Measurement]) -> list[Figures]:
-    """Figures of all measurements; ``drift`` is the patch distance relative to 1,000 steps."""
+    """Figures of all measurements; ``drift``: patch distance relative to that at 1,000 steps."""
     at_grown = grown_measurement(run)
     return [
         {k: v for k, v in vars(m).items() if k != "picture"}
@@ -47,7 +47,7 @@ def run_figures(run: Sequence[Measurement]) -> list[Figures]:
 
 
 def verdict(run: Sequence[Measurement], stops: Iterable[int]) -> str:
-    """Summarize a long run: ``stable``, or its first fault, and when it blew up if it did."""
+    """Summarize a long run: ``stable``, or the first fault and, if the state blew up, when."""
     words = [fault for fault in map(_fault, run, run_figures(run)) if fault][:1]
     missing = [stop for stop in stops if stop not in {moment.steps for moment in run}]
     if missing:

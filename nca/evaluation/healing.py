@@ -15,7 +15,8 @@ from nca.evaluation.measures import GROWN
 from nca.rule import Rule
 
 DISC = 0.25  # diameter of the erased disc, as a fraction of the width
-TOLERANCE, DEVIATIONS = 0.1, 2  # the bound exceeds the mean by this fraction or this many stds
+# The bound exceeds the mean by this fraction or by this many stds, whichever is more.
+TOLERANCE, DEVIATIONS = 0.1, 2
 MEASURABLE = 1.3  # minimum distance right after erasure, as a multiple of the bound
 MIN_BOUND = 200 / 255  # distance if colors differ by 1/255 in both directions
 LOOK_EVERY = 10  # steps between two measurements
@@ -39,10 +40,11 @@ class PlaceDistance:
 
     Differences from the paper: patches are small, 3x3 pixels, and are extended by the contrast of
     the 7x7 pixels around them (std of each color channel, with twice the weight). Without the
-    contrast, a flat patch would be nearer to most rough patches than these are to each other.
+    contrast, a flat patch would be nearer to most rough patches than rough patches are to each
+    other.
 
-    In large images, only 16,384 patches of the texture and 4,096 of the place are compared, chosen
-    once.
+    In large images, only 16,384 random patches of the texture and 4,096 of the place are compared,
+    the same ones every time.
 
     Args:
         texture: image of the texture, [1, 3, H, W] in [0, 1].
@@ -92,8 +94,8 @@ class Healing:
         outcome: ``steps`` as text, or why there is no number.
         measurable: whether the distance is clearly above the bound right after erasure.
         bound: maximum distance that counts as healed: the mean distance of places of the same size
-            before erasure, plus 10 % or two stds, whichever is more; None if the rule blew up
-            before the erasure.
+            before erasure, plus 10% or two stds, whichever is more; None if the state blew up
+            before erasure.
         distances: distances of the place, right after erasure and then every 10 steps.
         pictures: the middle of the grid before erasure, right after it, and at the end, [3, h, w]
             in [0, 1].

@@ -22,9 +22,10 @@ GROWN = 1000  # number of steps after which a texture counts as grown
 
 
 def _quantiles(projected: Tensor) -> Tensor:
-    """[B, directions, N] values -> [B, directions, QUANTILES]."""
+    """Quantiles of values, [B, directions, N] -> [B, directions, QUANTILES]."""
     at = (torch.arange(QUANTILES) + 0.5) / QUANTILES * projected.shape[2]
-    # NumPy returns no indices and uses wide registers, so it is about ten times as fast as torch.
+    # NumPy's sort returns no indices and uses wide registers, so it is about ten times as fast as
+    # torch's.
     return torch.from_numpy(np.sort(projected.numpy(), 2)[:, :, at.long()])
 
 
@@ -65,7 +66,7 @@ class PatchDistance:
         """Distance between the target and its own crops; compare small images with this.
 
         This is the mean over 16 random crops at each scale, each with as many patches as the image
-        has at that scale. None if the target is too small for such a crop.
+        has at that scale. The result is None if the target is too small for such a crop.
 
         Args:
             size: height and width of the image.
@@ -120,7 +121,7 @@ class Measurement:
         steps: number of steps from the initial state.
         patch, color: distances from the target.
         flicker: mean change of the displayed colors in one step, in levels out of 255.
-        saturated: fraction of displayed values that are clipped by more than 2 %.
+        saturated: fraction of displayed values that are clipped by more than 2%.
         largest: largest absolute value in the state.
         speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
         picture: the displayed colors, [3, H, W] in [0, 1].

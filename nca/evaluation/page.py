@@ -27,8 +27,8 @@ class Chart:
     """Lines over common axes, ready for the template.
 
     Attributes:
-        lines: for each line, ``points`` of an SVG polyline, and the number of its rule.
-        dots: for each point, its center, and the number of its rule.
+        lines: for each line, the ``points`` of an SVG polyline, and the index of the line's rule.
+        dots: for each dot, the coordinates of its center, and the index of the dot's rule.
         x_ticks, y_ticks: position and label of each tick.
     """
 
@@ -44,7 +44,7 @@ def chart(
     """Lay out lines; the y axis starts at 0.
 
     Args:
-        series: points of each line, and the number of its rule.
+        series: for each line, its points, and the index of the line's rule.
         log_x: use a logarithmic x axis.
         dots: mark every point.
     """

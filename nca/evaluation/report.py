@@ -244,7 +244,7 @@ def _losses(losses: dict[str, Term], moment: Measurement) -> Figures:
 
 @contextmanager
 def _counting(name: str, parts: int) -> Iterator[Any]:
-    """Show on a terminal how many parts are done; ``done(value)`` counts one and returns value."""
+    """Show on a terminal how many parts are done; ``done(x)`` counts one part and returns x."""
     with tqdm(total=parts, desc=name, disable=None, leave=False) as bar:
 
         def done(value: Any) -> Any:

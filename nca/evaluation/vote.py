@@ -30,7 +30,13 @@ RULE_EXTENSION, RULE_OF_TRAINING = ".safetensors", "rule.safetensors"
 
 @dataclass(frozen=True)
 class Pair:
-    """A target and two images, [3, h, w] in [0, 1]; ``pictures`` has the two sides by name."""
+    """A target and two images to compare, [3, h, w] in [0, 1].
+
+    Attributes:
+        texture: name of the texture.
+        target: the target.
+        pictures: name of each side -> its image.
+    """
 
     texture: str
     target: Tensor
@@ -43,7 +49,7 @@ def evaluate_or_vote(settings: EvalSettings) -> list[Evaluation] | Path:
 
 
 def write_vote(settings: EvalSettings) -> Path:
-    """Write the page; leave out names that are missing on one side or have no target.
+    """Write the page; leave out textures that are missing on one side or have no target.
 
     Raises:
         InputError: a file cannot be read or written, or no name is left.

@@ -6,11 +6,12 @@ import numpy.typing as npt
 from einops import rearrange
 
 Floats = npt.NDArray[np.float32]
-Code = tuple[float, float]  # scale and offset of a texel, see nca.exporters.glsl.pieces.state_code
+# Scale and offset of texels; see nca.exporters.glsl.pieces.state_code.
+Code = tuple[float, float]
 
 
 def to_texels(state: npt.ArrayLike, groups: int, code: Code = (1.0, 0.0)) -> Floats:
-    """A state [C, H, W] as texels [groups, H, W, 4]; channels beyond C are zero."""
+    """Convert a state [C, H, W] to texels [groups, H, W, 4]; channels beyond C are zero."""
     values = np.asarray(state, np.float32)
     filled = np.pad(values, ((0, 4 * groups - len(values)), (0, 0), (0, 0)))
     texels: Floats = rearrange(filled, "(g four) h w -> g h w four", four=4) / code[0] + code[1]
@@ -35,7 +36,7 @@ class StateBuffer:
             read and written.
 
     Attributes:
-        changes: counts the calls that may change the state.
+        changes: number of calls so far that may have changed the state.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class StateBuffer:
         self._targets: dict[tuple[int, ...], moderngl.Framebuffer] = {}
 
     def target(self, groups: tuple[int, ...]) -> moderngl.Framebuffer:
-        """Framebuffer that draws into these groups; created on first use."""
+        """Return the framebuffer that draws into these groups; it is created on first use."""
         self.changes += 1
         if groups not in self._targets:
             self._targets[groups] = self._gl.framebuffer([self.textures[g] for g in groups])

@@ -50,7 +50,7 @@ def checked(gl: moderngl.Context) -> moderngl.Context:
     """Return a context after checking that it can draw into several float textures at once.
 
     Raises:
-        GraphicsError: it cannot; the context has been released.
+        GraphicsError: the context cannot do this; it has been released.
     """
     if target_limit(gl) < MIN_TARGETS:
         renderer = renderer_name(gl)

@@ -17,8 +17,8 @@ class Shader:
     """A compiled fragment shader; textures and uniforms are set by name.
 
     Raises:
-        GraphicsError: the driver cannot compile it, or it reads more textures than the driver
-            allows.
+        GraphicsError: the driver cannot compile the shader, or the shader reads more textures than
+            the driver allows.
     """
 
     def __init__(self, gl: moderngl.Context, fragment: str) -> None:
@@ -53,7 +53,7 @@ class Shader:
     def set(self, values: Mapping[str, Value]) -> None:
         """Set uniforms; they keep their values until they are set again.
 
-        Names that the shader does not use are ignored: compilers may drop unused uniforms.
+        Names that the shader does not use are ignored, because compilers may drop unused uniforms.
         """
         for name, value in values.items():
             if name in self._uniforms and self._values.get(name) != value:
@@ -67,7 +67,8 @@ class Shader:
     ) -> None:
         """Run the shader for every pixel of a target.
 
-        ``textures`` holds a texture for each sampler, and a sequence for an array of samplers.
+        ``textures`` holds a texture for each sampler, or a sequence of textures for an array of
+        samplers, by name.
         """
         if values:
             self.set(values)

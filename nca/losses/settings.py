@@ -33,7 +33,7 @@ Terms = Annotated[
 
 @dataclass(frozen=True)
 class PromptSettings(Bounded):
-    """A text that the texture should match, in addition to the image."""
+    """A text prompt that the texture should match, in addition to the image."""
 
     prompt: str | None = None
     """Text to match; requires the `clip` extra."""

@@ -18,8 +18,8 @@ def prepare_console() -> None:
     """Make standard output and standard error usable.
 
     A closed stream is replaced by the null device. Characters that cannot be shown are escaped.
-    After this, writing to standard error never fails: training must continue even if its terminal
-    is closed or the disk with its log file is full.
+    After this call, writing to standard error never fails: training must continue even if its
+    terminal is closed or the disk with its log file is full.
     """
     _open_closed_files()
     sys.stdout = sys.stdout or _nowhere()
@@ -46,7 +46,7 @@ def flush_output() -> None:
 
 
 def _open_closed_files() -> None:
-    """Open descriptors 0 to 2 if closed; otherwise, the next file opened would get one of them."""
+    """Open descriptors 0 to 2 if they are closed, so that no other file gets one of them."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)

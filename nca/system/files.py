@@ -25,9 +25,9 @@ AT_ONCE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0
 def write_atomically(
     path: Path, data: bytes | Callable[[BinaryIO], object], *, private: bool = False
 ) -> None:
-    """Write a temporary file beside the file, sync it, and rename it over the file.
+    """Write a temporary file in the same folder, sync it, and rename it to the final path.
 
-    At any time, even after a crash, there is either the old file or the complete new one.
+    At any time, even after a crash, either the old file or the complete new file exists.
 
     Args:
         path: the file.
@@ -63,7 +63,7 @@ def write_atomically(
 
 
 def replace(source: Path, path: Path) -> None:
-    """Rename ``source`` to ``path``; on Windows, wait a little for programs that read ``path``.
+    """Rename ``source`` to ``path``; on Windows, wait briefly for programs that read ``path``.
 
     Raises:
         OSError: renaming failed.
@@ -125,7 +125,7 @@ def read_regular(path: Path, limit: int) -> bytes:
     process.
 
     Raises:
-        InputError: the file is too large, or an error of :func:`open_regular`.
+        InputError: the file is too large, or :func:`open_regular` fails.
     """
     try:
         with open_regular(path) as file:
@@ -140,7 +140,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def describe_placeholder(data: bytes) -> str:
-    """Describe what was saved in place of the actual file; "" if the data is no known placeholder.
+    """Describe a known placeholder that was saved instead of the actual file; "" for other data.
 
     Args:
         data: the file, or its first 64 bytes.

@@ -49,7 +49,7 @@ class Output:
 
         Args:
             picture: the picture, of any size.
-            text: shown instead where pictures cannot be shown.
+            text: text to show where pictures cannot be shown.
             width: displayed width, in CSS pixels.
         """
         data = {"image/png": png_base64(picture), "text/plain": text}

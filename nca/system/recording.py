@@ -6,7 +6,7 @@ import torch
 
 
 def warm_up(run: Callable[[], object], times: int = 1) -> None:
-    """Run work on a separate stream, as torch requires before it is recorded.
+    """Run work on a separate stream, as torch requires before the work is recorded.
 
     Kernels are compiled, selected and loaded on first use, which cannot happen during a recording.
     """

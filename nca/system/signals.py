@@ -43,7 +43,7 @@ def ignore_termination() -> None:
 
 
 class HeldSignals:
-    """Holds back signals that would end a command until a suitable moment.
+    """Delays the handling of signals that would end a command.
 
     A second Ctrl-C takes effect at once; further signals of other kinds have no effect. SIGTERM and
     SIGHUP are held back only after :func:`raise_on_termination` has been called.
@@ -57,7 +57,7 @@ class HeldSignals:
         self._handlers: dict[int, Any] = {}
 
     def hold(self) -> None:
-        """Start holding back signals; only in the main thread, because no other gets signals."""
+        """Start holding back signals, if this is the main thread; other threads get no signals."""
         self.signum = 0
         if threading.current_thread() is not threading.main_thread():
             return

@@ -15,7 +15,7 @@ FROM_A_FOLDER = re.compile(r"(?!/9j/)(file:|[A-Za-z]:[/\\]|~[\w.-]*[/\\]|\.{0,2}
 
 
 def printable(words: object, longest: int = LONGEST_SHOWN) -> str:
-    """Convert to a line that a terminal shows as it is; unprintable characters are escaped."""
+    """Convert to one line that is safe to print on a terminal; escape unprintable characters."""
     text = str(words)
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."

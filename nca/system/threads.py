@@ -50,7 +50,7 @@ def usable_cpus() -> int:
 
 
 def fastest(limit: int, run: Callable[[int], object]) -> int:
-    """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more only if the gain is clear.
+    """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more than 1 only for a clear gain.
 
     On a busy machine, additional threads have to wait for a core, so one thread is best.
     """
@@ -77,7 +77,7 @@ def convolution() -> None:
 
 
 def use_fastest(limit: int, work: Callable[[], object]) -> None:
-    """Set torch's number of threads to the fastest one for ``work``, up to ``limit``."""
+    """Set torch's number of threads to the fastest number for ``work``, up to ``limit``."""
 
     def run(threads: int) -> None:
         torch.set_num_threads(threads)
@@ -88,7 +88,7 @@ def use_fastest(limit: int, work: Callable[[], object]) -> None:
 
 @contextmanager
 def torch_threads(work: Callable[[], object] | None = convolution) -> Iterator[None]:
-    """Set torch's number of threads to the fastest one for ``work``; restore it afterwards.
+    """Set torch's number of threads to the fastest number for ``work``; restore it afterwards.
 
     Args:
         work: a small, typical piece of work; None: use one thread, for bit-identical results.

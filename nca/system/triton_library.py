@@ -11,11 +11,12 @@ from pathlib import Path
 
 @functools.cache
 def load_triton() -> None:
-    """Load Triton's library, if it is installed, so that it uses only its own LLVM.
+    """Load Triton's library, if Triton is installed, so that it uses only its own LLVM.
 
-    Mesa's drivers contain a different LLVM release. Python crashes if that one is loaded first and
-    torch then imports Triton, which happens at the first step of an optimizer: the linker resolves
-    Triton's symbols in Mesa's LLVM. ``RTLD_DEEPBIND`` makes it look in Triton's library first.
+    Mesa's drivers contain a different LLVM release. If Mesa's LLVM is loaded first and torch then
+    imports Triton, which happens at the first step of an optimizer, the linker resolves Triton's
+    symbols in Mesa's LLVM, and Python crashes. With ``RTLD_DEEPBIND``, the linker looks in Triton's
+    library first.
     """
     found = importlib.util.find_spec("triton") if sys.platform == "linux" else None
     if found is not None and found.origin is not None:

@@ -37,6 +37,10 @@ PRESETS_HELP = (
     "material (several maps), noise (scale and speed can be changed), "
     "lesson20 (as in fast.ai's lesson 20)."
 )
+FROM_HELP = (
+    "Rule file to start from; it overrides rule options except --state (and --decoder if it has no "
+    "decoder)."
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,12 @@ class MaterialSettings(Bounded):
 class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
-    from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",))] = None
-    """Rule file to start from; it overrides all rule options except --state and a new --decoder."""
+    from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",), help=FROM_HELP)] = None
+    """Rule file to start from; it overrides most rule options."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
-    """Instead, learn to repair noisy or damaged images."""
+    """Learn image restoration (noise, damage), not a texture."""
     also: tuple[Picture, ...] = ()
     """Up to two more images for the same rule; the noise at the start selects which one grows."""
     presets: tuple[Preset, ...] = ()
@@ -95,7 +99,7 @@ class RuleOptions(Bounded):
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
     """Storage format of cell values: 32-bit floats or bytes."""
     decoder: Annotated[int, OneOf((0, *range(2, 17)))] = 0
-    """Pixels per cell and axis, drawn by a second network; 0: none."""
+    """Pixels per side of a cell, drawn by a second network; 0: off."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
 
@@ -147,7 +151,7 @@ class PoolSettings(Bounded):
     damage_rate: Rate = 0.25
     """Probability per iteration that one grid is damaged, so that the rule learns to repair it."""
     aging_rate: Rate = 0.0
-    """Probability per iteration that one grid first runs 1,000 steps without learning from them."""
+    """Probability per iteration that one grid first runs for 1,000 steps without gradients."""
     unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
         field(default_factory=UnrollSettings)
     )
@@ -208,8 +212,8 @@ class TrainSettings(Bounded):
     """Train a rule on an image.
 
     A rule is a tiny neural network that grows the texture of the image. The output folder will
-    contain `rule.safetensors`, a preview, a film of the texture as it grows, and the curves of the
-    loss (how much the texture differs from the image), as a plot and as numbers.
+    contain `rule.safetensors`, a preview, a film of the growing texture, and the loss over time
+    (how much the texture differs from the image), as a plot and as numbers.
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
@@ -220,7 +224,7 @@ class TrainSettings(Bounded):
     preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
     """Sets the defaults of the other options; see ``PRESETS``."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Image width and height in pixels (cells without --decoder)."""
+    """Image size in pixels; without --decoder, a pixel is a cell."""
     view: bool = False
     """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)

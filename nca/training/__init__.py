@@ -1,4 +1,4 @@
-"""The training core: one loop that trains a rule, an image or a U-Net, independent of NCA.
+"""The training core: one loop, independent of NCA, that trains a rule, an image or a U-Net.
 
 Start with :mod:`nca.training.learner`, the loop. Then read :mod:`~nca.training.objective`
 (prediction and loss terms), :mod:`~nca.training.engines` (gradients and optimizer steps), and
@@ -7,4 +7,4 @@ Start with :mod:`nca.training.learner`, the loop. Then read :mod:`~nca.training.
 
 from nca.system.triton_library import load_triton
 
-load_triton()  # must come before torch imports Triton, which the first optimizer causes
+load_triton()  # must run before torch imports Triton, which happens with the first optimizer

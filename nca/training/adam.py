@@ -10,8 +10,8 @@ from typing_extensions import override
 class Adam(torch.optim.Adam):
     """Torch's Adam, without loading ``torch.compile``.
 
-    Torch wraps an optimizer's methods for programs that compile it. On the first call, the wrapper
-    loads the compiler, which takes half as long as loading torch itself.
+    Torch wraps the methods of optimizers so that optimizers can be compiled. On the first call, the
+    wrapper loads the compiler, which takes half as long as loading torch itself.
     """
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)

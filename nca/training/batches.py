@@ -1,4 +1,4 @@
-"""Batches whose position in the epoch can be resumed, and repeated batches."""
+"""Batches that can be resumed within an epoch, and repeated batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ class Stateful(Protocol):
     """An object whose state goes into a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State as tensors, numbers and strings, and lists and dicts of them."""
+        """Return the state as tensors, numbers and strings, and lists and dicts of these."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
@@ -24,15 +24,14 @@ class Stateful(Protocol):
 class Batches:
     """The batches of an epoch, and how many of them have been used.
 
-    An interrupted epoch continues where it stopped. To do so, the random generators are reset to
-    their states at the start of the epoch, so that a loader shuffles in the same way; the batches
-    already used are skipped; then the generators get their current states back. A source that has a
-    state, such as a pool, must continue from that state itself.
+    An interrupted epoch continues where it stopped. First, the random generators are reset to their
+    states at the start of the epoch, so that a loader shuffles in the same way. Then the batches
+    that have already been used are skipped, and the generators get their current states back. A
+    source with a state of its own, such as a pool, must continue from that state by itself.
 
     Args:
         source: the original loader.
-        prepared: the batches to iterate over: this process's part of the source; default: all of
-            it.
+        prepared: the part of the source that this process iterates over; default: the whole source.
 
     Attributes:
         taken: number of batches used in this epoch.
@@ -56,12 +55,12 @@ class Batches:
 
     @property
     def finished(self) -> bool:
-        """Whether all batches have been used, as far as that is known."""
+        """Whether all batches are known to have been used."""
         known = isinstance(self.prepared, Sized) and self.taken >= len(self.prepared)
         return known or self.ended
 
     def __iter__(self) -> Iterator[Any]:
-        if self.ended:  # stopped during validation; a sampler may draw once more when it ends
+        if self.ended:  # stopped during a validation; iterating again could make a sampler draw
             return
         now = self._generators()
         if self.taken == 0 or self.stateful is not None:
@@ -94,7 +93,7 @@ class Batches:
         set_generator_state(state["global"])
 
     def state_dict(self) -> dict[str, Any]:
-        """The position, and the states of the generators: at the start of the epoch, and now."""
+        """Return the position, and the generators' states at the start of the epoch and now."""
         position = {"taken": self.taken, "ended": self.ended}
         if self.stateful is not None:
             return position | {"source": self.stateful.state_dict()}
@@ -113,7 +112,7 @@ class Batches:
 
 
 def generators_of(source: Any) -> list[torch.Generator]:
-    """Find the generators that a loader and its samplers shuffle with, each of them once."""
+    """Find the distinct generators that a loader and its samplers shuffle with."""
     if isinstance(source, Repeated):
         return generators_of(source.batches)
     sampler = getattr(source, "sampler", None)
@@ -126,13 +125,14 @@ def generators_of(source: Any) -> list[torch.Generator]:
 class Repeated:
     """Repeats every batch several times, for data that is slow to load.
 
-    ``MultDL`` of the fast.ai lesson repeats noised batches with the same noise. Here, ``renew``
-    draws new noise.
+    ``MultDL`` in the fast.ai lesson repeats noised batches with the same noise. Here, ``renew`` can
+    draw new noise.
 
     Args:
         batches: the batches.
         times: number of times that each batch is used.
-        renew: ``renew(batch)`` -> batch; draws new random values for each use of a batch.
+        renew: ``renew(batch)`` -> batch; draws new random values for each use of a batch; default:
+            returns the batch unchanged.
 
     Raises:
         ValueError: ``times`` is below 1.

@@ -31,11 +31,12 @@ CANCEL: dict[str, type[Exception]] = {
 
 
 class Callback:
-    """Base class of callbacks. Subclasses define methods named after events; each gets the learner.
+    """Base class of callbacks.
 
-    A fit, an epoch and a batch each have three events. ``before_`` comes first. ``after_`` comes
-    only after success, not after a cancellation or a failure. ``cleanup_`` always comes, for every
-    callback, even if its ``before_`` method did not run. A batch also has the events
+    Subclasses define methods named after events; the learner is passed to each of these methods. A
+    fit, an epoch and a batch each have three events. ``before_`` comes first. ``after_`` comes only
+    after success, not after a cancellation or a failure. ``cleanup_`` always comes, for every
+    callback, even if the callback's ``before_`` method did not run. A batch also has the events
     ``after_predict``, ``after_loss`` and, in training, ``after_backward`` (the gradient is
     complete) and ``after_step`` (the weights have changed). If a method's name looks like an event
     but is not one, defining the class raises TypeError.
@@ -54,7 +55,7 @@ class Callback:
         print(largest.largest)
 
     Attributes:
-        order: callbacks with a smaller order run first; with equal order, they run in list order.
+        order: callbacks with a smaller order run first; those with equal order run in list order.
         essential: whether the callback is part of training itself (devices, gradients, pools), so
             that a learning-rate search needs it too. Other callbacks only observe or record.
         main_process_only: whether the callback runs only in the first of several processes.
@@ -77,7 +78,7 @@ class Callback:
                 raise TypeError(f"{cls.__name__}.{name} is not an event; did you mean {near[0]}?")
 
     def state_dict(self) -> dict[str, Any]:
-        """State to restore on a resume: tensors, numbers, strings, lists and dicts."""
+        """Return the state to restore on a resume: tensors, numbers, strings, lists and dicts."""
         return {name.strip("_"): getattr(self, name) for name in self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

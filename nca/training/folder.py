@@ -56,7 +56,8 @@ def prepare_folder(folder: Path, results: Sequence[str], *, overwrite: bool) -> 
     """Create a folder for results; with ``overwrite``, remove earlier results.
 
     Raises:
-        InputError: the folder contains results, or an error of :func:`make_folder`.
+        InputError: the folder contains results and ``overwrite`` is off, or the folder cannot be
+            created or cleared.
     """
     found = [name for name in results if os.path.lexists(folder / name)]
     if found and not overwrite:
@@ -118,11 +119,11 @@ def recorded(settings: Any) -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], settings: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Find settings that differ from the recorded ones: name, old value, new value.
+    """Yield the name, old value and new value of each setting that differs from the recorded one.
 
     Args:
-        before: what :func:`recorded` returned, possibly in an older version that recorded whole
-            paths. Missing settings count as unchanged.
+        before: what :func:`recorded` returned, possibly in an older version of nca that recorded
+            whole paths. Missing settings count as unchanged.
         settings: the current settings.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Training from settings to results: what all kinds of training have in common.
+"""What all kinds of training share, from the settings to the results.
 
 Every training run is a :class:`Job`, which has a learner and writes the results. :func:`run`
 handles the output folder, resuming, threads, the limits of the fit, and multiple processes.
@@ -80,7 +80,7 @@ class Job(ABC, Generic[Result]):
         """Do what must be done once the folder is ready, before the first iteration."""
 
     def fit(self) -> None:
-        """Train to the limits."""
+        """Train until a limit is reached."""
         limits = self.limits
         if limits is None:
             self.learner.fit()
@@ -94,7 +94,7 @@ class Job(ABC, Generic[Result]):
         """Write the results.
 
         Raises:
-            FailedError: some results could not be written; all others have been.
+            FailedError: some results could not be written; all others have been written.
         """
 
 
@@ -117,8 +117,8 @@ def run(
 
     Raises:
         InputError: a setting, an input or the folder cannot be used.
-        FailedError: a result could not be written; all others have been.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        FailedError: a result could not be written; all others have been written.
+        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been written.
     """
     if settings.out is None:
         _refuse_files(settings.run)

@@ -44,26 +44,27 @@ class Learner:
     Args:
         model: the model to train.
         batches: iterable over the batches of an epoch: a DataLoader, a list, or, if no data is
-            needed, ``range(n)``. It may be endless if the fit has another limit.
+            needed, ``range(n)``. It may be endless if the fit is limited by iterations or time.
         objective: computes the prediction and its loss terms.
         optimizer: updates the weights.
         engine: computes gradients and takes steps; default: float32 in one process.
-        callbacks: observe or adjust the training.
+        callbacks: callbacks that observe or adjust training.
         valid_batches: batches for validation after each epoch and at the end of the fit. Validation
-            uses the same random numbers every time, and does not affect those that training uses.
+            uses the same random numbers every time, and does not affect training's random numbers.
 
     Attributes:
         epoch: number of epochs finished, over all fits.
         iteration: number of training batches started, over all fits.
-        steps: number of weight updates; there are fewer than iterations if several batches are
-            accumulated into a step, or if steps are skipped.
-        seconds: time spent in fits up to the last batch, including those before a resume.
+        steps: number of weight updates; lower than ``iteration`` if several batches are accumulated
+            into a step, or if steps are skipped.
+        seconds: time spent in fits up to the last batch, including fits before a resume.
         progress: fraction of the fit that is done, 0 to 1.
         training: True in training, False in validation.
         batch, prediction: the current batch and its prediction.
         losses, loss: loss terms of the batch by name, and their sum.
         measures: what callbacks measured on the batch, by name; recorded with the losses.
-        write_failures: files that callbacks could not write; check it at the end of training.
+        write_failures: files that callbacks could not write; call ``write_failures.check()`` at the
+            end of training.
 
     Raises:
         TypeError: the objective is not an :class:`Objective`, or a callback is not a
@@ -101,7 +102,7 @@ class Learner:
         self.measures: dict[str, Tensor] = {}
         self.write_failures = WriteFailures()
         self._loaded = False
-        self._set_aside: dict[str, Any] | None = None  # training's generators during validation
+        self._set_aside: dict[str, Any] | None = None  # generators' states during a validation
         self._set_limits(1, None, None)
 
     # ---- the loop ------------------------------------------------------------------------------
@@ -213,7 +214,7 @@ class Learner:
         """Fraction of the fit that is done, 0 to 1.
 
         This is the highest of three fractions: of the epochs, the iterations and the time. A
-        schedule that follows it works with any limit.
+        schedule that follows the progress therefore works with any limit.
         """
         return min(
             1.0,

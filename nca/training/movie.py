@@ -40,7 +40,7 @@ def import_ffmpeg() -> ModuleType:
     """Import imageio-ffmpeg.
 
     Raises:
-        InputError: it is not installed.
+        InputError: imageio-ffmpeg is not installed.
     """
     try:
         return import_module("imageio_ffmpeg")
@@ -51,7 +51,7 @@ def import_ffmpeg() -> ModuleType:
 
 
 def encode_mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
-    """Encode as H.264, which requires an even width and height: odd ones are enlarged by a pixel.
+    """Encode as H.264, which requires even sides; an odd side is enlarged by one pixel.
 
     Raises:
         InputError: imageio-ffmpeg is not installed.

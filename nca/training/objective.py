@@ -36,7 +36,7 @@ class Objective(ABC):
 
 
 class Supervised(Objective):
-    """Supervised training: a batch is ``n_inputs`` inputs for the model, followed by targets.
+    """Supervised training; a batch contains ``n_inputs`` inputs for the model, then the targets.
 
     Args:
         loss: ``loss(prediction, *targets)`` -> scalar.

@@ -22,7 +22,7 @@ class RateSearch:
 
     Attributes:
         rates, losses: learning rate and smoothed loss for every batch.
-        suggestion: a rate in the valley; None if the loss never fell.
+        suggestion: the rate in the middle of the loss's descent; None if the loss did not fall.
     """
 
     rates: list[float]
@@ -71,8 +71,8 @@ def find_rate(
     Only essential callbacks take part. There is no validation.
 
     Args:
-        learner: what to train; afterwards, its weights, optimizer, generators, batches, callbacks
-            and counts are the same as before.
+        learner: the learner to train; afterwards, its weights, optimizer, generators, batches,
+            callbacks and counts are the same as before.
         start: first rate, for all parameter groups of the optimizer.
         end: last rate.
         factor: ratio between the rates of successive batches.
@@ -81,7 +81,7 @@ def find_rate(
         smoothing: decay of the moving average of the losses.
 
     Returns:
-        The curve and a suggestion.
+        The loss at each rate, and a suggestion.
     """
     before = copy.deepcopy(learner.state_dict())
     callbacks, valid_batches = learner.callbacks, learner.valid_batches

@@ -20,7 +20,10 @@ class WriteFailures:
 
     @contextmanager
     def deferred(self, path: Path) -> Iterator[None]:
-        """Write a file in the block; on failure, warn once and continue, as a retry may succeed."""
+        """Run a block that writes a file; if it fails, warn once and continue.
+
+        A later attempt to write the file may succeed.
+        """
         try:
             yield
         except InputError as error:

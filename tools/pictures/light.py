@@ -1,6 +1,6 @@
 """Color and light: color ramps, lighting of a relief, and conversion to sRGB.
 
-Everything is computed in linear light, because only there are averages and lighting correct.
+Everything is computed in linear light, because averages and lighting are correct only there.
 """
 
 import math
@@ -69,17 +69,17 @@ def mix(below: Color, above: Color, cover: Field) -> Color:
 
 
 class Relief:
-    """A picture of overlapping things; at each place, the highest one is visible.
+    """A picture of overlapping objects; at each pixel, the highest object is visible.
 
-    So the things need not be drawn in order. In an image that wraps, no order would be right
-    everywhere.
+    Therefore, the objects can be drawn in any order. In an image that wraps, no order would be
+    right everywhere.
     """
 
     def __init__(self, ground: Color, height: Field) -> None:
         self.color, self.height = ground.copy(), height.copy()
 
     def place(self, at: Index, height: Field, color: Color) -> None:
-        """Put a thing on the pixels ``at``; its height is ``-inf`` where it does not cover them."""
+        """Put an object on the pixels ``at``; ``height`` is ``-inf`` where it covers no pixel."""
         seen = height > self.height[at]
         self.height[at] = np.where(seen, height, self.height[at])
         self.color[at] = np.where(seen[..., None], color, self.color[at])

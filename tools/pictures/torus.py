@@ -53,7 +53,7 @@ def resample(field: Field, n: int) -> Field:
 
 
 def blur(field: Field, radius: float) -> Field:
-    """Gaussian blur; ``radius`` is its std."""
+    """Gaussian blur; ``radius`` is the std of the Gaussian."""
     kx, ky = frequencies(len(field))
     falloff = np.exp(-2 * (np.pi * radius) ** 2 * (kx**2 + ky**2))
     return np.fft.irfft2(np.fft.rfft2(field) * falloff, field.shape)

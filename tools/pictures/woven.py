@@ -33,7 +33,7 @@ def weave(size: int, seed: int) -> Surface:
 def _threads(
     across: Field, along: Field, first: int, dyes: tuple[str, str], rng: np.random.Generator
 ) -> tuple[Field, Color]:
-    """Height and color of eight parallel threads; the sign of ``first``: up or down first."""
+    """Height and color of eight parallel threads; ``first``: sign of the wave of heights."""
     size, threads = len(across), 8
     number = np.floor(across * threads).astype(int) % threads
     half = 0.47 + 0.03 * (rng.random(threads)[number] - 0.5)

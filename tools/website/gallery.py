@@ -24,7 +24,8 @@ output of `nca export --to gallery`.
 """
 CARD = """<figure><nca-texture rule="{name}" grid="96x96" label="{name}, running"></nca-texture>
 <figcaption><a href="{folder}/{name}/index.html">{name}</a></figcaption></figure>"""
-SCRIPT = '<script src="{folder}/{name}/texture.js"></script>'  # has the rule; must come first
+# It contains the rule, so it must come first.
+SCRIPT = '<script src="{folder}/{name}/texture.js"></script>'
 HERO = f"""
 {SCRIPT.format(folder=FOLDER, name=FIRST)}
 <nca-texture class="hero" rule="{FIRST}" cell="2" label="{FIRST}, running"></nca-texture>

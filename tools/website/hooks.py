@@ -16,7 +16,7 @@ from tools.website import gallery, notebooks, project, reference
 
 @cache
 def made() -> dict[str, bytes]:
-    """Generated files by path below docs/; made only once, even if `mkdocs serve` rebuilds."""
+    """Generated files, by path in docs/; they are made once, even if `mkdocs serve` rebuilds."""
     parts = (reference.pages(), notebooks.pages(), gallery.files(), project.pages())
     return {path: content for part in parts for path, content in part.items()}
 

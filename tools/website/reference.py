@@ -1,4 +1,4 @@
-"""Make the reference: a page for each command, from its settings, and a page for the Python API."""
+"""Make the reference: pages for commands, from their settings, and a page for the Python API."""
 
 import html
 import inspect

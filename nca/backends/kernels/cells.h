@@ -54,8 +54,8 @@ template <class Unit> struct Cells {
         }
     };
 
-    // The operands of one chunk, and the sums of one step. All start as zeros, because padding must
-    // be finite.
+    // The operands of one chunk, and the sums of one step. All are initialized to zero, because
+    // padding must be finite.
     struct Scratch {
         std::vector<int32_t> firing;
         alignas(64) float perception[CHUNK * PERCEIVED_ROW] = {};
@@ -102,13 +102,15 @@ template <class Unit> struct Cells {
     // --- one chunk ------------------------------------------------------------------------------
 
     static void perceive_cell(const float* cell, ptrdiff_t row, float* out) {
-        // Start with the last vector: lanes that it writes past its filter are overwritten later.
+        // Start with the last vector, because the lanes that it writes past the end of a filter's
+        // results are overwritten later.
         UNROLL for (int v = CELL_VECTORS - 1; v >= 0; --v)
             perceive(cell + v * LANES, row, CELL,
                      [&](int k, Floats value) { store(out + k * CHANNELS + v * LANES, value); });
     }
 
-    // The transpose of perceive: add the gradient of a cell's perception to its neighborhood.
+    // The transpose of perceive: add the gradient of a cell's perception to the gradients of the
+    // cell's neighborhood.
     static void spread(const float* d_perception, float* d_cell, ptrdiff_t row) {
         UNROLL for (int v = 0; v < CELL_VECTORS; ++v) {
             Floats gradient[FILTERS];
@@ -235,7 +237,7 @@ template <class Unit> struct Cells {
         fill_border(to, p.height, p.width, p.padding);
     }
 
-    // Before and after this, the border of both gradients is zero.
+    // The borders of both gradients are zero before and after this call.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p), d_from = plane(d_next, p), d_to = plane(d_state, p);

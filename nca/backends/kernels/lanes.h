@@ -1,5 +1,5 @@
 // Vectors as wide as the machine's registers, and a small matrix product that uses them. They rely on
-// a vector extension that GCC and Clang share, so the same source becomes AVX-512, AVX2, SSE or NEON.
+// a vector extension that GCC and Clang share, so the same source compiles to AVX-512, AVX2, SSE or NEON.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,7 @@ inline Floats broadcast(float v) { return v - Floats{}; }
 inline Floats dot(float a, Floats b, Floats sum) { return a * b + sum; }
 
 // Keep a value in a register. Compilers tend to reload an operand at each use and then wait for the
-// loads, which takes about 20 % of the time of a matrix product.
+// loads, which takes about 20% of the time of a matrix product.
 template <class Vector> inline void pin(Vector& v) {
 #if defined(__AVX512F__)
     asm("" : "+v"(v));
@@ -72,7 +72,7 @@ inline Ints lanes_of(const uint8_t* bytes) {
 inline Floats relu(Floats v) { return v < 0 ? Floats{} : v; }
 inline Floats at_most(Floats v, float bound) { return v > bound ? broadcast(bound) : v; }
 
-// Gradient through min(relu(v), bound), derived from the clipped value itself.
+// Gradient through min(relu(v), bound), computed from the clipped value itself.
 inline Floats pass_gradient(Floats gradient, Floats clipped, float bound) {
     return keep(~((clipped <= 0) | (clipped >= bound)), gradient);
 }
@@ -96,7 +96,7 @@ inline __m256i bfloat16_of(const float* p) { return reinterpret_cast<__m256i>(_m
 inline void pack_neighbors(const float* from, Pair* to) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bfloat16_of(from));
 }
-// Convert two rows of LANES floats to LANES pairs, each with one value from either row.
+// Convert two rows of LANES floats to LANES pairs, each with one value from each row.
 inline void pack_rows(const float* first, const float* second, Pair* to) {
     const __m512i low = _mm512_cvtepu16_epi32(bfloat16_of(first)), high = _mm512_cvtepu16_epi32(bfloat16_of(second));
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
@@ -136,7 +136,7 @@ inline void multiply_block(const Unit* left, ptrdiff_t next_row, ptrdiff_t next_
 }
 
 // Number of sums that fit in registers beside the operands, and the widest block, in vectors, that
-// makes good use of them.
+// makes good use of these registers.
 constexpr int SUMS = REGISTERS == 32 ? 24 : 12;
 constexpr int widest_block(int vectors) {
     const int most = REGISTERS == 32 ? 6 : 3;

@@ -13,8 +13,8 @@ struct Planes {
                          CHANNELS_UP = round_up(CHANNELS, TILE);
 
     // A row starts with one vector whose last lane is the left border; then come the cells, padded
-    // to whole blocks. The right border is the lane after the last cell. If there is no padding, that
-    // is the first lane of the next row.
+    // to whole blocks. The right border is the lane after the last cell. If there is no padding, this
+    // lane is the first lane of the next row.
     static ptrdiff_t row_floats(int64_t width) {
         constexpr int BLOCK_CELLS = BLOCK * LANES;
         return LANES + (width + BLOCK_CELLS - 1) / BLOCK_CELLS * BLOCK_CELLS;
@@ -116,7 +116,7 @@ struct Planes {
                     [&](int j, int v, Floats sum) { finish(i + j, x + v * LANES, sum + broadcast(start(i + j))); });
     }
 
-    // Recompute a row; leave in the buffers what the gradients of the weights and of the neighbors need.
+    // Recompute a row; leave in the buffers the values that the gradients of weights and neighbors depend on.
     static void backward_row(const Weights& w, Scratch& s, ptrdiff_t cells) {
         const ptrdiff_t row = s.row;
         const float clip = w.clip;
@@ -157,7 +157,8 @@ struct Planes {
             }
     }
 
-    // The transpose of perceive: add the gradients of a row's perceptions to the row and to those above and below.
+    // The transpose of perceive: add the gradients of a row's perceptions to the gradients of that row and of the
+    // rows above and below.
     static void spread_row(const Scratch& s, float* d_state, ptrdiff_t channel, int64_t width) {
         const ptrdiff_t row = s.row;
         for (int c = 0; c < CHANNELS; ++c) {
@@ -170,7 +171,7 @@ struct Planes {
                         if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * load(gradient + k * row + i + 1 - x);
                     add(to + i, sum);
                 }
-                // The vectors do not reach the left border or, if they end exactly with the row, the right one.
+                // The vectors do not cover the left border or, if they end exactly with the row, the right border.
                 for (int k = 0; k < FILTERS; ++k) {
                     to[-1] += FILTER[k][y][0] * gradient[k * row];
                     if (width % LANES == 0) to[width] += FILTER[k][y][2] * gradient[k * row + width - 1];
@@ -194,7 +195,7 @@ struct Planes {
         show_border(p, next);
     }
 
-    // Before and after this, the border of both gradients is zero.
+    // The borders of both gradients are zero before and after this call.
     static void backward(const Problem& p, const Weights& w, Scratch& s, float* state, float* d_next, float* d_state,
                          const uint8_t* mask, Gradients& sums) {
         const Plane from = plane(state, p, 0), d_from = plane(d_next, p, 0), d_to = plane(d_state, p, 0);

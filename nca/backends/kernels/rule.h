@@ -30,7 +30,7 @@ struct Problem {
     float hidden_clip;
 };
 
-// One plane of cells with a border one cell wide. `origin` is cell (0, 0), `row` is the distance
+// One plane of cells with a border one cell wide. `origin` points to cell (0, 0). `row` is the distance
 // between rows, and `cell` is the size of a cell, both in floats.
 struct Plane {
     float* origin;
@@ -38,7 +38,7 @@ struct Plane {
     int cell;
 };
 
-// The position, 0 to n - 1, from which border position -1 or n is copied; -1: none, the value is zero.
+// The position, 0 to n - 1, from which border position -1 or n is copied; -1: the border is zero.
 inline int border_source(int position, int n, int64_t padding) {
     const bool before = position < 0;
     if (padding == CIRCULAR) return before ? n - 1 : 0;
@@ -67,7 +67,7 @@ inline void fill_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// The transpose of fill_border: move gradients from the border to the cells that it was copied from.
+// The transpose of fill_border: move gradients from the border to the cells that the border was copied from.
 inline void fold_border(const Plane& plane, int height, int width, int64_t padding) {
     const auto move = [](float* to, float* from, int n) {
         for (int i = 0; i < n; ++i) {
@@ -89,8 +89,8 @@ inline void fold_border(const Plane& plane, int height, int width, int64_t paddi
     }
 }
 
-// Apply every filter k to the cells at `cell`, and call finish(k, value). `row` and `column` are the
-// distances between rows and between columns, in floats.
+// Apply every filter k to the neighborhood of `cell`, and call finish(k, value). `row` and `column` are
+// the distances between rows and between columns, in floats.
 template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, ptrdiff_t column, Finish finish) {
     Floats near[3][3];
     UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {

@@ -22,7 +22,7 @@ enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
 constexpr bool SMALL = PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
 
 // Run work(sample, scratch) for every sample. The calling thread takes part; if the system cannot
-// start other threads, it does all the work.
+// start other threads, the calling thread does all the work.
 template <class MakeScratch, class Work> int for_each_sample(const Problem& p, MakeScratch scratch, Work work) {
     std::atomic<int64_t> next{0};
     std::atomic<int> status{DONE};
@@ -116,7 +116,7 @@ EXPORTED int64_t nca_lanes() { return LANES; }
 // Whether requesting bfloat16 makes a difference.
 EXPORTED int64_t nca_has_bfloat16() { return HAS_BFLOAT16 && !SMALL; }
 
-// Number of floats that one state of one sample takes in the workspace.
+// Number of floats that one state of one sample occupies in the workspace.
 EXPORTED int64_t nca_state_floats(int64_t height, int64_t width) {
     return SMALL ? Planes::state_floats(height, width) : Cells<float>::state_floats(height, width);
 }

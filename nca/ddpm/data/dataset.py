@@ -1,4 +1,4 @@
-"""The images that a diffusion model learns from: IDX files, folders of images, or drawn by code."""
+"""The images that a diffusion model is trained on: from IDX files or folders, or drawn by code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from nca.images import read_image
 from nca.images.picture_files import pictures_in
 from nca.system.cache import cache_folder
 
-FOLDER_SIZE = 32  # side of images from folders without `size`
-LEAST = 16  # smallest number of images
+FOLDER_SIZE = 32  # default side of builtin images and of images from folders, in pixels
+LEAST = 16  # minimum number of images
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def read_dataset(data: str, size: int | None = None) -> ImageDataset:
 
     Args:
         data: ``builtin``, ``fashion``, ``mnist``, or the path of a folder.
-        size: width and height that images are scaled to, in pixels, after they are cropped to
-            squares.
+        size: width and height of the images after cropping to squares and scaling, in pixels; None:
+            IDX images keep the length of their shorter side, and other images get 32.
 
     Raises:
         InputError: there are too few images, or they cannot be read.

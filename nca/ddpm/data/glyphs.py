@@ -1,6 +1,7 @@
 """Draw images of letters and shapes in two colors, for machines without an internet connection.
 
-Position, size, rotation and color vary. It is easy to judge by eye what a model has learned.
+Position, size, color, and the rotation of polygons vary. The images are so simple that it is easy
+to see what a model has learned.
 """
 
 import math
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 COUNT = 6000
-SCALE = 4  # glyphs are drawn this many times as large and then scaled down, for smooth edges
+SCALE = 4  # for smooth edges, glyphs are drawn larger by this factor and then scaled down
 LETTERS = "AEHKRSX"
 Point = tuple[float, float]
 Draw = Callable[[ImageDraw.ImageDraw, Point, float, float, str], None]
@@ -57,7 +58,10 @@ def _hsv(hue: float, saturation: float, value: float) -> str:
 
 
 def _polygon(corners: int, depth: float = 1.0) -> Draw:
-    """A regular polygon; a star if every other corner lies at ``depth`` of the radius, below 1."""
+    """A regular polygon, or, with ``depth`` below 1, a star.
+
+    Every other corner of a star lies at ``depth`` times the radius.
+    """
 
     def draw(
         canvas: ImageDraw.ImageDraw, center: Point, radius: float, turn: float, ink: str

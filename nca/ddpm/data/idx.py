@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST, from a folder or downloaded from their publisher."""
+"""Read IDX files, the format of MNIST, from a folder, or download them."""
 
 import gzip
 import hashlib
@@ -19,7 +19,7 @@ from nca.errors import InputError
 from nca.system.files import write_atomically
 
 UNSIGNED_BYTE = 0x08
-MAX_BYTES = 800 * 2**20  # largest array; EMNIST, the largest known, has 610 MiB
+MAX_BYTES = 800 * 2**20  # maximum size of an array; the largest known one (EMNIST) has 610 MiB
 PIECE = 2**20
 TIMEOUT = 30.0  # seconds without data
 
@@ -69,7 +69,7 @@ class Readable(Protocol):
 
 
 def read_idx(path: Path) -> Tensor:
-    """Read an array of bytes, compressed with gzip or not.
+    """Read an array of bytes from a file, which may be compressed with gzip.
 
     Returns:
         The array, uint8, with the shape given in the header.
@@ -109,7 +109,7 @@ def _read_shape(path: Path, file: Readable) -> tuple[int, ...]:
 
 
 def _read_at_most(file: Readable, count: int) -> bytearray:
-    """Read piece by piece, so that a false size in the header does not allocate memory."""
+    """Read piece by piece, so that a wrong size in the header cannot allocate that much memory."""
     data = bytearray()
     while len(data) < count and (piece := file.read(min(PIECE, count - len(data)))):
         data += piece
@@ -150,7 +150,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def fetch(published: Published, folder: Path) -> None:
-    """Download the files that are missing in a folder, and check their hashes.
+    """Download the files that are missing from a folder, and check their hashes.
 
     Raises:
         InputError: a file cannot be downloaded, or it is damaged and was discarded.

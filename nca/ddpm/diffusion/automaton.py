@@ -1,10 +1,10 @@
-"""The network as a neural cellular automaton: a few steps of one rule, which every cell follows.
+"""A denoising network that is a neural cellular automaton: it runs a few steps of one rule.
 
 Kalkhof et al., "Frequency-Time Diffusion with Neural Cellular Automata", arXiv:2401.06291, showed
-that an automaton can remove noise with few weights. In a step, information moves by one cell. Two
-things shorten the way across the image here, while the network stays a plain
-:class:`nca.rule.Rule`: a cell holds a square of pixels, and the grid wraps around. Because it wraps
-around, cells also get their coordinates as inputs.
+that an automaton can remove noise with few weights. In each step, information moves by one cell.
+Two things shorten the way across the image here, although the network is a plain
+:class:`nca.rule.Rule`: each cell holds a square of pixels, and the grid wraps around. Because the
+grid wraps around, cells also get their coordinates as inputs.
 """
 
 import math
@@ -19,8 +19,8 @@ from nca.errors import InputError
 from nca.rule import Rule, filter_tensor
 from nca.rule_settings import MAX_CHANNELS, RuleSettings
 
-COORDINATES = 4  # cosine and sine of x, then of y, as angles: a full turn spans the grid
-WAVES = (math.pi / 2, 2 * math.pi)  # radians per 1,000 times
+COORDINATES = 4  # cosine and sine of x, then of y; one period spans the grid
+WAVES = (math.pi / 2, 2 * math.pi)  # angular frequencies, in radians per 1,000 units of time
 TIMES = 2 * len(WAVES)
 
 
@@ -28,16 +28,16 @@ class Automaton(nn.Module):
     """Maps a noised image and its time, and optionally a class, to an image.
 
     The channels of a cell are: its pixels in the noised image, its pixels in the output (zero at
-    first), its coordinates, waves of the time, and memory. The memory starts with values that
-    depend on the class, or with zeros. The rule may change all channels. In every step, all cells
-    fire.
+    first), its coordinates, cosines and sines of the time, and memory. The memory starts with
+    values that depend on the class, or with zeros. The rule may change any channel. In every step,
+    all cells fire.
 
     Args:
         colors: number of channels of the images.
         channels: number of channels of a cell.
         hidden: number of hidden units of the rule.
-        steps: number of steps.
-        patch: side of the square of pixels in a cell.
+        steps: number of steps per call.
+        patch: width and height of the square that a cell holds, in pixels.
         classes: number of classes; None: not conditioned on classes.
 
     Raises:
@@ -72,7 +72,7 @@ class Automaton(nn.Module):
         self.classes = None if classes is None else nn.Embedding(classes + 1, self.memory)
 
     def forward(self, x: Tensor, times: Tensor, classes: Tensor | None = None) -> Tensor:
-        """[B, C, H, W], [B] and, if conditioned on classes, [B] -> [B, C, H, W]."""
+        """Map images [B, C, H, W], times [B] and, if conditioned, classes [B] to [B, C, H, W]."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % self.patch, 0, -height % self.patch))
         state = self.start(F.pixel_unshuffle(x, self.patch), times, classes)
@@ -99,13 +99,13 @@ class Automaton(nn.Module):
 
 
 def unit_filters() -> Tensor:
-    """The filters that textures use, scaled so that they preserve the variance of noise."""
+    """The filters that texture rules use, scaled so that they preserve the variance of noise."""
     filters = filter_tensor()
     return filters / filters.square().sum((1, 2), keepdim=True).sqrt()
 
 
 def time_waves(times: Tensor) -> Tensor:
-    """Cosines, then sines of the times, [B] -> [B, TIMES] float32."""
+    """Cosines of the times at each frequency, then the sines, [B] -> [B, TIMES] float32."""
     angles = times.double()[:, None] / 1000 * torch.tensor(WAVES, device=times.device).double()
     return torch.cat([angles.cos(), angles.sin()], 1).float()
 
@@ -118,7 +118,7 @@ def coordinates(height: int, width: int) -> Tensor:
 
 
 def build_automaton(settings: TrainSettings, colors: int, classes: int | None) -> Automaton:
-    """Make the automaton that the settings describe, with weights drawn from their seed."""
+    """Make the automaton that the settings describe, with weights drawn from the run's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
         return Automaton(

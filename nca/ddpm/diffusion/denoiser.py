@@ -11,7 +11,7 @@ from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all images from which a noised image may come."""
+    """Estimates the mean of all clean images that a noised image may have been made from."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.
@@ -27,13 +27,14 @@ class Denoise(Protocol):
 
 
 class Denoiser(Denoise):
-    """A trained network as a denoiser.
+    """A denoiser that runs a trained network.
 
     Args:
         network: ``network(x, times)`` or ``network(x, times, classes)`` -> [B, C, H, W].
-        schedule, parameterization: what the network was trained with.
-        classes: classes of the images, [B], or one class for all, if the network is conditioned on
-            classes.
+        schedule, parameterization: the schedule and the parameterization that the network was
+            trained with.
+        classes: classes of the images, [B], or one class for all images; None: the network is not
+            conditioned on classes.
     """
 
     def __init__(
@@ -58,13 +59,13 @@ class Denoiser(Denoise):
 
 
 def run_network(network: nn.Module, x: Tensor, times: Tensor, classes: Tensor | None) -> Tensor:
-    """Output of a network that may be conditioned on classes, [B, C, H, W]."""
+    """Run a network that may be conditioned on classes; return its output, [B, C, H, W]."""
     output: Tensor = network(x, times) if classes is None else network(x, times, classes)
     return output
 
 
 class Clipped(Denoise):
-    """Clips estimates to [-1, 1]; at high noise levels, they may lie outside."""
+    """Clips estimates to [-1, 1]; at high noise levels, estimates may lie outside this range."""
 
     def __init__(self, denoise: Denoise) -> None:
         self.denoise = denoise

@@ -1,4 +1,4 @@
-"""Run a sampler to generate images: choose noise levels, draw seeded noise, split into batches."""
+"""Run a sampler to generate images: choose noise levels, draw seeded noise, make batches."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,14 @@ EVEN = ("ddpm", "ddpm-skip", "ddim")  # samplers whose noise levels are evenly s
 def noise_levels(
     schedule: Schedule, steps: int, sampler: str, spacing: str = "auto", strength: float = 1.0
 ) -> list[float]:
-    """Choose the falling noise levels of a sampler, [steps + 1]; the last one is 0.
+    """Choose the falling noise levels for a sampler, [steps + 1]; the last one is 0.
 
     Args:
         schedule: noise schedule that the model was trained with.
         steps: number of levels above 0.
         sampler: name of the sampler, which determines the spacing if ``spacing`` is ``auto``.
-        spacing: ``time`` (even in time), ``karras``, ``flow`` (even in the time of a rectified
-            flow), or ``auto``.
+        spacing: ``time`` (evenly spaced in time), ``karras``, ``flow`` (evenly spaced in the time
+            of a rectified flow), or ``auto``.
         strength: 1 starts from pure noise; lower values start from an image with added noise. The
             weight of the image is ``cos(strength * pi / 2)``, and that of the noise is
             ``sin(strength * pi / 2)``.
@@ -60,7 +60,7 @@ class SeededNoise:
 
     Args:
         seeds: random seeds, one per image.
-        shape: [C, H, W] of an image.
+        shape: shape of an image, [C, H, W].
     """
 
     def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
@@ -87,13 +87,14 @@ def draw(
     """Generate one image per seed.
 
     Args:
-        denoise: estimates images from noised ones.
+        denoise: estimates clean images from noised images.
         sampler: removes the noise step by step.
-        sigmas: noise levels of the sampler, see :func:`noise_levels`.
+        sigmas: noise levels for the sampler; see :func:`noise_levels`.
         shape: shape of an image, [C, H, W].
         seeds: random seeds, one per image.
         device: device of the network.
-        start: image to start from, with added noise, [C, H, W] in [-1, 1]; None: pure noise.
+        start: image that noise is added to at the start, [C, H, W] in [-1, 1]; None: start from
+            pure noise.
         watch: called with every step.
 
     Returns:

@@ -14,13 +14,13 @@ from nca.losses.statistics import Gram
 
 
 class ClassFree(Denoise):
-    """Strengthen a class: Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022.
+    """Strengthens the influence of the class (classifier-free guidance, Ho and Salimans, 2022).
 
     Args:
         conditional: denoiser that is conditioned on the class.
         unconditional: the same denoiser without a class.
-        scale: 1 returns the conditional estimate; larger values move it further away from the
-            unconditional estimate.
+        scale: 1 returns the conditional estimate; larger values return an estimate that is further
+            away from the unconditional estimate, in the same direction.
     """
 
     def __init__(self, conditional: Denoise, unconditional: Denoise, scale: float) -> None:
@@ -40,15 +40,16 @@ class Distance(Protocol):
 
 
 class Guided(Denoise):
-    """Reduce a loss of the estimates, such as the distance to a style or to an image's structure.
+    """Reduces a loss of the estimates, such as the distance to a style or an image's structure.
 
-    The estimate moves against the gradient of the loss with respect to the noised image, through
-    the network (Dhariwal and Nichol 2021; Chung et al., "Diffusion Posterior Sampling", 2023).
-    Losses have no natural scale, so the gradient of each image is normalized: at weight 1, an
-    estimate moves by at most a quarter of its remaining uncertainty.
+    Each estimate is moved against the gradient of the loss with respect to the noised image. The
+    gradient is propagated through the network (Dhariwal and Nichol 2021; Chung et al., "Diffusion
+    Posterior Sampling", 2023). Losses have no natural scale, so the gradient for each image is
+    normalized: at weight 1, an estimate moves by a quarter of its remaining uncertainty, which is
+    ``sigma / sqrt(1 + sigma^2)`` (both as root mean squares).
 
     Args:
-        denoise: the guided denoiser.
+        denoise: the denoiser to guide.
         distance: the loss.
         weight: strength of the guidance.
     """
@@ -71,7 +72,7 @@ class Guided(Denoise):
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """[B, C, H, W] in [-1, 1] as RGB in [0, 1]."""
+    """Convert [B, C, H, W] in [-1, 1] to RGB in [0, 1]."""
     return ((images + 1) / 2).expand(-1, 3, -1, -1)
 
 
@@ -79,8 +80,8 @@ def style_distance(style: Tensor, features: str) -> StyleLoss:
     """The Gram loss of style transfer, for guidance.
 
     Args:
-        style: [1, 3, H, W] in [0, 1].
-        features: see :func:`~nca.losses.build.build_features`.
+        style: the style image, [1, 3, H, W] in [0, 1].
+        features: see :func:`~nca.losses.features.build.build_features`.
 
     Raises:
         InputError: the features are not available.
@@ -94,8 +95,8 @@ def structure_distance(image: Tensor, features: str) -> StyleLoss:
     """The content loss of style transfer, which compares structure instead of pixels.
 
     Args:
-        image: [1, 3, S, S] in [0, 1], of the size of the samples.
-        features: see :func:`~nca.losses.build.build_features`.
+        image: image of the same size as the samples, [1, 3, S, S] in [0, 1].
+        features: see :func:`~nca.losses.features.build.build_features`.
 
     Raises:
         InputError: the features are not available.

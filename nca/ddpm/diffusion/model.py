@@ -1,4 +1,4 @@
-"""A diffusion model: the network, its noise schedule, and the meaning of its outputs."""
+"""A diffusion model: a network, its noise schedule, and the meaning of its outputs."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from nca.errors import InputError
 
 
 class Model:
-    """A network with its noise schedule and parameterization, which give its outputs a meaning.
+    """A network, and the noise schedule and parameterization that define what its outputs mean.
 
     Args:
         settings: settings of the run.
@@ -44,13 +44,13 @@ class Model:
         return next(self.network.parameters()).device
 
     def labels(self, seeds: Sequence[int]) -> Tensor | None:
-        """The classes in turn, by seed, [B]; None if the network is not conditioned on classes."""
+        """Classes of the seeds, in turn, [B]; None if the network is not conditioned on classes."""
         if self.classes is None:
             return None
         return torch.tensor(seeds, device=self.device) % self.classes
 
     def denoiser(self, labels: Tensor | None = None, guidance: float = 1.0) -> Denoise:
-        """The network as a denoiser; its estimates stay in [-1, 1].
+        """Make a denoiser that runs the network and clips its estimates to [-1, 1].
 
         Args:
             labels: classes, [B]; by default, the estimates are not conditioned on classes.

@@ -1,6 +1,6 @@
 """Add noise in the collate function, so that the loader yields complete training batches.
 
-:class:`Denoising` is the objective of the training.
+:class:`Denoising` is the training objective.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ class Batch:
 
     Attributes:
         input: noised images, scaled for the network, [B, C, H, W].
-        times: times that belong to the noise levels, [B].
-        classes: classes of the images, [B], if the network is conditioned on classes.
+        times: times that correspond to the noise levels, [B].
+        classes: classes of the images, [B]; None if the network is not conditioned on classes.
         target: what the network should predict, [B, C, H, W].
-        weights: weights of the images' errors, [B]; None: all equal.
+        weights: weights of the images' errors, [B]; None: all weights are 1.
     """
 
     input: Tensor
@@ -50,7 +50,7 @@ class Batch:
 
 
 class Denoising(Objective):
-    """Squared error of the prediction for a :class:`Batch`, weighted by image."""
+    """Squared error of the prediction for a :class:`Batch`, with a weight for each image."""
 
     @override
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -69,8 +69,8 @@ class Noisify:
         parameterization: what the network predicts.
         times: draws the times.
         min_snr: use min-SNR weights for the loss.
-        classes: number of classes, if the network is conditioned on classes. The index ``classes``
-            stands for no class.
+        classes: number of classes; None: not conditioned on classes. The index ``classes``
+            means "without a class".
     """
 
     def __init__(
@@ -125,7 +125,7 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def noise_loss(prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Squared error, averaged over the batch with ``weights`` [B]."""
+    """Mean squared error over a batch; ``weights`` [B] multiply the errors of the images."""
     errors = (prediction.float() - target).square().flatten(1).mean(1)
     return errors.mean() if weights is None else (weights * errors).mean()
 
@@ -142,14 +142,15 @@ def build_loader(
 ) -> "DataLoader[Any]":
     """Make a loader of noised batches; every epoch draws new noise.
 
-    All training processes use the same order of images, which they share, but different noise.
+    All training processes use the same order of images and divide its batches among themselves, but
+    each process draws different noise.
 
     Args:
         images: images to add noise to.
         noisify: adds the noise.
         batch_size: images per batch.
-        seed: random seed of the order.
-        shuffle: change the order every epoch, and drop the last, smaller batch.
+        seed: random seed for the order.
+        shuffle: change the order every epoch, and drop the last batch if it is smaller.
         workers: number of worker processes that add noise, each with its own seed.
         rank: index of this training process.
     """
@@ -169,8 +170,8 @@ class _Worker:
     """Initializes a worker process of a data loader.
 
     The seed depends on the rank, because torch gives worker i the same seed in every training
-    process. Workers ignore the signals that end the training; they end when their last batch has
-    been used.
+    process. Workers ignore the signals that end training; they exit after their last batch has been
+    used.
     """
 
     def __init__(self, rank: int) -> None:

@@ -1,8 +1,8 @@
 """What the network predicts, and how to compute an image from it.
 
 All parameterizations use one formula (Karras et al. 2022, eq. 7) with different coefficients: the
-denoised image is ``skip(sigma) * x + out(sigma) * network(scale(sigma) * x)``. They differ in the
-network's target, and therefore in the weighting that the mean squared error implies.
+denoised image is ``skip(sigma) * x + out(sigma) * network(scale(sigma) * x)``. Parameterizations
+differ in the network's target, and therefore in how the mean squared error weights noise levels.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nca.ddpm.settings import TargetName
 
-GAMMA = 5.0  # of min-SNR weights
+GAMMA = 5.0  # upper bound of min-SNR weights
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Parameterization:
         return expand_like((1 - skip) / out, images) * images - of_noise
 
     def min_snr(self, sigma: Tensor) -> Tensor:
-        """Weights of the squared error of the network's output, [B].
+        """Weights for the squared error of the network's output, [B].
 
         Hang et al., "Efficient Diffusion Training via Min-SNR Weighting", 2023: the error of the
         image has weight ``min(1 / sigma^2, 5)``.
@@ -53,15 +53,15 @@ class Parameterization:
 
 
 def expand_like(values: Tensor, images: Tensor) -> Tensor:
-    """Reshape [B] to [B, 1, 1, 1], with the type and device of a batch of images."""
+    """Reshape [B] to [B, 1, 1, 1], with the dtype and device of a batch of images."""
     return values.to(images)[:, None, None, None]
 
 
-# No lambdas: the parameterization is pickled when worker processes are spawned.
+# These are not lambdas, because the parameterization is pickled when worker processes are spawned.
 
 
 def unit_variance(std: float) -> Callable[[Tensor], Tensor]:
-    """Scale that gives inputs a variance of 1; ``std`` is the std of the images."""
+    """Make a scale function that gives inputs a variance of 1; ``std`` is the std of the images."""
     return partial(_scale, std)
 
 
@@ -70,17 +70,17 @@ def _scale(std: float, sigma: Tensor) -> Tensor:
 
 
 def predict_noise() -> Parameterization:
-    """The noise (Ho et al. 2020)."""
+    """Predict the noise (Ho et al. 2020)."""
     return Parameterization(torch.ones_like, torch.neg, unit_variance(1))
 
 
 def predict_image() -> Parameterization:
-    """The image itself."""
+    """Predict the image itself."""
     return Parameterization(torch.zeros_like, torch.ones_like, unit_variance(1))
 
 
 def predict_v() -> Parameterization:
-    """``sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) image`` (Salimans and Ho 2022)."""
+    """Predict ``sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) image`` (Salimans and Ho 2022)."""
     return Parameterization(_skip_v, _out_v, unit_variance(1))
 
 
@@ -93,7 +93,7 @@ def _out_v(sigma: Tensor) -> Tensor:
 
 
 def predict_edm(std: float) -> Parameterization:
-    """Unit variance of input and output (Karras et al. 2022); ``std`` is the std of the images."""
+    """Scale input and output to unit variance (Karras et al. 2022); ``std``: std of the images."""
     return Parameterization(partial(_skip_edm, std), partial(_out_edm, std), unit_variance(std))
 
 
@@ -106,7 +106,7 @@ def _out_edm(std: float, sigma: Tensor) -> Tensor:
 
 
 def predict_flow() -> Parameterization:
-    """``noise - image``, the velocity of a rectified flow (Liu et al. 2022; Lipman et al. 2022).
+    """Predict ``noise - image``, the velocity of a rectified flow (Liu et al., Lipman et al. 2022).
 
     With ``t = sigma / (1 + sigma)``, the input is ``(1 - t) image + t noise``.
     """

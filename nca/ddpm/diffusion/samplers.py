@@ -46,9 +46,10 @@ class DDPM(Sampler):
 
 @dataclass(frozen=True)
 class DDPMSkip(DDPM):
-    """:class:`DDPM` as in fast.ai's notebook 19: the network runs in every third step.
+    """:class:`DDPM` as in fast.ai's notebook 19, which does not run the network in every step.
 
-    It also runs in all of the last steps. The other steps reuse its last estimate of the noise.
+    The network runs in every third step, and in all of the last steps. The other steps reuse the
+    last estimate of the noise.
 
     Args:
         every: number of steps from one call of the network to the next.
@@ -104,10 +105,10 @@ class DDIM(Sampler):
 
 @dataclass(frozen=True)
 class Heun(Sampler):
-    """Karras et al. 2022, algorithm 2; noise can be added at all levels.
+    """Karras et al. 2022, algorithm 2; noise can be added at any level.
 
-    The computations after the addition use the raised level. The lesson's version used the old
-    level to denoise and divide.
+    Once noise has been added, all computations of the step use the raised level. The lesson's
+    version uses the old level to denoise and to divide.
 
     Args:
         churn: S_churn, the amount of noise added over all steps.
@@ -118,7 +119,7 @@ class Heun(Sampler):
     inflation: float = 1.003
 
     def add_churn(self, x: Tensor, sigma: float, count: int, noise: Noise) -> tuple[Tensor, float]:
-        """Add noise, which raises the level."""
+        """Add noise; return the noised images and the raised level."""
         raised = sigma * (1 + min(self.churn / count, 2**0.5 - 1))
         if raised > sigma:
             x = x + (raised**2 - sigma**2) ** 0.5 * self.inflation * noise()

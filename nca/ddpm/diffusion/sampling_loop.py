@@ -14,12 +14,12 @@ from torch import Tensor
 
 from nca.ddpm.diffusion.denoiser import Denoise
 
-REMEMBERED = 8  # number of previous steps that samplers can use
+REMEMBERED = 8  # number of steps that samplers can use, including the current one
 
 
 @dataclass(frozen=True)
 class Step:
-    """The state of a sampler at a step.
+    """The state of a sampler in one step.
 
     Attributes:
         index: number of the step.

@@ -1,7 +1,8 @@
 """Noise schedules: the noise level at each time, and the levels for a sampler.
 
-A discrete schedule has T times, each with a noise level. Levels between them are interpolated, so
-a sampler can use any level. The schedules of Karras and of flow matching are continuous.
+A discrete schedule has T times, each with a noise level. Between two times, levels are
+interpolated, so a sampler can use any level. The schedules of Karras and of flow matching are
+continuous.
 """
 
 import math
@@ -19,13 +20,13 @@ Number = TypeVar("Number", float, Tensor)
 
 
 class Schedule(Protocol):
-    """Relates noise levels to times, which are inputs of the network."""
+    """Maps between noise levels and times; the times are inputs of the network."""
 
     lowest: float
     highest: float
 
     def times(self, quantiles: Tensor) -> Tensor:
-        """Times at the given quantiles, in [0, 1), of their distribution, [B]."""
+        """Times at quantiles in [0, 1) of the distribution of times, [B] -> [B]."""
         ...
 
     def quantiles(self, times: Tensor) -> Tensor:
@@ -37,7 +38,7 @@ class Schedule(Protocol):
         ...
 
     def time(self, sigma: Tensor) -> Tensor:
-        """The inverse of :meth:`sigma`; the nearest time for levels out of range."""
+        """The inverse of :meth:`sigma`; for levels out of range, the nearest time."""
         ...
 
 
@@ -68,12 +69,12 @@ class Discrete(Schedule):
 
     @override
     def times(self, quantiles: Tensor) -> Tensor:
-        # Whole numbers.
+        # Times are whole numbers.
         return (quantiles * len(self)).long().clamp(0, len(self) - 1)
 
     @override
     def quantiles(self, times: Tensor) -> Tensor:
-        # The middle of the quantiles that belong to each time.
+        # Each time corresponds to a range of quantiles; return the middle of this range.
         return (times.double() + 0.5) / len(self)
 
     @override
@@ -86,7 +87,7 @@ class Discrete(Schedule):
 
     @override
     def time(self, sigma: Tensor) -> Tensor:
-        # float64; whole numbers where sigma is a level.
+        # Times are float64, and whole numbers where sigma is one of the levels.
         logs, log = self._log.to(sigma.device), sigma.double().log()
         below = (torch.searchsorted(logs, log, right=True) - 1).clamp(0, len(self) - 2)
         between = (log - logs[below]) / (logs[below + 1] - logs[below])
@@ -157,7 +158,7 @@ def flow_time(sigma: Number) -> Number:
 
 
 def even_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
-    """Falling noise levels, [steps], evenly spaced in time; T steps use all levels."""
+    """Falling noise levels, [steps], evenly spaced in time; T steps use all T levels."""
     ends = [min(schedule.highest, highest), schedule.lowest]
     first, last = schedule.time(torch.tensor(ends, dtype=torch.float64)).tolist()
     return schedule.sigma(torch.linspace(first, last, steps, dtype=torch.float64))
@@ -168,8 +169,8 @@ def karras_levels(
 ) -> Tensor:
     """Falling noise levels, [steps], denser at low levels: Karras et al. 2022, eq. 5.
 
-    They start at 80 at most, as in the paper, unless ``highest`` is larger. A cosine schedule
-    reaches 20,000, so most levels would be spent on pure noise.
+    The levels start at 80 at most, as in the paper, unless ``highest`` is larger. Without this
+    limit, most levels of a cosine schedule, which reaches 20,000, would be spent on pure noise.
     """
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     high = min(schedule.highest, highest) ** (1 / rho)
@@ -178,7 +179,7 @@ def karras_levels(
 
 
 def flow_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Tensor:
-    """Falling noise levels, [steps], evenly spaced in the t of :class:`Flow`, which ends at 0."""
+    """Falling noise levels, [steps], evenly spaced in the t of :class:`Flow`; 0 would come next."""
     first = flow_time(min(schedule.highest, highest))
     t = torch.linspace(first, 0, steps + 1, dtype=torch.float64)[:-1]
     return t / (1 - t)
@@ -187,7 +188,8 @@ def flow_levels(schedule: Schedule, steps: int, highest: float = math.inf) -> Te
 def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
     """alpha_bar of Ho et al. 2020: beta rises linearly.
 
-    The betas for 1,000 steps are scaled, so that fewer steps end at the same noise level.
+    ``first`` and ``last`` are the betas for 1,000 steps. They are scaled so that any number of
+    steps ends at about the same noise level.
     """
     scale = 1000 / steps
     betas = torch.linspace(first * scale, last * scale, steps, dtype=torch.float64)
@@ -208,7 +210,10 @@ def sigmoid(steps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
 
 
 def _limited(alpha_bar: Tensor) -> Tensor:
-    """Times 1 to T of a curve over 0 to T; betas of at most 0.999 keep a trace of the image."""
+    """Drop time 0 from a curve over times 0 to T, and limit the betas to 0.999.
+
+    The limit keeps a trace of the image at time T.
+    """
     betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
     return (1 - betas.clamp(max=LARGEST_BETA)).cumprod(0)
 

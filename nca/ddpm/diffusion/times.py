@@ -16,12 +16,12 @@ class Times(Protocol):
     """Chooses the times of a batch, as quantiles of the schedule's distribution."""
 
     def draw(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """Quantiles in [0, 1), [count], and weights that compensate for an uneven choice."""
+        """Quantiles in [0, 1), [count], and weights for the loss; None: all weights are 1."""
         ...
 
 
 class Uniform(Times):
-    """Draws independent times."""
+    """Draws each time independently."""
 
     @override
     def draw(self, count: int) -> tuple[Tensor, None]:
@@ -52,16 +52,16 @@ class LogitNormal(Stratified):
 
 
 class ByLoss(Times, Callback):
-    """Draws times with a large loss more often; also a callback, which observes the losses.
+    """Draws times with a large loss more often; it is also a callback, so that it sees the losses.
 
     Times are grouped into bins. The probability of a bin is proportional to the root mean square of
     the losses in it (Nichol and Dhariwal 2021, section 3.3). The paper keeps the last ten losses
-    for every time; here, each bin keeps a decaying mean.
+    for every time; here, each bin keeps an exponential moving average of the squared losses.
 
     Args:
         schedule: used to find the bin of a time.
         bins: number of bins.
-        floor: fraction of the times that is always drawn uniformly.
+        floor: fraction of the times that are drawn uniformly.
         decay: factor by which each new loss scales the old mean.
     """
 

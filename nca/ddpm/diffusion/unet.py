@@ -1,4 +1,4 @@
-"""The U-Net: ``diffusers.UNet2DModel`` with the lesson's initial weights."""
+"""The U-Net: ``diffusers.UNet2DModel``, initialized as in fast.ai's notebook 17."""
 
 from typing import Any
 
@@ -13,9 +13,10 @@ from nca.errors import InputError
 class UNet(nn.Module):
     """Maps a noised image and its time, and optionally a class, to an image.
 
-    Images are padded until the levels can halve their sides, and the output is cropped. With
-    ``patch`` above 1, squares of that side become the channels of one pixel, which takes a quarter
-    of the work or less.
+    Images are padded so that their sides can be halved from level to level, and the output is
+    cropped to the original size. With ``patch`` above 1, each square of ``patch`` x ``patch``
+    pixels becomes the channels of one pixel, so that the network does a quarter of the work or
+    less.
 
     Args:
         colors: number of channels of the images.
@@ -23,7 +24,7 @@ class UNet(nn.Module):
         layers: number of residual blocks per level.
         groups: number of groups in each group normalization.
         attention: number of levels with attention, coarsest first.
-        patch: side of a patch.
+        patch: width and height of the squares that become one pixel, in pixels.
         classes: number of classes; None: not conditioned on classes.
 
     Raises:
@@ -63,7 +64,7 @@ class UNet(nn.Module):
         init_ddpm(self.net)
 
     def forward(self, x: Tensor, times: Tensor, classes: Tensor | None = None) -> Tensor:
-        """[B, C, H, W], [B] and, if conditioned on classes, [B] -> [B, C, H, W]."""
+        """Map images [B, C, H, W], times [B] and, if conditioned, classes [B] to [B, C, H, W]."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple))
         x = F.pixel_unshuffle(x, self.patch)
@@ -75,7 +76,8 @@ def init_ddpm(model: Any) -> None:
     """Initialize a ``UNet2DModel`` as fast.ai's notebook 17 does.
 
     The second convolution of every residual block and the network's last convolution start at zero,
-    so that at first only the shortcuts count. The downsampling layers start orthogonal.
+    so that at first only the shortcuts have an effect. The downsampling layers start with
+    orthogonal weights.
     """
     for level in model.down_blocks:
         for block in level.resnets:
@@ -89,7 +91,7 @@ def init_ddpm(model: Any) -> None:
 
 
 def build_unet(settings: TrainSettings, colors: int, classes: int | None) -> UNet:
-    """Make the U-Net that the settings describe, with weights drawn from their seed."""
+    """Make the U-Net that the settings describe, with weights drawn from the run's seed."""
     network = settings.network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)

@@ -1,7 +1,7 @@
-"""A small classifier of the training images; FID and KID compare its features.
+"""A small classifier that is trained on the training images; FID and KID compare its features.
 
-Papers use Inception's features, which were learned from large photographs and need a download.
-Features that were learned from the training images themselves fit them better.
+Papers use the features of Inception, which was trained on large photographs and must be downloaded.
+Features that were learned from the training images themselves describe them better.
 """
 
 import torch
@@ -56,7 +56,7 @@ class Classifier(nn.Module):
 
 
 def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True) -> Classifier:
-    """Train on all images; if they have no classes, learn to recognize four rotations.
+    """Train a classifier on all images; if they have no classes, it learns to recognize rotations.
 
     (Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations", 2018.)
 

@@ -1,4 +1,4 @@
-"""FID and KID of two sets of features; mean of repeated measurements with a confidence interval."""
+"""FID and KID of two sets of features, and confidence intervals of repeated measurements."""
 
 import math
 import statistics
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# 0.975 quantiles of Student's t, for 1, 2, 3, ... degrees of freedom; beyond, it is nearly normal.
+# 0.975 quantiles of Student's t-distribution, for 1, 2, 3, ... degrees of freedom. For more degrees
+# of freedom, the distribution is nearly normal.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
        2.145, 2.131, 2.120, 2.110, 2.101, 2.093)  # fmt: skip
 PARTS = 10  # number of parts that the reference is split into
@@ -19,7 +20,8 @@ Distance = Callable[[Tensor, Tensor], float]
 def frechet(a: Tensor, b: Tensor) -> float:
     """Frechet distance between the Gaussians fitted to two sets (Heusel et al. 2017).
 
-    Its bias is positive and falls with the number of images, so compare only equal numbers.
+    The estimate has a positive bias, which falls with the number of images. Compare only distances
+    that were computed from equal numbers of images.
 
     Args:
         a, b: features, [N, D] and [M, D].
@@ -73,13 +75,13 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % confidence interval.
+    """A mean with its 95% confidence interval.
 
     Attributes:
-        mean, low, high: mean, and bounds by Student's t over repeats and parts of the reference.
+        mean, low, high: the mean and the bounds of the interval, by Student's t-distribution.
         values: values of the repeats.
-        repeats_error, reference_error: standard errors of the mean, due to the repeats and due to
-            the reference.
+        repeats_error, reference_error: standard errors of the mean that are due to the variation
+            between repeats and between parts of the reference.
     """
 
     mean: float
@@ -95,8 +97,8 @@ class Interval:
 
         Args:
             values: values of the repeats.
-            without_part: for each part of the reference, the mean of the values that the rest of
-                the reference gives. The variance of these means estimates the sampling variation of
+            without_part: for each part of the reference, the mean of the values that are measured
+                without that part. The variance of these means estimates the sampling variation of
                 the reference (the delete-a-group jackknife, e.g. Wolter, "Introduction to Variance
                 Estimation").
         """
@@ -114,7 +116,7 @@ class Interval:
 
 
 def quantile(freedom: float) -> float:
-    """0.975 quantile of Student's t; degrees of freedom are rounded down."""
+    """0.975 quantile of Student's t-distribution; degrees of freedom are rounded down."""
     whole = int(freedom + 1e-9)
     return T95[whole - 1] if whole <= len(T95) else 1.96
 

@@ -29,8 +29,8 @@ from nca.losses.features.pretrained import Pretrained
 from nca.system.files import write_text
 from nca.system.threads import torch_threads
 
-COMPARABLE = 2048  # with fewer images, FID mostly measures their number
-SEEDS = 1_000_000  # difference between the first seeds of two repeats
+COMPARABLE = 2048  # with fewer images, FID mostly depends on their number
+SEEDS = 1_000_000  # difference between the first seeds of consecutive repeats
 
 Features = Callable[[Tensor], Tensor]
 """Computes features, [B, D], from images, [B, C, H, W] in [-1, 1]."""
@@ -64,7 +64,7 @@ class Report:
 
 def figure_lines(rows: Iterable[Figures]) -> list[str]:
     """Format figures as lines of a table."""
-    lines = [f"{'':18} {'FID [95 %]':>26} {'KID x 1000 [95 %]':>28}"]
+    lines = [f"{'':18} {'FID [95%]':>26} {'KID x 1000 [95%]':>28}"]
     for row in rows:
         fid, kid = row.fid, row.kid
         lines.append(
@@ -142,11 +142,11 @@ class FidEvaluator:
         samplers: Mapping[str, tuple[SamplerName, int]],
         seconds: dict[str, list[float]] | None = None,
     ) -> list[Figures]:
-        """Figures of several samplers, which take turns.
+        """Measure samples from several samplers, which take turns.
 
         Args:
-            samplers: sampler and number of steps, by the name for the figures.
-            seconds: the CPU seconds for each repeat are added to this dict, by name.
+            samplers: name of the figures -> sampler and number of steps.
+            seconds: name -> list that the CPU seconds of each repeat are appended to.
         """
         sets: dict[str, list[Tensor]] = {name: [] for name in samplers}
         for repeat in range(self.settings.repeats):
@@ -159,7 +159,7 @@ class FidEvaluator:
         return [self._figures(name, features) for name, features in sets.items()]
 
     def _draw(self, sampler: SamplerName, steps: int, repeat: int) -> Tensor:
-        """Samples for a repeat, [N, C, H, W]; every sampler starts from the same noise."""
+        """Generate samples for a repeat, [N, C, H, W]; every sampler starts from the same noise."""
         settings = self.settings
         asked = SampleSettings(
             run=settings.run,
@@ -173,7 +173,7 @@ class FidEvaluator:
         return draw_samples(self.run, asked)
 
     def real_images(self) -> Figures:
-        """Figures of real images: the floor. The sets are disjoint if there are enough images."""
+        """Measure real images (the floor); their sets are disjoint if there are enough images."""
         n, count = self.settings.n, len(self.learned)
         generator = torch.Generator().manual_seed(self.settings.seed)
         orders = [torch.randperm(count, generator=generator) for _ in range(self.settings.repeats)]
@@ -199,7 +199,7 @@ class FidEvaluator:
 
 
 def build_features(name: str, learned: ImageDataset) -> Features:
-    """Features by name; ``classifier`` is trained here, on the training images of the model.
+    """Make features by name; ``classifier`` is trained here, on the training images of the model.
 
     Raises:
         InputError: the features are not available.

@@ -1,4 +1,4 @@
-"""The page: its data and its HTML text.
+"""The web page of a diffusion model: its data and its HTML text.
 
 The page contains no schedule and no sampler. Everything that depends on the noise level is computed
 here, by the sampler itself, and stored as a table.
@@ -36,7 +36,7 @@ SCRIPTS = ("page/player/files", "page/player/gl", "denoiser/drawing", "denoiser/
 
 
 def denoiser_page(run: Run, title: str, data: Mapping[str, Any]) -> bytes:
-    """Make the page of a run; ``data`` is :func:`denoiser_data`."""
+    """Make the page of a run; ``data`` is the result of :func:`denoiser_data`."""
     net = automaton_of(run)
     return rendered(
         template("denoiser/page.html"),
@@ -121,10 +121,10 @@ def table(model: Model, levels: int) -> list[dict[str, Any]]:
 
 
 def mix(sigmas: Sequence[float], sigma_next: float) -> list[float]:
-    """Factors of the noised image, the estimate and the previous estimate in the next image.
+    """Compute the factors of the three images whose weighted sum is the next noised image.
 
-    A step of the sampler is linear in these three, so applying it to unit vectors gives the
-    factors.
+    The images are the noised image, the estimate and the previous estimate. A step of the sampler
+    is linear in them, so applying it to unit vectors gives the factors.
 
     Args:
         sigmas: the noise level of this step and, except in the first step, of the previous step.

@@ -28,7 +28,7 @@ MEASURED = 20  # steps of the sampler
 def measure_denoiser(
     run: Run, data: Mapping[str, Any], context: moderngl.Context | None = None
 ) -> Difference:
-    """Compare the drawing of one image, from noise to the result, with torch."""
+    """Draw one image, from noise to the result, and compare it with the image that torch makes."""
     expected = hash_sample(run, MEASURED, data["seed"])
     try:
         used = context or open_headless()
@@ -53,7 +53,7 @@ def hash_sample(run: Run, levels: int, seed: int, label: int | None = None) -> T
         run: the trained model.
         levels: number of steps of the sampler.
         seed: random seed of the noise.
-        label: class; None: the seed selects it, if the model has classes.
+        label: class of the image; None: the seed selects the class, if the model has classes.
     """
     model, net = run.model, automaton_of(run)
     side = model.info.side

@@ -1,10 +1,10 @@
 """Shaders that sample from a diffusion model whose network is an automaton, for WebGL2.
 
-An image is stored as the automaton sees it: a cell holds a square of pixels, and its channels lie
-in groups of four. A texture array holds the groups of the noised image, then those of the previous
-estimate. ``noise`` makes the first noised image. In a step of the sampler, ``start`` makes the
-state of the automaton, the passes of its rule run a few times, and ``advance`` makes the next
-noised image.
+An image is stored as the automaton sees it: a cell holds a square of pixels, and the cell's
+channels are stored in groups of four. A texture array holds the groups of the noised image, then
+those of the previous estimate. ``noise`` makes the first noised image. In a step of the sampler,
+``start`` makes the state of the automaton, the passes of the automaton's rule run a few times, and
+``advance`` makes the next noised image.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ NOISE = f"""{HASH}
 uniform uint nca_seed;
 uniform float nca_sigma;
 
-// As nca.rng.normal_noise.
+// Same as nca.rng.normal_noise, times nca_sigma.
 float nca_normal(int nca_channel, ivec2 nca_at) {{
   uint nca_sum = 0u;
   for (int nca_i = 0; nca_i < {TERMS}; nca_i++) {{
@@ -49,8 +49,8 @@ vec4 nca_place(ivec2 nca_at) {
 
 ADVANCE = """
 uniform sampler2DArray nca_state;
-uniform vec2 nca_read; // factors of the noised image and the output in the estimate
-uniform vec3 nca_mix;  // factors of the noised image, the estimate and the previous one
+uniform vec2 nca_read; // estimate = x * noised image + y * network output, then clamped
+uniform vec3 nca_mix;  // next image = x * noised image + y * estimate + z * previous estimate
 
 vec4 nca_estimate(vec4 nca_output, int nca_group, ivec2 nca_at) {
   return clamp(nca_read.x * nca_noised(nca_group, nca_at) + nca_read.y * nca_output, -1.0, 1.0);
@@ -77,7 +77,7 @@ def passes(net: Automaton, side: int) -> dict[str, list[Pass]]:
 
 
 def _passes(head: str, groups: int, value: Callable[[int], str]) -> list[Pass]:
-    """Passes whose output of group g is the expression ``value(g)``."""
+    """Make passes whose output for group g is the expression ``value(g)``."""
     made = []
     for part in parts(groups, DEVICE.draw_buffers):
         declared = "".join(
@@ -90,7 +90,7 @@ def _passes(head: str, groups: int, value: Callable[[int], str]) -> list[Pass]:
 
 
 def _given(groups: int) -> str:
-    """Uniforms for the values that all cells share: waves of the time, and values of the class."""
+    """Uniforms for values that all cells share: cosines and sines of the time; class embedding."""
     return "".join(f"uniform vec4 nca_given{group};\n" for group in range(groups)) + (
         "uniform float nca_scale;\n"
     )
@@ -106,7 +106,7 @@ def _start(net: Automaton, side: int, group: int) -> str:
 
 
 def _channel(net: Automaton, side: int, channel: int) -> str:
-    """A channel of the state before the first step, see :meth:`Automaton.start`."""
+    """A channel of the state before the first step; see :meth:`Automaton.start`."""
     coordinate = channel - 2 * net.pixels
     if channel < net.pixels:
         value = f"nca_scale * nca_noised({channel // 4}, nca_at){_part(channel)}"

@@ -1,8 +1,8 @@
 """Features of ResNets and ConvNeXts: torchvision's architectures, with weights from a file.
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, and its relatives ResNeXt and
-Wide ResNet; Liu et al., "A ConvNet for the 2020s", CVPR 2022. The file recognizes itself: its
-tensors have the names and sizes of one architecture.
+Wide ResNet; Liu et al., "A ConvNet for the 2020s", CVPR 2022. The architecture is recognized by the
+names and sizes of the tensors in the weights file.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ RESNETS = (
     "wide_resnet50_2", "wide_resnet101_2",
 )  # fmt: skip
 CONVNEXTS = ("convnext_tiny", "convnext_small", "convnext_base", "convnext_large")
-# The usual layers: down to a sixteenth of the image, as for VGG.
+# The default layers: the deepest has a sixteenth of the image's width and height, as for VGG.
 RESNET_TAPS = ("relu", "layer1", "layer2", "layer3")
 CONVNEXT_TAPS = ("features.0", "features.1", "features.3", "features.5")
 
@@ -50,7 +50,7 @@ class Residual(FeatureExtractor):
         taps, border, pooling: see :class:`~nca.losses.features.pretrained.Pretrained`.
 
     Attributes:
-        min_side: smallest side of an image in pixels.
+        min_side: minimum side of an image, in pixels.
 
     Raises:
         InputError: torchvision is missing, or the file, a tap or the pooling is not usable.
@@ -126,7 +126,9 @@ def build(name: str, weights: Mapping[str, Tensor]) -> Any:
 
 
 class StemPool(nn.Module):
-    """The only pooling of a ResNet, of 3x3 squares around every second position.
+    """Reduce the 3x3 square around every second position to one value.
+
+    This is the only pooling layer of a ResNet without its classifier.
 
     Args:
         pooling: see :data:`nca.losses.features.pooling.POOLINGS`.
@@ -157,13 +159,13 @@ def _convnext(net: Any) -> Nodes:
     nodes: Nodes = []
     for index, stage in enumerate(net.features):
         name = f"features.{index}"
-        # Even stages only reduce; odd ones are blocks.
+        # Stages with even numbers only downsample; those with odd numbers consist of blocks.
         nodes += _blocks(name, stage) if index % 2 else [((name,), stage)]
     return nodes
 
 
 def _blocks(stage: str, blocks: Any) -> Nodes:
-    """Each block by its number; the last one has the name of the stage too."""
+    """Name each block by its number; the last block also gets the name of the stage."""
     nodes: Nodes = [((f"{stage}.{i}",), block) for i, block in enumerate(blocks)]
     nodes[-1] = (*nodes[-1][0], stage), nodes[-1][1]
     return nodes
@@ -173,7 +175,7 @@ def _sizes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {
         name: tensor.shape
         for name, tensor in weights.items()
-        # Files of before 2018 have no counters of batches.
+        # Files from before 2018 have no batch counters.
         if not _is_classifier(name) and not name.endswith("num_batches_tracked")
     }
 

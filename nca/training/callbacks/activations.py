@@ -15,18 +15,18 @@ DEAD = 1e-3  # absolute value below which an activation counts as dead
 
 
 class ActivationStatistics(Callback):
-    """Measure the mean, the std and the dead fraction of layer outputs.
+    """Measure the mean, the std and the fraction of dead values in the outputs of layers.
 
     The measures are called ``activation/LAYER/mean``, ``.../std`` and ``.../dead``. The forward
-    hooks are always removed when the fit ends. This does not work for models whose layers are not
-    called as modules, such as rules.
+    hooks are always removed when the fit ends. This callback does not work for models whose layers
+    are not called as modules, such as rules.
 
     Args:
         layers: names of modules as in ``model.named_modules()``; default: all modules that have
             weights and no submodules.
 
     Raises:
-        ValueError: (during the fit) no module has one of these names.
+        ValueError: (during the fit) the model has no module with one of these names.
     """
 
     def __init__(self, layers: Sequence[str] | None = None) -> None:

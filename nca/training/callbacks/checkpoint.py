@@ -1,4 +1,4 @@
-"""Checkpoints: the old one survives if writing the new one fails."""
+"""Write and read checkpoints; if a new one cannot be written, the previous one still exists."""
 
 import io
 import re
@@ -24,8 +24,8 @@ class Checkpoint(Callback):
     If a checkpoint cannot be written, training continues with a warning and an entry in
     ``learner.write_failures``: the previous checkpoint still exists, and the final results may
     still fit on the disk. Ctrl-C takes effect between two batches, when all parts of the state are
-    consistent; a second Ctrl-C takes effect at once. After ``raise_on_termination()``, SIGTERM and
-    SIGHUP act like Ctrl-C.
+    consistent; a second Ctrl-C takes effect immediately. After ``raise_on_termination()``, SIGTERM
+    and SIGHUP act like Ctrl-C.
 
     Args:
         path: path of the file; only a complete new file replaces the old one.
@@ -98,10 +98,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 class _ChecksummedFile(io.RawIOBase):
-    """Passes data on to a file, without copying it in memory, and computes its checksum.
+    """Passes data on to a file without copying it in memory, and computes the data's checksum.
 
-    Torch replaces a file's errors with its own. So this class keeps the first error, and stops
-    writing.
+    Torch replaces the errors that a file raises with its own. This class therefore keeps the first
+    error, and stops writing.
     """
 
     def __init__(self, file: BinaryIO) -> None:

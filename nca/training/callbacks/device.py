@@ -15,8 +15,8 @@ class Device(Callback):
     """Move the model, the optimizer's state and every batch to a device.
 
     Args:
-        device: for example ``cuda``; default: the GPU if there is one. If the engine has its own
-            device, that one is used instead.
+        device: for example ``cuda``; default: the GPU if there is one. If the engine has a device
+            of its own, the engine's device is used instead.
     """
 
     order = -10
@@ -54,7 +54,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move all tensors in a batch: a single tensor, or nested lists, tuples, dicts, dataclasses."""
+    """Move all tensors in a batch: a tensor, or nested lists, tuples, dicts and dataclasses."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):

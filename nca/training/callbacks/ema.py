@@ -74,7 +74,7 @@ class EMA(Callback):
                     weight.copy_(kept)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average, and the number of steps averaged."""
+        """The average, and the number of averaged steps."""
         return {"weights": [weight.clone() for weight in self.weights], "steps": self.steps}
 
     @override

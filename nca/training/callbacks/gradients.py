@@ -11,8 +11,8 @@ from nca.training.learner import Learner
 class NormalizeGradients(Callback):
     """Scale the gradient of every weight tensor to unit length.
 
-    NCA training has done this since "Growing Neural Cellular Automata": after dozens of steps, the
-    magnitude of a gradient is arbitrary, but its direction is not.
+    NCA training has done this since "Growing Neural Cellular Automata": after dozens of steps, a
+    gradient's direction is still meaningful, but its magnitude is not.
     """
 
     essential = True
@@ -25,7 +25,7 @@ class NormalizeGradients(Callback):
 
 
 class ClipGradients(Callback):
-    """Limit the norm of the gradient, taken over all weights together, and record it.
+    """Limit the norm of the gradient over all weights, and record the norm before clipping.
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013.
 
@@ -47,8 +47,8 @@ class ClipGradients(Callback):
 class NaNGuard(Callback):
     """Skip batches whose gradient is not finite; stop after too many in a row.
 
-    The check waits for the device at every step. Without it, one bad gradient turns all weights,
-    and every average of them, into NaN.
+    The check waits for the device at every step. Without the check, one bad gradient would turn all
+    weights, and every average of the weights, into NaN.
 
     Args:
         patience: number of bad batches in a row after which training is aborted.
@@ -60,7 +60,7 @@ class NaNGuard(Callback):
         RuntimeError: (during the fit) there were too many bad batches in a row.
     """
 
-    order = -5  # before anything uses the gradient
+    order = -5  # before other callbacks use the gradient
     essential = True
     kept = ("skipped", "_in_a_row")
 
@@ -90,7 +90,7 @@ def gradients_of(model: nn.Module) -> list[Tensor]:
 
 @torch.no_grad()
 def all_finite(tensors: list[Tensor]) -> Tensor:
-    """Whether all numbers are finite, as one boolean tensor on their device."""
+    """Whether all numbers are finite, as a boolean tensor on the same device."""
     if not tensors:
         return torch.tensor(True)
     return torch.stack([tensor.isfinite().all() for tensor in tensors]).all()

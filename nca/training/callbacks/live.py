@@ -25,7 +25,7 @@ SMALL = 320  # pixels; narrower images are shown without smoothing
 class LivePage(Callback):
     """At intervals, write an HTML page that shows images and losses, and reloads itself.
 
-    It works from ``file://`` and makes no requests to other addresses.
+    The page works from ``file://`` and makes no requests to other addresses.
 
     Args:
         path: path of the file.
@@ -124,7 +124,7 @@ def facts(learner: Learner, left: float | None) -> dict[str, str]:
 
 
 def newest_layers(metrics: Metrics) -> dict[str, list[Any]]:
-    """For every term with layers: each layer's name, newest value, and % of the largest value."""
+    """For every term with layers: name, newest value, and % of the largest value, by layer."""
     rows = [row for row in metrics.rows if "loss" in row]
     found: dict[str, list[Any]] = {}
     for term, names in groups(metrics.terms).items():

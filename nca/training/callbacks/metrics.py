@@ -21,7 +21,7 @@ from nca.training.engines import Engine
 from nca.training.learner import Learner
 
 SUM = "loss"  # key of the sum of all terms in a row
-SECONDS = 0.5  # between writes, because opening the file takes longer than computing a row
+SECONDS = 0.5  # minimum between writes; opening the file takes longer than computing a row
 
 
 class Metrics(Callback):
@@ -29,16 +29,17 @@ class Metrics(Callback):
 
     The values stay on the device until a single transfer per interval fetches them. New rows are
     appended to ``metrics.jsonl`` at most twice a second. At the end of a fit, all rows are also
-    written to ``metrics.csv``. With several processes, rows contain averages over all of them.
+    written to ``metrics.csv``. With several processes, rows contain averages over all processes.
 
     Args:
         folder: folder for the files; None: rows are kept in memory only.
         every: number of iterations per interval.
 
     Attributes:
-        rows: one dictionary per interval: ``iteration``, ``seconds``, ``rate``, ``loss``, every
-            term by name (``term/layer`` if a term has layers) and every measure. A validation adds
-            its own row: ``iteration``, ``seconds``, and the other names prefixed with ``valid/``.
+        rows: one dictionary per interval: ``iteration``, ``seconds``, ``rate`` (the learning rate),
+            ``loss``, every term by name (``term/layer`` if a term has layers) and every measure. A
+            validation adds its own row: ``iteration``, ``seconds``, and the losses and measures,
+            whose names get the prefix ``valid/``.
         terms: names of the loss terms.
     """
 
@@ -166,7 +167,7 @@ class RowReader(Callback):
         self._read = 0
 
     def before_fit(self, _: Learner) -> None:
-        """Skip the rows recorded before a resume, which were shown then."""
+        """Skip the rows recorded before a resume, which have already been shown."""
         self._read = len(self.metrics.rows)
 
     def after_batch(self, learner: Learner) -> None:

@@ -74,13 +74,14 @@ def write_loss_plot(
         ends.append(("validation", "valid/loss", VALIDATION))
     positive = all(value > 0 for value in series(rows, "loss")[1])
     axes.set(yscale="log" if positive else "linear")
-    # A file name may not be valid UTF-8, and dollar signs in it do not enclose formulas.
+    # The title may contain a file name that is not valid UTF-8, and dollar signs that do not
+    # enclose formulas.
     title = title.encode(errors="replace").decode()
     heading = axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=12)
     heading.set_parse_math(False)
     axes.set_xlabel("iteration", color=QUIET)
     if positive:
-        # If the range spans less than two decades, label some values between powers of ten, too.
+        # If the range spans less than two decades, also label some values between powers of ten.
         low, high = axes.get_ylim()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -96,14 +97,15 @@ def write_loss_plot(
     label_ends(axes, [(label, *series(rows, name), color) for label, name, color in ends])
     data = io.BytesIO()
     with warnings.catch_warnings():
-        # A missing glyph is drawn as a box. That is fine: other results contain the name, too.
+        # A character without a glyph is drawn as a box. This is acceptable, because other results
+        # contain the name too.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(data, format="png")
     write_atomically(path, data.getvalue())
 
 
 def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
-    """Name, label and color of every term: one hue per term, one shade per layer.
+    """Yield the name, label and color of every term: one hue per term, one shade per layer.
 
     ``term/layer`` is labeled ``layer`` if that name is unique.
     """
@@ -147,6 +149,6 @@ def label_ends(
 
 
 def series(rows: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
-    """Iterations and values of the rows that have a finite value of this name."""
+    """Iterations and values of the rows that have a finite value with this name."""
     having = [row for row in rows if math.isfinite(row.get(name, math.nan))]
     return [row["iteration"] for row in having], [row[name] for row in having]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 WINDOW = 30.0  # seconds over which the rate is measured
-SECONDS = 0.2  # between two reads of the loss, each of which waits for the device
+SECONDS = 0.2  # minimum time between two reads of the loss, because a read waits for the device
 
 
 class RateMeter:
@@ -113,7 +113,7 @@ class Progress(Callback):
             self._draw(self._bar, learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Draw the full bar before a validation, because its losses would replace the last ones."""
+        """Draw the full bar before a validation, whose losses replace the last training losses."""
         if self._bar is not None and learner.training and learner.progress >= 1:
             self._draw(self._bar, learner)
 
@@ -123,7 +123,11 @@ class Progress(Callback):
         bar.set_postfix_str(self._describe(learner))
 
     def cleanup_fit(self, _: Learner) -> None:
-        """Close the bar; in a notebook, replace it with its last text, which needs no kernel."""
+        """Close the bar.
+
+        In a notebook, replace the bar with its last text, which is visible even when no kernel is
+        running.
+        """
         if self._bar is not None:
             self._bar.close()
             if self._output is not None:

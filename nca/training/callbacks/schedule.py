@@ -65,7 +65,7 @@ def one_cycle(rise: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> C
     """Rise from ``start`` to 1 in the first part of the fit, then fall to ``end``.
 
     Smith, "Super-Convergence", 2018, with half cosines as in fast.ai. The momentum should fall
-    while the rate rises: use it together with :func:`one_cycle_momentum`.
+    while the rate rises, so use this curve together with :func:`one_cycle_momentum`.
     """
     return lambda progress, _: up_and_down(progress, rise, start, 1.0, end)
 

@@ -21,7 +21,7 @@ Snapshot = Callable[[Learner], Image.Image]
 class Snapshots(Callback):
     """Take images at even intervals during a fit; make a movie and a contact sheet from them.
 
-    A snapshot must not affect training, so its random numbers must come from its own generator.
+    A snapshot must not affect training, so it must draw its random numbers from its own generator.
 
     Args:
         snapshot: draws the current result.

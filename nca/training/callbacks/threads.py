@@ -13,17 +13,19 @@ WINDOW = 1.0  # seconds; iterations within a window are measured together
 LOAD_CHANGE = 0.15  # a trial starts if CPU time per wall time changes by this fraction
 SLOWER = 1.5  # a trial also starts if the time per iteration changes by this factor
 MIN_INTERVAL = 5.0  # minimum number of seconds between two trials
-SHARE, MAX_SHARE = 0.02, 0.05  # fraction of time spent on trials: normally, and when load changes
+# Maximum fraction of time spent on trials: normally, and when the load changes.
+SHARE, MAX_SHARE = 0.02, 0.05
 
 
 class Threads(Callback):
     """Use the number of threads with which the gradient of a batch is computed fastest.
 
-    A trial times the gradient with different numbers of threads. It runs on the first batch, then
-    about once a minute, and also when the CPU load or the time per iteration changes a lot, because
-    then another program has started or ended, or the work has changed. A trial changes neither
-    weights nor random numbers. But the order of additions depends on the number of threads, so
-    training is bit-identical only on one thread (``OMP_NUM_THREADS=1``, which disables trials).
+    A trial times the gradient with different numbers of threads. Trials run on the first batch,
+    then about once a minute, and also when the CPU load or the time per iteration changes a lot,
+    which means that another program has started or ended, or that the work has changed. A trial
+    changes neither weights nor random numbers. But the order of additions depends on the number of
+    threads, so repeated runs are bit-identical only on one thread (``OMP_NUM_THREADS=1``, which
+    disables trials).
 
     Args:
         generators: random number generators that the objective uses besides torch's global one.
@@ -93,7 +95,7 @@ class Threads(Callback):
 
 
 class Load:
-    """Compares the CPU load and time per iteration of each window with those of the first."""
+    """Compares each window's CPU load and time per iteration with those of the first window."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
@@ -101,7 +103,7 @@ class Load:
         self._first: tuple[float, float] | None = None
 
     def changed(self, wall: float, cpu: float) -> bool:
-        """Add an iteration; return True if it ends a window that differs from the first."""
+        """Add an iteration; return True if it ends a window that differs from the first one."""
         self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
             return False

@@ -1,4 +1,4 @@
-"""Engines compute gradients and optimizer steps. A learner has exactly one engine."""
+"""Engines compute gradients and take optimizer steps. A learner has exactly one engine."""
 
 from nca.training.engines.engine import Autocast, Engine
 

@@ -27,7 +27,7 @@ class Accelerate(Engine):
     """Data parallelism and mixed precision with an ``accelerate.Accelerator``.
 
     This class averages the complete gradients itself. It does not use ``DistributedDataParallel``,
-    which works only through the model's ``forward``, and an unroll does not call ``forward``.
+    because that works only through the model's ``forward``, which an unroll does not call.
     Buffers, such as the running statistics of batch normalization, stay separate in each process;
     checkpoints contain those of the first process. Accelerate's loaders fetch one batch ahead, so a
     resume is exact only if random values in batches come from a different generator than those in
@@ -104,9 +104,9 @@ class Accelerate(Engine):
         return prepared
 
     def prepare_batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """Split a DataLoader: of n processes, process i gets every n-th batch from batch i on.
+        """Split a DataLoader: of n processes, process i gets every n-th batch, starting at batch i.
 
-        Other sources must split themselves by ``rank`` and ``processes``.
+        Other sources must themselves select the part for ``rank`` and ``processes``.
         """
         if isinstance(batches, Repeated):
             return Repeated(self.prepare_batches(batches.batches), batches.times, batches.renew)

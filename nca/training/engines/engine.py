@@ -1,8 +1,7 @@
-"""The engine computes gradients and optimizer steps. A learner has exactly one engine.
+"""The engine computes gradients and takes optimizer steps. A learner has exactly one engine.
 
-Engines handle precision, loss scaling, gradient accumulation and the number of processes, so
-neither the loop nor callbacks depend on these. :mod:`nca.training.engines.accelerate` is for
-several processes.
+Engines handle precision, loss scaling, gradient accumulation and multiple processes, so neither the
+loop nor callbacks depend on these. :mod:`nca.training.engines.accelerate` is for several processes.
 """
 
 from collections.abc import Iterable
@@ -47,7 +46,7 @@ class Engine:
         return AS_IT_IS
 
     def backward(self, loss: Tensor, optimizer: Optimizer) -> bool:
-        """Add the gradients of a batch; return whether those of a whole step are complete."""
+        """Add the gradients of a batch; return whether the gradients for a step are complete."""
         self.add_gradients(loss / self.accumulate if self.accumulate > 1 else loss)
         self.added = (self.added + 1) % self.accumulate
         if self.added:

@@ -21,10 +21,10 @@ def build_engine(
     Args:
         precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where it is faster.
         device: device of the layers.
-        state: state of a resumed learner, whose precision ``auto`` then keeps.
+        state: state of a resumed learner; ``auto`` keeps the precision of that state.
 
     Raises:
-        InputError: float16 is requested on a CPU, or an error of :func:`launched`.
+        InputError: float16 is requested on a CPU, or :func:`launched` fails.
     """
     if precision == "float16" and device.type == "cpu":
         raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")

@@ -1,11 +1,11 @@
-"""Measure which precision is fast on this processor."""
+"""Measure whether bfloat16 is faster than float32 on this processor."""
 
 import time
 from functools import cache
 
 import torch
 
-FASTER = 0.9  # to be used, bfloat16 must take less than this fraction of float32's time
+FASTER = 0.9  # bfloat16 is used only if it takes less than this fraction of float32's time
 SIDE, TRIES = 512, 10  # size and number of the timed matrix products: about 30 ms in all
 
 
