@@ -96,7 +96,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no state": (saved(other=GOOD), "no array 'state'"),
     "cut": (saved(state=GOOD)[:-30], "not an .npz file"),
     "one byte": (changed_byte(), "damaged"),
-    "a bomb": (claiming(600_000_000, 1000), "more than 512 MB"),
+    "a bomb": (claiming(600_000_000, 1000), "more than the limit of 512 MB"),
     "a hidden bomb": (claiming(1000, 50_000_000), "damaged"),
     "no offset": (b"PK\x05\x06" + b"\xff" * 18, "damaged"),
 }
