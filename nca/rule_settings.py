@@ -156,7 +156,8 @@ class RuleSettings:
         check(0 <= self.noise_level <= 100, "noise_level", "0 to 100")
         check(self.hidden_clip is None or self.hidden_clip > 0, "hidden_clip", "above 0 or null")
         check(isinstance(self.calm, bool), "calm", "true or false")
-        object.__setattr__(self, "maps", check_maps(self.maps, self.channels))
+        if self.maps != ():
+            object.__setattr__(self, "maps", check_maps(self.maps, self.channels))
         if self.maps and self.decoder is not None:
             raise ValueError("a rule cannot have both maps and a decoder")
 

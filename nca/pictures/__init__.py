@@ -6,9 +6,10 @@ from nca.errors import InputError
 
 __all__ = ["MATERIALS", "PICTURES", "material_path", "named_material", "picture_path"]
 
-FOLDER = Path(__file__).parent
-PICTURES = sorted(path.stem for path in (FOLDER / "files").glob("*.png"))  # names
-MATERIALS = sorted({path.parent.name for path in FOLDER.glob("materials/*/*.png")})  # names
+FOLDER = Path(__file__).parent / "files"
+MATERIAL_FOLDER = Path(__file__).parent / "materials"
+PICTURES = sorted(path.stem for path in FOLDER.glob("*.png"))  # names
+MATERIALS = sorted({path.parent.name for path in MATERIAL_FOLDER.glob("*/*.png")})  # names
 
 
 def picture_path(name: str) -> Path:
@@ -19,7 +20,7 @@ def picture_path(name: str) -> Path:
     """
     if name not in PICTURES:
         raise InputError(f"no image is called {name!r}; there are {', '.join(PICTURES)}")
-    return FOLDER / "files" / f"{name}.png"
+    return FOLDER / f"{name}.png"
 
 
 def material_path(name: str) -> Path:
@@ -30,7 +31,7 @@ def material_path(name: str) -> Path:
     """
     if name not in MATERIALS:
         raise InputError(f"no material is called {name!r}; there are {', '.join(MATERIALS)}")
-    return FOLDER / "materials" / name
+    return MATERIAL_FOLDER / name
 
 
 def named_material(path: Path) -> Path:

@@ -81,7 +81,7 @@ def test_nothing_stored_is_of_a_machine_a_time_or_an_error(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_with_a_fifth_of_the_iterations(
+def test_a_notebook_runs_with_a_tenth_of_the_iterations(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MPLBACKEND", raising=False)  # with agg, no figure appears below a cell
@@ -89,7 +89,7 @@ def test_a_notebook_runs_with_a_fifth_of_the_iterations(
     stored = [[output.output_type for output in cell.outputs] for cell in code_cells(notebook)]
     assert any(stored)
     for cell in code_cells(notebook):
-        cell.source = LENGTH.sub(lambda found: f"{found[1]}{int(found[2]) // 5}", cell.source)
+        cell.source = LENGTH.sub(lambda found: f"{found[1]}{int(found[2]) // 10}", cell.source)
     # A kernel that dies or a cell that raises is an error here.
     NotebookClient(
         notebook,

@@ -210,8 +210,8 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
         ({"features": "other"}, "`features` other: must be one of builtin"),
         ({"pooling": "average"}, "`pooling` average: only pretrained networks offer it"),
         ({"content_masks": (Path("speck.png"),)}, "leaves no position of a layer"),
-        ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random need 12 or more"),
-        ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random need 12"),
+        ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random needs 12 or more"),
+        ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random needs 12"),
         ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves no pos"),
         (
             {"statistic": "transport", "size": 320, "tile": 256},

@@ -37,6 +37,7 @@ def test_presets_have_the_sizes_they_are_known_for() -> None:
         "tiny": (4, 8),
         "small": (8, 32),
         "full": (12, 96),
+        "material": (16, 96),
         "noise": (12, 96),
         "lesson20": (4, 8),
     }

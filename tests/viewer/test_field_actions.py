@@ -55,18 +55,18 @@ def test_a_stroke_sets_the_direction_of_its_movement(actions):
 
 def test_amounts_of_size_pace_and_share(actions):
     fields = actions.player.simulation.fields
-    texts = {"7": "2.51\u00d7", "8": "150 %", "9": "150 %"}
+    texts = {"7": "0.57\u00d7", "8": "75 %", "9": "75 %"}
     for channel, (key, text) in enumerate(texts.items(), 1):
         press(actions, key)
         assert actions.fields.amount_text() == text
         drag(actions, LEFT, (160, 120))
-        assert fields.texels[12, 16, channel] == 192
+        assert fields.texels[12, 16, channel] == 96
     for _ in range(20):
         press(actions, "{")
     assert actions.player.message == "Amount: 0 %"
     press(actions, "}")
     drag(actions, LEFT, (160, 120))
-    assert list(fields.texels[12, 16]) == [0, 192, 192, 16]
+    assert list(fields.texels[12, 16]) == [0, 96, 96, 16]
 
 
 def test_pictures_of_directions(actions, tmp_path):
