@@ -1,11 +1,11 @@
-"""The decoder of a rule, which computes each pixel from nearby cells and the pixel's position.
+"""The decoder of a rule, which computes each pixel from the cells around it.
 
 With a decoder, a picture is finer than the grid. The decoder is a tiny network, the same for all
 cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
 arXiv:2506.22899, 2025). Its inputs are the channels, interpolated between the centers of the four
-nearest cells, and sines and cosines of the pixel's position (u, v) within its cell. Its output is
-added to the interpolated colors of the cells. All inputs are continuous across the borders between
-cells, so these borders are invisible.
+nearest cells. Its output is added to the interpolated colors of the cells. In the paper, sines and
+cosines of the pixel's position (u, v) within its cell are inputs, too. Here they are optional,
+because they make the grid visible; see ``docs/lab/decoder.md``.
 """
 
 import math
@@ -24,7 +24,6 @@ MIN_UNITS, MAX_UNITS = 16, 64
 MAX_LAYERS = 2
 COLORS = 3
 FIRST_GAIN = 3.0  # larger initial weights in the first layer, because channel values are about 0.5
-PLACE_SHARE = 0.2  # smaller initial weights for the position, so that the grid is not visible
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:
@@ -38,8 +37,8 @@ class DecoderSettings:
     Attributes:
         scale: pixels per cell along each axis, 2 to 16; pictures can also be drawn at any other
             scale.
-        order: highest frequency of the position inputs, 1 to 8. The inputs are the sin and cos of
-            2 pi k u and 2 pi k v for k = 1 ... order.
+        order: highest frequency of the position inputs, 0 to 8. The inputs are the sin and cos of
+            2 pi k u and 2 pi k v for k = 1 ... order. With 0, there are no such inputs.
         hidden: number of units in each hidden layer; one or two layers of 16 to 64 units.
         activation: activation function of the hidden layers, ``sine`` or ``relu``.
 
@@ -48,7 +47,7 @@ class DecoderSettings:
     """
 
     scale: int = 8
-    order: int = 2
+    order: int = 0
     hidden: tuple[int, ...] = (32,)
     activation: Activation = "relu"
 
@@ -59,7 +58,7 @@ class DecoderSettings:
                 raise ValueError(f"decoder {name} must be {right}, not {given}")
 
         check(_is_whole(self.scale, MIN_SCALE, MAX_SCALE), "scale", f"{MIN_SCALE} to {MAX_SCALE}")
-        check(_is_whole(self.order, 1, MAX_ORDER), "order", f"1 to {MAX_ORDER}")
+        check(_is_whole(self.order, 0, MAX_ORDER), "order", f"0 to {MAX_ORDER}")
         units = self.hidden
         check(
             isinstance(units, list | tuple)
@@ -112,8 +111,6 @@ class Decoder(nn.Module):
                 inputs = settings.shapes(channels)[f"w{name[1:]}"][1]
                 bound = math.sqrt((FIRST_GAIN if name == "w1" else 1.0) * 3 / inputs)
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
-            if name == "w1":
-                weight[:, channels:] *= PLACE_SHARE
             self.register_parameter(name, nn.Parameter(weight))
 
     def forward(self, padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:
@@ -131,7 +128,7 @@ class Decoder(nn.Module):
         shares = torch.tensordot(self.w1[:, : self.channels], padded, ([1], [1]))
         shares = interpolate(shares, rows, columns, wraps=wraps)  # [hidden, B, h, w]
         # [hidden, order, (u, v), (sin, cos)]
-        weights = self.w1[:, self.channels :].view(-1, order, 2, 2)
+        weights = self.w1[:, self.channels :].view(len(self.w1), order, 2, 2)
         across, down = (weights[:, :, i].flatten(1) for i in (0, 1))
         v, u = (
             waves(places, order).to(padded.dtype).to(padded.device) for places in (rows, columns)

@@ -39,7 +39,8 @@ def decoded(rule: Rule, state: np.ndarray, y: float, x: float) -> np.ndarray:
 
 @pytest.mark.parametrize("padding", list(NUMPY_PADDING))
 @pytest.mark.parametrize(
-    ("order", "hidden", "activation"), [(1, (16,), "relu"), (3, (16, 17), "sine")]
+    ("order", "hidden", "activation"),
+    [(0, (16,), "relu"), (1, (16,), "relu"), (3, (16, 17), "sine")],
 )
 def test_a_picture_equals_the_formula(
     padding: str, order: int, hidden: tuple[int, ...], activation: str
@@ -118,7 +119,7 @@ def test_a_decoder_does_not_change_the_other_weights() -> None:
     for name in ("w1", "b1", "w2"):
         assert torch.equal(getattr(both[0], name), getattr(both[1], name))
     assert both[0].weight_count() == both[1].weight_count()
-    assert [rule.decoder_weight_count() for rule in both] == [0, 32 * (8 + 8 + 1) + 3 * 33]
+    assert [rule.decoder_weight_count() for rule in both] == [0, 32 * (8 + 1) + 3 * 33]
 
 
 def test_a_copy_has_the_same_decoder() -> None:
@@ -140,7 +141,7 @@ def test_gradients_reach_the_state_and_every_weight() -> None:
     [
         ({"scale": 1}, "decoder scale must be 2 to 16, not 1"),
         ({"scale": 2.5}, "decoder scale must be 2 to 16, not 2.5"),
-        ({"order": 9}, "decoder order must be 1 to 8, not 9"),
+        ({"order": 9}, "decoder order must be 0 to 8, not 9"),
         ({"hidden": ()}, r"decoder hidden must be 1 or 2 numbers from 16 to 64, not \(\)"),
         ({"hidden": (8,)}, "decoder hidden must be"),
         ({"hidden": 32}, "decoder hidden must be"),

@@ -172,7 +172,7 @@ def test_wrong_tensors_are_refused(path: Path, tensors: dict[str, torch.Tensor],
     [
         ({"decoder.w2": None}, r"no tensor 'decoder\.w2'"),
         ({"decoder.w3": torch.zeros(1)}, r"unknown tensor 'decoder\.w3'"),
-        ({"decoder.w1": torch.zeros(32, 15)}, r"decoder\.w1 must have shape \(32, 16\), not"),
+        ({"decoder.w1": torch.zeros(32, 15)}, r"decoder\.w1 must have shape \(32, 8\), not"),
         ({"decoder.b2": torch.full((3,), torch.inf)}, r"decoder\.b2 holds a number that is not"),
     ],
 )

@@ -30,7 +30,6 @@ from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
 CROP, SCORED_CROP = 112, 256  # side in pixels: in a training step, and when a rule is scored
-GRID_WEIGHT = 50.0
 SHORTEST_NORMAL = 0.5
 SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels per axis
 
@@ -110,15 +109,13 @@ class FinePicture(PictureLoss):
 
     The crop is taken at a random place, the same for all states of a call. The reduced picture
     averages samples on a grid with a random offset. The target is reduced in the same way, so that
-    fine strokes contribute equally to both. The term ``grid`` keeps the decoder from drawing the
-    same pattern in all cells, which would be a quick way to get fine strokes.
+    fine strokes contribute equally to both.
     """
 
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
-        self.generator, self.wraps, self.grid = generator, settings.rule.wraps, "grid" + suffix
-        self.variance = float(target.var((1, 2)).mean())
+        self.generator, self.wraps = generator, settings.rule.wraps
         grid, scale = smallest_grid(settings), settings.rule.decoder
         self.crop = texture_loss(
             settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
@@ -144,9 +141,7 @@ class FinePicture(PictureLoss):
             for start, side in zip(moved, (height, width), strict=True)
         )
         samples = rule.colors_at(state, down, across)
-        terms = self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
-        grid = visible_grid(fine, rule.settings.pixels_per_cell) / self.variance
-        return {**terms, self.grid: GRID_WEIGHT * grid.expand(len(state))}
+        return self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
 
     def _window(
         self, scale: int, size: Sequence[int], most: int, places: Sequence[float]
@@ -163,21 +158,6 @@ class FinePicture(PictureLoss):
 
 def _sample_count(cells: int) -> int:
     return 2 * round(SAMPLES * cells / 2)  # even, so that halving creates no seam
-
-
-def visible_grid(images: Tensor, scale: int) -> Tensor:
-    """Measure how visible the grid of cells is.
-
-    This is the variance, over the pixel positions within a cell, of the mean color at that position
-    over all cells.
-
-    Args:
-        images: pictures, [B, 3, h, w]; h and w are multiples of ``scale``.
-        scale: pixels per cell.
-    """
-    cells = images.unflatten(3, (-1, scale)).unflatten(2, (-1, scale))  # type: ignore[no-untyped-call]
-    means: Tensor = cells.mean((0, 2, 4))  # [3, scale, scale]
-    return means.var((1, 2), correction=0).mean()
 
 
 def smallest_grid(settings: TrainSettings) -> int:

@@ -13,7 +13,7 @@ from nca.decoder import Decoder
 from nca.rule import DEFAULT_FILTERS, Rule
 from nca.rule_settings import EIGHT_BIT_STATE, RuleSettings
 from nca.rulefile import load_rule
-from nca.texture.reparametrize import scale_filters, scale_places
+from nca.texture.reparametrize import scale_filters
 from nca.texture.settings import TrainSettings
 from nca.texture.state_formats import round_weights
 
@@ -74,8 +74,6 @@ def starting_rule(
         )
     units = filter_units(rule.filters, settings.optimizer.filter_scale)
     scale_filters(rule, units, fresh=parent is None)
-    if rule.decoder is not None:
-        scale_places(rule.decoder)
     if settings.rule.state == "rgba8":
         rounding = replace(rule.settings.quantization, state=EIGHT_BIT_STATE)
         rule.settings = replace(rule.settings, quantization=rounding)

@@ -9,7 +9,7 @@ from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
-from nca.texture.picture_loss import FinePicture, picture_loss, visible_grid
+from nca.texture.picture_loss import FinePicture, picture_loss
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.tasks.base import repeated
 from nca.texture.train import FILES, train
@@ -35,7 +35,7 @@ def test_the_loss_sees_a_crop_and_the_layout(settings: TrainSettings, padding: s
     loss = picture_loss(settings.override(padding=padding), target, generator, "2")
     state = torch.rand(2, 4, 40, 48).requires_grad_()
     terms = loss(rule, state)
-    assert {name.partition("/")[0] for name in terms} == {"texture2", "layout2", "grid2"}
+    assert {name.partition("/")[0] for name in terms} == {"texture2", "layout2"}
     assert all(value.shape == (2,) for value in terms.values())
     torch.stack(list(terms.values())).sum().backward()
     assert (state.grad.abs().sum(1) > 0).all()  # the layout depends on every cell
@@ -61,17 +61,6 @@ def test_crops_are_in_the_picture(settings: TrainSettings, padding: str) -> None
         lefts.add(left)
     assert (min(tops), max(tops)) == ((0, 39.5) if padding == "circular" else (0, 8))
     assert lefts == ({19.75} if padding == "circular" else {0})
-
-
-def test_a_pattern_that_all_cells_share_is_a_visible_grid() -> None:
-    noise = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    pattern = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(1))
-    with_pattern = noise + pattern.repeat(1, 16, 16)
-    assert visible_grid(noise, 4) < 0.001
-    expected = pattern.var((1, 2), correction=0).mean()
-    assert visible_grid(with_pattern, 4) == pytest.approx(float(expected), abs=0.01)
-    moved = with_pattern.roll((1, 2), (2, 3))
-    assert visible_grid(moved, 4) == pytest.approx(float(visible_grid(with_pattern, 4)))
 
 
 @pytest.mark.parametrize("also", [False, True])

@@ -2,7 +2,7 @@
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
-  "decoder scale": [2, 16], "decoder order": [1, 8], "decoder hidden": [16, 64] };
+  "decoder scale": [2, 16], "decoder order": [0, 8], "decoder hidden": [16, 64] };
 const MAX_FILTERS = 16;
 
 /** Whether a value of readJson() is a number that a float32 can hold. */
@@ -85,7 +85,7 @@ function readQuantization(name, raw) {
 
 function readDecoder(name, raw) {
   check(isObject(raw), name, "an object", raw);
-  const { scale = 8n, order = 2n, hidden = [32n], activation = "relu", ...unknown } = raw;
+  const { scale = 8n, order = 0n, hidden = [32n], activation = "relu", ...unknown } = raw;
   check(!Object.keys(unknown).length, name, "scale, order, hidden and activation", Object.keys(unknown)[0]);
   check(Array.isArray(hidden) && [1, 2].includes(hidden.length), "decoder hidden", "1 or 2 numbers", hidden);
   return {
