@@ -275,7 +275,7 @@ def test_a_decoder_draws_each_cell_at_the_scale_asked_for(
             if "16" not in words:
                 assert (to_tensor(picture) - expected).abs().max() < 0.6 / 255
     assert main(["info", str(path)]) == 0
-    said = "decoder: 4 pixels per cell, 32 hidden, relu, order 2: 643 weights"
+    said = "decoder: 4 pixels per cell, 32 hidden, relu, order 0: 387 weights"
     assert said in capsys.readouterr().out
     assert main(["play", str(path), str(out), "--out", str(tmp_path / "b.png")]) == 2
     said = "a.safetensors: a decoder draws its pictures, and nca play does not support decoders yet"

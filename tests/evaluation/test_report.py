@@ -234,7 +234,7 @@ def test_a_rule_with_a_decoder_is_measured_on_its_pictures(
     out = tmp_path / "r.html"
     (evaluation,) = evaluate(EvalSettings(*files, out, size=64, steps=1000))
     (figures,) = read_report(tmp_path / "r.json")["rules"].values()
-    assert (figures["pixels_per_cell"], figures["decoder_weights"]) == (4, 32 * (4 + 9) + 99)
+    assert (figures["pixels_per_cell"], figures["decoder_weights"]) == (4, 32 * (4 + 1) + 99)
     assert figures["sizes"]["10x8"] is not None
     assert {picture.shape for picture in evaluation.pictures["run"].values()} == {(3, 64, 64)}
     assert {picture.shape for picture in evaluation.pictures["sizes"].values()} == {(3, 32, 40)}
