@@ -1,6 +1,6 @@
 """The shader that lights materials, or shows one of their maps: see ``lit.glsl``."""
 
-from nca.exporters.glsl.fragments import CODING, Capabilities, fetch_text, version_text
+from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.maps import MAPS, MapName, map_channels
@@ -23,8 +23,7 @@ def lit_fragment(capabilities: Capabilities, channels: int) -> str:
         channels: number of channels of the state.
     """
     return (
-        version_text(capabilities)
-        + CODING
+        head_text(capabilities)
         + fetch_text("nca_fetch", "nca_state", range(group_count(channels)), capabilities.layers)
         + template("lit.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"

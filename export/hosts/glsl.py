@@ -8,14 +8,13 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.exporters.glsl.decoder import decoder_source
+from nca.exporters.glsl.drawing import colors_fragment, screen_fragment
 from nca.exporters.glsl.fragments import (
     Capabilities,
     Dialect,
     Pass,
-    colors_fragment,
     life_passes,
     paint_passes,
-    screen_fragment,
     step_passes,
     vertex_shader,
 )

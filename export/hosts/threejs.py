@@ -5,10 +5,10 @@ import json
 from moderngl import Context
 from torch import Tensor
 
+from nca.exporters.glsl.drawing import colors_fragment
 from nca.exporters.glsl.fragments import (
     Capabilities,
     Pass,
-    colors_fragment,
     life_passes,
     paint_passes,
     step_passes,

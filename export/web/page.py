@@ -15,15 +15,8 @@ from rjsmin import jsmin
 from nca import __version__
 from nca.errors import InputError
 from nca.exporters.glsl.decoder import details_source
-from nca.exporters.glsl.fragments import (
-    VIEWS,
-    Capabilities,
-    colors_fragment,
-    flash_text,
-    screen_fragment,
-    step_passes,
-    vertex_shader,
-)
+from nca.exporters.glsl.drawing import VIEWS, colors_fragment, flash_text, screen_fragment
+from nca.exporters.glsl.fragments import Capabilities, step_passes, vertex_shader
 from nca.exporters.glsl.general import general_text
 from nca.exporters.glsl.general_decoder import decoder_text
 from nca.exporters.glsl.lit import lit_fragment

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from nca.backends.simulate import simulate
 from nca.evaluation.measures import GROWN, PatchDistance
+from nca.images.estimation import LUMINANCE
+from nca.images.relief import slopes_of_height
 from nca.maps import MapName
 from nca.rule import Rule
 
 Maps = dict[MapName, Tensor]  # name: [3 or 1, H, W] in [0, 1]
-
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 @torch.no_grad()
@@ -61,31 +61,17 @@ def alignment(maps: Maps, *, wraps: bool) -> dict[str, float]:
     found: dict[str, float] = {}
     if "height" not in maps:
         return found
-    slope = gradient(maps["height"][0], wraps=wraps)
+    slope = slopes_of_height(maps["height"][0], wraps)
     if "normal" in maps:
-        right, up = (maps["normal"] * 2 - 1)[:2]
-        # A surface that rises to the right faces left; rows are counted downward.
-        found["height, normal"] = correlation(slope, _inner(torch.stack([-right, up]), wraps=wraps))
-    light = torch.einsum("c,chw->hw", torch.tensor(LUMINANCE), maps["color"])
-    edges = gradient(light, wraps=wraps).norm(dim=0)
-    found["color, height"] = correlation(edges, slope.norm(dim=0))
+        # A surface that rises to the right faces left.
+        found["height, normal"] = correlation(slope, 1 - 2 * maps["normal"][:2])
+    # Edges as they are seen: of gamma-encoded colors.
+    edges = slopes_of_height(torch.tensordot(torch.tensor(LUMINANCE), maps["color"], 1), wraps)
+    found["color, height"] = correlation(edges.norm(dim=0), slope.norm(dim=0))
     return found
-
-
-def gradient(values: Tensor, *, wraps: bool) -> Tensor:
-    """Central differences to the right and downward, [H, W] -> [2, H, W].
-
-    If the values do not wrap, a border of one cell is left out.
-    """
-    right, down = ((values.roll(-1, axis) - values.roll(1, axis)) / 2 for axis in (1, 0))
-    return _inner(torch.stack([right, down]), wraps=wraps)
-
-
-def _inner(planes: Tensor, *, wraps: bool) -> Tensor:
-    return planes if wraps else planes[:, 1:-1, 1:-1]
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
     """Pearson correlation of all values; 0 if one of the tensors is constant."""
-    a, b = (a - a.mean()).double(), (b - b.mean()).double()
-    return float((a * b).sum() / (a.norm() * b.norm()).clamp(min=1e-12))
+    both = torch.stack([a.flatten(), b.flatten()]).double()
+    return float(torch.corrcoef(both)[0, 1].nan_to_num())

@@ -97,9 +97,14 @@ def read_texture(path: str | Picture, size: int, *, enlarge: bool = True) -> Ten
         InputError: see :func:`read_square`; or the whole square has one color.
     """
     square = read_square(path, size, enlarge=enlarge)
-    if float((square.amax((1, 2)) - square.amin((1, 2))).max()) < FLAT:
+    if is_flat(square):
         raise InputError(f"{path}: its central square has only one color; a texture needs several")
     return square
+
+
+def is_flat(image: Tensor) -> bool:
+    """Whether every channel of an image, [C, H, W], has only one value."""
+    return float((image.amax((1, 2)) - image.amin((1, 2))).max()) < FLAT
 
 
 def read_cutout(path: str | Picture, size: int, *, enlarge: bool = True) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from nca.images.relief import normals_from_height, open_sky
 from nca.maps import MapName
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # shares of linear red, green and blue (Rec. 709)
 FINEST = 0.7  # pixels; std of the smallest blur: below it, a photograph is mostly noise
 # Of the side. Coarser differences come from the light, or from the colors of stones and threads.
 # With 0.06, estimates are most like the heights of the bundled materials, which are known.
@@ -47,7 +48,7 @@ def estimate(color: Tensor) -> dict[MapName, Tensor]:
 def luminance(color: Tensor) -> Tensor:
     """Linear luminance of sRGB, [3, H, W] -> [H, W]."""
     linear = torch.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
-    return torch.einsum("chw,c->hw", linear, torch.tensor([0.2126, 0.7152, 0.0722]).to(color))
+    return torch.einsum("chw,c->hw", linear, torch.tensor(LUMINANCE).to(color))
 
 
 def estimate_height(light: Tensor) -> Tensor:

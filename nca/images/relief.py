@@ -42,16 +42,6 @@ def normals_from_height(height: Tensor, strength: float, wraps: bool) -> Tensor:
     return F.normalize(normals, dim=0) / 2 + 0.5
 
 
-def slopes_of_normals(normals: Tensor) -> Tensor:
-    """Slopes of a surface from its map of normals, [3, H, W] in [0, 1] -> [2, H, W].
-
-    The inverse of :func:`normals_from_height`. Normals that are nearly level with the surface count
-    as slopes of at most 100.
-    """
-    n = normals * 2 - 1
-    return -n[:2] / n[2].clamp(min=0.01)
-
-
 def normalized(normals: Tensor) -> Tensor:
     """Scale vectors [3, H, W] to length 1; where there is hardly any, the surface is level."""
     level = torch.tensor([0.0, 0.0, 1.0]).to(normals)[:, None, None]

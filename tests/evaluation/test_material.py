@@ -3,19 +3,10 @@
 import pytest
 import torch
 
-from nca.evaluation.material import alignment, compare_maps, correlation, gradient, grown_maps
+from nca.evaluation.material import alignment, compare_maps, correlation, grown_maps
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from tests.helpers.picture_makers import domes
-
-
-def test_gradients_are_central_differences() -> None:
-    values = torch.arange(5.0)[:, None] ** 2 + 3 * torch.arange(6.0)
-    right, down = gradient(values, wraps=False)
-    assert torch.equal(right, torch.full((3, 4), 3.0))
-    assert torch.equal(down, 2 * torch.tensor([1.0, 2, 3])[:, None].expand(3, 4))
-    wave = torch.tensor([0.0, 1, 0, -1]).repeat(3, 1)
-    assert torch.equal(gradient(wave, wraps=True)[0], torch.tensor([1.0, 0, -1, 0]).repeat(3, 1))
 
 
 def test_correlations() -> None:

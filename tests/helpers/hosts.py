@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -124,6 +125,16 @@ LINK = """([vertex, fragment]) => {
   gl.linkProgram(program);
   return gl.getProgramParameter(program, gl.LINK_STATUS) ? "" : logs.join() + "not linked";
 }"""
+
+
+def fetch_npm_package(name: str, folder: Path) -> None:
+    """Download a package from npm and unpack it to ``folder/package``."""
+    npm = shutil.which("npm")
+    if npm is None:
+        absent("npm")
+    subprocess.run([npm, "pack", "--silent", name], cwd=folder, check=True, capture_output=True)
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
 
 
 def link_in_browser(browser: Browser, fragments: Iterable[str]) -> None:

@@ -95,6 +95,15 @@ def tiff16(levels: NDArray[np.uint16]) -> bytes:
     return head + starts + sizes + bits + b"".join(strips)
 
 
+def slopes_of_normals(normals: Tensor) -> Tensor:
+    """Slopes to the right and up of a surface from its map of normals, [3, H, W] -> [2, H, W].
+
+    The inverse of :func:`nca.images.relief.normals_from_height`.
+    """
+    n = normals * 2 - 1
+    return -n[:2] / n[2].clamp(min=0.01)
+
+
 def domes(size: int = 64) -> dict[MapName, Tensor]:
     """Maps that tile and are aligned: high places are orange and smooth, low ones blue, rough."""
     phase = torch.arange(size) * (2 * torch.pi / 16)

@@ -6,10 +6,10 @@ import torch
 from nca.errors import InputError
 from nca.images import read_square
 from nca.images.material import estimate_maps, read_material
-from nca.images.relief import slopes_of_height, slopes_of_normals
+from nca.images.relief import slopes_of_height
 from nca.maps import map_channels
 from nca.pictures import material_path, picture_path
-from tests.helpers.picture_makers import blobs
+from tests.helpers.picture_makers import blobs, slopes_of_normals
 
 
 def test_dark_is_deep_in_the_estimate():

@@ -11,8 +11,8 @@ from nca.images.relief import (
     normals_from_height,
     open_sky,
     slopes_of_height,
-    slopes_of_normals,
 )
+from tests.helpers.picture_makers import slopes_of_normals
 
 
 def test_normals_of_a_sphere():

@@ -9,9 +9,10 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.images import read_square
 from nca.images.material import is_material, read_material
-from nca.images.relief import slopes_of_height, slopes_of_normals
+from nca.images.relief import slopes_of_height
 from nca.maps import MapName, map_channels
 from nca.pictures import MATERIALS, material_path, picture_path
+from tests.helpers.picture_makers import slopes_of_normals
 from tools.pictures import SURFACES, draw_maps
 from tools.pictures.surface import Light, Surface
 from tools.pictures.torus import grid

@@ -9,7 +9,8 @@ import moderngl
 from PIL import Image
 
 from nca.errors import InputError
-from nca.exporters.glsl.fragments import VIEWS, Capabilities, colors_fragment, screen_fragment
+from nca.exporters.glsl.drawing import VIEWS, colors_fragment, screen_fragment
+from nca.exporters.glsl.fragments import Capabilities
 from nca.exporters.glsl.lit import MAP_VIEWS
 from nca.gl.shader import Shader, Textures, Value
 from nca.viewer.controls import COLOR_MAPS, LIMITS, SCALINGS, TILE_LINES

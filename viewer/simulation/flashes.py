@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import moderngl
 
-from nca.exporters.glsl.fragments import Capabilities, flash_fragments
+from nca.exporters.glsl.drawing import flash_fragments
+from nca.exporters.glsl.fragments import Capabilities
 from nca.gl.shader import Shader
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.canvas import Canvas, Part

@@ -6,10 +6,10 @@ import moderngl
 import torch
 
 from nca.exporters.glsl.decoder import details_source
+from nca.exporters.glsl.drawing import decoded_fragment
 from nca.exporters.glsl.fragments import (
     Capabilities,
     Pass,
-    decoded_fragment,
     life_passes,
     paint_passes,
     step_passes,

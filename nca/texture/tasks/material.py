@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
-from nca.images import read_texture, to_image
+from nca.images import is_flat, read_texture, to_image
 from nca.images.map_files import is_material, map_files
 from nca.images.material import estimate_maps, read_material
 from nca.maps import MAPS, MapName, map_channels
@@ -64,14 +64,21 @@ class Material(Synthesis):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The maps in a folder, or those that are estimated from an image, [N, S, S]."""
+        """The maps in a folder, or those that are estimated from an image, [N, S, S].
+
+        Raises:
+            InputError: a file cannot be read, or all maps are flat.
+        """
         picture, maps = settings.picture, settings.task.maps
         if isinstance(picture, Path) and picture.is_dir():
             material = read_material(picture, settings.size)
         else:
             material = estimate_maps(read_texture(picture, settings.size), maps)
         channels = map_channels(material.maps)
-        return torch.cat([material.values[channels[name]] for name in maps])
+        target = torch.cat([material.values[channels[name]] for name in maps])
+        if is_flat(target):
+            raise InputError(f"{picture}: all of its maps are flat; a material needs a pattern")
+        return target
 
     @override
     def rule_settings(self) -> RuleSettings:

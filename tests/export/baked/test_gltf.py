@@ -2,10 +2,8 @@
 
 import io
 import json
-import shutil
 import struct
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from nca.exporters.settings import ExportOptions
 from nca.images import to_tensor
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
-from tests.conftest import absent
+from tests.helpers.hosts import fetch_npm_package
 from tests.helpers.rules import bounded_rule
 
 VALIDATOR = "gltf-validator@2.0.0-dev.3.10"
@@ -56,12 +54,7 @@ def parts(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the validator."""
     folder = tmp_path_factory.mktemp("validator")
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("npm")
-    subprocess.run([npm, "pack", "--silent", VALIDATOR], cwd=folder, check=True, text=True)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
+    fetch_npm_package(VALIDATOR, folder)
     return folder
 
 

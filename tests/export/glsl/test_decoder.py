@@ -9,7 +9,8 @@ import torch
 
 from nca.decoder import DecoderSettings
 from nca.exporters.glsl.decoder import decoder_source
-from nca.exporters.glsl.fragments import Capabilities, colors_fragment
+from nca.exporters.glsl.drawing import colors_fragment
+from nca.exporters.glsl.fragments import Capabilities
 from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader
 from nca.rule import Rule

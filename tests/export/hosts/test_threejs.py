@@ -1,9 +1,6 @@
 """The module for three.js in Chromium, with three.js from npm: its states are those of torch."""
 
 import math
-import shutil
-import subprocess
-import tarfile
 from collections.abc import Iterator
 
 import pytest
@@ -19,9 +16,9 @@ from nca.fields.texels import Fields, neutral
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
-from tests.conftest import absent
 from tests.fields.test_steps import mixed_texels
 from tests.helpers.browsing import serving
+from tests.helpers.hosts import fetch_npm_package
 from tests.helpers.rules import bounded_rule, striped_rule
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -63,12 +60,7 @@ RULES = {
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with three.js and one export per rule."""
     folder = tmp_path_factory.mktemp("three")
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("npm")
-    subprocess.run([npm, "pack", "--silent", THREE], cwd=folder, check=True, capture_output=True)
-    with tarfile.open(next(folder.glob("three-*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
+    fetch_npm_package(THREE, folder)
     for name, rule in RULES.items():
         (folder / name).mkdir()
         files = threejs.build(name, RuleFile(rule, {}), ExportOptions(grid=64))

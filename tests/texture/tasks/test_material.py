@@ -200,3 +200,12 @@ def test_training(folder: Path, tmp_path: Path) -> None:
         assert preview.size == (4 * 336 + 16, 4 * 366 + 16)
     kept = settings_of(folder, from_rule=out / "rule.safetensors", maps=("normal",))
     assert task(kept).rule.settings.maps == ("color", "normal")
+
+
+def test_a_material_without_any_pattern_is_refused(tmp_path: Path) -> None:
+    for name, mode in (("color", "RGB"), ("height", "L")):
+        Image.new(mode, (40, 40)).save(tmp_path / f"flat_{name}.png")
+    with pytest.raises(InputError, match="all of its maps are flat; a material needs a pattern"):
+        Material.read(settings_of(tmp_path))
+    Image.linear_gradient("L").resize((40, 40)).save(tmp_path / "flat_height.png")
+    assert Material.read(settings_of(tmp_path)).shape == (4, 32, 32)  # white plaster, for example
