@@ -36,6 +36,7 @@ class Target(ABC):
         suffix: extension, if each rule is a single file; None: the result is a folder.
         baked: whether the result is a finished picture, which does not run the rule.
         decoders: whether the target supports rules with a decoder; otherwise, it refuses them.
+        fine_maps: whether it also supports decoders that draw all maps of a material.
         default_out: path of the result if none is given; None: a path is needed.
         bundled: bundled rules that are exported if none are given; empty: all.
     """
@@ -44,6 +45,7 @@ class Target(ABC):
     suffix: str | None = None
     baked: bool = False
     decoders: bool = False
+    fine_maps: bool = False
     default_out: Path | None = None
     bundled: tuple[str, ...] = ()
 
@@ -98,7 +100,7 @@ class RuleTarget(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, decoders=self.decoders)
+        check_rules(rules, decoders=self.decoders, fine_maps=self.fine_maps)
         if options.state not in self.states:
             states = " or ".join(self.states)
             raise InputError(f"`state` {options.state}: this target supports {states}")
@@ -168,18 +170,24 @@ class RuleTarget(Target):
             yield "this rule was not trained for an 8-bit state and may look different"
 
 
-def check_rules(rules: Rules, *, decoders: bool = False) -> None:
+def check_rules(rules: Rules, *, decoders: bool = False, fine_maps: bool = False) -> None:
     """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
         InputError: there is no rule, a weight is not finite, or a rule has a decoder and the
-            target does not support decoders.
+            target does not support decoders, or not those of materials.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
     for name, file in rules.items():
         if not decoders:
             file.rule.refuse_decoder(one_line(name), "this target")
+        if file.rule.decoder is not None and file.rule.settings.maps and not fine_maps:
+            raise InputError(
+                f"{one_line(name)}: a decoder draws the maps of this material "
+                f"({file.rule.decoder.outputs} outputs), and this target supports only decoders "
+                "that draw a color (3 outputs); use nca render --maps, or --to gltf"
+            )
         for tensor, values in (*file.rule.named_parameters(), ("filters", file.rule.filters)):
             if not torch.isfinite(values).all():
                 raise InputError(f"{one_line(name)}: {tensor} holds a number that is not finite")

@@ -3,9 +3,9 @@
 With a decoder, a picture is finer than the grid. The decoder is a tiny network, the same for all
 cells and pixels (Pajouheshgar et al., "Neural Cellular Automata: From Cells to Pixels",
 arXiv:2506.22899, 2025). Its inputs are the channels, interpolated between the centers of the four
-nearest cells. Its output is added to the interpolated colors of the cells. In the paper, sines and
-cosines of the pixel's position (u, v) within its cell are inputs, too. Here they are optional,
-because they make the grid visible; see ``docs/lab/decoder.md``.
+nearest cells. Its output is added to the interpolated colors of the cells, or to all maps of a
+material. In the paper, sines and cosines of the pixel's position (u, v) within its cell are inputs,
+too. Here they are optional, because they make the grid visible; see ``docs/lab/decoder.md``.
 """
 
 import math
@@ -71,9 +71,9 @@ class DecoderSettings:
         kinds = get_args(Activation)
         check(self.activation in kinds, "activation", f"one of {kinds}")
 
-    def shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, channels: int, outputs: int) -> dict[str, tuple[int, ...]]:
         """Shapes of the weights by name; see :class:`Decoder`."""
-        sizes = (channels + 4 * self.order, *self.hidden, COLORS)
+        sizes = (channels + 4 * self.order, *self.hidden, outputs)
         shapes: dict[str, tuple[int, ...]] = {}
         for i in range(1, len(sizes)):
             shapes |= {f"w{i}": (sizes[i], sizes[i - 1]), f"b{i}": (sizes[i],)}
@@ -88,39 +88,47 @@ class Decoder(nn.Module):
         channels: number of channels of a cell, C.
         generator: source of the initial weights. The last layer starts at zero, so the first
             picture shows the interpolated colors of the cells.
+        outputs: number of outputs, N: one for each channel that is drawn.
 
     Shapes:
         ``w1 [hidden, C + 4*order]``, ``b1 [hidden]``, then ``w2``, ``b2`` and, with two hidden
         layers, ``w3``, ``b3``. The first C columns of ``w1`` are for the channels. Then, for each
         frequency k, four columns starting at ``C + 4*(k-1)`` are for sin 2 pi k u, cos 2 pi k u,
-        sin 2 pi k v and cos 2 pi k v. The last layer has three rows: red, green, blue.
+        sin 2 pi k v and cos 2 pi k v. The last layer has N rows: red, green, blue, and then the
+        other maps of a material in the order of their channels.
     """
 
     w1: nn.Parameter
     b1: nn.Parameter
 
     def __init__(
-        self, settings: DecoderSettings, channels: int, generator: torch.Generator | None = None
+        self,
+        settings: DecoderSettings,
+        channels: int,
+        generator: torch.Generator | None = None,
+        *,
+        outputs: int = COLORS,
     ) -> None:
         super().__init__()
-        self.settings, self.channels = settings, channels
+        self.settings, self.channels, self.outputs = settings, channels, outputs
         self.layers = len(settings.hidden) + 1
-        for name, shape in settings.shapes(channels).items():
+        shapes = settings.shapes(channels, outputs)
+        for name, shape in shapes.items():
             weight = torch.zeros(shape)
             if not name.endswith(str(self.layers)):
-                inputs = settings.shapes(channels)[f"w{name[1:]}"][1]
+                inputs = shapes[f"w{name[1:]}"][1]
                 bound = math.sqrt((FIRST_GAIN if name == "w1" else 1.0) * 3 / inputs)
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
             self.register_parameter(name, nn.Parameter(weight))
 
     def forward(self, padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -> Tensor:
-        """Compute what to add to the interpolated colors of the cells.
+        """Compute what to add to the interpolated colors or maps of the cells.
 
         Args:
-            padded, rows, columns, wraps: see :func:`interpolate`; N is the number of channels.
+            padded, rows, columns, wraps: see :func:`interpolate`; it has all channels.
 
         Returns:
-            [B, 3, h, w].
+            [B, N, h, w]; N is the number of outputs.
         """
         order = self.settings.order
         # The units are the first axis here, so that one product serves all pixels. The channels'
@@ -139,7 +147,7 @@ class Decoder(nn.Module):
             hidden = torch.addmm(getattr(self, f"b{i}")[:, None], getattr(self, f"w{i}"), hidden)
             if i < self.layers:
                 hidden = self._activate(hidden)
-        return hidden.view(COLORS, *shares.shape[1:]).transpose(0, 1)
+        return hidden.view(self.outputs, *shares.shape[1:]).transpose(0, 1)
 
     def _activate(self, values: Tensor) -> Tensor:
         return values.sin() if self.settings.activation == "sine" else F.relu(values)

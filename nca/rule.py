@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nca.decoder import Decoder, interpolate, pixel_places
 from nca.errors import InputError
-from nca.maps import MapName, map_channels
+from nca.maps import MapName, map_channels, map_width
 from nca.rng import fire_mask, uniform_noise
 from nca.rule_settings import Padding, Quantizer, RuleSettings
 
@@ -94,9 +94,10 @@ class Rule(nn.Module):
         self.b2 = nn.Parameter(torch.zeros(settings.channels)) if update_bias else None
         nn.init.uniform_(self.w1, -bound, bound, generator=generator)
         nn.init.uniform_(self.b1, -bound, bound, generator=generator)
-        self.decoder = (
-            Decoder(settings.decoder, settings.channels, generator) if settings.decoder else None
-        )
+        self.decoder: Decoder | None = None
+        if settings.decoder is not None:
+            outputs = map_width(settings.maps)
+            self.decoder = Decoder(settings.decoder, settings.channels, generator, outputs=outputs)
 
     def pad(self, state: Tensor) -> Tensor:
         """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
@@ -203,14 +204,9 @@ class Rule(nn.Module):
                 a decoder.
             window: part of the grid to draw, as top, left, height and width in cells. None: all.
         """
-        height, width = state.shape[2:]
-        if self.decoder is None and window is None and scale in (None, 1):
+        if self._draws_cells(scale, window):
             return self.to_rgb(state)
-        scale = self.settings.pixels_per_cell if scale is None else scale
-        top, left, high, wide = window or (0.0, 0.0, height, width)
-        rows = pixel_places(top, high, round(scale * high))
-        columns = pixel_places(left, wide, round(scale * wide))
-        return self.colors_at(state, rows, columns)
+        return self.colors_at(state, *self._pixels(state, scale, window))
 
     def colors_at(self, state: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Colors at every row and column, [B, C, H, W] -> [B, 3, h, w], not clamped to [0, 1].
@@ -220,47 +216,93 @@ class Rule(nn.Module):
             rows: positions of the rows, in cells, [h]; see :func:`nca.decoder.interpolate`.
             columns: positions of the columns, in cells, [w].
         """
-        if max(len(rows), len(columns)) > TILE:  # limits the memory
-            strips = (
-                torch.cat(
-                    [self.colors_at(state, some, part) for part in torch.split(columns, TILE)], 3
-                )
-                for some in torch.split(rows, TILE)
-            )
-            return torch.cat(list(strips), 2)
-        wraps = self.settings.wraps
-        with torch.autocast(state.device.type, enabled=False):  # phases of sines need float32
-            padded = self.pad(state.float())
-            colors = self.to_rgb(interpolate(padded[:, :3], rows, columns, wraps=wraps))
-            if self.decoder is not None:
-                details = self.decoder(padded, rows, columns, wraps=wraps)
-                threshold = self.settings.alive_threshold
-                if threshold is not None:  # dead places show the background
-                    life = interpolate(padded[:, ALPHA : ALPHA + 1], rows, columns, wraps=wraps)
-                    details = details * (life / max(threshold, MIN_LIFE)).clamp(0, 1)
-                colors = colors + details
-        return colors
+        return self._values_at(state, rows, columns)[:, :3]
 
     def to_rgb(self, state: Tensor) -> Tensor:
         """Colors of the cells, without a decoder: [B, C, H, W] -> [B, 3, H, W]."""
-        return state[:, :3] * self.settings.rgb_scale + self.settings.rgb_offset
+        return self._values(state[:, :3])
 
-    def to_maps(self, state: Tensor, *, shortest: float = 1e-12) -> dict[MapName, Tensor]:
-        """The maps of a material, [B, C, H, W] -> name: [B, 3 or 1, H, W].
+    def to_maps(
+        self,
+        state: Tensor,
+        *,
+        scale: float | None = None,
+        window: tuple[float, float, float, float] | None = None,
+        shortest: float = 1e-12,
+    ) -> dict[MapName, Tensor]:
+        """The maps of a material, [B, C, H, W] -> name: [B, 3 or 1, s*H, s*W].
 
         Values are not clamped to [0, 1], but normals have length 1 before they are encoded. A rule
         without maps has only a color.
 
         Args:
             state: [B, C, H, W].
+            scale, window: see :meth:`to_image`.
             shortest: shorter normals are divided by this length, and stay below length 1. In
                 training, this bounds their gradients; all cells start from a normal of length 0.
         """
-        settings = self.settings
-        maps = {
-            name: state[:, channels] * settings.rgb_scale + settings.rgb_offset
-            for name, channels in map_channels(settings.maps).items()
-        }
+        if self._draws_cells(scale, window):
+            drawn = state[:, : map_width(self.settings.maps)]
+            return self._split(self._values(drawn), shortest)
+        rows, columns = self._pixels(state, scale, window)
+        return self.maps_at(state, rows, columns, shortest=shortest)
+
+    def maps_at(
+        self, state: Tensor, rows: Tensor, columns: Tensor, *, shortest: float = 1e-12
+    ) -> dict[MapName, Tensor]:
+        """The maps at every row and column, [B, C, H, W] -> name: [B, 3 or 1, h, w].
+
+        See :meth:`to_maps` and :meth:`colors_at`.
+        """
+        return self._split(self._values_at(state, rows, columns), shortest)
+
+    def _draws_cells(self, scale: float | None, window: object) -> bool:
+        """Whether a picture has exactly one pixel for every cell."""
+        return self.decoder is None and window is None and scale in (None, 1)
+
+    def _pixels(
+        self,
+        state: Tensor,
+        scale: float | None,
+        window: tuple[float, float, float, float] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Positions of the rows and the columns of a picture, in cells."""
+        height, width = state.shape[2:]
+        scale = self.settings.pixels_per_cell if scale is None else scale
+        top, left, high, wide = window or (0.0, 0.0, height, width)
+        rows = pixel_places(top, high, round(scale * high))
+        return rows, pixel_places(left, wide, round(scale * wide))
+
+    def _values_at(self, state: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Values of all maps at every row and column, [B, N, h, w]."""
+        if max(len(rows), len(columns)) > TILE:  # limits the memory
+            strips = (
+                torch.cat(
+                    [self._values_at(state, some, part) for part in torch.split(columns, TILE)], 3
+                )
+                for some in torch.split(rows, TILE)
+            )
+            return torch.cat(list(strips), 2)
+        wraps, drawn = self.settings.wraps, map_width(self.settings.maps)
+        with torch.autocast(state.device.type, enabled=False):  # phases of sines need float32
+            padded = self.pad(state.float())
+            values = self._values(interpolate(padded[:, :drawn], rows, columns, wraps=wraps))
+            if self.decoder is not None:
+                details = self.decoder(padded, rows, columns, wraps=wraps)
+                threshold = self.settings.alive_threshold
+                if threshold is not None:  # dead places show the background
+                    life = interpolate(padded[:, ALPHA : ALPHA + 1], rows, columns, wraps=wraps)
+                    details = details * (life / max(threshold, MIN_LIFE)).clamp(0, 1)
+                values = values + details
+        return values
+
+    def _values(self, channels: Tensor) -> Tensor:
+        """What channels mean, as values of a map."""
+        return channels * self.settings.rgb_scale + self.settings.rgb_offset
+
+    def _split(self, values: Tensor, shortest: float) -> dict[MapName, Tensor]:
+        """The maps in [B, N, h, w]; see :meth:`to_maps`."""
+        maps = {name: values[:, part] for name, part in map_channels(self.settings.maps).items()}
         if "normal" in maps:
             maps["normal"] = F.normalize(maps["normal"] * 2 - 1, dim=1, eps=shortest) / 2 + 0.5
         return maps

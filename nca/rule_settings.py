@@ -109,8 +109,8 @@ class RuleSettings:
         quantization: rounding that the rule was trained with.
         calm: whether players run the rule calm after it has grown: all cells fire, in shorter
             steps; see :func:`nca.rescaling.calmed`.
-        decoder: the network that draws pictures that are finer than the grid. None: one pixel per
-            cell.
+        decoder: the network that draws pictures, or all maps, that are finer than the grid. None:
+            one pixel per cell.
         maps: the maps of a material that the first channels hold, in this order; see
             :mod:`nca.maps`. Empty: only a color.
 
@@ -158,8 +158,6 @@ class RuleSettings:
         check(isinstance(self.calm, bool), "calm", "true or false")
         if self.maps != ():
             object.__setattr__(self, "maps", check_maps(self.maps, self.channels))
-        if self.maps and self.decoder is not None:
-            raise ValueError("a rule cannot have both maps and a decoder")
 
     @property
     def wraps(self) -> bool:

@@ -19,13 +19,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.maps import map_width
 from nca.rule import MAX_FILTERS, Rule
 from nca.rule_settings import RuleSettings, is_float32
 from nca.system.files import describe_placeholder, read_regular, write_atomically
 from nca.system.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION = (2, 1)
+VERSION = (3, 0)
 DECODER = "decoder."  # prefix of the names of the decoder's tensors
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
@@ -111,7 +112,7 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
 def _version(settings: RuleSettings) -> str:
     """The lowest version of the format that supports the settings."""
     if settings.maps:
-        return "2.1"
+        return "2.1" if settings.decoder is None else "3.0"
     if settings.decoder is not None:
         return "2.0"
     return "1.1" if settings.calm else "1.0"
@@ -185,7 +186,9 @@ def _check_header(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _build(settings: RuleSettings, tensors: dict[str, dict[str, Any]]) -> Rule:
-    own = settings.decoder.shapes(settings.channels) if settings.decoder else {}
+    own: dict[str, tuple[int, ...]] = {}
+    if settings.decoder is not None:
+        own = settings.decoder.shapes(settings.channels, map_width(settings.maps))
     needed = {"w1", "b1", "w2", "filters", *(DECODER + name for name in own)}
     unknown, missing = set(tensors) - needed - {"b2"}, needed - set(tensors)
     if unknown or missing:

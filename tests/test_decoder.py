@@ -34,7 +34,8 @@ def decoded(rule: Rule, state: np.ndarray, y: float, x: float) -> np.ndarray:
     hidden = weights["w1"] @ inputs + weights["b1"]
     for i in range(2, len(decoder.hidden) + 2):
         hidden = weights[f"w{i}"] @ activate(hidden) + weights[f"b{i}"]
-    return channels[:3] * rule.settings.rgb_scale + rule.settings.rgb_offset + hidden
+    drawn = channels[: len(hidden)] * rule.settings.rgb_scale + rule.settings.rgb_offset
+    return drawn + hidden
 
 
 @pytest.mark.parametrize("padding", list(NUMPY_PADDING))
@@ -54,6 +55,28 @@ def test_a_picture_equals_the_formula(
     for i, row, column in itertools.product(range(2), range(18), range(12)):
         expected = decoded(rule, state[i].double().numpy(), (row + 0.5) / 3, (column + 0.5) / 3)
         assert np.abs(picture[i, :, row, column].numpy() - expected).max() < 1e-5
+
+
+def test_maps_of_a_material_equal_the_formula() -> None:
+    maps = ("color", "height", "normal")
+    rule = with_random_decoder(replace(settings(scale=3), channels=8, maps=maps))
+    assert rule.decoder.w2.shape == (7, 32)
+    state = torch.randn(1, 8, 6, 4, generator=torch.Generator().manual_seed(1))
+    drawn = {name: one.detach() for name, one in rule.to_maps(state).items()}
+    assert {name: one.shape[1:] for name, one in drawn.items()} == {
+        "color": (3, 18, 12), "height": (1, 18, 12), "normal": (3, 18, 12),
+    }  # fmt: skip
+    assert torch.equal(drawn["color"], rule.to_image(state))
+    for row, column in itertools.product(range(18), range(12)):
+        values = decoded(rule, state[0].double().numpy(), (row + 0.5) / 3, (column + 0.5) / 3)
+        normal = values[4:] * 2 - 1
+        values[4:] = normal / np.linalg.norm(normal) / 2 + 0.5
+        here = torch.cat([one[0, :, row, column] for one in drawn.values()]).numpy()
+        assert np.abs(here - values).max() < 1e-5
+    part = rule.to_maps(state, scale=6, window=(1, 2, 3, 1.5))
+    assert part["height"].shape == (1, 1, 18, 9)
+    whole = rule.to_maps(state, scale=6)["height"]
+    torch.testing.assert_close(part["height"], whole[..., 6:24, 12:21], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("padding", list(NUMPY_PADDING))

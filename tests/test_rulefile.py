@@ -17,6 +17,7 @@ from nca.errors import InputError
 from nca.rule import Rule
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import MAX_HEADER, load_rule, save_rule
+from tests.helpers.rules import with_random_decoder
 
 
 @pytest.fixture
@@ -78,6 +79,26 @@ def test_maps_come_back(tmp_path: Path) -> None:
     assert load_rule(tmp_path / "r").rule.settings == settings
 
 
+def test_a_decoder_has_an_output_for_every_channel_of_the_maps(tmp_path: Path) -> None:
+    settings = RuleSettings(maps=("color", "normal", "height"), decoder=DecoderSettings())
+    rule = with_random_decoder(settings)
+    path = tmp_path / "r"
+    save_rule(path, rule)
+    loaded = load_rule(path).rule
+    assert loaded.settings == settings
+    assert torch.equal(loaded.decoder.w2, rule.decoder.w2)
+    rewrite(path, **{"decoder.w2": rule.decoder.w2[:3].clone()})
+    with pytest.raises(InputError, match=r"decoder\.w2 must have shape \(7, 32\), not \(3, 32\)"):
+        load_rule(path)
+    header = header_of(path)
+    del header["settings"]["maps"]
+    rewrite(path, json.dumps(header), **{"decoder.w2": rule.decoder.w2.detach()})
+    with pytest.raises(
+        InputError, match=r"decoder\.b2 must have shape \(3,\), not \(7,\)|w2 must have"
+    ):
+        load_rule(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "version"),
     [
@@ -85,12 +106,13 @@ def test_maps_come_back(tmp_path: Path) -> None:
         ({"calm": True}, "1.1"),
         ({"decoder": DecoderSettings()}, "2.0"),
         ({"maps": ("color",)}, "2.1"),
+        ({"maps": ("color", "normal"), "decoder": DecoderSettings()}, "3.0"),
     ],
 )
 def test_a_file_has_the_lowest_version_that_holds_its_settings(
     tmp_path: Path, changes: dict[str, Any], version: str
 ) -> None:
-    save_rule(tmp_path / "r", Rule(RuleSettings(4, 4, **changes)))
+    save_rule(tmp_path / "r", Rule(RuleSettings(6, 4, **changes)))
     assert header_of(tmp_path / "r")["version"] == version
 
 
@@ -98,7 +120,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
     ("change", "said"),
     [
         ({"format": "other"}, "format is not 'nca-rule'"),
-        ({"version": "3.0"}, "version is 3.0, but this program reads 2"),
+        ({"version": "4.0"}, "version is 4.0, but this program reads 3"),
         ({"version": "new"}, "version is 'new'"),
         ({"version": None}, "version is 'None'"),
         ({"settings": None}, "no 'settings'"),
@@ -119,7 +141,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
             "levels",
         ),
         ({"settings": {"a\x1b[2J": 1}}, r"unknown setting 'a\\x1b\[2J'"),
-        ({"version": "3.\x1b[2J"}, r"its version is 3\.\\x1b\[2J, but this program reads 2"),
+        ({"version": "4.\x1b[2J"}, r"its version is 4\.\\x1b\[2J, but this program reads 3"),
         ({"settings": {"decoder": 8}}, "a setting has the wrong type"),
         ({"settings": {"decoder": {"scale": 17}}}, "decoder scale must be 2 to 16, not 17"),
         ({"settings": {"decoder": {"sale": 8}}}, "unexpected keyword argument 'sale'"),
@@ -132,7 +154,6 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
             {"settings": {"maps": ["color", "normal", "height", "roughness", "occlusion"]}},
             "maps color, normal, height, roughness, occlusion need 9 channels, not 8",
         ),
-        ({"settings": {"maps": ["color"], "decoder": {}}}, "cannot have both maps and a decoder"),
     ],
 )
 def test_a_wrong_header_is_refused(path: Path, change: dict[str, object], said: str) -> None:

@@ -40,7 +40,7 @@ class GlbFile(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, decoders=True)
+        check_rules(rules, decoders=True, fine_maps=True)
         return {
             f"{stem}{self.suffix}": glb(name, file, options)
             for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
@@ -118,11 +118,11 @@ def material_images(file: RuleFile, options: ExportOptions) -> dict[str, bytes]:
     calm = rule.settings.runs_calm("auto")
     (state,) = simulate(rule, start, [STEPS], seed=options.seed, calm=calm)
     maps = rule.to_maps(state)
-    images = {"color": rule.to_image(state)[0]}
+    images = {"color": maps["color"][0]}
     if "normal" in maps:
         images["normal"] = maps["normal"][0]
     if not maps.keys().isdisjoint(("occlusion", "roughness", "metalness")):
-        ones = torch.ones(1, 1, side, side)
+        ones = torch.ones_like(maps["color"][:, :1])
         parts = (maps.get(name, ones) for name in ("occlusion", "roughness"))
         images["packed"] = torch.cat([*parts, maps.get("metalness", 0 * ones)], 1)[0]
     return {name: png_bytes(to_image(image)) for name, image in images.items()}
@@ -158,5 +158,9 @@ def _padded(data: bytes, filler: bytes) -> bytes:
 
 
 TARGET = GlbFile(
-    verified="checked with the Khronos glTF validator", suffix=".glb", baked=True, decoders=True
+    verified="checked with the Khronos glTF validator",
+    suffix=".glb",
+    baked=True,
+    decoders=True,
+    fine_maps=True,
 )

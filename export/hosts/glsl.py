@@ -169,6 +169,7 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     decoders=True,
+    fine_maps=True,  # it draws their color
     frame_steps=lambda rule, options: _steps(options),
     verified="tested in OpenGL",
 )

@@ -55,6 +55,8 @@ def format_description(description: dict[str, Any]) -> str:
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
+    if maps := settings.get("maps"):
+        lines.append(f"  maps: {', '.join(maps)}")
     if (decoder := settings.get("decoder")) is not None:
         units = " and ".join(map(str, decoder["hidden"]))
         lines.append(

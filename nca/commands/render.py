@@ -132,7 +132,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     scale = None if rule.decoder is None else settings.scale
     shown = partial(_rgba, rule) if settings.transparent else partial(rule.to_image, scale=scale)
     if settings.maps:
-        shown = partial(_all_maps, rule)
+        shown = partial(_all_maps, rule, scale)
     if settings.loop is not None:
         states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (shown(state)[0] for state in states)
@@ -176,8 +176,8 @@ def _rgba(rule: Rule, state: Tensor) -> Tensor:
     return torch.cat([colors, alpha], 1)
 
 
-def _all_maps(rule: Rule, state: Tensor) -> Tensor:
-    return torch.cat(list(rule.to_maps(state).values()), 1)
+def _all_maps(rule: Rule, scale: float | None, state: Tensor) -> Tensor:
+    return torch.cat(list(rule.to_maps(state, scale=scale).values()), 1)
 
 
 def _split(values: Tensor, maps: tuple[MapName, ...]) -> dict[MapName, Tensor]:

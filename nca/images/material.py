@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.images import png_bytes, read_square, to_image
+from nca.images import png_bytes, read_square, to_image, too_small
 from nca.images.decoding import decode_data, reading
 from nca.images.estimation import estimate
 from nca.images.map_files import MapFile, is_material, map_files
@@ -42,7 +42,7 @@ class Material:
     values: Tensor
 
 
-def read_material(folder: Path, size: int) -> Material:
+def read_material(folder: Path, size: int, *, enlarge: bool = True) -> Material:
     """Read a folder of maps: crop each to the centered square and scale it to ``size`` pixels.
 
     The color map is converted to sRGB like every picture. The other maps are data: their color
@@ -50,11 +50,13 @@ def read_material(folder: Path, size: int) -> Material:
     length 1 after scaling.
 
     Raises:
-        InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read, or the
-            maps differ in size.
+        InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read, the maps
+            differ in size, or they are smaller than ``size`` and ``enlarge`` is False.
     """
     files = map_files(folder)
-    _check_sizes([file.path for file in files.values()])
+    width, height = _common_size([file.path for file in files.values()])
+    if not enlarge and min(width, height) < size:
+        raise InputError(too_small(folder, (width, height), size))
     values = [
         read_square(file.path, size) if name == "color" else _read_data(name, file, size)
         for name, file in files.items()
@@ -62,8 +64,8 @@ def read_material(folder: Path, size: int) -> Material:
     return Material(tuple(files), torch.cat(values))
 
 
-def _check_sizes(paths: list[Path]) -> None:
-    sizes = []
+def _common_size(paths: list[Path]) -> tuple[int, int]:
+    sizes: list[tuple[int, int]] = []
     for path in paths:
         with reading(path), Image.open(path, formats=readable_formats()) as image:
             sizes.append(image.size)
@@ -73,6 +75,7 @@ def _check_sizes(paths: list[Path]) -> None:
                 f"{path} has {width}x{height} pixels and {paths[0].name} has "
                 f"{first_width}x{first_height}; the maps of a material must have the same size"
             )
+    return sizes[0]
 
 
 def _read_data(name: MapName, file: MapFile, size: int) -> Tensor:

@@ -24,7 +24,7 @@ from nca.losses.features.base import halve
 from nca.losses.features.build import FITTED, is_pretrained
 from nca.losses.graphed import graphed
 from nca.losses.term import Term
-from nca.maps import map_channels
+from nca.maps import MapName, map_channels, map_width
 from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
@@ -35,7 +35,30 @@ SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels 
 
 
 class PictureLoss(ABC):
-    """Distance between the pictures of states and a target texture, by layer."""
+    """Distance between the pictures of states and a target texture, by layer.
+
+    All maps of a material are compared at once, so that the rule learns how they are aligned. Every
+    map is multiplied by its weight, which scales its contrast.
+
+    Args:
+        settings: settings of the run.
+
+    Raises:
+        InputError: a weight names another map, or a pretrained network cannot see the maps.
+    """
+
+    def __init__(self, settings: TrainSettings) -> None:
+        self.weights: Tensor | None = None  # of every channel, [N, 1, 1]
+        if settings.task.maps:
+            self.weights = _map_weights(settings).to(device_of(settings))
+
+    def weighted(self, values: Tensor) -> Tensor:
+        """Multiply the maps in [..., N, H, W] by their weights."""
+        return values if self.weights is None else self.weights * values.to(self.weights.device)
+
+    def joined(self, maps: dict[MapName, Tensor]) -> Tensor:
+        """What is compared of the maps of a rule, [B, N, H, W]."""
+        return self.weighted(torch.cat(list(maps.values()), 1))
 
     @abstractmethod
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
@@ -45,15 +68,30 @@ class PictureLoss(ABC):
 def picture_loss(
     settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str = ""
 ) -> PictureLoss:
-    """Make the texture loss for one target, [3, S, S]; ``suffix`` goes into the layer names.
+    """Make the texture loss for one target, [N, S, S]; ``suffix`` goes into the layer names.
 
     Raises:
-        InputError: the features do not exist, or the pictures are too small for them.
+        InputError: the features do not exist, or the pictures are too small for them; or the maps
+            of a material do not fit, see :class:`PictureLoss`.
     """
-    if settings.task.maps:
-        return AllMaps(settings, target, generator, suffix)
     kind = FinePicture if settings.rule.decoder else WholePicture
     return kind(settings, target, generator, suffix)
+
+
+def _map_weights(settings: TrainSettings) -> Tensor:
+    channels, weights = map_channels(settings.task.maps), settings.task.material.map_weights
+    if is_pretrained(settings.loss.features):
+        raise InputError(
+            f"`features` {settings.loss.features}: sees only colors; for the maps of a "
+            f"material, use {', '.join(FITTED)}"
+        )
+    for name in weights:
+        if name not in channels:
+            raise InputError(f"`map_weights` {name}: must be one of {', '.join(channels)}")
+    values = torch.ones(map_width(settings.task.maps), 1, 1)
+    for name, part in channels.items():
+        values[part] = weights.get(name, 1.0)
+    return values
 
 
 class WholePicture(PictureLoss):
@@ -62,46 +100,15 @@ class WholePicture(PictureLoss):
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
+        super().__init__(settings)
         side = smallest_grid(settings)
         wraps = settings.rule.wraps
+        target = self.weighted(target)
         self.loss = texture_loss(settings, target, generator, side, "texture" + suffix, wraps)
 
     @override
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
-        return self.loss(rule.to_image(state))
-
-
-class AllMaps(WholePicture):
-    """Compares all maps of a material at once, so that the rule learns how they are aligned.
-
-    Every map is multiplied by its weight, which scales its contrast.
-
-    Raises:
-        InputError: a weight names another map, or a pretrained network cannot see the maps.
-    """
-
-    def __init__(
-        self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
-    ) -> None:
-        channels, weights = map_channels(settings.task.maps), settings.task.material.map_weights
-        if is_pretrained(settings.loss.features):
-            raise InputError(
-                f"`features` {settings.loss.features}: sees only colors; for the maps of a "
-                f"material, use {', '.join(FITTED)}"
-            )
-        for name in weights:
-            if name not in channels:
-                raise InputError(f"`map_weights` {name}: must be one of {', '.join(channels)}")
-        self.weights = torch.ones(len(target), 1, 1)
-        for name, part in channels.items():
-            self.weights[part] = weights.get(name, 1.0)
-        super().__init__(settings, self.weights * target, generator, suffix)
-        self.weights = self.weights.to(device_of(settings))
-
-    @override
-    def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
-        maps = rule.to_maps(state, shortest=SHORTEST_NORMAL)
-        return self.loss(self.weights * torch.cat(list(maps.values()), 1))
+        return self.loss(self.joined(rule.to_maps(state, shortest=SHORTEST_NORMAL)))
 
 
 class FinePicture(PictureLoss):
@@ -115,6 +122,8 @@ class FinePicture(PictureLoss):
     def __init__(
         self, settings: TrainSettings, target: Tensor, generator: torch.Generator, suffix: str
     ) -> None:
+        super().__init__(settings)
+        target = self.weighted(target)
         self.generator, self.wraps = generator, settings.rule.wraps
         grid, scale = smallest_grid(settings), settings.rule.decoder
         self.crop = texture_loss(
@@ -131,16 +140,15 @@ class FinePicture(PictureLoss):
     def __call__(self, rule: Rule, state: Tensor) -> dict[str, Tensor]:
         places = torch.rand(4, generator=self.generator).tolist()
         most = CROP if torch.is_grad_enabled() else SCORED_CROP
-        fine = rule.to_image(
-            state, window=self._window(rule.settings.pixels_per_cell, state.shape[2:], most, places)
-        )
+        window = self._window(rule.settings.pixels_per_cell, state.shape[2:], most, places)
+        fine = self.joined(rule.to_maps(state, window=window, shortest=SHORTEST_NORMAL))
         height, width = state.shape[2:]
         moved = ((place - 0.5) / SAMPLES for place in places[2:])
         down, across = (
             pixel_places(start, side, _sample_count(side))
             for start, side in zip(moved, (height, width), strict=True)
         )
-        samples = rule.colors_at(state, down, across)
+        samples = self.joined(rule.maps_at(state, down, across, shortest=SHORTEST_NORMAL))
         return self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
 
     def _window(

@@ -63,7 +63,7 @@ def map_sheet(rule: Rule, targets: Mapping[MapName, Image.Image]) -> Image.Image
         rule: a rule with these maps.
         targets: images of the same size.
     """
-    size = next(iter(targets.values())).width
+    size = next(iter(targets.values())).width // rule.settings.pixels_per_cell
     states = simulate(rule, rule.initial_state(1, size, size), PREVIEW_STEPS)
     grown = [rule.to_maps(state) for state in states]
     sheet = []

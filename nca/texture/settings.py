@@ -247,8 +247,6 @@ class TrainSettings(Bounded):
         decoder = self.rule.decoder
         if decoder and self.task.restore:
             refuse_several(["decoder", "restore"])
-        if decoder and self.task.maps:
-            refuse_several(["decoder", "maps"])
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):
             raise InputError(
                 f"`channels` {self.rule.channels}: {', '.join(self.task.maps)} take "

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nca.decoder import Decoder
+from nca.maps import map_width
 from nca.rule import DEFAULT_FILTERS, Rule
 from nca.rule_settings import EIGHT_BIT_STATE, RuleSettings
 from nca.rulefile import load_rule
@@ -62,8 +63,9 @@ def starting_rule(
         rule = Rule(own, filters, update_bias=update_bias, generator=generator)
     else:
         rule = load_rule(parent).rule
-        if rule.decoder is None and own.decoder is not None:
-            rule.decoder = Decoder(own.decoder, own.channels, generator)
+        outputs = map_width(own.maps)
+        if own.decoder and (rule.decoder is None or rule.decoder.outputs != outputs):
+            rule.decoder = Decoder(own.decoder, own.channels, generator, outputs=outputs)
         rule.settings = replace(
             own,
             decoder=None if rule.decoder is None else rule.decoder.settings,

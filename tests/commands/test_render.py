@@ -313,7 +313,27 @@ def test_wrong_formats_are_refused(
     assert complaint in capsys.readouterr().err
 
 
-def test_maps_are_those_of_the_rule(tmp_path: Path) -> None:
+def test_a_decoder_draws_the_maps_at_the_scale_asked_for(tmp_path: Path) -> None:
+    maps = ("color", "normal", "height")
+    rule = with_random_decoder(
+        RuleSettings(9, 8, start="noise", noise_level=1, maps=maps, decoder=DecoderSettings(4))
+    )
+    path, out = tmp_path / "stone.safetensors", tmp_path / "maps"
+    save_rule(path, rule)
+    state = rule(rule.initial_state(1, 10, 12), 5)
+    words = ["render", str(path), "--maps", "--size", "12x10", "--steps", "5", "--overwrite"]
+    for more, scale in (([], 4), (["--scale", "3"], 3)):
+        assert main([*words, *more, "--out", str(out)]) == 0
+        for name, one in rule.to_maps(state, scale=scale).items():
+            with Image.open(out / f"stone_{name}.png") as image:
+                assert image.size == (12 * scale, 10 * scale)
+                levels = np.asarray(image).reshape(10 * scale, 12 * scale, -1)
+            written = levels.astype(np.float32) / (65535 if name == "height" else 255)
+            right = one[0].detach().clamp(0, 1).permute(1, 2, 0).numpy()
+            assert np.abs(written - right).max() < 1.01 / (65535 if name == "height" else 255)
+
+
+def test_maps_are_those_of_the_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     maps = ("color", "normal", "height", "roughness")
     rule = bounded_rule(
         RuleSettings(channels=9, hidden=8, start="noise", noise_level=1.0, maps=maps)
@@ -333,6 +353,8 @@ def test_maps_are_those_of_the_rule(tmp_path: Path) -> None:
             levels = np.asarray(image).astype(np.float32) / (65535 if name == "height" else 255)
         written = torch.from_numpy(levels).reshape(20, 24, -1).permute(2, 0, 1)
         assert torch.allclose(written, one, atol=1.01 / (65535 if name == "height" else 255))
+    assert main(["info", str(path)]) == 0
+    assert "  maps: color, normal, height, roughness\n" in capsys.readouterr().out
     # An average of directions is a direction again.
     assert main([*words, "--steps", "3", "--average-steps", "4", "--overwrite"]) == 0
     with Image.open(out / "stone_normal.png") as image:

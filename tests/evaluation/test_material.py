@@ -1,12 +1,18 @@
 """How maps are aligned, and how far each is from its target."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from nca.backends.simulate import simulate
+from nca.decoder import DecoderSettings
 from nca.evaluation.material import alignment, compare_maps, correlation, grown_maps
+from nca.evaluation.measures import GROWN
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from tests.helpers.picture_makers import domes
+from tests.helpers.rules import with_random_decoder
 
 
 def test_correlations() -> None:
@@ -63,3 +69,12 @@ def test_maps_are_grown_and_shown_in_their_range() -> None:
     start = rule.to_maps(rule.initial_state(1, 16, 16, seed=3))
     assert torch.equal(maps["normal"], start["normal"][0])
     assert torch.equal(maps["color"], start["color"][0].clamp(0, 1))
+
+
+def test_a_decoder_draws_the_maps_that_are_compared() -> None:
+    settings = RuleSettings(maps=("color", "height"), start="noise", noise_level=1)
+    rule = with_random_decoder(replace(settings, decoder=DecoderSettings(3)))
+    maps = grown_maps(rule, 16, seed=3)
+    (state,) = simulate(rule, rule.initial_state(1, 16, 16, seed=3), [GROWN], seed=3)
+    assert maps["height"].shape == (1, 48, 48)
+    assert torch.equal(maps["height"], rule.to_maps(state)["height"][0].clamp(0, 1))

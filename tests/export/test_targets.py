@@ -145,6 +145,18 @@ def test_a_rule_with_a_decoder_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_decoder_of_a_material_is_refused_unless_the_target_draws_maps(tmp_path):
+    settings = RuleSettings(8, 8, decoder=DecoderSettings(), maps=("color", "normal", "height"))
+    rule = RuleFile(with_random_decoder(settings))
+    decoding = {name: find_target(name) for name in target_names() if find_target(name).decoders}
+    refusing = [name for name, target in decoding.items() if not target.fine_maps]
+    assert refusing
+    for name in refusing:
+        with pytest.raises(InputError, match=r"fine: a decoder draws the maps of this .*7 outputs"):
+            export({"fine": rule}, name, tmp_path / "out", ExportOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unknown_targets_and_no_rules_are_refused(rule, tmp_path):
     with pytest.raises(InputError, match="`to` unreal: no such target; there are comfyui, gallery"):
         export({"lava": rule}, "unreal", tmp_path / "out", ExportOptions())

@@ -67,13 +67,14 @@ class Material(Synthesis):
         """The maps in a folder, or those that are estimated from an image, [N, S, S].
 
         Raises:
-            InputError: a file cannot be read, or all maps are flat.
+            InputError: a file cannot be read, or is too small for a decoder; or all maps are flat.
         """
-        picture, maps = settings.picture, settings.task.maps
+        picture, maps, size = settings.picture, settings.task.maps, settings.size
+        enlarge = not settings.rule.decoder
         if isinstance(picture, Path) and picture.is_dir():
-            material = read_material(picture, settings.size)
+            material = read_material(picture, size, enlarge=enlarge)
         else:
-            material = estimate_maps(read_texture(picture, settings.size), maps)
+            material = estimate_maps(read_texture(picture, size, enlarge=enlarge), maps)
         channels = map_channels(material.maps)
         target = torch.cat([material.values[channels[name]] for name in maps])
         if is_flat(target):

@@ -1,6 +1,6 @@
 // Read rule files (.safetensors), with the checks of nca.rulefile.
 
-const RULE_FORMAT = "nca-rule", RULE_VERSION = 2; // the largest supported major version
+const RULE_FORMAT = "nca-rule", RULE_VERSION = 3; // the largest supported major version
 const MAX_RULE_BYTES = 64 * 2 ** 20, MAX_RULE_HEADER = 8 * 2 ** 20;
 const DEEPEST_HEADER = 63, MAX_STATES = 256;
 

@@ -13,13 +13,14 @@ from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
+from nca.decoder import DecoderSettings
 from nca.exporters.baked.gltf import STEPS, TARGET, glb
 from nca.exporters.settings import ExportOptions
 from nca.images import to_tensor
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import fetch_npm_package
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 VALIDATOR = "gltf-validator@2.0.0-dev.3.10"
 CHECK = """
@@ -85,6 +86,21 @@ def test_the_images_are_the_maps_of_the_rule() -> None:
     (place,) = document["materials"]
     assert place["normalTexture"]["index"] == list(images).index("normal")
     assert document["asset"]["copyright"] == "A. Nonymous, CC0-1.0"
+
+
+def test_a_decoder_draws_the_images() -> None:
+    settings = RuleSettings(
+        12, 16, maps=MAPS, start="noise", noise_level=1, decoder=DecoderSettings(3)
+    )
+    rule = with_random_decoder(settings)
+    _, images = parts(glb("stone", RuleFile(rule), ExportOptions(grid=16)))
+    (state,) = simulate(rule, rule.initial_state(1, 16, 16), [STEPS])
+    maps = {name: one[0].detach().clamp(0, 1) for name, one in rule.to_maps(state).items()}
+    close = {"rtol": 0, "atol": 0.51 / 255}
+    assert images["color"].shape == (3, 48, 48)
+    torch.testing.assert_close(images["color"], maps["color"], **close)
+    torch.testing.assert_close(images["normal"], maps["normal"], **close)
+    torch.testing.assert_close(images["packed"][1:2], maps["roughness"], **close)
 
 
 def test_the_square_shows_the_top_of_the_image_at_the_top() -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from nca.cli import main
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.images import read_texture
 from nca.images.material import estimate_maps, read_material
@@ -107,7 +108,8 @@ def test_folders_of_photographs_and_pictures_are_left_alone(folder: Path, tmp_pa
         (["--preset", "small"],
          "--channels 8: color, normal, height, roughness take 8, and the cells need more; "
          "use --preset material"),
-        (["--decoder", "2"], "--decoder and --maps exclude each other"),
+        (["--decoder", "2", "--size", "128"],
+         ": has 64x64 pixels, too few for --size 128 with a --decoder"),
         (["--also", "b.png"], "--also: {} is a material; give an image"),
         (["--features", "vgg16"],
          "--features vgg16: sees only colors; for the maps of a material, use builtin, random, "
@@ -200,6 +202,50 @@ def test_training(folder: Path, tmp_path: Path) -> None:
         assert preview.size == (4 * 336 + 16, 4 * 366 + 16)
     kept = settings_of(folder, from_rule=out / "rule.safetensors", maps=("normal",))
     assert task(kept).rule.settings.maps == ("color", "normal")
+
+
+def test_a_decoder_learns_all_maps(folder: Path, tmp_path: Path) -> None:
+    """The loss sees a crop and the layout of every map, and normals are on the sphere."""
+    fine = write_domes(tmp_path / "fine", 64)
+    settings = settings_of(fine, decoder=2, size=64)
+    made = task(settings)
+    assert made.rule.settings.decoder == DecoderSettings(2)
+    assert made.rule.decoder.outputs == 8
+    state = torch.rand(1, 16, 24, 24).requires_grad_()
+    terms = made.compare(state, torch.zeros(1))
+    assert {name.partition("/")[0] for name in terms} >= {"texture", "layout"}
+    torch.stack(list(terms.values())).sum().backward()
+    weights = made.rule.decoder.w2.grad
+    assert (weights.abs().sum(1) > 0).all()
+    assert weights[3:6].norm() < 20 * weights[:3].norm()  # short normals do not dominate
+    without = task(settings.override(map_weights={"height": 0.0}))
+    torch.stack(list(without.compare(state, torch.zeros(1)).values())).sum().backward()
+    unseen = without.rule.decoder.w2.grad
+    assert not unseen[6].any()
+    assert unseen[:6].any()
+
+
+def test_training_with_a_decoder(tmp_path: Path) -> None:
+    fine, out = write_domes(tmp_path / "fine", 64), tmp_path / "run"
+    values = SMALL | {"iterations": 2, "late_grid": 16, "aging_rate": 0.0, "terms": {}}
+    values |= {"decoder": 2, "size": 64}
+    trained = train(train_settings(fine, out, "material", **values)).rule
+    rule = load_rule(out / "rule.safetensors").rule
+    assert rule.settings.maps == MAPS
+    assert torch.equal(rule.decoder.w2, trained.decoder.w2)
+    assert rule.decoder.w2.abs().sum(1).min() > 0
+    with Image.open(out / "preview.png") as preview:
+        assert preview.size == (4 * 336 + 16, 4 * 366 + 16)
+    # A decoder that draws other maps cannot be kept.
+    fewer = settings_of(
+        fine, decoder=2, size=64, from_rule=out / "rule.safetensors", maps=("normal",)
+    )
+    assert task(fewer).rule.decoder.outputs == 6
+    with pytest.raises(InputError, match="fine: has 64x64 pixels, too few for `size` 72 with a"):
+        train(train_settings(fine, None, "material", **values | {"size": 72}))
+    photo = fine / "domes_color.png"
+    with pytest.raises(InputError, match="too few for `size` 72 with a `decoder`"):
+        train(train_settings(photo, None, "material", **values | {"size": 72, "maps": ("height",)}))
 
 
 def test_a_material_without_any_pattern_is_refused(tmp_path: Path) -> None:
