@@ -4,7 +4,7 @@ Before this text, a target defines ``nca_size`` and ``nca_fetch``, as for
 :mod:`nca.exporters.glsl.emitter`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +28,16 @@ WHERE = """\
   vec2 nca_turn;
 """
 
+FINE = "void nca_fine(vec2 nca_place, int nca_count, out vec4 nca_means[3], out vec4 nca_added[3])"
+DETAILS = """
+vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
+  vec4 nca_means[3], nca_added[3];
+  nca_fine(nca_place, 1, nca_means, nca_added);
+  nca_mean = nca_means[0];
+  return nca_added[0].rgb;
+}
+"""
+
 
 def decoder_source(rule: Rule) -> str:
     """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a position, in cells.
@@ -45,7 +55,8 @@ def decoder_source(rule: Rule) -> str:
 def details_source(rule: Rule) -> str:
     """Emit ``vec3 nca_details(vec2 nca_place, out vec4 nca_mean)``: what the decoder adds.
 
-    ``nca_mean`` is set to the first four channels, interpolated between cells.
+    ``nca_mean`` is set to the first four channels, interpolated between cells. The decoder of a
+    material also gets the function ``nca_fine``, which has all of its outputs: see ``fine.glsl``.
     """
     settings, decoder = rule.settings, rule.decoder
     assert decoder is not None
@@ -54,16 +65,26 @@ def details_source(rule: Rule) -> str:
     inputs = [f"nca_s{g}" for g in range(group_count(settings.channels))]
     inputs += [f"nca_w{k}" for k in range(1, decoder.settings.order + 1)]
     lines += _layers(decoder, inputs)
-    added = "nca_last.rgb"
+    life = ""
     if settings.alive_threshold is not None:
         least = number(max(settings.alive_threshold, MIN_LIFE))
-        added += f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
-    body = "".join(f"  {line}\n" for line in lines)
-    return (
-        f"{PADDING[settings.padding]}{read_text}\n"
-        "vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {\n"
-        f"{WHERE}{body}  nca_mean = nca_s0;\n  return {added};\n}}\n"
-    )
+        life = f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
+    body = WHERE + "".join(f"  {line}\n" for line in lines)
+    head = f"{PADDING[settings.padding]}{read_text}\n"
+    if not settings.maps:
+        return (
+            f"{head}vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {{\n"
+            f"{body}  nca_mean = nca_s0;\n  return nca_last0.rgb{life};\n}}\n"
+        )
+    means = _three(f"nca_s{g}" for g in range(group_count(settings.channels)))
+    added = _three(f"nca_last{g}{life}" for g in range(group_count(decoder.outputs)))
+    return f"{head}{FINE} {{\n{body}  nca_means = {means};\n  nca_added = {added};\n}}\n{DETAILS}"
+
+
+def _three(groups: Iterable[str]) -> str:
+    """An array of three groups; missing ones are zero."""
+    filled = [*groups, *["vec4(0.0)"] * 3][:3]
+    return f"vec4[3]({', '.join(filled)})"
 
 
 def _interpolated(groups: int, read: str) -> Iterator[str]:
@@ -88,10 +109,10 @@ def _waves(decoder: Decoder) -> Iterator[str]:
 
 
 def _layers(decoder: Decoder, inputs: Sequence[str]) -> Iterator[str]:
-    """Compute all layers, four units at a time; the result is ``nca_last``."""
+    """Compute all layers, four units at a time; the results are ``nca_last<j>``."""
     for i, layer in enumerate(decoder_layers(decoder), 1):
         last = i == decoder.layers
-        names = ["nca_last"] if last else [f"nca_h{i}_{j}" for j in range(layer.units)]
+        names = [f"nca_last{j}" if last else f"nca_h{i}_{j}" for j in range(layer.units)]
         for j, name in enumerate(names):
             yield f"vec4 {name} = {vector(layer.bias[4 * j : 4 * j + 4])};"
             for n, given in enumerate(inputs):

@@ -61,4 +61,4 @@ def decoder_texels(decoder: Decoder) -> Matrix:
 def layer_sizes(decoder: Decoder) -> list[int]:
     """Numbers of groups of four: of the inputs, then of every layer."""
     inputs = group_count(decoder.channels) + decoder.settings.order
-    return [inputs, *map(group_count, decoder.settings.hidden), 1]
+    return [inputs, *map(group_count, (*decoder.settings.hidden, decoder.outputs))]

@@ -1,9 +1,9 @@
-"""The shader that lights materials, or shows one of their maps: see ``lit.glsl``."""
+"""The shaders that draw the maps of materials, and light them: see ``lit.glsl``."""
 
-from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text
+from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text, with_macro
 from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
-from nca.maps import MAPS, MapName, map_channels
+from nca.maps import MAPS, MapName, map_channels, map_width
 
 LIT = "lit"
 MAP_VIEWS: tuple[str, ...] = (LIT, *list(MAPS)[1:])  # the index is NCA_MAP; color is another view
@@ -15,6 +15,10 @@ def map_layout(maps: tuple[MapName, ...]) -> int:
     return sum(channels[n].start << 4 * i for i, n in enumerate(list(MAPS)[1:]) if n in channels)
 
 
+FINE_CHANNELS = map_width(tuple(MAPS))
+FINE_LAYOUT = map_layout(tuple(MAPS))
+
+
 def lit_fragment(capabilities: Capabilities, channels: int) -> str:
     """Shader of lit materials without its macros; ``lit.glsl`` describes them.
 
@@ -23,9 +27,54 @@ def lit_fragment(capabilities: Capabilities, channels: int) -> str:
         channels: number of channels of the state.
     """
     return (
-        head_text(capabilities)
-        + fetch_text("nca_fetch", "nca_state", range(group_count(channels)), capabilities.layers)
+        _maps_text(capabilities, channels)
         + template("lit.glsl")
         + "\nlayout(location = 0) out vec4 nca_out0;\n\n"
         "void main() { nca_out0 = nca_material(gl_FragCoord.xy); }\n"
+    )
+
+
+def fine_text(capabilities: Capabilities, channels: int) -> str:
+    """Shader that draws all maps, without its macros and the decoder: see ``fine.glsl``.
+
+    Its outputs are a state with ``FINE_CHANNELS`` channels in the layout ``FINE_LAYOUT``.
+
+    Args:
+        capabilities, channels: see :func:`lit_fragment`.
+    """
+    count = group_count(FINE_CHANNELS)
+    outputs = [f"nca_out{i}" for i in range(count)]
+    declared = "".join(
+        f"layout(location = {i}) out vec4 {name};\n" for i, name in enumerate(outputs)
+    )
+    return (
+        _maps_text(capabilities, channels)
+        + template("materials/fine.glsl")
+        + f"\n{declared}\nvoid main() {{ nca_draw(gl_FragCoord.xy, {', '.join(outputs)}); }}\n"
+    )
+
+
+def fine_fragment(
+    capabilities: Capabilities, channels: int, details: str, maps: tuple[MapName, ...]
+) -> str:
+    """The complete shader of a rule.
+
+    Args:
+        capabilities, channels: see :func:`lit_fragment`.
+        details: text that defines ``nca_details``, and ``nca_fine`` if there are maps.
+        maps: maps of the rule.
+    """
+    text = fine_text(capabilities, channels) + details
+    macros = ["NCA_TAPS 2", f"NCA_OWN {map_layout(maps)}"]
+    for macro in macros if "void nca_fine(" in details else [*macros, "NCA_COLOR_ONLY"]:
+        text = with_macro(text, macro)
+    return text
+
+
+def _maps_text(capabilities: Capabilities, channels: int) -> str:
+    return (
+        head_text(capabilities)
+        + fetch_text("nca_fetch", "nca_state", range(group_count(channels)), capabilities.layers)
+        + template("materials/maps.glsl")
+        + "\n"
     )

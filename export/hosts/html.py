@@ -56,5 +56,6 @@ TARGET = WebTarget(
     write=page_html,
     suffix=".html",
     decoders=True,
+    fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

@@ -28,5 +28,6 @@ TARGET = WebTarget(
     write=component_js,
     suffix=".js",
     decoders=True,
+    fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

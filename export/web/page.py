@@ -19,7 +19,7 @@ from nca.exporters.glsl.drawing import VIEWS, colors_fragment, flash_text, scree
 from nca.exporters.glsl.fragments import Capabilities, step_passes, vertex_shader
 from nca.exporters.glsl.general import general_text
 from nca.exporters.glsl.general_decoder import decoder_text
-from nca.exporters.glsl.lit import lit_fragment
+from nca.exporters.glsl.lit import fine_text, lit_fragment
 from nca.exporters.glsl.pieces import LITERAL_DIGITS, group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import Store, StoreChoice, choose_decoder_store, choose_store
@@ -39,7 +39,8 @@ _PLAYER = (
     " player/general player/decoding/weights player/gl player/readback player/field"
     " stepping/fields reading/link_text reading/field_link stepping/rule_shaders player/camera"
     " player/simulation player/flashes"
-    " player/decoding/picture player/materials/lit player/display player/speed player/grid"
+    " player/decoding/picture player/materials/fine player/materials/lit player/display"
+    " player/speed player/grid"
     " player/watching/frames player/watching/snapshots player/player player/pointer"
 )
 PLAYER_SCRIPTS = tuple(_PLAYER.split())
@@ -114,7 +115,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
     Raises:
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
-    check_rules(rules, decoders=True)
+    check_rules(rules, decoders=True, fine_maps=True)
     check_count(rules)
     channels = max(file.rule.settings.channels for file in rules.values())
     groups = group_count(channels)
@@ -149,6 +150,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         "colors": _short(colors_fragment(device, 4)),  # with layers, for any number of channels
         "decoder": _short(decoder_text()),
         "lit": _short(lit_fragment(device, 4)),
+        "fine": _short(fine_text(device, 4)),
         "views": VIEWS,
         "screen": _short(screen_fragment(device, parts=True)),
         "flashes": _short(flash_text(device)),
@@ -165,8 +167,8 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    """Shorten a shader of the page, but keep two names that the decoder of a rule uses."""
-    return compact_shader(with_short_names(text, ("nca_details", "nca_fetch")))
+    """Shorten a shader of the page, but keep the names that the decoder of a rule uses."""
+    return compact_shader(with_short_names(text, ("nca_details", "nca_fetch", "nca_fine")))
 
 
 def script_json(data: object) -> str:

@@ -55,6 +55,15 @@ class Part:
         """Pixels per cell."""
         return self.size[0] / self.cells[0]
 
+    def within(self, other: "Part") -> "Part":
+        """This part, measured in pixels of another one instead of in cells."""
+        scale = other.size[0] / other.cells[0], other.size[1] / other.cells[1]
+        corner = tuple(
+            (mine - its) * s for mine, its, s in zip(self.corner, other.corner, scale, strict=True)
+        )
+        cells = tuple(side * s for side, s in zip(self.cells, scale, strict=True))
+        return Part((corner[0], corner[1]), (cells[0], cells[1]), self.size)
+
     @property
     def place(self) -> tuple[float, float, float, float]:
         """Position and size in cells."""
@@ -93,6 +102,29 @@ def decoded_part(grid: Size, camera: Camera, picture: Size, scale: int) -> Part:
         return seen_part(camera, picture)
     width, height = (max(1, round(side * density)) for side in grid)
     return Part((0.0, 0.0), (float(grid[0]), float(grid[1])), (width, height))
+
+
+def lit_part(grid: Size, seen: Part, scale: int, margin: float) -> Part:
+    """Choose the part of all maps that decoders draw, to light what is seen of them.
+
+    See :func:`decoded_part`.
+
+    Args:
+        grid: width and height in cells.
+        seen: what the camera sees.
+        scale: pixels per cell that the decoders were trained for.
+        margin: cells beyond the border of what is seen that its light depends on.
+    """
+    part = decoded_part(grid, Camera(*seen.corner, seen.density), seen.size, scale)
+    if part.cells == (float(grid[0]), float(grid[1])) and part.corner == (0.0, 0.0):
+        return part
+    pixels = math.ceil(min(margin * seen.density, max(seen.size) / 2))
+    beyond = pixels / seen.density
+    return Part(
+        (seen.corner[0] - beyond, seen.corner[1] - beyond),
+        (seen.cells[0] + 2 * beyond, seen.cells[1] + 2 * beyond),
+        (seen.size[0] + 2 * pixels, seen.size[1] + 2 * pixels),
+    )
 
 
 def read_image(target: moderngl.Framebuffer) -> Image.Image:

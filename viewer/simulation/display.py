@@ -244,11 +244,11 @@ class Display:
             "nca_alone": simulation.color_map_of_all or (0.0, 0.0, 0.0),
             "nca_transparent": look.transparent,
         }
-        if decodes(simulation, look):
-            self._decoded.draw(simulation.decoded, part, self._fresh, textures, values)
-        elif kind in MAP_VIEWS:
+        if kind in MAP_VIEWS:
             lamp, relief = look.lamp, look.relief
             self._lit.draw(kind, simulation, part, self._fresh, textures, values, lamp, relief)
+        elif decodes(simulation, look):
+            self._decoded.draw(simulation.decoded, part, self._fresh, textures, values)
         else:
             self._colors_of(kind, channels).draw(self._fresh.target, textures, values)
         self._averaged = self._shown(simulation, look)

@@ -6,11 +6,23 @@ from collections.abc import Mapping
 import moderngl
 
 from nca.exporters.glsl.fragments import Capabilities, with_macro
-from nca.exporters.glsl.lit import LIT, MAP_VIEWS, lit_fragment, map_layout
+from nca.exporters.glsl.lit import (
+    FINE_CHANNELS,
+    FINE_LAYOUT,
+    LIT,
+    MAP_VIEWS,
+    lit_fragment,
+    map_layout,
+)
 from nca.gl.shader import Shader, Textures, Value
 from nca.maps import MAPS, MapName
-from nca.viewer.simulation.canvas import Canvas, Part
+from nca.viewer.simulation.canvas import Canvas, Part, lit_part
+from nca.viewer.simulation.decoded import FineMaps
 from nca.viewer.simulation.simulation import Simulation
+
+# How far light and parallax reach, relative to the height of the relief. Shadows that come from
+# farther away are seen only if the whole grid is drawn.
+MARGIN = 2.0
 
 _HOST = Capabilities("330", blend=True)
 
@@ -31,6 +43,7 @@ class LitPictures:
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
         self._shaders: dict[tuple[object, ...], Shader] = {}
+        self._fine = FineMaps(gl)
 
     def draw(
         self,
@@ -54,21 +67,32 @@ class LitPictures:
             lamp: place of the lamp in the part, from (0, 0) to (1, 1); None: a distant light.
             relief: the largest height in cells.
         """
-        rules = simulation.present
+        rules, channels, wraps = simulation.present, simulation.channels, simulation.wraps
+        layout = map_layout(rules[0].settings.maps) if len(rules) == 1 else None
+        if simulation.decoded:  # light their pixels as if they were cells
+            grid = simulation.width, simulation.height
+            fine = lit_part(grid, part, simulation.scale, MARGIN * relief)
+            given = {**values, "nca_wraps": wraps}
+            pixels = self._fine.draw(simulation.decoded, fine, textures, given)
+            textures = {**textures, **pixels.named("nca_state")}
+            values = {**values, "nca_size": fine.size, "nca_alone": (1.0, 0.0, 0.0)}
+            channels, layout = FINE_CHANNELS, FINE_LAYOUT
+            wraps = wraps and fine.cells == (float(grid[0]), float(grid[1]))
+            part, relief = part.within(fine), relief * fine.density
         macros = {
             "NCA_MAP": MAP_VIEWS.index(view),
             "NCA_RELIEF": int(relief > 0),
             "NCA_TAPS": 1 + max(1, math.ceil(1 / part.density)),
         }
-        if len(rules) == 1:
-            macros["NCA_LAYOUT"] = map_layout(rules[0].settings.maps)
-        self._shader(simulation.channels, macros).draw(
+        if layout is not None:
+            macros["NCA_LAYOUT"] = layout
+        self._shader(channels, macros).draw(
             target.target,
             textures,
             {
                 **values,
                 "nca_shown": part.place,
-                "nca_wraps": simulation.wraps,
+                "nca_wraps": wraps,
                 "nca_lamp": (*lamp, 1.0) if lamp else (0.0, 0.0, 0.0),
                 "nca_relief": relief,
             },
@@ -87,3 +111,4 @@ class LitPictures:
         """Free the objects of the driver."""
         for shader in self._shaders.values():
             shader.release()
+        self._fine.release()

@@ -93,8 +93,8 @@ def repeats(simulation: Simulation, look: Look) -> bool:
 
 
 def decodes(simulation: Simulation, look: Look) -> bool:
-    """Whether a decoder draws the view."""
-    return view_of(simulation, look) == "colors" and bool(simulation.decoded)
+    """Whether a decoder draws the view: the colors, or a view of a material."""
+    return view_of(simulation, look) in ("colors", *MAP_VIEWS) and bool(simulation.decoded)
 
 
 def shades(simulation: Simulation, look: Look) -> bool:

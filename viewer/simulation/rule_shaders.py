@@ -16,6 +16,7 @@ from nca.exporters.glsl.fragments import (
     with_macro,
 )
 from nca.exporters.glsl.general_decoder import general_details
+from nca.exporters.glsl.lit import fine_fragment
 from nca.exporters.glsl.weights import (
     Store,
     StoreChoice,
@@ -35,6 +36,7 @@ class RuleShaders:
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
         decoded: shader of the picture; None: the rule has no decoder.
+        details: text that defines the functions of the decoder.
         textures: textures that they read in addition to the state, by sampler.
     """
 
@@ -55,11 +57,14 @@ class RuleShaders:
         self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
         self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
         self.decoded: Shader | None = None
+        self.details = ""
+        self._fine: Shader | None = None
+        self._host, self._groups = capabilities, groups
         stores = {self.store}
         if rule.decoder is not None:
             stores.add(store := choose_decoder_store(rule, choice))
-            details = details_source(rule) if store == "inline" else general_details(rule)
-            self.decoded = Shader(gl, decoded_fragment(capabilities, 4 * groups, details))
+            self.details = details_source(rule) if store == "inline" else general_details(rule)
+            self.decoded = Shader(gl, decoded_fragment(capabilities, 4 * groups, self.details))
         self._compiles = "inline" in stores
         self.textures: dict[str, moderngl.Texture] = {}
         if "texture" in stores:
@@ -93,6 +98,15 @@ class RuleShaders:
             self.set(self._fixed)
         return self._field_step
 
+    def fine(self) -> Shader:
+        """The shader of all maps of a rule with a decoder; it is compiled when it is first used."""
+        if self._fine is None:
+            maps = self.rule.settings.maps
+            text = fine_fragment(self._host, 4 * self._groups, self.details, maps)
+            self._fine = Shader(self._gl, text)
+            self._fine.set(self._fixed)
+        return self._fine
+
     def set(self, values: Mapping[str, Value]) -> None:
         """Set uniforms of all shaders."""
         self._fixed.update(values)
@@ -102,8 +116,8 @@ class RuleShaders:
     def shaders(self) -> list[Shader]:
         """All compiled shaders."""
         every = [*self.step, *self._field_step, *self.life, *self.paint]
-        passes = [shader for shader, _ in every]
-        return passes if self.decoded is None else [*passes, self.decoded]
+        drawn = [shader for shader in (self.decoded, self._fine) if shader is not None]
+        return [*(shader for shader, _ in every), *drawn]
 
     def release(self) -> None:
         """Free the OpenGL objects."""

@@ -7,9 +7,9 @@ function extent({ width, height, wraps, data }, look) {
   return { width: width * across, height: height * down, wraps: false };
 }
 
-/** Whether a decoder draws the view. */
+/** Whether a decoder draws the view: the colors, or a view of a material. */
 function decodes(simulation, look) {
-  return viewOf(simulation, look) === "colors" && decoded(simulation).length > 0;
+  return ["colors", ...MAP_VIEWS].includes(viewOf(simulation, look)) && decoded(simulation).length > 0;
 }
 
 /** Pixels per cell of a picture: as many as the decoders of a view were trained for, or 1. */
@@ -118,8 +118,8 @@ class Display {
       nca_state: simulation.state, nca_before: simulation.previous,
       nca_field: simulation.fieldTexture, nca_colors: simulation.colors,
     };
-    if (decodes(simulation, look)) this.decoded.draw(simulation, part, this.fresh, values, textures);
-    else if (MAP_VIEWS.includes(kind)) this.lit.draw(kind, simulation, part, this.fresh, values, textures, { lamp: this.aim?.lamp, relief: look.relief });
+    if (MAP_VIEWS.includes(kind)) this.lit.draw(kind, simulation, part, this.fresh, values, textures, { lamp: this.aim?.lamp, relief: look.relief });
+    else if (decodes(simulation, look)) this.decoded.draw(simulation, part, this.fresh, values, textures);
     else this.viewProgram(kind).draw(values, textures);
     this.averaged = this.averages(simulation);
   }

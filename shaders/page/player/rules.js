@@ -26,9 +26,9 @@ function splitTensors(settings, filters, numbers) {
 }
 
 /** A rule from the data of the exporter, as plain data. */
-function exportedRule({ tensors, filters, settings, ...rest }) {
-  const numbers = new Float32Array(bytesFromBase64(tensors).buffer);
-  return { ...rest, settings: { ...DEFAULT_SETTINGS, ...settings }, ...splitTensors(settings, filters, numbers) };
+function exportedRule({ tensors, filters, settings: changes, ...rest }) {
+  const numbers = new Float32Array(bytesFromBase64(tensors).buffer), settings = { ...DEFAULT_SETTINGS, ...changes };
+  return { ...rest, settings, ...splitTensors(settings, filters, numbers) };
 }
 
 /** A rule as player, display and panel need it. */

@@ -57,9 +57,8 @@ function readSettings(raw) {
     if (!read) throw new Error(`unknown setting ${shown(name)}`);
     settings[name] = read(name, value);
   }
-  const { channels, maps, decoder } = settings, needed = maps.reduce((sum, map) => sum + MAP_WIDTHS[map], 0);
+  const { channels, maps } = settings, needed = maps.length && mapWidth(maps);
   check(needed <= channels, "channels", `at least ${needed} for the maps`, channels);
-  if (maps.length && decoder) throw new Error("a rule cannot have both maps and a decoder");
   return settings;
 }
 

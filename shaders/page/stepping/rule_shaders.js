@@ -9,7 +9,8 @@ const PATIENCE = 1000; // milliseconds to wait for the fast programs before slow
 class RuleShaders {
   /** With `fields`, there are only the programs of a step, and these read the texture of fields. */
   constructor(gl, data, rule, fields = false) {
-    this.gl = gl;
+    Object.assign(this, { gl, data, rule });
+    this.maps = null; // the program of all maps, made when it is first used
     const { vertex, general, groups, digits } = data;
     this.directed = null; // the programs with fields, made when they are first used
     const weights = packWeights(rule);
@@ -39,6 +40,12 @@ class RuleShaders {
     this.steps = null;
     this.store = null;
     this.since = performance.now();
+  }
+
+  /** The program that draws all maps of a rule with a decoder. */
+  get fine() {
+    this.maps ??= fineProgram(this.gl, this.data, this.rule, this.decoded[0].details);
+    return this.maps;
   }
 
   get ready() {
@@ -84,5 +91,6 @@ class RuleShaders {
     for (const { passes } of this.candidates) this.drop(passes);
     this.weights?.dispose();
     this.directed?.dispose();
+    this.maps?.dispose();
   }
 }

@@ -42,6 +42,7 @@ def decoded(gl: moderngl.Context, rule: Rule, state: torch.Tensor, scale: int) -
         (6, {"padding": "zeros", "alive_threshold": 0.1}, {"order": 1, "hidden": (17, 21)}, 4),
         (5, {"padding": "reflect", "rgb_scale": 0.5}, {"activation": "sine", "order": 3}, 3),
         (12, {"padding": "replicate"}, {"activation": "sine", "hidden": (64, 64)}, 16),
+        (9, {"maps": ("color", "normal", "height"), "alive_threshold": 0.1}, {}, 3),
     ],
 )
 def test_a_shader_draws_the_picture_of_a_decoder(

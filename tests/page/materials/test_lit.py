@@ -7,16 +7,26 @@ import pytest
 import torch
 from playwright.sync_api import Page
 
+from nca.decoder import DecoderSettings
 from nca.exporters.hosts.html import page_html
 from nca.exporters.link import read_link, write_link
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
-from nca.rulefile import RuleFile
+from nca.rulefile import RuleFile, rule_bytes
 from tests.helpers.browsing import drawn, read, until, write
 from tests.helpers.rules import bounded_rule
 from tests.page.test_hands import drag, touch
 from tests.viewer.simulation.decoded import owned_shares
-from tests.viewer.simulation.lit import FEW, MANY, Scene, material, random_state
+from tests.viewer.simulation.lit import (
+    FEW,
+    MANY,
+    Scene,
+    fine,
+    lit_as_cells,
+    material,
+    mixed_map,
+    random_state,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +67,60 @@ def test_lit_materials_are_those_of_numpy(still_page):
     for view in page.evaluate("nca.actions.views.slice(2, 7)"):
         page.evaluate("(view) => nca.actions.setView(view)", view)
         compare(4.5, 2.3, -1.7, (90, 63), None, view)
+
+
+def test_decoders_draw_the_maps_of_torch(still_page):
+    rules = [fine(*MANY), fine(channels=6, seed=1)]
+    page = still_page(dict(zip(("stone", "plain"), rules, strict=True)), grid=(WIDTH, HEIGHT))
+    state = random_state(*SHAPE)
+    write(page, state)
+
+    def compare(rule: Rule, scale: int) -> None:
+        maps = rule.to_maps(state[None, : rule.settings.channels], scale=scale)
+        for name, values in list(maps.items())[1:]:
+            page.evaluate("(view) => nca.actions.setView(view)", name)
+            shown = drawn(page, scale, 0, 0, scale * WIDTH, scale * HEIGHT)
+            assert (shown - values[0].detach().clamp(0, 1)).abs().max() < 1e-5, name
+        page.evaluate("nca.actions.setView('colors')")
+        shown = drawn(page, scale, 0, 0, scale * WIDTH, scale * HEIGHT)
+        assert (shown - maps["color"][0].detach().clamp(0, 1)).abs().max() < 1e-5
+        page.evaluate("nca.actions.setView('lit')")
+
+    compare(rules[0], 3)
+    compare(rules[0], 8)
+    close = (2.4, -1.2, 12.0, 8.0)
+    right = lit_as_cells(rules[0], state, close, (120, 80), 10, lamp=(0.3, 0.7))
+    lit = drawn(page, 10, 2.4, -1.2, 120, 80, (0.3, 0.7)).permute(1, 2, 0).double().numpy()
+    assert np.abs(lit - right).max() < 1e-4
+    assert page.evaluate("nca.player.display.picture(nca.player.simulation, {x: 0, y: 0, zoom: 3},"
+                         f" {3 * WIDTH}, {3 * HEIGHT}).width") == 3 * WIDTH  # fmt: skip
+
+    # A decoder without maps shares the grid: where it draws, the surface is flat and matte.
+    page.evaluate("nca.player.simulation.paintRule(1, {x0: 8, y0: 8, x1: 8, y1: 8, radius: 5})")
+    until(page, "nca.player.simulation.ready")
+    write(page, state)
+    owned = scene_of(page, rules, 1.0, 0.0, 0.0, (WIDTH, HEIGHT), None).owned
+    assert 0.1 < owned[1].mean() < 0.9
+    for name in ("roughness", "height"):
+        page.evaluate("(view) => nca.actions.setView(view)", name)
+        shown = drawn(page, 3, 0, 0, 3 * WIDTH, 3 * HEIGHT)
+        assert (shown - mixed_map(rules, owned, state, name, 3)).abs().max() < 1e-5, name
+    page.evaluate("nca.actions.setView('lit')")
+
+    # The general shader draws a rule that a visitor opens, or that a link contains.
+    dropped = fine(*FEW, padding="zeros", alive_threshold=0.1, seed=2,
+                   decoder=DecoderSettings(4, 1, (17, 21), "sine"))  # fmt: skip
+    file = {"name": "dropped.safetensors", "mimeType": "", "buffer": rule_bytes(dropped)}
+    page.set_input_files("[name=file]", [file])
+    until(page, "document.getElementById('toast').textContent === 'Opened dropped'")
+    until(page, "nca.player.simulation.ready && nca.player.simulation.seeded")
+    write(page, state)
+    compare(dropped, 4)
+    assert page.evaluate("nca.player.gl.getError()") == 0
+    link = page.evaluate("nca.reading.writeLink(nca.player.data.rules[2], 16)")
+    assert link == write_link(dropped, 16)
+    assert read_link(link).settings == dropped.settings
+    assert page.evaluate("(link) => nca.reading.readLink(link).settings.maps", link) == list(FEW)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nca.decoder import DecoderSettings, interpolate, pixel_places
 from nca.maps import map_channels
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 Array = npt.NDArray[np.float64]
 MATTE = {"normal": (0.5, 0.5, 1.0), "height": (0.0,), "roughness": (1.0,), "occlusion": (1.0,)}
@@ -24,6 +25,13 @@ FEW = ("color", "roughness", "normal")
 def material(*maps: str, channels: int = 12, **settings: object) -> Rule:
     """A rule with maps."""
     return bounded_rule(RuleSettings(channels, 16, maps=maps, **settings))  # type: ignore[arg-type]
+
+
+def fine(*maps: str, seed: int = 0, channels: int = 12, **settings: object) -> Rule:
+    """A material with a random decoder."""
+    settings = {"decoder": DecoderSettings(3), **settings}
+    given = RuleSettings(channels, 16, maps=maps, **settings)  # type: ignore[arg-type]
+    return with_random_decoder(given, seed=seed)
 
 
 def random_state(channels: int, height: int, width: int) -> Tensor:
@@ -125,6 +133,51 @@ class Scene:
         return 1 - np.minimum(8 * dark, 1)
 
 
+def lit_as_cells(
+    rule: Rule,
+    state: Tensor,
+    part: Sequence[float],
+    size: tuple[int, int],
+    scale: int,
+    *,
+    lamp: tuple[float, float] | None = None,
+    relief: float = 0.0,
+) -> Array:
+    """What is seen of the decoded maps of a rule, with a cell for each of their pixels."""
+    maps = rule.to_maps(state[None], scale=scale)
+    values = torch.cat([maps[name] for name in MANY], 1)[0].detach().clamp(0, 1) - 0.5
+    owned = [torch.ones(values.shape[1:])]
+    left, top, across, down = (scale * side for side in part)
+    part = (left, top, across, down)
+    return Scene([material(*MANY)], owned, values, part, size, lamp, scale * relief).picture()
+
+
+@torch.no_grad()
+def mixed_map(
+    rules: Sequence[Rule], owned: Sequence[Tensor], state: Tensor, name: str, scale: int
+) -> Tensor:
+    """A map of rules that share a grid that wraps, [3 or 1, scale * H, scale * W]."""
+    height, width = state.shape[1:]
+    rows = pixel_places(0, height, scale * height)
+    columns = pixel_places(0, width, scale * width)
+
+    def between(values: Tensor) -> Tensor:
+        return interpolate(rules[0].pad(values[None]), rows, columns, wraps=True)[0]
+
+    total = torch.zeros(len(ABSENT[name]), scale * height, scale * width)
+    for rule, share in zip(rules, owned, strict=True):
+        settings, values = rule.settings, torch.tensor(ABSENT[name])[:, None, None]
+        where = {str(kind): at for kind, at in map_channels(settings.maps).items()}.get(name)
+        if where is not None:
+            values = state[where] * settings.rgb_scale + settings.rgb_offset
+        total += between(share * values)
+        if where is not None and rule.decoder is not None:
+            padded = rule.pad(state[None, : settings.channels])
+            added = rule.decoder(padded, rows, columns, wraps=True)[0, where]
+            total += between(share[None]) * added
+    return total.clamp(0, 1)
+
+
 def _toward(cells: Array, above: float) -> Array:
     """The direction of a place, x right, y up, z out; cells have y down."""
     return np.concatenate([cells * (1, -1), np.full((*cells.shape[:-1], 1), above)], -1)
@@ -184,7 +237,7 @@ def toned(color: Array) -> Array:
     peak = color.max(-1, keepdims=True)
     new = 1 - 0.24**2 / (peak + 0.24 - 0.76)
     gray = 1 - 1 / (0.15 * (peak - new) + 1)
-    return np.where(peak < 0.76, color, color * new / peak * (1 - gray) + new * gray)
+    return np.where(peak < 0.76, color, color * new / peak.clip(0.76) * (1 - gray) + new * gray)
 
 
 def encoded(color: Array) -> Array:

@@ -6,21 +6,32 @@ import numpy as np
 import pytest
 import torch
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.glsl.lit import MAP_VIEWS, map_layout
 from nca.gl.shader import Value
 from nca.maps import MAPS, map_channels
 from nca.rule_settings import RuleSettings
 from nca.viewer.simulation.camera import Camera
-from nca.viewer.simulation.canvas import Canvas, Part
+from nca.viewer.simulation.canvas import Canvas, Part, decoded_part
 from nca.viewer.simulation.display import Display
 from nca.viewer.simulation.lit import LitPictures
-from nca.viewer.simulation.look import Look, parse_view, view_of, views_of
+from nca.viewer.simulation.look import Look, natural_scale, parse_view, view_of, views_of
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.rules import bounded_rule
 from tests.viewer.simulation.decoded import owned_shares
-from tests.viewer.simulation.lit import FEW, MANY, Array, Scene, material, random_state
+from tests.viewer.simulation.lit import (
+    FEW,
+    MANY,
+    Array,
+    Scene,
+    fine,
+    lit_as_cells,
+    material,
+    mixed_map,
+    random_state,
+)
 
 pytestmark = pytest.mark.gl
 
@@ -102,6 +113,97 @@ def test_the_maps_of_cells_are_those_of_the_rule(gl):
     for name, values in list(rule.to_maps(state[None]).items())[1:]:
         shown = drawn(gl, simulation, scene_of(simulation), name).transpose(2, 0, 1)
         assert np.abs(shown - values[0].numpy()).max() < 1e-5, name
+    simulation.release()
+
+
+@pytest.mark.parametrize("store", ["inline", "texture"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        fine(*MANY),
+        fine(*FEW, padding="zeros", alive_threshold=0.1, rgb_scale=0.7, rgb_offset=0.4,
+             decoder=DecoderSettings(4, 2, (17, 21), "sine")),
+        fine("color", "height", channels=5, padding="reflect"),
+    ],
+    ids=["many", "few", "height"],
+)  # fmt: skip
+def test_a_decoder_draws_the_maps_of_torch(gl, rule, store):
+    simulation = Simulation(gl, [rule], (HEIGHT, WIDTH), store=store)
+    simulation.write(random_state(rule.settings.channels, HEIGHT, WIDTH))
+    for scale in (rule.settings.decoder.scale, 7):
+        maps = rule.to_maps(simulation.read()[None], scale=scale)
+        scene = scene_of(simulation, size=(scale * WIDTH, scale * HEIGHT))
+        for name, one in list(maps.items())[1:]:
+            shown = drawn(gl, simulation, scene, name).transpose(2, 0, 1)
+            values = one[0].detach()
+            right, spread = values.clamp(0, 1), float(values.max() - values.min())
+            assert right.std() > 0.05
+            assert np.abs(shown - right.numpy()).max() < 1e-5 * max(spread, 1), name
+    # A map that the rule lacks.
+    if "metalness" not in rule.settings.maps:
+        assert not drawn(gl, simulation, scene, "metalness").any()
+        assert (drawn(gl, simulation, scene, "occlusion") == 1).all()
+    simulation.release()
+
+
+@pytest.mark.parametrize("light", [{}, {**LAMP, "relief": 2.0}], ids=["distant", "lamp"])
+def test_decoded_maps_are_lit_like_those_of_cells(gl, light):
+    rule = fine(*MANY)
+    simulation = started(gl, rule)
+    size = (3 * WIDTH, 3 * HEIGHT)  # the pixels of the maps are those of the picture
+    scene = scene_of(simulation, size=size, **light)
+    right = lit_as_cells(rule, simulation.read(), scene.part, size, 3, **light)
+    assert np.abs(drawn(gl, simulation, scene) - right).max() < 1e-4
+    # A closer look shows more detail: pixels have a scale of 10.
+    part, size = (2.4, -1.2, 8.0, 6.0), (80, 60)
+    scene = scene_of(simulation, part=part, size=size)
+    right = lit_as_cells(rule, simulation.read(), part, size, 10)
+    assert np.abs(drawn(gl, simulation, scene) - right).max() < 1e-4
+    # The light depends on a relief beyond the border.
+    scene = replace(scene, relief=2.0)
+    right = lit_as_cells(rule, simulation.read(), part, size, 10, relief=2.0)
+    assert np.abs(drawn(gl, simulation, scene) - right)[10:-10, 10:-10].max() < 2e-4
+    # From far away, pixels are averaged.
+    part, size = (0.0, 0.0, float(WIDTH), float(HEIGHT)), (WIDTH, HEIGHT)
+    display = Display(gl)
+    shown = np.asarray(display.picture(simulation, Camera(), Look(), size)) / 255
+    density = decoded_part((WIDTH, HEIGHT), Camera(), size, 3).density
+    assert 1 < density < 3
+    close = lit_as_cells(rule, simulation.read(), part, size, 3)
+    assert np.abs(shown - close).mean() < 0.05
+    display.release()
+    simulation.release()
+
+
+def test_decoders_of_rules_that_share_a_grid_blend_maps(gl):
+    rules = [fine(*MANY, seed=1), fine(*FEW, seed=2, channels=10, rgb_offset=0.3),
+             material("color", "height"), fine(channels=6, seed=3)]  # fmt: skip
+    simulation = started(gl, *rules)
+    for i, (x, y) in enumerate([(9.0, 2.0), (4.0, 4.0), (13.0, 7.0)]):
+        simulation.paint_rule(i + 1, Stroke((x, y), (x, y + 2), 2.5))
+    simulation.write(random_state(12, HEIGHT, WIDTH))
+    scene = scene_of(simulation, size=(4 * WIDTH, 4 * HEIGHT))
+    assert all(owned.mean() > 0.05 for owned in scene.owned)
+    for name in MAP_VIEWS[1:]:
+        right = mixed_map(rules, scene.owned, simulation.read(), name, 4)
+        if name == "normal":
+            right = torch.nn.functional.normalize(right * 2 - 1, dim=0) / 2 + 0.5
+        shown = drawn(gl, simulation, scene, name).transpose(2, 0, 1)
+        difference = np.abs(shown - right.numpy())
+        assert difference.max() < (1e-3 if name == "normal" else 2e-5), name
+    simulation.release()
+
+
+def test_a_saved_grid_has_the_pixels_of_the_decoder(gl):
+    rule = fine(*MANY)
+    simulation, display = started(gl, rule), Display(gl)
+    assert natural_scale(simulation, Look()) == 3
+    assert natural_scale(simulation, Look(view="height")) == 3
+    assert natural_scale(simulation, Look(view="channel 2")) == 1
+    tile = np.asarray(display.whole(simulation, Look(view="height"), 3))
+    right = rule.to_maps(simulation.read()[None])["height"][0, 0].detach().clamp(0, 1)
+    assert np.abs(tile[..., 0] / 255 - right.numpy()).max() <= 0.51 / 255
+    display.release()
     simulation.release()
 
 

@@ -3,11 +3,11 @@
 const FINENESS = 2; // largest ratio of the pixels of a picture of the whole grid to the screen's
 const LARGEST_PICTURE = 8192; // pixels along a side of such a picture
 
-/** The program that draws the picture of a rule, in a list; empty without a decoder. */
+/** The program that draws the picture of a rule, and its decoder as text, in a list; empty without a decoder. */
 function decodedPasses(gl, { vertex, colors, views, decoder, digits }, rule, weights) {
   if (!rule.settings.decoder) return [];
   const details = rule.decoder ? withWeights(rule.decoder, weights, digits) : defines(macros(rule)) + decoder;
-  return [{ program: new Program(gl, vertex, colors.replace("NCA_VIEW 0", `NCA_VIEW ${views.length}`) + details) }];
+  return [{ program: new Program(gl, vertex, colors.replace("NCA_VIEW 0", `NCA_VIEW ${views.length}`) + details), details }];
 }
 
 /**

@@ -1,16 +1,16 @@
 // The decoder of a rule: its tensors, macros and texels; nca.exporters.glsl makes the same ones.
 
 /** Shapes of the tensors of a decoder, by name. */
-function decoderShapes({ channels, decoder }) {
+function decoderShapes({ channels, decoder, maps }) {
   if (!decoder) return {};
-  const sizes = [channels + 4 * decoder.order, ...decoder.hidden, 3];
+  const sizes = [channels + 4 * decoder.order, ...decoder.hidden, mapWidth(maps)];
   return Object.fromEntries(sizes.slice(1).flatMap((size, i) => (
     [[`decoder.w${i + 1}`, [size, sizes[i]]], [`decoder.b${i + 1}`, [size]]])));
 }
 
 /** Numbers of groups of four: of the inputs, then of every layer. */
-function decoderSizes({ channels, decoder }) {
-  return [groupCount(channels) + decoder.order, ...decoder.hidden.map(groupCount), 1];
+function decoderSizes({ channels, decoder, maps }) {
+  return [groupCount(channels) + decoder.order, ...[...decoder.hidden, mapWidth(maps)].map(groupCount)];
 }
 
 /** The macros of the general decoder; `first` is its first texel. */

@@ -5,22 +5,25 @@ const LAMP = [0.36, 0.28]; // place of the lamp, across and down the canvas, unt
 /** Draws the views of materials. */
 class LitPictures {
   constructor(gl, { vertex, lit }) {
-    Object.assign(this, { gl, vertex, lit, programs: {} });
+    Object.assign(this, { gl, vertex, lit, programs: {}, fine: new FineMaps(gl) });
   }
 
   /** Draw a part into a texture. Without a lamp, the light and the eye are distant, so that tiles fit. */
-  draw(view, { data, field, wraps }, part, target, values, textures, { lamp, relief }) {
-    const { present } = field;
+  draw(view, simulation, part, target, values, textures, { lamp, relief }) {
+    // The pixels that decoders draw are lit as if they were cells.
+    const cells = decoded(simulation).length ? this.fine.draw(simulation, part, values, textures, relief)
+      : cellsOf(simulation, part, values, textures, relief);
+    const { shown: [, , width], layout } = cells;
     const macros = {
       NCA_MAP: MAP_VIEWS.indexOf(view), NCA_RELIEF: Number(relief > 0),
-      NCA_TAPS: 1 + Math.max(1, Math.ceil(part.width / part.across)),
-      ...(present.length === 1 && { NCA_LAYOUT: mapLayout(data.rules[present[0]].settings.maps) }),
+      NCA_TAPS: 1 + Math.max(1, Math.ceil(width / part.across)),
+      ...(layout !== null && { NCA_LAYOUT: layout }),
     };
     target.use();
     this.program(macros).draw({
-      ...values, nca_shown: [part.x, part.y, part.width, part.height], nca_wraps: wraps,
-      nca_lamp: lamp ? [...lamp, 1] : [0, 0, 0], nca_relief: relief,
-    }, textures);
+      ...cells.values, nca_shown: cells.shown, nca_wraps: cells.wraps,
+      nca_lamp: lamp ? [...lamp, 1] : [0, 0, 0], nca_relief: cells.relief,
+    }, cells.textures);
   }
 
   program(macros) {
@@ -30,5 +33,12 @@ class LitPictures {
 
   dispose() {
     for (const program of Object.values(this.programs)) program.dispose();
+    this.fine.dispose();
   }
+}
+
+/** What is lit without a decoder. */
+function cellsOf({ data, field: { present }, wraps }, { x, y, width, height }, values, textures, relief) {
+  const layout = present.length === 1 ? mapLayout(data.rules[present[0]].settings.maps) : null;
+  return { values, textures, wraps, relief, layout, shown: [x, y, width, height] };
 }

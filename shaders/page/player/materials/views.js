@@ -4,6 +4,11 @@
 const MAP_WIDTHS = { color: 3, normal: 3, height: 1, roughness: 1, occlusion: 1, metalness: 1 };
 const MAP_VIEWS = ["lit", ...Object.keys(MAP_WIDTHS).slice(1)]; // the index is NCA_MAP; color is another view
 
+/** Number of channels of all maps; without maps, there is a color. */
+function mapWidth(maps) {
+  return maps.reduce((sum, map) => sum + MAP_WIDTHS[map], 0) || MAP_WIDTHS.color;
+}
+
 /** The first channels of all maps but the color, as hexadecimal digits in their order. */
 function mapLayout(maps) {
   const names = Object.keys(MAP_WIDTHS);
