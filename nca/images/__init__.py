@@ -161,14 +161,14 @@ def write_image(path: Path, image: Image.Image) -> None:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """Encode an image as a small PNG file."""
+    """Encode an image as a PNG file."""
     data = io.BytesIO()
-    image.save(data, "PNG", optimize=True)
+    image.save(data, "PNG")  # optimize=True takes four times as long, and saves less than 1%
     return data.getvalue()
 
 
 def png_base64(image: Image.Image) -> str:
-    """Encode an image as text: a small PNG file in base64."""
+    """Encode an image as text: a PNG file in base64."""
     return base64.b64encode(png_bytes(image)).decode()
 
 
