@@ -114,7 +114,8 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     """Erase a disc a quarter as wide as the grid from a grown texture, and measure the healing.
 
     The place is not compared with the target, but with another texture that the same rule has
-    grown: if a rule is far from its target, a scar may be as near to the target as the rest is.
+    grown. If a rule is far from its target, a scar may be as close to the target as the rest of the
+    texture.
 
     Args:
         rule: rule to run.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nca.images.relief import normalized, normals_from_height, open_sky
+from nca.images.relief import ambient_occlusion, normalized, normals_from_height
 from nca.maps import MapName
 from tools.pictures.light import encode, lit
 from tools.pictures.torus import Color, Field
@@ -65,7 +65,7 @@ class Surface:
             "normal": normalized(2 * facing - 1) / 2 + 0.5,
             "height": (TOP * share).round()[None] / LEVELS,
             "roughness": torch.from_numpy(average(self.roughness, size))[None],
-            "occlusion": open_sky(size * height, wraps=True)[None],
+            "occlusion": ambient_occlusion(size * height, wraps=True)[None],
         }
 
 
