@@ -114,7 +114,7 @@ def recognize(path: str, weights: Mapping[str, Tensor]) -> str:
         if _sizes(net.state_dict()) == found:
             return name
     known = ", ".join((*RESNETS, *CONVNEXTS))
-    raise InputError(f"{path}: its tensors do not match a known network: {known}")
+    raise InputError(f"{path}: its tensors match none of the known networks: {known}")
 
 
 def build(name: str, weights: Mapping[str, Tensor]) -> Any:
