@@ -1,8 +1,9 @@
 """A rule for programs that draw one image again and again: each pass reads the previous image.
 
-The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`), and the texel
-above their mark counts the passes. A pass is a step, or half a step if cells die. In that case, the
-second half also needs group 0 from before the step, which the first half copies into one more tile.
+The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The texel above
+the mark that follows the tiles counts the passes. A pass is a step, or half a step if cells die. In
+that case, the second half also needs group 0 from before the step, so the first half copies it into
+an additional tile.
 """
 
 from nca.exporters.glsl.text import template
@@ -33,8 +34,8 @@ def ping_pong_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
 def ping_pong_source(rule: Rule, options: ExportOptions, seed: str) -> str:
     """Emit the functions of a pass, for a target that defines ``vec4 nca_read(ivec2 texel)``.
 
-    ``nca_prepare(size of the image)`` comes first. ``nca_initial(texel)`` is the first image, and
-    ``nca_advance(texel)`` is the image after the one that ``nca_read`` reads.
+    A pass must first call ``nca_prepare(size of the image)``. ``nca_initial(texel)`` returns a
+    texel of the first image; ``nca_advance(texel)``, one of the image after that of ``nca_read``.
 
     Args:
         rule: the rule.

@@ -41,7 +41,7 @@ def arrange(
         rule: the rule.
         side: side of a tile in cells; default: what fits on the screen, at most 256.
         screen: width and height in texels.
-        spare: number of tiles after those of the groups.
+        spare: number of additional tiles, which follow those of the groups.
     """
     groups = group_count(rule.settings.channels) + spare
     width, height = screen
@@ -65,8 +65,8 @@ class TilePass:
     """One pass of a chain.
 
     Attributes:
-        reads: number of the pass with the state before the step.
-        after: in a life pass, number of the pass with the result of the step; None in a step pass.
+        reads: number of the pass whose texture contains the state before the step.
+        after: in a life pass, number of the pass that computed the step; None in a step pass.
         step: number of the step within the frame.
         last: whether it is the last pass of the frame, which also restarts and paints.
     """

@@ -26,8 +26,8 @@ from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-SIDE = 512  # pixels of the workflow's picture
-STEPS = 600
+SIDE = 512  # side of the workflow's picture, in pixels
+STEPS = 600  # number of steps in one run of the node
 IMAGE = "u_image0"
 
 MAIN = """
@@ -52,7 +52,7 @@ void main() {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``NAME.frag`` to paste, and ``workflow.json`` to drop on ComfyUI.
+    """Make ``NAME.frag``, to paste into the node, and ``workflow.json``, to drop on ComfyUI.
 
     Raises:
         InputError: steps per frame are given, or the seed is too large for the node.
@@ -99,7 +99,7 @@ def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
 
 
 def workflow(name: str, text: str, seed: int) -> dict[str, object]:
-    """A workflow in ComfyUI's API format: it draws a picture and saves it."""
+    """Make a workflow in ComfyUI's API format, which draws a picture and saves it."""
     empty = {"width": SIDE, "height": SIDE, "batch_size": 1, "color": 0}
     draw = {
         "fragment_shader": text,
@@ -116,7 +116,7 @@ def workflow(name: str, text: str, seed: int) -> dict[str, object]:
 
 
 def desktop_text(data: bytes) -> str:
-    """The text that the node compiles: GLSL 330 without precision."""
+    """Convert a shader as the node does: to GLSL 330, without precision qualifiers."""
     text = re.sub(r"precision \w+ \w+;\n", "", data.decode())
     return text.replace("#version 300 es", "#version 330 core", 1)
 

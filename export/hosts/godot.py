@@ -183,7 +183,7 @@ void fragment() {{
 
 
 def opengl_text(data: bytes) -> str:
-    """A compute shader for OpenGL: constants in a buffer, no descriptor sets."""
+    """Convert a compute shader to OpenGL: uniform buffer for push constants, no descriptor sets."""
     text = data.decode().removeprefix("#[compute]\n")
     text = text.replace("layout(push_constant, std430)", "layout(std140, binding = 7)")
     return re.sub(r"layout\(set = 0, ", "layout(", text)

@@ -121,7 +121,7 @@ class Measurement:
         steps: number of steps from the initial state.
         patch, color: distances from the target.
         flicker: mean change of the displayed colors in one step, in levels out of 255.
-        saturated: fraction of displayed values that are clipped by more than 2%.
+        saturated: fraction of displayed values that are clipped by more than 2 %.
         largest: largest absolute value in the state.
         speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
         picture: the displayed colors, [3, H, W] in [0, 1].
@@ -159,7 +159,7 @@ def follow(
         size: height and width of the grid, in cells.
         seed: random seed of the run.
     """
-    wraps, looks = rule.settings.wraps, AppearanceMeter(target)
+    wraps, meter = rule.settings.wraps, AppearanceMeter(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
     states = simulate(rule, rule.initial_state(1, *size, seed=seed), both, seed=seed)
     moments = []
@@ -178,7 +178,7 @@ def follow(
                 255 * float(change),
                 float(clipped.float().mean()),
                 float(state.abs().max()),
-                **vars(looks(shown[0], wraps=wraps)),
+                **vars(meter(shown[0], wraps=wraps)),
                 picture=shown[0].clamp(0, 1),
             )
         )

@@ -181,7 +181,7 @@ def page(
         target_name: name of the target image.
         target: target image, [3, S, S] in [0, 1].
         evaluations: the evaluation of one rule, or those of a rule and its peer.
-        maps: the maps of a material, whose color is the target.
+        maps: maps of the material whose color is the target; empty for a plain image.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number

@@ -52,7 +52,7 @@ def write_vote(settings: EvalSettings) -> Path:
     """Write the page; leave out textures that are missing on one side or have no target.
 
     Raises:
-        InputError: a file cannot be read or written, or no name is left.
+        InputError: a file cannot be read or written, or no texture remains.
     """
     second, out = settings.second, settings.vote
     assert second is not None

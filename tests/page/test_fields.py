@@ -146,12 +146,17 @@ def test_fields_survive_a_link_and_a_reload(still_page):
     other.evaluate("nca.actions.setGrid(48, 32)")
     assert other.evaluate(f"[{FIELDS}.used, {FIELDS}.text]") == [True, text]
     other.evaluate("(link) => nca.actions.openLink(link)", f"#m=stripes&s=8&p={text[:-9]}")
-    assert other.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert (
+        other.locator("#toast").text_content() == "the text of the fields is incomplete or damaged"
+    )
     assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [1, True]
     other.evaluate("nca.actions.openLink('#m=stripes&s=8')")
     assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [8, False]
     damaged = still_page({"stripes": rule}, f"#s=3&p={text[:-1]}", grid=(48, 32))
-    assert damaged.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert (
+        damaged.locator("#toast").text_content()
+        == "the text of the fields is incomplete or damaged"
+    )
     assert damaged.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [3, False]
 
 

@@ -1,14 +1,14 @@
-// Lit materials, or one of their maps; see shaders/lit.glsl.
+// Draw lit materials, or one of their maps; see shaders/lit.glsl.
 
-const LAMP = [0.36, 0.28]; // place of the lamp, across and down the canvas, until the pointer moves it
+const LAMP = [0.36, 0.28]; // place of the lamp until the pointer moves it: 0 to 1, across and down the canvas
 
-/** Draws the views of materials. */
+/** Draws the views of materials: lit, or one of their maps. */
 class LitPictures {
   constructor(gl, { vertex, lit }) {
     Object.assign(this, { gl, vertex, lit, programs: {} });
   }
 
-  /** Draw a part into a texture. Without a lamp, the light and the eye are distant, so that tiles fit. */
+  /** Draw a part of the state into a texture. Without a lamp, the light and the eye are distant, so that copies tile. */
   draw(view, { data, field, wraps }, part, target, values, textures, { lamp, relief }) {
     const { present } = field;
     const macros = {
