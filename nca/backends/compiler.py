@@ -35,7 +35,7 @@ FLAGS = (
     "-fno-math-errno",
 )
 POSIX_FLAGS = ("-fPIC", "-pthread")  # on Windows, Clang rejects -fPIC
-ZIG_FLAGS = ("-s",)  # without this flag, 90 % of a library would be debug symbols
+ZIG_FLAGS = ("-s",)  # without this flag, 90% of a library would be debug symbols
 MACHINE_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 TIMEOUT_SECONDS = 300
 # Exit codes of a compiler that Ctrl-C ended; the last one is used on Windows.

@@ -94,7 +94,7 @@ class Healing:
         outcome: ``steps`` as text, or why there is no number.
         measurable: whether the distance is clearly above the bound right after erasure.
         bound: maximum distance that counts as healed: the mean distance of places of the same size
-            before erasure, plus 10 % or two stds, whichever is more; None if the state blew up
+            before erasure, plus 10% or two stds, whichever is more; None if the state blew up
             before erasure.
         distances: distances of the place, right after erasure and then every 10 steps.
         pictures: the middle of the grid before erasure, right after it, and at the end, [3, h, w]

@@ -121,7 +121,7 @@ class Measurement:
         steps: number of steps from the initial state.
         patch, color: distances from the target.
         flicker: mean change of the displayed colors in one step, in levels out of 255.
-        saturated: fraction of displayed values that are clipped by more than 2 %.
+        saturated: fraction of displayed values that are clipped by more than 2%.
         largest: largest absolute value in the state.
         speckle, order, misplaced, orientation: see :class:`~nca.evaluation.appearance.Appearance`.
         picture: the displayed colors, [3, H, W] in [0, 1].

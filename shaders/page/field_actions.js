@@ -89,7 +89,7 @@ class FieldActions extends FileActions {
 
   amountText() {
     const { tool, amount } = this.brush, away = (amount - 128) * 3 / 127;
-    if (tool !== "size") return `${Math.round(amount / 1.28)} %`;
+    if (tool !== "size") return `${Math.round(amount / 1.28)}%`;
     return `${(away < 0 ? 1 / (1 - away) : 1 + away).toFixed(2)}\u00d7`;
   }
 

@@ -91,7 +91,7 @@ def test_brushes_of_fields_by_mouse_and_keyboard(still_page):
         drag(page, (240, 160), (250, 160))
         assert texels_of(page, 32, 48)[16, 24, channel] == 96
     page.keyboard.press("{")
-    assert page.locator("#toast").text_content() == "Amount: 63 %"
+    assert page.locator("#toast").text_content() == "Amount: 63%"
     drag(page, (240, 160), (250, 160), button="right")  # back to neutral
     assert list(texels_of(page, 32, 48)[16, 24]) == [0, 96, 96, 128]
     page.keyboard.press("6")
@@ -103,7 +103,7 @@ def test_brushes_of_fields_by_mouse_and_keyboard(still_page):
     assert not page.is_visible("[name=amount]")
     page.click("#panel [data-tool=pace]")
     page.locator("[name=amount]").fill("0")
-    assert page.locator("output[for=amount]").text_content() == "0 %"
+    assert page.locator("output[for=amount]").text_content() == "0%"
     page.click("text=Remove all fields")
     assert not page.evaluate(f"{FIELDS}.used")
     page.keyboard.press("Control+z")

@@ -232,15 +232,15 @@ class Panel:
         simulation.steering.coarseness = _power_slider("coarseness", simulation.steering.coarseness)
         simulation.steering.dt = _power_slider("dt", simulation.steering.dt)
         rate, calm = simulation.shown_rate, simulation.shown_calm
-        chosen = _slider("update_rate", f"{100 * rate:.0f} %", rate, *LIMITS["update_rate"])
+        chosen = _slider("update_rate", f"{100 * rate:.0f}%", rate, *LIMITS["update_rate"])
         if chosen != rate:
             simulation.steering.update_rate = chosen
-        chosen = _slider("calm", f"{100 * calm:.0f} %" if calm else "off", calm, *LIMITS["calm"])
+        chosen = _slider("calm", f"{100 * calm:.0f}%" if calm else "off", calm, *LIMITS["calm"])
         if chosen != calm:
             simulation.steering.calm = chosen
         if player.input is not None:
             strength = player.input_strength
-            player.input_strength = _slider("input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
+            player.input_strength = _slider("input", f"{100 * strength:.0f}%", strength, 0.0, 1.0)
             _buttons((("Stop the input", player.close_input),))
         self._seed_row()
 

@@ -75,7 +75,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % confidence interval.
+    """A mean with its 95% confidence interval.
 
     Attributes:
         mean, low, high: the mean and the bounds of the interval, by Student's t-distribution.
