@@ -31,7 +31,7 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture for the tiles and the mark on their right (tiles.glsl)."""
+        """Width and height of a texture for the tiles and the mark on their right (layout.glsl)."""
         return self.columns * self.side + 1, self.rows * self.side
 
 

@@ -172,6 +172,15 @@ def test_the_picture_is_the_one_of_torch(gl: moderngl.Context, target: str, case
     check(DRAW[target](gl, files, rule, state, (scale * SIDE, scale * height)), rule, state)
 
 
+def test_a_picture_that_wraps_is_repeated(gl: moderngl.Context) -> None:
+    rule = fine_rule(CASES["texture"])
+    files = TARGETS["isf"].build({"rule": RuleFile(rule)}, OPTIONS)
+    state = some_state(rule, SIDE, SIDE)
+    side = rule.settings.pixels_per_cell * SIDE
+    for half in of_isf(gl, files, rule, state, (2 * side, side)).split(side, dim=2):
+        check(half, rule, state)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_unity_draws_the_picture_of_torch(gl: moderngl.Context, tmp_path: Path, case: str) -> None:
     rule = fine_rule(CASES[case])
