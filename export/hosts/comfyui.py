@@ -20,6 +20,7 @@ from nca.exporters.glsl.ping_pong import (
     ping_pong_tiles,
 )
 from nca.exporters.glsl.text import comment, credit_lines, file_name
+from nca.exporters.glsl.tiles import screen_for
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -93,7 +94,7 @@ def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
         f"uniform sampler2D {IMAGE};\nuniform vec2 u_resolution;\nuniform int u_pass;\n"
         "uniform int u_int0;\nlayout(location = 0) out vec4 fragColor0;\n"
         "layout(location = 1) out vec4 fragColor1;\n"
-        + ping_pong_source(rule, options, "uint(u_int0)")
+        + ping_pong_source(rule, options, "uint(u_int0)", fills_screen=True)
         + MAIN
     )
 
@@ -128,7 +129,7 @@ def run(
     (text,) = (desktop_text(data) for path, data in files.items() if path.endswith(".frag"))
     tiles = ping_pong_tiles(rule, options)
     height, width = state.shape[1:]
-    size = (tiles.columns * width + 1, tiles.rows * height)
+    size = screen_for(rule, tiles, height, width)
     machine = TileMachine(context, tiles, {IMAGE: size})
     machine.write(IMAGE, state)
     passes = frames * passes_per_step(rule) + 1
@@ -140,6 +141,7 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
+    decoders=True,
     frame_steps=lambda rule, options: 1,
     grid=ping_pong_grid,
     verified="tested in OpenGL, pass by pass; not in ComfyUI itself",
