@@ -8,8 +8,8 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import torch
 from moderngl import Context
+from PIL import Image
 from tqdm import tqdm
 from typing_extensions import override
 
@@ -27,9 +27,13 @@ from nca.gl.context import open_headless
 from nca.images import png_bytes, to_image
 from nca.rule import Rule
 from nca.rulefile import RuleFile, rule_bytes
+from nca.viewer.simulation.display import Display
+from nca.viewer.simulation.look import Look
+from nca.viewer.simulation.simulation import Simulation
 
 TITLE = "Living textures"
-THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
+CELLS, PIXELS = 128, 256  # largest side of the grid of a thumbnail, and of its picture
+THUMBNAIL_STEPS = 400
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # fixed date in the zip archive, so that builds are reproducible
 
 
@@ -38,14 +42,14 @@ class Gallery(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules)
+        check_rules(rules, decoders=True)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}
         # tqdm shows a progress bar only on a terminal.
         for stem, name in tqdm(stems.items(), "gallery", unit="rule", disable=None):
             inside = _rule_files(stem, name, rules[name], options.seed)
             files |= {f"{stem}/{path}": data for path, data in inside.items()}
-        return {**files, "index.html": _index(stems, rules)}
+        return {**files, "index.html": _index(stems, rules, files)}
 
     @override
     def measure(
@@ -62,7 +66,7 @@ class Gallery(Target):
 
 def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
     options = ExportOptions(seed=seed)
-    return {
+    files = {
         "index.html": page_html({name: file}, PageSettings(seed=seed)),
         # The element is named after the folder, because names of rules may not be unique. Weights
         # are in a texture, because literals would take long to compile.
@@ -70,24 +74,40 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
         "rule.safetensors": rule_bytes(file.rule, file.info),
         "thumbnail.png": thumbnail(file.rule, seed),
         "glsl.zip": zipped(glsl.build(name, file, options)),
-        "shadertoy.json": shadertoy.build(name, file, options)["shadertoy.json"],
     }
+    if file.rule.decoder is None or shadertoy.TARGET.decoders:
+        files["shadertoy.json"] = shadertoy.build(name, file, options)["shadertoy.json"]
+    return files
+
+
+def side(rule: Rule) -> int:
+    """Cells along a side of a thumbnail: fewer if a decoder draws many pixels per cell."""
+    return min(CELLS, PIXELS // rule.settings.pixels_per_cell)
 
 
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
-    """A PNG of the grown texture of a rule."""
-    state = rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
-    options = ExportOptions(seed=seed, steps_per_frame=1)
+    """A PNG of the grown texture of a rule; a material is lit, if there is OpenGL."""
     try:
         used = context or open_headless()
     except GraphicsError:
-        grown: torch.Tensor = rule(state, THUMBNAIL_STEPS, seed=seed)
-    else:
-        files = glsl.build("thumbnail", RuleFile(rule), options)
-        grown = glsl.run(files, rule, options, state[0], THUMBNAIL_STEPS, used)[None]
-        if context is None:
-            used.release()
-    return png_bytes(to_image(rule.to_image(grown)[0]))
+        state = rule.initial_state(1, side(rule), side(rule), seed=seed)
+        return png_bytes(to_image(rule.to_image(rule(state, THUMBNAIL_STEPS, seed=seed))[0]))
+    picture = _drawn(used, rule, seed)
+    if context is None:
+        used.release()
+    return png_bytes(picture)
+
+
+def _drawn(context: Context, rule: Rule, seed: int) -> Image.Image:
+    simulation = Simulation(context, [rule], (side(rule), side(rule)), seed=seed)
+    display = Display(context)
+    simulation.step(THUMBNAIL_STEPS)
+    # Decoders draw details that are finer than the cells, and light has finer highlights.
+    fine = rule.decoder is not None or rule.settings.maps
+    picture = display.whole(simulation, Look(), PIXELS // side(rule) if fine else 1)
+    display.release()
+    simulation.release()
+    return picture
 
 
 def zipped(files: Files) -> bytes:
@@ -99,7 +119,7 @@ def zipped(files: Files) -> bytes:
     return data.getvalue()
 
 
-def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
+def _index(stems: Mapping[str, str], rules: Rules, files: Files) -> bytes:
     script, style = template("gallery/gallery.js"), template("gallery/gallery.css")
     lines = [_credit(file) for file in rules.values()]
     shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
@@ -111,13 +131,15 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
         "img-src 'self' file: data:",
         scripts="'self' file: ",
         title=TITLE,
-        size=THUMBNAIL_SIZE,
+        size=CELLS,
         credit=shared,
         rules=[
             {
                 "stem": stem,
                 "name": " ".join(name.split()) or stem,
                 "size": size_line(rules[name].rule),
+                "cells": side(rules[name].rule),
+                "shadertoy": f"{stem}/shadertoy.json" in files,
                 "credit": "" if shared else credit,
             }
             for (stem, name), credit in zip(stems.items(), lines, strict=True)
@@ -132,4 +154,4 @@ def _credit(file: RuleFile) -> str:
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 
-TARGET = Gallery(verified="tested in Chromium")
+TARGET = Gallery(verified="tested in Chromium", decoders=True)
