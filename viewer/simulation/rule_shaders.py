@@ -60,6 +60,7 @@ class RuleShaders:
             stores.add(store := choose_decoder_store(rule, choice))
             details = details_source(rule) if store == "inline" else general_details(rule)
             self._picture = decoded_fragment(capabilities, 4 * groups, details)
+            self._decoded[False] = Shader(gl, self._picture)
         self._compiles = "inline" in stores
         self.textures: dict[str, moderngl.Texture] = {}
         if "texture" in stores:
@@ -95,11 +96,13 @@ class RuleShaders:
 
     @property
     def decoded(self) -> Shader | None:
-        """The shader of the picture, compiled when it is first used; None without a decoder."""
+        """The shader of the picture; None without a decoder.
+
+        If rules share the grid, it is another one, which is compiled when it is first used.
+        """
         shared = self._fixed.get("nca_rule", -1) != -1
-        if self._picture and shared not in self._decoded:
-            text = with_macro(self._picture, "NCA_SHARED") if shared else self._picture
-            self._decoded[shared] = Shader(self._gl, text)
+        if shared and self._picture and shared not in self._decoded:
+            self._decoded[shared] = Shader(self._gl, with_macro(self._picture, "NCA_SHARED"))
             self._decoded[shared].set(self._fixed)
         return self._decoded.get(shared)
 
