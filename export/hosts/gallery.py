@@ -38,7 +38,7 @@ class Gallery(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules)
+        check_rules(rules, decoders=True)
         stems = dict(zip(file_names(rules), rules, strict=True))
         files: dict[str, bytes] = {}
         # tqdm shows a progress bar only on a terminal.
@@ -76,7 +76,8 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
 
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
     """A PNG of the grown texture of a rule."""
-    state = rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
+    cells = THUMBNAIL_SIZE // rule.settings.pixels_per_cell
+    state = rule.initial_state(1, cells, cells, seed=seed)
     options = ExportOptions(seed=seed, steps_per_frame=1)
     try:
         used = context or open_headless()
@@ -132,4 +133,4 @@ def _credit(file: RuleFile) -> str:
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)
 
 
-TARGET = Gallery(verified="tested in Chromium")
+TARGET = Gallery(verified="tested in Chromium", decoders=True)
