@@ -9,7 +9,7 @@ from tests.helpers.rules import bounded_rule
 pytestmark = pytest.mark.browser
 
 # A recorder whose encoder fails, as Chromium's does for H.264 frames that are too large.
-FAILING = """
+FAILING = """() => {
   globalThis.MediaRecorder = class extends EventTarget {
     static isTypeSupported() { return true; }
     constructor(stream, { mimeType }) {
@@ -27,7 +27,8 @@ FAILING = """
       });
     }
     stop() {}
-  };"""
+  };
+}"""
 
 
 def test_large_frames_are_not_recorded_as_h264_and_failures_are_reported(still_page):
