@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -6,9 +7,11 @@ from PIL import Image
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.evaluation.settings import EvalSettings
+from nca.gallery import gallery as bundled
 from nca.gallery import gallery_path
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
+from nca.texture.settings import TrainSettings, train_settings
 from tests.helpers.known_rules import decaying
 from tests.helpers.rules import bounded_rule, with_random_decoder
 from tools import fine, gallery
@@ -20,6 +23,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine, "SIZE", 128)
     monkeypatch.setattr(fine, "GROWN", 6)
     monkeypatch.setattr(fine, "WARM_UP", 2)
+
+
+def quick_settings(picture: Path, run: Path, preset: str, **values: Any) -> TrainSettings:
+    """Settings of a preset that trains quickly, in place of ``full``."""
+    assert preset == "full"
+    return train_settings(picture, run, "tiny", **values)
 
 
 def folder(path: Path) -> Path:
@@ -70,6 +79,7 @@ def test_a_fine_rule_is_trained_and_shown(tmp_path: Path, monkeypatch: pytest.Mo
     for module in (fine, gallery):
         monkeypatch.setattr(module, "SIZE", 256)
     monkeypatch.setattr(gallery, "ITERATIONS", 2)
+    monkeypatch.setattr(gallery, "train_settings", quick_settings)
     monkeypatch.setattr(gallery, "evaluate", measured.append)
     gallery.main(tmp_path, ["coral-fine"])
     file = load_rule(tmp_path / "coral-fine.safetensors")
@@ -89,5 +99,5 @@ def test_a_fine_rule_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("nca.gallery.FINE_RULES", tmp_path)
     save_rule(tmp_path / "coral-fine.safetensors", decaying(0.4))
     assert gallery_path("coral-fine") == tmp_path / "coral-fine.safetensors"
-    assert "coral-fine" not in gallery.gallery()
-    assert gallery.gallery(fine=True)[-1] == "coral-fine"
+    assert "coral-fine" not in bundled()
+    assert bundled(fine=True)[-1] == "coral-fine"
