@@ -49,7 +49,7 @@ class Gallery(Target):
         for stem, name in tqdm(stems.items(), "gallery", unit="rule", disable=None):
             inside = _rule_files(stem, name, rules[name], options.seed)
             files |= {f"{stem}/{path}": data for path, data in inside.items()}
-        return {**files, "index.html": _index(stems, rules, files)}
+        return {**files, "index.html": _index(stems, rules)}
 
     @override
     def measure(
@@ -66,7 +66,7 @@ class Gallery(Target):
 
 def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
     options = ExportOptions(seed=seed)
-    files = {
+    return {
         "index.html": page_html({name: file}, PageSettings(seed=seed)),
         # The element is named after the folder, because names of rules may not be unique. Weights
         # are in a texture, because literals would take long to compile.
@@ -74,10 +74,8 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
         "rule.safetensors": rule_bytes(file.rule, file.info),
         "thumbnail.png": thumbnail(file.rule, seed),
         "glsl.zip": zipped(glsl.build(name, file, options)),
+        "shadertoy.json": shadertoy.build(name, file, options)["shadertoy.json"],
     }
-    if file.rule.decoder is None or shadertoy.TARGET.decoders:
-        files["shadertoy.json"] = shadertoy.build(name, file, options)["shadertoy.json"]
-    return files
 
 
 def side(rule: Rule) -> int:
@@ -119,7 +117,7 @@ def zipped(files: Files) -> bytes:
     return data.getvalue()
 
 
-def _index(stems: Mapping[str, str], rules: Rules, files: Files) -> bytes:
+def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
     script, style = template("gallery/gallery.js"), template("gallery/gallery.css")
     lines = [_credit(file) for file in rules.values()]
     shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
@@ -139,7 +137,6 @@ def _index(stems: Mapping[str, str], rules: Rules, files: Files) -> bytes:
                 "name": " ".join(name.split()) or stem,
                 "size": size_line(rules[name].rule),
                 "cells": side(rules[name].rule),
-                "shadertoy": f"{stem}/shadertoy.json" in files,
                 "credit": "" if shared else credit,
             }
             for (stem, name), credit in zip(stems.items(), lines, strict=True)

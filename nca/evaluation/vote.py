@@ -101,6 +101,7 @@ def rules_and_images(path: Path) -> dict[str, Path]:
     }
 
 
+@torch.no_grad()
 def image_of(path: Path, size: int, seed: int) -> Tensor:
     """The texture of a rule after 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
     if path.suffix != RULE_EXTENSION:

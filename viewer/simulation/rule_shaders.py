@@ -34,7 +34,6 @@ class RuleShaders:
 
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
-        decoded: shader of the picture; None: the rule has no decoder.
         textures: textures that they read in addition to the state, by sampler.
     """
 
@@ -54,12 +53,14 @@ class RuleShaders:
         self._fixed: dict[str, Value] = {}
         self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
         self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
-        self.decoded: Shader | None = None
+        self._picture = ""  # the shader that draws it; empty without a decoder
+        self._decoded: dict[bool, Shader] = {}
         stores = {self.store}
         if rule.decoder is not None:
             stores.add(store := choose_decoder_store(rule, choice))
             details = details_source(rule) if store == "inline" else general_details(rule)
-            self.decoded = Shader(gl, decoded_fragment(capabilities, 4 * groups, details))
+            self._picture = decoded_fragment(capabilities, 4 * groups, details)
+            self._decoded[False] = Shader(gl, self._picture)
         self._compiles = "inline" in stores
         self.textures: dict[str, moderngl.Texture] = {}
         if "texture" in stores:
@@ -93,6 +94,18 @@ class RuleShaders:
             self.set(self._fixed)
         return self._field_step
 
+    @property
+    def decoded(self) -> Shader | None:
+        """The shader of the picture; None without a decoder.
+
+        If rules share the grid, it is another one, which is compiled when it is first used.
+        """
+        shared = self._fixed.get("nca_rule", -1) != -1
+        if shared and self._picture and shared not in self._decoded:
+            self._decoded[shared] = Shader(self._gl, with_macro(self._picture, "NCA_SHARED"))
+            self._decoded[shared].set(self._fixed)
+        return self._decoded.get(shared)
+
     def set(self, values: Mapping[str, Value]) -> None:
         """Set uniforms of all shaders."""
         self._fixed.update(values)
@@ -102,8 +115,7 @@ class RuleShaders:
     def shaders(self) -> list[Shader]:
         """All compiled shaders."""
         every = [*self.step, *self._field_step, *self.life, *self.paint]
-        passes = [shader for shader, _ in every]
-        return passes if self.decoded is None else [*passes, self.decoded]
+        return [*(shader for shader, _ in every), *self._decoded.values()]
 
     def release(self) -> None:
         """Free the OpenGL objects."""

@@ -13,7 +13,7 @@ from PIL import Image
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.command import export
-from nca.exporters.hosts import gallery, shadertoy
+from nca.exporters.hosts import gallery
 from nca.exporters.hosts.gallery import thumbnail, zipped
 from nca.exporters.settings import ExportOptions
 from nca.images import read_image, to_image, to_tensor
@@ -145,8 +145,6 @@ def test_decoders_and_materials_live_in_the_gallery(tmp_path, quick_thumbnails, 
     for path, data in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    assert ("fine/shadertoy.json" in files) == shadertoy.TARGET.decoders
-    assert ("fine/shadertoy.json" in files["index.html"].decode()) == shadertoy.TARGET.decoders
     page = open_page(tmp_path / "index.html", reduced_motion="no-preference")
     player = 'document.querySelector("nca-texture")?.player'
     for stem, view, cells in (("fine", "colors", 32), ("stone", "lit", 128)):
