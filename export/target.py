@@ -80,6 +80,9 @@ class RuleTarget(Target):
         run: runs these files as the target program would. ``run(files, rule, options, state,
             frames, context)`` gets a state [C, H, W], starts at step 0, and returns the state after
             ``frames`` frames of ``frame_steps`` steps each. None: they cannot be run here.
+        draw: draws a state as the target program would: ``draw(files, rule, options, state,
+            context)`` returns what :func:`nca.exporters.parity.compare.picture` returns. None:
+            pictures are not compared.
         frame_steps: number of steps per frame.
         grid: size of the state (height, width) that ``run`` needs; None: any.
         states: supported formats of the state.
@@ -90,6 +93,7 @@ class RuleTarget(Target):
 
     build_rule: Callable[[str, RuleFile, ExportOptions], Files]
     run: Callable[[Files, Rule, ExportOptions, Tensor, int, Context], Tensor] | None = None
+    draw: Callable[[Files, Rule, ExportOptions, Tensor, Context], Tensor] | None = None
     frame_steps: Callable[[Rule, ExportOptions], int] = lambda rule, options: free_steps(options)
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
     states: tuple[StateFormat, ...] = get_args(StateFormat)
@@ -139,7 +143,7 @@ class RuleTarget(Target):
     def _compare(
         self, files: Files, rule: Rule, options: ExportOptions, context: Context | None
     ) -> Difference:
-        run = self.run
+        run, draw = self.run, self.draw
         if run is None:
             return Difference(None, reason="it cannot be run here")
         if options.weights == "inline" and matrix_count(rule) > MAX_MEASURED_MATRICES:
@@ -153,6 +157,7 @@ class RuleTarget(Target):
             frames * self.frame_steps(rule, options),
             options.seed,
             context,
+            draw and (lambda state, used: draw(files, rule, options, state, used)),
         )
 
     def _notes(self, files: Files, rule: Rule, options: ExportOptions) -> Iterator[str]:
