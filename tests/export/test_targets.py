@@ -138,7 +138,7 @@ def test_a_weight_that_is_not_finite_is_refused(tmp_path):
 def test_a_rule_with_a_decoder_is_refused(tmp_path):
     rule = RuleFile(with_random_decoder(RuleSettings(4, 8, decoder=DecoderSettings())))
     drawing = {name for name in target_names() if find_target(name).decoders}
-    assert drawing == {"glsl", "gltf", "html", "link", "player", "web-component"}
+    assert drawing == {"glsl", "gltf", "html", "link", "player", "web-component", "wgsl"}
     for target in sorted({*target_names()} - drawing):
         with pytest.raises(InputError, match="fine: a decoder draws its pictures, and this target"):
             export({"fine": rule}, target, tmp_path / "out", ExportOptions())
