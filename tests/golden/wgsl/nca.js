@@ -38,8 +38,8 @@ export async function start(canvas, options = {}) {
   const module = device.createShaderModule({ code: await (await file(shader)).text() });
   const side = manifest.grid;
   const owned = []; // what stop() destroys
-  const createTexture = (descriptor) => {
-    owned.push(device.createTexture(descriptor));
+  const createTexture = (details) => {
+    owned.push(device.createTexture(details));
     return owned.at(-1);
   };
   const createBuffer = (size, usage) => {
