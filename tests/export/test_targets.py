@@ -140,7 +140,7 @@ def test_a_rule_with_a_decoder_is_refused(tmp_path):
     drawing = {name for name in target_names() if find_target(name).decoders}
     pages = {"gallery", "html", "link", "player", "threejs", "web-component"}
     tiles = {"comfyui", "glslviewer", "isf", "shadertoy", "touchdesigner", "unity"}
-    assert drawing == {"glsl", "gltf", "godot"} | pages | tiles
+    assert drawing == {"glsl", "gltf", "godot", "wgsl"} | pages | tiles
     for target in sorted({*target_names()} - drawing):
         with pytest.raises(InputError, match="fine: a decoder draws its pictures, and this target"):
             export({"fine": rule}, target, tmp_path / "out", ExportOptions())

@@ -12,9 +12,9 @@ from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.glsl.tiles import arrange, chain
 from nca.exporters.hosts import shadertoy
-from nca.exporters.hosts.wgsl import load_wgpu
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
+from nca.exporters.wgsl.device import load_wgpu
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
