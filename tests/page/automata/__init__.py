@@ -1,0 +1,1 @@
+"""Materials on the page."""
