@@ -1,1 +1,1 @@
-"""Materials on the page."""
+"""Classic automata on the page."""
